@@ -1,0 +1,1 @@
+"""A call: its id, its target, its payload, and the request that asks for it."""

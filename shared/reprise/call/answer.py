@@ -1,0 +1,111 @@
+"""Write the invoker's answer: the target's own reply unaltered, or an honest 202, or an error."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from reprise.outcome.outcome import OutcomeKind
+
+if TYPE_CHECKING:
+    from reprise.call.request import CallRequest
+    from reprise.errors import BadRequestError
+    from reprise.ledger.row import Row
+    from reprise.stage.call import Answer
+
+
+def write_answer(request: CallRequest, answer: Answer, status_url: str) -> dict[str, Any]:
+    """Return the JSON that a caller gets.
+
+    200 with `Payload` (and `FunctionError`) is the target's own reply; 202 with `reprise` means
+    captured, to be replayed; anything else carries `error`.
+    """
+    reply, outcome = answer.reply, answer.reply.outcome
+    if answer.call_id is not None:
+        return {
+            "StatusCode": 202,
+            "reprise": {
+                "id": answer.call_id,
+                "outcome": _outcome(outcome),
+                "status_url": status_url.replace("{id}", answer.call_id),
+            },
+        }
+    captured = (
+        {"reprise": {"captured": False, "reason": answer.not_captured}}
+        if answer.not_captured is not None
+        else {}
+    )
+    if outcome.kind not in (OutcomeKind.SUCCEEDED, OutcomeKind.FUNCTION_ERROR):
+        status = outcome.status or (504 if outcome.kind is OutcomeKind.UNKNOWN else 502)
+        return {"StatusCode": status, "error": _outcome(outcome), **captured}
+    document: dict[str, Any] = {
+        "StatusCode": outcome.status or 200,
+        **_payload(reply.payload, wants_json=request.wants_json),
+        **captured,
+    }
+    if reply.executed_version is not None:
+        document["ExecutedVersion"] = reply.executed_version
+    if outcome.function_error is not None:
+        document["FunctionError"] = outcome.function_error
+    return document
+
+
+def write_refusal(error: BadRequestError) -> dict[str, Any]:
+    """Return the JSON of a request that was not served."""
+    return {
+        "StatusCode": error.status,
+        "error": {
+            "field": error.field,
+            "message": error.message,
+            "next_step": error.next_step,
+        },
+    }
+
+
+def write_status(call_id: str, row: Row | None) -> dict[str, Any]:
+    """Return the JSON of how a captured call stands."""
+    if row is None:
+        return {
+            "StatusCode": 404,
+            "error": {
+                "field": "StatusOf",
+                "message": f"no call {call_id!r} is known",
+                "next_step": "A captured call is known once its line has been delivered and "
+                "unpacked, usually within minutes",
+            },
+        }
+    return {
+        "StatusCode": 200,
+        "reprise": {
+            "id": row.id,
+            "state": row.state.value,
+            "target": row.target,
+            "attempts": row.attempts,
+            "captured_at": row.captured_at,
+            "updated_at": row.updated_at,
+            "reason": row.reason,
+            "message": row.message,
+            "result": row.result,
+        },
+    }
+
+
+def _payload(data: bytes, *, wants_json: bool) -> dict[str, Any]:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return {"PayloadBase64": base64.b64encode(data).decode("ascii")}
+    if wants_json:
+        try:
+            return {"Payload": json.loads(text)}
+        except (ValueError, RecursionError):
+            return {"Payload": text}
+    return {"Payload": text}
+
+
+def _outcome(outcome: object) -> dict[str, Any]:
+    document: dict[str, Any] = msgspec.to_builtins(outcome)
+    return {name: value for name, value in document.items() if value is not None}

@@ -1,0 +1,152 @@
+"""Read an invoker request: Lambda's Invoke API's own names, and three of ours."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from reprise.call.id import call_id_from_key
+from reprise.call.payload import MAX_PAYLOAD_BYTES
+from reprise.call.target import Target, resolve_target
+from reprise.errors import BadRequestError
+from reprise.instant import format_instant, parse_instant
+
+if TYPE_CHECKING:
+    from reprise.settings import CallerSettings
+
+_MAX_CONTEXT_CHARS: Final = 3583
+"""Lambda API reference, Invoke, X-Amz-Client-Context: at most 3,583 bytes of base64."""
+
+
+class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="pascal"):
+    """The request as it arrives."""
+
+    function_name: str
+    payload: Any = msgspec.UNSET
+    payload_base64: str | None = None
+    qualifier: str | None = None
+    client_context: str | None = None
+    tenant_id: str | None = None
+    idempotency_key: str | None = None
+    not_after: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRequest:
+    """One synchronous invocation asked for."""
+
+    target: Target
+    payload: bytes
+    client_context: str | None = None
+    idempotency_key: str | None = None
+    not_after: str | None = None
+    trace: str | None = None
+    wants_json: bool = False
+    """Whether the payload came as a JSON value, and the reply should too."""
+
+
+def read_request(
+    event: object, settings: CallerSettings, *, trace: str | None = None
+) -> CallRequest:
+    """Return the call that an event asks for.
+
+    `Payload` is the target's payload: a string is sent as it is, byte for byte; any other JSON value
+    is written as JSON. `PayloadBase64` carries bytes that are no text.
+
+    Raises:
+        BadRequestError: Naming the field, and the next step.
+    """
+    if not isinstance(event, dict):
+        raise BadRequestError(
+            "request", "must be a JSON object", 'Send {"FunctionName": "...", "Payload": "..."}'
+        )
+    try:
+        wire = msgspec.convert(event, _Wire)
+    except msgspec.ValidationError as error:
+        raise _from_validation(str(error)) from error
+    request = CallRequest(
+        target=resolve_target(
+            wire.function_name,
+            settings.targets,
+            qualifier=wire.qualifier,
+            tenant_id=wire.tenant_id,
+        ),
+        payload=_payload(wire),
+        client_context=wire.client_context,
+        idempotency_key=wire.idempotency_key,
+        not_after=wire.not_after and _instant(wire.not_after),
+        trace=trace,
+        wants_json=wire.payload_base64 is None and not isinstance(wire.payload, str),
+    )
+    check_request(request)
+    return request
+
+
+def check_request(request: CallRequest) -> None:
+    """Accept a request that Lambda and the pipeline can carry.
+
+    Raises:
+        BadRequestError: If the payload, the client context or the idempotency key is out of bounds.
+    """
+    if len(request.payload) > MAX_PAYLOAD_BYTES:
+        raise BadRequestError(
+            "Payload",
+            f"has {len(request.payload)} bytes, over Lambda's limit of {MAX_PAYLOAD_BYTES}",
+            "Keep the body in S3 and send its key",
+            status=413,
+        )
+    if request.client_context is not None and len(request.client_context) > _MAX_CONTEXT_CHARS:
+        raise BadRequestError(
+            "ClientContext", f"is over {_MAX_CONTEXT_CHARS} characters", "Send a shorter context"
+        )
+    if request.idempotency_key is not None:
+        call_id_from_key(request.target.name, request.idempotency_key)
+
+
+def _payload(wire: _Wire) -> bytes:
+    if wire.payload_base64 is not None:
+        if wire.payload is not msgspec.UNSET:
+            raise BadRequestError("PayloadBase64", "stands beside Payload", "Send one of the two")
+        try:
+            return base64.b64decode(wire.payload_base64, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise BadRequestError("PayloadBase64", "is not base64", "Encode the bytes") from error
+    if wire.payload is msgspec.UNSET:
+        return b""
+    text = (
+        wire.payload
+        if isinstance(wire.payload, str)
+        else json.dumps(wire.payload, separators=(",", ":"))
+    )
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise BadRequestError(
+            "Payload", "holds a lone surrogate, which is no text", "Send PayloadBase64"
+        ) from error
+
+
+def _instant(text: str) -> str:
+    try:
+        return format_instant(parse_instant(text))
+    except ValueError as error:
+        raise BadRequestError("NotAfter", str(error), "Send an ISO 8601 instant with Z") from error
+
+
+def _from_validation(message: str) -> BadRequestError:
+    """Turn msgspec's message into one that names the field."""
+    what, _, path = message.partition(" - at `$.")
+    if path:
+        return BadRequestError(
+            path.rstrip("`"), what, "Send the type that Lambda's Invoke API takes"
+        )
+    if "`" in what:
+        return BadRequestError(
+            what.split("`")[-2], what, "See the README's table of request fields"
+        )
+    return BadRequestError("request", what, "See the README's table of request fields")

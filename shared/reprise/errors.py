@@ -1,0 +1,64 @@
+"""The error tree: one base, then by whose fault it is."""
+
+from __future__ import annotations
+
+
+class RepriseError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class BadRequestError(RepriseError):
+    """The caller sent a request that cannot be served; nothing was invoked or captured."""
+
+    def __init__(self, field: str, message: str, next_step: str, *, status: int = 400) -> None:
+        """Keep the field at fault, what is wrong with it and what to do next."""
+        super().__init__(f"{field}: {message}. {next_step}")
+        self.field = field
+        self.message = message
+        self.next_step = next_step
+        self.status = status
+
+
+class BadRecordError(RepriseError):
+    """A captured record cannot be trusted or read; it belongs in quarantine."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        """Keep the quarantine reason (one word) and a sentence for the operator."""
+        super().__init__(f"{reason}: {message}")
+        self.reason = reason
+        self.message = message
+
+
+class PayloadError(RepriseError):
+    """A payload is not the one that was captured, or is gone."""
+
+
+class PolicyError(RepriseError):
+    """The policy document is invalid; its author must change it."""
+
+
+class SettingsError(RepriseError):
+    """A setting is missing or malformed; the deployer must change it."""
+
+
+class IllegalTransitionError(RepriseError):
+    """A ledger event was applied to a state that does not allow it."""
+
+
+class StoreError(RepriseError):
+    """An AWS service that we depend on refused or failed; trying later may help."""
+
+    def __init__(self, service: str, operation: str, code: str, message: str) -> None:
+        """Keep which service call failed and its error code."""
+        super().__init__(f"{service}.{operation} failed: {code}: {message}")
+        self.service = service
+        self.operation = operation
+        self.code = code
+
+
+class ObjectMissingError(StoreError):
+    """An S3 object is not there (deleted, expired, or never written)."""
+
+
+class ObjectDeniedError(StoreError):
+    """An S3 object may not be read with our permissions."""

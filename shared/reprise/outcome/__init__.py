@@ -1,0 +1,1 @@
+"""How an invocation ended, and what that means for a replay."""

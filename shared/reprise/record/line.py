@@ -1,0 +1,100 @@
+"""Write a record as one log line, and read a log line back into a trusted record."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from reprise.call.payload import unpack
+from reprise.call.target import is_allowed, is_unqualified_arn
+from reprise.errors import BadRecordError, PayloadError
+from reprise.instant import parse_instant
+from reprise.record.record import EVENT_NAME, SCHEMA_VERSION, Record
+
+if TYPE_CHECKING:
+    from reprise.record.mac import MacKeys
+
+MAX_LINE_BYTES: Final = 200 * 1024
+"""Longest line that no log path is known to cut (Lambda's stdout splits at 256 KB; ADR 0002)."""
+_OUR_PREFIX: Final = '{"reprise":'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trusted:
+    """What makes a record trustworthy: the keys, and the targets that may be invoked."""
+
+    keys: MacKeys
+    targets: tuple[str, ...]
+
+
+def write_line(record: Record, keys: MacKeys) -> str:
+    """Return the signed capture line, ASCII, without its newline."""
+    document = msgspec.to_builtins(record)
+    del document["mac"]
+    return json.dumps(keys.sign(document), separators=(",", ":"), ensure_ascii=True)
+
+
+def read_line(message: str, trusted: Trusted) -> Record | None:
+    """Return the record that a log line holds, or None if the line is not a capture line.
+
+    Raises:
+        BadRecordError: With the quarantine reason, if the line is ours and cannot be trusted:
+            `truncated`, `unknown_version`, `bad_mac`, `invalid_record`, `target_not_allowed` or
+            `payload_mismatch`.
+    """
+    try:
+        document = json.loads(message)
+    except (ValueError, RecursionError) as error:
+        if message.lstrip().startswith(_OUR_PREFIX):
+            raise BadRecordError("truncated", f"capture line is not whole JSON: {error}") from error
+        return None
+    if not isinstance(document, dict) or document.get("event") != EVENT_NAME:
+        return None
+    return read_document(document, trusted)
+
+
+def read_document(document: dict[str, Any], trusted: Trusted) -> Record:
+    """Return the record that a decoded capture line holds.
+
+    Raises:
+        BadRecordError: As `read_line`.
+    """
+    version = document.get("reprise")
+    if version != SCHEMA_VERSION or isinstance(version, bool):
+        raise BadRecordError(
+            "unknown_version",
+            f"schema version is {version!r}, this stack reads {SCHEMA_VERSION}: upgrade the stack",
+        )
+    trusted.keys.verify(document)
+    record = decode_record(document)
+    if not is_unqualified_arn(record.target.function) or not is_allowed(
+        record.target.function, trusted.targets
+    ):
+        raise BadRecordError(
+            "target_not_allowed", f"{record.target.function!r} is not among the stack's Targets"
+        )
+    if record.payload.claim_check is None:
+        try:
+            unpack(record.payload)
+        except PayloadError as error:
+            raise BadRecordError("payload_mismatch", str(error)) from error
+    return record
+
+
+def decode_record(document: dict[str, Any]) -> Record:
+    """Return a record from its decoded JSON, checked by type.
+
+    Raises:
+        BadRecordError: `invalid_record`, naming the field.
+    """
+    try:
+        record = msgspec.convert(document, Record)
+        parse_instant(record.captured_at)
+        if record.not_after is not None:
+            parse_instant(record.not_after)
+    except (ValueError, RecursionError) as error:
+        raise BadRecordError("invalid_record", str(error)) from error
+    return record

@@ -1,0 +1,53 @@
+"""The record of a captured call, as it travels from the caller's log to the replayer."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+from reprise.call.payload import Payload  # noqa: TC001 - msgspec reads the annotation at run time
+from reprise.call.target import Target  # noqa: TC001 - as above
+from reprise.outcome.outcome import Outcome  # noqa: TC001 - as above
+
+SCHEMA_VERSION: Final = 1
+EVENT_NAME: Final = "invocation.captured"
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """Who wrote a capture line."""
+
+    name: str
+    """`invoker`, `library` or `decorator`."""
+    version: str
+    """Version of this package."""
+
+
+class Mac(msgspec.Struct, frozen=True, kw_only=True):
+    """The proof that a line was written by a holder of the key."""
+
+    key_id: str
+    value: str
+    """Hex HMAC-SHA-256 over the canonical record."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """A captured call, schema version 1."""
+
+    reprise: Literal[1] = 1
+    event: Literal["invocation.captured"] = "invocation.captured"
+    level: Literal["ERROR"] = "ERROR"
+    id: str
+    captured_at: str
+    """ISO 8601, UTC, with microseconds."""
+    source: Source
+    target: Target
+    payload: Payload
+    client_context: str | None = None
+    """As the caller sent it, base64."""
+    outcome: Outcome
+    not_after: str | None = None
+    """ISO 8601 instant after which a replay is of no use."""
+    trace: str | None = None
+    """X-Ray header of the caller's request."""
+    mac: Mac | None = None

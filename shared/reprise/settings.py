@@ -1,0 +1,150 @@
+"""The settings of each function: environment to frozen values, checked once at start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from reprise.errors import SettingsError
+from reprise.outcome.outcome import OutcomeKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_CAPTURE_OUTCOMES: Final = "throttled,transient,unknown,function_error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerSettings:
+    """Settings of whoever makes calls: the invoker, or the library in a caller's process."""
+
+    targets: tuple[str, ...]
+    bucket: str
+    mac_secret_arn: str
+    call_timeout_s: int
+    capture_outcomes: frozenset[OutcomeKind]
+    status_url: str
+    """With `{id}` where the call's id goes."""
+    ledger_table: str
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> CallerSettings:
+        """Read the settings.
+
+        Raises:
+            SettingsError: Naming the variable that is missing or malformed.
+        """
+        return cls(
+            targets=_list(env, "REPRISE_TARGETS"),
+            bucket=_text(env, "REPRISE_BUCKET"),
+            mac_secret_arn=_text(env, "REPRISE_MAC_SECRET_ARN"),
+            call_timeout_s=_number(env, "REPRISE_CALL_TIMEOUT_S"),
+            capture_outcomes=_outcomes(env),
+            status_url=env.get("REPRISE_STATUS_URL")
+            or f"reprise://{env.get('REPRISE_STACK', 'reprise')}/calls/{{id}}",
+            ledger_table=_text(env, "REPRISE_LEDGER_TABLE"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnpackerSettings:
+    """Settings of the unpacker."""
+
+    targets: tuple[str, ...]
+    bucket: str
+    mac_secret_arn: str
+    ledger_table: str
+    replay_queue_url: str
+    capture_queue_url: str
+    capture_dlq_url: str
+    log_groups: frozenset[str]
+    account_id: str
+    retention_days: int
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> UnpackerSettings:
+        """Read the settings.
+
+        Raises:
+            SettingsError: Naming the variable that is missing or malformed.
+        """
+        return cls(
+            targets=_list(env, "REPRISE_TARGETS"),
+            bucket=_text(env, "REPRISE_BUCKET"),
+            mac_secret_arn=_text(env, "REPRISE_MAC_SECRET_ARN"),
+            ledger_table=_text(env, "REPRISE_LEDGER_TABLE"),
+            replay_queue_url=_text(env, "REPRISE_REPLAY_QUEUE_URL"),
+            capture_queue_url=_text(env, "REPRISE_CAPTURE_QUEUE_URL"),
+            capture_dlq_url=_text(env, "REPRISE_CAPTURE_DLQ_URL"),
+            log_groups=frozenset(_list(env, "REPRISE_LOG_GROUPS")),
+            account_id=_text(env, "REPRISE_ACCOUNT_ID"),
+            retention_days=_number(env, "REPRISE_RETENTION_DAYS"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayerSettings:
+    """Settings of the replayer."""
+
+    targets: tuple[str, ...]
+    bucket: str
+    policy_parameter: str
+    ledger_table: str
+    replay_queue_url: str
+    dead_letter_queue_url: str
+    call_timeout_s: int
+    retention_days: int
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> ReplayerSettings:
+        """Read the settings.
+
+        Raises:
+            SettingsError: Naming the variable that is missing or malformed.
+        """
+        return cls(
+            targets=_list(env, "REPRISE_TARGETS"),
+            bucket=_text(env, "REPRISE_BUCKET"),
+            policy_parameter=_text(env, "REPRISE_POLICY_PARAMETER"),
+            ledger_table=_text(env, "REPRISE_LEDGER_TABLE"),
+            replay_queue_url=_text(env, "REPRISE_REPLAY_QUEUE_URL"),
+            dead_letter_queue_url=_text(env, "REPRISE_DEAD_LETTER_QUEUE_URL"),
+            call_timeout_s=_number(env, "REPRISE_CALL_TIMEOUT_S"),
+            retention_days=_number(env, "REPRISE_RETENTION_DAYS"),
+        )
+
+
+def _text(env: Mapping[str, str], name: str) -> str:
+    value = env.get(name, "").strip()
+    if not value:
+        msg = f"environment variable {name} is not set: deploy the stack's own template"
+        raise SettingsError(msg)
+    return value
+
+
+def _list(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Return the entries of a comma list; empty entries are dropped, and none at all is an error."""
+    entries = tuple(entry.strip() for entry in _text(env, name).split(",") if entry.strip())
+    if not entries:
+        msg = f"environment variable {name} lists nothing"
+        raise SettingsError(msg)
+    return entries
+
+
+def _number(env: Mapping[str, str], name: str) -> int:
+    text = _text(env, name)
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        msg = f"environment variable {name} must be a whole number above 0, got {text!r}"
+        raise SettingsError(msg)
+    return int(text)
+
+
+def _outcomes(env: Mapping[str, str]) -> frozenset[OutcomeKind]:
+    text = env.get("REPRISE_CAPTURE_OUTCOMES", DEFAULT_CAPTURE_OUTCOMES)
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    known = {kind.value: kind for kind in OutcomeKind if kind is not OutcomeKind.SUCCEEDED}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        msg = f"REPRISE_CAPTURE_OUTCOMES: {unknown[0]!r} is none of {', '.join(known)}"
+        raise SettingsError(msg)
+    return frozenset(known[name] for name in names)
