@@ -1,0 +1,95 @@
+"""The dead letter: Lambda's own invocation record, with a `reprise` block added.
+
+Tools that read Lambda's destinations read ours.
+
+Source: Lambda developer guide, "Capturing records of Lambda asynchronous invocations" (the record's
+fields); the conditions `RetriesExhausted` and `EventAgeExceeded` are Lambda's.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from reprise.instant import format_instant
+from reprise.policy.decision import Reason
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from reprise.ledger.row import Row
+    from reprise.record.record import Record
+
+MAX_LETTER_BYTES: Final = 1_000_000
+"""Kept below SQS's 1 MiB per message, attributes included."""
+_MAX_RESPONSE_BYTES: Final = 64 * 1024
+
+_CONDITIONS: Final = {
+    Reason.EXHAUSTED: "RetriesExhausted",
+    Reason.EXPIRED: "EventAgeExceeded",
+    Reason.PERMANENT: "Permanent",
+    Reason.UNKNOWN: "Unknown",
+}
+
+
+def dead_letter(record: Record, row: Row, *, now: datetime, response: bytes = b"") -> str:
+    """Return the dead letter of a call that was given up, as ASCII JSON.
+
+    Args:
+        record: The call as captured; it travels along whole, so that a redrive needs nothing else.
+        row: The call's row, `reason` and `message` set.
+        now: When the letter is written.
+        response: The target's last reply, if it gave one; left out beyond 64 KB.
+    """
+    reason = Reason(row.reason or Reason.PERMANENT)
+    last = row.history[-1].outcome if row.history else record.outcome
+    letter: dict[str, Any] = {
+        "version": "1.0",
+        "timestamp": format_instant(now),
+        "requestContext": {
+            "requestId": last.request_id or row.id,
+            "functionArn": record.target.qualified,
+            "condition": _CONDITIONS[reason],
+            "approximateInvokeCount": row.attempts,
+        },
+        "requestPayload": _json_or_text(record.payload.inline),
+        "responseContext": {
+            "statusCode": last.status,
+            "executedVersion": record.target.qualifier or "$LATEST",
+            "functionError": last.function_error,
+        },
+        "responsePayload": _json_or_text(_decode(response)),
+        "reprise": {
+            "id": row.id,
+            "reason": reason.value,
+            "message": row.message,
+            "attempts": row.attempts,
+            "refusals": row.refusals,
+            "history": msgspec.to_builtins(row.history),
+            "object": row.capture_object,
+            "record": msgspec.to_builtins(record),
+        },
+    }
+    text = json.dumps(letter, separators=(",", ":"))
+    if len(text) > MAX_LETTER_BYTES:
+        # The record holds the payload already, in the form that a redrive sends.
+        letter["requestPayload"] = None
+        text = json.dumps(letter, separators=(",", ":"))
+    return text
+
+
+def _decode(response: bytes) -> str | None:
+    if not response or len(response) > _MAX_RESPONSE_BYTES:
+        return None
+    return response.decode("utf-8", "replace")
+
+
+def _json_or_text(text: str | None) -> object:
+    if text is None:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

@@ -1,0 +1,1 @@
+"""The ledger: one row per call, its states, and who may change them when."""

@@ -1,0 +1,65 @@
+"""The ledger's row of one call, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from reprise.ledger.states import State
+from reprise.outcome.outcome import Outcome  # noqa: TC001 - msgspec reads the annotation at run time
+
+MAX_HISTORY: Final = 20
+"""Attempts kept in a row, the newest; a row stays far below DynamoDB's 400 KB."""
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of a call's history."""
+
+    at: str
+    """When the attempt ended, ISO 8601."""
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What the ledger knows of one call."""
+
+    id: str
+    state: State
+    target: str
+    """Unqualified function ARN."""
+    sha256: str
+    """Digest of the payload: one id may not name two payloads."""
+    captured_at: str
+    opened_at: str
+    """When the call was captured, or last redriven: its age counts from here."""
+    updated_at: str
+    attempts: int = 0
+    """Executions that failed."""
+    refusals: int = 0
+    """Tries in which the target did not run."""
+    history: tuple[Attempt, ...] = ()
+    """The last attempts, oldest first; throttles are only counted."""
+    lease_owner: str | None = None
+    lease_until_ms: int = 0
+    lease_from: str = State.CAPTURED.value
+    """State that the row was in when the present lease was granted."""
+    reason: str | None = None
+    """Why the call was given up."""
+    message: str | None = None
+    """The same, for an operator."""
+    letter_sent: bool = False
+    """Whether the dead letter is known to be in its queue."""
+    result: str | None = None
+    """The late result: the target's reply, or the S3 URL where it is kept."""
+    capture_object: str | None = None
+    """S3 URL of the capture object that the call came in."""
+    expires_at_s: int = 0
+    """When DynamoDB may delete the row (TTL)."""
+
+
+def extend(history: tuple[Attempt, ...], attempt: Attempt) -> tuple[Attempt, ...]:
+    """Return the history with one more attempt, the oldest dropped beyond the limit."""
+    return (*history, attempt)[-MAX_HISTORY:]
