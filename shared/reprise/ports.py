@@ -1,0 +1,191 @@
+"""What the stages need from the world, as Protocols; `reprise.aws` and `reprise.testing` provide it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from reprise.call.payload import ClaimCheck
+    from reprise.call.target import Target
+    from reprise.gate.state import GateState
+    from reprise.ledger.row import Row
+    from reprise.ledger.states import LedgerEvent
+    from reprise.outcome.outcome import Outcome
+    from reprise.policy.policy import PolicyBook
+    from reprise.record.mac import MacKeys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What an invocation gave."""
+
+    outcome: Outcome
+    payload: bytes = b""
+    """The target's own reply, unaltered; empty if there was none."""
+    executed_version: str | None = None
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def __call__(self) -> datetime:
+        """Return the present, aware, in UTC."""
+
+
+class Draw(Protocol):
+    """Makes chance."""
+
+    def __call__(self) -> float:
+        """Return a number from [0, 1)."""
+
+
+class RandomBytes(Protocol):
+    """Makes bytes that nobody can guess."""
+
+    def __call__(self, length: int, /) -> bytes:
+        """Return that many bytes."""
+
+
+class LineSink(Protocol):
+    """Takes finished log lines."""
+
+    def __call__(self, line: str, /) -> None:
+        """Write one line, whole, now."""
+
+
+class Meter(Protocol):
+    """Counts what happens."""
+
+    def count(self, name: str, value: int = 1) -> None:
+        """Add to a metric of `reprise.metric`."""
+
+
+class Functions(Protocol):
+    """Invokes functions."""
+
+    def invoke(self, target: Target, payload: bytes, client_context: str | None) -> Reply:
+        """Invoke once, synchronously; never raise for how it ends."""
+
+
+class KeySource(Protocol):
+    """Holds the MAC keys."""
+
+    def keys(self) -> MacKeys:
+        """Return the keys that are valid now.
+
+        Raises:
+            StoreError: If they cannot be had.
+            SettingsError: If the secret is malformed.
+        """
+
+
+class PolicySource(Protocol):
+    """Holds the policies."""
+
+    def policies(self) -> PolicyBook:
+        """Return the policies in force.
+
+        Raises:
+            StoreError: If they cannot be had and none are remembered.
+            PolicyError: If the document is invalid and none are remembered.
+        """
+
+
+class Objects(Protocol):
+    """Keeps bytes in the stack's bucket."""
+
+    def put(self, key: str, data: bytes) -> ClaimCheck:
+        """Keep bytes under a key.
+
+        Raises:
+            StoreError: If they are not kept.
+        """
+
+    def get(self, claim_check: ClaimCheck) -> bytes:
+        """Return what a claim check refers to.
+
+        Raises:
+            ObjectMissingError: If it is gone.
+            StoreError: If it cannot be read now.
+        """
+
+    def stream(self, bucket: str, key: str, version_id: str | None = None) -> Iterator[bytes]:
+        """Yield an object's bytes in pieces.
+
+        Raises:
+            ObjectMissingError: If it is gone.
+            ObjectDeniedError: If it may not be read.
+            StoreError: If it cannot be read now.
+        """
+
+
+class Ledger(Protocol):
+    """Keeps one row per call; every change is conditional."""
+
+    def record(self, row: Row) -> Row | None:
+        """Write a new row, or return the one that is there already."""
+
+    def get(self, call_id: str) -> Row | None:
+        """Return a row as it is now."""
+
+    def lease(self, call_id: str, *, owner: str, now: datetime, until_ms: int) -> Lease:
+        """Take a call for one attempt, unless it has ended or another owner's lease still runs."""
+
+    def settle(
+        self, call_id: str, *, owner: str, event: LedgerEvent, changes: Mapping[str, object]
+    ) -> bool:
+        """End a lease by an event; False if it is not ours any more."""
+
+    def mark_letter_sent(self, call_id: str) -> None:
+        """Note that the dead letter is in its queue."""
+
+    def redrive(self, call_id: str, *, now: datetime) -> bool:
+        """Open a dead-lettered call again, its attempts at zero; False if it is not dead-lettered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The answer to a lease request."""
+
+    granted: bool
+    before: Row | None
+    """The row as it was; None if there is none."""
+
+
+class GateStore(Protocol):
+    """Keeps one gate per target."""
+
+    def read(self, function: str) -> GateState:
+        """Return a gate as last known; a new one flows."""
+
+    def write(self, function: str, state: GateState) -> GateState | None:
+        """Write a state computed from its `version`; return None, or what is there instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutMessage:
+    """A message to send."""
+
+    body: str
+    group: str | None = None
+    """MessageGroupId: SQS serves groups of a standard queue fairly."""
+    attributes: Mapping[str, str] | None = None
+    delay_s: int = 0
+
+
+class Queue(Protocol):
+    """Sends messages to one queue and gives received ones back."""
+
+    def send(self, messages: Sequence[OutMessage]) -> None:
+        """Send all messages.
+
+        Raises:
+            StoreError: If any of them was not accepted; others may have been.
+        """
+
+    def give_back(self, waits_s: Mapping[str, float]) -> None:
+        """Let messages reappear after their waits, by receipt handle; best effort."""

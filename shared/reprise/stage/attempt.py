@@ -1,0 +1,179 @@
+"""One attempt at one captured call: lease, payload, invoke, decide."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from reprise.call.payload import unpack
+from reprise.call.target import is_allowed
+from reprise.errors import ObjectMissingError, PayloadError, StoreError
+from reprise.instant import format_instant, parse_instant
+from reprise.ledger.row import Attempt, Row, extend
+from reprise.ledger.states import TERMINAL, State
+from reprise.outcome.outcome import Outcome, OutcomeKind
+from reprise.policy.decision import (
+    COUNTED,
+    DeadLetter,
+    Decision,
+    Reason,
+    RetryLater,
+    Standing,
+    decide,
+)
+from reprise.policy.expiry import expiry
+from reprise.ports import Reply
+from reprise.record.replay_mark import context_for_replay
+from reprise.stage.settle import STORE_WAIT_S, Settler, about
+from reprise.stage.unpack import new_row
+from reprise.stage.verdict import Ended, GiveBack, Verdict
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from reprise.policy.policy import Policy
+    from reprise.ports import Clock, Draw, Functions, Lease, Ledger, Objects
+    from reprise.stage.message import ReplayMessage
+
+_log = logging.getLogger(__name__)
+
+_LEASE_EXPIRED = Outcome(
+    kind=OutcomeKind.UNKNOWN,
+    code="LeaseExpired",
+    message="the replayer that held this call ended without saying how the call ended",
+)
+_REFUSED = frozenset({OutcomeKind.THROTTLED, OutcomeKind.TRANSIENT})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptStage:
+    """Makes attempts; safe to use from several threads."""
+
+    functions: Functions
+    targets: tuple[str, ...]
+    """Functions that may be invoked, whoever wrote the message."""
+    ledger: Ledger
+    objects: Objects
+    settler: Settler
+    clock: Clock
+    draw: Draw
+    retention_days: int
+
+    def run(
+        self, message: ReplayMessage, policy: Policy, *, owner: str, lease_until_ms: int
+    ) -> Verdict:
+        """Make one attempt, unless the ledger says that it is not due.
+
+        Args:
+            message: The captured call.
+            policy: Its target's policy.
+            owner: Who we are; unique per batch.
+            lease_until_ms: When this process can no longer be running.
+
+        Raises:
+            StoreError: If the ledger cannot be asked (nothing was invoked), or neither it nor the
+                queue could be told how the attempt ended (see `Settler.carry_out`).
+        """
+        if message.settlement is not None:
+            return self.settler.catch_up(message, message.settlement)
+        now = self.clock()
+        lease = self._lease(message, owner, now, lease_until_ms)
+        row = lease.before
+        if row is None:
+            return GiveBack(wait_s=STORE_WAIT_S)
+        if not lease.granted:
+            return self._refused(message, row, now)
+        if row.state is State.LEASED:
+            return self._conclude(message, row, policy, owner, Reply(outcome=_LEASE_EXPIRED))
+        if now >= _expires_at(message, row, policy):
+            why = "older than its policy's max_age_s or its caller's NotAfter allows"
+            return self._carry_out(
+                DeadLetter(reason=Reason.EXPIRED, message=why), message, row, owner
+            )
+        return self._invoke(message, row, policy, owner)
+
+    def _lease(self, message: ReplayMessage, owner: str, now: datetime, until_ms: int) -> Lease:
+        call_id = message.record.id
+        lease = self.ledger.lease(call_id, owner=owner, now=now, until_ms=until_ms)
+        if lease.before is not None:
+            return lease
+        # The row is gone (TTL, a restored table): without one, nothing may be invoked.
+        self.ledger.record(new_row(message.record, message.object, self.clock, self.retention_days))
+        return self.ledger.lease(call_id, owner=owner, now=now, until_ms=until_ms)
+
+    def _refused(self, message: ReplayMessage, row: Row, now: datetime) -> Verdict:
+        """Deal with a call that has ended, or that another replayer holds."""
+        if row.state not in TERMINAL:
+            now_ms = now.timestamp() * 1000
+            return GiveBack(wait_s=max(1.0, (row.lease_until_ms - now_ms) / 1000))
+        if row.state is State.DEAD_LETTERED and not row.letter_sent:
+            return self.settler.send_letter(message, row)
+        return Ended()
+
+    def _invoke(self, message: ReplayMessage, row: Row, policy: Policy, owner: str) -> Verdict:
+        record = message.record
+        if not is_allowed(record.target.function, self.targets):
+            why = "the target is not among the stack's Targets: add it, then redrive"
+            barred = DeadLetter(reason=Reason.PERMANENT, message=why)
+            return self._carry_out(barred, message, row, owner)
+        claim_check = record.payload.claim_check
+        try:
+            fetched = self.objects.get(claim_check) if claim_check is not None else None
+            payload = unpack(record.payload, fetched)
+        except (ObjectMissingError, PayloadError) as error:
+            gone = DeadLetter(reason=Reason.PERMANENT, message=f"payload: {error}")
+            return self._carry_out(gone, message, row, owner)
+        except StoreError:
+            _log.exception("payload could not be read now", extra=about(message))
+            return self._carry_out(RetryLater(after_s=STORE_WAIT_S), message, row, owner)
+        reply = self.functions.invoke(record.target, payload, context_for_replay(record))
+        return self._conclude(message, row, policy, owner, reply)
+
+    def _conclude(
+        self, message: ReplayMessage, row: Row, policy: Policy, owner: str, reply: Reply
+    ) -> Verdict:
+        """Count an attempt, decide what its end means, and carry that out."""
+        now = self.clock()
+        counted = count_attempt(row, message.record.outcome, reply.outcome, now)
+        standing = Standing(
+            attempts=counted.attempts,
+            refusals=counted.refusals,
+            expires_at=_expires_at(message, row, policy),
+        )
+        decision = decide(reply.outcome, standing, policy, now=now, draw=self.draw())
+        return self._carry_out(decision, message, counted, owner, reply)
+
+    def _carry_out(
+        self,
+        decision: Decision,
+        message: ReplayMessage,
+        row: Row,
+        owner: str,
+        reply: Reply | None = None,
+    ) -> Verdict:
+        return self.settler.carry_out(decision, message, row, owner, reply)
+
+
+def count_attempt(row: Row, captured: Outcome, outcome: Outcome, now: datetime) -> Row:
+    """Return the row with one more try counted; throttles are counted and not kept.
+
+    The caller's own try counts as an attempt if the target ran in it: Lambda, too, counts from the
+    first. A redrive starts from zero, by an operator's decision.
+    """
+    attempts = row.attempts
+    if attempts == 0 and row.opened_at == row.captured_at:
+        attempts = int(captured.kind in COUNTED)
+    history = row.history
+    if outcome.kind is not OutcomeKind.THROTTLED:
+        history = extend(history, Attempt(at=format_instant(now), outcome=outcome))
+    return replace(
+        row,
+        attempts=attempts + int(outcome.kind in COUNTED),
+        refusals=row.refusals + int(outcome.kind in _REFUSED),
+        history=history,
+    )
+
+
+def _expires_at(message: ReplayMessage, row: Row, policy: Policy) -> datetime:
+    return expiry(message.record, policy, parse_instant(row.opened_at))

@@ -1,0 +1,187 @@
+"""Carry out a decision: tell the ledger first, then the queues.
+
+In this order a crash in between repeats only the queues' part, which is harmless: a row that has
+ended suppresses the message, and a dead letter that was not noted as sent is sent again.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, assert_never
+
+import msgspec
+
+from reprise import metric
+from reprise.dead_letter import dead_letter
+from reprise.errors import StoreError
+from reprise.instant import format_instant
+from reprise.ledger.states import LedgerEvent
+from reprise.policy.decision import DeadLetter, Decision, Done, RetryLater, WaitForGate
+from reprise.ports import OutMessage
+from reprise.stage.message import ReplayMessage, Settlement, write_message
+from reprise.stage.verdict import Ended, GiveBack, Verdict
+
+if TYPE_CHECKING:
+    from reprise.ledger.row import Row
+    from reprise.outcome.outcome import OutcomeKind
+    from reprise.ports import Clock, Ledger, Meter, Objects, Queue, Reply
+
+_log = logging.getLogger(__name__)
+
+INLINE_RESULT_BYTES: Final = 2048
+"""Late results up to this length stay in the ledger's row; longer ones go to S3."""
+STORE_WAIT_S: Final = 30
+"""Wait before a call is looked at again whose store was away."""
+GATE_FLOOR_S: Final = 1.0
+"""Shortest wait of a throttled call whose gate is not known yet."""
+
+
+class _Told(Enum):
+    """Whether the ledger knows of an attempt's end."""
+
+    YES = "yes"
+    LEASE_LOST = "lease lost"
+    OWED = "owed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settler:
+    """Ends attempts; safe to use from several threads."""
+
+    ledger: Ledger
+    objects: Objects
+    replay_queue: Queue
+    dead_letters: Queue
+    clock: Clock
+    meter: Meter
+
+    def carry_out(
+        self, decision: Decision, message: ReplayMessage, row: Row, owner: str, reply: Reply | None
+    ) -> Verdict:
+        """Carry out what was decided for a call that `owner` holds.
+
+        Args:
+            decision: What to do.
+            message: The captured call.
+            row: Its row, this attempt counted.
+            owner: Who holds the lease.
+            reply: The target's answer; None if it was not asked.
+
+        Raises:
+            StoreError: If neither the ledger nor the queue takes the attempt's end. The lease then
+                runs out, and the policy for unknown outcomes decides.
+        """
+        kind = reply.outcome.kind if reply is not None else None
+        changes = self._changes(row)
+        match decision:
+            case Done():
+                changes["result"] = self._keep_result(message, reply)
+                self._tell(message, owner, LedgerEvent.SUCCEED, changes)
+                self.meter.count(metric.SUCCEEDED)
+                return Ended(kind=kind)
+            case RetryLater(after_s=after_s):
+                self.meter.count(metric.RETRIED)
+                verdict = GiveBack(wait_s=after_s, kind=kind)
+            case WaitForGate(floor_s=floor_s):
+                self.meter.count(metric.WASTED_REPLAYS)
+                wait_s = max(GATE_FLOOR_S, floor_s)
+                verdict = GiveBack(wait_s=wait_s, kind=kind, retry_after_s=floor_s)
+            case DeadLetter(reason=reason, message=why):
+                changes |= {"reason": reason.value, "message": why}
+                row = replace(row, reason=reason.value, message=why)
+                told = self._tell(message, owner, LedgerEvent.DEAD_LETTER, changes)
+                if told is not _Told.YES:
+                    return Ended(kind=kind)
+                self.meter.count(metric.DEAD_LETTERED)
+                return self.send_letter(message, row, kind, reply.payload if reply else b"")
+            case _:
+                assert_never(decision)
+        told = self._tell(message, owner, LedgerEvent.WAIT, changes)
+        # What is owed travels in a message of its own; this one has served.
+        return Ended(kind=kind) if told is _Told.OWED else verdict
+
+    def catch_up(self, message: ReplayMessage, owed: Settlement) -> Verdict:
+        """Tell the ledger what it could not be told at the time, then let the call go on.
+
+        Raises:
+            StoreError: If the ledger is still away.
+        """
+        ours = self.ledger.settle(
+            message.record.id, owner=owed.owner, event=owed.event, changes=owed.changes
+        )
+        if ours and owed.event is not LedgerEvent.SUCCEED:
+            self._queue(msgspec.structs.replace(message, settlement=None))
+        return Ended()
+
+    def send_letter(
+        self,
+        message: ReplayMessage,
+        row: Row,
+        kind: OutcomeKind | None = None,
+        response: bytes = b"",
+    ) -> Verdict:
+        """Send the dead letter of a call whose row says that it was given up."""
+        letter = dead_letter(message.record, row, now=self.clock(), response=response)
+        attributes = {"call_id": row.id, "reason": row.reason or "", "target": row.target}
+        try:
+            self.dead_letters.send([OutMessage(body=letter, attributes=attributes)])
+            self.ledger.mark_letter_sent(row.id)
+        except StoreError:
+            _log.exception("dead letter could not be sent now", extra=about(message))
+            return GiveBack(wait_s=STORE_WAIT_S, kind=kind)
+        _log.warning("call was given up", extra=about(message) | {"reason": row.reason})
+        return Ended(kind=kind)
+
+    def _changes(self, row: Row) -> dict[str, Any]:
+        return {
+            "attempts": row.attempts,
+            "refusals": row.refusals,
+            "history": msgspec.to_builtins(row.history),
+            "updated_at": format_instant(self.clock()),
+        }
+
+    def _tell(
+        self, message: ReplayMessage, owner: str, event: LedgerEvent, changes: dict[str, Any]
+    ) -> _Told:
+        """Write an attempt's end; if the ledger is away, the replay queue remembers it instead."""
+        call_id = message.record.id
+        try:
+            ours = self.ledger.settle(call_id, owner=owner, event=event, changes=changes)
+        except StoreError:
+            _log.exception("ledger is away: the queue remembers", extra=about(message))
+            self.meter.count(metric.STORE_FAULTS)
+            settlement = Settlement(owner=owner, event=event, changes=changes)
+            owed = msgspec.structs.replace(message, settlement=settlement)
+            self._queue(owed, delay_s=STORE_WAIT_S)
+            return _Told.OWED
+        if not ours:
+            _log.error("lease was lost before the attempt's end", extra=about(message))
+        return _Told.YES if ours else _Told.LEASE_LOST
+
+    def _queue(self, message: ReplayMessage, delay_s: int = 0) -> None:
+        body = write_message(message)
+        group = message.record.target.name
+        self.replay_queue.send([OutMessage(body=body, group=group, delay_s=delay_s)])
+
+    def _keep_result(self, message: ReplayMessage, reply: Reply | None) -> str | None:
+        """Keep the late result for the caller; failing to do so does not undo the success."""
+        if reply is None:
+            return None
+        if len(reply.payload) <= INLINE_RESULT_BYTES:
+            try:
+                return reply.payload.decode()
+            except UnicodeDecodeError:
+                pass
+        try:
+            kept = self.objects.put(f"results/{message.record.id}", reply.payload)
+        except StoreError:
+            _log.exception("late result could not be kept", extra=about(message))
+            return None
+        return f"s3://{kept.bucket}/{kept.key}"
+
+
+def about(message: ReplayMessage) -> dict[str, str]:
+    """Return what every log line about a call names."""
+    return {"call_id": message.record.id, "target": message.record.target.function}

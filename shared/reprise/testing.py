@@ -1,0 +1,274 @@
+"""Doubles for tests, ours and yours: everything in memory, every fault and every instant by choice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from reprise.call.payload import ClaimCheck
+from reprise.errors import ObjectMissingError, StoreError
+from reprise.gate.state import GateState
+from reprise.instant import format_instant
+from reprise.ledger.row import Attempt, Row
+from reprise.ledger.states import LedgerEvent, State, result, sources
+from reprise.outcome.outcome import Outcome, OutcomeKind
+from reprise.ports import Lease, OutMessage, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from reprise.call.target import Target
+    from reprise.policy.policy import PolicyBook
+    from reprise.record.mac import MacKeys
+
+START_AT = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+SUCCEEDED = Reply(outcome=Outcome(kind=OutcomeKind.SUCCEEDED, status=200), payload=b'{"ok":true}')
+
+
+class FakeClock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self, now: datetime = START_AT) -> None:
+        """Stand still at an instant."""
+        self.now = now
+
+    def __call__(self) -> datetime:
+        """Return the present."""
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Move on."""
+        self.now += timedelta(seconds=seconds)
+
+
+class Faults:
+    """Makes chosen operations fail a chosen number of times."""
+
+    def __init__(self) -> None:
+        """Let everything succeed."""
+        self._left: Counter[str] = Counter()
+
+    def fail(self, operation: str, times: int = 1) -> None:
+        """Make the next calls of an operation fail."""
+        self._left[operation] += times
+
+    def check(self, operation: str) -> None:
+        """Fail if this call is meant to.
+
+        Raises:
+            StoreError: If so.
+        """
+        if self._left[operation] > 0:
+            self._left[operation] -= 1
+            raise StoreError(
+                "fake", operation, "InternalServerError", "a fault of the test's making"
+            )
+
+
+class FakeMeter:
+    """Counts in a Counter that tests can read."""
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self.counts: Counter[str] = Counter()
+
+    def count(self, name: str, value: int = 1) -> None:
+        """Add to a metric."""
+        self.counts[name] += value
+
+
+@dataclass(slots=True)
+class FakeFunctions:
+    """Answers invocations from a script, then with success; remembers every one."""
+
+    script: list[Reply] = field(default_factory=list)
+    answer: Callable[[Target, bytes], Reply] | None = None
+    """Takes the place of the script."""
+    invoked: list[tuple[Target, bytes, str | None]] = field(default_factory=list)
+
+    def invoke(self, target: Target, payload: bytes, client_context: str | None) -> Reply:
+        """Invoke once."""
+        self.invoked.append((target, payload, client_context))
+        if self.answer is not None:
+            return self.answer(target, payload)
+        return self.script.pop(0) if self.script else SUCCEEDED
+
+
+@dataclass(slots=True)
+class FakeKeys:
+    """Holds MAC keys."""
+
+    current: MacKeys
+    faults: Faults = field(default_factory=Faults)
+
+    def keys(self) -> MacKeys:
+        """Return the keys."""
+        self.faults.check("keys")
+        return self.current
+
+
+@dataclass(slots=True)
+class FakePolicies:
+    """Holds policies."""
+
+    book: PolicyBook
+    faults: Faults = field(default_factory=Faults)
+
+    def policies(self) -> PolicyBook:
+        """Return the policies."""
+        self.faults.check("policies")
+        return self.book
+
+
+@dataclass(slots=True)
+class InMemoryObjects:
+    """A bucket."""
+
+    bucket: str = "bucket"
+    kept: dict[str, bytes] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
+    chunk_bytes: int = 64 * 1024
+
+    def put(self, key: str, data: bytes) -> ClaimCheck:
+        """Keep bytes under a key."""
+        self.faults.check("put")
+        self.kept[key] = data
+        return ClaimCheck(bucket=self.bucket, key=key, version_id="1")
+
+    def get(self, claim_check: ClaimCheck) -> bytes:
+        """Return what a claim check refers to."""
+        return b"".join(self.stream(claim_check.bucket, claim_check.key))
+
+    def stream(self, bucket: str, key: str, version_id: str | None = None) -> Iterator[bytes]:
+        """Yield an object's bytes in pieces."""
+        del version_id
+        self.faults.check("get")
+        if bucket != self.bucket or key not in self.kept:
+            raise ObjectMissingError("fake", "get", "NoSuchKey", f"s3://{bucket}/{key}")
+        data = self.kept[key]
+        for start in range(0, len(data), self.chunk_bytes):
+            yield data[start : start + self.chunk_bytes]
+
+
+@dataclass(slots=True)
+class InMemoryQueue:
+    """A queue: what was sent, and what was given back for how long."""
+
+    sent: list[OutMessage] = field(default_factory=list)
+    waits_s: dict[str, float] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
+
+    def send(self, messages: Sequence[OutMessage]) -> None:
+        """Send all messages."""
+        self.faults.check("send")
+        self.sent.extend(messages)
+
+    def give_back(self, waits_s: Mapping[str, float]) -> None:
+        """Let messages reappear after their waits."""
+        self.waits_s.update(waits_s)
+
+
+@dataclass(slots=True)
+class InMemoryLedger:
+    """A ledger with the same table of states as the real one."""
+
+    rows: dict[str, Row] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
+
+    def record(self, row: Row) -> Row | None:
+        """Write a new row, or return the one that is there already."""
+        self.faults.check("record")
+        if row.id in self.rows:
+            return self.rows[row.id]
+        self.rows[row.id] = row
+        return None
+
+    def get(self, call_id: str) -> Row | None:
+        """Return a row as it is now."""
+        self.faults.check("get")
+        return self.rows.get(call_id)
+
+    def lease(self, call_id: str, *, owner: str, now: datetime, until_ms: int) -> Lease:
+        """Take a call for one attempt."""
+        self.faults.check("lease")
+        before = self.rows.get(call_id)
+        if before is None:
+            return Lease(granted=False, before=None)
+        has_expired = before.lease_until_ms < int(now.timestamp() * 1000)
+        granted = before.state in sources(LedgerEvent.LEASE) or (
+            before.state in sources(LedgerEvent.TAKE_OVER) and has_expired
+        )
+        if granted:
+            self.rows[call_id] = replace(
+                before,
+                state=result(LedgerEvent.LEASE),
+                lease_from=before.state.value,
+                lease_owner=owner,
+                lease_until_ms=until_ms,
+                updated_at=format_instant(now),
+            )
+        return Lease(granted=granted, before=before)
+
+    def settle(
+        self, call_id: str, *, owner: str, event: LedgerEvent, changes: Mapping[str, object]
+    ) -> bool:
+        """End a lease by an event; False if it is not ours any more."""
+        self.faults.check("settle")
+        row = self.rows[call_id]
+        if row.state not in sources(event) or row.lease_owner != owner:
+            return False
+        values: dict[str, Any] = dict(changes)
+        values["history"] = tuple(msgspec.convert(values.get("history", ()), list[Attempt]))
+        self.rows[call_id] = replace(row, state=result(event), **values)
+        return True
+
+    def mark_letter_sent(self, call_id: str) -> None:
+        """Note that the dead letter is in its queue."""
+        self.faults.check("mark_letter_sent")
+        self.rows[call_id] = replace(self.rows[call_id], letter_sent=True)
+
+    def redrive(self, call_id: str, *, now: datetime) -> bool:
+        """Open a dead-lettered call again."""
+        self.faults.check("redrive")
+        row = self.rows.get(call_id)
+        if row is None or row.state is not State.DEAD_LETTERED:
+            return False
+        self.rows[call_id] = replace(
+            row,
+            state=result(LedgerEvent.REDRIVE),
+            opened_at=format_instant(now),
+            attempts=0,
+            refusals=0,
+            reason=None,
+            message=None,
+            letter_sent=False,
+        )
+        return True
+
+
+@dataclass(slots=True)
+class InMemoryGates:
+    """Gates, written on condition."""
+
+    states: dict[str, GateState] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
+    writes: int = 0
+
+    def read(self, function: str) -> GateState:
+        """Return a gate."""
+        self.faults.check("read")
+        return self.states.get(function, GateState())
+
+    def write(self, function: str, state: GateState) -> GateState | None:
+        """Write a state computed from its version; return None, or what is there instead."""
+        self.faults.check("write")
+        there = self.states.get(function, GateState())
+        if there.version != state.version:
+            return there
+        self.states[function] = replace(state, version=state.version + 1)
+        self.writes += 1
+        return None
