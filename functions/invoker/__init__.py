@@ -1,0 +1,1 @@
+"""The invoker: the front door of calls."""

@@ -1,0 +1,35 @@
+"""Lambda handler of the invoker: event to request, stage, answer."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from reprise.aws.ledger_table import LedgerTable
+from reprise.aws.session import Clients
+from reprise.call.answer import write_answer, write_refusal, write_status
+from reprise.call.request import read_request
+from reprise.errors import BadRequestError
+from reprise.settings import CallerSettings
+from reprise.telemetry import EmfMeter, make_logger
+from reprise.wiring import make_call_stage, trace_header
+
+make_logger()
+_settings = CallerSettings.from_env(os.environ)
+_clients = Clients()
+_meter = EmfMeter()
+_stage = make_call_stage(_clients, _settings, source="invoker", meter=_meter)
+
+
+def lambda_handler(event: Any, context: object) -> dict[str, Any]:  # noqa: ANN401, ARG001 - Lambda's own signature
+    """Make the call that the event asks for, or tell how an earlier one stands."""
+    if isinstance(event, dict) and isinstance(event.get("StatusOf"), str):
+        ledger = LedgerTable(_clients.dynamodb(), _settings.ledger_table)
+        return write_status(event["StatusOf"], ledger.get(event["StatusOf"]))
+    try:
+        request = read_request(event, _settings, trace=trace_header())
+    except BadRequestError as error:
+        return write_refusal(error)
+    answer = _stage.run(request)
+    _meter.flush()
+    return write_answer(request, answer, _settings.status_url)

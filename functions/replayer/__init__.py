@@ -1,0 +1,1 @@
+"""The two stages of replay: unpacker and replayer, deployed as two functions."""

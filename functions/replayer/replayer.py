@@ -1,0 +1,83 @@
+"""Lambda handler of the replayer: one batch of captured calls."""
+
+from __future__ import annotations
+
+import os
+import random
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from reprise.aws.functions import LambdaFunctions
+from reprise.aws.gate_table import GateTable
+from reprise.aws.ledger_table import LedgerTable
+from reprise.aws.objects import S3Objects
+from reprise.aws.parameter import ParameterPolicies
+from reprise.aws.queue import SqsQueue
+from reprise.aws.session import Clients
+from reprise.gate.keeper import GateKeeper
+from reprise.settings import ReplayerSettings
+from reprise.stage.attempt import AttemptStage
+from reprise.stage.replay import MARGIN_MS, Delivery, ReplayStage, Worker
+from reprise.stage.settle import Settler
+from reprise.telemetry import EmfMeter, make_logger
+from reprise.wiring import utc_now
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+make_logger()
+_settings = ReplayerSettings.from_env(os.environ)
+_clients = Clients()
+_meter = EmfMeter()
+_sqs, _dynamodb = _clients.sqs(), _clients.dynamodb()
+_objects = S3Objects(cache(_clients.s3), _settings.bucket)
+_ledger = LedgerTable(_dynamodb, _settings.ledger_table)
+_queue = SqsQueue(_sqs, _settings.replay_queue_url)
+_draw = random.SystemRandom().random
+_stage = ReplayStage(
+    attempts=AttemptStage(
+        functions=LambdaFunctions(_clients.functions(_settings.call_timeout_s)),
+        targets=_settings.targets,
+        ledger=_ledger,
+        objects=_objects,
+        settler=Settler(
+            ledger=_ledger,
+            objects=_objects,
+            replay_queue=_queue,
+            dead_letters=SqsQueue(_sqs, _settings.dead_letter_queue_url),
+            clock=utc_now,
+            meter=_meter,
+        ),
+        clock=utc_now,
+        draw=_draw,
+        retention_days=_settings.retention_days,
+    ),
+    gates=GateKeeper(
+        store=GateTable(_dynamodb, _settings.ledger_table),
+        clock=utc_now,
+        probe_lease_s=_settings.call_timeout_s + MARGIN_MS // 1000,
+    ),
+    policies=ParameterPolicies(cache(_clients.parameters), _settings.policy_parameter),
+    objects=_objects,
+    queue=_queue,
+    clock=utc_now,
+    draw=_draw,
+    meter=_meter,
+    call_timeout_s=_settings.call_timeout_s,
+)
+
+
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Replay the calls of a batch; name the messages that must come again."""
+    deliveries = [
+        Delivery(
+            message_id=record["messageId"],
+            receipt_handle=record["receiptHandle"],
+            body=record["body"],
+        )
+        for record in event["Records"]
+    ]
+    worker = Worker(owner=context.aws_request_id, remaining_ms=context.get_remaining_time_in_millis)
+    again = _stage.run(deliveries, worker)
+    _meter.flush()
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}

@@ -1,0 +1,63 @@
+"""Lambda handler of the unpacker: one batch of S3 notifications."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from reprise.aws.ledger_table import LedgerTable
+from reprise.aws.objects import S3Objects
+from reprise.aws.queue import SqsQueue
+from reprise.aws.secret import SecretKeys
+from reprise.aws.session import Clients
+from reprise.settings import UnpackerSettings
+from reprise.stage.intake import Intake, Notice
+from reprise.stage.unpack import UnpackStage
+from reprise.telemetry import EmfMeter, make_logger
+from reprise.wiring import utc_now
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+make_logger()
+_settings = UnpackerSettings.from_env(os.environ)
+_clients = Clients()
+_meter = EmfMeter()
+_s3, _sqs = _clients.s3(), _clients.sqs()
+_objects = S3Objects(lambda: _s3, _settings.bucket)
+_intake = Intake(
+    stage=UnpackStage(
+        objects=_objects,
+        keys=SecretKeys(cache(_clients.secrets), _settings.mac_secret_arn),
+        ledger=LedgerTable(_clients.dynamodb(), _settings.ledger_table),
+        replay_queue=SqsQueue(_sqs, _settings.replay_queue_url),
+        capture_queue=SqsQueue(_sqs, _settings.capture_queue_url),
+        clock=utc_now,
+        meter=_meter,
+        targets=_settings.targets,
+        log_groups=_settings.log_groups,
+        account_id=_settings.account_id,
+        retention_days=_settings.retention_days,
+    ),
+    objects=_objects,
+    queue=SqsQueue(_sqs, _settings.capture_queue_url),
+    dead_letters=SqsQueue(_sqs, _settings.capture_dlq_url),
+    meter=_meter,
+)
+
+
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Unpack the objects of a batch; name the messages that must come again."""
+    notices = [
+        Notice(
+            message_id=record["messageId"],
+            receipt_handle=record["receiptHandle"],
+            body=record["body"],
+            receive_count=int(record["attributes"]["ApproximateReceiveCount"]),
+        )
+        for record in event["Records"]
+    ]
+    again = _intake.run(notices, context.get_remaining_time_in_millis)
+    _meter.flush()
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}

@@ -1,0 +1,1 @@
+"""One adapter per AWS service: the only place in the package that talks to AWS."""

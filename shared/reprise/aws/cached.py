@@ -1,0 +1,54 @@
+"""Remember a value that is dear to fetch, and keep the last good one while its source is away."""
+
+from __future__ import annotations
+
+import logging
+import time
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from reprise.errors import RepriseError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_log = logging.getLogger(__name__)
+
+
+class Cached[T]:
+    """A value with an age; safe to use from several threads."""
+
+    __slots__ = ("_fetch", "_fetched_at_s", "_lock", "_monotonic", "_ttl_s", "_value")
+
+    def __init__(
+        self,
+        fetch: Callable[[], T],
+        *,
+        ttl_s: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Fetch at first use, and again when the value is older than `ttl_s`."""
+        self._fetch = fetch
+        self._ttl_s = ttl_s
+        self._monotonic = monotonic
+        self._lock = Lock()
+        self._fetched_at_s = float("-inf")
+        self._value: T | None = None
+
+    def get(self) -> T:
+        """Return the value, at most `ttl_s` old unless its source is away.
+
+        Raises:
+            RepriseError: What the source raised, if there is no earlier value.
+        """
+        with self._lock:
+            if self._value is not None and self._monotonic() - self._fetched_at_s < self._ttl_s:
+                return self._value
+            try:
+                self._value = self._fetch()
+            except RepriseError:
+                if self._value is None:
+                    raise
+                _log.exception("value cannot be refreshed: the last good one is used")
+            self._fetched_at_s = self._monotonic()
+            return self._value

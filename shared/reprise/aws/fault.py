@@ -1,0 +1,36 @@
+"""Translate AWS's errors into ours, by code and never by message."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from reprise.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def store_errors(service: str, operation: str) -> Iterator[None]:
+    """Raise every failure of a service call as StoreError.
+
+    Raises:
+        StoreError: If the call inside failed, however it failed.
+    """
+    try:
+        yield
+    except ClientError as error:
+        details = error.response.get("Error", {})
+        raise StoreError(
+            service, operation, code_of(error), str(details.get("Message", ""))
+        ) from error
+    except BotoCoreError as error:
+        raise StoreError(service, operation, type(error).__name__, str(error)) from error
+
+
+def code_of(error: ClientError) -> str:
+    """Return the error code of a refused call."""
+    return str(error.response.get("Error", {}).get("Code", "Unknown"))

@@ -1,0 +1,217 @@
+"""The ledger in DynamoDB: every change is a conditional write, its states from the table of states.
+
+Source: DynamoDB developer guide, "Condition expressions" and `ReturnValuesOnConditionCheckFailure`,
+which gives the row that stood in the way without another read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from reprise.aws.fault import code_of, store_errors
+from reprise.aws.item import from_item, to_attribute, to_item
+from reprise.instant import format_instant
+from reprise.ledger.states import LedgerEvent, State, result, sources
+from reprise.ports import Lease
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from reprise.ledger.row import Row
+
+
+class LedgerTable:
+    """The ledger's table."""
+
+    __slots__ = ("_client", "_table")
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        """Use this table."""
+        self._client = client
+        self._table = table
+
+    def record(self, row: Row) -> Row | None:
+        """Write a new row, or return the one that is there already."""
+        with store_errors("dynamodb", "PutItem"):
+            try:
+                self._client.put_item(
+                    TableName=self._table,
+                    Item=to_item(row),
+                    ConditionExpression="attribute_not_exists(#id)",
+                    ExpressionAttributeNames={"#id": "id"},
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except ClientError as error:
+                return self._in_the_way(error, row.id)
+        return None
+
+    def get(self, call_id: str) -> Row | None:
+        """Return a row as it is now."""
+        with store_errors("dynamodb", "GetItem"):
+            response = self._client.get_item(
+                TableName=self._table, Key=_key(call_id), ConsistentRead=True
+            )
+        item = response.get("Item")
+        return from_item(item) if item and "state" in item else None
+
+    def lease(self, call_id: str, *, owner: str, now: datetime, until_ms: int) -> Lease:
+        """Take a call for one attempt, unless it has ended or another owner's lease still runs."""
+        values: dict[str, object] = {
+            "leased": result(LedgerEvent.LEASE).value,
+            "owner": owner,
+            "until": until_ms,
+            "now": format_instant(now),
+            "now_ms": int(now.timestamp() * 1000),
+        }
+        open_states = sources(LedgerEvent.LEASE)
+        held_states = sources(LedgerEvent.TAKE_OVER)
+        values |= {f"open{i}": state.value for i, state in enumerate(open_states)}
+        values |= {f"held{i}": state.value for i, state in enumerate(held_states)}
+        condition = (
+            f"#state IN ({_names('open', len(open_states))}) OR "
+            f"(#state IN ({_names('held', len(held_states))}) AND #until < :now_ms)"
+        )
+        with store_errors("dynamodb", "UpdateItem"):
+            try:
+                response = self._client.update_item(
+                    TableName=self._table,
+                    Key=_key(call_id),
+                    # Right-hand sides see the row as it was: `lease_from` keeps its former state.
+                    UpdateExpression="SET #from = #state, #state = :leased, #owner = :owner, "
+                    "#until = :until, #updated = :now",
+                    ConditionExpression=condition,
+                    ExpressionAttributeNames={
+                        "#state": "state",
+                        "#from": "lease_from",
+                        "#owner": "lease_owner",
+                        "#until": "lease_until_ms",
+                        "#updated": "updated_at",
+                    },
+                    ExpressionAttributeValues=_values(values),
+                    ReturnValues="ALL_OLD",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except ClientError as error:
+                return self._refused(error, call_id, owner)
+        return Lease(granted=True, before=from_item(response["Attributes"]))
+
+    def settle(
+        self, call_id: str, *, owner: str, event: LedgerEvent, changes: Mapping[str, object]
+    ) -> bool:
+        """End a lease by an event; False if it is not ours any more.
+
+        Telling it again is harmless: a settled row is not leased, and so does not change twice.
+        """
+        given = {name: value for name, value in changes.items() if value is not None}
+        allowed = sources(event)
+        values: dict[str, object] = {
+            **given,
+            "after": result(event).value,
+            "mine": owner,
+            **{f"from{i}": state.value for i, state in enumerate(allowed)},
+        }
+        assignments = ", ".join(f"#{name} = :{name}" for name in given)
+        with store_errors("dynamodb", "UpdateItem"):
+            try:
+                self._client.update_item(
+                    TableName=self._table,
+                    Key=_key(call_id),
+                    UpdateExpression=f"SET #state = :after, {assignments}",
+                    ConditionExpression=f"#state IN ({_names('from', len(allowed))}) "
+                    "AND #lease_owner = :mine",
+                    ExpressionAttributeNames={
+                        "#state": "state",
+                        "#lease_owner": "lease_owner",
+                        **{f"#{name}": name for name in given},
+                    },
+                    ExpressionAttributeValues=_values(values),
+                )
+            except ClientError as error:
+                if code_of(error) != "ConditionalCheckFailedException":
+                    raise
+                return self._is_told(call_id, owner, event)
+        return True
+
+    def mark_letter_sent(self, call_id: str) -> None:
+        """Note that the dead letter is in its queue."""
+        with store_errors("dynamodb", "UpdateItem"):
+            self._client.update_item(
+                TableName=self._table,
+                Key=_key(call_id),
+                UpdateExpression="SET #sent = :yes",
+                ExpressionAttributeNames={"#sent": "letter_sent"},
+                ExpressionAttributeValues={":yes": {"BOOL": True}},
+            )
+
+    def redrive(self, call_id: str, *, now: datetime) -> bool:
+        """Open a dead-lettered call again, its attempts at zero; False if it is not dead-lettered."""
+        (source,) = sources(LedgerEvent.REDRIVE)
+        values: dict[str, object] = {
+            "after": result(LedgerEvent.REDRIVE).value,
+            "dead": source.value,
+            "now": format_instant(now),
+            "zero": 0,
+            "no": False,
+        }
+        with store_errors("dynamodb", "UpdateItem"):
+            try:
+                self._client.update_item(
+                    TableName=self._table,
+                    Key=_key(call_id),
+                    UpdateExpression="SET #state = :after, opened_at = :now, updated_at = :now, "
+                    "attempts = :zero, refusals = :zero, letter_sent = :no "
+                    "REMOVE #reason, #message",
+                    ConditionExpression="#state = :dead",
+                    ExpressionAttributeNames={
+                        "#state": "state",
+                        "#reason": "reason",
+                        "#message": "message",
+                    },
+                    ExpressionAttributeValues=_values(values),
+                )
+            except ClientError as error:
+                if code_of(error) != "ConditionalCheckFailedException":
+                    raise
+                return False
+        return True
+
+    def _refused(self, error: ClientError, call_id: str, owner: str) -> Lease:
+        """Return the refusal of a lease, unless the lease is ours already.
+
+        That is so when the SDK repeated a write whose answer was lost; `lease_from` then tells what
+        the row was before.
+        """
+        row = self._in_the_way(error, call_id)
+        if row is None or row.state is not State.LEASED or row.lease_owner != owner:
+            return Lease(granted=False, before=row)
+        return Lease(granted=True, before=replace(row, state=State(row.lease_from)))
+
+    def _in_the_way(self, error: ClientError, call_id: str) -> Row | None:
+        """Return the row that failed a condition; any other error goes on."""
+        if code_of(error) != "ConditionalCheckFailedException":
+            raise error
+        item: Any = error.response.get("Item")
+        return from_item(item) if item else self.get(call_id)
+
+    def _is_told(self, call_id: str, owner: str, event: LedgerEvent) -> bool:
+        """Tell whether the row already says what we came to say: the SDK repeated an answered write."""
+        row = self.get(call_id)
+        return row is not None and row.lease_owner == owner and row.state is result(event)
+
+
+def _key(call_id: str) -> dict[str, Any]:
+    return {"id": {"S": call_id}}
+
+
+def _names(stem: str, count: int) -> str:
+    return ", ".join(f":{stem}{i}" for i in range(count))
+
+
+def _values(values: Mapping[str, object]) -> dict[str, Any]:
+    return {f":{name}": to_attribute(value) for name, value in values.items()}

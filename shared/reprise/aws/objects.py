@@ -1,0 +1,89 @@
+"""Keep and read bytes in S3."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import BotoCoreError, ClientError, IncompleteReadError
+from urllib3.exceptions import HTTPError
+
+from reprise.aws.fault import code_of, store_errors
+from reprise.call.payload import ClaimCheck
+from reprise.errors import ObjectDeniedError, ObjectMissingError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, GetObjectRequestTypeDef
+
+CHUNK_BYTES: Final = 256 * 1024
+_MISSING: Final = frozenset({"NoSuchKey", "NoSuchVersion", "404", "NoSuchBucket"})
+_DENIED: Final = frozenset({"AccessDenied", "403", "InvalidObjectState"})
+
+
+class S3Objects:
+    """The stack's bucket."""
+
+    __slots__ = ("_bucket", "_client")
+
+    def __init__(self, client: Callable[[], S3Client], bucket: str) -> None:
+        """Write to this bucket; the client is made at first use, since many processes need none."""
+        self._client = client
+        self._bucket = bucket
+
+    def put(self, key: str, data: bytes) -> ClaimCheck:
+        """Keep bytes under a key.
+
+        Raises:
+            StoreError: If they are not kept.
+        """
+        with store_errors("s3", "PutObject"):
+            response = self._client().put_object(Bucket=self._bucket, Key=key, Body=data)
+        return ClaimCheck(bucket=self._bucket, key=key, version_id=response.get("VersionId"))
+
+    def get(self, claim_check: ClaimCheck) -> bytes:
+        """Return what a claim check refers to.
+
+        Raises:
+            ObjectMissingError: If it is gone, or is not in the stack's own bucket.
+            StoreError: If it cannot be read now.
+        """
+        if claim_check.bucket != self._bucket:
+            # A record must not make the replayer read other people's buckets.
+            raise ObjectMissingError(
+                "s3", "GetObject", "ForeignBucket", f"{claim_check.bucket!r} is not this stack's"
+            )
+        return b"".join(self.stream(claim_check.bucket, claim_check.key, claim_check.version_id))
+
+    def stream(self, bucket: str, key: str, version_id: str | None = None) -> Iterator[bytes]:
+        """Yield an object's bytes in pieces of 256 KB.
+
+        Raises:
+            ObjectMissingError: If it is gone.
+            ObjectDeniedError: If it may not be read.
+            StoreError: If it cannot be read now, or ends early.
+        """
+        request: GetObjectRequestTypeDef = {"Bucket": bucket, "Key": key}
+        if version_id is not None and version_id != "null":
+            request["VersionId"] = version_id
+        body = self._open(request)["Body"]
+        try:
+            yield from body.iter_chunks(CHUNK_BYTES)
+        except (BotoCoreError, IncompleteReadError, HTTPError, OSError) as error:
+            raise StoreError("s3", "GetObject", type(error).__name__, str(error)) from error
+        finally:
+            body.close()
+
+    def _open(self, request: GetObjectRequestTypeDef) -> GetObjectOutputTypeDef:
+        where = f"s3://{request['Bucket']}/{request['Key']}"
+        with store_errors("s3", "GetObject"):
+            try:
+                return self._client().get_object(**request)
+            except ClientError as error:
+                code = code_of(error)
+                if code in _MISSING:
+                    raise ObjectMissingError("s3", "GetObject", code, where) from error
+                if code in _DENIED:
+                    raise ObjectDeniedError("s3", "GetObject", code, where) from error
+                raise

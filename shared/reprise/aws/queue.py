@@ -1,0 +1,128 @@
+"""Send to and give back to one SQS queue; every `Failed` entry is dealt with."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from reprise.aws.batches import MAX_ENTRIES, batches
+from reprise.aws.fault import store_errors
+from reprise.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mypy_boto3_sqs import SQSClient
+
+    from reprise.ports import OutMessage
+
+_log = logging.getLogger(__name__)
+
+_ROUNDS: Final = 3
+MAX_VISIBILITY_S: Final = 43_200
+"""SQS API reference, ChangeMessageVisibility: 12 hours from receipt; an hour is kept as margin."""
+_VISIBILITY_LIMIT_S: Final = MAX_VISIBILITY_S - 3_600
+
+
+class SqsQueue:
+    """One queue."""
+
+    __slots__ = ("_client", "_url")
+
+    def __init__(self, client: SQSClient, url: str) -> None:
+        """Use the queue of this URL."""
+        self._client = client
+        self._url = url
+
+    def send(self, messages: Sequence[OutMessage]) -> None:
+        """Send all messages, in batches of ten and 1 MiB.
+
+        Raises:
+            StoreError: If any of them was not accepted in three rounds; others may have been.
+        """
+        left = list(messages)
+        for _ in range(_ROUNDS):
+            left = [
+                message
+                for batch in batches([_size_bytes(message) for message in left])
+                for message in self._send_batch([left[index] for index in batch])
+            ]
+            if not left:
+                return
+        raise StoreError(
+            "sqs", "SendMessageBatch", "Failed", f"{len(left)} messages were not accepted"
+        )
+
+    def _send_batch(self, messages: Sequence[OutMessage]) -> list[OutMessage]:
+        """Send one batch; return the messages that were not accepted."""
+        entries: Any = [_entry(index, message) for index, message in enumerate(messages)]
+        with store_errors("sqs", "SendMessageBatch"):
+            response = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
+        failed = response.get("Failed", [])
+        for entry in failed:
+            _log.warning("message was not accepted", extra={"code": entry.get("Code")})
+        return [messages[int(entry["Id"])] for entry in failed]
+
+    def give_back(self, waits_s: Mapping[str, float]) -> None:
+        """Let messages reappear after their waits, by receipt handle; best effort.
+
+        A message whose wait cannot be set reappears at the queue's own visibility timeout: later
+        than asked, and not lost.
+        """
+        left = list(waits_s)
+        for _ in range(_ROUNDS):
+            left = [
+                handle
+                for start in range(0, len(left), MAX_ENTRIES)
+                for handle in self._change(left[start : start + MAX_ENTRIES], waits_s)
+            ]
+            if not left:
+                return
+        _log.warning("waits could not be set", extra={"messages": len(left)})
+
+    def _change(self, handles: Sequence[str], waits_s: Mapping[str, float]) -> list[str]:
+        entries: Any = [
+            {
+                "Id": str(index),
+                "ReceiptHandle": handle,
+                "VisibilityTimeout": min(_VISIBILITY_LIMIT_S, max(0, round(waits_s[handle]))),
+            }
+            for index, handle in enumerate(handles)
+        ]
+        try:
+            with store_errors("sqs", "ChangeMessageVisibilityBatch"):
+                response = self._client.change_message_visibility_batch(
+                    QueueUrl=self._url, Entries=entries
+                )
+        except StoreError:
+            _log.warning("waits could not be set now", exc_info=True)
+            return list(handles)
+        # The sender's own mistakes (a receipt handle that has expired) do not heal by repetition.
+        return [
+            handles[int(entry["Id"])]
+            for entry in response.get("Failed", [])
+            if not entry.get("SenderFault")
+        ]
+
+
+def _entry(index: int, message: OutMessage) -> dict[str, Any]:
+    entry: dict[str, Any] = {"Id": str(index), "MessageBody": message.body}
+    if message.group is not None:
+        entry["MessageGroupId"] = message.group
+    if message.delay_s:
+        entry["DelaySeconds"] = message.delay_s
+    if message.attributes:
+        entry["MessageAttributes"] = {
+            name: {"DataType": "String", "StringValue": value}
+            for name, value in message.attributes.items()
+            if value
+        }
+    return entry
+
+
+def _size_bytes(message: OutMessage) -> int:
+    """Return what SQS counts: the body, and names, types and values of the attributes."""
+    attributes = message.attributes or {}
+    return len(message.body.encode()) + sum(
+        len(name) + len("String") + len(value.encode()) for name, value in attributes.items()
+    )

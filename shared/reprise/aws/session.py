@@ -1,0 +1,92 @@
+"""Make AWS clients: cheaply, and with retries that never hide a second invocation."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+import botocore.session
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_ssm import SSMClient
+
+_STORE_RETRIES: Final = 4
+_POOL: Final = 32
+
+
+class Clients:
+    """Makes the clients of one process; one session serves all, since sessions are dear.
+
+    `botocore.session` rather than boto3: resources and transfers are not needed, and starting
+    without them is measurably cheaper (bench/cold_start.py).
+    """
+
+    __slots__ = ("_session",)
+
+    def __init__(self) -> None:
+        """Start a session with the process's own AWS settings."""
+        self._session = botocore.session.get_session()
+
+    def functions(self, call_timeout_s: int) -> LambdaClient:
+        """Return a client that invokes exactly once, however long the target takes.
+
+        The SDK's default re-sends an invocation after a read timeout, and so runs it twice
+        (boto3 issue 1104); attempts are ours to count.
+        """
+        config = Config(
+            retries={"total_max_attempts": 1, "mode": "standard"},
+            connect_timeout=5,
+            read_timeout=call_timeout_s,
+            max_pool_connections=_POOL,
+            tcp_keepalive=True,
+        )
+        client: LambdaClient = self._make("lambda", config)
+        return client
+
+    def dynamodb(self) -> DynamoDBClient:
+        """Return a client for the ledger."""
+        client: DynamoDBClient = self._make("dynamodb", _store_config())
+        return client
+
+    def sqs(self) -> SQSClient:
+        """Return a client for the queues."""
+        client: SQSClient = self._make("sqs", _store_config())
+        return client
+
+    def s3(self) -> S3Client:
+        """Return a client for the bucket."""
+        client: S3Client = self._make("s3", _store_config(read_timeout_s=30))
+        return client
+
+    def secrets(self) -> SecretsManagerClient:
+        """Return a client for the MAC secret."""
+        client: SecretsManagerClient = self._make("secretsmanager", _store_config())
+        return client
+
+    def parameters(self) -> SSMClient:
+        """Return a client for the policy."""
+        client: SSMClient = self._make("ssm", _store_config())
+        return client
+
+    def _make(self, service: str, config: Config) -> Any:  # noqa: ANN401 - typed by its callers
+        return self._session.create_client(
+            service,
+            region_name=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
+            config=config,
+        )
+
+
+def _store_config(read_timeout_s: int = 10) -> Config:
+    """Return the settings of clients whose calls may be repeated harmlessly."""
+    return Config(
+        retries={"total_max_attempts": _STORE_RETRIES, "mode": "standard"},
+        connect_timeout=2,
+        read_timeout=read_timeout_s,
+        max_pool_connections=_POOL,
+    )

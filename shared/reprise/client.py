@@ -1,0 +1,136 @@
+"""Make calls from any process, with the invoker's behaviour and without the invoker.
+
+    from reprise import client
+    reply = client.invoke("orders", json.dumps(order), idempotency_key=order["id"])
+
+The capture line goes to standard output: inside a Lambda function that is its own log group, which
+the stack's parameter ExtraLogGroups must name.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+from reprise.aws.ledger_table import LedgerTable
+from reprise.aws.session import Clients
+from reprise.call.request import CallRequest, check_request
+from reprise.call.target import resolve_target
+from reprise.instant import format_instant
+from reprise.settings import CallerSettings
+from reprise.telemetry import EmfMeter
+from reprise.wiring import make_call_stage, trace_header
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from reprise.ledger.row import Row
+    from reprise.outcome.outcome import Outcome
+
+
+class CallOptions(TypedDict, total=False):
+    """What a caller may say of a call."""
+
+    qualifier: str | None
+    """Version or alias."""
+    client_context: str | None
+    """Base64, as Lambda's Invoke API takes it."""
+    tenant_id: str | None
+    """Tenant, for functions with tenant isolation."""
+    idempotency_key: str | None
+    """Your own name of the effect; it becomes part of the call's id."""
+    not_after: datetime | None
+    """Aware instant after which a replay is of no use."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallResult:
+    """What became of a call."""
+
+    status_code: int
+    """200: the target answered. 202: captured, to be replayed. Else: neither."""
+    payload: bytes
+    """The target's own reply, unaltered."""
+    function_error: str | None
+    """The target failed, and the call was not captured."""
+    outcome: Outcome
+    call_id: str | None
+    """Name of the captured call, for `result_of`."""
+    not_captured: str | None
+    """Why a call that should have been captured was not."""
+
+
+class Client:
+    """Makes calls; safe to use from several threads."""
+
+    def __init__(self, settings: CallerSettings | None = None) -> None:
+        """Use these settings, or those of the environment (`REPRISE_*`, see the README).
+
+        Raises:
+            SettingsError: Naming the variable that is missing or malformed.
+        """
+        self._settings = settings or CallerSettings.from_env(os.environ)
+        self._clients = Clients()
+        self._meter = EmfMeter()
+        self._stage = make_call_stage(
+            self._clients, self._settings, source="library", meter=self._meter
+        )
+
+    def invoke(
+        self, function_name: str, payload: bytes | str = b"", **options: Unpack[CallOptions]
+    ) -> CallResult:
+        """Invoke a function synchronously; a call that was refused or failed is captured.
+
+        Args:
+            function_name: Name or ARN, as Lambda's Invoke API takes it; must be an allowed target.
+            payload: Sent byte for byte; at most 6 MB.
+            options: See `CallOptions`.
+
+        Raises:
+            BadRequestError: If the request cannot be served; nothing was invoked.
+        """
+        not_after = options.get("not_after")
+        request = CallRequest(
+            target=resolve_target(
+                function_name,
+                self._settings.targets,
+                qualifier=options.get("qualifier"),
+                tenant_id=options.get("tenant_id"),
+            ),
+            payload=payload.encode() if isinstance(payload, str) else payload,
+            client_context=options.get("client_context"),
+            idempotency_key=options.get("idempotency_key"),
+            not_after=format_instant(not_after) if not_after is not None else None,
+            trace=trace_header(),
+        )
+        check_request(request)
+        answer = self._stage.run(request)
+        self._meter.flush()
+        outcome = answer.reply.outcome
+        return CallResult(
+            status_code=202 if answer.call_id is not None else outcome.status or 502,
+            payload=answer.reply.payload,
+            function_error=outcome.function_error,
+            outcome=outcome,
+            call_id=answer.call_id,
+            not_captured=answer.not_captured,
+        )
+
+    def result_of(self, call_id: str) -> Row | None:
+        """Return what the ledger knows of a captured call; None until its line has been unpacked."""
+        return LedgerTable(self._clients.dynamodb(), self._settings.ledger_table).get(call_id)
+
+
+@cache
+def default_client() -> Client:
+    """Return the client of this process's environment."""
+    return Client()
+
+
+def invoke(
+    function_name: str, payload: bytes | str = b"", **options: Unpack[CallOptions]
+) -> CallResult:
+    """Invoke by the default client; see `Client.invoke`."""
+    return default_client().invoke(function_name, payload, **options)

@@ -1,0 +1,101 @@
+"""Let a target log its own failed event: `@reprise.capture` around a Lambda handler.
+
+For targets whose callers cannot go through the invoker. A target that is called through it needs no
+decorator: the invoker sees the failure itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+from reprise.aws.session import Clients
+from reprise.call.request import CallRequest, check_request
+from reprise.call.target import Target
+from reprise.errors import RepriseError, SettingsError
+from reprise.outcome.classify import shorten
+from reprise.outcome.outcome import Outcome, OutcomeKind
+from reprise.record.replay_mark import DECORATOR, is_marked
+from reprise.telemetry import EmfMeter
+from reprise.wiring import make_capturer, trace_header
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reprise.stage.capture import Capturer
+
+_log = logging.getLogger(__name__)
+
+
+def capture[R](handler: Callable[[Any, Any], R]) -> Callable[[Any, Any], R]:
+    """Return a handler that writes a capture line when the wrapped one raises, and raises on.
+
+    A replay that fails is not captured again: the replayer sees the failure itself. Needs
+    `REPRISE_BUCKET` and `REPRISE_MAC_SECRET_ARN` in the function's environment, and its log group in
+    the stack's parameter ExtraLogGroups.
+
+    Raises:
+        Exception: Whatever the handler raises; a failing capture never hides it.
+    """
+
+    @functools.wraps(handler)
+    def wrapped(event: Any, context: Any) -> R:  # noqa: ANN401 - Lambda's own signature
+        try:
+            return handler(event, context)
+        except Exception as error:
+            if not is_marked(context):
+                _capture_quietly(event, context, error)
+            raise
+
+    return wrapped
+
+
+def failed_call(event: object, function_arn: str, error: Exception) -> tuple[CallRequest, Outcome]:
+    """Return the call that a failing invocation was, and how it failed.
+
+    Raises:
+        BadRequestError: If the event is over Lambda's limit.
+        TypeError, ValueError: If the event is no JSON.
+    """
+    parts = function_arn.split(":")
+    request = CallRequest(
+        target=Target(function=":".join(parts[:7]), qualifier=parts[7] if parts[7:] else None),
+        payload=json.dumps(event, separators=(",", ":")).encode(),
+        trace=trace_header(),
+    )
+    check_request(request)
+    outcome = Outcome(
+        kind=OutcomeKind.FUNCTION_ERROR,
+        code=type(error).__name__,
+        status=200,
+        message=shorten(str(error)),
+        function_error="Unhandled",
+    )
+    return request, outcome
+
+
+def _capture_quietly(event: object, context: Any, error: Exception) -> None:  # noqa: ANN401 - Lambda's
+    try:
+        request, outcome = failed_call(event, context.invoked_function_arn, error)
+        capturer, meter = _default()
+        capturer.capture(request, outcome)
+        meter.flush()
+    except (RepriseError, AttributeError, TypeError, ValueError):
+        _log.exception("failed event was not captured")
+
+
+@functools.cache
+def _default() -> tuple[Capturer, EmfMeter]:
+    meter = EmfMeter()
+    try:
+        bucket, secret_arn = os.environ["REPRISE_BUCKET"], os.environ["REPRISE_MAC_SECRET_ARN"]
+    except KeyError as missing:
+        msg = f"environment variable {missing} is not set: see the README, 'Decorate a target'"
+        raise SettingsError(msg) from missing
+    capturer = make_capturer(
+        Clients(), bucket=bucket, mac_secret_arn=secret_arn, source=DECORATOR, meter=meter
+    )
+    return capturer, meter

@@ -1,0 +1,68 @@
+"""Put adapters and stages together: the one place that knows both, for handlers and the library."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING
+
+from reprise.aws.functions import LambdaFunctions
+from reprise.aws.objects import S3Objects
+from reprise.aws.secret import SecretKeys
+from reprise.record.record import Source
+from reprise.stage.call import CallStage
+from reprise.stage.capture import Capturer
+from reprise.telemetry import write_stdout
+from reprise.version import __version__
+
+if TYPE_CHECKING:
+    from reprise.aws.session import Clients
+    from reprise.ports import Meter
+    from reprise.settings import CallerSettings
+
+
+def utc_now() -> datetime:
+    """Return the present, aware."""
+    return datetime.now(UTC)
+
+
+def make_capturer(
+    clients: Clients, *, bucket: str, mac_secret_arn: str, source: str, meter: Meter
+) -> Capturer:
+    """Return what writes capture lines to standard output."""
+    return Capturer(
+        source=Source(name=source, version=__version__),
+        keys=SecretKeys(cache(clients.secrets), mac_secret_arn),
+        objects=S3Objects(cache(clients.s3), bucket),
+        sink=write_stdout,
+        clock=utc_now,
+        random_bytes=secrets.token_bytes,
+        meter=meter,
+    )
+
+
+def make_call_stage(
+    clients: Clients, settings: CallerSettings, *, source: str, meter: Meter
+) -> CallStage:
+    """Return what makes calls; everything but the invocation itself waits until it is needed."""
+    return CallStage(
+        functions=LambdaFunctions(clients.functions(settings.call_timeout_s)),
+        capturer=cache(
+            lambda: make_capturer(
+                clients,
+                bucket=settings.bucket,
+                mac_secret_arn=settings.mac_secret_arn,
+                source=source,
+                meter=meter,
+            )
+        ),
+        capture_outcomes=settings.capture_outcomes,
+        meter=meter,
+    )
+
+
+def trace_header() -> str | None:
+    """Return the X-Ray header of the invocation that this process serves, if any."""
+    return os.environ.get("_X_AMZN_TRACE_ID")
