@@ -105,7 +105,7 @@ class ReplayStage:
                     quarantine.add(0, error.reason, error.message, delivery.body.encode())
                     quarantine.flush()
                 except StoreError:
-                    _log.exception("quarantine is away", extra={"message": delivery.message_id})
+                    _log.exception("quarantine is away", extra={"message_id": delivery.message_id})
                     waits_s[delivery.message_id] = STORE_WAIT_S
             else:
                 groups[message.record.target.function].append((delivery, message))

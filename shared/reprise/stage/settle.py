@@ -78,9 +78,9 @@ class Settler:
         match decision:
             case Done():
                 changes["result"] = self._keep_result(message, reply)
-                self._tell(message, owner, LedgerEvent.SUCCEED, changes)
+                told = self._tell(message, owner, LedgerEvent.SUCCEED, changes)
                 self.meter.count(metric.SUCCEEDED)
-                return Ended(kind=kind)
+                return _after_telling(told, Ended(kind=kind))
             case RetryLater(after_s=after_s):
                 self.meter.count(metric.RETRIED)
                 verdict = GiveBack(wait_s=after_s, kind=kind)
@@ -93,17 +93,18 @@ class Settler:
                 row = replace(row, reason=reason.value, message=why)
                 told = self._tell(message, owner, LedgerEvent.DEAD_LETTER, changes)
                 if told is not _Told.YES:
-                    return Ended(kind=kind)
+                    return _after_telling(told, Ended(kind=kind))
                 self.meter.count(metric.DEAD_LETTERED)
                 return self.send_letter(message, row, kind, reply.payload if reply else b"")
             case _:
                 assert_never(decision)
-        told = self._tell(message, owner, LedgerEvent.WAIT, changes)
-        # What is owed travels in a message of its own; this one has served.
-        return Ended(kind=kind) if told is _Told.OWED else verdict
+        return _after_telling(self._tell(message, owner, LedgerEvent.WAIT, changes), verdict)
 
     def catch_up(self, message: ReplayMessage, owed: Settlement) -> Verdict:
         """Tell the ledger what it could not be told at the time, then let the call go on.
+
+        The call is queued even if the ledger knew already (only its answer was lost): its own message
+        is gone, and one that comes too often is harmless.
 
         Raises:
             StoreError: If the ledger is still away.
@@ -111,7 +112,7 @@ class Settler:
         ours = self.ledger.settle(
             message.record.id, owner=owed.owner, event=owed.event, changes=owed.changes
         )
-        if ours and owed.event is not LedgerEvent.SUCCEED:
+        if not ours or owed.event is not LedgerEvent.SUCCEED:
             self._queue(msgspec.structs.replace(message, settlement=None))
         return Ended()
 
@@ -180,6 +181,23 @@ class Settler:
             _log.exception("late result could not be kept", extra=about(message))
             return None
         return f"s3://{kept.bucket}/{kept.key}"
+
+
+def _after_telling(told: _Told, verdict: Verdict) -> Verdict:
+    """Return what becomes of the message, given what the ledger knows.
+
+    What is owed travels in a message of its own, so this one has served. Where the lease was lost,
+    another replayer works on what may be this very message: deleting it could lose the call.
+    """
+    match told:
+        case _Told.YES:
+            return verdict
+        case _Told.OWED:
+            return Ended(kind=verdict.kind)
+        case _Told.LEASE_LOST:
+            return GiveBack(wait_s=STORE_WAIT_S, kind=verdict.kind)
+        case _:
+            assert_never(told)
 
 
 def about(message: ReplayMessage) -> dict[str, str]:

@@ -1,0 +1,255 @@
+"""The stages of the pipeline on doubles, ready to be driven step by step."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import dataclass, field
+from random import Random
+
+from reprise.call.request import CallRequest
+from reprise.call.target import Target
+from reprise.gate.keeper import GateKeeper
+from reprise.outcome.outcome import Outcome, OutcomeKind
+from reprise.policy.policy import read_policy_document
+from reprise.ports import OutMessage, Reply
+from reprise.record.mac import MacKeys
+from reprise.record.record import Source
+from reprise.stage.attempt import AttemptStage
+from reprise.stage.call import CallStage
+from reprise.stage.capture import Capturer
+from reprise.stage.intake import Intake, Notice
+from reprise.stage.replay import Delivery, ReplayStage, Worker
+from reprise.stage.settle import Settler
+from reprise.stage.unpack import UnpackStage
+from reprise.testing import (
+    FakeClock,
+    FakeFunctions,
+    FakeKeys,
+    FakeMeter,
+    FakePolicies,
+    InMemoryGates,
+    InMemoryLedger,
+    InMemoryObjects,
+    InMemoryQueue,
+)
+
+ACCOUNT = "123456789012"
+ORDERS = f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:orders"
+MAIL = f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:mail"
+LOG_GROUP = "/reprise/reprise/capture"
+KEYS = MacKeys("k1", {"k1": "secret-one"})
+PLENTY_MS = 300_000
+LARGE = Random(1).randbytes(5_000_000)  # noqa: S311 - bytes that compress badly
+"""A payload that fits no line, compressed or not."""
+ALL_OUTCOMES = frozenset(OutcomeKind) - {OutcomeKind.SUCCEEDED, OutcomeKind.PERMANENT}
+
+THROTTLED = Reply(
+    outcome=Outcome(
+        kind=OutcomeKind.THROTTLED,
+        code="TooManyRequestsException",
+        reason="ReservedFunctionConcurrentInvocationLimitExceeded",
+        status=429,
+    )
+)
+FAILED = Reply(
+    outcome=Outcome(
+        kind=OutcomeKind.FUNCTION_ERROR, code="ValueError", status=200, function_error="Unhandled"
+    ),
+    payload=b'{"errorType":"ValueError"}',
+)
+TRANSIENT = Reply(outcome=Outcome(kind=OutcomeKind.TRANSIENT, code="ServiceException", status=500))
+UNKNOWN = Reply(outcome=Outcome(kind=OutcomeKind.UNKNOWN, code="ReadTimeoutError"))
+GONE = Reply(
+    outcome=Outcome(
+        kind=OutcomeKind.PERMANENT,
+        code="ResourceNotFoundException",
+        status=404,
+        message="Function not found",
+    )
+)
+
+
+def plenty() -> int:
+    return PLENTY_MS
+
+
+def call(
+    payload: bytes = b'{"order":1}', *, function: str = ORDERS, key: str | None = None
+) -> CallRequest:
+    return CallRequest(target=Target(function=function), payload=payload, idempotency_key=key)
+
+
+def envelope(*lines: str, log_group: str = LOG_GROUP, owner: str = ACCOUNT) -> bytes:
+    """Return what CloudWatch Logs sends for log lines: one gzip member."""
+    events = [
+        {"id": f"{number:056d}", "timestamp": 1_795_000_000_000, "message": line}
+        for number, line in enumerate(lines)
+    ]
+    document = {
+        "messageType": "DATA_MESSAGE",
+        "owner": owner,
+        "logGroup": log_group,
+        "logStream": "stream",
+        "subscriptionFilters": ["reprise"],
+        "logEvents": events,
+    }
+    return gzip.compress(json.dumps(document).encode(), mtime=0)
+
+
+def notification(key: str, bucket: str = "bucket") -> str:
+    entry = {
+        "eventVersion": "2.1",
+        "eventName": "ObjectCreated:Put",
+        "s3": {"bucket": {"name": bucket}, "object": {"key": key, "size": 1}},
+    }
+    return json.dumps({"Records": [entry]})
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """All stages on one set of doubles."""
+
+    policy: str = "{}"
+    draw: float = 0.5
+    call_timeout_s: int = 60
+    clock: FakeClock = field(default_factory=FakeClock)
+    meter: FakeMeter = field(default_factory=FakeMeter)
+    functions: FakeFunctions = field(default_factory=FakeFunctions)
+    objects: InMemoryObjects = field(default_factory=InMemoryObjects)
+    ledger: InMemoryLedger = field(default_factory=InMemoryLedger)
+    gates: InMemoryGates = field(default_factory=InMemoryGates)
+    replay_queue: InMemoryQueue = field(default_factory=InMemoryQueue)
+    capture_queue: InMemoryQueue = field(default_factory=InMemoryQueue)
+    capture_dlq: InMemoryQueue = field(default_factory=InMemoryQueue)
+    dead_letters: InMemoryQueue = field(default_factory=InMemoryQueue)
+    keys: FakeKeys = field(default_factory=lambda: FakeKeys(KEYS))
+    lines: list[str] = field(default_factory=list)
+    targets: tuple[str, ...] = (ORDERS, MAIL)
+    _serial: int = 0
+
+    def random_bytes(self, length: int) -> bytes:
+        self._serial += 1
+        return self._serial.to_bytes(length)
+
+    def capturer(self) -> Capturer:
+        return Capturer(
+            source=Source(name="invoker", version="0.1.0"),
+            keys=self.keys,
+            objects=self.objects,
+            sink=self.lines.append,
+            clock=self.clock,
+            random_bytes=self.random_bytes,
+            meter=self.meter,
+        )
+
+    def caller(self) -> CallStage:
+        return CallStage(
+            functions=self.functions,
+            capturer=self.capturer,
+            capture_outcomes=ALL_OUTCOMES,
+            meter=self.meter,
+        )
+
+    def unpacker(self) -> UnpackStage:
+        return UnpackStage(
+            objects=self.objects,
+            keys=self.keys,
+            ledger=self.ledger,
+            replay_queue=self.replay_queue,
+            capture_queue=self.capture_queue,
+            clock=self.clock,
+            meter=self.meter,
+            targets=self.targets,
+            log_groups=frozenset({LOG_GROUP}),
+            account_id=ACCOUNT,
+            retention_days=30,
+        )
+
+    def intake(self) -> Intake:
+        return Intake(
+            stage=self.unpacker(),
+            objects=self.objects,
+            queue=self.capture_queue,
+            dead_letters=self.capture_dlq,
+            meter=self.meter,
+        )
+
+    def replayer(self) -> ReplayStage:
+        return ReplayStage(
+            attempts=AttemptStage(
+                functions=self.functions,
+                targets=self.targets,
+                ledger=self.ledger,
+                objects=self.objects,
+                settler=Settler(
+                    ledger=self.ledger,
+                    objects=self.objects,
+                    replay_queue=self.replay_queue,
+                    dead_letters=self.dead_letters,
+                    clock=self.clock,
+                    meter=self.meter,
+                ),
+                clock=self.clock,
+                draw=lambda: self.draw,
+                retention_days=30,
+            ),
+            gates=GateKeeper(store=self.gates, clock=self.clock, probe_lease_s=70),
+            policies=FakePolicies(read_policy_document(self.policy)),
+            objects=self.objects,
+            queue=self.replay_queue,
+            clock=self.clock,
+            draw=lambda: self.draw,
+            meter=self.meter,
+            call_timeout_s=self.call_timeout_s,
+        )
+
+    # --- driving it -------------------------------------------------------------------------------
+
+    def capture(self, *requests: CallRequest, reply: Reply = THROTTLED) -> list[str]:
+        """Capture calls whose first try ended in `reply`; return their ids."""
+        return [self.capturer().capture(request, reply.outcome) for request in requests]
+
+    def store(
+        self, key: str = "captured/2026/11/21/10/object.gz", lines: list[str] | None = None
+    ) -> str:
+        """Put captured lines in an object, as Firehose would; return its notification."""
+        self.objects.kept[key] = b"".join(
+            envelope(line) for line in (self.lines if lines is None else lines)
+        )
+        return notification(key)
+
+    def take_in(self, *bodies: str, receive_count: int = 1) -> list[str]:
+        """Hand notifications to the unpacker; return the ids of those that must come again."""
+        notices = [
+            Notice(
+                message_id=f"n{i}", receipt_handle=f"rn{i}", body=body, receive_count=receive_count
+            )
+            for i, body in enumerate(bodies)
+        ]
+        return self.intake().run(notices, plenty)
+
+    def replay(self, *messages: OutMessage, owner: str = "worker") -> list[str]:
+        """Hand messages to the replayer; return the ids of those that must come again."""
+        return self.replayer().run(deliveries(*messages), Worker(owner=owner, remaining_ms=plenty))
+
+    def take_sent(self) -> list[OutMessage]:
+        """Take what waits in the replay queue."""
+        sent = list(self.replay_queue.sent)
+        self.replay_queue.sent.clear()
+        return sent
+
+    def captured_messages(
+        self, *requests: CallRequest, reply: Reply = THROTTLED
+    ) -> list[OutMessage]:
+        """Capture, store and unpack calls; return their replay messages."""
+        self.capture(*requests, reply=reply)
+        assert self.take_in(self.store()) == []
+        return self.take_sent()
+
+
+def deliveries(*messages: OutMessage) -> list[Delivery]:
+    return [
+        Delivery(message_id=f"m{i}", receipt_handle=f"r{i}", body=message.body)
+        for i, message in enumerate(messages)
+    ]
