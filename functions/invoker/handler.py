@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from reprise import cold_start
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.session import Clients
 from reprise.call.answer import write_answer, write_refusal, write_status
@@ -19,6 +20,7 @@ _settings = CallerSettings.from_env(os.environ)
 _clients = Clients()
 _meter = EmfMeter()
 _stage = make_call_stage(_clients, _settings, source="invoker", meter=_meter)
+cold_start.finish()
 
 
 def lambda_handler(event: Any, context: object) -> dict[str, Any]:  # noqa: ANN401, ARG001 - Lambda's own signature

@@ -7,6 +7,7 @@ import random
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from reprise import cold_start
 from reprise.aws.functions import LambdaFunctions
 from reprise.aws.gate_table import GateTable
 from reprise.aws.ledger_table import LedgerTable
@@ -65,6 +66,7 @@ _stage = ReplayStage(
     meter=_meter,
     call_timeout_s=_settings.call_timeout_s,
 )
+cold_start.finish()
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from reprise import cold_start
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.objects import S3Objects
 from reprise.aws.queue import SqsQueue
@@ -45,6 +46,7 @@ _intake = Intake(
     dead_letters=SqsQueue(_sqs, _settings.capture_dlq_url),
     meter=_meter,
 )
+cold_start.finish()
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -87,9 +87,12 @@ def _decode(response: bytes) -> str | None:
 
 
 def _json_or_text(text: str | None) -> object:
+    """Return what a text says as JSON; as text if it is none in the strict sense (NaN, 1e999)."""
     if text is None:
         return None
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        json.dumps(value, allow_nan=False)
     except (ValueError, RecursionError):
         return text
+    return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +12,7 @@ from reprise.outcome.outcome import OutcomeKind
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_WHOLE_NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}")
 DEFAULT_CAPTURE_OUTCOMES: Final = "throttled,transient,unknown,function_error"
 
 
@@ -133,7 +135,7 @@ def _list(env: Mapping[str, str], name: str) -> tuple[str, ...]:
 
 def _number(env: Mapping[str, str], name: str) -> int:
     text = _text(env, name)
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
+    if not _WHOLE_NUMBER.fullmatch(text):
         msg = f"environment variable {name} must be a whole number above 0, got {text!r}"
         raise SettingsError(msg)
     return int(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from threading import Lock
@@ -31,8 +32,8 @@ class EmfMeter:
     __slots__ = ("_counts", "_lock", "_metrics")
 
     def __init__(self) -> None:
-        """Use the namespace and the service that the environment names."""
-        self._metrics = Metrics()
+        """Use the namespace that the environment names: functions do, callers' processes need not."""
+        self._metrics = Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Reprise"))
         self._counts: Counter[str] = Counter()
         self._lock = Lock()
 

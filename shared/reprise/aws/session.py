@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import botocore.session
 from botocore.config import Config
+from botocore.loaders import Loader
+
+from reprise.aws.service_models import ServiceModels
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -32,6 +35,7 @@ class Clients:
     def __init__(self) -> None:
         """Start a session with the process's own AWS settings."""
         self._session = botocore.session.get_session()
+        self._session.register_component("data_loader", Loader(file_loader=ServiceModels()))
 
     def functions(self, call_timeout_s: int) -> LambdaClient:
         """Return a client that invokes exactly once, however long the target takes.

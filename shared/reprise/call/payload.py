@@ -109,7 +109,8 @@ def _inflate(packed: str, size_bytes: int) -> bytes:
     """Inflate at most one byte more than announced, so that a forged record is no gzip bomb."""
     try:
         inflater = zlib.decompressobj(wbits=31)
-        return inflater.decompress(base64.b64decode(packed, validate=True), max(size_bytes, 0) + 1)
+        longest_bytes = min(max(size_bytes, 0), MAX_PAYLOAD_BYTES) + 1
+        return inflater.decompress(base64.b64decode(packed, validate=True), longest_bytes)
     except (binascii.Error, zlib.error, ValueError) as error:
         msg = f"gzip_base64 payload cannot be inflated: {error}"
         raise PayloadError(msg) from error

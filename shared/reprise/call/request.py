@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 _MAX_CONTEXT_CHARS: Final = 3583
 """Lambda API reference, Invoke, X-Amz-Client-Context: at most 3,583 bytes of base64."""
+_CONTEXT: Final = re.compile(r"[!-~]*")
+_TENANT: Final = re.compile(r"[a-zA-Z0-9._:/=+\-@ ]{1,256}")
+"""Lambda API reference, Invoke, X-Amz-Tenant-Id. Both travel as headers, which carry no line end."""
 
 
 class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="pascal"):
@@ -79,7 +83,7 @@ def read_request(
         payload=_payload(wire),
         client_context=wire.client_context,
         idempotency_key=wire.idempotency_key,
-        not_after=wire.not_after and _instant(wire.not_after),
+        not_after=_instant(wire.not_after) if wire.not_after is not None else None,
         trace=trace,
         wants_json=wire.payload_base64 is None and not isinstance(wire.payload, str),
     )
@@ -91,7 +95,8 @@ def check_request(request: CallRequest) -> None:
     """Accept a request that Lambda and the pipeline can carry.
 
     Raises:
-        BadRequestError: If the payload, the client context or the idempotency key is out of bounds.
+        BadRequestError: If the payload, the client context, the tenant or the idempotency key is out
+            of bounds.
     """
     if len(request.payload) > MAX_PAYLOAD_BYTES:
         raise BadRequestError(
@@ -100,9 +105,18 @@ def check_request(request: CallRequest) -> None:
             "Keep the body in S3 and send its key",
             status=413,
         )
-    if request.client_context is not None and len(request.client_context) > _MAX_CONTEXT_CHARS:
+    context, tenant_id = request.client_context, request.target.tenant_id
+    if context is not None and len(context) > _MAX_CONTEXT_CHARS:
         raise BadRequestError(
             "ClientContext", f"is over {_MAX_CONTEXT_CHARS} characters", "Send a shorter context"
+        )
+    if context is not None and not _CONTEXT.fullmatch(context):
+        raise BadRequestError("ClientContext", "is not base64", "Encode the JSON of the context")
+    if tenant_id is not None and not _TENANT.fullmatch(tenant_id):
+        raise BadRequestError(
+            "TenantId",
+            "must be 1 to 256 letters, digits, blanks or ._:/=+-@",
+            "Send the tenant's id as Lambda's Invoke API takes it",
         )
     if request.idempotency_key is not None:
         call_id_from_key(request.target.name, request.idempotency_key)

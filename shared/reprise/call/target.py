@@ -11,9 +11,9 @@ from reprise.errors import BadRequestError
 
 _NAME: Final = r"[A-Za-z0-9_-]{1,140}"
 _QUALIFIER: Final = r"\$LATEST|[A-Za-z0-9_-]{1,128}"
-_ARN_PREFIX: Final = r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:"
+_ARN_PREFIX: Final = r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:"
 _FUNCTION_NAME: Final = re.compile(
-    rf"(?:(?P<prefix>{_ARN_PREFIX})|(?P<account>\d{{12}}):function:)?"
+    rf"(?:(?P<prefix>{_ARN_PREFIX})|(?P<account>[0-9]{{12}}):function:)?"
     rf"(?P<name>{_NAME})(?::(?P<qualifier>{_QUALIFIER}))?"
 )
 _QUALIFIER_ONLY: Final = re.compile(_QUALIFIER)
@@ -118,6 +118,9 @@ def _complete(match: re.Match[str], allowed: tuple[str, ...]) -> str | None:
         prefix, _, tail = entry.rpartition(":")
         if match["account"] and f":{match['account']}:" not in prefix:
             continue
-        if tail == name or (tail.endswith("*") and name.startswith(tail[:-1])):
-            return f"{prefix}:{name}"
+        arn = f"{prefix}:{name}"
+        matches = tail == name or (tail.endswith("*") and name.startswith(tail[:-1]))
+        # An entry whose star stands for region or account completes no bare name.
+        if matches and is_unqualified_arn(arn):
+            return arn
     return None

@@ -124,8 +124,13 @@ def no_answer(code: str, message: str) -> Outcome:
 
 def shorten(text: str) -> str:
     """Return text as one line of at most 1,024 characters."""
-    line = " ".join(text.split())
+    line = " ".join(_storable(text).split())
     return line if len(line) <= MAX_MESSAGE_CHARS else f"{line[: MAX_MESSAGE_CHARS - 1]}…"
+
+
+def _storable(text: str) -> str:
+    """Return text without lone surrogates: JSON may spell them, and no store takes them."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _kind_by_status(status: int | None) -> OutcomeKind:
@@ -145,6 +150,6 @@ def _error_of(payload: bytes) -> tuple[str, str]:
     if not isinstance(document, dict):
         return "Unknown", "the function failed without an error document"
     return (
-        str(document.get("errorType") or "Unknown")[:256],
+        _storable(str(document.get("errorType") or "Unknown")[:256]),
         str(document.get("errorMessage") or "no error message"),
     )

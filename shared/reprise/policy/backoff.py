@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Final
+
+_NO_WAIT_S: Final = 1e-6
+"""Below this an initial wait is none; growth from it would overflow a float."""
 
 
 def backoff_s(
@@ -35,7 +39,7 @@ def backoff_s(
     if attempt < 1:
         msg = f"attempt counts from 1, got {attempt}"
         raise ValueError(msg)
-    if initial_s <= 0:
+    if initial_s < _NO_WAIT_S:
         return floor_s
     # In logarithms, because coefficient**attempt overflows a float long before attempt does.
     growth = math.log(coefficient) * (attempt - 1)

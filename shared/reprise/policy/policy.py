@@ -77,7 +77,7 @@ def read_policy_document(text: str) -> PolicyBook:
     """
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         msg = f"policy document is not JSON: {error}. Correct the SSM parameter"
         raise PolicyError(msg) from error
     if not isinstance(document, dict) or not set(document) <= {"default", "targets"}:

@@ -43,8 +43,9 @@ class MacKeys:
         try:
             document = json.loads(text)
             current = document.pop("current")
-            keys = {str(key_id): str(key) for key_id, key in document.items()}
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            # Text only: null or a number would be signed with as Python spells it.
+            keys = {key_id: key.encode().decode() for key_id, key in document.items()}
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
             msg = 'MAC secret must be JSON like {"current": "k1", "k1": "<key>"}'
             raise SettingsError(msg) from error
         return cls(str(current), keys)
@@ -68,8 +69,12 @@ class MacKeys:
         key_id, value = mac.get("key_id"), mac.get("value")
         if not isinstance(key_id, str) or key_id not in self._keys:
             raise BadRecordError("bad_mac", "record is signed by a key that is not valid")
+        try:
+            expected = self._mac(record, key_id)
+        except RecursionError as error:
+            raise BadRecordError("bad_mac", "record is too deep to have been signed") from error
         if not isinstance(value, str) or not hmac.compare_digest(
-            value.encode("utf-8", "replace"), self._mac(record, key_id).encode()
+            value.encode("utf-8", "replace"), expected.encode()
         ):
             raise BadRecordError("bad_mac", "record's mac does not match its content")
 

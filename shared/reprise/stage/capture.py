@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from reprise.outcome.outcome import Outcome
     from reprise.ports import Clock, KeySource, LineSink, Meter, Objects, RandomBytes
 
-_RECORD_ROOM_BYTES: Final = 16 * 1024
-"""Room for everything but the payload: names, context (3.6 KB), message (1 KB, escaped), MAC."""
+_RECORD_ROOM_BYTES: Final = 32 * 1024
+"""Room for everything but the payload: names, context (3.6 KB), message and code (15 KB if all of it
+is escaped), MAC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
