@@ -199,9 +199,11 @@ class InMemoryLedger:
         if before is None:
             return Lease(granted=False, before=None)
         has_expired = before.lease_until_ms < int(now.timestamp() * 1000)
-        granted = before.state in sources(LedgerEvent.LEASE) or (
-            before.state in sources(LedgerEvent.TAKE_OVER) and has_expired
-        )
+        is_held = before.state in sources(LedgerEvent.TAKE_OVER)
+        if is_held and not has_expired and before.lease_owner == owner:
+            # Repeated by an SDK that lost the answer: granted as it was.
+            return Lease(granted=True, before=replace(before, state=State(before.lease_from)))
+        granted = before.state in sources(LedgerEvent.LEASE) or (is_held and has_expired)
         if granted:
             self.rows[call_id] = replace(
                 before,
@@ -218,29 +220,36 @@ class InMemoryLedger:
     ) -> bool:
         """End a lease by an event; False if it is not ours any more."""
         self.faults.check("settle")
-        row = self.rows[call_id]
-        if row.state not in sources(event) or row.lease_owner != owner:
+        row = self.rows.get(call_id)
+        if row is None or row.lease_owner != owner:
             return False
-        values: dict[str, Any] = dict(changes)
-        values["history"] = tuple(msgspec.convert(values.get("history", ()), list[Attempt]))
-        self.rows[call_id] = replace(row, state=result(event), **values)
+        if row.state not in sources(event):
+            return row.state is result(event)
+        values = {name: value for name, value in changes.items() if value is not None}
+        if "history" in values:
+            values["history"] = tuple(msgspec.convert(values["history"], list[Attempt]))
+        fields: dict[str, Any] = values
+        self.rows[call_id] = replace(row, state=result(event), **fields)
         return True
 
     def mark_letter_sent(self, call_id: str) -> None:
         """Note that the dead letter is in its queue."""
         self.faults.check("mark_letter_sent")
-        self.rows[call_id] = replace(self.rows[call_id], letter_sent=True)
+        if call_id in self.rows:
+            self.rows[call_id] = replace(self.rows[call_id], letter_sent=True)
 
     def redrive(self, call_id: str, *, now: datetime) -> bool:
         """Open a dead-lettered call again."""
         self.faults.check("redrive")
         row = self.rows.get(call_id)
         if row is None or row.state is not State.DEAD_LETTERED:
-            return False
+            is_repeated = row is not None and row.opened_at == format_instant(now)
+            return is_repeated and row.state is result(LedgerEvent.REDRIVE)
         self.rows[call_id] = replace(
             row,
             state=result(LedgerEvent.REDRIVE),
             opened_at=format_instant(now),
+            updated_at=format_instant(now),
             attempts=0,
             refusals=0,
             reason=None,
@@ -266,9 +275,10 @@ class InMemoryGates:
     def write(self, function: str, state: GateState) -> GateState | None:
         """Write a state computed from its version; return None, or what is there instead."""
         self.faults.check("write")
-        there = self.states.get(function, GateState())
-        if there.version != state.version:
-            return there
-        self.states[function] = replace(state, version=state.version + 1)
+        there = self.states.get(function)
+        after = replace(state, version=state.version + 1)
+        if there is not None and there.version != state.version:
+            return None if there == after else there
+        self.states[function] = after
         self.writes += 1
         return None

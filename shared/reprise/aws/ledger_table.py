@@ -116,13 +116,13 @@ class LedgerTable:
             "mine": owner,
             **{f"from{i}": state.value for i, state in enumerate(allowed)},
         }
-        assignments = ", ".join(f"#{name} = :{name}" for name in given)
+        assignments = ", ".join(["#state = :after", *(f"#{name} = :{name}" for name in given)])
         with store_errors("dynamodb", "UpdateItem"):
             try:
                 self._client.update_item(
                     TableName=self._table,
                     Key=_key(call_id),
-                    UpdateExpression=f"SET #state = :after, {assignments}",
+                    UpdateExpression=f"SET {assignments}",
                     ConditionExpression=f"#state IN ({_names('from', len(allowed))}) "
                     "AND #lease_owner = :mine",
                     ExpressionAttributeNames={
@@ -139,15 +139,20 @@ class LedgerTable:
         return True
 
     def mark_letter_sent(self, call_id: str) -> None:
-        """Note that the dead letter is in its queue."""
+        """Note that the dead letter is in its queue; a row that has reached its end of life stays gone."""
         with store_errors("dynamodb", "UpdateItem"):
-            self._client.update_item(
-                TableName=self._table,
-                Key=_key(call_id),
-                UpdateExpression="SET #sent = :yes",
-                ExpressionAttributeNames={"#sent": "letter_sent"},
-                ExpressionAttributeValues={":yes": {"BOOL": True}},
-            )
+            try:
+                self._client.update_item(
+                    TableName=self._table,
+                    Key=_key(call_id),
+                    UpdateExpression="SET #sent = :yes",
+                    ConditionExpression="attribute_exists(#state)",
+                    ExpressionAttributeNames={"#sent": "letter_sent", "#state": "state"},
+                    ExpressionAttributeValues={":yes": {"BOOL": True}},
+                )
+            except ClientError as error:
+                if code_of(error) != "ConditionalCheckFailedException":
+                    raise
 
     def redrive(self, call_id: str, *, now: datetime) -> bool:
         """Open a dead-lettered call again, its attempts at zero; False if it is not dead-lettered."""
@@ -178,7 +183,7 @@ class LedgerTable:
             except ClientError as error:
                 if code_of(error) != "ConditionalCheckFailedException":
                     raise
-                return False
+                return self._is_redriven(call_id, now)
         return True
 
     def _refused(self, error: ClientError, call_id: str, owner: str) -> Lease:
@@ -203,6 +208,12 @@ class LedgerTable:
         """Tell whether the row already says what we came to say: the SDK repeated an answered write."""
         row = self.get(call_id)
         return row is not None and row.lease_owner == owner and row.state is result(event)
+
+    def _is_redriven(self, call_id: str, now: datetime) -> bool:
+        """Tell whether this very redrive opened the row: the SDK repeated an answered write."""
+        row = self.get(call_id)
+        opened_by_us = row is not None and row.opened_at == format_instant(now)
+        return opened_by_us and row.state is result(LedgerEvent.REDRIVE)
 
 
 def _key(call_id: str) -> dict[str, Any]:

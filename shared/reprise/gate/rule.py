@@ -20,9 +20,13 @@ MAX_LONG_GAP_S: Final = 60.0
 GAP_SHARE: Final = 0.1
 """Gap as a share of the hold's age: an outage of ten minutes is noticed over within one."""
 LONG_HOLD_S: Final = 1800.0
-MAX_SPREAD_S: Final = 60.0
 SPREAD_SHARE: Final = 0.25
-"""How far waiting calls spread, as a share of the hold's age: a long hold costs few receives."""
+"""How far waiting calls spread, as a share of a young hold's age: receives cost, and so does waiting."""
+MAX_SPREAD_S: Final = 60.0
+"""Widest spread while the hold is young."""
+LONG_SPREAD_SHARE: Final = 0.02
+"""The same for an old hold: ten days of it cost a call some 500 deliveries, of the queue's 1,000."""
+MAX_LONG_SPREAD_S: Final = 3600.0
 MIN_SPREAD_S: Final = 4.0
 
 
@@ -104,7 +108,9 @@ def _refuse(state: GateState, now_ms: int) -> Admission:
 
 
 def _spread_s(state: GateState, now_ms: int) -> float:
-    return min(MAX_SPREAD_S, max(MIN_SPREAD_S, SPREAD_SHARE * _age_s(state, now_ms)))
+    age_s = _age_s(state, now_ms)
+    young_s = min(MAX_SPREAD_S, max(MIN_SPREAD_S, SPREAD_SHARE * age_s))
+    return max(young_s, min(MAX_LONG_SPREAD_S, LONG_SPREAD_SHARE * age_s))
 
 
 def _age_s(state: GateState, now_ms: int) -> float:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from reprise.reader.inflate import Break, inflate
-from reprise.reader.split import Garbage, split
+from reprise.reader.split import Garbage, Splitter, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -84,11 +84,12 @@ def read_events(chunks: Iterable[bytes]) -> Iterator[Item]:
         chunks: The object's bytes in order, in pieces of any size, best 64 KiB to 1 MiB.
     """
     breaks: list[Break] = []
-    for part in split(_bytes_only(inflate(chunks), breaks)):
+    splitter = Splitter()
+    for part in split(_bytes_only(inflate(chunks), breaks), splitter):
         if isinstance(part, Garbage):
             yield Damage(offset=part.offset, reason=part.reason, data=part.data)
         else:
-            yield from _read_envelope(part)
+            yield from _read_envelope(part, splitter.offset - len(part))
     for broken in breaks:
         yield Damage(offset=broken.offset, reason=broken.reason, data=b"")
 
@@ -101,11 +102,11 @@ def _bytes_only(parts: Iterable[bytes | Break], breaks: list[Break]) -> Iterator
             yield part
 
 
-def _read_envelope(document: bytes) -> Iterator[Item]:
+def _read_envelope(document: bytes, offset: int) -> Iterator[Item]:
     try:
         envelope = _decode(document)
     except (ValueError, RecursionError) as error:
-        yield _as_foreign(document, str(error))
+        yield _as_foreign(document, offset, str(error))
         return
     if envelope.message_type == "CONTROL_MESSAGE":
         yield Control()
@@ -129,11 +130,14 @@ def _decode(document: bytes) -> _Envelope:
         return msgspec.convert(json.loads(document), _Envelope)
 
 
-def _as_foreign(document: bytes, why: str) -> Foreign | Damage:
-    """Tell JSON that is no envelope from bytes that are no JSON."""
+def _as_foreign(document: bytes, offset: int, why: str) -> Foreign | Damage:
+    """Tell JSON that is no envelope from bytes that are no JSON, and from an envelope gone wrong."""
     try:
         text = document.decode()
-        json.loads(text)
+        fields = json.loads(text)
     except (ValueError, RecursionError):
-        return Damage(offset=0, reason=f"not JSON: {why}", data=document)
+        return Damage(offset=offset, reason=f"not JSON: {why}", data=document)
+    if "logEvents" in fields:
+        # It may hold captured calls, which must not pass for somebody else's JSON.
+        return Damage(offset=offset, reason=f"envelope: {why}", data=document)
     return Foreign(text=text)

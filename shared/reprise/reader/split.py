@@ -44,6 +44,11 @@ class Splitter:
         self._depth = 0
         self._in_string = False
 
+    @property
+    def offset(self) -> int:
+        """Return where the stream has been dealt with; a yielded document ends there."""
+        return self._offset
+
     def feed(self, piece: bytes) -> Iterator[bytes | Garbage]:
         """Yield the documents that end within the bytes so far."""
         self._buffer += piece
@@ -123,9 +128,11 @@ class Splitter:
         self._reset()
 
 
-def split(pieces: Iterable[bytes]) -> Iterator[bytes | Garbage]:
+def split(
+    pieces: Iterable[bytes], splitter: Splitter | None = None
+) -> Iterator[bytes | Garbage]:
     """Yield every JSON object of a stream as its bytes, and what lies between them as Garbage."""
-    splitter = Splitter()
+    splitter = splitter or Splitter()
     for piece in pieces:
         yield from splitter.feed(piece)
     yield from splitter.close()

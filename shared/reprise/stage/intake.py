@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from reprise import metric
-from reprise.errors import BadRecordError, RepriseError, StoreError
+from reprise.errors import BadRecordError, ObjectDeniedError, ObjectMissingError, StoreError
 from reprise.policy.backoff import backoff_s
 from reprise.ports import OutMessage
 from reprise.stage.notification import read_notification
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 MAX_RECEIVES: Final = 6
-"""Looks at an object before it goes to the capture queue's dead-letter queue: about five minutes.
+"""Looks at an object that is itself at fault before it is given up: about five minutes.
 
-The queue's own maxReceiveCount lies above it: SQS's redrive tells no reason, ours does.
+A service that is away is not the object's fault: then only the queue's own maxReceiveCount, hours
+later, gives it up. SQS's redrive tells no reason; ours does.
 """
 _INITIAL_S: Final = 10.0
 _MAXIMUM_S: Final = 300.0
@@ -68,10 +69,7 @@ class Intake:
                 self._unpack(notice, remaining_ms)
             except BadRecordError as error:
                 self._keep(notice, error, waits_s)
-            except RepriseError as error:
-                self._again_or_give_up(notice, error, waits_s)
-            except Exception as error:  # noqa: BLE001 - see below
-                # A defect of ours must not lose an object: it ends in the dead-letter queue.
+            except Exception as error:  # noqa: BLE001 - a defect of ours must not lose an object
                 self._again_or_give_up(notice, error, waits_s)
         self.queue.give_back({handles[name]: wait_s for name, wait_s in waits_s.items()})
         return list(waits_s)
@@ -94,7 +92,7 @@ class Intake:
     ) -> None:
         _log.error("object was not unpacked", extra={"body": notice.body[:1024]}, exc_info=error)
         self.meter.count(metric.OBJECTS_FAILED)
-        if notice.receive_count >= MAX_RECEIVES:
+        if notice.receive_count >= MAX_RECEIVES and not _is_outage(error):
             reason = f"{type(error).__name__}: {error}"[:1024]
             letter = OutMessage(body=notice.body, attributes={"reason": reason})
             try:
@@ -110,3 +108,10 @@ class Intake:
             coefficient=2.0,
             draw=1.0,
         )
+
+
+def _is_outage(error: Exception) -> bool:
+    """Tell a service that is away from an object that is gone, forbidden, or breaks us."""
+    return isinstance(error, StoreError) and not isinstance(
+        error, ObjectMissingError | ObjectDeniedError
+    )

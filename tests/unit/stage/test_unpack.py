@@ -353,3 +353,33 @@ def test_defect_while_unpacking_never_loses_the_object() -> None:
     assert pipeline.take_in(body) == ["n0"]
     assert pipeline.take_in(body, receive_count=MAX_RECEIVES) == []
     assert len(pipeline.capture_dlq.sent) == 1
+
+
+def test_outage_of_a_store_never_gives_an_object_up() -> None:
+    pipeline = Pipeline()
+    pipeline.capture(call())
+    body = pipeline.store()
+    for receive_count in range(1, 40):
+        pipeline.ledger.faults.fail("record")
+        assert pipeline.take_in(body, receive_count=receive_count) == ["n0"]
+
+    assert pipeline.capture_dlq.sent == []
+    assert pipeline.capture_queue.waits_s == {"rn0": 300.0}
+    assert pipeline.take_in(body, receive_count=40) == []
+    assert len(pipeline.take_sent()) == 1
+
+
+def test_capture_dead_letter_queue_that_is_away_keeps_the_object_coming() -> None:
+    pipeline = Pipeline()
+    pipeline.capture_dlq.faults.fail("send")
+
+    assert pipeline.take_in(notification("captured/gone"), receive_count=MAX_RECEIVES) == ["n0"]
+
+
+def test_quarantine_that_is_away_keeps_an_unreadable_notification_coming() -> None:
+    pipeline = Pipeline()
+    pipeline.objects.faults.fail("put")
+
+    assert pipeline.take_in("not a notification") == ["n0"]
+    assert pipeline.take_in("not a notification", receive_count=2) == []
+    assert [entry["reason"] for entry in quarantined(pipeline)] == ["unknown_message"]
