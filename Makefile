@@ -1,0 +1,132 @@
+# Everything starts here. `make` alone lists the targets.
+#
+# Needs make, bash and Python 3.13 (or 3.12), on PATH or under ~/.pyenv/versions. All else is installed below the
+# repository: .venv for development, and an environment of its own for each tool whose pins clash with ours.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+SETS := engine runtime sam checkov
+UV := .tools/uv/bin/uv
+BIN := .venv/bin
+SAM := .tools/sam/bin/sam
+
+# Every file is hash-pinned, so that any index which has the file may serve it.
+UV_INSTALL_FLAGS := --quiet --require-hashes --index-strategy unsafe-best-match --compile-bytecode
+UV_COMPILE_FLAGS := --quiet --universal --python-version 3.12 --generate-hashes --no-header --no-annotate
+
+# sam build runs functions/Makefile and shared/Makefile, which need uv and the runtime's Python.
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/uv/bin:$(PATH)
+export SAM_CLI_TELEMETRY := 0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+TEMPLATES := template.yaml $(wildcard infra/*.yaml)
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+# --- Set-up ---------------------------------------------------------------------------------------------------------
+
+.PHONY: setup
+setup: .venv/.stamp $(SETS:%=.tools/%/.stamp) ## Install every environment; a second run does nothing
+
+.tools/uv/.stamp: requirements/uv.txt
+	@echo 'setup: uv'
+	@python=; \
+	for candidate in python3.13 ~/.pyenv/versions/3.13*/bin/python python3.12 ~/.pyenv/versions/3.12*/bin/python python3; do \
+	  if "$$candidate" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info[:2] not in {(3, 13), (3, 12)})' \
+	      >/dev/null 2>&1; then python=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo 'error: no Python 3.13 or 3.12 with venv and ensurepip found on PATH or under ~/.pyenv/versions.' >&2; \
+	  echo 'Install one (on Debian and Ubuntu also its -venv package), then run make again.' >&2; \
+	  exit 1; \
+	fi; \
+	"$$python" -m venv --clear .tools/uv
+	@PIP_USER=0 .tools/uv/bin/python -m pip install --quiet --require-hashes -r requirements/uv.txt
+	@touch $@
+
+# A set's file decides what is installed, no more and no less; a changed file re-installs its set only.
+define install
+	@echo 'setup: $(notdir $(basename $<))'
+	@$(UV) venv --quiet --allow-existing --python .tools/uv/bin/python $(@D)
+	@$(UV) pip sync $(UV_INSTALL_FLAGS) --python $(@D)/bin/python $<
+endef
+
+.tools/%/.stamp: requirements/%.txt .tools/uv/.stamp
+	$(install)
+	@touch $@
+
+.venv/.stamp: requirements/dev.txt .tools/uv/.stamp pyproject.toml
+	$(install)
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(@D)/bin/python --editable .
+	@touch $@
+
+.PHONY: requirements
+requirements: .tools/uv/.stamp ## Pin again from requirements/*.in (UPGRADE=1 takes new versions)
+	@for set in shared/requirements $(addprefix requirements/,uv dev bench $(SETS)); do \
+	  echo "pin: $$set"; \
+	  $(UV) pip compile $(UV_COMPILE_FLAGS) $(if $(UPGRADE),--upgrade) $$set.in --output-file $$set.txt; \
+	done
+
+# --- Checks ---------------------------------------------------------------------------------------------------------
+
+.PHONY: lint
+lint: .venv/.stamp ## ruff: rules and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+.PHONY: types
+types: .venv/.stamp ## mypy, strict
+	$(BIN)/mypy
+
+.PHONY: unit
+unit: .venv/.stamp ## Unit, property and functional tests, with coverage of the layer's package
+	$(PYTEST) $(wildcard tests/unit tests/functional) -n 2 --cov --cov-report=term:skip-covered
+
+.PHONY: build
+build: setup ## sam build, with the repository's own SAM CLI
+	@$(SAM) build
+
+.PHONY: template
+template: build ## The templates: cfn-lint, sam validate, checkov, and the tests of the built artefacts
+	$(BIN)/cfn-lint $(TEMPLATES)
+	printf '%s\n' $(TEMPLATES) | xargs -n 1 -P 2 $(SAM) validate --lint --region us-east-1 --template
+	.tools/checkov/bin/checkov --config-file .checkov.yaml
+	$(PYTEST) tests/template
+
+.PHONY: local-engine
+local-engine: setup ## The local engine: one canary a correction
+	$(PYTEST) tests/local_engine
+
+.PHONY: e2e
+e2e: setup ## The whole pipeline, deployed into the local engine by the real SAM CLI
+	$(PYTEST) tests/e2e
+
+.PHONY: test
+test: ## Everything above, in the order of cost
+	$(MAKE) setup
+	$(MAKE) lint
+	$(MAKE) types
+	$(MAKE) unit
+	$(MAKE) template
+	$(MAKE) local-engine
+	$(MAKE) e2e
+
+# --- Uses -----------------------------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: setup ## Local engine, real deploy, chaos test, a short tour (KEEP=1 leaves the engine running)
+	$(BIN)/reprise demo $(if $(KEEP),--keep)
+
+.PHONY: bench
+bench: .tools/bench/.stamp ## Every benchmark in bench/
+	for bench in bench/*.py; do echo "== $$bench"; .tools/bench/bin/python "$$bench"; done
+
+.PHONY: clean
+clean: ## Remove everything that is not in git
+	rm -rf .venv .tools .aws-sam .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* htmlcov
