@@ -1,0 +1,133 @@
+"""What a deployer meets: parameters, prompts, outputs and samconfig.toml."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+import pytest
+
+from template.conftest import TARGET
+from template.deployment import Deployment
+from template.templates import REPOSITORY, ROOT, SOURCES, read, transformed
+
+PARAMETERS = read(SOURCES[0])["Parameters"]
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameter_explains_itself(name: str) -> None:
+    parameter = PARAMETERS[name]
+    assert parameter["Description"]
+    assert parameter["ConstraintDescription"].startswith("must be ")
+    assert "Default" in parameter
+    assert {"AllowedPattern", "AllowedValues", "MinValue"} & set(parameter)
+
+
+def test_every_parameter_is_in_one_group_of_the_console() -> None:
+    groups = read(SOURCES[0])["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    grouped = [name for group in groups for name in group["Parameters"]]
+    assert sorted(grouped) == sorted(PARAMETERS)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("Targets", ""),
+        ("Targets", TARGET),
+        ("Targets", f"{TARGET},arn:aws-us-gov:lambda:us-gov-west-1:111122223333:function:team-*"),
+        ("ExtraLogGroups", ""),
+        ("ExtraLogGroups", "/aws/lambda/orders,custom.group_1#x-y"),
+        ("ExtraLogGroups", "a,b,c,d,e"),
+        ("CaptureOutcomes", "throttled"),
+        ("CaptureOutcomes", "throttled,unknown"),
+        ("KmsKeyArn", ""),
+        ("KmsKeyArn", "arn:aws:kms:eu-west-1:111122223333:key/mrk-0a1b"),
+        ("AlarmTopicArn", "arn:aws:sns:eu-west-1:111122223333:alarms"),
+    ],
+)
+def test_value_is_allowed(parameter: str, value: str) -> None:
+    assert re.fullmatch(PARAMETERS[parameter]["AllowedPattern"], value)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        pytest.param("Targets", "orders", id="target-by-name"),
+        pytest.param("Targets", f"{TARGET}:live", id="target-with-qualifier"),
+        pytest.param("Targets", f"{TARGET}, {TARGET}", id="targets-with-blank"),
+        pytest.param("Targets", "*", id="any-target"),
+        pytest.param("Targets", "arn:aws:lambda:eu-west-1:*:function:x", id="any-account"),
+        pytest.param(
+            "Targets", "arn:aws:lambda:eu-west-1:111122223333:function:*", id="any-function"
+        ),
+        pytest.param("ExtraLogGroups", "/reprise/reprise/replayer", id="group-of-the-pipeline"),
+        pytest.param("ExtraLogGroups", "/a,/reprise/x/y", id="group-of-the-pipeline-second"),
+        pytest.param("ExtraLogGroups", "a,b,c,d,e,f", id="six-groups"),
+        pytest.param("CaptureOutcomes", "", id="no-outcome"),
+        pytest.param("CaptureOutcomes", "succeeded", id="not-captured"),
+        pytest.param("KmsKeyArn", "alias/mine", id="key-alias"),
+    ],
+)
+def test_value_is_refused(parameter: str, value: str) -> None:
+    assert not re.fullmatch(PARAMETERS[parameter]["AllowedPattern"], value)
+
+
+def test_stack_that_may_call_nothing_is_refused() -> None:
+    assert transformed(ROOT)["Rules"] == read(SOURCES[0])["Rules"]
+
+
+@pytest.mark.parametrize("path", SOURCES[1:], ids=lambda path: path.stem)
+def test_stack_name_that_makes_no_bucket_name_is_refused(path: object) -> None:
+    name = read(next(p for p in SOURCES if p == path))["Parameters"]["Name"]
+    longest = "a" * 35
+    assert re.fullmatch(name["AllowedPattern"], longest)
+    assert len(f"{longest}-111122223333-ap-southeast-1") <= 63
+    assert not re.fullmatch(name["AllowedPattern"], "Reprise")
+    assert "choose another stack name" in name["ConstraintDescription"]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_template_uses_no_yaml_aliases(path: object) -> None:
+    """CloudFormation refuses them: User Guide, "Template format"."""
+    text = next(p for p in SOURCES if p == path).read_text()
+    assert not re.search(r"(?m)(:|-) [&*][a-z]", text)
+
+
+def test_outputs_name_everything_that_a_client_or_an_operator_needs(full: Deployment) -> None:
+    deployed = {resource.ref for resource in full.resources().values()}
+    named = set(full.outputs.values())
+    kinds = {
+        "AWS::SQS::Queue",
+        "AWS::DynamoDB::Table",
+        "AWS::Lambda::Function",
+        "AWS::S3::Bucket",
+        "AWS::SSM::Parameter",
+        "AWS::SecretsManager::Secret",
+        "AWS::KinesisFirehose::DeliveryStream",
+    }
+    assert {r.ref for r in full.resources().values() if r.type in kinds} <= named
+    assert full.outputs["CaptureLogGroup"] in deployed
+
+
+def test_template_without_chaos_target_has_no_output_of_it(plain: Deployment) -> None:
+    assert "ChaosTargetFunction" not in plain.outputs
+    assert not [path for path in plain.resources() if path.startswith("Chaos/")]
+
+
+def test_local_engine_is_spared_what_it_does_not_know() -> None:
+    local = Deployment({"ChaosTarget": "true", "OnAws": "false"})
+    assert not local.resources("AWS::Logs::QueryDefinition")
+
+
+def test_sam_deploy_is_configured_for_nested_stacks_with_roles() -> None:
+    config = tomllib.loads((REPOSITORY / "samconfig.toml").read_text())
+    for environment in ("default", "local"):
+        deploy = config[environment]["deploy"]["parameters"]
+        assert deploy["stack_name"] == "reprise"
+        assert deploy["resolve_s3"] is True
+        assert deploy["capabilities"].split() == ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
+    overrides = dict(
+        pair.split("=")
+        for pair in config["local"]["deploy"]["parameters"]["parameter_overrides"].split()
+    )
+    assert Deployment(overrides).outputs["ChaosTargetFunction"] == "reprise-chaos-target"

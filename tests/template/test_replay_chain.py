@@ -1,0 +1,200 @@
+"""From the capture queue to the dead-letter queue: times, limits and environments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reprise.policy.policy import read_policy_document
+from reprise.settings import CallerSettings, ReplayerSettings, UnpackerSettings
+from template.conftest import TARGET
+from template.deployment import Deployment, Resource
+
+COMMON = {
+    "REPRISE_STACK",
+    "REPRISE_BUCKET",
+    "REPRISE_TARGETS",
+    "REPRISE_LEDGER_TABLE",
+    "REPRISE_TRACE",
+    "POWERTOOLS_SERVICE_NAME",
+    "POWERTOOLS_METRICS_NAMESPACE",
+}
+ENVIRONMENTS = {
+    "invoker": COMMON
+    | {
+        "REPRISE_MAC_SECRET_ARN",
+        "REPRISE_CALL_TIMEOUT_S",
+        "REPRISE_CAPTURE_OUTCOMES",
+        "REPRISE_STATUS_URL",
+    },
+    "unpacker": COMMON
+    | {
+        "REPRISE_MAC_SECRET_ARN",
+        "REPRISE_REPLAY_QUEUE_URL",
+        "REPRISE_CAPTURE_QUEUE_URL",
+        "REPRISE_CAPTURE_DLQ_URL",
+        "REPRISE_LOG_GROUPS",
+        "REPRISE_ACCOUNT_ID",
+        "REPRISE_RETENTION_DAYS",
+    },
+    "replayer": COMMON
+    | {
+        "REPRISE_POLICY_PARAMETER",
+        "REPRISE_REPLAY_QUEUE_URL",
+        "REPRISE_DEAD_LETTER_QUEUE_URL",
+        "REPRISE_CALL_TIMEOUT_S",
+        "REPRISE_RETENTION_DAYS",
+    },
+    "chaos-target": {"REPRISE_RECEIPTS_TABLE"},
+}
+
+
+def queue_of(deployment: Deployment, arn: str) -> Resource:
+    [found] = [q for q in deployment.resources("AWS::SQS::Queue").values() if q.arn == arn]
+    return found
+
+
+def source_of(deployment: Deployment, function: str) -> dict[str, Any]:
+    [found] = [
+        mapping.properties
+        for mapping in deployment.resources("AWS::Lambda::EventSourceMapping").values()
+        if mapping.properties["FunctionName"] == f"reprise-{function}"
+    ]
+    return dict(found)
+
+
+@pytest.mark.parametrize(("name", "expected"), ENVIRONMENTS.items(), ids=ENVIRONMENTS)
+def test_function_gets_its_settings_and_no_more(
+    full: Deployment, name: str, expected: set[str]
+) -> None:
+    assert set(full.environment(name)) == expected
+
+
+def test_settings_are_what_the_package_reads(full: Deployment) -> None:
+    caller = CallerSettings.from_env(full.environment("invoker"))
+    unpacker = UnpackerSettings.from_env(full.environment("unpacker"))
+    replayer = ReplayerSettings.from_env(full.environment("replayer"))
+    assert caller.targets == unpacker.targets == replayer.targets
+    assert TARGET in caller.targets
+    assert caller.status_url == "reprise://reprise/calls/{id}"
+    assert caller.ledger_table == replayer.ledger_table == "reprise-ledger"
+
+
+@pytest.mark.parametrize("longest_target_s", [30, 60, 300, 840])
+@pytest.mark.parametrize("function", ["unpacker", "replayer"])
+def test_queue_hides_a_message_for_longer_than_its_function_runs(
+    longest_target_s: int, function: str
+) -> None:
+    deployment = Deployment({"Targets": TARGET, "LongestTargetTimeout": str(longest_target_s)})
+    queue = queue_of(deployment, source_of(deployment, function)["EventSourceArn"])
+    timeout_s = int(deployment.function(function).properties["Timeout"])
+    assert int(queue.properties["VisibilityTimeout"]) > timeout_s
+    assert timeout_s <= 900
+
+
+@pytest.mark.parametrize("longest_target_s", [30, 60, 300, 840])
+@pytest.mark.parametrize("function", ["invoker", "replayer"])
+def test_call_outlives_its_target_and_its_function_outlives_the_call(
+    longest_target_s: int, function: str
+) -> None:
+    deployment = Deployment({"Targets": TARGET, "LongestTargetTimeout": str(longest_target_s)})
+    call_s = int(deployment.environment(function)["REPRISE_CALL_TIMEOUT_S"])
+    timeout_s = int(deployment.function(function).properties["Timeout"])
+    assert longest_target_s < call_s
+    assert call_s + 25 <= timeout_s
+
+
+@pytest.mark.parametrize("function", ["unpacker", "replayer"])
+def test_function_answers_for_single_messages_with_bounded_concurrency(
+    plain: Deployment, function: str
+) -> None:
+    source = source_of(plain, function)
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert source["BatchSize"] == 10
+    assert 2 <= int(source["ScalingConfig"]["MaximumConcurrency"]) <= 1000
+
+
+def test_functions_fed_by_queues_allow_long_chains(plain: Deployment) -> None:
+    allowed = {
+        function.ref
+        for function in plain.resources("AWS::Lambda::Function").values()
+        if function.properties.get("RecursiveLoop") == "Allow"
+    }
+    assert allowed == {"reprise-unpacker", "reprise-replayer"}
+
+
+def test_each_function_is_fed_by_a_queue_that_it_was_told_to_send_to(plain: Deployment) -> None:
+    capture = queue_of(plain, source_of(plain, "unpacker")["EventSourceArn"])
+    replay = queue_of(plain, source_of(plain, "replayer")["EventSourceArn"])
+    assert plain.environment("unpacker")["REPRISE_CAPTURE_QUEUE_URL"] == capture.ref
+    assert plain.environment("unpacker")["REPRISE_REPLAY_QUEUE_URL"] == replay.ref
+    assert plain.environment("replayer")["REPRISE_REPLAY_QUEUE_URL"] == replay.ref
+
+
+def test_dead_letters_are_kept_longer_than_their_source_keeps_messages(plain: Deployment) -> None:
+    redrives = 0
+    for queue in plain.resources("AWS::SQS::Queue").values():
+        redrive = queue.properties.get("RedrivePolicy")
+        if redrive:
+            dead = queue_of(plain, redrive["deadLetterTargetArn"])
+            days = dead.properties["MessageRetentionPeriod"] / 86_400
+            assert days - queue.properties["MessageRetentionPeriod"] / 86_400 >= 3
+            redrives += 1
+    assert redrives == 2
+
+
+def test_messages_never_outlive_the_objects_that_they_name() -> None:
+    """Ten days in the replay queue, then fourteen in the dead-letter queue."""
+    deployment = Deployment({"Targets": TARGET, "RetentionDays": "30"})
+    longest_s = sum(
+        deployment[f"Replay/{name}"].properties["MessageRetentionPeriod"]
+        for name in ("ReplayQueue", "DeadLetterQueue")
+    )
+    rules = deployment["Capture/Bucket"].properties["LifecycleConfiguration"]["Rules"]
+    assert all(
+        int(rule["ExpirationInDays"]) * 86_400 > longest_s
+        for rule in rules
+        if "ExpirationInDays" in rule
+    )
+
+
+def test_forty_deliveries_are_far_from_the_replay_queues_limit(plain: Deployment) -> None:
+    assert plain["Replay/ReplayQueue"].properties["RedrivePolicy"]["maxReceiveCount"] == 1000
+
+
+def test_policy_document_is_one_that_the_package_reads(plain: Deployment, full: Deployment) -> None:
+    default = read_policy_document(plain["Secrets/Policy"].properties["Value"])
+    chaos = read_policy_document(full["Secrets/Policy"].properties["Value"])
+    assert default.for_target("reprise-chaos-target").max_attempts == 3
+    assert chaos.for_target("reprise-chaos-target").initial_s == 1
+    assert chaos.for_target("orders") == default.for_target("orders")
+
+
+def test_alarms_watch_both_dead_letter_queues_and_the_delivery(plain: Deployment) -> None:
+    watched = {
+        (alarm.properties["MetricName"], dimension["Value"])
+        for alarm in plain.resources("AWS::CloudWatch::Alarm").values()
+        for dimension in alarm.properties["Dimensions"]
+    }
+    queues = {
+        queue.properties["QueueName"]
+        for queue in plain.resources("AWS::SQS::Queue").values()
+        if "RedrivePolicy" not in queue.properties
+    }
+    assert {("ApproximateNumberOfMessagesVisible", name) for name in queues} <= watched
+    for metric in ("DeliveryErrors", "DeliveryThrottling"):
+        assert {value for name, value in watched if name == metric} == {
+            plain.outputs["CaptureLogGroup"],
+            "Firehose",
+            plain["Capture/CaptureSubscription"].properties["FilterName"],
+        }
+    assert ("DeliveryToS3.DataFreshness", plain.outputs["CaptureStream"]) in watched
+
+
+def test_alarms_notify_the_topic_when_there_is_one(plain: Deployment, full: Deployment) -> None:
+    topic = "arn:aws:sns:eu-west-1:111122223333:alarms"
+    for alarm in full.resources("AWS::CloudWatch::Alarm").values():
+        assert alarm.properties["AlarmActions"] == [topic]
+    for alarm in plain.resources("AWS::CloudWatch::Alarm").values():
+        assert "AlarmActions" not in alarm.properties

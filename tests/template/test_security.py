@@ -1,0 +1,289 @@
+"""Least privilege, encryption, and data that outlives mistakes."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from template.conftest import TARGET
+from template.deployment import Deployment, Place
+from template.templates import strings
+
+FUNCTIONS = ("invoker", "unpacker", "replayer", "chaos-target")
+
+#: What each function may do, but for logs, keys and traces.
+ACTIONS = {
+    "invoker": {
+        "lambda:InvokeFunction": "function:orders",
+        "s3:PutObject": "/payloads/*",
+        "s3:GetObject": "/results/*",
+        "dynamodb:GetItem": "table/reprise-ledger",
+        "secretsmanager:GetSecretValue": "secret:reprise/mac",
+    },
+    "unpacker": {
+        "sqs:ReceiveMessage": ":reprise-capture",
+        "sqs:DeleteMessage": ":reprise-capture",
+        "sqs:GetQueueAttributes": ":reprise-capture",
+        "sqs:ChangeMessageVisibility": ":reprise-capture",
+        "sqs:SendMessage": ":reprise-replay",
+        "s3:GetObject": "/captured/*",
+        "s3:GetObjectVersion": "/captured/*",
+        "s3:PutObject": "/quarantine/*",
+        "dynamodb:GetItem": "table/reprise-ledger",
+        "dynamodb:PutItem": "table/reprise-ledger",
+        "dynamodb:UpdateItem": "table/reprise-ledger",
+        "secretsmanager:GetSecretValue": "secret:reprise/mac",
+    },
+    "replayer": {
+        "sqs:ReceiveMessage": ":reprise-replay",
+        "sqs:DeleteMessage": ":reprise-replay",
+        "sqs:GetQueueAttributes": ":reprise-replay",
+        "sqs:ChangeMessageVisibility": ":reprise-replay",
+        "sqs:SendMessage": ":reprise-dead-letter",
+        "lambda:InvokeFunction": "function:orders",
+        "s3:GetObject": "/payloads/*",
+        "s3:GetObjectVersion": "/payloads/*",
+        "s3:PutObject": "/results/*",
+        "dynamodb:GetItem": "table/reprise-ledger",
+        "dynamodb:PutItem": "table/reprise-ledger",
+        "dynamodb:UpdateItem": "table/reprise-ledger",
+        "ssm:GetParameter": "parameter/reprise/reprise/policy",
+    },
+    "chaos-target": {"dynamodb:PutItem": "table/reprise-receipts"},
+}
+COMMON = ("logs:", "kms:", "xray:")
+
+
+def listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def permissions(deployment: Deployment, name: str) -> list[tuple[str, str]]:
+    role = deployment.function(name).properties["Role"]
+    return [
+        (action, resource)
+        for statement in deployment.statements(role)
+        for action in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+    ]
+
+
+def policies(deployment: Deployment, kind: str, target: str) -> dict[str, list[dict[str, Any]]]:
+    """Return the statements of resource policies, by the resource that they are for."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for policy in deployment.resources(kind).values():
+        for resource in listed(policy.properties[target]):
+            found.setdefault(resource, []).extend(policy.properties["PolicyDocument"]["Statement"])
+    return found
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_function_may_do_what_it_needs_and_no_more(full: Deployment, name: str) -> None:
+    granted = permissions(full, name)
+    assert {action for action, _ in granted if not action.startswith(COMMON)} == set(ACTIONS[name])
+    for action, part in ACTIONS[name].items():
+        assert any(
+            part in resource for granted_action, resource in granted if granted_action == action
+        )
+
+
+def test_no_permission_is_for_every_resource_but_tracing(full: Deployment) -> None:
+    wild = {
+        action
+        for role in full.resources("AWS::IAM::Role").values()
+        for statement in full.statements(role.arn)
+        for action in listed(statement["Action"])
+        if "*" in listed(statement["Resource"])
+    }
+    assert wild == {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+
+
+def test_no_permission_is_for_every_action(full: Deployment) -> None:
+    for role in full.resources("AWS::IAM::Role").values():
+        assert "ManagedPolicyArns" not in role.properties
+        for statement in full.statements(role.arn):
+            assert not [action for action in listed(statement["Action"]) if "*" in action]
+
+
+def test_each_function_has_a_role_of_its_own(full: Deployment) -> None:
+    roles = [full.function(name).properties["Role"] for name in FUNCTIONS]
+    assert len(set(roles)) == len(FUNCTIONS)
+
+
+def test_targets_bound_what_may_be_invoked() -> None:
+    arn = "arn:aws:lambda:eu-west-1:111122223333:function"
+    deployment = Deployment({"Targets": f"{arn}:orders,{arn}:team-*"})
+    for name in ("invoker", "replayer"):
+        granted = permissions(deployment, name)
+        assert {resource for action, resource in granted if action == "lambda:InvokeFunction"} == {
+            f"{arn}:orders",
+            f"{arn}:orders:*",
+            f"{arn}:team-*",
+            f"{arn}:team-*:*",
+        }
+        assert deployment.environment(name)["REPRISE_TARGETS"] == f"{arn}:orders,{arn}:team-*"
+
+
+def test_chaos_target_is_allowed_beside_the_users_own_or_alone() -> None:
+    chaos = "arn:aws:lambda:eu-west-1:111122223333:function:reprise-chaos-target"
+    both = Deployment({"Targets": TARGET, "ChaosTarget": "true"})
+    alone = Deployment({"ChaosTarget": "true"})
+    assert both.outputs["TargetArns"] == f"{chaos},{TARGET}"
+    assert alone.outputs["TargetArns"] == chaos
+    assert both.function("chaos-target").arn == chaos
+
+
+def test_roles_of_services_are_guarded_against_the_confused_deputy(plain: Deployment) -> None:
+    arns = {
+        "Capture/SubscriptionRole": "arn:aws:logs:eu-west-1:111122223333:*",
+        "Capture/StreamRole": plain["Capture/CaptureStream"].arn,
+    }
+    for path, source_arn in arns.items():
+        [statement] = plain[path].properties["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Condition"] == {
+            "StringEquals": {"aws:SourceAccount": "111122223333"},
+            "ArnLike": {"aws:SourceArn": source_arn},
+        }
+
+
+def test_only_our_bucket_may_send_to_the_capture_queue(plain: Deployment) -> None:
+    statements = policies(plain, "AWS::SQS::QueuePolicy", "Queues")
+    [allow] = [s for s in statements[plain.outputs["CaptureQueueUrl"]] if s["Effect"] == "Allow"]
+    assert allow["Principal"] == {"Service": "s3.amazonaws.com"}
+    assert allow["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": "111122223333"},
+        "ArnLike": {"aws:SourceArn": plain["Capture/Bucket"].arn},
+    }
+
+
+def test_queues_and_bucket_take_tls_only(full: Deployment) -> None:
+    queues = {queue.ref for queue in full.resources("AWS::SQS::Queue").values()}
+    queue_policies = policies(full, "AWS::SQS::QueuePolicy", "Queues")
+    bucket_policies = policies(full, "AWS::S3::BucketPolicy", "Bucket")
+    assert set(queue_policies) == queues
+    assert set(bucket_policies) == {full.outputs["BucketName"]}
+    for statements in [*queue_policies.values(), *bucket_policies.values()]:
+        [deny] = [statement for statement in statements if statement["Effect"] == "Deny"]
+        assert deny["Principal"] == "*"
+        assert deny["Action"] in {"s3:*", "sqs:*"}
+        assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_bucket_is_private_versioned_and_owned(plain: Deployment) -> None:
+    bucket = plain["Capture/Bucket"].properties
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+
+
+def test_everything_is_encrypted_without_a_key_of_the_users(plain: Deployment) -> None:
+    [rule] = plain["Capture/Bucket"].properties["BucketEncryption"][
+        "ServerSideEncryptionConfiguration"
+    ]
+    assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    for queue in plain.resources("AWS::SQS::Queue").values():
+        assert queue.properties["SqsManagedSseEnabled"] is True
+    assert not [text for text in strings(dump(plain)) if "kms:" in text]
+
+
+def test_everything_that_holds_calls_is_encrypted_with_the_users_key(full: Deployment) -> None:
+    encryptable = {
+        "AWS::DynamoDB::Table",
+        "AWS::KinesisFirehose::DeliveryStream",
+        "AWS::Logs::LogGroup",
+        "AWS::S3::Bucket",
+        "AWS::SQS::Queue",
+        "AWS::SecretsManager::Secret",
+    }
+    resources = [r for r in full.resources().values() if r.type in encryptable]
+    assert len(resources) == 2 + 1 + 5 + 1 + 4 + 1
+    for resource in resources:
+        assert full.parameters["KmsKeyArn"] in list(strings(dict(resource.properties)))
+
+
+def test_every_log_group_and_object_of_ours_expires(full: Deployment) -> None:
+    groups = full.resources("AWS::Logs::LogGroup").values()
+    assert {str(group.properties["RetentionInDays"]) for group in groups} == {"30"}
+    rules = full["Capture/Bucket"].properties["LifecycleConfiguration"]["Rules"]
+    expiring = {rule["Prefix"] for rule in rules if "ExpirationInDays" in rule}
+    assert expiring == {"captured/", "payloads/", "results/"}
+    ledger = full["Replay/Ledger"].properties
+    assert ledger["TimeToLiveSpecification"] == {"AttributeName": "expires_at_s", "Enabled": True}
+
+
+def test_every_function_logs_to_a_group_with_a_retention(full: Deployment) -> None:
+    groups = {group.ref for group in full.resources("AWS::Logs::LogGroup").values()}
+    for function in full.resources("AWS::Lambda::Function").values():
+        assert function.properties["LoggingConfig"]["LogGroup"] in groups
+
+
+def test_data_stays_when_the_stack_goes(full: Deployment) -> None:
+    kept = {
+        path
+        for path, resource in full.resources().items()
+        if resource.declaration.get("DeletionPolicy") == "RetainExceptOnCreate"
+    }
+    assert kept == {
+        "Capture/Bucket",
+        "Capture/CaptureDeadLetterQueue",
+        "Replay/DeadLetterQueue",
+        "Replay/Ledger",
+    }
+
+
+def test_every_store_says_what_becomes_of_it(full: Deployment) -> None:
+    stores = (
+        "AWS::DynamoDB::Table",
+        "AWS::Logs::LogGroup",
+        "AWS::S3::Bucket",
+        "AWS::SQS::Queue",
+        "AWS::SecretsManager::Secret",
+    )
+    for resource in full.resources().values():
+        if resource.type in stores:
+            assert {"DeletionPolicy", "UpdateReplacePolicy"} <= set(resource.declaration)
+
+
+def test_ledger_can_be_restored_to_any_second(plain: Deployment) -> None:
+    assert plain["Replay/Ledger"].properties["PointInTimeRecoverySpecification"] == {
+        "PointInTimeRecoveryEnabled": True
+    }
+
+
+def test_secret_is_made_by_aws_and_never_in_the_template(plain: Deployment) -> None:
+    generated = plain["Secrets/MacSecret"].properties["GenerateSecretString"]
+    assert json.loads(generated["SecretStringTemplate"]) == {"current": "k1"}
+    assert generated["GenerateStringKey"] == "k1"
+    assert generated["PasswordLength"] >= 43, "256 bits of letters and digits"
+    assert "SecretString" not in plain["Secrets/MacSecret"].properties
+
+
+def test_nothing_names_a_partition_or_a_region() -> None:
+    china = Place(partition="aws-cn", url_suffix="amazonaws.com.cn", region="cn-north-1")
+    deployment = Deployment(
+        {
+            "Targets": "arn:aws-cn:lambda:cn-north-1:111122223333:function:orders",
+            "ChaosTarget": "true",
+            "KmsKeyArn": "arn:aws-cn:kms:cn-north-1:111122223333:key/abc",
+            "AlarmTopicArn": "arn:aws-cn:sns:cn-north-1:111122223333:alarms",
+            "Tracing": "true",
+        },
+        china,
+    )
+    texts = list(strings([dump(deployment), deployment.outputs]))
+    assert not [text for text in texts if "arn:aws:" in text]
+    assert not [
+        text
+        for text in texts
+        if re.search(r"\b[a-z]{2}-[a-z]+-\d\b", text) and "cn-north-1" not in text
+    ]
+    # Service principals are named alike in every partition.
+    hosts = {text for text in texts if "amazonaws.com" in text and "amazonaws.com.cn" not in text}
+    assert hosts <= {f"{service}.amazonaws.com" for service in ("lambda", "logs", "firehose", "s3")}
+
+
+def dump(deployment: Deployment) -> list[dict[str, Any]]:
+    return [dict(resource.properties) for resource in deployment.resources().values()]
