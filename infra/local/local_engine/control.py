@@ -1,0 +1,199 @@
+"""Start, find and stop a local engine from any interpreter; standard library only.
+
+The command line and the test fixtures both use this; ministack is needed only by
+the interpreter the engine itself runs under.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_PACKAGE_PARENT = Path(__file__).resolve().parents[1]
+_REPOSITORY = _PACKAGE_PARENT.parents[1]
+_STATE_FILE = "engine.json"
+_LOG_FILE = "engine.log"
+_POLL_S = 0.05
+_STOP_LIMIT_S = 10.0
+
+#: Interpreter the engine runs under, when ``.tools/engine`` is not the one.
+ENGINE_PYTHON_VARIABLE = "REPRISE_ENGINE_PYTHON"
+
+
+class EngineError(RuntimeError):
+    """The engine did not start, stop or answer; the message says what to do."""
+
+
+def _engine_python() -> str:
+    default = _REPOSITORY / ".tools" / "engine" / "bin" / "python"
+    return os.environ.get(ENGINE_PYTHON_VARIABLE) or str(default)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """A local engine, known by its state folder.
+
+    ``Engine(state_dir=…).start()`` on one side and ``Engine(state_dir=…).stop()``
+    in another process name the same engine.
+    """
+
+    state_dir: Path = _REPOSITORY / ".reprise-local"
+    """Folder of the engine's files."""
+    python: str = field(default_factory=_engine_python)
+    """Interpreter with the pinned ministack."""
+    runtimes: str | None = None
+    """``python3.13=/path,…`` or one path; None takes REPRISE_RUNTIME_PYTHON or ``.tools/runtime``."""
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the state file holds (``pid``, ``port``, ``url``); empty when there is none."""
+        try:
+            state: dict[str, Any] = json.loads((self.state_dir / _STATE_FILE).read_text())
+        except (FileNotFoundError, ValueError):
+            return {}
+        return state
+
+    @property
+    def url(self) -> str:
+        """Address of the running engine.
+
+        Raises:
+            EngineError: If none was started in this state folder.
+        """
+        if not (state := self.state):
+            message = f"no engine was started in {self.state_dir}; run `reprise local up`"
+            raise EngineError(message)
+        return str(state["url"])
+
+    @property
+    def log_path(self) -> Path:
+        """File with everything the engine wrote."""
+        return self.state_dir / _LOG_FILE
+
+    def start(
+        self,
+        *,
+        port: int = 0,
+        time_scale: float | None = None,
+        auth: bool = False,
+        stock: bool = False,
+        limit_s: float = 30.0,
+    ) -> str:
+        """Start the engine detached and return its address once it answers.
+
+        Args:
+            port: 0 takes a free one.
+            time_scale: Factor on waits inside services; None takes the launcher's.
+            auth: Whether IAM is enforced.
+            stock: Whether no correction is applied.
+            limit_s: How long it may take.
+
+        Raises:
+            EngineError: If one runs already, or it does not answer in time.
+        """
+        if self.health() is not None:
+            message = f"an engine already runs at {self.url}; stop it first (`reprise local down`)"
+            raise EngineError(message)
+        self.state_dir.mkdir(parents=True, exist_ok=True)
+        port = port or _free_port()
+        command = [self.python, "-m", "local_engine", "--port", str(port)]
+        command += ["--state-dir", str(self.state_dir)]
+        command += [] if time_scale is None else ["--time-scale", str(time_scale)]
+        command += ["--auth"] if auth else []
+        command += ["--stock"] if stock else []
+        environment = {**os.environ, "PYTHONPATH": str(_PACKAGE_PARENT)}
+        if self.runtimes is not None:
+            environment["REPRISE_RUNTIME_PYTHON"] = self.runtimes
+        with self.log_path.open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603 - our own launcher
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        url = f"http://127.0.0.1:{port}"
+        state = {"pid": process.pid, "port": port, "url": url}
+        (self.state_dir / _STATE_FILE).write_text(json.dumps(state))
+        self._wait_until_healthy(process, limit_s)
+        return url
+
+    def stop(self) -> bool:
+        """Stop the engine by its process id; return whether one was running.
+
+        Raises:
+            EngineError: If it is still there after ten seconds.
+        """
+        health = self.health()
+        pid = self.state.get("pid")
+        # A pid of an engine that no longer answers may be somebody else's by now.
+        if health is not None and health["pid"] == pid:
+            os.kill(pid, signal.SIGTERM)
+            deadline = time.monotonic() + _STOP_LIMIT_S
+            while _is_alive(pid):
+                if time.monotonic() > deadline:
+                    message = f"the engine (pid {pid}) ignores SIGTERM; see {self.log_path}"
+                    raise EngineError(message)
+                time.sleep(_POLL_S)
+        for name in (_STATE_FILE, "tmp", "code", "s3", "state"):
+            path = self.state_dir / name
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        return health is not None
+
+    def health(self) -> dict[str, Any] | None:
+        """Return the engine's health answer, or None when none answers."""
+        if not (state := self.state):
+            return None
+        try:
+            with urllib.request.urlopen(f"{state['url']}/_reprise/health", timeout=5) as answer:  # noqa: S310
+                health: dict[str, Any] = json.load(answer)
+        except (OSError, urllib.error.URLError, ValueError):
+            return None
+        return health
+
+    def _wait_until_healthy(self, process: subprocess.Popen[bytes], limit_s: float) -> None:
+        deadline = time.monotonic() + limit_s
+        while self.health() is None:
+            if process.poll() is not None or time.monotonic() > deadline:
+                process.kill()
+                process.wait()
+                (self.state_dir / _STATE_FILE).unlink(missing_ok=True)
+                tail = self.log_path.read_text(errors="replace")[-2000:]
+                message = f"the engine did not start; it wrote:\n{tail}"
+                raise EngineError(message)
+            time.sleep(_POLL_S)
+        # It is meant to outlive this object; stop() reaps it when it is our child.
+        process.returncode = 0
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def _is_alive(pid: int) -> bool:
+    """Tell whether a process runs, reaping it when it was our child."""
+    try:
+        if os.waitpid(pid, os.WNOHANG) != (0, 0):
+            return False
+    except ChildProcessError:
+        pass
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,40 @@
+"""The corrections, in the order they are applied."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from local_engine.options import EngineOptions
+
+#: Modules of this package; each has one canary in ``tests/local_engine``.
+CORRECTIONS = (
+    "runtime",
+    "lineage",
+    "invoke_limits",
+    "invocations",
+    "subscriptions",
+    "log_search",
+    "firehose",
+    "conditions",
+    "secrets",
+    "template_urls",
+    "nested_transforms",
+    "functions",
+    "queues",
+    "move_tasks",
+    "event_sources",
+    "metrics",
+    "alarms",
+    "schedules",
+    "tls",
+    "batch_permissions",
+)
+
+
+def apply_all(options: EngineOptions) -> tuple[str, ...]:
+    """Apply every correction and return their names."""
+    for name in CORRECTIONS:
+        importlib.import_module(f"local_engine.corrections.{name}").apply(options)
+    return CORRECTIONS

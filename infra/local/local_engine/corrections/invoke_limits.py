@@ -1,0 +1,72 @@
+"""Restore what Lambda checks and passes on at its front door.
+
+Stock ministack takes payloads of any size and drops the ClientContext and the
+TenantId. Lambda refuses more than 6 MB (1 MB for an event) with 413, refuses a
+payload that is not JSON, and hands both values to the handler's context.
+
+Source: botocore 1.44.5 lambda model, Invoke; Lambda Developer Guide, "Lambda quotas".
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from local_engine.context import CLIENT_CONTEXT, TENANT_ID
+from local_engine.seams import Seam
+
+if TYPE_CHECKING:
+    from local_engine.options import EngineOptions
+
+type Response = tuple[int, dict[str, str], bytes]
+
+_LAMBDA_SVC = Seam("services.lambda_svc")
+_INVOKE_PATH = re.compile(r"^/2015-03-31/functions/[^/]+/invocations/?$")
+_MAX_BYTES = {"RequestResponse": 6 * 1024 * 1024, "Event": 1024 * 1024}
+
+
+def apply(_options: EngineOptions) -> None:
+    """Check invocations before ministack sees them."""
+    stock = _LAMBDA_SVC["handle_request"]
+
+    async def handle_request(
+        method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, Any]
+    ) -> Any:  # noqa: ANN401 - ministack's response, or a stream of it
+        if method == "POST" and _INVOKE_PATH.match(path):
+            refusal = _check(headers, body)
+            if refusal is not None:
+                return refusal
+            TENANT_ID.set(headers.get("x-amz-tenant-id", ""))
+        return await stock(method, path, headers, body, query_params)
+
+    _LAMBDA_SVC.replace("handle_request", handle_request)
+
+
+def _check(headers: dict[str, str], body: bytes) -> Response | None:
+    """Return the refusal of an invocation, or None after keeping its context."""
+    kind = headers.get("x-amz-invocation-type") or "RequestResponse"
+    limit = _MAX_BYTES.get(kind)
+    if limit is not None and len(body) > limit:
+        message = (
+            f"{len(body)} byte payload is too large for the {kind} invocation type "
+            f"(limit {limit} bytes)"
+        )
+        return _error(413, "RequestTooLargeException", message)
+    try:
+        if body:
+            json.loads(body)
+        encoded = headers.get("x-amz-client-context", "")
+        context = json.dumps(json.loads(base64.b64decode(encoded))) if encoded else ""
+    except (ValueError, binascii.Error) as error:
+        message = f"Could not parse request body into json: {error}"
+        return _error(400, "InvalidRequestContentException", message)
+    CLIENT_CONTEXT.set(context)
+    return None
+
+
+def _error(status: int, code: str, message: str) -> Response:
+    headers = {"Content-Type": "application/json", "x-amzn-ErrorType": code}
+    return status, headers, json.dumps({"Type": "User", "message": message}).encode()

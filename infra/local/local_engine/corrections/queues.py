@@ -1,0 +1,206 @@
+"""Restore SQS's limits and its promise not to lose a message under concurrency.
+
+Stock ministack rebuilds a queue's list on every delete while other threads append
+to the old one, takes any DelaySeconds and any visibility timeout, counts only the
+body towards the message size, and refuses to delete a message twice.
+
+Source: botocore 1.44.5 sqs model; SQS Developer Guide, "Amazon SQS message quotas";
+SQS API Reference, DeleteMessage, ChangeMessageVisibility.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from local_engine.corrections.message_checks import check_message, check_visibility
+from local_engine.seams import Seam
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local_engine.options import EngineOptions
+
+    type Queue = dict[str, Any]
+    type Message = dict[str, Any]
+
+_EXPIRY_CHECK_S = 1.0
+
+_SQS = Seam("services.sqs")
+
+#: Held by whoever takes messages out of a list; appending needs no lock.
+lock = threading.RLock()
+
+
+def apply(_options: EngineOptions) -> None:
+    """Take messages out in place under one lock, and check what is sent."""
+    for name, function in (
+        ("_collect_msgs", _with_order(_SQS["_collect_msgs"])),
+        ("_expire_retained", _expire_retained),
+        ("_dlq_sweep", _sweep_to_dead_letters),
+        ("_delete_messages_for_esm", delete_by_handles),
+    ):
+        _SQS.replace(name, function)
+    send, change = _SQS["_act_send_message"], _SQS["_act_change_visibility"]
+
+    def send_message(data: dict[str, Any], queue_url: str) -> Any:  # noqa: ANN401
+        check_message(data)
+        return send(data, queue_url)
+
+    def change_visibility(data: dict[str, Any], queue_url: str) -> Any:  # noqa: ANN401
+        check_visibility(data, queue_url)
+        answer = change(data, queue_url)
+        _SQS["esm_wake"].set()
+        return answer
+
+    actions: dict[str, Callable[..., Any]] = {
+        "SendMessage": send_message,
+        "DeleteMessage": _delete_message,
+        "DeleteMessageBatch": _for_each(_delete_message, "DeleteMessageBatchRequestEntry"),
+        "ChangeMessageVisibility": change_visibility,
+        "ChangeMessageVisibilityBatch": _for_each(
+            change_visibility, "ChangeMessageVisibilityBatchRequestEntry"
+        ),
+    }
+    for action, handler in actions.items():
+        _SQS.replace_entry("_HANDLERS", action, handler)
+    # SendMessageBatch calls the single action by name.
+    _SQS.replace("_act_send_message", send_message)
+
+
+def remove(queue: Queue, messages: list[Message]) -> None:
+    """Take messages out of a queue without disturbing those that arrive meanwhile."""
+    gone = {id(message) for message in messages}
+    if not gone:
+        return
+    with lock:
+        stored = queue["messages"]
+        for place in range(len(stored) - 1, -1, -1):
+            if id(stored[place]) in gone:
+                del stored[place]
+
+
+def delete_by_handles(queue_url: str, receipt_handles: set[str]) -> None:
+    """Delete the messages that were received with these handles."""
+    queue = _SQS["_get_q"](queue_url)
+    with lock:
+        remove(queue, [m for m in queue["messages"] if m.get("receipt_handle") in receipt_handles])
+
+
+def collect(
+    queue: Queue, count: int, timeout_s: float, limit_bytes: float = math.inf
+) -> list[Message]:
+    """Receive up to ``count`` visible messages of a standard queue, oldest first."""
+    found: list[Message] = []
+    size = 0
+    with lock:
+        now = time.time()
+        for message in queue["messages"]:
+            if len(found) == count:
+                break
+            if message.get("visible_at", now) > now:
+                continue
+            size += len(message["body"])
+            if found and size > limit_bytes:
+                break
+            _SQS["_ensure_msg_fields"](message)
+            message["receipt_handle"] = str(uuid.uuid4())
+            message["visible_at"] = now + timeout_s
+            message["receive_count"] += 1
+            message["first_receive_at"] = message["first_receive_at"] or now
+            found.append(message)
+    return found
+
+
+def _with_order(stock: Callable[..., Any]) -> Callable[..., Any]:
+    """Leave FIFO queues to ministack, which keeps the order of groups."""
+
+    def collect_messages(queue: Queue, count: int, timeout_s: int) -> Any:  # noqa: ANN401
+        if not queue["is_fifo"]:
+            return collect(queue, count, timeout_s)
+        with lock:
+            return stock(queue, count, timeout_s)
+
+    return collect_messages
+
+
+def _expire_retained(queue: Queue) -> None:
+    """Drop messages past the retention period; looked for once a second and queue."""
+    now = time.time()
+    if now - queue.get("reprise_expiry_at", 0.0) < _EXPIRY_CHECK_S:
+        return
+    queue["reprise_expiry_at"] = now
+    oldest = now - int(queue["attributes"].get("MessageRetentionPeriod", "345600"))
+    with lock:
+        stored = queue["messages"]
+        remove(queue, [m for m in stored if m.get("enqueued_at", m["sent_at"]) <= oldest])
+
+
+def _sweep_to_dead_letters(queue: Queue) -> None:
+    """Move messages that were received maxReceiveCount times and came back."""
+    policy = json.loads(queue["attributes"].get("RedrivePolicy") or "{}")
+    target = policy and _SQS["_queue_by_arn"](policy["deadLetterTargetArn"])
+    if not target:
+        return
+    limit, now = int(policy["maxReceiveCount"]), time.time()
+    with lock:
+        spent = [
+            message
+            for message in queue["messages"]
+            if message.get("receive_count", 0) >= limit and message["visible_at"] <= now
+        ]
+        for message in spent:
+            system = dict(message.get("sys") or {})
+            system.setdefault("DeadLetterQueueSourceArn", queue["attributes"]["QueueArn"])
+            # Standard queues keep the enqueue time; FIFO queues start it anew.
+            enqueued = {"enqueued_at": now} if target.get("is_fifo") else {}
+            moved = {"receipt_handle": None, "visible_at": now, "sys": system, **enqueued}
+            target["messages"].append({**message, **moved})
+        remove(queue, spent)
+    if spent:
+        _SQS["esm_wake"].set()
+
+
+def _delete_message(data: dict[str, Any], queue_url: str) -> dict[str, Any]:
+    """Delete by handle; one that was used already is no error, a malformed one is."""
+    url = data.get("QueueUrl", queue_url)
+    _SQS["_get_q"](url, "sqs:DeleteMessage")
+    handle = data.get("ReceiptHandle") or ""
+    try:
+        uuid.UUID(handle)
+    except ValueError as error:
+        raise _SQS["_Err"](
+            "ReceiptHandleIsInvalid", "The input receipt handle is invalid."
+        ) from error
+    delete_by_handles(url, {handle})
+    return {}
+
+
+def _for_each(action: Callable[..., Any], entry_name: str) -> Callable[..., Any]:
+    """Return the batch form of an action."""
+
+    def batch(data: dict[str, Any], queue_url: str) -> dict[str, Any]:
+        url = data.get("QueueUrl", queue_url)
+        entries = data.get("Entries", [])
+        _SQS["_validate_batch_entries"](entries, entry_name)
+        successful, failed = [], []
+        for entry in entries:
+            try:
+                action({**entry, "QueueUrl": url}, url)
+                successful.append({"Id": entry["Id"]})
+            except _SQS["_Err"] as error:
+                failed.append(
+                    {
+                        "Id": entry["Id"],
+                        "Code": error.code,
+                        "Message": error.message,
+                        "SenderFault": True,
+                    }
+                )
+        return {"Successful": successful, "Failed": failed}
+
+    return batch

@@ -1,0 +1,156 @@
+"""Restore Lambda's execution environments for Python functions.
+
+Stock ministack runs every function under its own interpreter, ends the environment
+on any exception, names every error ``Runtime.HandlerError``, and delivers log lines
+late. Here the real awslambdaric runs under the interpreter of the function's
+runtime, in an environment that outlives handler errors; errors have the types the
+runtime reported; the lines of an invocation are logged when it ends.
+
+Source: Lambda Developer Guide, "Understanding the Lambda execution environment
+lifecycle", "Using the Lambda runtime API".
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from local_engine.context import CLIENT_CONTEXT, TENANT_ID
+from local_engine.runtime.code import unpack
+from local_engine.runtime.environment import Call, Environment, Place
+from local_engine.runtime.logs import Invocation, write_invocation
+from local_engine.seams import Seam
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from local_engine.options import EngineOptions
+
+_LAMBDA_SVC = Seam("services.lambda_svc")
+_LAMBDA_RUNTIME = Seam("core.lambda_runtime")
+_LOGGED = "reprise"
+
+#: How long a new function stays Pending; stock waits half a second.
+_ACTIVATION_S = 0.02
+
+
+def apply(options: EngineOptions) -> None:
+    """Run Python functions in our environments and log their lines ourselves."""
+    cache_dir = options.state_dir / "code"
+    stock_class_for = _LAMBDA_RUNTIME["_worker_class_for"]
+    stock_warm = _LAMBDA_SVC["_execute_function_warm"]
+    stock_logs = _LAMBDA_SVC["_emit_lambda_logs"]
+
+    def make_environment(_name: str, config: dict[str, Any], code_zip: bytes) -> Environment:
+        # Called under ministack's pool lock: unpacking waits until the process starts.
+        return Environment(config, partial(_find_place, options, cache_dir, config, code_zip))
+
+    def class_for(config: dict[str, Any]) -> object:
+        return make_environment if _is_python(config) else stock_class_for(config)
+
+    def execute(func: dict[str, Any], event: object, request_id: str) -> dict[str, Any]:
+        config = func.get("config") or func
+        if not _is_python(config) or not func.get("code_zip"):
+            result: dict[str, Any] = stock_warm(func, event, request_id)
+            return result
+        return _execute(func, config, event, request_id)
+
+    def emit_logs(
+        func: dict[str, Any],
+        request_id: str,
+        log_text: str,
+        error: object,
+        duration_ms: int,
+        *,
+        log_source: str | None = None,
+    ) -> None:
+        if log_source != _LOGGED:
+            stock_logs(func, request_id, log_text, error, duration_ms, log_source=log_source)
+
+    _LAMBDA_RUNTIME.replace("_worker_class_for", class_for)
+    _LAMBDA_SVC.set("_LAMBDA_STATE_TRANSITION_DELAY", _ACTIVATION_S)
+    _LAMBDA_SVC.replace("_execute_function_warm", execute)
+    _LAMBDA_SVC.replace("_emit_lambda_logs", emit_logs)
+
+
+def _is_python(config: dict[str, Any]) -> bool:
+    return str(config.get("Runtime", "")).startswith("python")
+
+
+def _find_place(
+    options: EngineOptions, cache_dir: Path, config: dict[str, Any], code_zip: bytes
+) -> Place:
+    """Unpack a function and find its interpreter.
+
+    Raises:
+        LookupError: If no interpreter was given for the runtime.
+    """
+    interpreter = options.runtimes.get(config["Runtime"])
+    if interpreter is None:
+        known = ", ".join(sorted(options.runtimes)) or "none"
+        message = (
+            f"no interpreter for {config['Runtime']} (known: {known}); set REPRISE_RUNTIME_PYTHON"
+        )
+        raise LookupError(message)
+    layers = [_LAMBDA_SVC["_resolve_layer_zip"](layer) for layer in config.get("Layers") or []]
+    return Place(
+        interpreter=interpreter,
+        code_dir=unpack([code_zip], cache_dir),
+        layers_dir=unpack([layer for layer in layers if layer], cache_dir),
+        endpoint=options.url,
+    )
+
+
+def _execute(
+    func: dict[str, Any], config: dict[str, Any], event: object, request_id: str
+) -> dict[str, Any]:
+    """Run one invocation on a pooled environment, write its log, return ministack's result."""
+    _LAMBDA_SVC["_ensure_reaper_thread"]()
+    environment = None
+    try:
+        environment, _ = _LAMBDA_SVC["acquire_worker"](
+            config["FunctionName"],
+            config,
+            func["code_zip"],
+            qualifier=config.get("Version", "$LATEST"),
+        )
+        started = time.monotonic()
+        outcome = environment.invoke(
+            Call(
+                request_id=request_id,
+                payload=json.dumps(event).encode(),
+                function_arn=config["FunctionArn"],
+                trace_header=_LAMBDA_SVC["_xray_trace_id_for_invocation"](config) or "",
+                client_context=CLIENT_CONTEXT.get(),
+                tenant_id=TENANT_ID.get(),
+            )
+        )
+    except LookupError as error:
+        body = {"errorType": "Runtime.InvalidEntrypoint", "errorMessage": str(error)}
+        return {"body": body, "error": True, "log": str(error)}
+    except Exception as error:
+        logging.getLogger("reprise").exception("environment of %s failed", config["FunctionName"])
+        body = {"errorType": "Runtime.Unknown", "errorMessage": str(error)}
+        return {"body": body, "error": True, "log": str(error)}
+    finally:
+        _LAMBDA_SVC["release_worker"](environment)
+    write_invocation(
+        Invocation(
+            config=config,
+            request_id=request_id,
+            duration_ms=(time.monotonic() - started) * 1000,
+            outcome=outcome,
+        ),
+        environment.log_stream,
+    )
+    result = {
+        "body": outcome.body,
+        "log": "\n".join(line.message for line in outcome.lines),
+        "log_source": _LOGGED,
+    }
+    if outcome.is_error:
+        result["error"] = True
+    return result

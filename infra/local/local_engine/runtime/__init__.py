@@ -1,0 +1,1 @@
+"""Execution environments that run Python functions under the real awslambdaric."""

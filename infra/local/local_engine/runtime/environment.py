@@ -1,0 +1,233 @@
+"""One execution environment: a function's process, reused from call to call.
+
+ministack pools these objects in the place of its own workers, and uses
+``in_use``, ``last_used``, ``config``, ``_proc``, ``_lock``, ``_cold``, ``_spawn``
+and ``_discard_tmpdir`` of them.
+
+Source: Lambda Developer Guide, "Understanding the Lambda execution environment
+lifecycle".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import threading
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from local_engine.runtime.api import EnvironmentDiedError, RuntimeApi
+from local_engine.runtime.http import ApiRequest, answer
+from local_engine.runtime.process import FunctionProcess, function_environment, start_process
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from local_engine.runtime.output import LogLine
+
+#: "The Init phase is limited to 10 seconds"; Lambda then repeats it within the
+#: function's timeout, which here simply adds to the limit.
+INIT_TIMEOUT_S = 10.0
+
+#: 6 MB of response, and the few bytes AWS allows on top.
+MAX_RESPONSE_BYTES = 6_291_556
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a function's environment comes from."""
+
+    interpreter: str
+    code_dir: Path
+    layers_dir: Path
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One invocation, as the runtime receives it."""
+
+    request_id: str
+    payload: bytes
+    function_arn: str
+    trace_header: str = ""
+    client_context: str = ""
+    tenant_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How an invocation ended."""
+
+    body: Any
+    """The function's answer, or Lambda's error object."""
+    is_error: bool
+    lines: list[LogLine] = field(default_factory=list)
+    init_ms: float | None = None
+    """Time of the cold start this call paid for."""
+    timed_out: bool = False
+
+
+class Environment:
+    """A reusable environment of one function, in ministack's worker pool."""
+
+    def __init__(self, config: dict[str, Any], find_place: Callable[[], Place]) -> None:
+        """Prepare the environment; the process starts with the first call."""
+        self.config = config
+        self._find_place = find_place
+        self.in_use = False
+        self.last_used = time.time()
+        self.log_stream = time.strftime("%Y/%m/%d/", time.gmtime()) + (
+            f"[{config.get('Version', '$LATEST')}]{uuid.uuid4().hex}"
+        )
+        self._proc: FunctionProcess | None = None
+        self._lock = threading.RLock()
+        self._cold = True
+        self._api: RuntimeApi | None = None
+
+    def invoke(self, call: Call) -> Outcome:
+        """Run one invocation, starting the process first when there is none."""
+        with self._lock:
+            timeout_s = float(self.config.get("Timeout", 3))
+            init_ms = None
+            try:
+                api = self._api
+                if api is None or self._proc is None or self._proc.poll() is not None:
+                    started = time.monotonic()
+                    api = self._spawn()
+                    init_ms = (time.monotonic() - started) * 1000
+                return _run(api, call, timeout_s, init_ms)
+            except EnvironmentDiedError as died:
+                return self._give_up(died.body, call, init_ms)
+            except TimeoutError:
+                message = f"Task timed out after {timeout_s:.2f} seconds"
+                body = {"errorType": "Sandbox.Timedout", "errorMessage": message}
+                return self._give_up(body, call, init_ms, timed_out=True)
+
+    def _give_up(
+        self, body: dict[str, Any], call: Call, init_ms: float | None, *, timed_out: bool = False
+    ) -> Outcome:
+        """End the environment and make the outcome of what ended it."""
+        lines = self._api.take_lines() if self._api is not None else []
+        self.close()
+        message = str(body.get("errorMessage") or "")
+        if "requestId" not in body:
+            message = f"RequestId: {call.request_id} Error: {message}"
+        body = {"errorType": "Runtime.Unknown", **body, "errorMessage": message}
+        return Outcome(body=body, is_error=True, lines=lines, init_ms=init_ms, timed_out=timed_out)
+
+    def close(self) -> None:
+        """End the process and free the sockets."""
+        process, self._proc = self._proc, None
+        if process is not None:
+            process.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=2)
+        with self._lock:
+            api, self._api = self._api, None
+            if api is not None:
+                api.close()
+
+    def kill(self) -> bool:
+        """End the process, so that a call in it fails as on a crash; False if there is none."""
+        process = self._proc
+        if process is None or process.poll() is not None:
+            return False
+        process.kill()
+        return True
+
+    def _discard_tmpdir(self) -> None:
+        """Free what ministack's reaper leaves: it has ended the process itself."""
+        if not self.in_use:
+            self.close()
+
+    def _spawn(self) -> RuntimeApi:
+        """Start the process and wait until the runtime asks for its first call."""
+        self.close()
+        with self._lock:
+            place = self._find_place()
+            api = self._api = RuntimeApi()
+            self._proc = start_process(
+                interpreter=place.interpreter,
+                code_dir=place.code_dir,
+                layers_dir=place.layers_dir,
+                environment=function_environment(
+                    self.config,
+                    code_dir=place.code_dir,
+                    api=api.address,
+                    endpoint=place.endpoint,
+                    log_stream=self.log_stream,
+                ),
+            )
+            api.attach(self._proc)
+            self._cold = False
+            deadline = time.monotonic() + INIT_TIMEOUT_S + float(self.config.get("Timeout", 3))
+            _wait_until_idle(api, deadline)
+            return api
+
+
+def _run(api: RuntimeApi, call: Call, timeout_s: float, init_ms: float | None) -> Outcome:
+    """Hand the runtime a call and wait for its answer."""
+    deadline = time.monotonic() + timeout_s
+    connection = _wait_until_idle(api, deadline)
+    api.waiting = None
+    headers = {
+        "Lambda-Runtime-Aws-Request-Id": call.request_id,
+        "Lambda-Runtime-Deadline-Ms": str(int((time.time() + timeout_s) * 1000)),
+        "Lambda-Runtime-Invoked-Function-Arn": call.function_arn,
+        "Lambda-Runtime-Trace-Id": call.trace_header,
+    }
+    if call.client_context:
+        headers["Lambda-Runtime-Client-Context"] = call.client_context
+    if call.tenant_id:
+        headers["Lambda-Runtime-Aws-Tenant-Id"] = call.tenant_id
+    api.send(connection, answer(200, headers, call.payload))
+    suffix = f"/invocation/{call.request_id}/"
+    while True:
+        for source, request in api.serve(deadline):
+            if request.method == "POST" and suffix in request.path:
+                lines = api.take_lines()
+                api.send(source, answer(202))
+                return _make_outcome(request, lines, init_ms)
+            if request.method == "GET":
+                api.waiting = source
+
+
+def _make_outcome(request: ApiRequest, lines: list[LogLine], init_ms: float | None) -> Outcome:
+    if len(request.body) > MAX_RESPONSE_BYTES:
+        body = {
+            "errorType": "Function.ResponseSizeTooLarge",
+            "errorMessage": "Response payload size exceeded maximum allowed payload size "
+            f"({MAX_RESPONSE_BYTES} bytes).",
+        }
+        return Outcome(body=body, is_error=True, lines=lines, init_ms=init_ms)
+    return Outcome(
+        body=json.loads(request.body or b"null"),
+        is_error=request.path.endswith("/error"),
+        lines=lines,
+        init_ms=init_ms,
+    )
+
+
+def _wait_until_idle(api: RuntimeApi, deadline: float) -> socket.socket:
+    """Serve until the runtime waits for a call, and return where it waits.
+
+    Raises:
+        EnvironmentDiedError: If it posts an initialisation error or ends.
+        TimeoutError: If the deadline passes first.
+    """
+    while api.waiting is None:
+        for source, request in api.serve(deadline):
+            if request.path.endswith("/init/error"):
+                api.send(source, answer(202))
+                raise EnvironmentDiedError(json.loads(request.body))
+            if request.method == "GET":
+                api.waiting = source
+            else:
+                api.send(source, answer(400))
+    return api.waiting

@@ -1,0 +1,121 @@
+"""Short ways for tests to deploy into an engine and to wait for it; needs boto3."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import urllib.request
+import uuid
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+REGION = "eu-west-1"
+ACCOUNT = "000000000000"
+
+_ROLE = f"arn:aws:iam::{ACCOUNT}:role/test"
+_POLL_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Aws:
+    """Clients and shorthands for one engine."""
+
+    url: str
+    """Address of the engine."""
+    runtime: str = "python3.13"
+    """Runtime of the functions made here."""
+
+    def client(self, service: str, **settings: Any) -> Any:  # noqa: ANN401 - clients have no base
+        """Return a boto3 client that never retries."""
+        config = Config(
+            retries={"total_max_attempts": 1},
+            read_timeout=30,
+            max_pool_connections=64,
+            **settings,
+        )
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id=ACCOUNT,
+            aws_secret_access_key="test",  # noqa: S106 - the engine takes any
+            config=config,
+        )
+
+    def make_function(self, source: str, **settings: Any) -> str:  # noqa: ANN401 - CreateFunction's
+        """Create a function from the text of its module, wait for it, return its name."""
+        name = f"f-{uuid.uuid4().hex[:8]}"
+        client = self.client("lambda")
+        client.create_function(
+            FunctionName=name,
+            Runtime=self.runtime,
+            Handler="handler.handle",
+            Code={"ZipFile": archive({"handler.py": source})},
+            **{"Timeout": 10, "Role": _ROLE, **settings},
+        )
+        wait_for(lambda: client.get_function_configuration(FunctionName=name)["State"] == "Active")
+        return name
+
+    def invoke(self, name: str, event: object, **settings: Any) -> Any:  # noqa: ANN401 - JSON
+        """Invoke a function and return its decoded answer."""
+        payload = json.dumps(event).encode()
+        answer = self.client("lambda").invoke(FunctionName=name, Payload=payload, **settings)
+        return json.load(answer["Payload"])
+
+    def admin(self, method: str, path: str, **body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+        """Call a path of the engine itself, such as ``POST faults``; see ``local_engine.admin``."""
+        request = urllib.request.Request(  # noqa: S310 - our own engine
+            f"{self.url}/_reprise/{path}",
+            data=json.dumps(body).encode() if body else None,
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
+            answer: dict[str, Any] = json.load(response)
+        return answer
+
+    def make_queue(self, **attributes: str) -> tuple[str, str]:
+        """Create a queue and return its URL and its ARN."""
+        sqs = self.client("sqs")
+        name = f"q-{uuid.uuid4().hex[:8]}"
+        url = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        return url, found["Attributes"]["QueueArn"]
+
+    def log_lines(self, group: str, pattern: str = "") -> list[str]:
+        """Return the messages of a log group, oldest first."""
+        logs = self.client("logs")
+        pages = logs.get_paginator("filter_log_events")
+        found = pages.paginate(logGroupName=group, filterPattern=pattern)
+        return [event["message"] for page in found for event in page["events"]]
+
+
+def archive(files: Mapping[str, str]) -> bytes:
+    """Return a zip archive of text files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as target:
+        for name, text in files.items():
+            target.writestr(name, text)
+    return buffer.getvalue()
+
+
+def wait_for[T](probe: Callable[[], T], *, limit_s: float = 10.0) -> T:
+    """Return the first true answer of the probe.
+
+    Raises:
+        TimeoutError: If there is none in time.
+    """
+    deadline = time.monotonic() + limit_s
+    while not (answer := probe()):
+        if time.monotonic() > deadline:
+            message = f"still {answer!r} after {limit_s} s"
+            raise TimeoutError(message)
+        time.sleep(_POLL_S)
+    return answer

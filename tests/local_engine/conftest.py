@@ -1,0 +1,84 @@
+"""An engine of its own for these tests, and the proof that its canaries are worth something.
+
+With REPRISE_TEST_STOCK=1 only the canaries run, against ministack without any
+correction, and each has to fail there.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local_engine.control import Engine
+from local_engine.corrections import CORRECTIONS
+from local_engine.testing import Aws
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+IS_STOCK = os.environ.get("REPRISE_TEST_STOCK") == "1"
+
+#: The canary of each correction.
+CANARIES = {
+    "runtime": "test_environment_outlives_a_handler_exception",
+    "lineage": "test_chain_through_a_queue_stops_after_sixteen_hops_unless_allowed",
+    "invoke_limits": "test_too_large_request_is_refused",
+    "invocations": "test_throttle_counts_once_and_is_no_invocation",
+    "subscriptions": "test_matching_lines_reach_the_bucket_in_the_envelope",
+    "log_search": "test_search_follows_the_grammar_and_pages",
+    "firehose": "test_records_of_an_interval_are_members_of_one_object",
+    "conditions": "test_condition_over_a_split_list_selects_resources",
+    "secrets": "test_reference_to_a_secret_is_its_arn_and_its_value_is_as_asked",
+    "template_urls": "test_template_shows_the_address_of_a_nested_one_at_s3",
+    "functions": "test_reserved_concurrency_of_a_template_throttles",
+    "queues": "test_delay_over_fifteen_minutes_is_refused",
+    "move_tasks": "test_dead_letters_move_back_to_their_source",
+    "event_sources": "test_unknown_item_identifier_fails_the_batch",
+    "metrics": "test_embedded_metric_line_becomes_a_metric",
+    "alarms": "test_alarm_watches_the_queue_of_its_dimension_and_acts",
+    "schedules": "test_one_time_schedule_calls_the_api_on_time_and_is_deleted",
+    "nested_transforms": "test_transform_of_a_nested_template_is_applied",
+    "tls": "test_policy_for_tls_only_lets_a_local_call_in",
+    "batch_permissions": "test_batch_needs_the_permission_of_the_single_action",
+}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Against stock ministack, run the canaries only, and expect each to fail."""
+    if not IS_STOCK:
+        return
+    canaries = [item for item in items if item.name in CANARIES.values()]
+    config.hook.pytest_deselected(items=[item for item in items if item not in canaries])
+    for item in canaries:
+        item.add_marker(pytest.mark.xfail(strict=True, reason="stock ministack"))
+    items[:] = canaries
+
+
+def pytest_configure() -> None:
+    """Refuse a correction without a canary, or a canary without its correction."""
+    if set(CANARIES) != set(CORRECTIONS):
+        message = f"canaries and corrections differ in {sorted(set(CANARIES) ^ set(CORRECTIONS))}"
+        raise pytest.UsageError(message)
+
+
+@pytest.fixture(scope="session")
+def is_stock() -> bool:
+    return IS_STOCK
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """Run an engine where a Firehose minute lasts half a second."""
+    engine = Engine(state_dir=tmp_path_factory.mktemp("engine"))
+    engine.start(time_scale=1 / 120, stock=IS_STOCK)
+    yield engine
+    engine.stop()
+
+
+@pytest.fixture(scope="session")
+def aws(engine: Engine) -> Aws:
+    health = engine.health()
+    assert health is not None
+    return Aws(engine.url, runtime=health["runtimes"][0])

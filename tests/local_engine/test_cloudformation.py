@@ -1,0 +1,177 @@
+"""Canaries of ``functions``, ``conditions``, ``secrets`` and ``template_urls``."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from local_engine.testing import Aws
+
+    type Deploy = Callable[..., str]
+
+ROLE = "arn:aws:iam::000000000000:role/r"
+
+
+@pytest.fixture
+def deploy(aws: Aws) -> Iterator[Deploy]:
+    """Create a stack, or update the one of that name, and wait; delete them at the end."""
+    cloudformation = aws.client("cloudformation")
+    names: list[str] = []
+
+    def run(resources: dict[str, Any], *, name: str = "", **sections: Any) -> str:  # noqa: ANN401
+        body = json.dumps({"Resources": resources, **sections})
+        if name:
+            cloudformation.update_stack(StackName=name, TemplateBody=body)
+            waiter = cloudformation.get_waiter("stack_update_complete")
+        else:
+            name = f"s-{uuid.uuid4().hex[:8]}"
+            names.append(name)
+            cloudformation.create_stack(
+                StackName=name,
+                TemplateBody=body,
+                Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+            )
+            waiter = cloudformation.get_waiter("stack_create_complete")
+        waiter.wait(StackName=name, WaiterConfig={"Delay": 0.1})
+        return name
+
+    yield run
+    for name in names:
+        cloudformation.delete_stack(StackName=name)
+        cloudformation.get_waiter("stack_delete_complete").wait(
+            StackName=name, WaiterConfig={"Delay": 0.1}
+        )
+
+
+def function(runtime: str, **properties: Any) -> dict[str, Any]:  # noqa: ANN401 - CloudFormation's JSON
+    return {
+        "Type": "AWS::Lambda::Function",
+        "Properties": {
+            "Runtime": runtime,
+            "Handler": "index.handle",
+            "Role": ROLE,
+            "Code": {"ZipFile": "def handle(event, context): return 1"},
+            **properties,
+        },
+    }
+
+
+def outputs(aws: Aws, name: str) -> dict[str, str]:
+    (stack,) = aws.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+def test_reserved_concurrency_of_a_template_throttles(aws: Aws, deploy: Deploy) -> None:
+    name = f"f-{uuid.uuid4().hex[:8]}"
+    stack = deploy({"F": function(aws.runtime, FunctionName=name, ReservedConcurrentExecutions=0)})
+    with pytest.raises(ClientError) as caught:
+        aws.client("lambda").invoke(FunctionName=name)
+    assert (
+        dict(caught.value.response)["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    )
+    deploy({"F": function(aws.runtime, FunctionName=name)}, name=stack)
+    assert aws.invoke(name, {}) == 1
+
+
+def test_recursive_loop_of_a_template_is_set(aws: Aws, deploy: Deploy) -> None:
+    name = f"f-{uuid.uuid4().hex[:8]}"
+    deploy({"F": function(aws.runtime, FunctionName=name, RecursiveLoop="Allow")})
+    config = aws.client("lambda").get_function_recursion_config(FunctionName=name)
+    assert config["RecursiveLoop"] == "Allow"
+
+
+def test_condition_over_a_split_list_selects_resources(aws: Aws, deploy: Deploy) -> None:
+    def has(index: int) -> dict[str, Any]:
+        names = {"Fn::Split": [",", {"Fn::Sub": "${Names},,,"}]}
+        return {"Fn::Not": [{"Fn::Equals": [{"Fn::Select": [index, names]}, ""]}]}
+
+    stack = deploy(
+        {
+            f"Queue{index}": {"Type": "AWS::SQS::Queue", "Condition": f"Has{index}"}
+            for index in range(3)
+        },
+        Parameters={"Names": {"Type": "String", "Default": "a,b"}},
+        Conditions={f"Has{index}": has(index) for index in range(3)},
+    )
+    found = aws.client("cloudformation").list_stack_resources(StackName=stack)
+    names = [item["LogicalResourceId"] for item in found["StackResourceSummaries"]]
+    assert names == ["Queue0", "Queue1"]
+
+
+def test_reference_to_a_secret_is_its_arn_and_its_value_is_as_asked(
+    aws: Aws, deploy: Deploy
+) -> None:
+    generate = {
+        "SecretStringTemplate": '{"current": "k1"}',
+        "GenerateStringKey": "k1",
+        "PasswordLength": 64,
+        "ExcludePunctuation": True,
+    }
+    stack = deploy(
+        {
+            "Secret": {
+                "Type": "AWS::SecretsManager::Secret",
+                "Properties": {"GenerateSecretString": generate},
+            }
+        },
+        Outputs={"Ref": {"Value": {"Ref": "Secret"}}},
+    )
+    arn = outputs(aws, stack)["Ref"]
+    assert arn.startswith("arn:aws:secretsmanager:")
+    value = aws.client("secretsmanager").get_secret_value(SecretId=arn)
+    secret = json.loads(value["SecretString"])
+    assert secret["current"] == "k1"
+    assert len(secret["k1"]) == 64
+    assert secret["k1"].isalnum()
+
+
+def test_template_shows_the_address_of_a_nested_one_at_s3(aws: Aws, deploy: Deploy) -> None:
+    s3 = aws.client("s3")
+    bucket = f"b-{uuid.uuid4().hex[:8]}"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    inner = {"Resources": {"Q": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": bucket}}}}
+    s3.put_object(Bucket=bucket, Key="inner.template", Body=json.dumps(inner).encode())
+    url = f"{aws.url}/{bucket}/inner.template"
+    nested = {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url}}
+    cloudformation = aws.client("cloudformation")
+    stack = deploy({"Nested": nested})
+    template = cloudformation.get_template(StackName=stack)["TemplateBody"]
+    shown = template["Resources"]["Nested"]["Properties"]["TemplateURL"]
+    assert shown == f"https://s3.eu-west-1.amazonaws.com/{bucket}/inner.template"
+    cloudformation.delete_stack(StackName=stack)
+    cloudformation.get_waiter("stack_delete_complete").wait(
+        StackName=stack, WaiterConfig={"Delay": 0.1}
+    )
+    with pytest.raises(ClientError, match="does not exist"):
+        aws.client("sqs").get_queue_url(QueueName=bucket)
+
+
+def test_transform_of_a_nested_template_is_applied(aws: Aws, deploy: Deploy) -> None:
+    s3 = aws.client("s3")
+    name = f"n-{uuid.uuid4().hex[:8]}"
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    inner = {
+        "Transform": "AWS::Serverless-2016-10-31",
+        "Resources": {
+            "F": {
+                "Type": "AWS::Serverless::Function",
+                "Properties": {
+                    "FunctionName": name,
+                    "Runtime": aws.runtime,
+                    "Handler": "index.handle",
+                    "InlineCode": "def handle(event, context): return 2",
+                },
+            }
+        },
+    }
+    s3.put_object(Bucket=name, Key="inner.template", Body=json.dumps(inner).encode())
+    url = f"{aws.url}/{name}/inner.template"
+    deploy({"Nested": {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url}}})
+    assert aws.invoke(name, {}) == 2

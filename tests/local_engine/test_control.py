@@ -1,0 +1,104 @@
+"""How an engine starts, is found, and ends without leaving anything behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local_engine.control import Engine, EngineError
+from local_engine.testing import Aws, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Writes its process id where it is told, and a child's, then sleeps.
+SLEEPER = """
+import os, subprocess, time
+def handle(event, context):
+    child = subprocess.Popen(["sleep", "60"])
+    with open(event, "w") as file:
+        file.write(f"{os.getpid()} {child.pid}")
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def own_engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = Engine(state_dir=tmp_path / "engine")
+    engine.start()
+    yield engine
+    engine.stop()
+
+
+def start_sleeper(engine: Engine, note: Path) -> list[int]:
+    """Run a function that stays busy; return the pids of its process and its child."""
+    health = engine.health()
+    assert health is not None
+    aws = Aws(engine.url, runtime=health["runtimes"][0])
+    name = aws.make_function(SLEEPER, Timeout=60)
+
+    def call() -> None:
+        with contextlib.suppress(Exception):
+            aws.invoke(name, str(note))
+
+    threading.Thread(target=call, daemon=True).start()
+    text = wait_for(lambda: note.exists() and note.read_text())
+    assert text
+    return [int(pid) for pid in text.split()]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def test_stop_ends_busy_functions_and_empties_the_state_folder(
+    own_engine: Engine, tmp_path: Path
+) -> None:
+    pids = [own_engine.state["pid"], *start_sleeper(own_engine, tmp_path / "note")]
+    assert own_engine.stop() is True
+    wait_for(lambda: not any(map(is_running, pids)))
+    assert sorted(path.name for path in own_engine.state_dir.iterdir()) == ["engine.log"]
+    assert own_engine.health() is None
+    assert own_engine.stop() is False
+
+
+def test_function_dies_with_a_killed_engine(own_engine: Engine, tmp_path: Path) -> None:
+    function, child = start_sleeper(own_engine, tmp_path / "note")
+    os.kill(own_engine.state["pid"], signal.SIGKILL)
+    wait_for(lambda: not is_running(function))
+    # Only the function itself is tied to the engine's life; its children are not.
+    os.kill(child, signal.SIGKILL)
+
+
+def test_second_engine_in_a_state_folder_is_refused(own_engine: Engine) -> None:
+    with pytest.raises(EngineError, match="already runs"):
+        own_engine.start()
+
+
+def test_address_of_no_engine_tells_the_next_step(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="reprise local up"):
+        _ = Engine(state_dir=tmp_path).url
+
+
+def test_engine_that_cannot_start_shows_why(tmp_path: Path) -> None:
+    engine = Engine(state_dir=tmp_path, runtimes="/no/such/python")
+    with pytest.raises(EngineError, match="No such file"):
+        engine.start()
+
+
+def test_health_names_versions_runtimes_and_corrections(own_engine: Engine) -> None:
+    health = own_engine.health()
+    assert health is not None
+    assert health["ministack"] == "1.5.33"
+    assert health["corrections"][0] == "runtime"
+    assert own_engine.log_path.read_text().count("reprise local engine") == 1
