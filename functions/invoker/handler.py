@@ -7,8 +7,10 @@ from typing import Any
 
 from reprise import cold_start
 from reprise.aws.ledger_table import LedgerTable
+from reprise.aws.objects import S3Objects
 from reprise.aws.session import Clients
 from reprise.call.answer import write_answer, write_refusal, write_status
+from reprise.call.payload import ClaimCheck
 from reprise.call.request import read_request
 from reprise.errors import BadRequestError
 from reprise.settings import CallerSettings
@@ -26,8 +28,7 @@ cold_start.finish()
 def lambda_handler(event: Any, context: object) -> dict[str, Any]:  # noqa: ANN401, ARG001 - Lambda's own signature
     """Make the call that the event asks for, or tell how an earlier one stands."""
     if isinstance(event, dict) and isinstance(event.get("StatusOf"), str):
-        ledger = LedgerTable(_clients.dynamodb(), _settings.ledger_table)
-        return write_status(event["StatusOf"], ledger.get(event["StatusOf"]))
+        return _status(event["StatusOf"])
     try:
         request = read_request(event, _settings, trace=trace_header())
     except BadRequestError as error:
@@ -35,3 +36,12 @@ def lambda_handler(event: Any, context: object) -> dict[str, Any]:  # noqa: ANN4
     answer = _stage.run(request)
     _meter.flush()
     return write_answer(request, answer, _settings.status_url)
+
+
+def _status(call_id: str) -> dict[str, Any]:
+    row = LedgerTable(_clients.dynamodb(), _settings.ledger_table).get(call_id)
+    late_result = None
+    if row is not None and row.result_key is not None:
+        kept = ClaimCheck(bucket=_settings.bucket, key=row.result_key)
+        late_result = S3Objects(_clients.s3, _settings.bucket).get(kept)
+    return write_status(call_id, row, late_result)

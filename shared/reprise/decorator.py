@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from reprise.aws.session import Clients
 from reprise.call.request import CallRequest, check_request
 from reprise.call.target import Target
-from reprise.errors import RepriseError, SettingsError
+from reprise.errors import SettingsError
 from reprise.outcome.classify import shorten
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.record.replay_mark import DECORATOR, is_marked
@@ -83,7 +83,7 @@ def _capture_quietly(event: object, context: Any, error: Exception) -> None:  # 
         capturer, meter = _default()
         capturer.capture(request, outcome)
         meter.flush()
-    except (RepriseError, AttributeError, TypeError, ValueError):
+    except Exception:  # noqa: BLE001 - whatever it is, the target's own error comes first
         _log.exception("failed event was not captured")
 
 

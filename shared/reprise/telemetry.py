@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections import Counter
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 def make_logger() -> Logger:
     """Return the logger of this package: one JSON object a line, never a payload."""
+    # Lambda's root logger shows INFO, and botocore tells at INFO where it found its credentials.
+    logging.getLogger("botocore").setLevel(logging.WARNING)
     return Logger(logger_name="reprise", log_uncaught_exceptions=False)
 
 

@@ -243,8 +243,9 @@ class InMemoryLedger:
         self.faults.check("redrive")
         row = self.rows.get(call_id)
         if row is None or row.state is not State.DEAD_LETTERED:
-            is_repeated = row is not None and row.opened_at == format_instant(now)
-            return is_repeated and row.state is result(LedgerEvent.REDRIVE)
+            if row is None or row.opened_at != format_instant(now):
+                return False
+            return row.state is result(LedgerEvent.REDRIVE)  # repeated by an SDK, else False
         self.rows[call_id] = replace(
             row,
             state=result(LedgerEvent.REDRIVE),

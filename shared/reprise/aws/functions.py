@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
     HTTPClientError,
     IncompleteReadError,
     ParamValidationError,
-    ReadTimeoutError,
 )
 
-from reprise.outcome.classify import classify_error, classify_reply, never_sent, no_answer
+from reprise.outcome.classify import (
+    classify_error,
+    classify_reply,
+    never_sent,
+    no_answer,
+    shorten,
+)
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.ports import Reply
 
@@ -25,6 +29,10 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import InvocationRequestTypeDef
 
     from reprise.call.target import Target
+
+
+_MAX_RETRY_AFTER_S: Final = 43_200.0
+"""SQS's longest visibility: a nonsensical header must not hold a gate for ever."""
 
 
 class LambdaFunctions:
@@ -48,26 +56,8 @@ class LambdaFunctions:
         try:
             response = self._client.invoke(**request)
             body = response["Payload"].read()
-        except ClientError as error:
-            return Reply(outcome=_refused(error))
-        except (EndpointConnectionError, ConnectTimeoutError) as error:
-            return Reply(outcome=never_sent(type(error).__name__, str(error)))
-        except ParamValidationError as error:
-            return Reply(
-                outcome=Outcome(
-                    kind=OutcomeKind.PERMANENT, code="ParamValidationError", message=str(error)
-                )
-            )
-        except (
-            ReadTimeoutError,
-            ConnectionClosedError,
-            HTTPClientError,
-            IncompleteReadError,
-        ) as error:
-            return Reply(outcome=no_answer(type(error).__name__, str(error)))
-        except BotoCoreError as error:
-            # Raised before anything is sent: no credentials, no region, an unreadable config.
-            return Reply(outcome=never_sent(type(error).__name__, str(error)))
+        except Exception as error:  # noqa: BLE001 - the class of the failure is the answer
+            return Reply(outcome=_failure(error))
         outcome = classify_reply(
             response["StatusCode"],
             response.get("FunctionError"),
@@ -77,6 +67,27 @@ class LambdaFunctions:
         return Reply(
             outcome=outcome, payload=body, executed_version=response.get("ExecutedVersion")
         )
+
+
+def _failure(error: Exception) -> Outcome:
+    """Classify how an invocation without an answer of the target's ended."""
+    name, text = type(error).__name__, str(error)
+    match error:
+        case ClientError():
+            return _refused(error)
+        case ParamValidationError():
+            return Outcome(kind=OutcomeKind.PERMANENT, code=name, message=shorten(text))
+        case EndpointConnectionError() | ConnectTimeoutError():
+            return never_sent(name, text)
+        case HTTPClientError() | IncompleteReadError():
+            # Read timeouts and connections that closed under way: sent, and never answered.
+            return no_answer(name, text)
+        case BotoCoreError():
+            # Raised before anything is sent: no credentials, no region, an unreadable config.
+            return never_sent(name, text)
+        case _:
+            # botocore trips over some answers of proxies (JSON that is no object, bytes that are no text).
+            return no_answer(name, text)
 
 
 def _refused(error: ClientError) -> Outcome:
@@ -93,9 +104,9 @@ def _refused(error: ClientError) -> Outcome:
 
 
 def _seconds(text: object) -> float | None:
-    """Return `Retry-After` in seconds, if the server sent a number."""
+    """Return `Retry-After` in seconds, at most 12 hours, if the server sent a number."""
     try:
         seconds = float(str(text))
     except ValueError:
         return None
-    return seconds if 0 <= seconds < float("inf") else None
+    return min(seconds, _MAX_RETRY_AFTER_S) if 0 <= seconds < float("inf") else None

@@ -212,8 +212,9 @@ class LedgerTable:
     def _is_redriven(self, call_id: str, now: datetime) -> bool:
         """Tell whether this very redrive opened the row: the SDK repeated an answered write."""
         row = self.get(call_id)
-        opened_by_us = row is not None and row.opened_at == format_instant(now)
-        return opened_by_us and row.state is result(LedgerEvent.REDRIVE)
+        if row is None or row.opened_at != format_instant(now):
+            return False
+        return row.state is result(LedgerEvent.REDRIVE)
 
 
 def _key(call_id: str) -> dict[str, Any]:

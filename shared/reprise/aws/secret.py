@@ -35,4 +35,5 @@ class SecretKeys:
     def _fetch(self) -> MacKeys:
         with store_errors("secretsmanager", "GetSecretValue"):
             response = self._client().get_secret_value(SecretId=self._secret_arn)
-        return MacKeys.from_secret(response["SecretString"])
+        # A binary secret has no text: no document, and so the deployer's error.
+        return MacKeys.from_secret(response.get("SecretString", ""))

@@ -65,8 +65,14 @@ def write_refusal(error: BadRequestError) -> dict[str, Any]:
     }
 
 
-def write_status(call_id: str, row: Row | None) -> dict[str, Any]:
-    """Return the JSON of how a captured call stands."""
+def write_status(call_id: str, row: Row | None, late_result: bytes | None = None) -> dict[str, Any]:
+    """Return the JSON of how a captured call stands.
+
+    Args:
+        call_id: The id that was asked for.
+        row: Its row, if there is one.
+        late_result: The target's reply, if it is kept outside the row.
+    """
     if row is None:
         return {
             "StatusCode": 404,
@@ -77,6 +83,8 @@ def write_status(call_id: str, row: Row | None) -> dict[str, Any]:
                 "unpacked, usually within minutes",
             },
         }
+    if late_result is None and row.result is not None:
+        late_result = row.result.encode()
     return {
         "StatusCode": 200,
         "reprise": {
@@ -88,8 +96,8 @@ def write_status(call_id: str, row: Row | None) -> dict[str, Any]:
             "updated_at": row.updated_at,
             "reason": row.reason,
             "message": row.message,
-            "result": row.result,
         },
+        **(_payload(late_result, wants_json=False) if late_result is not None else {}),
     }
 
 

@@ -53,7 +53,9 @@ class Row:
     letter_sent: bool = False
     """Whether the dead letter is known to be in its queue."""
     result: str | None = None
-    """The late result: the target's reply, or the S3 URL where it is kept."""
+    """The late result, if it is short text: the target's reply, unaltered."""
+    result_key: str | None = None
+    """The late result otherwise: its key in the stack's bucket."""
     capture_object: str | None = None
     """S3 URL of the capture object that the call came in."""
     expires_at_s: int = 0

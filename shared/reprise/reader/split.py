@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MAX_DOCUMENT_BYTES: Final = 16 * 1024 * 1024
 """Longest document: CloudWatch Logs sends batches of about 1 MB; sixteen times that is damage."""
+_OUTSIDE: Final = "bytes outside any JSON object"
+_BLANKS: Final = re.compile(rb"\s+")
 _STRUCTURE: Final = re.compile(rb'[{}"]')
 _STRING_END: Final = re.compile(rb'["\\]')
 
@@ -53,11 +55,11 @@ class Splitter:
         """Yield the documents that end within the bytes so far."""
         self._buffer += piece
         while True:
-            if self._depth == 0 and not self._in_string:
+            if self._depth == 0:
                 garbage = self._skip_to_document()
                 if garbage is not None:
                     yield garbage
-                if not self._buffer:
+                if not self._buffer.startswith(b"{"):
                     return
             end = self._find_end()
             if end is None:
@@ -70,20 +72,27 @@ class Splitter:
             yield document
 
     def close(self) -> Iterator[Garbage]:
-        """Yield what is left when the stream ends inside a document."""
+        """Yield what is left when the stream ends."""
         if self._buffer:
-            yield self._discard("document ends before its end")
+            yield self._discard("document ends before its end" if self._depth else _OUTSIDE)
 
     def _skip_to_document(self) -> Garbage | None:
-        """Drop blanks before the next document; return anything else that stands there."""
-        start = self._buffer.find(b"{")
-        length = len(self._buffer) if start < 0 else start
-        skipped = bytes(self._buffer[:length])
-        offset = self._offset
-        self._drop(length)
-        if not skipped.strip():
+        """Drop blanks before the next document; return anything else that stands there, whole.
+
+        Whole, so that what is yielded does not depend on the pieces: readers resume by counting.
+        """
+        blanks = _BLANKS.match(self._buffer)
+        if blanks is not None:
+            self._drop(blanks.end())
+        start = self._buffer.find(b"{", self._scan)
+        if start < 0:
+            self._scan = len(self._buffer)
+            return self._discard(_OUTSIDE) if len(self._buffer) > MAX_DOCUMENT_BYTES else None
+        if start == 0:
             return None
-        return Garbage(offset=offset, data=skipped, reason="bytes outside any JSON object")
+        garbage = Garbage(offset=self._offset, data=bytes(self._buffer[:start]), reason=_OUTSIDE)
+        self._drop(start)
+        return garbage
 
     def _find_end(self) -> int | None:
         """Return where the current document ends, or None if that is not known yet."""
@@ -128,9 +137,7 @@ class Splitter:
         self._reset()
 
 
-def split(
-    pieces: Iterable[bytes], splitter: Splitter | None = None
-) -> Iterator[bytes | Garbage]:
+def split(pieces: Iterable[bytes], splitter: Splitter | None = None) -> Iterator[bytes | Garbage]:
     """Yield every JSON object of a stream as its bytes, and what lies between them as Garbage."""
     splitter = splitter or Splitter()
     for piece in pieces:

@@ -12,18 +12,17 @@ from reprise.errors import ObjectMissingError, PayloadError, StoreError
 from reprise.instant import format_instant, parse_instant
 from reprise.ledger.row import Attempt, Row, extend
 from reprise.ledger.states import TERMINAL, State
+from reprise.outcome.classify import shorten
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.policy.decision import (
     COUNTED,
     DeadLetter,
     Decision,
     Reason,
-    RetryLater,
     Standing,
     decide,
 )
 from reprise.policy.expiry import expiry
-from reprise.ports import Reply
 from reprise.record.replay_mark import context_for_replay
 from reprise.stage.settle import STORE_WAIT_S, Settler, about
 from reprise.stage.unpack import new_row
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reprise.policy.policy import Policy
-    from reprise.ports import Clock, Draw, Functions, Lease, Ledger, Objects
+    from reprise.ports import Clock, Draw, Functions, Lease, Ledger, Objects, Reply
     from reprise.stage.message import ReplayMessage
 
 _log = logging.getLogger(__name__)
@@ -85,7 +84,7 @@ class AttemptStage:
         if not lease.granted:
             return self._refused(message, row, now)
         if row.state is State.LEASED:
-            return self._conclude(message, row, policy, owner, Reply(outcome=_LEASE_EXPIRED))
+            return self._conclude(message, row, policy, owner, _LEASE_EXPIRED)
         if now >= _expires_at(message, row, policy):
             why = "older than its policy's max_age_s or its caller's NotAfter allows"
             return self._carry_out(
@@ -124,24 +123,36 @@ class AttemptStage:
         except (ObjectMissingError, PayloadError) as error:
             gone = DeadLetter(reason=Reason.PERMANENT, message=f"payload: {error}")
             return self._carry_out(gone, message, row, owner)
-        except StoreError:
+        except StoreError as error:
             _log.exception("payload could not be read now", extra=about(message))
-            return self._carry_out(RetryLater(after_s=STORE_WAIT_S), message, row, owner)
+            unread = Outcome(
+                kind=OutcomeKind.TRANSIENT, code=f"Payload{error.code}", message=shorten(str(error))
+            )
+            return self._conclude(message, row, policy, owner, unread)
         reply = self.functions.invoke(record.target, payload, context_for_replay(record))
-        return self._conclude(message, row, policy, owner, reply)
+        return self._conclude(message, row, policy, owner, reply.outcome, reply)
 
     def _conclude(
-        self, message: ReplayMessage, row: Row, policy: Policy, owner: str, reply: Reply
+        self,
+        message: ReplayMessage,
+        row: Row,
+        policy: Policy,
+        owner: str,
+        outcome: Outcome,
+        reply: Reply | None = None,
     ) -> Verdict:
-        """Count an attempt, decide what its end means, and carry that out."""
+        """Count a try, decide what its end means, and carry that out.
+
+        Without a reply the target was not asked, and its gate learns nothing.
+        """
         now = self.clock()
-        counted = count_attempt(row, message.record.outcome, reply.outcome, now)
+        counted = count_attempt(row, message.record.outcome, outcome, now)
         standing = Standing(
             attempts=counted.attempts,
             refusals=counted.refusals,
             expires_at=_expires_at(message, row, policy),
         )
-        decision = decide(reply.outcome, standing, policy, now=now, draw=self.draw())
+        decision = decide(outcome, standing, policy, now=now, draw=self.draw())
         return self._carry_out(decision, message, counted, owner, reply)
 
     def _carry_out(

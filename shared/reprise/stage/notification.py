@@ -76,11 +76,13 @@ def _read(entry: Any) -> ObjectRef:  # noqa: ANN401 - JSON's edge
         raise BadRecordError("unknown_message", f"notification lacks {error}") from error
     if not isinstance(bucket, str) or not isinstance(key, str):
         raise BadRecordError("unknown_message", "bucket name and object key must be text")
+    if skip is not None and (type(skip) is not int or skip < 0):
+        raise BadRecordError("unknown_message", "skip must be a number of events")
     version_id = s3["object"].get("versionId")
     # A continuation is ours, and its key is not encoded; S3 encodes exactly once.
     return ObjectRef(
         bucket=bucket,
         key=unquote_plus(key) if skip is None else key,
         version_id=str(version_id) if version_id is not None else None,
-        skip=int(skip or 0),
+        skip=skip or 0,
     )

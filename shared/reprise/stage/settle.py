@@ -77,7 +77,7 @@ class Settler:
         changes = self._changes(row)
         match decision:
             case Done():
-                changes["result"] = self._keep_result(message, reply)
+                changes |= self._keep_result(message, reply)
                 told = self._tell(message, owner, LedgerEvent.SUCCEED, changes)
                 self.meter.count(metric.SUCCEEDED)
                 return _after_telling(told, Ended(kind=kind))
@@ -166,21 +166,22 @@ class Settler:
         group = message.record.target.name
         self.replay_queue.send([OutMessage(body=body, group=group, delay_s=delay_s)])
 
-    def _keep_result(self, message: ReplayMessage, reply: Reply | None) -> str | None:
+    def _keep_result(self, message: ReplayMessage, reply: Reply | None) -> dict[str, str]:
         """Keep the late result for the caller; failing to do so does not undo the success."""
         if reply is None:
-            return None
+            return {}
         if len(reply.payload) <= INLINE_RESULT_BYTES:
             try:
-                return reply.payload.decode()
+                return {"result": reply.payload.decode()}
             except UnicodeDecodeError:
                 pass
         try:
-            kept = self.objects.put(f"results/{message.record.id}", reply.payload)
+            return {
+                "result_key": self.objects.put(result_key(message.record.id), reply.payload).key
+            }
         except StoreError:
             _log.exception("late result could not be kept", extra=about(message))
-            return None
-        return f"s3://{kept.bucket}/{kept.key}"
+            return {}
 
 
 def _after_telling(told: _Told, verdict: Verdict) -> Verdict:
@@ -198,6 +199,11 @@ def _after_telling(told: _Told, verdict: Verdict) -> Verdict:
             return GiveBack(wait_s=STORE_WAIT_S, kind=verdict.kind)
         case _:
             assert_never(told)
+
+
+def result_key(call_id: str) -> str:
+    """Return where a long late result is kept in the stack's bucket."""
+    return f"results/{call_id}"
 
 
 def about(message: ReplayMessage) -> dict[str, str]:

@@ -95,7 +95,8 @@ class UnpackStage:
             case Foreign():
                 self.meter.count(metric.FOREIGN_LINES)
             case Damage(offset=offset, reason=reason, data=data):
-                quarantine.add(offset, "damaged", reason, data)
+                # By position, as all else: a part is named by its first entry, and must not meet another.
+                quarantine.add(position, "damaged", f"{reason}, at byte {offset}", data)
             case Event(message=message):
                 try:
                     self._check_origin(item)

@@ -234,6 +234,7 @@ def test_status_of_a_call_tells_its_state_and_late_result() -> None:
     pipeline.replay(*pipeline.captured_messages(call()))
     (row,) = pipeline.ledger.rows.values()
 
-    assert write_status(row.id, row)["reprise"]["result"] == '{"ok":true}'
+    assert write_status(row.id, row)["Payload"] == '{"ok":true}'
+    assert write_status(row.id, row, b"\xff")["PayloadBase64"] == "/w=="
     assert write_status("nobody", None)["StatusCode"] == 404
     json.dumps(write_status(row.id, row))

@@ -60,7 +60,7 @@ def test_success_with_a_long_reply_keeps_the_late_result_in_s3() -> None:
     pipeline.replay(*messages)
 
     row = only_row(pipeline)
-    assert row.result == f"s3://bucket/results/{row.id}"
+    assert (row.result, row.result_key) == (None, f"results/{row.id}")
     assert len(pipeline.objects.kept[f"results/{row.id}"]) == 6_000_000
 
 
@@ -74,6 +74,7 @@ def test_success_stands_even_if_its_late_result_cannot_be_kept() -> None:
 
     assert only_row(pipeline).state is State.SUCCEEDED
     assert only_row(pipeline).result is None
+    assert only_row(pipeline).result_key is None
 
 
 @pytest.mark.parametrize("copies", [1, 2, 5])
