@@ -1,0 +1,261 @@
+"""One contract for the ledger in DynamoDB and for the double that stands in for it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from reprise.aws.ledger_table import LedgerTable
+from reprise.errors import StoreError
+from reprise.instant import format_instant
+from reprise.ledger.row import Attempt, Row
+from reprise.ledger.states import LedgerEvent, State
+from reprise.outcome.outcome import Outcome, OutcomeKind
+from reprise.testing import InMemoryLedger
+from strategies import NOW, NOW_MS, make_row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from reprise.ports import Ledger
+
+CALL = "orders:order-1"
+SOON_MS = NOW_MS + 60_000
+FAILED = Attempt(
+    at=format_instant(NOW),
+    outcome=Outcome(
+        kind=OutcomeKind.FUNCTION_ERROR, code="E", message="é", retry_after_s=1.5, status=200
+    ),
+)
+
+
+@pytest.fixture(params=["double", "table"])
+def ledger(request: pytest.FixtureRequest) -> Ledger:
+    if request.param == "double":
+        return InMemoryLedger()
+    dynamodb: DynamoDBClient = request.getfixturevalue("dynamodb")
+    return LedgerTable(dynamodb, request.getfixturevalue("table"))
+
+
+def _get(ledger: Ledger) -> Row:
+    row = ledger.get(CALL)
+    assert row is not None
+    return row
+
+
+def _lease(ledger: Ledger, owner: str = "a", *, seconds: int = 0) -> bool:
+    now = NOW + timedelta(seconds=seconds)
+    return ledger.lease(CALL, owner=owner, now=now, until_ms=SOON_MS + seconds * 1000).granted
+
+
+def _settle(ledger: Ledger, event: LedgerEvent, owner: str = "a", **changes: object) -> bool:
+    return ledger.settle(CALL, owner=owner, event=event, changes=changes)
+
+
+def test_the_first_record_of_a_call_stays(ledger: Ledger) -> None:
+    row = make_row(history=(FAILED,), capture_object="s3://b/k", expires_at_s=5)
+    assert ledger.record(row) is None
+    assert ledger.record(make_row(sha256="other")) == row
+    assert ledger.get(CALL) == row
+
+
+def test_a_call_that_nobody_recorded_is_not_known(ledger: Ledger) -> None:
+    assert ledger.get(CALL) is None
+    lease = ledger.lease(CALL, owner="a", now=NOW, until_ms=SOON_MS)
+    assert (lease.granted, lease.before) == (False, None)
+    assert not _settle(ledger, LedgerEvent.SUCCEED)
+    assert not ledger.redrive(CALL, now=NOW)
+    assert ledger.get(CALL) is None
+
+
+def test_a_letter_of_a_row_that_has_gone_leaves_no_trace(ledger: Ledger) -> None:
+    """The row may have reached its end of life; half a row would block the call's id for ever."""
+    ledger.mark_letter_sent(CALL)
+    assert ledger.get(CALL) is None
+    assert ledger.record(make_row()) is None
+
+
+def test_a_lease_gives_the_row_as_it_was_and_marks_it(ledger: Ledger) -> None:
+    ledger.record(make_row())
+    lease = ledger.lease(CALL, owner="a", now=NOW, until_ms=SOON_MS)
+    assert lease.granted
+    assert lease.before == make_row()
+    assert _get(ledger) == make_row(
+        state=State.LEASED, lease_owner="a", lease_until_ms=SOON_MS, lease_from="captured"
+    )
+
+
+def test_a_running_lease_keeps_others_out(ledger: Ledger) -> None:
+    ledger.record(make_row())
+    assert _lease(ledger, "a")
+    held = _get(ledger)
+    lease = ledger.lease(CALL, owner="b", now=NOW + timedelta(seconds=60), until_ms=SOON_MS * 2)
+    assert not lease.granted
+    assert lease.before == held
+    assert _get(ledger) == held
+
+
+def test_a_lease_that_has_run_out_is_taken_over(ledger: Ledger) -> None:
+    ledger.record(make_row())
+    assert _lease(ledger, "a")
+    lease = ledger.lease(CALL, owner="b", now=NOW + timedelta(seconds=61), until_ms=SOON_MS * 2)
+    assert lease.granted
+    assert lease.before is not None
+    assert (lease.before.state, lease.before.lease_owner) == (State.LEASED, "a")
+    assert (_get(ledger).lease_owner, _get(ledger).lease_from) == ("b", "leased")
+    assert not _settle(ledger, LedgerEvent.SUCCEED, "a")
+    assert _settle(ledger, LedgerEvent.SUCCEED, "b")
+
+
+@pytest.mark.parametrize("before", [State.CAPTURED, State.WAITING])
+def test_a_lease_that_is_repeated_is_still_ours(ledger: Ledger, before: State) -> None:
+    """The SDK repeats a conditional write whose answer was lost, and meets its own write."""
+    ledger.record(make_row(state=before, attempts=1))
+    assert _lease(ledger)
+    lease = ledger.lease(CALL, owner="a", now=NOW, until_ms=SOON_MS)
+    assert lease.granted
+    assert lease.before is not None
+    assert (lease.before.state, lease.before.attempts) == (before, 1)
+
+
+@pytest.mark.parametrize(
+    ("event", "state"),
+    [
+        (LedgerEvent.SUCCEED, State.SUCCEEDED),
+        (LedgerEvent.WAIT, State.WAITING),
+        (LedgerEvent.DEAD_LETTER, State.DEAD_LETTERED),
+    ],
+)
+def test_an_end_is_written_once_and_may_be_told_again(
+    ledger: Ledger, event: LedgerEvent, state: State
+) -> None:
+    ledger.record(make_row())
+    assert _lease(ledger)
+    changes = {
+        "attempts": 2,
+        "refusals": 3,
+        "history": msgspec.to_builtins((FAILED, FAILED)),
+        "updated_at": "2026-11-21T10:00:09.000000Z",
+        "result": "ok",
+        "reason": None,
+    }
+    assert _settle(ledger, event, **changes)
+    row = _get(ledger)
+    assert (row.state, row.attempts, row.refusals, row.result) == (state, 2, 3, "ok")
+    assert row.history == (FAILED, FAILED)
+    assert _settle(ledger, event, **(changes | {"attempts": 9}))
+    assert _get(ledger) == row
+
+
+@pytest.mark.parametrize("event", [LedgerEvent.SUCCEED, LedgerEvent.WAIT, LedgerEvent.DEAD_LETTER])
+@pytest.mark.parametrize("state", list(State))
+def test_only_the_holder_ends_an_attempt(ledger: Ledger, state: State, event: LedgerEvent) -> None:
+    row = make_row(state=state, lease_owner="a", lease_until_ms=SOON_MS)
+    ledger.record(row)
+    assert not _settle(ledger, event, "b")
+    assert _get(ledger) == row
+
+
+def test_an_end_changes_what_it_names_and_nothing_else(ledger: Ledger) -> None:
+    ledger.record(make_row(history=(FAILED,), reason="old", attempts=4))
+    assert _lease(ledger)
+    assert _settle(ledger, LedgerEvent.WAIT, reason=None)
+    row = _get(ledger)
+    assert (row.history, row.reason, row.attempts) == ((FAILED,), "old", 4)
+
+
+def test_an_end_may_change_nothing_but_the_state(ledger: Ledger) -> None:
+    ledger.record(make_row())
+    assert _lease(ledger)
+    assert _settle(ledger, LedgerEvent.WAIT)
+    assert _get(ledger).state is State.WAITING
+
+
+@pytest.mark.parametrize("state", [State.SUCCEEDED, State.DEAD_LETTERED])
+def test_a_call_that_has_ended_is_not_leased_again(ledger: Ledger, state: State) -> None:
+    row = make_row(state=state)
+    ledger.record(row)
+    lease = ledger.lease(CALL, owner="a", now=NOW + timedelta(days=9), until_ms=SOON_MS)
+    assert (lease.granted, lease.before) == (False, row)
+    assert _get(ledger) == row
+
+
+def test_a_letter_is_noted_as_sent(ledger: Ledger) -> None:
+    ledger.record(make_row(state=State.DEAD_LETTERED))
+    ledger.mark_letter_sent(CALL)
+    ledger.mark_letter_sent(CALL)
+    assert _get(ledger) == make_row(state=State.DEAD_LETTERED, letter_sent=True)
+
+
+def test_a_redrive_opens_a_dead_lettered_call_from_zero(ledger: Ledger) -> None:
+    ledger.record(
+        make_row(
+            state=State.DEAD_LETTERED,
+            attempts=3,
+            refusals=4,
+            history=(FAILED,),
+            reason="exhausted",
+            message="why",
+            letter_sent=True,
+        )
+    )
+    later = NOW + timedelta(days=1)
+    assert ledger.redrive(CALL, now=later)
+    at = format_instant(later)
+    assert _get(ledger) == make_row(opened_at=at, updated_at=at, history=(FAILED,))
+    assert ledger.redrive(CALL, now=later), "repeated by the SDK"
+    assert not ledger.redrive(CALL, now=later + timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("state", [State.CAPTURED, State.LEASED, State.WAITING, State.SUCCEEDED])
+def test_only_a_dead_lettered_call_is_redriven(ledger: Ledger, state: State) -> None:
+    ledger.record(make_row(state=state))
+    assert not ledger.redrive(CALL, now=NOW + timedelta(seconds=1))
+    assert _get(ledger) == make_row(state=state)
+
+
+def test_a_gates_item_is_no_call(dynamodb: DynamoDBClient, table: str) -> None:
+    dynamodb.put_item(TableName=table, Item={"id": {"S": "gate#x"}, "mode": {"S": "holding"}})
+    assert LedgerTable(dynamodb, table).get("gate#x") is None
+
+
+def test_a_service_that_refuses_is_a_store_error(dynamodb: DynamoDBClient) -> None:
+    ledger = LedgerTable(dynamodb, "no-such-table")
+    operations: list[Callable[[], object]] = [
+        lambda: ledger.record(make_row()),
+        lambda: ledger.get(CALL),
+        lambda: ledger.lease(CALL, owner="a", now=NOW, until_ms=0),
+        lambda: ledger.settle(CALL, owner="a", event=LedgerEvent.WAIT, changes={}),
+        lambda: ledger.mark_letter_sent(CALL),
+        lambda: ledger.redrive(CALL, now=NOW),
+    ]
+    for operation in operations:
+        with pytest.raises(StoreError) as caught:
+            operation()
+        assert caught.value.service == "dynamodb"
+        assert caught.value.code == "ResourceNotFoundException"
+
+
+@pytest.mark.parametrize(
+    "operation", ["record", "get", "lease", "settle", "mark_letter_sent", "redrive"]
+)
+def test_the_double_fails_when_it_is_told_to(operation: str) -> None:
+    ledger = InMemoryLedger()
+    ledger.record(make_row())
+    ledger.faults.fail(operation)
+    calls: dict[str, Callable[[], object]] = {
+        "record": lambda: ledger.record(make_row()),
+        "get": lambda: ledger.get(CALL),
+        "lease": lambda: _lease(ledger),
+        "settle": lambda: _settle(ledger, LedgerEvent.WAIT),
+        "mark_letter_sent": lambda: ledger.mark_letter_sent(CALL),
+        "redrive": lambda: ledger.redrive(CALL, now=NOW),
+    }
+    with pytest.raises(StoreError):
+        calls[operation]()
+    calls[operation]()

@@ -1,0 +1,118 @@
+"""An answer that is lost: the SDK repeats the write, and meets its own first one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+
+from reprise.aws.gate_table import GateTable
+from reprise.aws.ledger_table import LedgerTable
+from reprise.aws.session import Clients
+from reprise.gate.keeper import GateKeeper
+from reprise.gate.state import GateState, Mode
+from reprise.ledger.states import LedgerEvent, State
+from reprise.testing import FakeClock
+from strategies import NOW, NOW_MS, ORDERS, make_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+CALL = "orders:order-1"
+
+
+class LostAnswers:
+    """Loses answers of writes: each has happened, and the SDK waits for its answer in vain."""
+
+    def __init__(self, client: DynamoDBClient) -> None:
+        self.client = client
+        self.sent = 0
+        self._to_lose = 0
+
+    def lose(self) -> None:
+        """Lose the next answer."""
+        self.sent = 0
+        self._to_lose = 1
+
+    def after_the_service(self, **_: object) -> None:
+        """Stand behind moto in the line of handlers."""
+        self.sent += 1
+        if self._to_lose:
+            self._to_lose -= 1
+            raise ReadTimeoutError(endpoint_url="https://dynamodb")
+
+    def repeat_at_once(self, caught_exception: Exception | None, **_: object) -> Any:  # noqa: ANN401 - the stubs say None, botocore reads it
+        """Repeat as the SDK's own retries do, without their pause."""
+        return 0 if isinstance(caught_exception, ReadTimeoutError) else None
+
+
+@pytest.fixture(scope="module")
+def own_client(clients: Clients) -> DynamoDBClient:
+    del clients  # moto runs as long as they do
+    return Clients().dynamodb()
+
+
+@pytest.fixture
+def lost(own_client: DynamoDBClient) -> Iterator[LostAnswers]:
+    answers = LostAnswers(own_client)
+    events = own_client.meta.events
+    # As unspecific as moto's own handler: more specific ones come before it.
+    events.register_last("before-send", answers.after_the_service)
+    events.register_first("needs-retry.dynamodb", answers.repeat_at_once)
+    yield answers
+    events.unregister("before-send", answers.after_the_service)
+    events.unregister("needs-retry.dynamodb", answers.repeat_at_once)
+
+
+def test_a_record_whose_answer_is_lost_is_ours(lost: LostAnswers, table: str) -> None:
+    ledger = LedgerTable(lost.client, table)
+    lost.lose()
+    there = ledger.record(make_row())
+    assert there in (None, make_row())
+    assert lost.sent == 2
+
+
+@pytest.mark.parametrize("state", [State.CAPTURED, State.WAITING])
+def test_a_lease_whose_answer_is_lost_is_granted(
+    lost: LostAnswers, table: str, state: State
+) -> None:
+    ledger = LedgerTable(lost.client, table)
+    ledger.record(make_row(state=state))
+    lost.lose()
+    lease = ledger.lease(CALL, owner="a", now=NOW, until_ms=NOW_MS + 1000)
+    assert lost.sent == 2
+    assert lease.granted
+    assert lease.before is not None
+    assert lease.before.state is state
+
+
+@pytest.mark.parametrize("event", [LedgerEvent.SUCCEED, LedgerEvent.WAIT, LedgerEvent.DEAD_LETTER])
+def test_an_end_whose_answer_is_lost_is_told(
+    lost: LostAnswers, table: str, event: LedgerEvent
+) -> None:
+    ledger = LedgerTable(lost.client, table)
+    ledger.record(make_row())
+    assert ledger.lease(CALL, owner="a", now=NOW, until_ms=NOW_MS + 1000).granted
+    lost.lose()
+    assert ledger.settle(CALL, owner="a", event=event, changes={"attempts": 1})
+    assert lost.sent >= 2
+
+
+def test_a_redrive_whose_answer_is_lost_is_done(lost: LostAnswers, table: str) -> None:
+    ledger = LedgerTable(lost.client, table)
+    ledger.record(make_row(state=State.DEAD_LETTERED))
+    lost.lose()
+    assert ledger.redrive(CALL, now=NOW)
+
+
+def test_a_probe_whose_answer_is_lost_goes(lost: LostAnswers, table: str) -> None:
+    gates = GateTable(lost.client, table)
+    holding = GateState(mode=Mode.HOLDING, holding_since_ms=NOW_MS, probe_at_ms=NOW_MS)
+    gates.write(ORDERS, holding)
+    keeper = GateKeeper(store=gates, clock=FakeClock(), probe_lease_s=320)
+    lost.lose()
+    admission = keeper.admit(ORDERS, wanted=5, owner="a")
+    assert (admission.permits, admission.is_probe) == (1, True)

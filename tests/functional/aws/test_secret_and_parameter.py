@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from botocore.exceptions import NoRegionError
+
+from reprise.aws.parameter import ParameterPolicies
+from reprise.aws.secret import SecretKeys
+from reprise.errors import PolicyError, SettingsError, StoreError
+from reprise.policy.policy import read_policy_document
+from reprise.record.mac import MacKeys
+from reprise.testing import FakeKeys, FakePolicies
+from strategies import KEYS
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_ssm import SSMClient
+
+    from reprise.aws.session import Clients
+
+SECRET = '{"current":"k1","k1":"a key for tests"}'  # noqa: S105 - opens nothing
+
+
+@pytest.fixture(scope="module")
+def secrets(clients: Clients) -> SecretsManagerClient:
+    return clients.secrets()
+
+
+@pytest.fixture(scope="module")
+def ssm(clients: Clients) -> SSMClient:
+    return clients.parameters()
+
+
+def test_keys_come_from_the_secret_and_are_remembered(secrets: SecretsManagerClient) -> None:
+    arn = secrets.create_secret(Name="good", SecretString=SECRET)["ARN"]
+    source = SecretKeys(lambda: secrets, arn)
+    keys = source.keys()
+    assert keys.sign({"a": 1}) == KEYS.sign({"a": 1})
+    assert source.keys() is keys
+
+
+def test_a_client_is_made_at_first_use_only(secrets: SecretsManagerClient) -> None:
+    made = 0
+
+    def client() -> SecretsManagerClient:
+        nonlocal made
+        made += 1
+        return secrets
+
+    SecretKeys(client, "x")
+    assert made == 0
+
+
+def test_a_secret_that_is_not_there_is_a_store_error(secrets: SecretsManagerClient) -> None:
+    with pytest.raises(StoreError) as caught:
+        SecretKeys(lambda: secrets, "nowhere").keys()
+    assert caught.value.code == "ResourceNotFoundException"
+
+
+@pytest.mark.parametrize("text", ["{}", "not json"])
+def test_a_malformed_secret_is_the_deployers_error(
+    secrets: SecretsManagerClient, text: str
+) -> None:
+    arn = secrets.create_secret(Name=f"bad{len(text)}", SecretString=text)["ARN"]
+    with pytest.raises(SettingsError):
+        SecretKeys(lambda: secrets, arn).keys()
+
+
+def test_a_binary_secret_is_the_deployers_error(secrets: SecretsManagerClient) -> None:
+    arn = secrets.create_secret(Name="binary", SecretBinary=b"x")["ARN"]
+    with pytest.raises(SettingsError):
+        SecretKeys(lambda: secrets, arn).keys()
+
+
+def test_a_client_that_cannot_be_made_is_a_store_error() -> None:
+    def client() -> SecretsManagerClient:
+        raise NoRegionError
+
+    with pytest.raises(StoreError, match="NoRegionError"):
+        SecretKeys(client, "x").keys()
+
+
+def test_policies_come_from_the_parameter_and_are_remembered(ssm: SSMClient) -> None:
+    ssm.put_parameter(Name="/p", Value='{"default":{"max_attempts":7}}', Type="String")
+    source = ParameterPolicies(lambda: ssm, "/p")
+    assert source.policies().for_target("orders").max_attempts == 7
+    ssm.put_parameter(Name="/p", Value="{}", Type="String", Overwrite=True)
+    assert source.policies().for_target("orders").max_attempts == 7
+
+
+def test_a_parameter_that_is_not_there_is_a_store_error(ssm: SSMClient) -> None:
+    with pytest.raises(StoreError, match="ParameterNotFound"):
+        ParameterPolicies(lambda: ssm, "/nowhere").policies()
+
+
+def test_a_first_document_that_is_invalid_is_a_policy_error(ssm: SSMClient) -> None:
+    ssm.put_parameter(Name="/bad", Value="[]", Type="String")
+    with pytest.raises(PolicyError):
+        ParameterPolicies(lambda: ssm, "/bad").policies()
+
+
+def test_the_doubles_give_what_they_hold_or_fail_when_told_to() -> None:
+    keys, policies = FakeKeys(MacKeys("k", {"k": "x"})), FakePolicies(read_policy_document("{}"))
+    assert keys.keys() is keys.current
+    assert policies.policies() is policies.book
+    keys.faults.fail("keys")
+    policies.faults.fail("policies")
+    with pytest.raises(StoreError):
+        keys.keys()
+    with pytest.raises(StoreError):
+        policies.policies()

@@ -1,0 +1,246 @@
+"""The library as its users meet it: the real SDK, a loopback Lambda, moto for the rest."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+from moto import mock_aws
+
+from reprise import client as library
+from reprise.aws.ledger_table import LedgerTable
+from reprise.aws.session import Clients
+from reprise.client import Client
+from reprise.errors import BadRequestError, SettingsError
+from reprise.instant import parse_instant
+from reprise.outcome.outcome import OutcomeKind
+from reprise.record.line import Trusted, read_line
+from reprise.record.mac import MacKeys
+from reprise.settings import CallerSettings
+from scripted_server import Answer, ScriptedServer
+from strategies import NOW, ORDERS, make_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reprise.record.record import Record
+
+SECRET = '{"current":"k1","k1":"a key for tests"}'  # noqa: S105 - opens nothing
+TRUSTED = Trusted(keys=MacKeys.from_secret(SECRET), targets=(ORDERS,))
+THROTTLE = Answer(
+    status=429,
+    headers={"x-amzn-ErrorType": "TooManyRequestsException", "Retry-After": "2"},
+    body=b'{"Reason":"ReservedFunctionConcurrentInvocationLimitExceeded","message":"Rate"}',
+)
+FAILED = Answer(
+    headers={"X-Amz-Function-Error": "Unhandled"}, body=b'{"errorType":"E","errorMessage":"m"}'
+)
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer(THROTTLE) as running:
+        yield running
+
+
+@pytest.fixture
+def env(aws_env: pytest.MonkeyPatch, server: ScriptedServer) -> Iterator[pytest.MonkeyPatch]:
+    """A caller's process: our settings, and none of Powertools'."""
+    del aws_env
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        clients = Clients()
+        bucket = f"bucket-{uuid4()}"
+        clients.s3().create_bucket(
+            Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
+        arn = clients.secrets().create_secret(Name=bucket, SecretString=SECRET)["ARN"]
+        clients.dynamodb().create_table(
+            TableName=bucket,
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        patch.setenv("AWS_ENDPOINT_URL_LAMBDA", server.url)
+        patch.setenv("REPRISE_TARGETS", ORDERS)
+        patch.setenv("REPRISE_BUCKET", bucket)
+        patch.setenv("REPRISE_MAC_SECRET_ARN", arn)
+        patch.setenv("REPRISE_CALL_TIMEOUT_S", "5")
+        patch.setenv("REPRISE_LEDGER_TABLE", bucket)
+        patch.delenv("POWERTOOLS_METRICS_NAMESPACE", raising=False)
+        library.default_client.cache_clear()
+        yield patch
+        library.default_client.cache_clear()
+
+
+@pytest.fixture
+def client(env: pytest.MonkeyPatch) -> Client:
+    del env
+    return Client()
+
+
+def _record(capsys: pytest.CaptureFixture[str]) -> Record:
+    records = [read_line(line, TRUSTED) for line in capsys.readouterr().out.splitlines()]
+    (record,) = [record for record in records if record is not None]
+    return record
+
+
+def test_an_answer_is_the_targets_own(
+    client: Client, server: ScriptedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.answers = [Answer(body=b"\xffreply")]
+    result = client.invoke("orders", b"\xfecall", qualifier="live", client_context="e30=")
+    assert (result.status_code, result.payload) == (200, b"\xffreply")
+    assert (result.call_id, result.not_captured, result.function_error) == (None, None, None)
+    assert server.requests[0].body == b"\xfecall"
+    assert server.requests[0].path.endswith("?Qualifier=live")
+    assert capsys.readouterr().out == "", "the happy path writes nothing"
+
+
+def test_a_throttled_call_is_captured_with_all_that_a_replay_needs(
+    client: Client, server: ScriptedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = client.invoke(
+        "orders",
+        "payload ü",
+        qualifier="live",
+        client_context="e30=",
+        tenant_id="t-1",
+        idempotency_key="order-1",
+        not_after=NOW,
+    )
+    assert (result.status_code, result.call_id) == (202, "orders:order-1")
+    assert result.outcome.kind is OutcomeKind.THROTTLED
+    assert len(server.requests) == 1
+    record = _record(capsys)
+    assert record.id == "orders:order-1"
+    assert (record.source.name, record.payload.inline) == ("library", "payload ü")
+    assert (record.target.qualifier, record.target.tenant_id) == ("live", "t-1")
+    assert record.client_context == "e30="
+    assert record.not_after is not None
+    assert parse_instant(record.not_after) == NOW
+    assert record.outcome.retry_after_s == 2
+
+
+def test_a_call_without_key_is_named_at_random(
+    client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = {client.invoke("orders").call_id for _ in range(3)}
+    assert len(ids) == 3
+    assert None not in ids
+    lines = [line for line in capsys.readouterr().out.splitlines() if "invocation.captured" in line]
+    assert len(lines) == 3
+
+
+def test_a_function_error_is_captured_and_told(
+    client: Client, server: ScriptedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.answers = [FAILED]
+    result = client.invoke("orders", "{}")
+    assert (result.status_code, result.function_error) == (202, "Unhandled")
+    assert _record(capsys).outcome.code == "E"
+
+
+def test_a_permanent_error_is_the_callers_to_deal_with(
+    client: Client, server: ScriptedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.answers = [
+        Answer(status=404, headers={"x-amzn-ErrorType": "ResourceNotFoundException"}, body=b"{}")
+    ]
+    result = client.invoke("orders")
+    assert (result.status_code, result.call_id, result.not_captured) == (404, None, None)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_large_payload_is_kept_in_the_bucket(
+    client: Client, env: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del env
+    noise = bytes((index * index * 7919 + index // 251) % 256 for index in range(400_000))
+    result = client.invoke("orders", noise)
+    record = _record(capsys)
+    assert result.call_id == record.id
+    claim_check = record.payload.claim_check
+    assert claim_check is not None
+    body = Clients().s3().get_object(Bucket=claim_check.bucket, Key=claim_check.key)["Body"]
+    assert body.read() == noise
+
+
+def test_a_capture_that_fails_does_not_hide_how_the_call_ended(
+    client: Client, env: pytest.MonkeyPatch
+) -> None:
+    Clients().secrets().delete_secret(
+        SecretId=client._settings.mac_secret_arn,  # noqa: SLF001 - where the fixture put it
+        ForceDeleteWithoutRecovery=True,
+    )
+    del env
+    result = client.invoke("orders")
+    assert (result.status_code, result.call_id) == (429, None)
+    assert result.not_captured is not None
+    assert "secretsmanager" in result.not_captured
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"idempotency_key": "a b"}, "IdempotencyKey"),
+        ({"qualifier": ""}, "Qualifier"),
+        ({"client_context": "é"}, "ClientContext"),
+    ],
+)
+def test_a_bad_request_invokes_nothing(
+    client: Client, server: ScriptedServer, options: dict[str, str], field: str
+) -> None:
+    with pytest.raises(BadRequestError) as caught:
+        client.invoke("orders", b"", **options)  # type: ignore[arg-type]
+    assert caught.value.field == field
+    assert server.requests == []
+
+
+def test_a_function_that_is_not_listed_is_not_invoked(
+    client: Client, server: ScriptedServer
+) -> None:
+    with pytest.raises(BadRequestError, match="allowed"):
+        client.invoke("payments")
+    assert server.requests == []
+
+
+def test_a_calls_row_is_found_by_its_id(client: Client, env: pytest.MonkeyPatch) -> None:
+    del env
+    assert client.result_of("orders:order-1") is None
+    table = client._settings.ledger_table  # noqa: SLF001 - where the fixture put it
+    LedgerTable(Clients().dynamodb(), table).record(make_row())
+    assert client.result_of("orders:order-1") == make_row()
+
+
+def test_the_modules_function_uses_the_environment_once(
+    env: pytest.MonkeyPatch, server: ScriptedServer
+) -> None:
+    server.answers = [Answer(body=b"ok")]
+    assert library.invoke("orders", base64.b64encode(b"x")).payload == b"ok"
+    env.delenv("REPRISE_TARGETS")
+    assert library.invoke("orders", json.dumps({})).payload == b"ok"
+
+
+def test_a_missing_setting_is_named(env: pytest.MonkeyPatch) -> None:
+    env.delenv("REPRISE_BUCKET")
+    with pytest.raises(SettingsError, match="REPRISE_BUCKET"):
+        Client()
+
+
+def test_settings_may_be_handed_in(env: pytest.MonkeyPatch, server: ScriptedServer) -> None:
+    settings = CallerSettings(
+        targets=(ORDERS,),
+        bucket="b",
+        mac_secret_arn="arn",  # noqa: S106 - a name, no secret
+        call_timeout_s=5,
+        capture_outcomes=frozenset(),
+        status_url="x",
+        ledger_table="t",
+    )
+    env.delenv("REPRISE_TARGETS")
+    result = Client(settings).invoke("orders")
+    assert (result.status_code, result.call_id) == (429, None)
+    assert len(server.requests) == 1

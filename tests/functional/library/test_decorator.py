@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+from moto import mock_aws
+
+import reprise
+from reprise import decorator
+from reprise.aws.session import Clients
+from reprise.call.payload import MAX_PAYLOAD_BYTES
+from reprise.outcome.outcome import OutcomeKind
+from reprise.record.line import Trusted, read_line
+from reprise.record.mac import MacKeys
+from reprise.record.replay_mark import context_for_replay
+from strategies import ORDERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reprise.record.record import Record
+
+SECRET = '{"current":"k1","k1":"a key for tests"}'  # noqa: S105 - opens nothing
+TRUSTED = Trusted(keys=MacKeys.from_secret(SECRET), targets=(ORDERS,))
+
+
+@pytest.fixture(autouse=True)
+def env(aws_env: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    del aws_env
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        arn = Clients().secrets().create_secret(Name=f"{uuid4()}", SecretString=SECRET)["ARN"]
+        patch.setenv("REPRISE_BUCKET", "bucket")
+        patch.setenv("REPRISE_MAC_SECRET_ARN", arn)
+        patch.delenv("POWERTOOLS_METRICS_NAMESPACE", raising=False)
+        decorator._default.cache_clear()  # noqa: SLF001 - each test starts a process anew
+        yield patch
+        decorator._default.cache_clear()  # noqa: SLF001 - as above
+
+
+class SkuError(Exception):
+    """The target's own."""
+
+
+@reprise.capture
+def handler(event: Any, context: Any) -> str:  # noqa: ANN401, ARG001 - Lambda's own signature
+    """Sell something."""
+    if isinstance(event, dict) and "sku" not in event:
+        raise SkuError("no sku\nin it")  # noqa: TRY003 - a target's own habits
+    return "sold"
+
+
+def _context(arn: str = f"{ORDERS}:live", custom: object = None) -> SimpleNamespace:
+    return SimpleNamespace(invoked_function_arn=arn, client_context=SimpleNamespace(custom=custom))
+
+
+def _records(capsys: pytest.CaptureFixture[str]) -> list[Record]:
+    found = [read_line(line, TRUSTED) for line in capsys.readouterr().out.splitlines()]
+    return [record for record in found if record is not None]
+
+
+def test_a_handler_that_returns_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert handler({"sku": 1}, _context()) == "sold"
+    assert (handler.__name__, handler.__doc__) == ("handler", "Sell something.")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_handler_that_raises_raises_on_and_its_event_is_captured(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SkuError):
+        handler({"order": "ü", "list": [1, 2.5, None]}, _context())
+    (record,) = _records(capsys)
+    assert record.payload.inline is not None
+    assert json.loads(record.payload.inline) == {"order": "ü", "list": [1, 2.5, None]}
+    assert (record.target.function, record.target.qualifier) == (ORDERS, "live")
+    assert record.source.name == "decorator"
+    assert (record.outcome.kind, record.outcome.code, record.outcome.message) == (
+        OutcomeKind.FUNCTION_ERROR,
+        "SkuError",
+        "no sku in it",
+    )
+
+
+def test_an_unqualified_invocation_has_no_qualifier(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SkuError):
+        handler({}, _context(ORDERS))
+    (record,) = _records(capsys)
+    assert (record.target.function, record.target.qualifier) == (ORDERS, None)
+
+
+def test_a_replay_that_fails_is_not_captured_again(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SkuError):
+        handler({}, _context())
+    (record,) = _records(capsys)
+    assert context_for_replay(record) is not None
+    with pytest.raises(SkuError):
+        handler({}, _context(custom={"reprise_call_id": record.id}))
+    assert _records(capsys) == []
+
+
+@pytest.mark.parametrize(
+    ("event", "context"),
+    [
+        ({}, None),
+        ({}, SimpleNamespace()),
+        ({}, _context("not an arn")),
+        ({"x": object()}, _context()),
+        ({"x": "y" * (MAX_PAYLOAD_BYTES + 1)}, _context()),
+        ({"x": "y" * 400_000}, SimpleNamespace(invoked_function_arn=None)),
+    ],
+    ids=["no context", "bare context", "odd arn", "no JSON", "too long", "null arn"],
+)
+def test_a_capture_that_fails_never_hides_the_targets_error(event: Any, context: Any) -> None:  # noqa: ANN401
+    with pytest.raises(SkuError):
+        handler(event, context)
+
+
+@pytest.mark.parametrize("name", ["REPRISE_BUCKET", "REPRISE_MAC_SECRET_ARN"])
+def test_a_missing_setting_never_hides_the_targets_error_and_is_logged(
+    env: pytest.MonkeyPatch, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    env.delenv(name)
+    with pytest.raises(SkuError):
+        handler({}, _context())
+    assert "failed event was not captured" in caplog.text
+    assert name in caplog.text
+
+
+def test_a_key_that_cannot_be_had_never_hides_the_targets_error(
+    env: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    env.setenv("REPRISE_MAC_SECRET_ARN", "nowhere")
+    with pytest.raises(SkuError):
+        handler({}, _context())
+    assert _records(capsys) == []
+
+
+def test_a_broken_standard_output_never_hides_the_targets_error(env: pytest.MonkeyPatch) -> None:
+    class Broken(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(text[:0])
+
+    env.setattr(sys, "stdout", Broken())
+    with pytest.raises(SkuError):
+        handler({}, _context())
+
+
+def test_what_is_no_ordinary_error_is_not_captured(capsys: pytest.CaptureFixture[str]) -> None:
+    @reprise.capture
+    def stopping(event: Any, context: Any) -> None:  # noqa: ANN401, ARG001 - Lambda's own signature
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        stopping({}, _context())
+    assert _records(capsys) == []

@@ -1,0 +1,168 @@
+"""Hypothesis strategies of the project's values, and plain values for example-based tests."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import strategies as st
+
+from reprise.call.payload import digest, pack
+from reprise.call.target import Target
+from reprise.instant import format_instant
+from reprise.ledger.row import Row
+from reprise.ledger.states import State
+from reprise.outcome.outcome import Outcome, OutcomeKind
+from reprise.policy.policy import Policy
+from reprise.record.line import Trusted
+from reprise.record.mac import MacKeys
+from reprise.record.record import Record, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+NOW_MS = int(NOW.timestamp() * 1000)
+ACCOUNT = "123456789012"
+ARN_PREFIX = f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:"
+ORDERS = f"{ARN_PREFIX}orders"
+KEYS = MacKeys("k1", {"k1": "a key for tests"})
+TRUSTED = Trusted(keys=KEYS, targets=(f"{ARN_PREFIX}*",))
+LOG_GROUP = "/reprise/reprise/capture"
+
+
+def make_record(**changes: Any) -> Record:  # noqa: ANN401 - any field of a record
+    """Return an ordinary record with some fields changed."""
+    payload = pack(b'{"order":1}', 200_000)
+    assert payload is not None
+    fields: dict[str, Any] = {
+        "id": "orders:order-1",
+        "captured_at": format_instant(NOW),
+        "source": Source(name="invoker", version="0.1.0"),
+        "target": Target(function=ORDERS),
+        "payload": payload,
+        "outcome": Outcome(kind=OutcomeKind.THROTTLED, code="TooManyRequestsException", status=429),
+    }
+    return Record(**(fields | changes))
+
+
+def make_row(**changes: Any) -> Row:  # noqa: ANN401 - any field of a row
+    """Return an ordinary row with some fields changed."""
+    at = format_instant(NOW)
+    row = Row(
+        id="orders:order-1",
+        state=State.CAPTURED,
+        target=ORDERS,
+        sha256=digest(b'{"order":1}'),
+        captured_at=at,
+        opened_at=at,
+        updated_at=at,
+    )
+    return replace(row, **changes)
+
+
+def log_event(message: str, event_id: str = "1") -> dict[str, Any]:
+    """Return one event as CloudWatch Logs writes it."""
+    return {"id": event_id, "timestamp": NOW_MS, "message": message}
+
+
+def envelope(messages: Sequence[str]) -> bytes:
+    """Return a DATA_MESSAGE of CloudWatch Logs (F§1), not compressed."""
+    document = {
+        "messageType": "DATA_MESSAGE",
+        "owner": ACCOUNT,
+        "logGroup": LOG_GROUP,
+        "logStream": "2026/11/21/[$LATEST]0123",
+        "subscriptionFilters": ["capture"],
+        "logEvents": [log_event(message, str(i)) for i, message in enumerate(messages)],
+    }
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+CONTROL = json.dumps(
+    {
+        "messageType": "CONTROL_MESSAGE",
+        "owner": "CloudwatchLogs",
+        "logGroup": "",
+        "logStream": "",
+        "subscriptionFilters": [],
+        "logEvents": [
+            {
+                "id": "",
+                "timestamp": NOW_MS,
+                "message": "CWL CONTROL MESSAGE: Checking health of destination Firehose.",
+            }
+        ],
+    }
+).encode()
+
+
+def zipped(data: bytes) -> bytes:
+    """Return a gzip member; always the same for the same data."""
+    return gzip.compress(data, compresslevel=6, mtime=0)
+
+
+# What UTF-8 can carry: lone surrogates are no text.
+texts = st.text(st.characters(codec="utf-8"), max_size=30)
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**20), 10**20)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=12,
+)
+function_names = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
+qualifiers = st.from_regex(r"\$LATEST|[A-Za-z0-9_-]{1,20}", fullmatch=True)
+targets = st.builds(
+    Target,
+    function=function_names.map(lambda name: f"{ARN_PREFIX}{name}"),
+    qualifier=st.none() | qualifiers,
+    tenant_id=st.none() | texts,
+)
+instants = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)).map(  # noqa: DTZ001 - made aware next
+    lambda instant: instant.replace(tzinfo=UTC)
+)
+payload_bytes = (
+    st.binary(max_size=400)
+    | texts.map(str.encode)
+    | json_values.map(lambda value: json.dumps(value).encode())
+)
+outcomes = st.builds(
+    Outcome,
+    kind=st.sampled_from(OutcomeKind),
+    code=st.none() | texts,
+    reason=st.none() | texts,
+    status=st.none() | st.integers(100, 599),
+    message=st.none() | texts,
+    retry_after_s=st.none() | st.floats(0, 1e6),
+    request_id=st.none() | texts,
+    function_error=st.none() | texts,
+)
+records = st.builds(
+    make_record,
+    id=texts.filter(bool),
+    captured_at=instants.map(format_instant),
+    source=st.builds(Source, name=texts, version=texts),
+    target=targets,
+    payload=payload_bytes.map(lambda data: pack(data, 10**6)),
+    client_context=st.none() | texts,
+    outcome=outcomes,
+    not_after=st.none() | instants.map(format_instant),
+    trace=st.none() | texts,
+)
+waits_s = st.floats(0, 43_200)
+policies = st.builds(
+    lambda waits, **fields: Policy(initial_s=min(waits), maximum_s=max(waits), **fields),
+    waits=st.tuples(waits_s, waits_s),
+    max_attempts=st.integers(1, 100),
+    max_age_s=st.integers(60, 14 * 86_400),
+    coefficient=st.floats(1, 10),
+    replay_on=st.frozensets(st.sampled_from(OutcomeKind)),
+    never_error_types=st.frozensets(texts, max_size=3),
+    idempotent=st.booleans(),
+)

@@ -1,0 +1,104 @@
+"""What a cold start loads: neither pydantic nor boto3, and the core no AWS at all."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {
+    "PATH": os.defpath,
+    "PYTHONPATH": os.pathsep.join(str(ROOT / name) for name in ("shared", "functions")),
+    "AWS_REGION": "eu-west-1",
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "POWERTOOLS_METRICS_NAMESPACE": "Reprise",
+    "REPRISE_BUCKET": "bucket",
+    "REPRISE_TARGETS": "arn:aws:lambda:eu-west-1:123456789012:function:orders",
+    "REPRISE_MAC_SECRET_ARN": "arn",
+    "REPRISE_POLICY_PARAMETER": "/policy",
+    "REPRISE_LEDGER_TABLE": "ledger",
+    "REPRISE_REPLAY_QUEUE_URL": "https://sqs/replay",
+    "REPRISE_DEAD_LETTER_QUEUE_URL": "https://sqs/dead",
+    "REPRISE_CAPTURE_QUEUE_URL": "https://sqs/capture",
+    "REPRISE_CAPTURE_DLQ_URL": "https://sqs/capture-dlq",
+    "REPRISE_LOG_GROUPS": "/capture",
+    "REPRISE_ACCOUNT_ID": "123456789012",
+    "REPRISE_CALL_TIMEOUT_S": "60",
+    "REPRISE_RETENTION_DAYS": "30",
+}
+PROGRAM = """
+import gc, importlib, json, sys
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+assert gc.isenabled(), "the collector stays off"
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+
+
+def _loaded(*modules: str) -> set[str]:
+    done = subprocess.run(  # noqa: S603 - our own interpreter and program
+        [sys.executable, "-c", PROGRAM, *modules],
+        env=ENVIRONMENT,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "invoker.handler",
+        "replayer.replayer",
+        "replayer.unpacker",
+        "reprise.client",
+        "reprise.decorator",
+    ],
+)
+def test_what_runs_in_lambda_loads_neither_pydantic_nor_boto3(module: str) -> None:
+    assert not {"pydantic", "boto3", "moto"} & _loaded(module)
+
+
+def test_core_and_stages_load_no_aws() -> None:
+    core = [
+        ".".join(path.relative_to(ROOT / "shared").with_suffix("").parts)
+        for folder in ("call", "gate", "ledger", "outcome", "policy", "reader", "record", "stage")
+        for path in sorted((ROOT / "shared" / "reprise" / folder).glob("*.py"))
+        if path.stem not in {"__init__", "schema"}
+    ]
+    assert len(core) > 30
+    loaded = _loaded("reprise", "reprise.testing", *core)
+    assert not {"pydantic", "boto3", "botocore", "aws_lambda_powertools"} & loaded
+
+
+def test_the_decorator_is_there_by_its_short_name() -> None:
+    import reprise  # noqa: PLC0415 - its attributes are the point
+    from reprise.decorator import capture  # noqa: PLC0415 - as above
+
+    assert reprise.capture is capture
+    with pytest.raises(AttributeError, match="no attribute 'replay'"):
+        reprise.replay  # noqa: B018 - as above
+
+
+def test_what_init_made_is_out_of_the_collectors_way() -> None:
+    from reprise import cold_start  # noqa: PLC0415 - importing it is the point
+
+    try:
+        assert not gc.isenabled()
+        cold_start.finish()
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.enable()
+        gc.unfreeze()
+        sys.modules.pop("reprise.cold_start", None)
