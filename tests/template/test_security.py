@@ -13,6 +13,7 @@ from template.deployment import Deployment, Place
 from template.templates import strings
 
 FUNCTIONS = ("invoker", "unpacker", "replayer", "chaos-target")
+_SERVICES = ("lambda", "logs", "firehose", "s3", "scheduler")
 
 #: What each function may do, but for logs, keys and traces.
 ACTIONS = {
@@ -282,8 +283,21 @@ def test_nothing_names_a_partition_or_a_region() -> None:
     ]
     # Service principals are named alike in every partition.
     hosts = {text for text in texts if "amazonaws.com" in text and "amazonaws.com.cn" not in text}
-    assert hosts <= {f"{service}.amazonaws.com" for service in ("lambda", "logs", "firehose", "s3")}
+    assert hosts <= {f"{service}.amazonaws.com" for service in _SERVICES}
 
 
 def dump(deployment: Deployment) -> list[dict[str, Any]]:
     return [dict(resource.properties) for resource in deployment.resources().values()]
+
+
+def test_dead_man_switch_may_restore_the_chaos_target_and_nothing_else(full: Deployment) -> None:
+    role = full["Chaos/SchedulerRole"].properties
+    (statement,) = role["Policies"][0]["PolicyDocument"]["Statement"]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+
+    assert statement["Resource"] == full.function("chaos-target").arn
+    assert sorted(statement["Action"]) == [
+        "lambda:DeleteFunctionConcurrency",
+        "lambda:PutFunctionConcurrency",
+    ]
+    assert trust["Condition"]["ArnLike"]["aws:SourceArn"].endswith(":schedule-group/default")
