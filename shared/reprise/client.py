@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.session import Clients
+from reprise.call.answer import status_of
 from reprise.call.request import CallRequest, check_request
 from reprise.call.target import resolve_target
+from reprise.errors import BadRequestError
 from reprise.instant import format_instant
 from reprise.settings import CallerSettings
 from reprise.telemetry import EmfMeter
@@ -92,6 +94,8 @@ class Client:
             BadRequestError: If the request cannot be served; nothing was invoked.
         """
         not_after = options.get("not_after")
+        if not_after is not None and not_after.tzinfo is None:
+            raise BadRequestError("not_after", "has no time zone", "Pass an aware datetime")
         request = CallRequest(
             target=resolve_target(
                 function_name,
@@ -110,7 +114,7 @@ class Client:
         self._meter.flush()
         outcome = answer.reply.outcome
         return CallResult(
-            status_code=202 if answer.call_id is not None else outcome.status or 502,
+            status_code=202 if answer.call_id is not None else status_of(outcome),
             payload=answer.reply.payload,
             function_error=outcome.function_error,
             outcome=outcome,

@@ -13,7 +13,7 @@ from reprise.call.payload import ClaimCheck
 from reprise.errors import ObjectMissingError, StoreError
 from reprise.gate.state import GateState
 from reprise.instant import format_instant
-from reprise.ledger.row import Attempt, Row
+from reprise.ledger.row import REDRIVE_KEEPS_S, Attempt, Row
 from reprise.ledger.states import LedgerEvent, State, result, sources
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.ports import Lease, OutMessage, Reply
@@ -256,6 +256,7 @@ class InMemoryLedger:
             reason=None,
             message=None,
             letter_sent=False,
+            expires_at_s=row.expires_at_s + REDRIVE_KEEPS_S,
         )
         return True
 

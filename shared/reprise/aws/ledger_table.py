@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from reprise.aws.fault import code_of, store_errors
 from reprise.aws.item import from_item, to_attribute, to_item
 from reprise.instant import format_instant
+from reprise.ledger.row import REDRIVE_KEEPS_S
 from reprise.ledger.states import LedgerEvent, State, result, sources
 from reprise.ports import Lease
 
@@ -163,6 +164,7 @@ class LedgerTable:
             "now": format_instant(now),
             "zero": 0,
             "no": False,
+            "keep": REDRIVE_KEEPS_S,
         }
         with store_errors("dynamodb", "UpdateItem"):
             try:
@@ -170,7 +172,8 @@ class LedgerTable:
                     TableName=self._table,
                     Key=_key(call_id),
                     UpdateExpression="SET #state = :after, opened_at = :now, updated_at = :now, "
-                    "attempts = :zero, refusals = :zero, letter_sent = :no "
+                    "attempts = :zero, refusals = :zero, letter_sent = :no, "
+                    "expires_at_s = expires_at_s + :keep "
                     "REMOVE #reason, #message",
                     ConditionExpression="#state = :dead",
                     ExpressionAttributeNames={

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from reprise.call.request import CallRequest
     from reprise.errors import BadRequestError
     from reprise.ledger.row import Row
+    from reprise.outcome.outcome import Outcome
     from reprise.stage.call import Answer
 
 
@@ -39,10 +40,9 @@ def write_answer(request: CallRequest, answer: Answer, status_url: str) -> dict[
         else {}
     )
     if outcome.kind not in (OutcomeKind.SUCCEEDED, OutcomeKind.FUNCTION_ERROR):
-        status = outcome.status or (504 if outcome.kind is OutcomeKind.UNKNOWN else 502)
-        return {"StatusCode": status, "error": _outcome(outcome), **captured}
+        return {"StatusCode": status_of(outcome), "error": _outcome(outcome), **captured}
     document: dict[str, Any] = {
-        "StatusCode": outcome.status or 200,
+        "StatusCode": status_of(outcome),
         **_payload(reply.payload, wants_json=request.wants_json),
         **captured,
     }
@@ -51,6 +51,13 @@ def write_answer(request: CallRequest, answer: Answer, status_url: str) -> dict[
     if outcome.function_error is not None:
         document["FunctionError"] = outcome.function_error
     return document
+
+
+def status_of(outcome: Outcome) -> int:
+    """Return the HTTP status of an outcome: the server's own, or a gateway's if there was no answer."""
+    if outcome.status is not None:
+        return outcome.status
+    return 504 if outcome.kind is OutcomeKind.UNKNOWN else 502
 
 
 def write_refusal(error: BadRequestError) -> dict[str, Any]:

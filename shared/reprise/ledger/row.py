@@ -14,6 +14,10 @@ MAX_HISTORY: Final = 20
 """Attempts kept in a row, the newest; a row stays far below DynamoDB's 400 KB."""
 
 
+REDRIVE_KEEPS_S: Final = 30 * 86_400
+"""By how much a redrive puts off a row's deletion: its call lives again, its row must not go first."""
+
+
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of a call's history."""
 

@@ -16,6 +16,7 @@ from reprise.ledger.states import TERMINAL, State
 from reprise.ports import OutMessage
 from reprise.reader import Control, Damage, Event, Foreign, Item, read_events
 from reprise.record.line import Trusted, read_line
+from reprise.record.record import EVENT_NAME, Record
 from reprise.stage.message import ReplayMessage, write_message
 from reprise.stage.notification import ObjectRef, write_continuation
 from reprise.stage.quarantine import Quarantine
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from reprise.ports import Clock, KeySource, Ledger, Meter, Objects, Queue
-    from reprise.record.record import Record
 
 _log = logging.getLogger(__name__)
 
@@ -92,6 +92,9 @@ class UnpackStage:
         match item:
             case Control():
                 self.meter.count(metric.CONTROL_MESSAGES)
+            case Foreign(text=text) if EVENT_NAME in text:
+                why = "a capture line without its envelope: turn off Firehose's message extraction"
+                quarantine.add(position, "no_envelope", why, text.encode("utf-8", "surrogatepass"))
             case Foreign():
                 self.meter.count(metric.FOREIGN_LINES)
             case Damage(offset=offset, reason=reason, data=data):

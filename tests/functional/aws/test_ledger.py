@@ -202,12 +202,15 @@ def test_a_redrive_opens_a_dead_lettered_call_from_zero(ledger: Ledger) -> None:
             reason="exhausted",
             message="why",
             letter_sent=True,
+            expires_at_s=1_000,
         )
     )
     later = NOW + timedelta(days=1)
     assert ledger.redrive(CALL, now=later)
     at = format_instant(later)
-    assert _get(ledger) == make_row(opened_at=at, updated_at=at, history=(FAILED,))
+    assert _get(ledger) == make_row(
+        opened_at=at, updated_at=at, history=(FAILED,), expires_at_s=1_000 + 30 * 86_400
+    )
     assert ledger.redrive(CALL, now=later), "repeated by the SDK"
     assert not ledger.redrive(CALL, now=later + timedelta(seconds=1))
 

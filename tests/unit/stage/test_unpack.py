@@ -383,3 +383,15 @@ def test_quarantine_that_is_away_keeps_an_unreadable_notification_coming() -> No
     assert pipeline.take_in("not a notification") == ["n0"]
     assert pipeline.take_in("not a notification", receive_count=2) == []
     assert [entry["reason"] for entry in quarantined(pipeline)] == ["unknown_message"]
+
+
+def test_capture_line_without_its_envelope_is_quarantined_and_not_dropped() -> None:
+    """Firehose's message extraction drops the envelope, and with it the proof of origin."""
+    pipeline = Pipeline()
+    pipeline.capture(call())
+    pipeline.objects.kept["captured/x"] = pipeline.lines[0].encode() + b"\n"
+
+    assert pipeline.take_in(notification("captured/x")) == []
+
+    assert pipeline.take_sent() == []
+    assert [entry["reason"] for entry in quarantined(pipeline)] == ["no_envelope"]
