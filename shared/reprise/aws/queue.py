@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise.aws.batches import MAX_ENTRIES, batches
@@ -85,7 +86,7 @@ class SqsQueue:
             {
                 "Id": str(index),
                 "ReceiptHandle": handle,
-                "VisibilityTimeout": min(_VISIBILITY_LIMIT_S, max(0, round(waits_s[handle]))),
+                "VisibilityTimeout": min(_VISIBILITY_LIMIT_S, max(0, math.ceil(waits_s[handle]))),
             }
             for index, handle in enumerate(handles)
         ]

@@ -159,6 +159,15 @@ def test_waits_are_set_by_receipt_handle(stubbed: tuple[SqsQueue, Stubber]) -> N
     queue.give_back({"a": -5.0, "b": 29.6, "c": 1e300})
 
 
+def test_short_wait_is_rounded_up_so_that_backoff_never_becomes_none(
+    stubbed: tuple[SqsQueue, Stubber],
+) -> None:
+    queue, stubber = stubbed
+    _expect_change(stubber, {"soon": 1, "now": 0, "later": 3})
+    queue.give_back({"soon": 0.2, "now": 0.0, "later": 2.1})
+    stubber.assert_no_pending_responses()
+
+
 def test_waits_go_in_batches_of_ten(stubbed: tuple[SqsQueue, Stubber]) -> None:
     queue, stubber = stubbed
     waits_s = {f"handle-{number}": number for number in range(13)}
