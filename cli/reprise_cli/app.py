@@ -1,0 +1,79 @@
+"""What a command has at hand: the options, the output, and on demand the clients and the stack."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import boto3
+
+from local_engine.control import Engine
+from reprise.aws.ledger_table import LedgerTable
+from reprise_cli.aws import Aws
+from reprise_cli.place import find_place
+from reprise_cli.stack import read_stack
+
+if TYPE_CHECKING:
+    import typer
+
+    from reprise_cli.options import Options
+    from reprise_cli.output import Output
+    from reprise_cli.place import Place
+    from reprise_cli.stack import Stack
+
+
+class App:
+    """One run of the command."""
+
+    def __init__(self, options: Options, out: Output, place: Place | None = None) -> None:
+        """Take what was asked for, and where to go if that is known; nothing is reached yet."""
+        self._place = place
+        self.options = options
+        self.out = out
+        self.engine = Engine()
+        """The local engine of this repository, running or not."""
+
+    def for_stack(self, stack_name: str) -> App:
+        """Return the same for another stack in the same place."""
+        return type(self)(replace(self.options, stack_name=stack_name), self.out, self.place)
+
+    def at(self, place: Place) -> App:
+        """Return the same in another place."""
+        return type(self)(self.options, self.out, place)
+
+    @cached_property
+    def place(self) -> Place:
+        """Return where the stack is; says so if that is an engine that nobody named."""
+        if self._place is not None:
+            return self._place
+        profiles = boto3.Session().available_profiles
+        place = find_place(self.options, os.environ, profiles, self._engine_url)
+        if place.is_found_engine:
+            self.out.note(f"no AWS settings: using the local engine at {place.endpoint_url}")
+        return place
+
+    @cached_property
+    def aws(self) -> Aws:
+        """Return the clients."""
+        return Aws(self.place)
+
+    @cached_property
+    def stack(self) -> Stack:
+        """Return the deployed stack."""
+        return read_stack(self.aws.cloudformation, self.options.stack_name, self.aws.region)
+
+    @cached_property
+    def ledger(self) -> LedgerTable:
+        """Return the stack's ledger."""
+        return LedgerTable(self.aws.dynamodb, self.stack.ledger_table)
+
+    def _engine_url(self) -> str | None:
+        return self.engine.url if self.engine.health() is not None else None
+
+
+def app_of(context: typer.Context) -> App:
+    """Return what a command has at hand."""
+    app: App = context.obj
+    return app

@@ -1,0 +1,87 @@
+"""The AWS clients of the command: one session, each client made once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
+    from mypy_boto3_sqs import SQSClient
+
+    from reprise_cli.place import Place
+
+MAX_CONNECTIONS: Final = 256
+_CALL_LIMIT_S: Final = 900
+
+
+class Aws:
+    """Clients for one place; make them in one thread, use them in many."""
+
+    def __init__(self, place: Place) -> None:
+        """Go to this place."""
+        self._endpoint_url = place.endpoint_url
+        self._session = boto3.Session(
+            profile_name=place.profile,
+            region_name=place.region,
+            aws_access_key_id=place.access_key,
+            aws_secret_access_key=place.access_key,
+        )
+
+    @property
+    def region(self) -> str:
+        """Return the region in use; empty if none is set."""
+        return self._session.region_name or ""
+
+    @cached_property
+    def cloudformation(self) -> CloudFormationClient:
+        """Return the client that reads the stack's outputs."""
+        client: CloudFormationClient = self._make("cloudformation")
+        return client
+
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        """Return the client of ledger and receipts."""
+        client: DynamoDBClient = self._make("dynamodb")
+        return client
+
+    @cached_property
+    def sqs(self) -> SQSClient:
+        """Return the client of the queues."""
+        client: SQSClient = self._make("sqs")
+        return client
+
+    @cached_property
+    def scheduler(self) -> EventBridgeSchedulerClient:
+        """Return the client of the dead-man switch."""
+        client: EventBridgeSchedulerClient = self._make("scheduler")
+        return client
+
+    @cached_property
+    def functions(self) -> LambdaClient:
+        """Return the client that configures functions."""
+        client: LambdaClient = self._make("lambda")
+        return client
+
+    @cached_property
+    def calls(self) -> LambdaClient:
+        """Return the client that invokes exactly once: the SDK's own retries would hide a second run."""
+        client: LambdaClient = self._make("lambda", attempts=1, read_timeout_s=_CALL_LIMIT_S)
+        return client
+
+    def _make(self, service: str, *, attempts: int = 4, read_timeout_s: int = 60) -> Any:  # noqa: ANN401 - typed by its callers
+        config = Config(
+            retries={"total_max_attempts": attempts, "mode": "standard"},
+            connect_timeout=5,
+            read_timeout=read_timeout_s,
+            max_pool_connections=MAX_CONNECTIONS,
+            tcp_keepalive=True,
+        )
+        make: Any = self._session.client
+        return make(service, endpoint_url=self._endpoint_url, config=config)

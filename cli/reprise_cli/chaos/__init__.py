@@ -1,0 +1,1 @@
+"""The chaos test: hold a target, make calls, let go, and prove what became of each call."""

@@ -1,0 +1,94 @@
+"""Drive the calls of a chaos test through the invoker, many at a time."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Event, Lock
+from typing import TYPE_CHECKING, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from reprise_cli.chaos.call import AnswerKind, Call, CallAnswer
+from reprise_cli.exits import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from concurrent.futures import Future
+    from typing import Any
+
+    from reprise_cli.calling import InvokerAnswer
+
+
+class Door(Protocol):
+    """The front door of calls."""
+
+    def call(self, request: Mapping[str, Any], /) -> InvokerAnswer:
+        """Make one call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """What every call of a test has in common."""
+
+    run: str
+    """Name of the test; the receipts' key."""
+    target: str
+    work_ms: int = 0
+
+
+class Load:
+    """Calls on their way."""
+
+    def __init__(self, door: Door, script: Script, concurrency: int) -> None:
+        """Send calls through this door."""
+        self._door = door
+        self._script = script
+        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="chaos")
+        self._stop = Event()
+        self._lock = Lock()
+        self._answers: list[CallAnswer] = []
+        self._futures: list[Future[None]] = []
+
+    def start(self, calls: Sequence[Call]) -> None:
+        """Begin to make calls, in their order."""
+        self._futures = [self._pool.submit(self._make, call) for call in calls]
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether every call has been made."""
+        return all(future.done() for future in self._futures)
+
+    @property
+    def answers(self) -> list[CallAnswer]:
+        """Return the answers so far."""
+        with self._lock:
+            return list(self._answers)
+
+    def stop(self) -> None:
+        """Make no more calls, and wait for those on their way."""
+        self._stop.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _make(self, call: Call) -> None:
+        if self._stop.is_set():
+            return
+        answer = self._ask(call)
+        with self._lock:
+            self._answers.append(answer)
+
+    def _ask(self, call: Call) -> CallAnswer:
+        request = {
+            "FunctionName": self._script.target,
+            "Payload": call.payload(self._script.run, self._script.work_ms),
+        }
+        try:
+            answer = self._door.call(request)
+        except (ClientError, BotoCoreError, CommandError) as error:
+            return CallAnswer(call=call, kind=AnswerKind.FAILED, problem=str(error))
+        if answer.call_id is not None:
+            return CallAnswer(call=call, kind=AnswerKind.CAPTURED, call_id=answer.call_id)
+        if answer.status == 200:  # noqa: PLR2004 - HTTP's own number
+            return CallAnswer(call=call, kind=AnswerKind.DIRECT)
+        problem = str(answer.document.get("error") or answer.document)
+        return CallAnswer(call=call, kind=AnswerKind.FAILED, problem=problem[:300])

@@ -1,0 +1,149 @@
+"""Prove what became of each call, from the ledger, the target's receipts and the dead letters."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from reprise_cli.chaos.call import AnswerKind, CallAnswer, Receipt, Standing
+from reprise_cli.chaos.percentile import Spread, spread
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Everything the proof looks at."""
+
+    calls: int
+    """Calls that were to be made."""
+    answers: Sequence[CallAnswer]
+    standings: Mapping[str, Standing]
+    """From the ledger, by id."""
+    receipts: Sequence[Receipt]
+    letters: frozenset[str]
+    """Ids of the dead letters seen in their queue."""
+    restored_at: datetime
+    """When the target was let go."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What became of the calls."""
+
+    calls: int
+    direct: int
+    captured: int
+    succeeded: int
+    dead_lettered: int
+    lost: int
+    executed_twice: int
+    restore_to_success_s: Spread
+    wasted_replays: int
+    problems: tuple[str, ...] = field(default=())
+    """What else does not add up, one line each."""
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether the promise was kept."""
+        return not (self.lost or self.executed_twice or self.problems)
+
+    def document(self) -> dict[str, Any]:
+        """Return the proof for programs; its keys are a contract."""
+        return {
+            "calls": self.calls,
+            "direct": self.direct,
+            "captured": self.captured,
+            "succeeded": self.succeeded,
+            "dead_lettered": self.dead_lettered,
+            "lost": self.lost,
+            "executed_twice": self.executed_twice,
+            "restore_to_success_s": self.restore_to_success_s.document(),
+            "wasted_replays": self.wasted_replays,
+        }
+
+
+def prove(evidence: Evidence) -> Proof:
+    """Return what became of the calls.
+
+    A captured call is lost unless the ledger says that it ended and somebody else confirms it: the
+    target by a receipt, or the dead-letter queue by a letter.
+    """
+    by_kind = Counter(answer.kind for answer in evidence.answers)
+    captured = [answer for answer in evidence.answers if answer.kind is AnswerKind.CAPTURED]
+    standings = [evidence.standings.get(answer.call_id or "") for answer in captured]
+    runs = Counter(receipt.call for receipt in evidence.receipts if receipt.is_ok)
+    lost = sum(
+        not _is_accounted_for(answer, standing, runs, evidence.letters)
+        for answer, standing in zip(captured, standings, strict=True)
+    )
+    known = [standing for standing in standings if standing is not None]
+    waits_s = [
+        max(0.0, (standing.updated_at - evidence.restored_at).total_seconds())
+        for standing in known
+        if standing.is_succeeded
+    ]
+    return Proof(
+        calls=evidence.calls,
+        direct=by_kind[AnswerKind.DIRECT],
+        captured=len(captured),
+        succeeded=sum(standing.is_succeeded for standing in known),
+        dead_lettered=sum(standing.is_dead_lettered for standing in known),
+        lost=lost,
+        executed_twice=sum(count > 1 for count in runs.values()),
+        restore_to_success_s=spread(waits_s),
+        wasted_replays=sum(standing.refusals for standing in known),
+        problems=tuple(_problems(evidence, captured, runs)),
+    )
+
+
+def _is_accounted_for(
+    answer: CallAnswer,
+    standing: Standing | None,
+    runs: Mapping[int, int],
+    letters: frozenset[str],
+) -> bool:
+    if standing is None:
+        return False
+    if standing.is_succeeded:
+        return runs.get(answer.call.number, 0) > 0
+    return standing.is_dead_lettered and answer.call_id in letters
+
+
+def _problems(
+    evidence: Evidence, captured: Sequence[CallAnswer], runs: Mapping[int, int]
+) -> list[str]:
+    """Return what does not add up, one line each, the empty ones left out."""
+    answers, answered = evidence.answers, len(evidence.answers)
+    failed = [answer for answer in answers if answer.kind is AnswerKind.FAILED]
+    ids = {answer.call_id for answer in captured}
+    standings = [evidence.standings.get(answer.call_id or "") for answer in captured]
+    unknown = standings.count(None)
+    unended = sum(standing is not None and not standing.is_ended for standing in standings)
+    silent = sum(
+        answer.kind is AnswerKind.DIRECT
+        and not answer.call.is_poison
+        and not runs.get(answer.call.number)
+        for answer in answers
+    )
+    alive = sum(
+        answer.call.is_poison and answer.call_id not in evidence.letters for answer in captured
+    )
+    strangers = len(set(runs) - set(range(1, evidence.calls + 1)))
+    found = {
+        f"{answered} of {evidence.calls} calls were made": answered != evidence.calls,
+        f"{len(failed)} calls were neither answered nor captured, the first because: "
+        f"{failed[0].problem if failed else ''}": bool(failed),
+        f"{len(captured)} captured calls share {len(ids)} ids": len(ids) != len(captured),
+        f"{unknown} captured calls have no row in the ledger: look at the capture queue, "
+        "its dead-letter queue and the unpacker's log": unknown > 0,
+        f"{unended} captured calls have not ended in time: look at `reprise status` and "
+        "at the replayer's log": unended > 0,
+        f"{silent} calls were answered, but the target wrote no receipt": silent > 0,
+        f"{alive} poison calls are not in the dead-letter queue": alive > 0,
+        f"{strangers} receipts are of calls that nobody made": strangers > 0,
+    }
+    return [problem for problem, is_found in found.items() if is_found]

@@ -1,0 +1,160 @@
+"""Run a chaos test: hold, call, let go, watch, prove."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from reprise_cli.chaos.books import BATCH
+from reprise_cli.chaos.call import AnswerKind, Call, CallAnswer, Receipt, Standing, ids_of
+from reprise_cli.chaos.interrupt import interruptible
+from reprise_cli.chaos.proof import Evidence, Proof, prove
+from reprise_cli.chaos.timeline import Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+
+    from reprise.ports import Clock
+    from reprise_cli.chaos.load import Load
+    from reprise_cli.chaos.view import View
+
+_SAMPLE_S: Final = 0.25
+_LOOK_S: Final = 0.5
+"""Length of a look at the ledger, and shortest rest after it: watching must not slow the watched."""
+
+
+class Holds(Protocol):
+    """Holds the target."""
+
+    def held(self) -> AbstractContextManager[None]:
+        """Hold it inside, and let it go whatever happens."""
+
+
+class Ledgers(Protocol):
+    """The two books."""
+
+    def standings(self, call_ids: Sequence[str]) -> dict[str, Standing]:
+        """Return how calls stand, by id; a call without a row is left out."""
+
+    def receipts(self, run: str) -> list[Receipt]:
+        """Return every receipt of a test."""
+
+
+class LetterBox(Protocol):
+    """The dead-letter queue."""
+
+    def seen(self, call_ids: frozenset[str]) -> frozenset[str]:
+        """Return which of these calls have a dead letter there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a test does."""
+
+    run: str
+    """Its name; the receipts' key."""
+    calls: Sequence[Call]
+    hold_s: float
+    """The target is held at least that long, and until every call has been made."""
+    timeout_s: float
+    """How long the calls may take to end, from the moment that the target is let go."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChaosTest:
+    """One test and what it works with."""
+
+    plan: Plan
+    holder: Holds
+    load: Load
+    books: Ledgers
+    letters: LetterBox
+    view: View
+    clock: Clock
+
+    def run(self) -> Proof:
+        """Run the test and return its proof; the target is let go in any case."""
+        began_s = time.monotonic()
+        with interruptible(), self.view:
+            restored_at = self._hold_and_call(began_s)
+            answers = self.load.answers
+            standings = self._watch(ids_of(answers), began_s)
+            self.view.say("reading receipts and dead letters")
+            dead = frozenset(
+                call_id for call_id, standing in standings.items() if standing.is_dead_lettered
+            )
+            evidence = Evidence(
+                calls=len(self.plan.calls),
+                answers=answers,
+                standings=standings,
+                receipts=self.books.receipts(self.plan.run),
+                letters=self.letters.seen(dead),
+                restored_at=restored_at,
+            )
+        return prove(evidence)
+
+    def _hold_and_call(self, began_s: float) -> datetime:
+        """Make all calls while the target is held; return when it was let go."""
+        self.view.say("setting the target's concurrency to 0")
+        try:
+            with self.holder.held():
+                self.view.say("the target is held: making calls")
+                self.load.start(self.plan.calls)
+                until_s = time.monotonic() + self.plan.hold_s
+                while not self.load.is_done or time.monotonic() < until_s:
+                    self._tell(self.load.answers, {}, began_s)
+                    time.sleep(_SAMPLE_S)
+                self._tell(self.load.answers, {}, began_s)
+                # Before the restore rather than after it: times are never flattered.
+                return self.clock()
+        finally:
+            self.load.stop()
+
+    def _watch(self, call_ids: Sequence[str], began_s: float) -> dict[str, Standing]:
+        """Look at the ledger until every call has ended, or time is up."""
+        self.view.say("the target is let go: watching the ledger")
+        standings: dict[str, Standing] = {}
+        open_ids = list(dict.fromkeys(call_ids))
+        answers = self.load.answers
+        deadline_s = time.monotonic() + self.plan.timeout_s
+        while open_ids and time.monotonic() < deadline_s:
+            look_s = time.monotonic()
+            seen, unseen = self._look(open_ids, standings)
+            look_s = time.monotonic() - look_s
+            still_open = [name for name in seen if not _is_ended(standings.get(name))]
+            # What was not reached comes first next time.
+            open_ids = [*unseen, *still_open]
+            self._tell(answers, standings, began_s)
+            if open_ids:
+                time.sleep(max(_LOOK_S, look_s))
+        return standings
+
+    def _look(
+        self, call_ids: Sequence[str], standings: dict[str, Standing]
+    ) -> tuple[Sequence[str], Sequence[str]]:
+        """Read as many rows as half a second allows; return the ids seen, and those not reached."""
+        until_s = time.monotonic() + _LOOK_S
+        reached = 0
+        while reached < len(call_ids) and (not reached or time.monotonic() < until_s):
+            standings |= self.books.standings(call_ids[reached : reached + BATCH])
+            reached += BATCH
+        return call_ids[:reached], call_ids[reached:]
+
+    def _tell(
+        self, answers: Sequence[CallAnswer], standings: dict[str, Standing], began_s: float
+    ) -> None:
+        self.view.tell(
+            Sample(
+                at_s=time.monotonic() - began_s,
+                captured=sum(answer.kind is AnswerKind.CAPTURED for answer in answers),
+                replayed=sum(standing.is_succeeded for standing in standings.values()),
+                dead=sum(standing.is_dead_lettered for standing in standings.values()),
+            )
+        )
+
+
+def _is_ended(standing: Standing | None) -> bool:
+    return standing is not None and standing.is_ended

@@ -1,0 +1,146 @@
+"""Put a chaos test together for a deployed stack."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from reprise.call.target import resolve_target
+from reprise_cli.calling import Invoker
+from reprise_cli.chaos.books import Books
+from reprise_cli.chaos.call import plan_calls
+from reprise_cli.chaos.deadman import DeadMan
+from reprise_cli.chaos.hold import Holder
+from reprise_cli.chaos.letters import QueuedLetters
+from reprise_cli.chaos.load import Load, Script
+from reprise_cli.chaos.run import ChaosTest, Plan
+from reprise_cli.chaos.view import View
+from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.request import utc_now
+
+if TYPE_CHECKING:
+    from reprise_cli.app import App
+    from reprise_cli.stack import Stack
+
+_POISON_SHARE: Final = 100
+"""One call in a hundred is poison unless said otherwise."""
+_LARGE: Final = 5
+_TIMEOUT_S: Final = 300.0
+_TIMEOUT_PER_CALL_S: Final = 0.15
+_DEAD_MAN_MARGIN_S: Final = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What was asked for; None leaves it to the defaults."""
+
+    calls: int = 2000
+    hold_s: float = 20.0
+    poison: int | None = None
+    large: int | None = None
+    concurrency: int = 32
+    work_ms: int = 0
+    target: str | None = None
+    receipts_table: str | None = None
+    timeout_s: float | None = None
+    is_drained: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarry:
+    """The function that a test holds, and where it writes its receipts."""
+
+    function: str
+    receipts_table: str
+
+
+def find_quarry(stack: Stack, wishes: Wishes) -> Quarry:
+    """Return the function to hold.
+
+    Raises:
+        CommandError: If there is none, or it is the pipeline's own, or it writes no receipts.
+        BadRequestError: If it is not an allowed target.
+    """
+    wanted = wishes.target or stack.chaos_target
+    if wanted is None:
+        raise CommandError(
+            "--target",
+            f"stack {stack.name!r} has no chaos target",
+            "Deploy it with ChaosTarget=true, or name a target that writes receipts",
+            ExitCode.USAGE,
+        )
+    name = wanted.rpartition(":")[2]
+    if name in stack.own_functions:
+        raise CommandError(
+            "--target",
+            f"{name} is part of the pipeline: held, it could not replay anything",
+            "Name a target",
+            ExitCode.USAGE,
+        )
+    target = resolve_target(wanted, tuple(stack.target_arns.split(",")))
+    own_table = stack.receipts_table if target.name == stack.chaos_target else None
+    table = wishes.receipts_table or own_table
+    if table is None:
+        raise CommandError(
+            "--receipts-table",
+            f"{name} is not the stack's chaos target, so its receipts must be named",
+            "Let it write receipts as functions/chaos_target does, and name their table",
+            ExitCode.USAGE,
+        )
+    return Quarry(function=target.name, receipts_table=table)
+
+
+def prepare(reprise: App, wishes: Wishes) -> ChaosTest:
+    """Return a test that is ready to run.
+
+    Raises:
+        CommandError: As `find_quarry`, or if the numbers do not fit.
+    """
+    stack, aws = reprise.stack, reprise.aws
+    quarry = find_quarry(stack, wishes)
+    poison = max(1, wishes.calls // _POISON_SHARE) if wishes.poison is None else wishes.poison
+    large = min(_LARGE, wishes.calls) if wishes.large is None else wishes.large
+    try:
+        calls = plan_calls(wishes.calls, poison=poison, large=large)
+    except ValueError as error:
+        raise CommandError(
+            "--poison", str(error), "Ask for fewer of them, or for more calls", ExitCode.USAGE
+        ) from error
+    timeout_s = wishes.timeout_s or _TIMEOUT_S + wishes.calls * _TIMEOUT_PER_CALL_S
+    plan = Plan(
+        run=f"chaos-{utc_now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
+        calls=calls,
+        hold_s=wishes.hold_s,
+        timeout_s=timeout_s,
+    )
+    return ChaosTest(
+        plan=plan,
+        holder=Holder(
+            functions=aws.functions,
+            calls=aws.calls,
+            function=quarry.function,
+            dead_man=DeadMan(
+                aws.scheduler,
+                stack.scheduler_role_arn,
+                after_s=wishes.hold_s + timeout_s + _DEAD_MAN_MARGIN_S,
+                clock=utc_now,
+                tell=reprise.out.note,
+            ),
+        ),
+        load=Load(
+            Invoker(aws.calls, stack.invoker),
+            Script(run=plan.run, target=quarry.function, work_ms=wishes.work_ms),
+            wishes.concurrency,
+        ),
+        books=Books(
+            client=aws.dynamodb,
+            ledger_table=stack.ledger_table,
+            receipts_table=quarry.receipts_table,
+        ),
+        letters=QueuedLetters(
+            client=aws.sqs, url=stack.dead_letter_queue_url, is_drained=wishes.is_drained
+        ),
+        view=View(reprise.out),
+        clock=utc_now,
+    )

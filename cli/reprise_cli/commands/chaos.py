@@ -1,0 +1,93 @@
+"""`reprise chaos`: hold a target at concurrency 0, make calls, let go, and prove the promise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reprise_cli.app import app_of
+from reprise_cli.aws import MAX_CONNECTIONS
+from reprise_cli.chaos.setup import Wishes, prepare
+from reprise_cli.chaos.view import proof_table
+from reprise_cli.duration import parse_duration
+from reprise_cli.exits import CommandError, ExitCode
+
+if TYPE_CHECKING:
+    from reprise_cli.app import App
+    from reprise_cli.chaos.proof import Proof
+
+
+def chaos(  # noqa: PLR0913 - one option a wish
+    context: typer.Context,
+    *,
+    calls: Annotated[int, typer.Option(min=1, help="Calls to make.")] = 2000,
+    hold: Annotated[str, typer.Option(help="Hold the target at least that long.")] = "20s",
+    poison: Annotated[
+        int | None, typer.Option(min=0, help="Calls that always fail. (default: 1 in 100)")
+    ] = None,
+    large: Annotated[
+        int | None, typer.Option(min=0, help="Calls that need a claim check. (default: 5)")
+    ] = None,
+    concurrency: Annotated[
+        int, typer.Option(min=1, max=MAX_CONNECTIONS, help="Calls made at the same time.")
+    ] = 32,
+    work_ms: Annotated[int, typer.Option(min=0, help="Time the target takes for a call.")] = 0,
+    target: Annotated[
+        str | None, typer.Option(help="Function to hold. (default: the stack's chaos target)")
+    ] = None,
+    receipts_table: Annotated[
+        str | None, typer.Option(help="Where that function writes its receipts.")
+    ] = None,
+    timeout: Annotated[
+        str | None, typer.Option(help="Wait that long for all calls to end. (default: scaled)")
+    ] = None,
+    drain: Annotated[
+        bool, typer.Option("--drain", help="Take this test's dead letters away at the end.")
+    ] = False,
+) -> None:
+    """Prove on a live stack that nothing is lost and nothing runs twice; exit code 1 if not so."""
+    wishes = Wishes(
+        calls=calls,
+        hold_s=_seconds("--hold", hold),
+        poison=poison,
+        large=large,
+        concurrency=concurrency,
+        work_ms=work_ms,
+        target=target,
+        receipts_table=receipts_table,
+        timeout_s=None if timeout is None else _seconds("--timeout", timeout),
+        is_drained=drain,
+    )
+    reprise = app_of(context)
+    proof = run_chaos(reprise, wishes)
+    reprise.out.result(proof.document())
+    if not proof.holds:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def run_chaos(reprise: App, wishes: Wishes) -> Proof:
+    """Run a test, show it and its proof, and return the proof."""
+    test = prepare(reprise, wishes)
+    reprise.out.note(f"test {test.plan.run}: {len(test.plan.calls)} calls")
+    try:
+        proof = test.run()
+    except KeyboardInterrupt:
+        reprise.out.note("interrupted: the target is let go, and what was captured is replayed")
+        raise
+    reprise.out.people.print(proof_table(proof))
+    if proof.dead_lettered and not wishes.is_drained:
+        reprise.out.note(
+            f"{proof.dead_lettered} dead letters stay in the queue: `reprise dlq list` "
+            "(--drain takes them away)"
+        )
+    return proof
+
+
+def _seconds(option: str, text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise CommandError(
+            option, str(error), "Correct it, then try again", ExitCode.USAGE
+        ) from error

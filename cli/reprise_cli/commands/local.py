@@ -1,0 +1,98 @@
+"""`reprise local`: the local engine of this repository, and the stack in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from reprise_cli.app import app_of
+from reprise_cli.deploy import Deployment
+from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.place import exports
+
+if TYPE_CHECKING:
+    from reprise_cli.app import App
+
+app = typer.Typer(help="The local engine: AWS's behaviour on this machine.", no_args_is_help=True)
+
+_AuthOption = Annotated[bool, typer.Option("--auth", help="Enforce IAM.")]
+_ScaleOption = Annotated[
+    float | None,
+    typer.Option(help="Factor on waits inside services; the default lets 60 s pass in 1."),
+]
+
+
+@app.command()
+def up(
+    context: typer.Context, *, auth: _AuthOption = False, time_scale: _ScaleOption = None
+) -> None:
+    """Start the engine, and print what points AWS's own tools to it."""
+    reprise = app_of(context)
+    if reprise.engine.health() is None:
+        with reprise.out.progress("starting the local engine"):
+            reprise.engine.start(auth=auth, time_scale=time_scale)
+    else:
+        reprise.out.note("the engine runs already")
+    url = reprise.engine.url
+    reprise.out.show("\n".join(f"export {name}={value}" for name, value in exports(url).items()))
+    reprise.out.note("next: `reprise local deploy`")
+    reprise.out.result({"url": url, "environment": exports(url)})
+
+
+@app.command()
+def down(context: typer.Context) -> None:
+    """Stop the engine; everything in it is gone."""
+    reprise = app_of(context)
+    was_running = reprise.engine.stop()
+    reprise.out.note("the engine is stopped" if was_running else "no engine was running")
+    reprise.out.result({"was_running": was_running})
+
+
+@app.command()
+def status(context: typer.Context) -> None:
+    """Tell whether the engine runs; the exit code is 4 if it does not."""
+    reprise = app_of(context)
+    health = reprise.engine.health()
+    if health is None:
+        raise CommandError(
+            "engine", "does not run", "Start it: reprise local up", ExitCode.UNREACHABLE
+        )
+    facts = {"url": reprise.engine.url, **health}
+    table = Table("what", "value", title="local engine")
+    for name, value in facts.items():
+        table.add_row(name, ", ".join(value) if isinstance(value, list) else str(value))
+    reprise.out.show(table)
+    reprise.out.result(facts)
+
+
+@app.command()
+def deploy(context: typer.Context) -> None:
+    """Build the unchanged template and deploy it into the engine, by the real SAM CLI."""
+    reprise = app_of(context)
+    deploy_locally(reprise)
+    reprise.out.show(f"stack {reprise.options.stack_name} is deployed at {reprise.engine.url}")
+    reprise.out.result({"stack_name": reprise.options.stack_name, "url": reprise.engine.url})
+
+
+def deploy_locally(reprise: App) -> None:
+    """Build and deploy, with a bar for each.
+
+    Raises:
+        CommandError: If the engine does not run, or the SAM CLI fails.
+    """
+    health = reprise.engine.health()
+    if health is None:
+        raise CommandError(
+            "engine", "does not run", "Start it: reprise local up", ExitCode.UNREACHABLE
+        )
+    deployment = Deployment(
+        engine_url=reprise.engine.url,
+        stack_name=reprise.options.stack_name,
+        runtime=health["runtimes"][0],
+    )
+    with reprise.out.progress("sam build"):
+        deployment.build()
+    with reprise.out.progress("sam deploy"):
+        deployment.deploy()

@@ -1,0 +1,91 @@
+"""Build the unchanged template and deploy it into the local engine, by the real SAM CLI."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from reprise_cli.exits import CommandError
+from reprise_cli.place import exports
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+REPOSITORY: Final = Path(__file__).resolve().parents[2]
+_SAM: Final = Path(".tools/sam/bin/sam")
+_CONFIG: Final = "samconfig.toml"
+_ENVIRONMENT: Final = "local"
+_TAIL_CHARS: Final = 3000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """One build of the template, and where it goes."""
+
+    engine_url: str
+    stack_name: str
+    runtime: str
+    """Lambda runtime that the engine has, such as `python3.13`."""
+    changes: tuple[str, ...] = ()
+    """Parameters besides those of samconfig.toml, as `Name=value`; the later of two wins."""
+    build_dir: Path = REPOSITORY / ".aws-sam" / "build"
+    repository: Path = REPOSITORY
+
+    def build(self) -> None:
+        """Build layer and functions.
+
+        Raises:
+            CommandError: With the end of what the SAM CLI wrote.
+        """
+        self._sam("build", "--build-dir", str(self.build_dir))
+
+    def deploy(self) -> None:
+        """Create or update the stack.
+
+        Raises:
+            CommandError: With the end of what the SAM CLI wrote.
+        """
+        config: dict[str, Any] = tomllib.loads((self.repository / _CONFIG).read_text())
+        stated = config[_ENVIRONMENT]["deploy"]["parameters"].get("parameter_overrides", "")
+        overrides = merge_overrides(stated, (f"PythonRuntime={self.runtime}", *self.changes))
+        template = ["--template-file", str(self.build_dir / "template.yaml")]
+        stack = ["--stack-name", self.stack_name]
+        self._sam("deploy", *template, *stack, "--parameter-overrides", *overrides)
+
+    def _sam(self, command: str, *arguments: str) -> None:
+        sam = self.repository / _SAM
+        if not sam.exists():
+            raise CommandError("sam", f"{_SAM} is missing", "Run `make setup`")
+        config = ["--config-file", str(self.repository / _CONFIG), "--config-env", _ENVIRONMENT]
+        done = subprocess.run(  # noqa: S603 - our own tool and arguments
+            [sam, command, *config, *arguments],
+            cwd=self.repository,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            tail = (done.stdout + done.stderr)[-_TAIL_CHARS:]
+            raise CommandError("sam", f"{command} failed:\n{tail}", "Correct that, then try again")
+
+    def _environment(self) -> dict[str, str]:
+        """Return the variables of the SAM CLI: the engine's, and the repository's own tools first."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        tools = [str(self.repository / part) for part in (".venv/bin", ".tools/uv/bin")]
+        return {
+            **kept,
+            **exports(self.engine_url),
+            "PATH": os.pathsep.join([*tools, os.environ.get("PATH", os.defpath)]),
+            "SAM_CLI_TELEMETRY": "0",
+        }
+
+
+def merge_overrides(stated: str, changes: Sequence[str]) -> list[str]:
+    """Return parameters as `Name=value`, each name once, the last statement of it."""
+    pairs = [text.partition("=") for text in (*stated.split(), *changes)]
+    return [f"{name}={value}" for name, value in {name: value for name, _, value in pairs}.items()]

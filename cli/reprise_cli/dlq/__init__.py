@@ -1,0 +1,1 @@
+"""Dead-letter queues: what is in them, and the way back."""

@@ -1,0 +1,156 @@
+"""Look through an SQS queue without losing a message: receive, hold for a while, give back."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from reprise.aws.fault import store_errors
+from reprise.aws.queue import SqsQueue
+from reprise_cli.dlq.letter import Letter, read_letter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from types import TracebackType
+
+    from mypy_boto3_sqs import SQSClient
+
+HOLD_S: Final = 60
+"""How long a message is hidden from others; renewed while we look, and short if we crash."""
+_BATCH: Final = 10
+_LOOK_S: Final = 1
+"""Long polling asks every server of a queue; short polling can miss messages."""
+_EMPTY_LOOKS: Final = 3
+"""Looks without a message before we believe them against the queue's own count."""
+_ROUNDS: Final = 3
+
+
+@dataclass(slots=True, kw_only=True)
+class Held:
+    """A letter in our hands."""
+
+    letter: Letter
+    handle: str
+    until_s: float
+    """When SQS gives it to others, on our monotonic clock."""
+
+
+class Browser(AbstractContextManager["Browser"]):
+    """One look through one queue; leaving it gives back whatever was not deleted."""
+
+    def __init__(
+        self,
+        client: SQSClient,
+        url: str,
+        *,
+        is_capture: bool = False,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Look through the queue of this URL."""
+        self._client = client
+        self._url = url
+        self._is_capture = is_capture
+        self._monotonic = monotonic
+        self._held: dict[str, Held] = {}
+
+    def __enter__(self) -> Self:
+        """Begin; nothing is received yet."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Give back what is held, also after an error."""
+        waits_s = dict.fromkeys((held.handle for held in self._held.values()), 0.0)
+        SqsQueue(self._client, self._url).give_back(waits_s)
+        self._held.clear()
+
+    def letters(self) -> Iterator[list[Letter]]:
+        """Yield the queue's letters in batches, each letter once, until no more is seen.
+
+        Raises:
+            StoreError: If the queue cannot be read.
+        """
+        empty = 0
+        while empty < _EMPTY_LOOKS:
+            self._renew()
+            batch = self._receive()
+            if batch:
+                empty = 0
+                yield batch
+            elif self._is_empty():
+                return
+            else:
+                empty += 1
+
+    def _is_empty(self) -> bool:
+        """Tell whether the queue counts no visible message; its count is approximate."""
+        with store_errors("sqs", "GetQueueAttributes"):
+            response = self._client.get_queue_attributes(
+                QueueUrl=self._url, AttributeNames=["ApproximateNumberOfMessages"]
+            )
+        return response["Attributes"]["ApproximateNumberOfMessages"] == "0"
+
+    def delete(self, letters: Sequence[Letter]) -> list[Letter]:
+        """Delete letters in our hands; return those that are still in the queue."""
+        left = [self._held[letter.message_id] for letter in letters]
+        for _ in range(_ROUNDS):
+            left = [
+                held
+                for start in range(0, len(left), _BATCH)
+                for held in self._delete_batch(left[start : start + _BATCH])
+            ]
+            if not left:
+                break
+        return [held.letter for held in left]
+
+    def _delete_batch(self, batch: Sequence[Held]) -> list[Held]:
+        entries: Any = [
+            {"Id": str(index), "ReceiptHandle": held.handle} for index, held in enumerate(batch)
+        ]
+        with store_errors("sqs", "DeleteMessageBatch"):
+            response = self._client.delete_message_batch(QueueUrl=self._url, Entries=entries)
+        failed = {int(entry["Id"]) for entry in response.get("Failed", [])}
+        for index, held in enumerate(batch):
+            if index not in failed:
+                self._held.pop(held.letter.message_id, None)
+        return [batch[index] for index in sorted(failed)]
+
+    def _receive(self) -> list[Letter]:
+        with store_errors("sqs", "ReceiveMessage"):
+            response = self._client.receive_message(
+                QueueUrl=self._url,
+                MaxNumberOfMessages=_BATCH,
+                VisibilityTimeout=HOLD_S,
+                WaitTimeSeconds=_LOOK_S,
+                MessageSystemAttributeNames=["SentTimestamp"],
+                MessageAttributeNames=["All"],
+            )
+        until_s = self._monotonic() + HOLD_S
+        found: list[Letter] = []
+        for message in response.get("Messages", []):
+            raw: Any = message
+            letter = read_letter(raw, is_capture=self._is_capture)
+            # SQS may hand a message out twice; only the newest handle is good for a deletion.
+            if letter.message_id not in self._held:
+                found.append(letter)
+            self._held[letter.message_id] = Held(
+                letter=letter, handle=raw["ReceiptHandle"], until_s=until_s
+            )
+        return found
+
+    def _renew(self) -> None:
+        """Hold for longer what would soon be seen by others, and so by us again."""
+        now_s = self._monotonic()
+        ending = [held for held in self._held.values() if held.until_s - now_s < HOLD_S / 2]
+        if not ending:
+            return
+        waits_s = dict.fromkeys((held.handle for held in ending), float(HOLD_S))
+        SqsQueue(self._client, self._url).give_back(waits_s)
+        for held in ending:
+            held.until_s = now_s + HOLD_S

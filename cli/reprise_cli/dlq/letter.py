@@ -1,0 +1,170 @@
+"""What lies in a dead-letter queue, read and chosen: pure rules."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from reprise.errors import BadRecordError
+from reprise.instant import parse_instant
+from reprise.record.line import decode_record
+from reprise.stage.message import ReplayMessage, read_message, write_message
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from reprise.record.record import Record
+
+
+class LetterKind(StrEnum):
+    """What a message in a dead-letter queue is."""
+
+    DEAD_LETTER = "dead_letter"
+    """A call that was given up."""
+    REPLAY_MESSAGE = "replay_message"
+    """A call that SQS moved here by itself: its replays crashed again and again."""
+    CAPTURE_NOTICE = "capture_notice"
+    """A capture object that could not be unpacked."""
+    UNREADABLE = "unreadable"
+    """None of these: only shown, never touched."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """One message of a dead-letter queue."""
+
+    message_id: str
+    body: str
+    kind: LetterKind
+    id: str
+    """The call's id; for what is no call, the message's."""
+    at: datetime
+    """When it was given up, or sent."""
+    target: str = ""
+    """Bare function name."""
+    reason: str = ""
+    message: str = ""
+    attempts: int = 0
+    record: Record | None = None
+    capture_object: str | None = None
+    is_settlement: bool = False
+    """A replay message by which only the ledger is owed something."""
+
+    @property
+    def is_redrivable(self) -> bool:
+        """Tell whether there is a way back."""
+        return self.kind is not LetterKind.UNREADABLE
+
+    def replay_body(self) -> str:
+        """Return the body that goes back to the queue it came from.
+
+        A dead letter is turned into the replay message of its record; anything else goes as it is.
+        """
+        if self.kind is not LetterKind.DEAD_LETTER or self.record is None:
+            return self.body
+        return write_message(ReplayMessage(record=self.record, object=self.capture_object))
+
+
+def read_letter(message: Mapping[str, Any], *, is_capture: bool = False) -> Letter:
+    """Return what a received SQS message is; never fails.
+
+    Args:
+        message: As ReceiveMessage gives it, with all attributes.
+        is_capture: Whether it comes from the capture queue's dead-letter queue.
+    """
+    message_id, body = message["MessageId"], message["Body"]
+    sent_ms = int(message.get("Attributes", {}).get("SentTimestamp", "0"))
+    sent_at = datetime.fromtimestamp(sent_ms / 1000, UTC)
+    base: dict[str, Any] = {
+        "message_id": message_id,
+        "body": body,
+        "id": message_id,
+        "at": sent_at,
+        "reason": _attribute(message, "reason"),
+    }
+    if is_capture:
+        return Letter(**base, kind=LetterKind.CAPTURE_NOTICE, message=" ".join(body.split())[:200])
+    try:
+        return Letter(**base | _dead_letter(body))
+    except (ValueError, KeyError, TypeError, RecursionError, BadRecordError):
+        pass
+    try:
+        replay = read_message(body)
+    except BadRecordError as error:
+        return Letter(**base | {"kind": LetterKind.UNREADABLE, "message": str(error)})
+    return Letter(
+        **base
+        | {
+            "kind": LetterKind.REPLAY_MESSAGE,
+            "id": replay.record.id,
+            "target": replay.record.target.name,
+            "reason": "crashed",
+            "message": "SQS gave it up: its replays ended without an answer",
+            "record": replay.record,
+            "capture_object": replay.object,
+            "is_settlement": replay.settlement is not None,
+        }
+    )
+
+
+def _dead_letter(body: str) -> dict[str, Any]:
+    document = json.loads(body)
+    block = document["reprise"]
+    record = decode_record(block["record"])
+    return {
+        "kind": LetterKind.DEAD_LETTER,
+        "id": record.id,
+        "at": parse_instant(document["timestamp"]),
+        "target": record.target.name,
+        "reason": str(block["reason"]),
+        "message": str(block.get("message") or ""),
+        "attempts": int(block.get("attempts") or 0),
+        "record": record,
+        "capture_object": block.get("object"),
+    }
+
+
+def _attribute(message: Mapping[str, Any], name: str) -> str:
+    attributes = message.get("MessageAttributes") or {}
+    return str(attributes.get(name, {}).get("StringValue", ""))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which letters are meant: those that meet every condition that is set."""
+
+    ids: frozenset[str] = frozenset()
+    reason: str | None = None
+    target: str | None = None
+    """Bare name or ARN of the function."""
+    older_than_s: float | None = None
+    is_all: bool = False
+    """Whether no condition means every letter, rather than none."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing was said."""
+        said = (self.reason, self.target, self.older_than_s)
+        return not self.ids and not self.is_all and all(value is None for value in said)
+
+    def takes(self, letter: Letter, now: datetime) -> bool:
+        """Tell whether a letter is meant."""
+        if self.is_empty:
+            return False
+        target = self.target.rpartition(":")[2] if self.target else None
+        return (
+            (not self.ids or letter.id in self.ids or letter.message_id in self.ids)
+            and (self.reason is None or letter.reason == self.reason)
+            and (target is None or letter.target == target)
+            and (
+                self.older_than_s is None or (now - letter.at).total_seconds() >= self.older_than_s
+            )
+        )
+
+
+def select(letters: Sequence[Letter], selection: Selection, now: datetime) -> list[Letter]:
+    """Return the letters that are meant, in their order."""
+    return [letter for letter in letters if selection.takes(letter, now)]

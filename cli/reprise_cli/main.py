@@ -1,0 +1,103 @@
+"""Assemble the command `reprise`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from reprise import __version__
+from reprise_cli.app import App
+from reprise_cli.commands import dlq, local
+from reprise_cli.commands.chaos import chaos
+from reprise_cli.commands.demo import demo
+from reprise_cli.commands.invoke import invoke
+from reprise_cli.commands.status import status
+from reprise_cli.exits import explain
+from reprise_cli.options import DEFAULT_STACK, Options, hoist
+from reprise_cli.output import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typer.core import Context as CoreContext  # type: ignore[attr-defined]
+
+_EPILOG = (
+    "Exit codes: 0 ok, 1 failed or proof failed, 2 usage, 3 captured, 4 cannot be reached. "
+    "The options above may stand anywhere on the line."
+)
+
+
+class RootGroup(TyperGroup):
+    """Lets global options stand anywhere, and ends known errors in one line."""
+
+    def parse_args(self, ctx: CoreContext, args: list[str]) -> list[str]:
+        """Read the command line."""
+        return super().parse_args(ctx, hoist(args))
+
+    def invoke(self, ctx: CoreContext) -> Any:  # noqa: ANN401 - typer's own
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            told = explain(error)
+            if told is None:
+                raise
+            app = ctx.obj
+            (app.out if isinstance(app, App) else Output(is_json=False)).fail(told)
+            raise typer.Exit(told.code) from error
+
+
+app = typer.Typer(
+    cls=RootGroup,
+    name="reprise",
+    help="Captured calls: make them, look at them, redrive them, and prove that none is lost.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(local.app, name="local")
+app.command("invoke")(invoke)
+app.command("status")(status)
+app.add_typer(dlq.app, name="dlq")
+app.command("chaos")(chaos)
+app.command("demo")(demo)
+
+
+def _show_version(value: bool) -> None:  # noqa: FBT001 - typer's own
+    if value:
+        typer.echo(f"reprise {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def prepare(  # noqa: PLR0913 - the options that every command takes
+    context: typer.Context,
+    *,
+    stack_name: Annotated[str, typer.Option(help="CloudFormation stack.")] = DEFAULT_STACK,
+    json: Annotated[
+        bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")
+    ] = False,
+    endpoint_url: Annotated[
+        str | None, typer.Option(help="Where AWS is, instead of AWS. (env: AWS_ENDPOINT_URL)")
+    ] = None,
+    region: Annotated[str | None, typer.Option(help="AWS region. (env: AWS_REGION)")] = None,
+    profile: Annotated[str | None, typer.Option(help="AWS profile. (env: AWS_PROFILE)")] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Version.")
+    ] = False,
+) -> None:
+    """Take what every command takes."""
+    del version
+    options = Options(
+        stack_name=stack_name,
+        is_json=json,
+        endpoint_url=endpoint_url,
+        region=region,
+        profile=profile,
+    )
+    # Whoever runs the command in process may say what it works on.
+    make: Callable[[Options, Output], App] = context.obj or App
+    context.obj = make(options, Output(is_json=json))

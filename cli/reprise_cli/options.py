@@ -1,0 +1,47 @@
+"""The options that every command takes, wherever on the command line they stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DEFAULT_STACK: Final = "reprise"
+_FLAGS: Final = frozenset({"--json"})
+_VALUED: Final = frozenset({"--stack-name", "--endpoint-url", "--region", "--profile"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What was asked of every command."""
+
+    stack_name: str = DEFAULT_STACK
+    is_json: bool = False
+    """Print one JSON object on standard output, and nothing else there."""
+    endpoint_url: str | None = None
+    region: str | None = None
+    profile: str | None = None
+
+
+def hoist(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with the global options first, so that they may stand anywhere.
+
+    What follows `--` stays where it is, and so does the value of an option that is not global.
+    """
+    front: list[str] = []
+    rest: list[str] = []
+    left = list(arguments)
+    while left:
+        argument = left.pop(0)
+        if argument == "--":
+            rest += [argument, *left]
+            break
+        if argument in _FLAGS or argument.partition("=")[0] in _VALUED:
+            front.append(argument)
+            if argument in _VALUED and left:
+                front.append(left.pop(0))
+        else:
+            rest.append(argument)
+    return front + rest

@@ -1,0 +1,212 @@
+"""The command on moto's services: what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from typer.testing import CliRunner
+
+from reprise.aws.ledger_table import LedgerTable
+from reprise.dead_letter import dead_letter
+from reprise.ledger.states import State
+from reprise.stage.message import read_message
+from reprise_cli.app import App
+from reprise_cli.main import app
+from reprise_cli.stack import Stack, from_outputs
+from strategies import NOW, make_record
+from unit.cli.test_letter import dead_row
+from unit.cli.test_stack import OUTPUTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from typer.testing import Result
+
+QUEUES = {
+    "CaptureQueueUrl": "capture",
+    "CaptureDeadLetterQueueUrl": "capture-dlq",
+    "ReplayQueueUrl": "replay",
+    "DeadLetterQueueUrl": "dead-letter",
+}
+
+
+@dataclass
+class Cloud:
+    """A stack's data stores on moto."""
+
+    sqs: Any
+    dynamodb: Any
+    urls: dict[str, str]
+
+    @property
+    def ledger(self) -> LedgerTable:
+        return LedgerTable(self.dynamodb, OUTPUTS["LedgerTable"])
+
+    def give_up(self, call_id: str, reason: str = "exhausted") -> None:
+        """Put row and letter of a call where the replayer puts them."""
+        row = dead_row(id=call_id, reason=reason, letter_sent=True)
+        self.ledger.record(row)
+        self.send("DeadLetterQueueUrl", dead_letter(make_record(id=call_id), row, now=NOW))
+
+    def send(self, queue: str, body: str) -> None:
+        self.sqs.send_message(QueueUrl=self.urls[queue], MessageBody=body)
+
+    def bodies(self, queue: str) -> list[str]:
+        found = self.sqs.receive_message(
+            QueueUrl=self.urls[queue], MaxNumberOfMessages=10, VisibilityTimeout=0
+        )
+        return [message["Body"] for message in found.get("Messages", [])]
+
+
+@pytest.fixture
+def cloud(aws_env: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    del aws_env
+    with mock_aws():
+        sqs, dynamodb = boto3.client("sqs"), boto3.client("dynamodb")
+        urls = {key: sqs.create_queue(QueueName=name)["QueueUrl"] for key, name in QUEUES.items()}
+        dynamodb.create_table(
+            TableName=OUTPUTS["LedgerTable"],
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        yield Cloud(sqs, dynamodb, urls)
+
+
+class MotoApp(App):
+    """The command on a stack whose outputs are known: moto's CloudFormation needs half of moto."""
+
+    @cached_property
+    def stack(self) -> Stack:
+        sqs = self.aws.sqs
+        urls = {key: sqs.get_queue_url(QueueName=name)["QueueUrl"] for key, name in QUEUES.items()}
+        return from_outputs(self.options.stack_name, OUTPUTS | urls, "CREATE_COMPLETE")
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments), obj=MotoApp)
+
+
+def document_of(result: Result) -> Any:  # noqa: ANN401 - JSON
+    """What was printed with --json: one line, and nothing else."""
+    (line,) = result.stdout.splitlines()
+    return json.loads(line)
+
+
+@pytest.mark.usefixtures("cloud")
+def test_an_empty_queue_is_listed_as_empty() -> None:
+    result = run("dlq", "list", "--json")
+    assert (result.exit_code, document_of(result)["count"]) == (0, 0)
+
+
+def test_listing_leaves_every_letter_in_the_queue(cloud: Cloud) -> None:
+    for number in range(12):
+        cloud.give_up(f"call-{number}")
+    for _ in range(2):
+        listed = document_of(run("dlq", "list", "--json"))
+        assert {letter["id"] for letter in listed["letters"]} == {f"call-{n}" for n in range(12)}
+
+
+def test_a_letter_is_shown_whole_and_by_the_table_without_its_payload(cloud: Cloud) -> None:
+    cloud.give_up("call-1")
+    shown = document_of(run("dlq", "show", "call-1", "--json"))
+    assert json.loads(shown["body"])["requestPayload"] == {"order": 1}
+    listed = run("dlq", "list")
+    assert "call-1" in listed.stdout
+    assert "3 attempts failed" in listed.stdout
+    assert '"order"' not in listed.stdout
+
+
+def test_a_rehearsed_redrive_changes_nothing(cloud: Cloud) -> None:
+    cloud.give_up("call-1")
+    result = run("dlq", "redrive", "--all", "--dry-run", "--json")
+    assert document_of(result)["selected"] == 1
+    assert len(cloud.bodies("DeadLetterQueueUrl")) == 1
+    assert cloud.bodies("ReplayQueueUrl") == []
+    row = cloud.ledger.get("call-1")
+    assert row is not None
+    assert row.state is State.DEAD_LETTERED
+
+
+def test_a_redrive_brings_back_what_is_meant_and_leaves_the_rest(cloud: Cloud) -> None:
+    cloud.give_up("call-1")
+    cloud.give_up("call-2", reason="unknown")
+    result = run("dlq", "redrive", "--reason", "exhausted", "--json")
+    assert (result.exit_code, document_of(result)["redriven"]) == (0, 1)
+    (body,) = cloud.bodies("ReplayQueueUrl")
+    assert read_message(body).record == make_record(id="call-1")
+    (left,) = cloud.bodies("DeadLetterQueueUrl")
+    assert json.loads(left)["reprise"]["id"] == "call-2"
+    row = cloud.ledger.get("call-1")
+    assert row is not None
+    assert (row.state, row.attempts) == (State.CAPTURED, 0)
+
+
+def test_calls_that_may_have_run_are_marked(cloud: Cloud) -> None:
+    cloud.give_up("call-1", reason="unknown")
+    assert "may have run already" in run("dlq", "redrive", "--all", "--dry-run").stderr
+
+
+def test_a_redrive_of_what_is_not_there_fails(cloud: Cloud) -> None:
+    cloud.give_up("call-1")
+    result = run("dlq", "redrive", "call-1", "call-9")
+    assert result.exit_code == 1
+    assert "'call-9'" in result.stderr
+    assert cloud.bodies("DeadLetterQueueUrl") == []
+
+
+def test_capture_notices_go_back_to_the_capture_queue(cloud: Cloud) -> None:
+    cloud.send("CaptureDeadLetterQueueUrl", '{"Records": []}')
+    result = run("dlq", "redrive", "--all", "--queue", "capture", "--json")
+    assert document_of(result)["redriven"] == 1
+    assert cloud.bodies("CaptureQueueUrl") == ['{"Records": []}']
+    assert cloud.bodies("CaptureDeadLetterQueueUrl") == []
+
+
+def test_the_status_of_a_call_is_a_table_or_its_row(cloud: Cloud) -> None:
+    cloud.give_up("call-1")
+    by_url = run("status", "reprise://reprise/calls/call-1", "--json")
+    assert document_of(by_url)["state"] == "dead_lettered"
+    shown = run("status", "call-1").stdout
+    for words in ("dead_lettered", "3 executions failed", "reprise dlq show call-1"):
+        assert words in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "field"),
+    [
+        (["status", "nobody"], 1, "ID"),
+        (["dlq", "redrive"], 2, "ID"),
+        (["dlq", "list", "--older-than", "soon"], 2, "--older-than"),
+        (["dlq", "show", "nobody"], 1, "ID"),
+        (["chaos"], 2, "--target"),
+        (["chaos", "--hold", "soon"], 2, "--hold"),
+        (["chaos", "--target", "reprise-replayer"], 2, "--target"),
+        (["chaos", "--target", "strangers"], 1, "FunctionName"),
+        (["invoke", "f", "--payload-file", "/nowhere"], 2, "--payload-file"),
+        (["invoke", "f", "--payload", "x", "--payload-file", "y"], 2, "--payload-file"),
+        (["invoke", "f", "--not-after", "soon"], 2, "--not-after"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+@pytest.mark.usefixtures("cloud")
+def test_an_error_is_one_line_that_names_the_field(
+    arguments: list[str], code: int, field: str
+) -> None:
+    result = run(*arguments)
+    assert result.exit_code == code
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert line.startswith(f"error: {field}: ")
+    assert document_of(run(*arguments, "--json"))["error"]["field"] == field
+
+
+def test_every_command_explains_itself() -> None:
+    for command in ("invoke", "status", "dlq list", "dlq show", "dlq redrive", "chaos", "demo"):
+        assert run(*command.split(), "--help").exit_code == 0
+    assert run("--version").stdout.startswith("reprise ")

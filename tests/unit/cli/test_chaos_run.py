@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import io
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+
+from reprise.testing import START_AT, FakeClock
+from reprise_cli.calling import InvokerAnswer
+from reprise_cli.chaos.call import Receipt, Standing, plan_calls
+from reprise_cli.chaos.load import Load, Script
+from reprise_cli.chaos.run import ChaosTest, Plan
+from reprise_cli.chaos.view import View
+from reprise_cli.output import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+
+@dataclass
+class Pipeline:
+    """A pipeline in memory: captures while held, and ends calls some looks after it is let go."""
+
+    looks_until_end: int = 2
+    loses: frozenset[int] = frozenset()
+    """Calls that never end."""
+    doubles: frozenset[int] = frozenset()
+    """Calls that run twice."""
+    times_out: frozenset[int] = frozenset()
+    """Calls that the invoker never answers."""
+    is_held: bool = False
+    asked: list[Mapping[str, Any]] = field(default_factory=list)
+    looks: int = 0
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        self.is_held = True
+        try:
+            yield
+        finally:
+            self.is_held = False
+
+    def call(self, request: Mapping[str, Any], /) -> InvokerAnswer:
+        assert self.is_held
+        number = request["Payload"]["call"]
+        if number in self.times_out:
+            raise ReadTimeoutError(endpoint_url="http://x")
+        self.asked.append(request)
+        return InvokerAnswer(document={"StatusCode": 202, "reprise": {"id": f"id-{number}"}})
+
+    def standings(self, call_ids: Sequence[str]) -> dict[str, Standing]:
+        self.looks += 1
+        if self.looks < self.looks_until_end:
+            return {}
+        return {
+            call_id: Standing(
+                is_succeeded=not self._is_poison(call_id) and not self._is_lost(call_id),
+                is_dead_lettered=self._is_poison(call_id),
+                updated_at=START_AT + timedelta(seconds=3),
+            )
+            for call_id in call_ids
+        }
+
+    def receipts(self, run: str) -> list[Receipt]:
+        assert {request["Payload"]["run"] for request in self.asked} == {run}
+        return [
+            Receipt(call=request["Payload"]["call"], is_ok=is_ok)
+            for request in self.asked
+            for is_ok in self._runs(request["Payload"])
+        ]
+
+    def seen(self, call_ids: frozenset[str]) -> frozenset[str]:
+        return call_ids
+
+    def _runs(self, payload: Mapping[str, Any]) -> list[bool]:
+        if payload["behaviour"] == "poison":
+            return [False, False, False]
+        return [True] * (1 + (payload["call"] in self.doubles))
+
+    def _is_lost(self, call_id: str) -> bool:
+        return int(call_id.removeprefix("id-")) in self.loses
+
+    def _is_poison(self, call_id: str) -> bool:
+        return any(
+            request["Payload"]["behaviour"] == "poison"
+            for request in self.asked
+            if f"id-{request['Payload']['call']}" == call_id
+        )
+
+
+def make_test(pipeline: Pipeline, text: io.StringIO, *, timeout_s: float = 20.0) -> ChaosTest:
+    return ChaosTest(
+        plan=Plan(
+            run="run-1",
+            calls=plan_calls(20, poison=2, large=0),
+            hold_s=0.0,
+            timeout_s=timeout_s,
+        ),
+        holder=pipeline,
+        load=Load(pipeline, Script(run="run-1", target="orders"), 4),
+        books=pipeline,
+        letters=pipeline,
+        view=View(Output(is_json=True, stdout=io.StringIO(), stderr=text)),
+        clock=FakeClock(),
+    )
+
+
+def test_a_pipeline_that_keeps_its_promise_is_proven() -> None:
+    text = io.StringIO()
+    proof = make_test(Pipeline(), text).run()
+    assert proof.holds
+    assert (proof.captured, proof.succeeded, proof.dead_lettered) == (20, 18, 2)
+    assert proof.restore_to_success_s.document() == {"p50": 3.0, "p95": 3.0, "max": 3.0}
+    assert "captured     20  waiting      0  replayed     18  dead    2" in text.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "lost", "twice"),
+    [
+        (Pipeline(looks_until_end=1, loses=frozenset({3, 4})), 2, 0),
+        (Pipeline(looks_until_end=1, doubles=frozenset({5})), 0, 1),
+        (Pipeline(looks_until_end=1, times_out=frozenset({6})), 0, 0),
+    ],
+    ids=["lost", "doubled", "never answered"],
+)
+def test_a_pipeline_that_breaks_its_promise_is_found_out(
+    pipeline: Pipeline, lost: int, twice: int
+) -> None:
+    proof = make_test(pipeline, io.StringIO(), timeout_s=0.1).run()
+    assert (proof.lost, proof.executed_twice) == (lost, twice)
+    assert not proof.holds
+
+
+def test_the_target_is_let_go_when_the_test_is_interrupted() -> None:
+    pipeline = Pipeline()
+    test = make_test(pipeline, io.StringIO())
+
+    def interrupt(calls: object) -> None:
+        del calls
+        raise KeyboardInterrupt
+
+    test.load.start = interrupt  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        test.run()
+    assert not pipeline.is_held

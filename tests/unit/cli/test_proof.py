@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reprise_cli.chaos.call import AnswerKind, Call, CallAnswer, Receipt, Standing
+from reprise_cli.chaos.proof import Evidence, prove
+from strategies import NOW
+
+RESTORED_AT = NOW
+KEYS = [
+    "calls",
+    "direct",
+    "captured",
+    "succeeded",
+    "dead_lettered",
+    "lost",
+    "executed_twice",
+    "restore_to_success_s",
+    "wasted_replays",
+]
+
+
+def good_evidence(calls: int = 6) -> Evidence:
+    """Call 1 was answered directly, the last is poison, those between were replayed."""
+    numbers = range(1, calls + 1)
+    answers = [
+        CallAnswer(call=Call(number=1), kind=AnswerKind.DIRECT),
+        *(
+            CallAnswer(
+                call=Call(number=number, is_poison=number == calls),
+                kind=AnswerKind.CAPTURED,
+                call_id=f"id-{number}",
+            )
+            for number in numbers[1:]
+        ),
+    ]
+    standings = {
+        f"id-{number}": Standing(
+            is_succeeded=number < calls,
+            is_dead_lettered=number == calls,
+            updated_at=RESTORED_AT + timedelta(seconds=number),
+            refusals=1,
+        )
+        for number in numbers[1:]
+    }
+    return Evidence(
+        calls=calls,
+        answers=answers,
+        standings=standings,
+        receipts=[Receipt(call=number, is_ok=number < calls) for number in numbers],
+        letters=frozenset({f"id-{calls}"}),
+        restored_at=RESTORED_AT,
+    )
+
+
+def test_a_good_test_is_proven() -> None:
+    proof = prove(good_evidence())
+    assert proof.holds
+    assert proof.document() == {
+        "calls": 6,
+        "direct": 1,
+        "captured": 5,
+        "succeeded": 4,
+        "dead_lettered": 1,
+        "lost": 0,
+        "executed_twice": 0,
+        # Calls 2 to 5, two to five seconds after the restore.
+        "restore_to_success_s": {"p50": 3.0, "p95": 5.0, "max": 5.0},
+        "wasted_replays": 5,
+    }
+    assert list(proof.document()) == KEYS
+
+
+@given(st.integers(2, 40), st.data())
+def test_every_missing_piece_of_evidence_is_noticed(calls: int, data: st.DataObject) -> None:
+    good = good_evidence(calls)
+    victim = data.draw(st.sampled_from(sorted(good.standings)))
+    number = int(victim.removeprefix("id-"))
+    standing = good.standings[victim]
+    still_open = replace(standing, is_succeeded=False, is_dead_lettered=False)
+    broken = data.draw(
+        st.sampled_from(
+            [
+                replace(good, standings={k: v for k, v in good.standings.items() if k != victim}),
+                replace(good, standings={**good.standings, victim: still_open}),
+                replace(good, receipts=[r for r in good.receipts if r.call != number])
+                if number < calls
+                else replace(good, letters=frozenset()),
+            ]
+        )
+    )
+    proof = prove(broken)
+    assert proof.lost == 1
+    assert not proof.holds
+
+
+def test_two_successful_receipts_of_one_call_are_an_execution_too_many() -> None:
+    good = good_evidence()
+    proof = prove(replace(good, receipts=[*good.receipts, Receipt(call=2, is_ok=True)]))
+    assert (proof.executed_twice, proof.lost, proof.holds) == (1, 0, False)
+
+
+def test_a_call_answered_directly_and_replayed_too_was_executed_twice() -> None:
+    good = good_evidence()
+    proof = prove(replace(good, receipts=[*good.receipts, Receipt(call=1, is_ok=True)]))
+    assert proof.executed_twice == 1
+
+
+def test_failed_executions_may_repeat() -> None:
+    good = good_evidence()
+    receipts = [*good.receipts, Receipt(call=6, is_ok=False), Receipt(call=2, is_ok=False)]
+    assert prove(replace(good, receipts=receipts)).holds
+
+
+def _poisoned_direct(good: Evidence) -> Evidence:
+    succeeded = replace(good.standings["id-6"], is_succeeded=True, is_dead_lettered=False)
+    return replace(
+        good,
+        standings={**good.standings, "id-6": succeeded},
+        receipts=[*good.receipts, Receipt(call=6, is_ok=True)],
+        letters=frozenset(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("evidence", "problem"),
+    [
+        (replace(good_evidence(), calls=7), "6 of 7 calls were made"),
+        (_poisoned_direct(good_evidence()), "1 poison calls are not in the dead-letter queue"),
+        (
+            replace(
+                good_evidence(),
+                receipts=[*good_evidence().receipts, Receipt(call=99, is_ok=True)],
+            ),
+            "1 receipts are of calls that nobody made",
+        ),
+        (
+            replace(
+                good_evidence(),
+                receipts=[r for r in good_evidence().receipts if r.call != 1],
+            ),
+            "1 calls were answered, but the target wrote no receipt",
+        ),
+        (
+            replace(
+                good_evidence(),
+                calls=7,
+                answers=[
+                    *good_evidence().answers,
+                    CallAnswer(call=Call(number=7), kind=AnswerKind.FAILED, problem="timeout"),
+                ],
+            ),
+            "1 calls were neither answered nor captured, the first because: timeout",
+        ),
+        (
+            replace(
+                good_evidence(),
+                calls=7,
+                answers=[
+                    *good_evidence().answers,
+                    CallAnswer(call=Call(number=7), kind=AnswerKind.CAPTURED, call_id="id-2"),
+                ],
+                receipts=[*good_evidence().receipts, Receipt(call=7, is_ok=True)],
+            ),
+            "6 captured calls share 5 ids",
+        ),
+    ],
+    ids=["calls", "poison", "strangers", "silent", "failed", "shared ids"],
+)
+def test_what_does_not_add_up_is_said(evidence: Evidence, problem: str) -> None:
+    proof = prove(evidence)
+    assert proof.problems == (problem,)
+    assert not proof.holds
+
+
+def test_a_success_before_the_restore_counts_as_no_time() -> None:
+    good = good_evidence(3)
+    early = replace(good.standings["id-2"], updated_at=RESTORED_AT - timedelta(seconds=1))
+    proof = prove(replace(good, standings={**good.standings, "id-2": early}))
+    assert proof.restore_to_success_s.max == 0.0

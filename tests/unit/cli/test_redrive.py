@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reprise.dead_letter import dead_letter
+from reprise.errors import StoreError
+from reprise.ledger.states import LedgerEvent, State
+from reprise.stage.message import ReplayMessage, Settlement, write_message
+from reprise.testing import FakeClock, Faults, InMemoryLedger, InMemoryQueue
+from reprise_cli.dlq.letter import Letter, LetterKind, read_letter
+from reprise_cli.dlq.redrive import Action, Redriver, Result
+from strategies import NOW, make_record
+from unit.cli.test_letter import dead_row, received
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(slots=True)
+class Box:
+    """A dead-letter queue in memory."""
+
+    letters: dict[str, Letter] = field(default_factory=dict)
+    stuck: set[str] = field(default_factory=set)
+    faults: Faults = field(default_factory=Faults)
+
+    def delete(self, letters: Sequence[Letter]) -> list[Letter]:
+        self.faults.check("delete")
+        for letter in letters:
+            if letter.message_id not in self.stuck:
+                self.letters.pop(letter.message_id, None)
+        return [letter for letter in letters if letter.message_id in self.stuck]
+
+
+@dataclass(slots=True)
+class World:
+    """Ledger, replay queue and dead-letter queue."""
+
+    ledger: InMemoryLedger = field(default_factory=InMemoryLedger)
+    queue: InMemoryQueue = field(default_factory=InMemoryQueue)
+    box: Box = field(default_factory=Box)
+
+    def give_up(self, call_id: str, message_id: str | None = None) -> Letter:
+        """Put a call's row and its letter where the replayer puts them."""
+        record, row = make_record(id=call_id), dead_row(id=call_id, letter_sent=True)
+        self.ledger.rows.setdefault(call_id, row)
+        body = dead_letter(record, row, now=NOW)
+        letter = read_letter(received(body, message_id or f"letter of {call_id}"))
+        self.box.letters[letter.message_id] = letter
+        return letter
+
+    def redrive(self, *letters: Letter) -> list[Result]:
+        redriver = Redriver(
+            ledger=self.ledger, queue=self.queue, letters=self.box, clock=FakeClock()
+        )
+        return redriver.run(letters or list(self.box.letters.values()))
+
+    def actions(self) -> list[Action]:
+        return [result.action for result in self.redrive()]
+
+
+def test_a_redrive_opens_the_call_sends_it_and_deletes_the_letter() -> None:
+    world = World()
+    letter = world.give_up("call-1")
+    assert world.actions() == [Action.REDRIVEN]
+    row = world.ledger.rows["call-1"]
+    assert (row.state, row.attempts) == (State.CAPTURED, 0)
+    (message,) = world.queue.sent
+    assert (message.body, message.group) == (letter.replay_body(), "orders")
+    assert world.box.letters == {}
+
+
+def test_a_call_that_has_succeeded_since_is_not_sent_again() -> None:
+    world = World()
+    world.give_up("call-1")
+    world.ledger.rows["call-1"] = dead_row(id="call-1", state=State.SUCCEEDED)
+    assert world.actions() == [Action.ENDED]
+    assert world.queue.sent == []
+    assert world.box.letters == {}
+
+
+@pytest.mark.parametrize("state", [State.CAPTURED, State.WAITING, State.LEASED])
+def test_a_redrive_that_was_cut_short_is_finished_by_the_next(state: State) -> None:
+    world = World()
+    world.give_up("call-1")
+    world.ledger.rows["call-1"] = dead_row(id="call-1", state=state)
+    assert world.actions() == [Action.REDRIVEN]
+    assert len(world.queue.sent) == 1
+
+
+def test_a_call_whose_row_has_expired_is_sent_all_the_same() -> None:
+    world = World()
+    world.give_up("call-1")
+    world.ledger.rows.clear()
+    assert world.actions() == [Action.REDRIVEN]
+
+
+def test_two_letters_of_one_call_make_one_message() -> None:
+    world = World()
+    world.give_up("call-1", "first")
+    world.give_up("call-1", "second")
+    assert world.actions() == [Action.REDRIVEN, Action.REDRIVEN]
+    assert len(world.queue.sent) == 1
+    assert world.box.letters == {}
+
+
+def test_a_settlement_goes_back_without_opening_its_call() -> None:
+    world = World()
+    world.ledger.rows["orders:order-1"] = dead_row()
+    owed = Settlement(owner="o", event=LedgerEvent.SUCCEED, changes={})
+    body = write_message(ReplayMessage(record=make_record(), settlement=owed))
+    assert [r.action for r in world.redrive(read_letter(received(body)))] == [Action.REDRIVEN]
+    assert world.queue.sent[0].body == body
+    assert world.ledger.rows["orders:order-1"].state is State.DEAD_LETTERED
+
+
+def test_what_cannot_be_read_is_left_alone() -> None:
+    world = World()
+    world.box.letters["m-1"] = read_letter(received("?"))
+    (result,) = world.redrive()
+    assert (result.action, result.letter.kind) == (Action.SKIPPED, LetterKind.UNREADABLE)
+    assert "m-1" in world.box.letters
+
+
+def test_a_capture_notice_asks_the_ledger_nothing() -> None:
+    world = World()
+    world.ledger.faults.fail("redrive", 9)
+    letter = read_letter(received("{}"), is_capture=True)
+    assert [result.action for result in world.redrive(letter)] == [Action.REDRIVEN]
+    assert (world.queue.sent[0].body, world.queue.sent[0].group) == ("{}", None)
+
+
+@pytest.mark.parametrize(
+    ("place", "action"),
+    [("redrive", Action.FAILED), ("send", Action.FAILED), ("delete", Action.LINGERS)],
+)
+def test_a_store_that_is_away_costs_a_second_redrive_and_nothing_else(
+    place: str, action: Action
+) -> None:
+    world = World()
+    world.give_up("call-1")
+    faults = {
+        "redrive": world.ledger.faults,
+        "send": world.queue.faults,
+        "delete": world.box.faults,
+    }
+    faults[place].fail(place)
+    assert world.actions() == [action]
+    assert world.box.letters
+    assert world.actions() == [Action.REDRIVEN]
+    assert world.box.letters == {}
+    assert world.queue.sent
+
+
+def test_a_letter_that_cannot_be_deleted_is_said_to_linger() -> None:
+    world = World()
+    letter = world.give_up("call-1")
+    world.box.stuck.add(letter.message_id)
+    assert world.actions() == [Action.LINGERS]
+
+
+class _CrashError(BaseException):
+    """The process dies here."""
+
+
+@dataclass(slots=True)
+class _Crasher:
+    """Counts steps, and dies at a chosen one."""
+
+    at: int
+    steps: int = 0
+
+    def check(self, _operation: str) -> None:
+        self.steps += 1
+        if self.steps == self.at:
+            raise _CrashError
+
+
+@given(st.integers(1, 12), st.integers(1, 4))
+def test_a_crash_at_any_step_loses_no_call(crash_at: int, calls: int) -> None:
+    world = World()
+    crasher = _Crasher(crash_at)
+    for number in range(calls):
+        world.give_up(f"call-{number}")
+    letters = dict(world.box.letters)
+    ledger = InMemoryLedger(rows=world.ledger.rows, faults=crasher)  # type: ignore[arg-type]
+    queue = InMemoryQueue(sent=world.queue.sent, faults=crasher)  # type: ignore[arg-type]
+    box = Box(letters=world.box.letters, faults=crasher)  # type: ignore[arg-type]
+    redriver = Redriver(ledger=ledger, queue=queue, letters=box, clock=FakeClock())
+    try:
+        redriver.run(list(letters.values()))
+    except _CrashError:
+        # Whatever step it was, each call is still in one of the two queues.
+        sent = {message.body for message in world.queue.sent}
+        for name, letter in letters.items():
+            assert name in world.box.letters or letter.replay_body() in sent
+        world.redrive()
+    assert world.box.letters == {}
+    assert {letter.replay_body() for letter in letters.values()} == {
+        message.body for message in world.queue.sent
+    }
+
+
+def test_a_refused_send_says_why() -> None:
+    world = World()
+    world.give_up("call-1")
+    world.queue.faults.fail("send")
+    (result,) = world.redrive()
+    assert result.why == str(
+        StoreError("fake", "send", "InternalServerError", "a fault of the test's making")
+    )
