@@ -1,0 +1,60 @@
+"""One engine with IAM enforced, and one real deployment, for all of these tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from e2e.world import GUESTS, World
+from local_engine.control import Engine
+from reprise_cli.aws import Aws
+from reprise_cli.deploy import Deployment
+from reprise_cli.place import LOCAL_REGION, local_place
+from reprise_cli.stack import read_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).parent
+STACK_NAME = "reprise"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test of this folder."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Build and deploy the unchanged template, where what IAM does not allow is refused."""
+    engine = Engine(state_dir=tmp_path_factory.mktemp("engine"))
+    url = engine.start(auth=True)
+    health = engine.health()
+    assert health is not None
+    deployment = Deployment(
+        engine_url=url,
+        stack_name=STACK_NAME,
+        runtime=health["runtimes"][0],
+        # Short timeouts: a lease, and the visibility of its message, last as long as a function may.
+        changes=(f"Targets={GUESTS}", "LongestTargetTimeout=30"),
+        build_dir=tmp_path_factory.mktemp("build"),
+    )
+    try:
+        deployment.build()
+        deployment.deploy()
+        aws = Aws(local_place(url))
+        yield World(url, read_stack(aws.cloudformation, STACK_NAME, LOCAL_REGION))
+    finally:
+        engine.stop()
+
+
+@pytest.fixture
+def guest(world: World) -> Iterator[str]:
+    """Deploy a target of this test's own."""
+    name = world.make_guest()
+    yield name
+    world.functions.delete_function(FunctionName=name)
