@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from reprise.reader.items import Damage
+from reprise.reader.items import Batch, Damage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ class BadBytes:
         self.member_at = member_at
         self._origin = origin
 
-    def add(self, data: bytes, at: int, reason: str = "") -> Iterator[Damage]:
+    def add(self, data: bytes, at: int, reason: str = "") -> Iterator[Batch]:
         """Take bytes that follow those so far; the first reason stays."""
         if not self.is_open:
             self.is_open = True
@@ -45,13 +45,13 @@ class BadBytes:
             self._reason = reason
         self._data += data
         while len(self._data) >= MAX_PART_BYTES:
-            yield self._tell(MAX_PART_BYTES)
+            yield (self._tell(MAX_PART_BYTES),)
 
-    def close(self) -> Iterator[Damage]:
+    def close(self) -> Iterator[Batch]:
         """Yield what is collected."""
         if self.is_open:
             self.is_open = False
-            yield self._tell(len(self._data))
+            yield (self._tell(len(self._data)),)
 
     def _tell(self, length: int) -> Damage:
         data = bytes(self._data[:length])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 
@@ -50,3 +52,5 @@ class Damage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Item = Event | Control | Foreign | Damage
+Batch = Iterable[Item]
+"""What is found at once, such as the events of an envelope: handed on whole, since it is faster."""

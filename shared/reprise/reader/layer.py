@@ -17,7 +17,7 @@ from reprise.reader import inflater
 from reprise.reader.account import Account
 from reprise.reader.bad import BadBytes
 from reprise.reader.grammar import GAP
-from reprise.reader.items import Damage, Item
+from reprise.reader.items import Batch, Damage, Item
 from reprise.reader.member import MAGIC, STEP_BYTES, Member, partial_magic
 from reprise.reader.sniff import looks_like_text, name_format
 from reprise.reader.text import Text
@@ -30,7 +30,7 @@ _FREE_WORK_BYTES: Final = 32 * 1024 * 1024
 _WORK: Final = 16
 """Bytes that may be inflated in vain, per byte: what keeps the search for the next member linear."""
 _LEAST_INPUT_BYTES: Final = 512
-_MOST_INPUT_BYTES: Final = 32 * 1024
+_MOST_INPUT_BYTES: Final = 256 * 1024
 """An inflater copies what follows its member in the input, so the input is kept short."""
 _PASSED_INPUT_BYTES: Final = 2 * 1024
 """The last input of a member that is passed on is lost if the member breaks in it."""
@@ -66,14 +66,16 @@ class Layer:
         self._depth = depth
         self._account = account
         self._books = account.layer(depth)
-        self._text = Text(depth, account, self._read_nested)
+        # Base64 inside base64 for ever is nobody's log.
+        unwrapped = self._read_nested if depth < MAX_LAYERS else None
+        self._text = Text(depth, account, unwrapped)
         self._bad = BadBytes(depth, account)
         self._inner: Layer | None = None
         self._member: Member | None = None
         self._carry = b""
         self._at = 0
         self._is_text = False
-        self._input_bytes = _MOST_INPUT_BYTES
+        self._input_bytes = 32 * 1024
         self._wasted_bytes = 0
 
     def enter(self, member_at: int) -> None:
@@ -93,33 +95,33 @@ class Layer:
             self._at += len(data)
         return items
 
-    def feed(self, data: bytes | bytearray) -> Iterator[Item]:
+    def feed(self, data: bytes | bytearray) -> Iterator[Batch]:
         """Yield the items that end within the bytes so far."""
         self._books.bytes_in += len(data)
         if self._carry:
             data, self._carry = self._carry + data, b""
         yield from self._run(data, 0)
 
-    def settle(self) -> Iterator[Item]:
+    def settle(self) -> Iterator[Batch]:
         """Yield a document that waits for its end, if it is whole: the member that holds it has ended."""
         yield from self._text.settle()
 
-    def end(self, *, is_cut: bool = False) -> Iterator[Item]:
+    def end(self, *, is_cut: bool = False) -> Iterator[Batch]:
         """Yield what is left: the bytes end here, or are cut off."""
+        members, first = self._books.members, self._member
+        while self._member is not None:
+            yield from self._unfinished(self._member)
         if self._carry:
             rest, self._carry = self._carry, b""
             self._at += len(rest)
             yield from self._aside(rest, self._at - len(rest))
-        members, first = self._books.members, self._member
-        while self._member is not None:
-            yield from self._unfinished(self._member)
         if first is not None and first.held and self._books.members == members:
             yield from self._salvage(first.held)
         yield from self._accept(is_cut=is_cut)
         if self._inner is not None:
             yield from self._inner.end(is_cut=is_cut)
 
-    def _run(self, data: bytes | bytearray, position: int) -> Iterator[Item]:
+    def _run(self, data: bytes | bytearray, position: int) -> Iterator[Batch]:
         while position < len(data):
             if self._member is None:
                 position = yield from self._between(data, position)
@@ -127,7 +129,7 @@ class Layer:
                 data, position = yield from self._inflate(self._member, data, position)
         self._at += len(data) - len(self._carry)
 
-    def _between(self, data: bytes | bytearray, position: int) -> Generator[Item, None, int]:
+    def _between(self, data: bytes | bytearray, position: int) -> Generator[Batch, None, int]:
         """Deal with what stands before the next member; return where that starts."""
         is_open = self._depth < MAX_LAYERS and not self._account.is_bomb
         at = data.find(MAGIC, position) if is_open else -1
@@ -141,7 +143,7 @@ class Layer:
         self._member = Member(self._at + at, inflater.new_inflater())
         return at
 
-    def _aside(self, data: bytes, at: int) -> Iterator[Item]:
+    def _aside(self, data: bytes, at: int) -> Iterator[Batch]:
         """Take bytes that are in no member: gaps, text, or damage."""
         if self._bad.is_open:
             yield from self._bad.add(data, at)
@@ -171,7 +173,7 @@ class Layer:
 
     def _inflate(
         self, member: Member, data: bytes | bytearray, position: int
-    ) -> Generator[Item, None, tuple[bytes | bytearray, int]]:
+    ) -> Generator[Batch, None, tuple[bytes | bytearray, int]]:
         """Go on with a member; return what is to be looked at next, and from where."""
         start = position
         inflate = member.inflater
@@ -197,7 +199,7 @@ class Layer:
                 return data, position
             input_bytes = _PASSED_INPUT_BYTES if member.is_passed_on else _MOST_INPUT_BYTES
 
-    def _hold(self, member: Member, piece: bytes, at: int) -> Iterator[Item]:
+    def _hold(self, member: Member, piece: bytes, at: int) -> Iterator[Batch]:
         """Keep what an unfinished member inflates to, or pass it on if it is no batch of logs."""
         if member.hold(piece, at):
             return
@@ -209,7 +211,7 @@ class Layer:
             piece, member.held = bytes(member.held), bytearray()
         yield from inner.feed(piece)
 
-    def _finish(self, member: Member, piece: bytes, end: int) -> Iterator[Item]:
+    def _finish(self, member: Member, piece: bytes, end: int) -> Iterator[Batch]:
         """Read a member's content: the member is whole and its checksum right."""
         self._member = None
         self._books.members += 1
@@ -235,11 +237,11 @@ class Layer:
             yield from inner.settle()
         else:
             del content, piece
-            yield from items
+            yield items
 
     def _fail(
         self, member: Member, data: bytes | bytearray, start: int, reason: str
-    ) -> Generator[Item, None, tuple[bytes | bytearray, int]]:
+    ) -> Generator[Batch, None, tuple[bytes | bytearray, int]]:
         """Give a member up, and look for the next one within its bytes."""
         self._member = None
         rest = bytes(member.kept + data[start:])
@@ -262,14 +264,14 @@ class Layer:
         self._at = first_at
         return rest, end
 
-    def _give_up(self, member: Member, data: bytes, at: int, reason: str) -> Iterator[Item]:
+    def _give_up(self, member: Member, data: bytes, at: int, reason: str) -> Iterator[Batch]:
         if self._is_text and not member.is_passed_on:
             # Text that holds gzip's magic bytes, which text does not do: the lines decide.
             yield from self._text.feed(data, at)
         else:
             yield from self._bad.add(data, at, reason)
 
-    def _unfinished(self, member: Member) -> Iterator[Item]:
+    def _unfinished(self, member: Member) -> Iterator[Batch]:
         """Deal with a member that the bytes end in."""
         self._member = None
         if member.is_passed_on:
@@ -287,7 +289,7 @@ class Layer:
             self._at = member.at
             yield from self._run(rest, after)
 
-    def _accept(self, *, is_cut: bool = False) -> Iterator[Item]:
+    def _accept(self, *, is_cut: bool = False) -> Iterator[Batch]:
         """End what stood before a member that proves good, or before the end."""
         if self._is_text:
             self._is_text = False
@@ -297,17 +299,16 @@ class Layer:
                 yield from self._inner.end(is_cut=True)
             yield from self._bad.close()
 
-    def _salvage(self, held: bytearray) -> Iterator[Item]:
+    def _salvage(self, held: bytearray) -> Iterator[Batch]:
         """Yield the whole events of a member that the object ends in; its bytes are damage all the same."""
         scratch = Account()
-        text = Text(self._depth + 1, scratch, self._read_nested)
-        for items in (text.feed(bytes(held), 0), text.end(is_cut=True)):
-            for item in items:
-                if not isinstance(item, Damage):
-                    yield item
+        layer = Layer(self._depth + 1, scratch)
+        for batches in (layer.feed(held), layer.end(is_cut=True)):
+            for batch in batches:
+                yield [item for item in batch if not isinstance(item, Damage)]
         self._account.add_items(scratch)
 
-    def _read_nested(self, data: bytes) -> Iterator[Item]:
+    def _read_nested(self, data: bytes) -> Iterator[Batch]:
         """Read gzip that text carries as base64."""
         nested = Layer(self._depth + 1, self._account)
         yield from nested.feed(data)

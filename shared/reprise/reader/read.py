@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from reprise.reader.items import Item
 
-SLICE_BYTES: Final = 32 * 1024
+SLICE_BYTES: Final = 256 * 1024
 
 
 def read_events(chunks: Iterable[bytes], account: Account | None = None) -> Iterator[Item]:
@@ -26,12 +26,14 @@ def read_events(chunks: Iterable[bytes], account: Account | None = None) -> Iter
     """
     layer = Layer(0, Account() if account is None else account)
     for piece in _slices(chunks):
-        yield from layer.feed(piece)
-    yield from layer.end()
+        for batch in layer.feed(piece):
+            yield from batch
+    for batch in layer.end():
+        yield from batch
 
 
 def _slices(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Cut an object at multiples of 32 KiB, wherever its chunks end."""
+    """Cut an object at multiples of 256 KiB, wherever its chunks end."""
     rest = b""
     for chunk in chunks:
         data = rest + chunk if rest else chunk

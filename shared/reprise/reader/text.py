@@ -5,6 +5,7 @@ Accepts envelopes and messages, one after the other or one a line, pretty or not
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from reprise.reader.envelope import BadDocumentError, decode
@@ -18,7 +19,7 @@ from reprise.reader.grammar import (
     PARTIAL_MARK,
     as_text,
 )
-from reprise.reader.items import Control, Damage, Event, Foreign, Item
+from reprise.reader.items import Batch, Control, Damage, Event, Foreign, Item
 from reprise.reader.mend import Kind, mend
 from reprise.reader.salvage import salvage
 from reprise.reader.wrapped import unwrap
@@ -54,14 +55,17 @@ class Text:
     )
 
     def __init__(
-        self, depth: int, account: Account, unwrapped: Callable[[bytes], Iterator[Item]]
+        self,
+        depth: int,
+        account: Account,
+        unwrapped: Callable[[bytes], Iterator[Batch]] | None = None,
     ) -> None:
         """Begin.
 
         Args:
             depth: Gzip layers above this text.
             account: Where every byte is accounted for.
-            unwrapped: Reads gzip that was found inside the text.
+            unwrapped: Reads gzip that the text carries as base64; None leaves it as it is.
         """
         self._depth = depth
         self._account = account
@@ -97,13 +101,13 @@ class Text:
             items = decode(text)
         except BadDocumentError:
             return None
-        if items and type(items[0]) is Foreign and unwrap(items[0].text):
+        if items and type(items[0]) is Foreign and self._carried(items[0].text):
             return None
         self._layer.text_bytes += len(text)
         self._count(items)
         return items
 
-    def feed(self, piece: bytes | bytearray, at: int) -> Iterator[Item]:
+    def feed(self, piece: bytes | bytearray, at: int) -> Iterator[Batch]:
         """Yield what ends within the text so far.
 
         Args:
@@ -115,12 +119,12 @@ class Text:
         self._buffer += piece
         yield from self._drain(is_end=False)
 
-    def settle(self) -> Iterator[Item]:
+    def settle(self) -> Iterator[Batch]:
         """Yield what waits, if it is a whole document: a member has ended, the text may go on."""
         if self._buffer.endswith((b"}", b"}\n")):
             items = self.quick_buffer()
             if items is not None:
-                yield from items
+                yield items
 
     def quick_buffer(self) -> list[Item] | None:
         """Return what the waiting text holds if it is one document, and drop it; else None."""
@@ -133,14 +137,14 @@ class Text:
             self._begin(0)
         return items
 
-    def end(self, *, is_cut: bool = False) -> Iterator[Item]:
+    def end(self, *, is_cut: bool = False) -> Iterator[Batch]:
         """Yield what waits: the text ends here, or is cut off, so that its last line is not whole."""
         if self._buffer:
             self._is_cut = is_cut
             yield from self._drain(is_end=True)
             self._is_cut = False
 
-    def _drain(self, *, is_end: bool) -> Iterator[Item]:
+    def _drain(self, *, is_end: bool) -> Iterator[Batch]:
         buffer = self._buffer
         start = 0
         while True:
@@ -176,7 +180,7 @@ class Text:
                 self._no_newline_before = len(self._buffer)
         return self._newline
 
-    def _take_document(self, start: int, *, is_end: bool) -> Generator[Item, None, int]:
+    def _take_document(self, start: int, *, is_end: bool) -> Generator[Batch, None, int]:
         """Read what begins with a brace; return where it ends, or `start` if that is not known yet."""
         buffer = self._buffer
         limit = min(len(buffer), start + MAX_DOCUMENT_BYTES)
@@ -188,7 +192,7 @@ class Text:
             if line.endswith(b"}"):
                 items = self._read(line)
                 if items is not None:
-                    yield from items
+                    yield items
                     return start + len(line)
             self._scan = start
             boundary = BOUNDARY.search(buffer, start, limit)
@@ -207,10 +211,10 @@ class Text:
         items = self._read(document)
         if items is None:
             return (yield from self._mend(document, start, is_end=True))
-        yield from items
+        yield items
         return end
 
-    def _take_line(self, start: int, *, is_end: bool) -> Generator[Item, None, int]:
+    def _take_line(self, start: int, *, is_end: bool) -> Generator[Batch, None, int]:
         """Read what begins like no JSON object; return as `_take_document`."""
         buffer = self._buffer
         limit = min(len(buffer), start + MAX_DOCUMENT_BYTES)
@@ -228,7 +232,7 @@ class Text:
         yield from self._read_line(self._cut(start, end), start, is_glued=is_broken)
         return end
 
-    def _mend(self, segment: bytes, start: int, *, is_end: bool) -> Generator[Item, None, int]:
+    def _mend(self, segment: bytes, start: int, *, is_end: bool) -> Generator[Batch, None, int]:
         """Read a stretch that is not the one document it should be, part by part."""
         consumed = 0
         for kind, part, reason in mend(segment, is_end=is_end):
@@ -242,14 +246,14 @@ class Text:
                     if items is None:
                         yield from self._damaged(part, at, self._why(part))
                     else:
-                        yield from items
+                        yield items
                 case Kind.LINE:
                     yield from self._read_line(part, at, is_glued=False)
                 case Kind.DAMAGE:
                     yield from self._damaged(part, at, reason)
         return start + consumed
 
-    def _read(self, document: bytes) -> list[Item] | None:
+    def _read(self, document: bytes) -> Batch | None:
         """Return what a document holds, or None if it cannot be read."""
         try:
             items = decode(document)
@@ -257,16 +261,16 @@ class Text:
             return None
         self._layer.text_bytes += len(document)
         if len(items) == 1 and type(items[0]) is Foreign:
-            members = unwrap(items[0].text)
-            if members:
+            carried = self._carried(items[0].text)
+            if carried is not None:
                 self._account.documents += 1
-                return [item for member in members for item in self._unwrapped(member)]
+                return carried
         else:
             self._has_envelope = True
         self._count(items)
         return items
 
-    def _read_line(self, line: bytes, start: int, *, is_glued: bool) -> Iterator[Item]:
+    def _read_line(self, line: bytes, start: int, *, is_glued: bool) -> Iterator[Batch]:
         text = None if is_glued or self._has_envelope else as_text(line.rstrip())
         if text is None:
             reason = "bytes outside any JSON object"
@@ -275,22 +279,28 @@ class Text:
             yield from self._damaged(line, start, reason)
             return
         self._layer.text_bytes += len(line)
-        members = unwrap(text)
-        if members:
-            for member in members:
-                yield from self._unwrapped(member)
+        carried = self._carried(text)
+        if carried is not None:
+            yield carried
         else:
             self._account.foreign += 1
-            yield Foreign(text)
+            yield (Foreign(text),)
 
-    def _damaged(self, data: bytes, start: int, reason: str) -> Iterator[Item]:
+    def _carried(self, text: str) -> Batch | None:
+        """Return the items of the gzip that a text carries; None if it carries none."""
+        members = unwrap(text) if self._unwrapped else []
+        if not members or self._unwrapped is None:
+            return None
+        return chain.from_iterable(chain.from_iterable(map(self._unwrapped, members)))
+
+    def _damaged(self, data: bytes, start: int, reason: str) -> Iterator[Batch]:
         """Yield the events that can be saved, then the damage."""
         saved = salvage(data)
         self._account.events += len(saved)
-        yield from saved
+        yield saved
         self._layer.damaged_bytes += len(data)
         self._account.damages += 1
-        yield Damage(
+        damage = Damage(
             offset=self._at + start - self.origin,
             length=len(data),
             reason=reason,
@@ -298,6 +308,7 @@ class Text:
             layer=self._depth,
             member_at=self.member_at,
         )
+        yield (damage,)
 
     @staticmethod
     def _why(document: bytes) -> str:

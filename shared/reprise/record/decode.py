@@ -32,14 +32,14 @@ def decode_line(message: str) -> Record | None:
     Raises:
         BadRecordError: `truncated`, `unknown_version` or `invalid_record`.
     """
-    if not may_be_ours(message):
-        return None
-    try:
-        record = _DECODER.decode(message)
-        _check(record)
-    except (ValueError, RecursionError):
-        return _decode_slowly(message)
-    return record
+    if EVENT_NAME in message:
+        try:
+            record = _DECODER.decode(message)
+            _check(record)
+        except (ValueError, RecursionError):
+            return _decode_slowly(message)
+        return record
+    return _decode_slowly(message) if may_be_ours(message) else None
 
 
 def _decode_slowly(message: str) -> Record | None:
