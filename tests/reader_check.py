@@ -37,10 +37,10 @@ def check(data: bytes) -> None:
     assert sum(item.length for item in damage) == sum(
         layer.damaged_bytes for layer in account.layers
     )
-    for item in damage:
-        assert len(item.data) == item.length
-        if item.layer == 0:
-            assert data[item.offset : item.offset + item.length] == item.data
+    for lost in damage:
+        assert len(lost.data) == lost.length
+        if lost.layer == 0:
+            assert data[lost.offset : lost.offset + lost.length] == lost.data
     for item in items:
         if isinstance(item, Event | Foreign):
             with contextlib.suppress(BadRecordError):

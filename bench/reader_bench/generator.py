@@ -35,7 +35,16 @@ CONTROL: Final = {
         }
     ],
 }
-_WORDS: Final = "order customer article amount discount delivery street currency warehouse".split()
+_WORDS: Final = [
+    "order",
+    "customer",
+    "article",
+    "amount",
+    "discount",
+    "delivery",
+    "street",
+    "warehouse",
+]
 _OTHER_WORDS: Final = ["größe", "straße", "日本語", "café", "🙂"]
 
 

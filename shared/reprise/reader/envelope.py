@@ -7,11 +7,14 @@ subscription filters" (CONTROL_MESSAGE health checks).
 from __future__ import annotations
 
 import json
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import msgspec
 
 from reprise.reader.items import Control, Event, Foreign, Item
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _CONTROL: Final = "CONTROL_MESSAGE"
 _DATA: Final = "DATA_MESSAGE"
@@ -37,6 +40,24 @@ class _Envelope(msgspec.Struct, rename="camel"):
     log_events: list[_LogEvent] | None = None
 
 
+class _RawEvent(msgspec.Struct):
+    """One event whose message is left as JSON."""
+
+    message: msgspec.Raw
+    id: str = ""
+    timestamp: int = 0
+
+
+class _RawEnvelope(msgspec.Struct, rename="camel"):
+    """An envelope so large that its messages are decoded one by one."""
+
+    log_events: list[_RawEvent]
+    message_type: str = ""
+    owner: str = ""
+    log_group: str = ""
+    log_stream: str = ""
+
+
 class BadDocumentError(ValueError):
     """A document cannot be read, or not all of it."""
 
@@ -47,6 +68,32 @@ class BadDocumentError(ValueError):
 
 
 _DECODER: Final = msgspec.json.Decoder(_Envelope)
+_RAW_DECODER: Final = msgspec.json.Decoder(_RawEnvelope)
+_TEXT_DECODER: Final = msgspec.json.Decoder(str)
+LARGE_BYTES: Final = 4 * 1024 * 1024
+"""Envelopes beyond this size are never in memory both as JSON and as text."""
+
+
+def decode_large(document: bytes | bytearray) -> tuple[int, Iterator[Item]] | None:
+    """Return a large envelope's events one by one, and how many; None for anything out of the usual."""
+    if len(document) < LARGE_BYTES:
+        return None
+    try:
+        envelope = _RAW_DECODER.decode(document)
+        for event in envelope.log_events:
+            # Now or never: a batch must not turn out bad half-way.
+            _TEXT_DECODER.decode(event.message)
+    except (ValueError, RecursionError):
+        return None
+    if envelope.message_type == _CONTROL:
+        return None
+    return len(envelope.log_events), _one_by_one(envelope)
+
+
+def _one_by_one(envelope: _RawEnvelope) -> Iterator[Item]:
+    origin = (envelope.owner, envelope.log_group, envelope.log_stream)
+    for event in envelope.log_events:
+        yield Event(*origin, event.id, event.timestamp, _TEXT_DECODER.decode(event.message))
 
 
 def decode(document: bytes | bytearray) -> list[Item]:
@@ -75,11 +122,11 @@ def _without_events(message_type: object, document: bytes | bytearray) -> list[I
     if message_type == _CONTROL:
         return [Control()]
     if message_type == _DATA:
-        raise BadDocumentError("envelope: no logEvents")
+        _refuse("envelope: no logEvents")
     try:
         return [Foreign(document.decode())]
     except UnicodeDecodeError as error:
-        raise BadDocumentError(f"not UTF-8: {error.reason}") from error
+        _refuse(f"not UTF-8: {error.reason}")
 
 
 def _whole_number(digits: str) -> int:
@@ -107,26 +154,29 @@ def _decode_slowly(document: bytes | bytearray) -> list[Item]:
         return [Control()]
     if not isinstance(events, list):
         _refuse("envelope: logEvents is no list")
-    origin = tuple(as_text(fields.get(name)) for name in ("owner", "logGroup", "logStream"))
+    owner, log_group, log_stream = (
+        as_text(fields.get(name)) for name in ("owner", "logGroup", "logStream")
+    )
     items: list[Item] = []
     for number, fields_of_event in enumerate(events):
-        event = to_event(origin, fields_of_event)
+        event = to_event((owner, log_group, log_stream), fields_of_event)
         if event is None:
             _refuse(f"envelope: event {number} has no message")
         items.append(event)
     return items
 
 
-def to_event(origin: tuple[str, ...], fields: Any) -> Event | None:  # noqa: ANN401 - JSON
+def to_event(origin: tuple[str, str, str], fields: Any) -> Event | None:  # noqa: ANN401 - JSON
     """Return an event from its JSON, or None if it is none; ids and times may be odd."""
     if not isinstance(fields, dict) or not isinstance(fields.get("message"), str):
         return None
     timestamp = fields.get("timestamp")
-    is_time = isinstance(timestamp, int | float) and -(2**63) <= timestamp < 2**63
+    if not isinstance(timestamp, int | float) or not -(2**63) <= timestamp < 2**63:
+        timestamp = 0
     return Event(
-        *origin[:3],
+        *origin,
         as_text(fields.get("id")),
-        int(timestamp) if is_time else 0,
+        int(timestamp),
         fields["message"],
     )
 

@@ -17,7 +17,7 @@ from reprise.reader import inflater
 from reprise.reader.account import Account
 from reprise.reader.bad import BadBytes
 from reprise.reader.grammar import GAP
-from reprise.reader.items import Batch, Damage, Item
+from reprise.reader.items import Batch, Damage
 from reprise.reader.member import MAGIC, STEP_BYTES, Member, partial_magic
 from reprise.reader.sniff import looks_like_text, name_format
 from reprise.reader.text import Text
@@ -85,7 +85,7 @@ class Layer:
             self._text.member_at = member_at
             self._text.origin = self._at + len(self._carry)
 
-    def quick(self, data: bytes | bytearray) -> list[Item] | None:
+    def quick(self, data: bytes | bytearray) -> Batch | None:
         """Return what a member's whole content holds that is one document; None if it must be fed."""
         if self._member or self._carry or self._bad.is_open or data[:1] != b"{":
             return None

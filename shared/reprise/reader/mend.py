@@ -33,7 +33,7 @@ _TOO_DEEP: Final = 64 * 1024
 """What an attempt is taken to cost that ended in too much depth."""
 
 
-def mend(segment: bytes, *, is_end: bool) -> Iterator[tuple[Kind, bytes, str]]:
+def mend(segment: bytes, *, is_end: bool) -> Iterator[tuple[Kind, bytes, str]]:  # noqa: C901 - one scan, one loop
     """Yield the parts of a stretch in order, each with a reason if it is damage.
 
     After a broken document it goes on where the next one begins: at a known beginning, at the first key

@@ -18,7 +18,7 @@ _WORK: Final = 8
 _TOO_DEEP: Final = 64 * 1024
 
 
-def salvage(data: bytes) -> list[Item]:
+def salvage(data: bytes) -> list[Item]:  # noqa: C901 - one scan, one loop
     """Return the events that stand whole in the remains of an envelope.
 
     An event is whole if its JSON is: in JSON a message's own quotes are escaped, so that nothing
@@ -34,7 +34,7 @@ def salvage(data: bytes) -> list[Item]:
     if "logEvents" not in text and not all(fields):
         # Somebody else's JSON.
         return []
-    origin = tuple(field[1] if field else "" for field in fields)
+    owner, log_group, log_stream = (field[1] if field else "" for field in fields)
     items: list[Item] = []
     position, work = 0, _WORK * len(text) + _TOO_DEEP
     for start in (match.start() for match in _EVENT.finditer(text)):
@@ -51,7 +51,7 @@ def salvage(data: bytes) -> list[Item]:
             work -= getattr(error, "pos", start) - start + 1
         else:
             position = end
-            event = to_event(origin, event_fields)
+            event = to_event((owner, log_group, log_stream), event_fields)
             if event is not None:
                 items.append(event)
         if work < 0:

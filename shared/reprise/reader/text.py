@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from reprise.reader.envelope import BadDocumentError, decode
+from reprise.reader.envelope import BadDocumentError, decode, decode_large
 from reprise.reader.grammar import (
     BLANKS,
     BOUNDARY,
@@ -43,9 +43,9 @@ class Text:
         "_buffer",
         "_depth",
         "_has_envelope",
+        "_is_cut",
         "_is_first_line",
         "_layer",
-        "_is_cut",
         "_newline",
         "_no_newline_before",
         "_scan",
@@ -93,10 +93,14 @@ class Text:
         """Tell whether nothing waits for its end."""
         return not self._buffer
 
-    def quick(self, text: bytes | bytearray) -> list[Item] | None:
+    def quick(self, text: bytes | bytearray) -> Batch | None:
         """Return what a text holds that is one document; None if it must be fed, being anything else."""
         if self._buffer:
             return None
+        large = decode_large(text)
+        if large is not None:
+            self._layer.text_bytes += len(text)
+            return self._take_large(*large)
         try:
             items = decode(text)
         except BadDocumentError:
@@ -126,7 +130,7 @@ class Text:
             if items is not None:
                 yield items
 
-    def quick_buffer(self) -> list[Item] | None:
+    def quick_buffer(self) -> Batch | None:
         """Return what the waiting text holds if it is one document, and drop it; else None."""
         waiting, self._buffer = self._buffer, bytearray()
         items = self.quick(waiting)
@@ -152,7 +156,9 @@ class Text:
             if begin > start and self._scan < begin:
                 self._begin(begin)
             start = begin
-            if start == len(buffer) or (not is_end and buffer[start:] in PARTIAL_MARK):
+            if start == len(buffer) or (
+                not is_end and bytes(buffer[start : start + 3]) in PARTIAL_MARK
+            ):
                 break
             take = self._take_document if buffer[start] == _BRACE else self._take_line
             end = yield from take(start, is_end=is_end)
@@ -255,6 +261,10 @@ class Text:
 
     def _read(self, document: bytes) -> Batch | None:
         """Return what a document holds, or None if it cannot be read."""
+        large = decode_large(document)
+        if large is not None:
+            self._layer.text_bytes += len(document)
+            return self._take_large(*large)
         try:
             items = decode(document)
         except BadDocumentError:
@@ -269,6 +279,12 @@ class Text:
             self._has_envelope = True
         self._count(items)
         return items
+
+    def _take_large(self, count: int, events: Iterator[Item]) -> Batch:
+        self._has_envelope = True
+        self._account.documents += 1
+        self._account.events += count
+        return events
 
     def _read_line(self, line: bytes, start: int, *, is_glued: bool) -> Iterator[Batch]:
         text = None if is_glued or self._has_envelope else as_text(line.rstrip())
