@@ -33,7 +33,7 @@ _TOO_DEEP: Final = 64 * 1024
 """What an attempt is taken to cost that ended in too much depth."""
 
 
-def mend(segment: bytes, *, is_end: bool) -> Iterator[tuple[Kind, bytes, str]]:  # noqa: C901 - one scan, one loop
+def mend(segment: bytes, *, is_end: bool, before: bytes = b"") -> Iterator[tuple[Kind, bytes, str]]:  # noqa: C901 - one scan, one loop
     """Yield the parts of a stretch in order, each with a reason if it is damage.
 
     After a broken document it goes on where the next one begins: at a known beginning, at the first key
@@ -43,9 +43,10 @@ def mend(segment: bytes, *, is_end: bool) -> Iterator[tuple[Kind, bytes, str]]: 
         segment: Text that begins with a brace.
         is_end: Whether it ends where a document does; else the last part may be left out, since it
             goes on beyond.
+        before: The beginning of the document before it.
     """
     text = segment.decode("utf-8", "surrogateescape")
-    resume = re.compile(_RESUME)
+    resume = _resume_after(before.decode("utf-8", "replace"), 0)
     position, work = 0, _WORK * len(text) + 4 * _TOO_DEEP
 
     def part(kind: Kind, end: int, reason: str = "") -> tuple[Kind, bytes, str]:
@@ -74,9 +75,7 @@ def mend(segment: bytes, *, is_end: bool) -> Iterator[tuple[Kind, bytes, str]]: 
             broken_at = getattr(error, "pos", position)
             cost, reason = broken_at - position + 1, getattr(error, "msg", "no JSON")
         if end > position:
-            key = FIRST_KEY.match(text, position)
-            if key:
-                resume = re.compile(f"{_RESUME}|{re.escape(key[0])}")
+            resume = _resume_after(text, position)
             yield part(Kind.DOCUMENT, end)
             position = end
             continue
@@ -93,3 +92,9 @@ def mend(segment: bytes, *, is_end: bool) -> Iterator[tuple[Kind, bytes, str]]: 
             reason = "ends before its end" if is_end else "longer than 16 MiB"
         yield part(Kind.DAMAGE, end, f"not JSON: {reason}")
         position = end
+
+
+def _resume_after(text: str, position: int) -> re.Pattern[str]:
+    """Return how the next document may begin, after one that begins here."""
+    key = FIRST_KEY.match(text, position)
+    return re.compile(f"{_RESUME}|{re.escape(key[0])}" if key else _RESUME)

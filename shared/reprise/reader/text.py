@@ -43,8 +43,10 @@ class Text:
         "_buffer",
         "_depth",
         "_has_envelope",
+        "_is_broken",
         "_is_cut",
         "_is_first_line",
+        "_last",
         "_layer",
         "_newline",
         "_no_newline_before",
@@ -75,6 +77,9 @@ class Text:
         self._at = 0
         self._has_envelope = False
         self._is_cut = False
+        self._last = b""
+        # Whether the line goes on that something overlong broke off in.
+        self._is_broken = False
         self.member_at: int | None = None
         """Where in the object the member starts that the buffer's beginning stands in."""
         self.origin = 0
@@ -234,14 +239,17 @@ class Text:
         if end == len(buffer) < start + MAX_DOCUMENT_BYTES and not is_end:
             self._scan = max(start, end - LONGEST_KNOWN_BYTES)
             return start
-        is_broken = end != newline and (self._is_cut or end - start >= MAX_DOCUMENT_BYTES)
+        is_broken = self._is_broken or (
+            end != newline and (self._is_cut or end - start >= MAX_DOCUMENT_BYTES)
+        )
+        self._is_broken = end - start >= MAX_DOCUMENT_BYTES or (self._is_broken and end != newline)
         yield from self._read_line(self._cut(start, end), start, is_glued=is_broken)
         return end
 
     def _mend(self, segment: bytes, start: int, *, is_end: bool) -> Generator[Batch, None, int]:
         """Read a stretch that is not the one document it should be, part by part."""
         consumed = 0
-        for kind, part, reason in mend(segment, is_end=is_end):
+        for kind, part, reason in mend(segment, is_end=is_end, before=self._last):
             at = start + consumed
             consumed += len(part)
             match kind:
@@ -257,6 +265,7 @@ class Text:
                     yield from self._read_line(part, at, is_glued=False)
                 case Kind.DAMAGE:
                     yield from self._damaged(part, at, reason)
+            self._is_broken = not is_end and kind is Kind.DAMAGE
         return start + consumed
 
     def _read(self, document: bytes) -> Batch | None:
@@ -269,6 +278,7 @@ class Text:
             items = decode(document)
         except BadDocumentError:
             return None
+        self._last = document[:LONGEST_KNOWN_BYTES]
         self._layer.text_bytes += len(document)
         if len(items) == 1 and type(items[0]) is Foreign:
             carried = self._carried(items[0].text)
