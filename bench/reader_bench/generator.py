@@ -82,6 +82,10 @@ class Generator:
     """Mean; sizes vary tenfold."""
     fixed_bytes: int = 0
     """Payload of every record, instead of a mixture."""
+    spread: float = 0.5
+    """Standard deviation of the number of events, as a part of their mean."""
+    has_strangers: bool = True
+    """Whether health checks, lines of others and lines that were cut are among them."""
     _random: Random = field(init=False)
     _count: int = 0
 
@@ -95,10 +99,10 @@ class Generator:
 
     def _member(self) -> tuple[bytes, Manifest]:
         draw = self._random.random()
-        if draw < 0.01:  # noqa: PLR2004 - one in a hundred is a health check
+        if draw < 0.01 and self.has_strangers:  # noqa: PLR2004 - one in a hundred
             return _zip(CONTROL), Manifest(controls=1)
         events, total = [], Manifest()
-        for _ in range(max(1, round(self._random.gauss(1, 0.5) * self.events_per_member))):
+        for _ in range(max(1, round(self._random.gauss(1, self.spread) * self.events_per_member))):
             message, manifest = self._message()
             total += manifest
             stamp = 1_795_255_200_000 + self._count
@@ -116,11 +120,11 @@ class Generator:
     def _message(self) -> tuple[str, Manifest]:
         self._count += 1
         draw = self._random.random()
-        if draw < 0.01:  # noqa: PLR2004 - lines of others that passed the filter
+        if draw < 0.01 and self.has_strangers:  # noqa: PLR2004 - lines of others
             return f"START RequestId: {self._count} Version: $LATEST\n", Manifest(foreign=1)
         record = self._record()
         line = write_line(record, KEYS)
-        if draw < 0.015:  # noqa: PLR2004 - lines that were cut
+        if draw < 0.015 and self.has_strangers:  # noqa: PLR2004 - lines that were cut
             return line[: len(line) // 2], Manifest(invalid=1)
         payload = record.payload.inline or record.payload.gzip_base64 or ""
         return line, Manifest(

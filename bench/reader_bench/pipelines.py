@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import zlib
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.parser.envelopes import CloudWatchLogsEnvelope
 from isal import isal_zlib
-from pydantic import ValidationError
 
 from reader_bench.generator import Manifest
 from reprise.errors import BadRecordError
-from reprise.reader import Control, Damage, Event, Foreign, read_events
+from reprise.reader import Control, Event, read_events
 from reprise.record.decode import decode_line
 from reprise.record.schema import CaptureLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from reprise.record.record import Record
 
 CHUNK_BYTES = 1024 * 1024
 _SLICE_BYTES = 32 * 1024
@@ -29,71 +31,74 @@ def chunks(data: bytes) -> Iterator[bytes]:
         yield data[start : start + CHUNK_BYTES]
 
 
-def ours(data: bytes) -> Manifest:
+def ours(data: bytes, *, counts: bool = False) -> Manifest:
     """Read as the product does: typed records, damage and strangers told apart."""
-    return _count_ours(read_events(chunks(data)))
-
-
-def _count_ours(items: Iterator[object]) -> Manifest:
-    valid = invalid = foreign = controls = crc = payload_bytes = 0
-    crc32 = zlib.crc32
-    for item in items:
+    totals = Totals() if counts else None
+    for item in read_events(chunks(data)):
         if type(item) is Event:
             try:
                 record = decode_line(item.message)
             except BadRecordError:
-                invalid += 1
-                continue
-            if record is None:
-                foreign += 1
-                continue
-            valid += 1
-            crc += crc32(record.id.encode())
-            payload = record.payload
-            payload_bytes += len(payload.inline or payload.gzip_base64 or "")
-        elif type(item) is Control:
-            controls += 1
-        elif type(item) is Foreign:
-            foreign += 1
-        elif type(item) is not Damage:
-            raise TypeError(item)
-    return Manifest(valid, invalid, foreign, controls, crc, payload_bytes)
+                record = None
+            if totals is not None:
+                totals.add(item.message, record)
+        elif totals is not None:
+            totals.controls += type(item) is Control
+    return (totals or Totals()).manifest()
 
 
-def naive(data: bytes) -> Manifest:
+def naive(data: bytes, *, counts: bool = False) -> Manifest:
     """Read with the standard library and pydantic, robustly: member by member."""
-    total = Totals()
+    totals = Totals() if counts else None
     for text in _members(data, lambda: zlib.decompressobj(31)):
-        document = json.loads(text)
-        if document["messageType"] == "CONTROL_MESSAGE":
-            total.controls += 1
-            continue
+        _read_naively(text, totals)
+    return (totals or Totals()).manifest()
+
+
+def whole_at_once(data: bytes) -> None:
+    """Read as most scripts do: the whole object at once, then document after document."""
+    text = gzip.decompress(data).decode()
+    decoder = json.JSONDecoder()
+    position = 0
+    while position < len(text):
+        document, position = decoder.raw_decode(text, position)
         for event in document["logEvents"]:
-            total.add_message(event["message"])
-    return total.manifest()
+            _naive_record(event["message"])
+
+
+def _read_naively(text: bytes, totals: Totals | None) -> None:
+    document = json.loads(text)
+    if document["messageType"] == "CONTROL_MESSAGE":
+        if totals is not None:
+            totals.controls += 1
+        return
+    for event in document["logEvents"]:
+        record = _naive_record(event["message"])
+        if totals is not None:
+            totals.add(event["message"], record)
+
+
+def _naive_record(message: str) -> CaptureLine | None:
+    try:
+        return CaptureLine.model_validate(json.loads(message))
+    except ValueError:
+        return None
 
 
 class Totals:
-    """Counts what the naive reader finds."""
+    """Counts what a reader finds, to be compared with the manifest; left out while time is taken."""
 
     def __init__(self) -> None:
         """Begin at zero."""
         self.valid = self.invalid = self.foreign = self.controls = self.crc = self.payload = 0
 
-    def add_message(self, message: str) -> None:
-        """Read and count one message."""
-        try:
-            fields = json.loads(message)
-        except ValueError:
+    def add(self, message: str, record: CaptureLine | Record | None) -> None:
+        """Count one message."""
+        if record is None:
             if message.startswith('{"reprise"'):
                 self.invalid += 1
             else:
                 self.foreign += 1
-            return
-        try:
-            record = CaptureLine.model_validate(fields)
-        except ValidationError:
-            self.invalid += 1
             return
         self.valid += 1
         self.crc += zlib.crc32(record.id.encode())
@@ -107,22 +112,15 @@ class Totals:
         )
 
 
-def powertools(events: list[dict[str, Any]]) -> Manifest:
-    """Read with Powertools' own models: one event of Lambda's per member, as it would be delivered.
-
-    One bad message fails its whole envelope there, so this gets objects without any.
-    """
-    total = Totals()
+def powertools(events: list[dict[str, Any]], *, counts: bool = False) -> Manifest:
+    """Read with Powertools' own models: one event of Lambda's per member, as it would be delivered."""
+    totals = Totals() if counts else None
     envelope = CloudWatchLogsEnvelope()
     for event in events:
         for record in envelope.parse(event, CaptureLine):
-            if record is None:
-                continue
-            total.valid += 1
-            total.crc += zlib.crc32(record.id.encode())
-            payload = record.payload
-            total.payload += len(payload.inline or payload.gzip_base64 or "")
-    return total.manifest()
+            if totals is not None and isinstance(record, CaptureLine):
+                totals.add("", record)
+    return (totals or Totals()).manifest()
 
 
 def inflate_alone(data: bytes) -> int:

@@ -124,7 +124,7 @@ def _without_events(message_type: object, document: bytes | bytearray) -> list[I
     if message_type == _DATA:
         _refuse("envelope: no logEvents")
     try:
-        return [Foreign(document.decode())]
+        return [Foreign(document.decode().strip(" \t\r\n\0"))]
     except UnicodeDecodeError as error:
         _refuse(f"not UTF-8: {error.reason}")
 

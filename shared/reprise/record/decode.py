@@ -13,6 +13,8 @@ from reprise.instant import parse_instant
 from reprise.record.record import EVENT_NAME, SCHEMA_VERSION, Record
 
 OUR_PREFIX: Final = '{"reprise":'
+_WRITTEN: Final = f'{OUR_PREFIX}{SCHEMA_VERSION},"event":"{EVENT_NAME}",'
+"""How our own writer begins a line; the struct alone would take a line without these keys."""
 _DECODER: Final = msgspec.json.Decoder(Record)
 
 
@@ -32,7 +34,7 @@ def decode_line(message: str) -> Record | None:
     Raises:
         BadRecordError: `truncated`, `unknown_version` or `invalid_record`.
     """
-    if EVENT_NAME in message:
+    if message.startswith(_WRITTEN):
         try:
             record = _DECODER.decode(message)
             _check(record)
