@@ -11,7 +11,7 @@ from typing import Final, Protocol, cast
 try:
     from isal import isal_zlib as _library
 except ImportError:  # pragma: no cover - the pinned sets have it; the tests run zlib, too
-    _library = zlib  # type: ignore[assignment, misc]
+    _library = zlib  # type: ignore[misc]
 
 GZIP: Final = 31
 """zlib's `wbits` of exactly one gzip member, header and checksum included."""
