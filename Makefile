@@ -68,7 +68,7 @@ endef
 
 .PHONY: requirements
 requirements: .tools/uv/.stamp ## Pin again from requirements/*.in (UPGRADE=1 takes new versions)
-	@for set in shared/requirements $(addprefix requirements/,uv dev bench $(SETS)); do \
+	@for set in shared/requirements $(addprefix requirements/,uv dev bench fuzz $(SETS)); do \
 	  echo "pin: $$set"; \
 	  $(UV) pip compile $(UV_COMPILE_FLAGS) $(if $(UPGRADE),--upgrade) $$set.in --output-file $$set.txt; \
 	done
@@ -127,6 +127,12 @@ demo: setup ## Local engine, real deploy, chaos test, a short tour (KEEP=1 leave
 .PHONY: bench
 bench: .tools/bench/.stamp ## Every benchmark in bench/
 	for bench in bench/*.py; do echo "== $$bench"; .tools/bench/bin/python "$$bench"; done
+
+.PHONY: fuzz
+fuzz: .tools/fuzz/.stamp ## Fuzz the reader, guided by coverage, for FUZZ_S seconds (default 3600)
+	mkdir -p .tools/fuzz/corpus
+	cd .tools/fuzz && PYTHONPATH=$(CURDIR)/shared:$(CURDIR)/tests bin/python $(CURDIR)/tests/fuzz/fuzz_reader.py \
+	  corpus $(CURDIR)/tests/fuzz/reader_corpus -max_total_time=$(or $(FUZZ_S),3600) -max_len=8192 -timeout=120
 
 .PHONY: clean
 clean: ## Remove everything that is not in git

@@ -7,8 +7,6 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import boto3
-
 from local_engine.control import Engine
 from reprise.aws.ledger_table import LedgerTable
 from reprise_cli.aws import Aws
@@ -48,6 +46,8 @@ class App:
         """Return where the stack is; says so if that is an engine that nobody named."""
         if self._place is not None:
             return self._place
+        import boto3  # noqa: PLC0415 - 12 MB that commands on local files do without
+
         profiles = boto3.Session().available_profiles
         place = find_place(self.options, os.environ, profiles, self._engine_url)
         if place.is_found_engine:

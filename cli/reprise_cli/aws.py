@@ -5,13 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-import boto3
-from botocore.config import Config
-
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_sqs import SQSClient
 
@@ -26,6 +24,8 @@ class Aws:
 
     def __init__(self, place: Place) -> None:
         """Go to this place."""
+        import boto3  # noqa: PLC0415 - 12 MB that commands on local files do without
+
         self._endpoint_url = place.endpoint_url
         self._session = boto3.Session(
             profile_name=place.profile,
@@ -49,6 +49,12 @@ class Aws:
     def dynamodb(self) -> DynamoDBClient:
         """Return the client of ledger and receipts."""
         client: DynamoDBClient = self._make("dynamodb")
+        return client
+
+    @cached_property
+    def s3(self) -> S3Client:
+        """Return the client that reads objects."""
+        client: S3Client = self._make("s3")
         return client
 
     @cached_property
@@ -76,6 +82,8 @@ class Aws:
         return client
 
     def _make(self, service: str, *, attempts: int = 4, read_timeout_s: int = 60) -> Any:  # noqa: ANN401 - typed by its callers
+        from botocore.config import Config  # noqa: PLC0415 - as above
+
         config = Config(
             retries={"total_max_attempts": attempts, "mode": "standard"},
             connect_timeout=5,

@@ -28,6 +28,8 @@ class ExitCode(IntEnum):
     """The call was captured, to be replayed."""
     UNREACHABLE = 4
     """AWS, the local engine or the stack cannot be reached."""
+    DAMAGED = 5
+    """For `read`: not all of the input could be read; the rest was."""
 
 
 class CommandError(Exception):

@@ -17,6 +17,7 @@ from reprise_cli.commands.status import status
 from reprise_cli.exits import explain
 from reprise_cli.options import DEFAULT_STACK, Options, hoist
 from reprise_cli.output import Output
+from reprise_cli.read import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from typer.core import Context as CoreContext  # type: ignore[attr-defined]
 
 _EPILOG = (
-    "Exit codes: 0 ok, 1 failed or proof failed, 2 usage, 3 captured, 4 cannot be reached. "
+    "Exit codes: 0 ok, 1 failed or proof failed, 2 usage, 3 captured, 4 cannot be reached, 5 damaged input. "
     "The options above may stand anywhere on the line."
 )
 
@@ -62,6 +63,7 @@ app.add_typer(local.app, name="local")
 app.command("invoke")(invoke)
 app.command("status")(status)
 app.add_typer(dlq.app, name="dlq")
+app.command("read")(read)
 app.command("chaos")(chaos)
 app.command("demo")(demo)
 

@@ -15,7 +15,7 @@ from reprise.instant import format_instant
 from reprise.ledger.row import MAX_HISTORY, Attempt, Row
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.policy.decision import Reason
-from reprise.record.line import decode_record
+from reprise.record.decode import decode_record
 from strategies import NOW, ORDERS, make_record, make_row, payload_bytes, records
 
 if TYPE_CHECKING:

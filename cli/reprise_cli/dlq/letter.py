@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from reprise.errors import BadRecordError
 from reprise.instant import parse_instant
-from reprise.record.line import decode_record
+from reprise.record.decode import decode_record
 from reprise.stage.message import ReplayMessage, read_message, write_message
 
 if TYPE_CHECKING:

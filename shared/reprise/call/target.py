@@ -20,7 +20,7 @@ _QUALIFIER_ONLY: Final = re.compile(_QUALIFIER)
 _UNQUALIFIED_ARN: Final = re.compile(rf"{_ARN_PREFIX}{_NAME}")
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True):
+class Target(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The original function of a call."""
 
     function: str

@@ -24,7 +24,7 @@ class OutcomeKind(StrEnum):
     """The call can never succeed as it is."""
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How one invocation ended."""
 
     kind: OutcomeKind

@@ -1,4 +1,4 @@
-"""Read the events of a capture object out of CloudWatch Logs' envelopes.
+"""Decode one JSON object: an envelope of CloudWatch Logs, or a message without one.
 
 Source: CloudWatch Logs user guide, "Subscription filters" (fields of the payload) and "Log group-level
 subscription filters" (CONTROL_MESSAGE health checks).
@@ -7,19 +7,22 @@ subscription filters" (CONTROL_MESSAGE health checks).
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import msgspec
 
-from reprise.reader.inflate import Break, inflate
-from reprise.reader.split import Garbage, Splitter, split
+from reprise.reader.items import Control, Event, Foreign, Item
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
+
+_CONTROL: Final = "CONTROL_MESSAGE"
+_DATA: Final = "DATA_MESSAGE"
+_LONGEST_INT: Final = 25
+"""Digits; longer ones stand in fields that are not looked at, and Python refuses the longest."""
 
 
-class _LogEvent(msgspec.Struct, frozen=True):
+class _LogEvent(msgspec.Struct, gc=False):
     """One event of an envelope; `extractedFields` and keys to come are left alone."""
 
     message: str
@@ -27,117 +30,163 @@ class _LogEvent(msgspec.Struct, frozen=True):
     timestamp: int = 0
 
 
-class _Envelope(msgspec.Struct, frozen=True, rename="camel"):
-    """What CloudWatch Logs sends to a subscription's destination."""
+class _Envelope(msgspec.Struct, rename="camel"):
+    """What CloudWatch Logs sends to a subscription's destination; any other object fits, too."""
 
-    message_type: str
+    message_type: str = ""
     owner: str = ""
     log_group: str = ""
     log_stream: str = ""
-    log_events: list[_LogEvent] = msgspec.field(default_factory=list)
+    log_events: list[_LogEvent] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """One log event of an account's log group."""
+class _RawEvent(msgspec.Struct):
+    """One event whose message is left as JSON."""
 
-    owner: str
-    """Account that the log group belongs to."""
-    log_group: str
-    log_stream: str
-    id: str
-    timestamp_ms: int
-    message: str
+    message: msgspec.Raw
+    id: str = ""
+    timestamp: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Control:
-    """A health check of CloudWatch Logs; carries nothing."""
+class _RawEnvelope(msgspec.Struct, rename="camel"):
+    """An envelope so large that its messages are decoded one by one."""
+
+    log_events: list[_RawEvent]
+    message_type: str = ""
+    owner: str = ""
+    log_group: str = ""
+    log_stream: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Foreign:
-    """A JSON object that is no envelope; its text is kept."""
+class BadDocumentError(ValueError):
+    """A document cannot be read, or not all of it."""
 
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Damage:
-    """Bytes that could not be read; they belong in quarantine."""
-
-    offset: int
-    """Where they start, in the object's bytes (gzip) or in its text."""
-    reason: str
-    data: bytes
+    def __init__(self, reason: str) -> None:
+        """Keep why."""
+        super().__init__(reason)
+        self.reason = reason
 
 
-Item = Event | Control | Foreign | Damage
-
-_DECODER = msgspec.json.Decoder(_Envelope)
-
-
-def read_events(chunks: Iterable[bytes]) -> Iterator[Item]:
-    """Yield everything that an object holds, in order; never raise for what is in it.
-
-    Args:
-        chunks: The object's bytes in order, in pieces of any size, best 64 KiB to 1 MiB.
-    """
-    breaks: list[Break] = []
-    splitter = Splitter()
-    for part in split(_bytes_only(inflate(chunks), breaks), splitter):
-        if isinstance(part, Garbage):
-            yield Damage(offset=part.offset, reason=part.reason, data=part.data)
-        else:
-            yield from _read_envelope(part, splitter.offset - len(part))
-    for broken in breaks:
-        yield Damage(offset=broken.offset, reason=broken.reason, data=b"")
+_DECODER: Final = msgspec.json.Decoder(_Envelope)
+_RAW_DECODER: Final = msgspec.json.Decoder(_RawEnvelope)
+_TEXT_DECODER: Final = msgspec.json.Decoder(str)
+LARGE_BYTES: Final = 4 * 1024 * 1024
+"""Envelopes beyond this size are never in memory both as JSON and as text."""
 
 
-def _bytes_only(parts: Iterable[bytes | Break], breaks: list[Break]) -> Iterator[bytes]:
-    for part in parts:
-        if isinstance(part, Break):
-            breaks.append(part)
-        else:
-            yield part
-
-
-def _read_envelope(document: bytes, offset: int) -> Iterator[Item]:
+def decode_large(document: bytes | bytearray) -> tuple[int, Iterator[Item]] | None:
+    """Return a large envelope's events one by one, and how many; None for anything out of the usual."""
+    if len(document) < LARGE_BYTES:
+        return None
     try:
-        envelope = _decode(document)
-    except (ValueError, RecursionError) as error:
-        yield _as_foreign(document, offset, str(error))
-        return
-    if envelope.message_type == "CONTROL_MESSAGE":
-        yield Control()
-        return
-    for event in envelope.log_events:
-        yield Event(
-            owner=envelope.owner,
-            log_group=envelope.log_group,
-            log_stream=envelope.log_stream,
-            id=event.id,
-            timestamp_ms=event.timestamp,
-            message=event.message,
-        )
-
-
-def _decode(document: bytes) -> _Envelope:
-    """Decode fast; what msgspec refuses (lone surrogates, NaN) gets one slow, lenient try."""
-    try:
-        return _DECODER.decode(document)
-    except ValueError:
-        return msgspec.convert(json.loads(document), _Envelope)
-
-
-def _as_foreign(document: bytes, offset: int, why: str) -> Foreign | Damage:
-    """Tell JSON that is no envelope from bytes that are no JSON, and from an envelope gone wrong."""
-    try:
-        text = document.decode()
-        fields = json.loads(text)
+        envelope = _RAW_DECODER.decode(document)
+        for event in envelope.log_events:
+            # Now or never: a batch must not turn out bad half-way.
+            _TEXT_DECODER.decode(event.message)
     except (ValueError, RecursionError):
-        return Damage(offset=offset, reason=f"not JSON: {why}", data=document)
-    if "logEvents" in fields:
-        # It may hold captured calls, which must not pass for somebody else's JSON.
-        return Damage(offset=offset, reason=f"envelope: {why}", data=document)
-    return Foreign(text=text)
+        return None
+    if envelope.message_type == _CONTROL:
+        return None
+    return len(envelope.log_events), _one_by_one(envelope)
+
+
+def _one_by_one(envelope: _RawEnvelope) -> Iterator[Item]:
+    origin = (envelope.owner, envelope.log_group, envelope.log_stream)
+    for event in envelope.log_events:
+        yield Event(*origin, event.id, event.timestamp, _TEXT_DECODER.decode(event.message))
+
+
+def decode(document: bytes | bytearray) -> list[Item]:
+    """Return what a JSON object holds: an envelope's events, a control message, or itself.
+
+    Raises:
+        BadDocumentError: If it is no JSON object, or an envelope that is not as it should be.
+    """
+    try:
+        envelope = _DECODER.decode(document)
+    except (ValueError, RecursionError):
+        return _decode_slowly(document)
+    events = envelope.log_events
+    if events is None:
+        return _without_events(envelope.message_type, document)
+    if envelope.message_type == _CONTROL:
+        return [Control()]
+    owner, log_group, log_stream = envelope.owner, envelope.log_group, envelope.log_stream
+    return [
+        Event(owner, log_group, log_stream, event.id, event.timestamp, event.message)
+        for event in events
+    ]
+
+
+def _without_events(message_type: object, document: bytes | bytearray) -> list[Item]:
+    if message_type == _CONTROL:
+        return [Control()]
+    if message_type == _DATA:
+        _refuse("envelope: no logEvents")
+    try:
+        return [Foreign(document.decode().strip(" \t\r\n\0"))]
+    except UnicodeDecodeError as error:
+        _refuse(f"not UTF-8: {error.reason}")
+
+
+def _whole_number(digits: str) -> int:
+    return int(digits) if len(digits) < _LONGEST_INT else 0
+
+
+JSON: Final = json.JSONDecoder(parse_int=_whole_number)
+"""Takes what msgspec refuses and log tools write: NaN, lone surrogates."""
+
+
+def _decode_slowly(document: bytes | bytearray) -> list[Item]:
+    """Give what the fast decoder refuses one lenient try, event by event."""
+    try:
+        fields = JSON.decode(document.decode().strip(" \t\r\n"))
+    except RecursionError:
+        _refuse("not JSON: too deep")
+    except ValueError as error:
+        _refuse(f"not JSON: {error}")
+    if not isinstance(fields, dict):
+        _refuse("not a JSON object")
+    events = fields.get("logEvents")
+    if events is None:
+        return _without_events(fields.get("messageType"), document)
+    if fields.get("messageType") == _CONTROL:
+        return [Control()]
+    if not isinstance(events, list):
+        _refuse("envelope: logEvents is no list")
+    owner, log_group, log_stream = (
+        as_text(fields.get(name)) for name in ("owner", "logGroup", "logStream")
+    )
+    items: list[Item] = []
+    for number, fields_of_event in enumerate(events):
+        event = to_event((owner, log_group, log_stream), fields_of_event)
+        if event is None:
+            _refuse(f"envelope: event {number} has no message")
+        items.append(event)
+    return items
+
+
+def to_event(origin: tuple[str, str, str], fields: Any) -> Event | None:  # noqa: ANN401 - JSON
+    """Return an event from its JSON, or None if it is none; ids and times may be odd."""
+    if not isinstance(fields, dict) or not isinstance(fields.get("message"), str):
+        return None
+    timestamp = fields.get("timestamp")
+    if not isinstance(timestamp, int | float) or not -(2**63) <= timestamp < 2**63:
+        timestamp = 0
+    return Event(
+        *origin,
+        as_text(fields.get("id")),
+        int(timestamp),
+        fields["message"],
+    )
+
+
+def as_text(value: object) -> str:
+    """Return text as it is and a number as text: emulators write ids and accounts as numbers."""
+    if isinstance(value, str):
+        return value
+    return str(value) if type(value) is int else ""
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise BadDocumentError(reason)

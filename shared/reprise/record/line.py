@@ -11,15 +11,15 @@ import msgspec
 from reprise.call.payload import unpack
 from reprise.call.target import is_allowed, is_unqualified_arn
 from reprise.errors import BadRecordError, PayloadError
-from reprise.instant import parse_instant
-from reprise.record.record import EVENT_NAME, SCHEMA_VERSION, Record
+from reprise.record.decode import OUR_PREFIX, check_version, decode_record, may_be_ours
+from reprise.record.record import EVENT_NAME
 
 if TYPE_CHECKING:
     from reprise.record.mac import MacKeys
+    from reprise.record.record import Record
 
 MAX_LINE_BYTES: Final = 200 * 1024
 """Longest line that no log path is known to cut (Lambda's stdout splits at 256 KB; ADR 0002)."""
-_OUR_PREFIX: Final = '{"reprise":'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +45,12 @@ def read_line(message: str, trusted: Trusted) -> Record | None:
             `truncated`, `unknown_version`, `bad_mac`, `invalid_record`, `target_not_allowed` or
             `payload_mismatch`.
     """
+    if not may_be_ours(message):
+        return None
     try:
         document = json.loads(message)
     except (ValueError, RecursionError) as error:
-        if message.lstrip().startswith(_OUR_PREFIX):
+        if message.lstrip().startswith(OUR_PREFIX):
             raise BadRecordError("truncated", f"capture line is not whole JSON: {error}") from error
         return None
     if not isinstance(document, dict) or document.get("event") != EVENT_NAME:
@@ -62,12 +64,7 @@ def read_document(document: dict[str, Any], trusted: Trusted) -> Record:
     Raises:
         BadRecordError: As `read_line`.
     """
-    version = document.get("reprise")
-    if version != SCHEMA_VERSION or isinstance(version, bool):
-        raise BadRecordError(
-            "unknown_version",
-            f"schema version is {version!r}, this stack reads {SCHEMA_VERSION}: upgrade the stack",
-        )
+    check_version(document)
     trusted.keys.verify(document)
     record = decode_record(document)
     if not is_unqualified_arn(record.target.function) or not is_allowed(
@@ -81,20 +78,4 @@ def read_document(document: dict[str, Any], trusted: Trusted) -> Record:
             unpack(record.payload)
         except PayloadError as error:
             raise BadRecordError("payload_mismatch", str(error)) from error
-    return record
-
-
-def decode_record(document: dict[str, Any]) -> Record:
-    """Return a record from its decoded JSON, checked by type.
-
-    Raises:
-        BadRecordError: `invalid_record`, naming the field.
-    """
-    try:
-        record = msgspec.convert(document, Record)
-        parse_instant(record.captured_at)
-        if record.not_after is not None:
-            parse_instant(record.not_after)
-    except (ValueError, RecursionError) as error:
-        raise BadRecordError("invalid_record", str(error)) from error
     return record

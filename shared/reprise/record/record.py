@@ -14,7 +14,7 @@ SCHEMA_VERSION: Final = 1
 EVENT_NAME: Final = "invocation.captured"
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True):
+class Source(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Who wrote a capture line."""
 
     name: str
@@ -23,7 +23,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Version of this package."""
 
 
-class Mac(msgspec.Struct, frozen=True, kw_only=True):
+class Mac(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The proof that a line was written by a holder of the key."""
 
     key_id: str
@@ -31,7 +31,7 @@ class Mac(msgspec.Struct, frozen=True, kw_only=True):
     """Hex HMAC-SHA-256 over the canonical record."""
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A captured call, schema version 1."""
 
     reprise: Literal[1] = 1

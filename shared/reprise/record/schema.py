@@ -168,6 +168,12 @@ class CaptureLine(_Model):
     """X-Ray header of the caller's request."""
     mac: LineMac | None = None
 
+    @model_validator(mode="after")
+    def _is_text(self) -> CaptureLine:
+        # Strict text lets lone surrogates in; no service would take them on.
+        self.model_dump_json()
+        return self
+
 
 def schema_text() -> str:
     """Return the JSON Schema of the capture line, as its file holds it."""

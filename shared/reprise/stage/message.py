@@ -9,7 +9,7 @@ import msgspec
 
 from reprise.errors import BadRecordError
 from reprise.ledger.states import LedgerEvent  # noqa: TC001 - msgspec reads the annotation at run time
-from reprise.record.line import decode_record
+from reprise.record.decode import decode_record
 from reprise.record.record import Record  # noqa: TC001 - as above
 
 

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from reprise import metric
 
 if TYPE_CHECKING:
-    from reprise.ports import Meter, Objects
+    from reprise.call.payload import ClaimCheck
+    from reprise.ports import Meter
+    from reprise.reader import Damage
 
 PREFIX: Final = "quarantine/"
 _FLUSH_BYTES: Final = 4 * 1024 * 1024
+
+
+class Keeper(Protocol):
+    """Keeps bytes: a bucket, or a folder."""
+
+    def put(self, key: str, data: bytes) -> ClaimCheck:
+        """Keep bytes under a key.
+
+        Raises:
+            StoreError: If they are not kept.
+        """
 
 
 class Quarantine:
@@ -24,7 +37,7 @@ class Quarantine:
 
     __slots__ = ("_lines", "_meter", "_objects", "_size_bytes", "_source", "_start", "count")
 
-    def __init__(self, source: str, objects: Objects, meter: Meter) -> None:
+    def __init__(self, source: str, objects: Keeper, meter: Meter) -> None:
         """Collect for one source: an S3 URL or a message id."""
         self._source = source
         self._objects = objects
@@ -38,7 +51,7 @@ class Quarantine:
         """Keep one thing that cannot be processed.
 
         Args:
-            position: Number of the event in its object, or the byte offset of damage.
+            position: Number of the item in its object.
             reason: One word, for counting.
             message: One sentence, for the operator.
             data: The thing itself.
@@ -46,17 +59,35 @@ class Quarantine:
         Raises:
             StoreError: If a full part cannot be written.
         """
+        self._keep(position, {"reason": reason, "message": message}, data)
+
+    def add_damage(self, position: int, damage: Damage) -> None:
+        """Keep bytes that could not be read, with their place.
+
+        Args:
+            position: Number of the item in its object. Parts are named by their first entry's position,
+                and must not meet each other.
+            damage: The bytes.
+
+        Raises:
+            StoreError: If a full part cannot be written.
+        """
+        fields: dict[str, object] = {
+            "reason": "damaged",
+            "message": f"{damage.reason}, {damage.place}",
+            "offset": damage.offset,
+            "length": damage.length,
+            "layer": damage.layer,
+            "member_at": damage.member_at,
+        }
+        self._keep(position, fields, damage.data)
+
+    def _keep(self, position: int, fields: dict[str, object], data: bytes) -> None:
         if not self._lines:
             self._start = position
-        line = json.dumps(
-            {
-                "source": self._source,
-                "position": position,
-                "reason": reason,
-                "message": message,
-                "data_base64": base64.b64encode(data).decode("ascii"),
-            }
-        )
+        packed = base64.b64encode(data).decode("ascii")
+        where = {"source": self._source, "position": position}
+        line = json.dumps(where | fields | {"data_base64": packed})
         self._lines.append(line)
         self._size_bytes += len(line)
         self.count += 1

@@ -97,9 +97,8 @@ class UnpackStage:
                 quarantine.add(position, "no_envelope", why, text.encode("utf-8", "surrogatepass"))
             case Foreign():
                 self.meter.count(metric.FOREIGN_LINES)
-            case Damage(offset=offset, reason=reason, data=data):
-                # By position, as all else: a part is named by its first entry, and must not meet another.
-                quarantine.add(position, "damaged", f"{reason}, at byte {offset}", data)
+            case Damage():
+                quarantine.add_damage(position, item)
             case Event(message=message):
                 try:
                     self._check_origin(item)

@@ -14,14 +14,8 @@ from reprise.call.request import CallRequest, check_request
 from reprise.call.target import Target
 from reprise.errors import BadRecordError
 from reprise.outcome.classify import classify_reply
-from reprise.record.line import (
-    MAX_LINE_BYTES,
-    Trusted,
-    decode_record,
-    read_document,
-    read_line,
-    write_line,
-)
+from reprise.record.decode import decode_record
+from reprise.record.line import MAX_LINE_BYTES, Trusted, read_document, read_line, write_line
 from reprise.record.record import Mac, Record, Source
 from reprise.stage.capture import Capturer
 from reprise.testing import FakeClock, FakeKeys, FakeMeter, InMemoryObjects

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from reprise.errors import BadRecordError
-from reprise.record.line import decode_record, write_line
+from reprise.record.decode import decode_record
+from reprise.record.line import write_line
 from reprise.record.record import Record
 from reprise.record.schema import CaptureLine, schema_text
 from strategies import KEYS, json_values, make_record, records, texts

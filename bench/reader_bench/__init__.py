@@ -1,0 +1,1 @@
+"""What bench/reader.py compares: objects made from a seed, and the ways to read them."""

@@ -1,0 +1,196 @@
+"""Make capture objects as CloudWatch Logs and Firehose write them, with a manifest of what is in them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+from reprise.call.payload import pack
+from reprise.call.target import Target
+from reprise.outcome.outcome import Outcome, OutcomeKind
+from reprise.record.line import write_line
+from reprise.record.mac import MacKeys
+from reprise.record.record import Record, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KEYS: Final = MacKeys("k1", {"k1": "a key for measuring"})
+ACCOUNT: Final = "123456789012"
+CONTROL: Final = {
+    "messageType": "CONTROL_MESSAGE",
+    "owner": "CloudwatchLogs",
+    "logGroup": "",
+    "logStream": "",
+    "subscriptionFilters": [],
+    "logEvents": [
+        {
+            "id": "",
+            "timestamp": 1_795_255_200_000,
+            "message": "CWL CONTROL MESSAGE: Checking health of destination Firehose.",
+        }
+    ],
+}
+_WORDS: Final = [
+    "order",
+    "customer",
+    "article",
+    "amount",
+    "discount",
+    "delivery",
+    "street",
+    "warehouse",
+]
+_OTHER_WORDS: Final = ["größe", "straße", "日本語", "café", "🙂"]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is in an object, or in a part of one; every way to read it must find the same."""
+
+    valid: int = 0
+    invalid: int = 0
+    foreign: int = 0
+    controls: int = 0
+    ids_crc: int = 0
+    """Sum of the CRCs of the valid records' ids."""
+    payload_bytes: int = 0
+    """Sum of the lengths of the valid records' payloads, as they travel."""
+
+    def __add__(self, other: Manifest) -> Manifest:
+        """Return what is in both parts."""
+        return Manifest(
+            self.valid + other.valid,
+            self.invalid + other.invalid,
+            self.foreign + other.foreign,
+            self.controls + other.controls,
+            self.ids_crc + other.ids_crc,
+            self.payload_bytes + other.payload_bytes,
+        )
+
+
+@dataclass
+class Generator:
+    """Makes members from a seed; the same seed makes the same ones."""
+
+    seed: int = 2026
+    events_per_member: int = 52
+    """Mean; sizes vary tenfold."""
+    fixed_bytes: int = 0
+    """Payload of every record, instead of a mixture."""
+    spread: float = 0.5
+    """Standard deviation of the number of events, as a part of their mean."""
+    has_strangers: bool = True
+    """Whether health checks, lines of others and lines that were cut are among them."""
+    _random: Random = field(init=False)
+    _count: int = 0
+
+    def __post_init__(self) -> None:
+        """Begin at the seed."""
+        self._random = Random(self.seed)  # noqa: S311 - sizes, not secrets
+
+    def members(self, count: int) -> list[tuple[bytes, Manifest]]:
+        """Return some compressed members, each with what is in it."""
+        return [self._member() for _ in range(count)]
+
+    def _member(self) -> tuple[bytes, Manifest]:
+        draw = self._random.random()
+        if draw < 0.01 and self.has_strangers:  # noqa: PLR2004 - one in a hundred
+            return _zip(CONTROL), Manifest(controls=1)
+        events, total = [], Manifest()
+        for _ in range(max(1, round(self._random.gauss(1, self.spread) * self.events_per_member))):
+            message, manifest = self._message()
+            total += manifest
+            stamp = 1_795_255_200_000 + self._count
+            events.append({"id": f"{self._count:056d}", "timestamp": stamp, "message": message})
+        envelope = {
+            "messageType": "DATA_MESSAGE",
+            "owner": ACCOUNT,
+            "logGroup": "/reprise/reprise/capture",
+            "logStream": "2026/11/21/[$LATEST]0123456789abcdef",
+            "subscriptionFilters": ["capture"],
+            "logEvents": events,
+        }
+        return _zip(envelope), total
+
+    def _message(self) -> tuple[str, Manifest]:
+        self._count += 1
+        draw = self._random.random()
+        if draw < 0.01 and self.has_strangers:  # noqa: PLR2004 - lines of others
+            return f"START RequestId: {self._count} Version: $LATEST\n", Manifest(foreign=1)
+        record = self._record()
+        line = write_line(record, KEYS)
+        if draw < 0.015 and self.has_strangers:  # noqa: PLR2004 - lines that were cut
+            return line[: len(line) // 2], Manifest(invalid=1)
+        payload = record.payload.inline or record.payload.gzip_base64 or ""
+        return line, Manifest(
+            valid=1, ids_crc=zlib.crc32(record.id.encode()), payload_bytes=len(payload)
+        )
+
+    def _record(self) -> Record:
+        rand = self._random
+        size = self.fixed_bytes or round(rand.lognormvariate(6, 0.5))
+        if not self.fixed_bytes and rand.random() < 0.0008:  # noqa: PLR2004 - few long ones
+            size = rand.randrange(16_000, 100_000)
+        document = self._order(size)
+        payload = pack(json.dumps(document, separators=(",", ":")).encode(), 190_000)
+        assert payload is not None  # noqa: S101 - sizes are below the limit
+        return Record(
+            id=f"0193f2c1-{self._count:08x}-7000-8000-{rand.randrange(16**6):012x}",
+            captured_at=f"2026-11-21T10:{self._count % 60:02d}:00.{rand.randrange(10**6):06d}Z",
+            source=Source(name="invoker", version="0.1.0"),
+            target=Target(
+                function=f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:orders", qualifier="live"
+            ),
+            payload=payload,
+            outcome=Outcome(
+                kind=OutcomeKind.THROTTLED,
+                code="TooManyRequestsException",
+                reason="ReservedFunctionConcurrentInvocationLimitExceeded",
+                status=429,
+                message="Rate Exceeded.",
+                request_id=f"0193f2c1-{rand.randrange(16**4):04x}-7000-8000-000000000000",
+            ),
+        )
+
+    def _order(self, size: int) -> dict[str, object]:
+        """Return an order as shops send them; one in twenty is written in other alphabets."""
+        rand = self._random
+        words = _OTHER_WORDS if rand.random() < 0.05 else _WORDS  # noqa: PLR2004 - as above
+        key = f"{rand.randrange(16**12):012x}"
+        order: dict[str, object] = {
+            "orderId": f"0193f2c1-7a00-7000-8000-{key}",
+            "customer": {"id": f"c-{key}", "email": f"{rand.choice(_WORDS)}.{key}@example.com"},
+            "placedAt": f"2026-11-21T10:{rand.randrange(60):02d}:{rand.randrange(60):02d}Z",
+            "note": " ".join(rand.choice(words) for _ in range(rand.randrange(30))),
+        }
+        items: list[dict[str, object]] = []
+        length = 300
+        while length < size:
+            title = " ".join(rand.choice(words) for _ in range(4))
+            items.append(
+                {"sku": f"A-{rand.randrange(10**6):06d}", "title": title, "price": rand.random()}
+            )
+            length += 90
+        return order | {"items": items}
+
+
+def _zip(document: object) -> bytes:
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    return gzip.compress(text.encode(), compresslevel=6, mtime=0)
+
+
+def repeat_to(
+    pool: list[tuple[bytes, Manifest]], size_bytes: int, seed: int = 1
+) -> Iterator[tuple[bytes, Manifest]]:
+    """Yield members of a pool in random order until there is so much of them."""
+    rand = Random(seed)  # noqa: S311 - order, not secrets
+    total = 0
+    while total < size_bytes:
+        member = rand.choice(pool)
+        total += len(member[0])
+        yield member

@@ -1,0 +1,141 @@
+"""The ways to read a capture object that are compared: each returns what it found, as a manifest."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.utilities.parser.envelopes import CloudWatchLogsEnvelope
+from isal import isal_zlib
+
+from reader_bench.generator import Manifest
+from reprise.errors import BadRecordError
+from reprise.reader import Control, Event, read_events
+from reprise.record.decode import decode_line
+from reprise.record.schema import CaptureLine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reprise.record.record import Record
+
+CHUNK_BYTES = 1024 * 1024
+_SLICE_BYTES = 32 * 1024
+
+
+def chunks(data: bytes) -> Iterator[bytes]:
+    """Yield an object as S3 gives it."""
+    for start in range(0, len(data), CHUNK_BYTES):
+        yield data[start : start + CHUNK_BYTES]
+
+
+def ours(data: bytes, *, counts: bool = False) -> Manifest:
+    """Read as the product does: typed records, damage and strangers told apart."""
+    totals = Totals() if counts else None
+    for item in read_events(chunks(data)):
+        if type(item) is Event:
+            try:
+                record = decode_line(item.message)
+            except BadRecordError:
+                record = None
+            if totals is not None:
+                totals.add(item.message, record)
+        elif totals is not None:
+            totals.controls += type(item) is Control
+    return (totals or Totals()).manifest()
+
+
+def naive(data: bytes, *, counts: bool = False) -> Manifest:
+    """Read with the standard library and pydantic, robustly: member by member."""
+    totals = Totals() if counts else None
+    for text in _members(data, lambda: zlib.decompressobj(31)):
+        _read_naively(text, totals)
+    return (totals or Totals()).manifest()
+
+
+def whole_at_once(data: bytes) -> None:
+    """Read as most scripts do: the whole object at once, then document after document."""
+    text = gzip.decompress(data).decode()
+    decoder = json.JSONDecoder()
+    position = 0
+    while position < len(text):
+        document, position = decoder.raw_decode(text, position)
+        for event in document["logEvents"]:
+            _naive_record(event["message"])
+
+
+def _read_naively(text: bytes, totals: Totals | None) -> None:
+    document = json.loads(text)
+    if document["messageType"] == "CONTROL_MESSAGE":
+        if totals is not None:
+            totals.controls += 1
+        return
+    for event in document["logEvents"]:
+        record = _naive_record(event["message"])
+        if totals is not None:
+            totals.add(event["message"], record)
+
+
+def _naive_record(message: str) -> CaptureLine | None:
+    try:
+        return CaptureLine.model_validate(json.loads(message))
+    except ValueError:
+        return None
+
+
+class Totals:
+    """Counts what a reader finds, to be compared with the manifest; left out while time is taken."""
+
+    def __init__(self) -> None:
+        """Begin at zero."""
+        self.valid = self.invalid = self.foreign = self.controls = self.crc = self.payload = 0
+
+    def add(self, message: str, record: CaptureLine | Record | None) -> None:
+        """Count one message."""
+        if record is None:
+            if message.startswith('{"reprise"'):
+                self.invalid += 1
+            else:
+                self.foreign += 1
+            return
+        self.valid += 1
+        self.crc += zlib.crc32(record.id.encode())
+        payload = record.payload
+        self.payload += len(payload.inline or payload.gzip_base64 or "")
+
+    def manifest(self) -> Manifest:
+        """Return the counts."""
+        return Manifest(
+            self.valid, self.invalid, self.foreign, self.controls, self.crc, self.payload
+        )
+
+
+def powertools(events: list[dict[str, Any]], *, counts: bool = False) -> Manifest:
+    """Read with Powertools' own models: one event of Lambda's per member, as it would be delivered."""
+    totals = Totals() if counts else None
+    envelope = CloudWatchLogsEnvelope()
+    for event in events:
+        for record in envelope.parse(event, CaptureLine):
+            if totals is not None and isinstance(record, CaptureLine):
+                totals.add("", record)
+    return (totals or Totals()).manifest()
+
+
+def inflate_alone(data: bytes) -> int:
+    """Inflate with ISA-L and do nothing else: the limit. Returns how many bytes came out."""
+    return sum(map(len, _members(data, lambda: isal_zlib.decompressobj(31))))
+
+
+def _members(data: bytes, new_inflater: Any) -> Iterator[bytes]:  # noqa: ANN401 - two libraries' types
+    view = memoryview(data)
+    position = 0
+    while position < len(data):
+        inflater = new_inflater()
+        parts = []
+        while not inflater.eof:
+            piece = view[position : position + _SLICE_BYTES]
+            parts.append(inflater.decompress(piece))
+            position += len(piece) - len(inflater.unused_data)
+        yield parts[0] if len(parts) == 1 else b"".join(parts)

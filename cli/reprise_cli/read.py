@@ -1,0 +1,189 @@
+"""`reprise read`: print what capture objects hold, or count it; anyone's CloudWatch Logs objects."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import nullcontext
+from pathlib import Path  # noqa: TC003 - typer reads the annotation at run time
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import msgspec
+import typer
+
+from reprise.reader import Event, Foreign, read_events
+from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.read_quarantine import quarantine_in
+from reprise_cli.read_source import Source, open_source
+from reprise_cli.read_tally import Tally, event_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from reprise.reader import Item
+    from reprise_cli.app import App
+    from reprise_cli.output import Output
+
+_LONG_BYTES: Final = 16 * 1024 * 1024
+_MEBIBYTE: Final = 1024 * 1024
+_CLOSED_PIPE: Final = 128 + 13
+"""What shells report of a program that SIGPIPE ended."""
+
+
+def read(
+    context: typer.Context,
+    objects: Annotated[
+        list[str], typer.Argument(metavar="OBJECT...", help="Files, s3:// URLs, or - for stdin.")
+    ],
+    *,
+    stats: Annotated[bool, typer.Option("--stats", help="Count; print no records.")] = False,
+    events: Annotated[
+        bool, typer.Option("--events", help="Print every log event, of any schema.")
+    ] = False,
+    quarantine: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep what cannot be read here.")
+    ] = None,
+) -> None:
+    """Read capture objects: records as JSON lines, whatever their layers, glue and damage.
+
+    Nothing is authenticated: that takes the stack's key. Exit code 5: not all of it could be read.
+    """
+    if stats and events:
+        step = "Leave one of them out"
+        raise CommandError("--stats", "prints no events", step, ExitCode.USAGE)
+    app: App = context.obj
+    write = (lambda _: None) if stats else _line_writer()
+    show = _event_line if events else _record_line
+    tallies: list[Tally] = []
+    try:
+        for name in objects:
+            with open_source(name, lambda: app.aws.s3) as source:
+                tally = _read_one(source, app.out, quarantine, lambda *found: write(show(*found)))
+            tallies.append(tally)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python must not complain when it flushes, either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(_CLOSED_PIPE) from None
+    if stats:
+        report(app.out, tallies)
+    else:
+        for tally in tallies:
+            if not tally.is_sound:
+                app.out.warn(f"{tally.name}: {_summary(tally)}; see --stats and --quarantine")
+    if not all(tally.is_sound for tally in tallies):
+        raise typer.Exit(ExitCode.DAMAGED)
+
+
+def _read_one(
+    source: Source, out: Output, folder: Path | None, show: Callable[[Item, str | None], None]
+) -> Tally:
+    tally = Tally(name=source.name)
+    keep = None if folder is None else quarantine_in(folder, source.name)
+    with _progress(out, source) as advance:
+        items = read_events(_counted(source.chunks, advance), tally.account)
+        for position, item in enumerate(items):
+            show(item, tally.take(position, item, keep))
+    if keep is not None:
+        keep.flush()
+    return tally
+
+
+def _progress(out: Output, source: Source) -> AbstractContextManager[Callable[[int], None]]:
+    """Return a bar for long input, on a terminal only."""
+    is_long = source.size_bytes is None or source.size_bytes >= _LONG_BYTES
+    if not is_long or not out.notes.is_terminal:
+        return nullcontext(lambda _: None)
+    total = None if source.size_bytes is None else -(-source.size_bytes // _MEBIBYTE)
+    return out.progress(f"reading {source.name}, MiB", total)
+
+
+def _counted(chunks: Iterator[bytes], advance: Callable[[int], None]) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+        advance(1)
+
+
+def _record_line(item: Item, record: str | None) -> str | None:
+    """Return a record as it was logged; one that was logged in several lines is joined."""
+    del item
+    if record is None or "\n" not in record:
+        return record
+    return json.dumps(json.loads(record), separators=(",", ":"))
+
+
+def _event_line(item: Item, record: str | None) -> str | None:
+    del record
+    if not isinstance(item, Event | Foreign):
+        return None
+    fields = event_fields(item)
+    try:
+        return msgspec.json.encode(fields).decode()
+    except UnicodeEncodeError:
+        return json.dumps(fields)
+
+
+def _line_writer() -> Callable[[str | None], None]:
+    write = sys.stdout.buffer.write
+
+    def write_line(line: str | None) -> None:
+        if line is not None:
+            # A lone surrogate is written as JSON spells it.
+            write(line.encode("utf-8", "backslashreplace") + b"\n")
+
+    return write_line
+
+
+def _summary(tally: Tally) -> str:
+    parts = []
+    if tally.account.damages:
+        parts.append(f"{tally.account.damages} damaged stretches")
+    if tally.invalid:
+        parts.append(f"{tally.invalid} invalid records")
+    return " and ".join(parts)
+
+
+def report(out: Output, tallies: list[Tally]) -> None:
+    """Print the counts: a table an object for people, one JSON object for programs."""
+    documents = [tally.document() for tally in tallies]
+    for document in documents:
+        out.show(_table(document))
+    numbers = [name for name, value in documents[0].items() if type(value) is int]
+    total: dict[str, Any] = {name: sum(each[name] for each in documents) for name in numbers}
+    total["layers"] = max(each["layers"] for each in documents)
+    total["is_complete"] = all(each["is_complete"] for each in documents)
+    if len(documents) > 1:
+        out.show(_table({"object": f"all {len(documents)} objects"} | total))
+    out.result({"objects": documents, "total": total})
+
+
+_LABELS: Final = {
+    "records": "records",
+    "invalid_records": "invalid records",
+    "foreign_lines": "foreign lines",
+    "control_messages": "control messages",
+    "events": "log events in envelopes",
+    "messages_without_envelope": "messages without envelope",
+    "members": "gzip members",
+    "layers": "gzip layers",
+    "damage": "damage",
+    "damaged_bytes": "bytes damaged",
+    "bytes_in": "bytes in",
+    "bytes_accounted": "bytes accounted for",
+}
+
+
+def _table(document: dict[str, Any]) -> Any:  # noqa: ANN401 - rich's own
+    from rich.table import Table  # noqa: PLC0415 - people only
+
+    table = Table("what", title=document["object"])
+    table.add_column("count", justify="right")
+    for name, label in _LABELS.items():
+        table.add_row(label, f"{document[name]:,}")
+    for reason, count in document.get("reasons", {}).items():
+        table.add_row(f"  {reason}", f"{count:,}")
+    if not document["is_complete"]:
+        table.add_row("not all bytes are accounted for: a defect", "")
+    return table

@@ -1,0 +1,83 @@
+"""Where `reprise read` gets its bytes from: a file, standard input, or S3, in pieces of 1 MiB."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+from urllib.parse import parse_qs, urlsplit
+
+from reprise_cli.exits import CommandError, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mypy_boto3_s3 import S3Client
+
+CHUNK_BYTES: Final = 1024 * 1024
+STDIN: Final = "-"
+_S3: Final = "s3://"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """An object that is being read."""
+
+    name: str
+    size_bytes: int | None
+    """None if nobody knows."""
+    chunks: Iterator[bytes]
+
+
+@contextmanager
+def open_source(name: str, s3: Callable[[], S3Client]) -> Iterator[Source]:
+    """Open an object by its name.
+
+    Args:
+        name: A path, `-` for standard input, or an `s3://bucket/key` URL.
+        s3: Makes the client; asked for S3 URLs only.
+
+    Raises:
+        CommandError: If there is no such object, or it may not be read.
+    """
+    if name.startswith(_S3):
+        yield _open_s3(name, s3())
+    elif name == STDIN:
+        yield Source(name="stdin", size_bytes=None, chunks=_pieces(sys.stdin.buffer))
+    else:
+        path = Path(name)
+        try:
+            file = path.open("rb")
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            step = "Name files, s3:// URLs, or - for standard input"
+            raise CommandError("OBJECT", f"{name!r}: {why}", step) from error
+        with file:
+            yield Source(name=name, size_bytes=path.stat().st_size, chunks=_pieces(file))
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    while piece := file.read(CHUNK_BYTES):
+        yield piece
+
+
+def _open_s3(url: str, client: S3Client) -> Source:
+    parts = urlsplit(url, allow_fragments=False)
+    version = parse_qs(parts.query).get("versionId")
+    key = parts.path.removeprefix("/")
+    if parts.query and version is None:
+        key += f"?{parts.query}"
+    if not parts.netloc or not key:
+        raise CommandError(
+            "OBJECT", f"{url!r} names no object", "Write s3://bucket/key", ExitCode.USAGE
+        )
+    if version is None:
+        answer = client.get_object(Bucket=parts.netloc, Key=key)
+    else:
+        answer = client.get_object(Bucket=parts.netloc, Key=key, VersionId=version[0])
+    body = answer["Body"]
+    return Source(
+        name=url, size_bytes=answer["ContentLength"], chunks=body.iter_chunks(CHUNK_BYTES)
+    )

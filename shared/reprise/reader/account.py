@@ -1,0 +1,77 @@
+"""Account for every byte of an object, layer by layer: what came in is read, blank or damaged."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+MAX_TOTAL_BYTES: Final = 1024 * 1024 * 1024
+MAX_TOTAL_RATIO: Final = 200
+"""An object that inflates beyond both is a bomb of many members; the rest of it is not inflated."""
+
+
+class LayerAccount(msgspec.Struct):
+    """The bytes of one layer: the object's own, or what its members inflate to."""
+
+    bytes_in: int = 0
+    member_bytes: int = 0
+    """In gzip members that were inflated."""
+    text_bytes: int = 0
+    """In documents and lines that were read."""
+    blank_bytes: int = 0
+    """Between them: newlines, zeros, byte-order marks."""
+    damaged_bytes: int = 0
+    members: int = 0
+
+    @property
+    def accounted_bytes(self) -> int:
+        """Return for how many bytes it is known what they are."""
+        return self.member_bytes + self.text_bytes + self.blank_bytes + self.damaged_bytes
+
+
+class Account(msgspec.Struct):
+    """What one reading of an object met; complete once the reading has ended."""
+
+    layers: list[LayerAccount] = []
+    documents: int = 0
+    """JSON objects, envelopes included."""
+    controls: int = 0
+    events: int = 0
+    foreign: int = 0
+    """Messages without an envelope."""
+    damages: int = 0
+
+    def layer(self, depth: int) -> LayerAccount:
+        """Return the account of a layer; 0 is the object itself."""
+        while len(self.layers) <= depth:
+            self.layers.append(LayerAccount())
+        return self.layers[depth]
+
+    def add_items(self, other: Account) -> None:
+        """Add the items of another reading, without its bytes."""
+        self.documents += other.documents
+        self.controls += other.controls
+        self.events += other.events
+        self.foreign += other.foreign
+
+    @property
+    def members(self) -> int:
+        """Return how many gzip members were read, of all layers."""
+        return sum(layer.members for layer in self.layers)
+
+    @property
+    def gzip_layers(self) -> int:
+        """Return how many layers of gzip were undone."""
+        return sum(layer.members > 0 for layer in self.layers)
+
+    @property
+    def is_complete(self) -> bool:
+        """Tell whether every byte of every layer is accounted for."""
+        return all(layer.bytes_in == layer.accounted_bytes for layer in self.layers)
+
+    @property
+    def is_bomb(self) -> bool:
+        """Tell whether the object inflates to more than anybody's logs do."""
+        inflated = sum(layer.bytes_in for layer in self.layers[1:])
+        return inflated > MAX_TOTAL_BYTES and inflated > MAX_TOTAL_RATIO * self.layers[0].bytes_in

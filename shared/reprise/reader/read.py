@@ -1,0 +1,45 @@
+"""Read the items of a capture object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from reprise.reader.account import Account
+from reprise.reader.layer import Layer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from reprise.reader.items import Item
+
+SLICE_BYTES: Final = 256 * 1024
+
+
+def read_events(chunks: Iterable[bytes], account: Account | None = None) -> Iterator[Item]:
+    """Yield everything that an object holds, in order; never raise for what is in it.
+
+    What comes out does not depend on how the object is cut into chunks.
+
+    Args:
+        chunks: The object's bytes in order, in pieces of any size, best 256 KiB to 1 MiB.
+        account: Takes what became of every byte, complete when the last item is out.
+    """
+    layer = Layer(0, Account() if account is None else account)
+    for piece in _slices(chunks):
+        for batch in layer.feed(piece):
+            yield from batch
+    for batch in layer.end():
+        yield from batch
+
+
+def _slices(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Cut an object at multiples of 256 KiB, wherever its chunks end."""
+    rest = b""
+    for chunk in chunks:
+        data = rest + chunk if rest else chunk
+        whole = len(data) - len(data) % SLICE_BYTES
+        for start in range(0, whole, SLICE_BYTES):
+            yield data[start : start + SLICE_BYTES]
+        rest = data[whole:]
+    if rest:
+        yield rest

@@ -1,0 +1,96 @@
+"""Decode a capture line by type, without the keys: what it says, not whether to trust it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from reprise.errors import BadRecordError
+from reprise.instant import parse_instant
+from reprise.record.record import EVENT_NAME, SCHEMA_VERSION, Record
+
+OUR_PREFIX: Final = '{"reprise":'
+_WRITTEN: Final = f'{OUR_PREFIX}{SCHEMA_VERSION},"event":"{EVENT_NAME}",'
+"""How our own writer begins a line; the struct alone would take a line without these keys."""
+_DECODER: Final = msgspec.json.Decoder(Record)
+
+
+def may_be_ours(message: str) -> bool:
+    """Tell quickly whether a log line can be a capture line, whole or cut.
+
+    A line whose event has another name cannot, unless an escape hides that name.
+    """
+    return EVENT_NAME in message or "\\u" in message or message.lstrip().startswith(OUR_PREFIX)
+
+
+def decode_line(message: str) -> Record | None:
+    """Return the record that a log line holds, or None if the line is no capture line.
+
+    Nothing is authenticated: that is `reprise.record.line.read_line`.
+
+    Raises:
+        BadRecordError: `truncated`, `unknown_version` or `invalid_record`.
+    """
+    if message.startswith(_WRITTEN):
+        try:
+            record = _DECODER.decode(message)
+            _check(record)
+        except (ValueError, RecursionError):
+            return _decode_slowly(message)
+        return record
+    return _decode_slowly(message) if may_be_ours(message) else None
+
+
+def _decode_slowly(message: str) -> Record | None:
+    """Give what the fast decoder refuses one lenient try: NaN and lone surrogates in other fields."""
+    try:
+        document = json.loads(message)
+    except (ValueError, RecursionError) as error:
+        if message.lstrip().startswith(OUR_PREFIX):
+            raise BadRecordError("truncated", f"capture line is not whole JSON: {error}") from error
+        return None
+    if not isinstance(document, dict) or document.get("event") != EVENT_NAME:
+        return None
+    check_version(document)
+    return decode_record(document)
+
+
+def check_version(document: dict[str, Any]) -> None:
+    """Accept lines of the schema that this package reads.
+
+    Raises:
+        BadRecordError: `unknown_version`.
+    """
+    version = document.get("reprise")
+    if version != SCHEMA_VERSION or isinstance(version, bool):
+        raise BadRecordError(
+            "unknown_version",
+            f"schema version is {version!r}, this stack reads {SCHEMA_VERSION}: upgrade the stack",
+        )
+
+
+def decode_record(document: dict[str, Any]) -> Record:
+    """Return a record from its decoded JSON, checked by type.
+
+    Raises:
+        BadRecordError: `invalid_record`, naming the field.
+    """
+    try:
+        record = msgspec.convert(document, Record)
+        _check(record)
+        # The one thing that JSON carries and text does not: lone surrogates.
+        msgspec.json.encode(record)
+    except (ValueError, RecursionError) as error:
+        raise BadRecordError("invalid_record", str(error)) from error
+    return record
+
+
+def _check(record: Record) -> None:
+    if datetime.fromisoformat(record.captured_at).tzinfo is not UTC:
+        # As our writer never writes it.
+        parse_instant(record.captured_at)
+    if record.not_after is not None:
+        parse_instant(record.not_after)
