@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
-from reprise import cold_start
+from reprise import cold_start, metric
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.objects import S3Objects
 from reprise.aws.session import Clients
@@ -33,7 +34,12 @@ def lambda_handler(event: Any, context: object) -> dict[str, Any]:  # noqa: ANN4
         request = read_request(event, _settings, trace=trace_header())
     except BadRequestError as error:
         return write_refusal(error)
+    start_s = time.perf_counter()
     answer = _stage.run(request)
+    if answer.is_passed_through:
+        added_ms = (time.perf_counter() - start_s) * 1000 - answer.reply.took_ms
+        _meter.count(metric.PASSED_THROUGH, target=request.target.function)
+        _meter.observe(metric.ADDED_LATENCY, added_ms, target=request.target.function)
     _meter.flush()
     return write_answer(request, answer, _settings.status_url)
 

@@ -15,6 +15,7 @@ from reprise.gate.state import GateState
 from reprise.instant import format_instant
 from reprise.ledger.row import REDRIVE_KEEPS_S, Attempt, Row
 from reprise.ledger.states import LedgerEvent, State, result, sources
+from reprise.observe.measured import Measured
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.ports import Lease, OutMessage, Reply
 
@@ -75,10 +76,26 @@ class FakeMeter:
     def __init__(self) -> None:
         """Start at zero."""
         self.counts: Counter[str] = Counter()
+        self.measured: Counter[Measured] = Counter()
+        """The same by target's ARN, reason and outcome."""
+        self.values: list[tuple[Measured, float]] = []
 
-    def count(self, name: str, value: int = 1) -> None:
+    def count(
+        self,
+        name: str,
+        value: int = 1,
+        *,
+        target: str | None = None,
+        reason: str | None = None,
+        outcome: str | None = None,
+    ) -> None:
         """Add to a metric."""
         self.counts[name] += value
+        self.measured[Measured(name, target, reason, outcome)] += value
+
+    def observe(self, name: str, value: float, *, target: str | None = None) -> None:
+        """Keep a value."""
+        self.values.append((Measured(name, target), value))
 
 
 @dataclass(slots=True)
@@ -90,9 +107,15 @@ class FakeFunctions:
     """Takes the place of the script."""
     invoked: list[tuple[Target, bytes, str | None]] = field(default_factory=list)
 
-    def invoke(self, target: Target, payload: bytes, client_context: str | None) -> Reply:
+    traces: list[str | None] = field(default_factory=list)
+    """The trace of each, in the same order."""
+
+    def invoke(
+        self, target: Target, payload: bytes, client_context: str | None, trace: str | None = None
+    ) -> Reply:
         """Invoke once."""
         self.invoked.append((target, payload, client_context))
+        self.traces.append(trace)
         if self.answer is not None:
             return self.answer(target, payload)
         return self.script.pop(0) if self.script else SUCCEEDED

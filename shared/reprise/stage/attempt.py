@@ -12,6 +12,7 @@ from reprise.errors import ObjectMissingError, PayloadError, StoreError
 from reprise.instant import format_instant, parse_instant
 from reprise.ledger.row import Attempt, Row, extend
 from reprise.ledger.states import TERMINAL, State
+from reprise.observe.tally import count_delivery, count_reply
 from reprise.outcome.classify import shorten
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.policy.decision import (
@@ -81,6 +82,7 @@ class AttemptStage:
         row = lease.before
         if row is None:
             return GiveBack(wait_s=STORE_WAIT_S)
+        count_delivery(self.settler.meter, lease, row)
         if not lease.granted:
             return self._refused(message, row, now)
         if row.state is State.LEASED:
@@ -129,7 +131,8 @@ class AttemptStage:
                 kind=OutcomeKind.TRANSIENT, code=f"Payload{error.code}", message=shorten(str(error))
             )
             return self._conclude(message, row, policy, owner, unread)
-        reply = self.functions.invoke(record.target, payload, context_for_replay(record))
+        context = context_for_replay(record)
+        reply = self.functions.invoke(record.target, payload, context, record.trace)
         return self._conclude(message, row, policy, owner, reply.outcome, reply)
 
     def _conclude(
@@ -153,6 +156,7 @@ class AttemptStage:
             expires_at=_expires_at(message, row, policy),
         )
         decision = decide(outcome, standing, policy, now=now, draw=self.draw())
+        count_reply(self.settler.meter, row, reply)
         return self._carry_out(decision, message, counted, owner, reply)
 
     def _carry_out(

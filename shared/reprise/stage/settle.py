@@ -18,6 +18,7 @@ from reprise.dead_letter import dead_letter
 from reprise.errors import StoreError
 from reprise.instant import format_instant
 from reprise.ledger.states import LedgerEvent
+from reprise.observe.tally import count_end, count_owed_end
 from reprise.policy.decision import DeadLetter, Decision, Done, RetryLater, WaitForGate
 from reprise.ports import OutMessage
 from reprise.stage.message import ReplayMessage, Settlement, write_message
@@ -79,13 +80,14 @@ class Settler:
             case Done():
                 changes |= self._keep_result(message, reply)
                 told = self._tell(message, owner, LedgerEvent.SUCCEED, changes)
-                self.meter.count(metric.SUCCEEDED)
+                if told is _Told.YES:
+                    count_end(self.meter, row, LedgerEvent.SUCCEED, self.clock())
                 return _after_telling(told, Ended(kind=kind))
             case RetryLater(after_s=after_s):
-                self.meter.count(metric.RETRIED)
+                self.meter.count(metric.RETRIED, target=row.target)
                 verdict = GiveBack(wait_s=after_s, kind=kind)
             case WaitForGate(floor_s=floor_s):
-                self.meter.count(metric.WASTED_REPLAYS)
+                self.meter.count(metric.WASTED_REPLAYS, target=row.target)
                 wait_s = max(GATE_FLOOR_S, floor_s)
                 verdict = GiveBack(wait_s=wait_s, kind=kind, retry_after_s=floor_s)
             case DeadLetter(reason=reason, message=why):
@@ -94,7 +96,7 @@ class Settler:
                 told = self._tell(message, owner, LedgerEvent.DEAD_LETTER, changes)
                 if told is not _Told.YES:
                     return _after_telling(told, Ended(kind=kind))
-                self.meter.count(metric.DEAD_LETTERED)
+                count_end(self.meter, row, LedgerEvent.DEAD_LETTER, self.clock())
                 return self.send_letter(message, row, kind, reply.payload if reply else b"")
             case _:
                 assert_never(decision)
@@ -112,6 +114,8 @@ class Settler:
         ours = self.ledger.settle(
             message.record.id, owner=owed.owner, event=owed.event, changes=owed.changes
         )
+        if ours:
+            count_owed_end(self.meter, message.record, owed.event, owed.changes.get("reason"))
         if not ours or owed.event is not LedgerEvent.SUCCEED:
             self._queue(msgspec.structs.replace(message, settlement=None))
         return Ended()
