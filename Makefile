@@ -117,6 +117,10 @@ test: ## Everything above, in the order of cost
 	$(MAKE) local-engine
 	$(MAKE) e2e
 
+.PHONY: dashboard
+dashboard: .venv/.stamp ## Write the dashboard's body into infra/observability.yaml
+	PYTHONPATH=infra/dashboard:shared $(BIN)/python -m reprise_dashboard
+
 # --- Uses -----------------------------------------------------------------------------------------------------------
 
 .PHONY: demo

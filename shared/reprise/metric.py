@@ -63,6 +63,7 @@ AGE_AT_SUCCESS: Final = "AgeAtSuccess"
 OLDEST_WAITING_AGE: Final = "OldestWaitingAge"
 BACKLOG: Final = "Backlog"
 BACKLOG_TOTAL: Final = "BacklogTotal"
+TIME_TO_DRAIN: Final = "TimeToDrain"
 FILTERS_MISSING: Final = "FiltersMissing"
 STORE_FAULTS: Final = "StoreFaults"
 EVENTS_FAILED: Final = "EventsFailed"
@@ -94,6 +95,7 @@ _ROWS: Final = (
     Metric(OLDEST_WAITING_AGE, SECONDS, _BOTH, "since its capture, of the oldest call that was given back"),
     Metric(BACKLOG, COUNT, _EACH, "calls in the ledger that have not ended"),
     Metric(BACKLOG_TOTAL, COUNT, _WHOLE, "the same for all targets together"),
+    Metric(TIME_TO_DRAIN, SECONDS, _BOTH, "backlog over the calls that end a second; 0 without a backlog"),
     Metric(FILTERS_MISSING, COUNT, _WHOLE, "subscribed log groups whose filter is gone or altered"),
     Metric(STORE_FAULTS, COUNT, _WHOLE, "requests to ledger, queue or policy that failed for good"),
     Metric(EVENTS_FAILED, COUNT, _WHOLE, "events that EventBridge did not take"),
