@@ -87,6 +87,7 @@ class AttemptStage:
             return self._refused(message, row, now)
         if row.state is State.LEASED:
             return self._conclude(message, row, policy, owner, _LEASE_EXPIRED)
+        row = replace(row, updated_at=format_instant(now))
         if now >= _expires_at(message, row, policy):
             why = "older than its policy's max_age_s or its caller's NotAfter allows"
             return self._carry_out(
@@ -173,15 +174,19 @@ class AttemptStage:
 def count_attempt(row: Row, captured: Outcome, outcome: Outcome, now: datetime) -> Row:
     """Return the row with one more try counted; throttles are counted and not kept.
 
-    The caller's own try counts as an attempt if the target ran in it: Lambda, too, counts from the
+    The try began when the row was leased, which is what its `updated_at` says. The caller's own try counts as an attempt if the target ran in it: Lambda, too, counts from the
     first. A redrive starts from zero, by an operator's decision.
     """
     attempts = row.attempts
     if attempts == 0 and row.opened_at == row.captured_at:
         attempts = int(captured.kind in COUNTED)
-    history = row.history
+    history, ended_at = row.history, format_instant(now)
     if outcome.kind is not OutcomeKind.THROTTLED:
-        history = extend(history, Attempt(at=format_instant(now), outcome=outcome))
+        attempt = Attempt(at=ended_at, began_at=row.updated_at, outcome=outcome)
+        history = extend(history, attempt)
+    if outcome.kind in _REFUSED:
+        first_at = row.first_refused_at if row.refusals else ended_at
+        row = replace(row, first_refused_at=first_at, last_refused_at=ended_at)
     return replace(
         row,
         attempts=attempts + int(outcome.kind in COUNTED),

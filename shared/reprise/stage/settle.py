@@ -143,6 +143,8 @@ class Settler:
         return {
             "attempts": row.attempts,
             "refusals": row.refusals,
+            "first_refused_at": row.first_refused_at,
+            "last_refused_at": row.last_refused_at,
             "history": msgspec.to_builtins(row.history),
             "updated_at": format_instant(self.clock()),
         }

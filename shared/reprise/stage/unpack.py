@@ -184,6 +184,7 @@ def new_row(record: Record, url: str | None, clock: Clock, retention_days: int) 
         captured_at=record.captured_at,
         opened_at=record.captured_at,
         updated_at=format_instant(now),
+        unpacked_at=format_instant(now),
         capture_object=url,
         expires_at_s=int((now + timedelta(days=retention_days)).timestamp()),
     )
