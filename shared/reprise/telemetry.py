@@ -108,6 +108,11 @@ class EmfMeter:
         with self._lock:
             self._values[Measured(name, label)] = [value]
 
+    def sums(self) -> Mapping[Measured, float]:
+        """Return the sums of what was gathered since the last flush."""
+        with self._lock:
+            return {key: sum(found) for key, found in self._values.items()}
+
     def flush(self) -> Mapping[Measured, float]:
         """Write what was gathered since the last flush, and return the sums; nothing if nothing was."""
         with self._lock:

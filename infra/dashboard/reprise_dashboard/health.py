@@ -47,7 +47,8 @@ def rows() -> list[Row]:
 
 _DEAD_LETTER_HELP: Final = (
     "### Dead letters\n`reprise dlq list` shows each with its reason, `reprise dlq show ID` one with its "
-    "history, `reprise dlq redrive` opens them again once the cause is gone. [Runbook](${RunbookUrl}/dead-letters.md)"
+    "history, `reprise dlq redrive` opens them again once the cause is gone. "
+    "[Runbook](${RunbookUrl}/dead-letters.md)"
 )
 
 

@@ -16,6 +16,7 @@ import msgspec
 from reprise import metric
 from reprise.dead_letter import dead_letter
 from reprise.errors import StoreError
+from reprise.events.herald import SILENT, Herald
 from reprise.instant import format_instant
 from reprise.ledger.states import LedgerEvent
 from reprise.observe.tally import count_end, count_owed_end
@@ -57,6 +58,7 @@ class Settler:
     dead_letters: Queue
     clock: Clock
     meter: Meter
+    herald: Herald = SILENT
 
     def carry_out(
         self, decision: Decision, message: ReplayMessage, row: Row, owner: str, reply: Reply | None
@@ -82,6 +84,7 @@ class Settler:
                 told = self._tell(message, owner, LedgerEvent.SUCCEED, changes)
                 if told is _Told.YES:
                     count_end(self.meter, row, LedgerEvent.SUCCEED, self.clock())
+                    self.herald.succeeded(message.record, row, self.clock())
                 return _after_telling(told, Ended(kind=kind))
             case RetryLater(after_s=after_s):
                 self.meter.count(metric.RETRIED, target=row.target)
@@ -136,6 +139,7 @@ class Settler:
         except StoreError:
             _log.exception("dead letter could not be sent now", extra=about(message))
             return GiveBack(wait_s=STORE_WAIT_S, kind=kind)
+        self.herald.dead_lettered(message.record, row, self.clock())
         _log.warning("call was given up", extra=about(message) | {"reason": row.reason})
         return Ended(kind=kind)
 
