@@ -64,6 +64,7 @@ OLDEST_WAITING_AGE: Final = "OldestWaitingAge"
 BACKLOG: Final = "Backlog"
 BACKLOG_TOTAL: Final = "BacklogTotal"
 TIME_TO_DRAIN: Final = "TimeToDrain"
+QUARANTINE_OBJECTS: Final = "QuarantineObjects"
 FILTERS_MISSING: Final = "FiltersMissing"
 STORE_FAULTS: Final = "StoreFaults"
 EVENTS_FAILED: Final = "EventsFailed"
@@ -78,6 +79,7 @@ _ROWS: Final = (
     Metric(UNPACKED, COUNT, _BOTH, "replay messages sent by the unpacker"),
     Metric(DUPLICATES_SUPPRESSED, COUNT, _BOTH, "deliveries of calls that had ended already"),
     Metric(QUARANTINED, COUNT, ((STACK,), (STACK, REASON)), "lines, bytes and messages put in quarantine"),
+    Metric(QUARANTINE_OBJECTS, COUNT, _WHOLE, "objects in quarantine; 1,000 if there are more"),
     Metric(CONTROL_MESSAGES, COUNT, _WHOLE, "health checks of CloudWatch Logs found in capture objects"),
     Metric(FOREIGN_LINES, COUNT, _WHOLE, "lines in capture objects that are no capture lines"),
     Metric(OBJECTS_FAILED, COUNT, _WHOLE, "looks at a capture object that failed"),

@@ -130,6 +130,7 @@ class ObserverSettings:
 
     stack: str
     targets: tuple[str, ...]
+    bucket: str
     ledger_table: str
     capture_queue_url: str
     replay_queue_url: str
@@ -152,6 +153,7 @@ class ObserverSettings:
         return cls(
             stack=_stack(env),
             targets=_list(env, "REPRISE_TARGETS"),
+            bucket=_text(env, "REPRISE_BUCKET"),
             ledger_table=_text(env, "REPRISE_LEDGER_TABLE"),
             capture_queue_url=_text(env, "REPRISE_CAPTURE_QUEUE_URL"),
             replay_queue_url=_text(env, "REPRISE_REPLAY_QUEUE_URL"),

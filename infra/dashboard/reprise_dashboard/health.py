@@ -132,8 +132,11 @@ def _intake() -> Widget:
 def _quarantine() -> Widget:
     return graph(
         "Quarantined, by reason",
-        [each(metric.QUARANTINED, "Sum", by=metric.REASON), ours(metric.QUARANTINED, "all")],
-        unit="a minute",
+        [
+            each(metric.QUARANTINED, "Sum", by=metric.REASON),
+            on_the_right(ours(metric.QUARANTINE_OBJECTS, "objects there", "Maximum", GREY)),
+        ],
+        unit=("a minute", "objects"),
         width=8,
     )
 

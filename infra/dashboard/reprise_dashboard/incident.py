@@ -32,6 +32,7 @@ ALARMS: Final = (
     "replay-stuck",
     "ledger-throttled",
     "observer-silent",
+    "observer-errors",
 )
 """Alarms that every stack has, without the stack's name."""
 DEAD_LETTERS: Final = aws(

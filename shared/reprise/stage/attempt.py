@@ -174,8 +174,9 @@ class AttemptStage:
 def count_attempt(row: Row, captured: Outcome, outcome: Outcome, now: datetime) -> Row:
     """Return the row with one more try counted; throttles are counted and not kept.
 
-    The try began when the row was leased, which is what its `updated_at` says. The caller's own try counts as an attempt if the target ran in it: Lambda, too, counts from the
-    first. A redrive starts from zero, by an operator's decision.
+    The try began when the row was leased, which is what its `updated_at` says. The caller's own try
+    counts as an attempt if the target ran in it: Lambda, too, counts from the first. A redrive starts
+    from zero, by an operator's decision.
     """
     attempts = row.attempts
     if attempts == 0 and row.opened_at == row.captured_at:
