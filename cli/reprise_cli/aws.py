@@ -10,8 +10,10 @@ from botocore.config import Config
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_sqs import SQSClient
 
@@ -43,6 +45,18 @@ class Aws:
     def cloudformation(self) -> CloudFormationClient:
         """Return the client that reads the stack's outputs."""
         client: CloudFormationClient = self._make("cloudformation")
+        return client
+
+    @cached_property
+    def cloudwatch(self) -> CloudWatchClient:
+        """Return the client of dashboards and metrics."""
+        client: CloudWatchClient = self._make("cloudwatch")
+        return client
+
+    @cached_property
+    def s3(self) -> S3Client:
+        """Return the client of the bucket."""
+        client: S3Client = self._make("s3")
         return client
 
     @cached_property
