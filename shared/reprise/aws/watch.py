@@ -73,7 +73,7 @@ class StackWatch:
         names = [f"{self._stack}-{name}" for name in self._alarms]
         with store_errors("cloudwatch", "DescribeAlarms"):
             found = self._clients.cloudwatch.describe_alarms(
-                AlarmNames=names, AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+                AlarmNames=names, AlarmTypes=["MetricAlarm"]
             )
         return [
             Alarm(
@@ -81,7 +81,7 @@ class StackWatch:
                 state=str(alarm["StateValue"]),
                 reason=str(alarm.get("StateReason", "")),
             )
-            for alarm in [*found.get("MetricAlarms", []), *found.get("CompositeAlarms", [])]
+            for alarm in found.get("MetricAlarms", [])
         ]
 
     def filters_missing(self) -> int:

@@ -26,10 +26,12 @@ CORRECTIONS = (
     "move_tasks",
     "event_sources",
     "metrics",
+    "table_metrics",
     "alarms",
     "schedules",
     "tls",
     "batch_permissions",
+    "alarm_permissions",
 )
 
 
