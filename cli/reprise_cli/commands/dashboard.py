@@ -39,7 +39,7 @@ def dashboard(  # noqa: PLR0913 - one option a wish
     ] = False,
     png: Annotated[Path | None, typer.Option(help="Write a picture to this file, and end.")] = None,
     range_: Annotated[
-        str, typer.Option("--range", help="Of the picture: 15m, 1h, 3h, 12h, 1d, 3d.")
+        str, typer.Option("--range", help="Of the picture: 5m, 15m, 1h, 3h, 12h, 1d, 3d.")
     ] = DEFAULT_RANGE,
     period: Annotated[str, typer.Option(help="Of the picture: auto, 5s, 1m, ...")] = "auto",
     theme: Annotated[str, typer.Option(help="Of the picture: light or dark.")] = "light",

@@ -50,7 +50,7 @@ def demo(
                 outer.engine.stop()
     if is_kept:
         page = start_page(outer.engine.state_dir, url, outer.options.stack_name)
-        outer.out.show(f"the dashboard: {page}?range=15m&period=5s")
+        outer.out.show(f"the dashboard: {page}?range=5m&period=5s")
         outer.out.note("`reprise local down` stops page and engine")
     else:
         outer.out.note("the engine is stopped; `reprise demo --keep` leaves it for a look around")

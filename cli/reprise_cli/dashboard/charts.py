@@ -71,7 +71,7 @@ class Chart:
         """Return what the page draws."""
         problems = list(self.problems)
         metrics = {
-            row.id: Series(points=data.get(query, {}), metric=query.metric)
+            row.id: _series(query, data)
             for row in self.rows
             if (query := self._query(row)) is not None
         }
@@ -105,8 +105,13 @@ class Chart:
         self, search: Search, data: Mapping[Query, Mapping[int, float]]
     ) -> tuple[Series, ...]:
         queries = self.found.get(search.text, ())
-        series = [Series(points=data.get(query, {}), metric=query.metric) for query in queries]
-        named = [replace(one, label=default_label(one, series)) for one in series]
+        series = [_series(query, data) for query in queries]
+        named = [
+            replace(one, label=_found_label(one, search) or default_label(one, series))
+            if len(series) == 1
+            else replace(one, label=default_label(one, series))
+            for one in series
+        ]
         return tuple(sorted(named, key=lambda one: one.label))
 
     def _drawn(self, row: Row, value: Value, siblings: Sequence[Series]) -> list[dict[str, Any]]:
@@ -123,8 +128,8 @@ class Chart:
                 "label": self._label(row, series, siblings, is_one=len(several) == 1),
                 "color": row.color if len(several) == 1 else None,
                 "side": row.side,
-                "unit": unit_of(series.metric, row.stat),
-                "stat": row.stat,
+                "unit": unit_of(series.metric, series.stat),
+                "stat": series.stat,
                 "values": [series.points.get(at) for at in self.grid.instants],
             }
             for series in several
@@ -172,6 +177,16 @@ class Chart:
     def _axis(self, axis: Axis) -> dict[str, Any]:
         label = period_words(axis.label or "", self.grid.period_s)
         return {"label": label, "min": axis.min, "max": axis.max}
+
+
+def _series(query: Query, data: Mapping[Query, Mapping[int, float]]) -> Series:
+    return Series(points=data.get(query, {}), metric=query.metric, stat=query.stat)
+
+
+def _found_label(series: Series, search: Search) -> str:
+    """Return the dimension values that a search found, rather than asked for."""
+    values = [value for _, value in series.metric.dimensions] if series.metric else []
+    return " ".join(value for value in values if f'"{value}"' not in search.text)
 
 
 def plan_chart(

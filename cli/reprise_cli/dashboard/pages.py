@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from reprise_cli.dashboard.cloudwatch import CloudWatch
 from reprise_cli.dashboard.drawing import View, draw
@@ -25,6 +26,7 @@ _RANGE: Final = "range"
 _PERIOD: Final = "period"
 _AUTO: Final = "auto"
 _VARIABLE: Final = "var."
+_THIS_MACHINE: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class StackPages:
@@ -32,11 +34,12 @@ class StackPages:
 
     def __init__(self, reprise: App, name: str | None = None, *, shows_payload: bool) -> None:
         """Show this stack."""
-        self._reprise = reprise
         self._name = name or reprise.stack.name
         self._cloudwatch = CloudWatch(reprise.aws.cloudwatch)
+        endpoint_url = reprise.aws.cloudwatch.meta.endpoint_url
+        self._is_local = urlsplit(endpoint_url).hostname in _THIS_MACHINE
+        self._place = endpoint_url if self._is_local else f"AWS, {reprise.aws.region}"
         self._shows_payload = shows_payload
-        self._is_local = reprise.place.endpoint_url is not None
         # Clients are made in this thread; requests are served by others.
         self._reader = StoryReader(reprise)
 
@@ -74,7 +77,7 @@ class StackPages:
         )
         return draw(body, chosen, view, self._cloudwatch) | {
             "name": self._name,
-            "place": self._reprise.place.endpoint_url or f"AWS, {self._reprise.aws.region}",
+            "place": self._place,
             "range": range_name,
             "ranges": list(RANGES_S),
             "period": period_name,

@@ -8,6 +8,7 @@ from typing import Final
 from reprise_cli.dashboard.expression.values import Grid
 
 RANGES_S: Final = {
+    "5m": 300,
     "15m": 900,
     "1h": 3_600,
     "3h": 10_800,

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from reprise_cli.exits import CommandError, explain
 
@@ -93,12 +93,12 @@ def answer(pages: Pages, host: str, target: str, port: int) -> Answer:
     """
     if host not in {f"{HOST}:{port}", f"localhost:{port}"}:
         return _error(HTTPStatus.MISDIRECTED_REQUEST, "Host", f"{host!r} is not served here", "")
-    url = urlsplit(target)
-    name = "/calls/" if url.path.startswith(_CALLS) else url.path
+    path, _, query = target.partition("?")
+    name = _CALLS if path.startswith(_CALLS) else path
     if name in _ASSETS:
         return _asset(*_ASSETS[name])
     try:
-        document = _document(pages, url.path, url.query)
+        document = _document(pages, path, query)
     except Exception as error:  # noqa: BLE001 - one request must not end the server
         told = explain(error)
         if told is None:
@@ -106,7 +106,7 @@ def answer(pages: Pages, host: str, target: str, port: int) -> Answer:
             told = CommandError("page", "an error of ours", "The command's own output has it")
         return _error(HTTPStatus.BAD_GATEWAY, told.field, told.message, told.next_step)
     if document is None:
-        return _error(HTTPStatus.NOT_FOUND, "path", f"there is no {url.path!r}", "Go to /")
+        return _error(HTTPStatus.NOT_FOUND, "path", f"there is no {path!r}", "Go to /")
     return _json(HTTPStatus.OK, document)
 
 

@@ -4,6 +4,7 @@ import { clock, last, value } from "/assets/format.js";
 import { color, seriesColor } from "/assets/theme.js";
 import { make } from "/assets/widgets.js";
 
+const COUNTED = new Set(["Sum", "SampleCount"]);
 const SYNC = "reprise";
 const OFF_SCALE = 3; // A threshold farther above the data than this many times would flatten them.
 const LONGEST_GAP_S = 60; // Values farther apart are not joined by a line.
@@ -101,9 +102,9 @@ export class Chart {
     if (!stacked) return [times, ...series.map(({ values }) => values)];
     const shown = this.shown();
     const sums = times.map(() => 0);
-    const layers = series.map(({ values }, place) => {
-      if (!shown[place]) return values.map(() => null);
-      return values.map((each, at) => (sums[at] += each ?? 0));
+    const layers = series.map((_, place) => {
+      if (!shown[place]) return times.map(() => null);
+      return steady(series[place], times).map((each, at) => (sums[at] += each));
     });
     return [times, ...layers];
   }
@@ -132,6 +133,13 @@ export class Chart {
   isFar(line) {
     const most = this.most(line.side);
     return most > 0 && line.value > OFF_SCALE * most;
+  }
+
+  // Durations are cut at whole minutes and hours, and what is counted at whole numbers.
+  steps(side) {
+    if (this.unit(side) === "Seconds") return DURATION_STEPS;
+    const counts = this.widget.series.filter((each) => each.side === side).flatMap(({ values }) => values);
+    return counts.every((each) => each === null || Number.isInteger(each)) ? COUNT_STEPS : undefined;
   }
 
   range(side) {
@@ -167,7 +175,7 @@ export class Chart {
           ticks: { show: false },
           size: 50,
           space: 28,
-          incrs: this.unit(side) === "Seconds" ? DURATION_STEPS : undefined,
+          incrs: this.steps(side),
           // A tick that says its unit needs no label for it.
           label: this.unit(side) ? null : axes[side].label || null,
           labelSize: !this.unit(side) && axes[side].label ? 16 : 0,
@@ -183,8 +191,9 @@ export class Chart {
             label: each.label,
             scale: each.side,
             stroke,
-            width: stacked ? 1 : 2,
-            fill: stacked ? stroke + "B0" : undefined,
+            // A layer is its area: an outline would show layers of no height, too.
+            width: stacked ? 0 : 2,
+            fill: stacked ? stroke + "D8" : undefined,
             show: !this.hidden.has(each.label),
             points: { show: false, size: 5, filter: stacked ? () => null : lonely },
             spanGaps: false,
@@ -245,8 +254,11 @@ export class Chart {
     this.entries.forEach(({ number }, place) => {
       const series = this.widget.series[place];
       if (!series) return;
-      const shown = at === null ? last(series.values) : series.values[at];
-      number.textContent = value(shown, series.unit || this.unit(series.side));
+      const unit = series.unit || this.unit(series.side);
+      // Nobody points anywhere: counts say their total over the range, all else its last value.
+      const isTotal = at === null && COUNTED.has(series.stat);
+      const shown = at === null ? (isTotal ? total(series.values) : last(series.values)) : series.values[at];
+      number.textContent = (isTotal && shown !== null ? "Σ " : "") + value(shown, unit);
     });
     this.body.parentElement?.querySelector(".at")?.replaceChildren(at === null ? "" : clock(this.widget.times[at]));
   }
@@ -269,6 +281,8 @@ const DURATION_STEPS = [
   14400, 21600, 43200, 86400, 172800, 604800,
 ];
 
+const COUNT_STEPS = Array.from({ length: 12 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** power)).flat();
+
 function axisTimes(_, ticks, __, ___, step) {
   return ticks.map((tick) => {
     const at = new Date(tick * 1000);
@@ -277,6 +291,21 @@ function axisTimes(_, ticks, __, ___, step) {
     const time = at.toLocaleTimeString([], { ...parts, hourCycle: "h23" });
     return at.getHours() === 0 && at.getMinutes() === 0 && step >= 3600
       ? at.toLocaleDateString([], { month: "short", day: "numeric" }) : time;
+  });
+}
+
+function total(values) {
+  const known = values.filter((each) => each !== null);
+  return known.length ? known.reduce((sum, each) => sum + each, 0) : null;
+}
+
+// Values without holes, to be stacked: nothing counted is 0, and a gauge stays as it was for a while.
+function steady({ values, stat }, times) {
+  if (COUNTED.has(stat)) return values.map((each) => each ?? 0);
+  let [known, knownAt] = [0, -Infinity];
+  return values.map((each, at) => {
+    if (each !== null) [known, knownAt] = [each, times[at]];
+    return times[at] - knownAt <= LONGEST_GAP_S ? known : 0;
   });
 }
 

@@ -131,6 +131,7 @@ class Card {
   }
 
   show(widget) {
+    this.node.classList.toggle("clear", widget.background === "transparent");
     this.heading.textContent = widget.title ?? "";
     this.heading.parentElement.hidden = !widget.title;
     this.problem.hidden = !widget.problem || widget.type !== "metric";

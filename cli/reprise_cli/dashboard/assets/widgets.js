@@ -4,6 +4,8 @@
 import { last, value } from "/assets/format.js";
 import { seriesColor } from "/assets/theme.js";
 
+const SVG = "http://www.w3.org/2000/svg";
+
 export function make(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, given] of Object.entries(attributes)) {
@@ -27,9 +29,28 @@ export function numbers(body, widget) {
     const label = make("span", {}, series.label);
     const cell = make("div", { class: "number" }, number, label);
     cell.style.setProperty("--mark", seriesColor(series.color, place));
+    if (widget.sparkline) cell.append(sparkline(series.values));
     return cell;
   });
   body.replaceChildren(make("div", { class: "numbers" }, ...cells));
+}
+
+function sparkline(values) {
+  const [width, height] = [100, 24];
+  const known = [...values.entries()].filter(([, each]) => each !== null);
+  const most = Math.max(1e-9, ...known.map(([, each]) => each));
+  const points = known.map(([at, each]) => {
+    const x = (at * width) / Math.max(1, values.length - 1);
+    return `${x.toFixed(1)},${(height - 1 - ((height - 2) * Math.max(0, each)) / most).toFixed(1)}`;
+  });
+  const svg = document.createElementNS(SVG, "svg");
+  const line = document.createElementNS(SVG, "polyline");
+  for (const [name, given] of [["viewBox", `0 0 ${width} ${height}`], ["preserveAspectRatio", "none"], ["aria-hidden", "true"]]) {
+    svg.setAttribute(name, given);
+  }
+  line.setAttribute("points", points.join(" "));
+  svg.append(line);
+  return svg;
 }
 
 export function bars(body, widget) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -54,7 +55,7 @@ def _fill_one(series: Series, filler: Value | str, grid: Grid) -> Series:
         case _:
             refuse("FILL", "takes a number, a time series, REPEAT or LINEAR")
     points = {at: found[at] for at in grid.instants if at in found} | dict(known)
-    return Series(points=dict(sorted(points.items())), label=series.label, metric=series.metric)
+    return replace(series, points=dict(sorted(points.items())))
 
 
 def _repeated(points: Mapping[int, float], grid: Grid) -> dict[int, float]:

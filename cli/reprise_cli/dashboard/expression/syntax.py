@@ -63,12 +63,13 @@ class Negation:
 
 type Node = Number | Text | Name | Group | Call | Operation | Negation
 
+_END: Final = ""
 MAX_CHARS: Final = 4096
 """CloudWatch's own limit is 1,024 (2,048 in some places); nothing near ours is meant."""
 _MAX_DEPTH: Final = 60
 _TOKEN: Final = re.compile(
     r"""\s*(?:
-        (?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)
+        (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
       | (?P<name>[A-Za-z_]\w*)
       | (?P<text>'[^']*'|"[^"]*")
       | (?P<operator>&&|\|\||[<>=!]=|[-+*/^<>()\[\],])
@@ -97,7 +98,7 @@ def parse(text: str) -> Node:
         raise ExpressionError(msg)
     parser = _Parser(_tokens(text))
     node = parser.level(0)
-    parser.expect("end")
+    parser.expect(_END)
     return node
 
 
@@ -107,11 +108,12 @@ def _tokens(text: str) -> list[tuple[str, str]]:
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None or match.lastgroup is None:
-            msg = f"unexpected {text[position:].lstrip()[:1]!r} at character {position + 1}"
+            rest = text[position:].lstrip()
+            msg = f"unexpected {rest[:1]!r} at character {len(text) - len(rest) + 1}"
             raise ExpressionError(msg)
         tokens.append((match.lastgroup, match[match.lastgroup]))
         position = match.end()
-    return [*tokens, ("end", "end")]
+    return [*tokens, ("end", _END)]
 
 
 class _Parser:
@@ -139,7 +141,7 @@ class _Parser:
             ExpressionError: If another one stands there.
         """
         if self._peek() != wanted or self._kind() == "text":
-            msg = f"expected {wanted!r}, found {self._peek()!r}"
+            msg = f"expected {wanted or 'the end'!r}, found {self._peek() or 'the end'!r}"
             raise ExpressionError(msg)
         self._at += 1
 
@@ -173,7 +175,7 @@ class _Parser:
             case "operator", "[":
                 node = Group(self._list("]"))
             case _:
-                msg = f"expected a value, found {token!r}"
+                msg = f"expected a value, found {token or 'the end'!r}"
                 raise ExpressionError(msg)
         return node
 

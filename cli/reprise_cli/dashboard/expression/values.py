@@ -20,6 +20,8 @@ class Series:
     """Empty if nobody named it."""
     metric: MetricKey | None = None
     """The metric that it shows, if it is one."""
+    stat: str = ""
+    """By which statistic, then."""
 
     def mapped(self, change: Callable[[float], float | None]) -> Series:
         """Return the series with each value changed, and left out where that gives None."""
