@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DEAD_LETTERS: Final = "dead-letters"
 HOLDING: Final = "holding"
 WAITING: Final = frozenset({"waiting", "replay-stuck"})
-_RUNBOOKS: Final = {
+RUNBOOKS_OF: Final = {
     "capture-dead-letters": "capture-path",
     "capture-delivery-errors": "capture-path",
     "capture-delivery-throttled": "capture-path",
@@ -109,7 +109,7 @@ def _describe(
         summary = (
             f"{scene.stack}: {_WHAT.get(alarm.name, alarm.name)}.{who}{many} Reason: {reason}."
         )
-    runbook = _RUNBOOKS.get(alarm.name, alarm.name)
+    runbook = RUNBOOKS_OF.get(alarm.name, alarm.name)
     return kind(
         stack=scene.stack,
         incident=alarm.name,
