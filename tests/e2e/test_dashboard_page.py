@@ -104,7 +104,6 @@ def test_the_page_shows_what_the_ledger_says(
 
     # The last log lines of the functions are read after their last call.
     poll(shown, limit_s=20)
-    assert visit.legend("Backlog: calls") == {world.stack.chaos_target: "0"}
     assert visit.number("How many need a person?") == str(ledger["dead_lettered"])
     assert visit.blank_charts() == []
     assert visit.complaints == []
@@ -181,6 +180,15 @@ def test_a_calls_page_tells_its_story_without_its_payload(
     assert "no call 'nobody' is known" in visit.page.inner_text("#problem")
     assert all("502" in complaint for complaint in visit.complaints)
     assert visit.foreign() == []
+
+
+@pytest.mark.usefixtures("address")
+def test_the_board_shows_what_the_ledger_says(world: World) -> None:
+    ledger = ledger_counts(world)
+    lines = world.reprise("top", "--json").document["targets"]
+    (line,) = [line for line in lines if line["target"] == world.stack.chaos_target]
+    assert (line["state"], line["backlog"]) == ("flowing", 0)
+    assert line["dead_lettered"] == ledger["dead_lettered"]
 
 
 def test_a_picture_is_taken_without_a_page(world: World, browser: Browser, tmp_path: Path) -> None:

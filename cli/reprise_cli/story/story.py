@@ -95,7 +95,9 @@ def tell(row: Row, arrival: Arrival | None, bucket: str, now: datetime) -> Story
 def _steps(row: Row, arrival: Arrival | None, now: datetime) -> Iterator[Step]:
     yield Step(at=row.captured_at, what="captured", how="the caller got 202 and the id")
     if arrival is not None and arrival.at is not None:
-        yield Step(at=format_instant(arrival.at), what="in S3", how=arrival.url)
+        # S3 tells whole seconds, which can lie before the capture.
+        at = max(row.captured_at, format_instant(arrival.at))
+        yield Step(at=at, what="in S3", how=arrival.url)
     if row.unpacked_at is not None:
         yield Step(
             at=row.unpacked_at, what="unpacked", how="entered in the ledger and sent to replay"
