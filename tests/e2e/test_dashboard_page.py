@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import urllib.request
 import warnings
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,7 @@ import pytest
 
 from e2e.page import BROWSER, NARROW, WIDE, Visit, chromium, served_page
 from e2e.world import poll
+from reprise_cli.dashboard.detached import start_page, stop_page
 from reprise_cli.deploy import REPOSITORY
 
 if TYPE_CHECKING:
@@ -198,3 +201,20 @@ def test_a_picture_is_taken_without_a_page(world: World, browser: Browser, tmp_p
     assert done.code == 0, done.stderr
     assert path.read_bytes().startswith(b"\x89PNG")
     assert path.stat().st_size > 50_000
+
+
+def test_a_page_left_running_is_stopped_by_its_process_id(world: World, tmp_path: Path) -> None:
+    url = start_page(tmp_path, world.url, world.stack.name)
+    with urllib.request.urlopen(f"{url}api/dashboard?range=5m", timeout=20) as answer:  # noqa: S310 - our own page
+        assert json.load(answer)["name"] == world.stack.name
+    assert stop_page(tmp_path)
+    assert not stop_page(tmp_path)
+    poll(lambda: not is_open(url))
+
+
+def is_open(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=2).close()  # noqa: S310 - as above
+    except OSError:
+        return False
+    return True
