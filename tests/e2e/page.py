@@ -78,7 +78,7 @@ class Visit:
 
     def go(self, path: str = "/") -> None:
         self.page.goto(self.url.rstrip("/") + path)
-        self.page.wait_for_selector("main[aria-busy=false]")
+        self.page.wait_for_selector("main[aria-busy=false]", state="attached")
 
     def card(self, title: str) -> Locator:
         """Return the widget of this title; the period that it says does not matter."""

@@ -144,9 +144,10 @@ def test_range_period_refresh_theme_and_keys_work(browser: Browser, address: str
 
 def test_it_refreshes_by_itself(browser: Browser, address: str) -> None:
     visit = open_page(browser, address, WIDE)
+    visit.page.clock.install()
     visit.go("/?range=5m")
-    with visit.page.expect_response("**/api/dashboard*", timeout=15_000):
-        pass
+    with visit.page.expect_response("**/api/dashboard*"):
+        visit.page.clock.fast_forward(5_000)
     assert visit.complaints == []
 
 

@@ -21,6 +21,8 @@ GOOD: Final = "good"
 BAD: Final = "bad"
 WAIT: Final = "wait"
 PLAIN: Final = "plain"
+_SHORT_S: Final = 1.0
+"""Waits shorter than this are queues at work, and no step of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +107,10 @@ def _steps(row: Row, arrival: Arrival | None, now: datetime) -> Iterator[Step]:
     if row.opened_at != row.captured_at:
         yield Step(at=row.opened_at, what="redriven", how="an operator opened it again", kind=WAIT)
     yield from _refusals(row)
+    ready_at = row.unpacked_at
     for number, attempt in enumerate(row.history):
+        yield from _wait(ready_at, attempt.began_at, is_first=number == 0)
+        ready_at = attempt.at
         is_last = number == len(row.history) - 1
         yield _attempt(attempt, is_end=is_last and row.state in TERMINAL)
     yield from _end(row, now)
@@ -122,6 +127,16 @@ def _refusals(row: Row) -> Iterator[Step]:
         span = f", the last time {format_duration(length_s)} later"
     how = f"{times}{span}; the target did not run, and no attempt was spent"
     yield Step(at=row.first_refused_at, what="refused", how=how, kind=WAIT)
+
+
+def _wait(ready_at: str | None, began_at: str | None, *, is_first: bool) -> Iterator[Step]:
+    """Yield the time that a call was held back before an attempt, if it was."""
+    if ready_at is None or began_at is None:
+        return
+    waited_s = _seconds_between(ready_at, began_at)
+    if waited_s >= _SHORT_S:
+        why = "for its gate" if is_first else "for its backoff, and for its gate"
+        yield Step(at=ready_at, what="waited", how=f"{format_duration(waited_s)} {why}", kind=WAIT)
 
 
 def _attempt(attempt: Attempt, *, is_end: bool) -> Step:

@@ -62,7 +62,7 @@ export class Chart {
 
   entry(series, place) {
     const mark = make("i", {});
-    mark.style.background = seriesColor(series.color, place);
+    mark.style.background = seriesColor(series.color, place, series.label);
     const number = make("b", {});
     const button = make("button", { type: "button", "aria-pressed": "true" }, mark, series.label, " ", number);
     button.addEventListener("click", () => this.toggle(series.label, place));
@@ -186,7 +186,7 @@ export class Chart {
       series: [
         {},
         ...series.map((each, place) => {
-          const stroke = seriesColor(each.color, place);
+          const stroke = seriesColor(each.color, place, each.label);
           return {
             label: each.label,
             scale: each.side,

@@ -35,14 +35,17 @@ export function value(number, unit) {
   return plain(number);
 }
 
+const two = (number) => String(number).padStart(2, "0");
+
 export function clock(seconds) {
-  return new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  const at = new Date(seconds * 1000);
+  return [at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(":");
 }
 
 export function instant(text) {
   const at = new Date(text);
-  const milliseconds = String(at.getMilliseconds()).padStart(3, "0");
-  return `${at.toLocaleDateString()} ${clock(at.getTime() / 1000)}.${milliseconds}`;
+  const day = [at.getFullYear(), at.getMonth() + 1, at.getDate()].map(two).join("-");
+  return `${day} ${clock(at.getTime() / 1000)}.${String(at.getMilliseconds()).padStart(3, "0")}`;
 }
 
 export function last(values) {

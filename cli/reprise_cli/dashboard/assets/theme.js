@@ -31,9 +31,13 @@ const DARK = ["#56B4E9", "#E69F00", "#2BC59B", "#E79BC6", "#F0702A", "#8FB8FF", 
 // The body's own colours, from the same palette, where they would be too dark on a dark ground.
 const LIFTED = { "#0072B2": "#56B4E9", "#000000": "#E8E8E8", "#D55E00": "#F0702A", "#009E73": "#2BC59B" };
 
-export function seriesColor(stated, place) {
+// Places in the palette for what must not change its colour with its neighbours.
+const WORDS = { succeeded: 2, throttled: 3, function_error: 4, transient: 5, unknown: 6, permanent: 1, exhausted: 1, expired: 4 };
+
+export function seriesColor(stated, place, label) {
   const isDark = document.documentElement.dataset.theme === "dark";
   if (stated) return (isDark && LIFTED[stated.toUpperCase()]) || stated;
   const palette = isDark ? DARK : LIGHT;
-  return palette[place % palette.length];
+  const word = label.split(" ").find((each) => each in WORDS);
+  return palette[(word ? WORDS[word] : place) % palette.length];
 }

@@ -28,7 +28,7 @@ export function numbers(body, widget) {
     const number = make("strong", {}, value(last(series.values), series.unit || widget.axes.left.unit));
     const label = make("span", {}, series.label);
     const cell = make("div", { class: "number" }, number, label);
-    cell.style.setProperty("--mark", seriesColor(series.color, place));
+    cell.style.setProperty("--mark", seriesColor(series.color, place, series.label));
     if (widget.sparkline) cell.append(sparkline(series.values));
     return cell;
   });
@@ -59,7 +59,7 @@ export function bars(body, widget) {
   const rows = found.map(({ series, place, number }) => {
     const bar = make("i", {});
     bar.style.width = `${(100 * (number ?? 0)) / most}%`;
-    bar.style.background = seriesColor(series.color, place);
+    bar.style.background = seriesColor(series.color, place, series.label);
     return make(
       "tr", {},
       make("th", { scope: "row" }, series.label),

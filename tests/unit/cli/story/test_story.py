@@ -59,14 +59,17 @@ def test_a_call_that_succeeded_tells_every_step_in_order() -> None:
         ("", "captured"),
         ("+1m0s", "in S3"),
         ("+1m1s", "unpacked"),
+        ("+1m1s", "waited"),
         ("+1m2s", "refused"),
         ("+1m35s", "function error"),
+        ("+1m35s", "waited"),
         ("+2m10s", "succeeded"),
         ("+2m10s", "ended well"),
     ]
     story = story_of(row, arrival)
     assert story.result == '{"ok":true}'
-    how = {step.what: step.how for step in story.steps}
+    how = {step.what: step.how for step in reversed(story.steps)}
+    assert how["waited"] == "32.0s for its gate"
     assert how["refused"].startswith("3 times, the last time 30.0s later")
     assert how["function error"] == "Boom: it broke; took 2.0s"
 
