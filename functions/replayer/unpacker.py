@@ -64,6 +64,5 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         for record in event["Records"]
     ]
     again = _intake.run(notices, context.get_remaining_time_in_millis)
-    _bookkeeper.post()
-    _meter.flush()
+    _bookkeeper.finish()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}

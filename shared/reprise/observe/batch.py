@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from reprise.ports import Clock
     from reprise.telemetry import EmfMeter
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchObserver:
@@ -31,16 +34,21 @@ class BatchObserver:
     clock: Clock
 
     def finish(self, given_back: Iterable[str]) -> None:
-        """Say how things stand after a batch.
+        """Say how things stand after a batch; never raise: a batch must not come again for a number.
 
         Args:
             given_back: Bodies of the messages that must come again.
         """
+        try:
+            self._watch(given_back)
+        except Exception:  # noqa: BLE001 - see above
+            _log.exception("a batch was not watched to its end")
+        self.bookkeeper.finish()
+
+    def _watch(self, given_back: Iterable[str]) -> None:
         now = self.clock()
         for function, age_s in oldest_ages_s(given_back, now).items():
             self.meter.observe(metric.OLDEST_WAITING_AGE, age_s, target=function)
         for change in self.gates.report(self.meter, int(now.timestamp() * 1000)):
             self.herald.gate_changed(change, now)
-        self.bookkeeper.post()
         self.outbox.flush()
-        self.meter.flush()

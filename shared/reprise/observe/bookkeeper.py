@@ -24,6 +24,14 @@ class Bookkeeper:
     books: Books
     meter: EmfMeter
 
+    def finish(self) -> None:
+        """Post, then write what was measured; never raise: what was done must not be undone for a number."""
+        try:
+            self.post()
+            self.meter.flush()
+        except Exception:  # noqa: BLE001 - see above
+            _log.exception("measurements were lost")
+
     def post(self) -> None:
         """Add what the meter has gathered to the books, and gauge the backlog of the targets concerned.
 
