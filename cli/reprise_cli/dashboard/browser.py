@@ -18,7 +18,7 @@ BROWSER_VARIABLE: Final = "REPRISE_BROWSER"
 """Names the browser, where it is not found by its usual names."""
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _LIMIT_S: Final = 90
-_SETTLE_MS: Final = 15_000
+_SETTLE_MS: Final = 3_000
 """Page time until the picture is taken; it stands still while the page waits for the server."""
 QUIET_FLAGS: Final = (
     "--disable-gpu",
