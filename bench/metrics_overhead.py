@@ -99,7 +99,7 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
     from reprise.gate.keeper import GateKeeper  # noqa: PLC0415
     from reprise.observe.batch import BatchObserver  # noqa: PLC0415
     from reprise.observe.bookkeeper import Bookkeeper  # noqa: PLC0415
-    from reprise.observe.gates import WatchedGates  # noqa: PLC0415
+    from reprise.observe.gates import GateLog, WatchedGates  # noqa: PLC0415
     from reprise.policy.policy import read_policy_document  # noqa: PLC0415
     from reprise.stage.attempt import AttemptStage  # noqa: PLC0415
     from reprise.stage.replay import ReplayStage, Worker  # noqa: PLC0415
@@ -115,7 +115,8 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
     outbox = Outbox(InMemoryBus, meter=meter, monotonic=time.monotonic, has_successes=False)
     herald = Herald("reprise", outbox.add) if is_measured else SILENT
     store = GateTable(dynamodb, "ledger")
-    gates = WatchedGates(store)
+    log = GateLog()
+    gates = WatchedGates(store, log)
     objects, queue, ledger = InMemoryObjects(), InMemoryQueue(), LedgerTable(dynamodb, "ledger")
     stage = ReplayStage(
         attempts=AttemptStage(
@@ -148,7 +149,7 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
     observer = BatchObserver(
         meter=meter,
         bookkeeper=Bookkeeper(books=BooksTable(dynamodb, "ledger"), meter=meter),
-        gates=gates,
+        gates=log,
         herald=herald,
         outbox=outbox,
         clock=utc_now,

@@ -23,7 +23,7 @@ from reprise.events.outbox import Outbox
 from reprise.gate.keeper import GateKeeper
 from reprise.observe.batch import BatchObserver
 from reprise.observe.bookkeeper import Bookkeeper
-from reprise.observe.gates import WatchedGates
+from reprise.observe.gates import GateLog, WatchedGates
 from reprise.settings import ReplayerSettings
 from reprise.stage.attempt import AttemptStage
 from reprise.stage.replay import MARGIN_MS, Delivery, ReplayStage, Worker
@@ -43,7 +43,7 @@ _objects = S3Objects(cache(_clients.s3), _settings.bucket)
 _ledger = LedgerTable(_dynamodb, _settings.ledger_table)
 _queue = SqsQueue(_sqs, _settings.replay_queue_url)
 _draw = random.SystemRandom().random
-_gates = WatchedGates(GateTable(_dynamodb, _settings.ledger_table))
+_gate_log = GateLog()
 _outbox = Outbox(
     cache(lambda: EventBridgeBus(_clients.events(), _settings.event_bus)),
     meter=_meter,
@@ -71,7 +71,7 @@ _stage = ReplayStage(
         retention_days=_settings.retention_days,
     ),
     gates=GateKeeper(
-        store=_gates,
+        store=WatchedGates(GateTable(_dynamodb, _settings.ledger_table), _gate_log),
         clock=utc_now,
         probe_lease_s=_settings.call_timeout_s + MARGIN_MS // 1000,
     ),
@@ -86,7 +86,7 @@ _stage = ReplayStage(
 _observer = BatchObserver(
     meter=_meter,
     bookkeeper=Bookkeeper(books=BooksTable(_dynamodb, _settings.ledger_table), meter=_meter),
-    gates=_gates,
+    gates=_gate_log,
     herald=_herald,
     outbox=_outbox,
     clock=utc_now,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _RECENT_S: Final = 300
 """Metrics older than this say nothing of the present."""
 _MINUTE_S: Final = 60
-_MODES: Final = {level: mode.value for mode, level in LEVELS.items()}
+_MODES: Final = {level: mode for mode, level in LEVELS.items()}
 
 
 class Watch:

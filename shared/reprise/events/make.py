@@ -68,7 +68,7 @@ def replay_dead_lettered(stack: str, record: Record, row: Row, now: datetime) ->
 
 def gate_changed(stack: str, change: GateChange, now: datetime) -> GateChanged:
     """Return the event of a hold that began or ended."""
-    held = change.after if change.is_holding else change.before
+    held = change.after if change.is_holding or change.before is None else change.before
     since = from_ms(held.holding_since_ms)
     return GateChanged(
         stack=stack,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from reprise.events.herald import Herald
     from reprise.events.outbox import Outbox
     from reprise.observe.bookkeeper import Bookkeeper
-    from reprise.observe.gates import WatchedGates
+    from reprise.observe.gates import GateLog
     from reprise.ports import Clock
     from reprise.telemetry import EmfMeter
 
@@ -28,7 +28,7 @@ class BatchObserver:
 
     meter: EmfMeter
     bookkeeper: Bookkeeper
-    gates: WatchedGates
+    gates: GateLog
     herald: Herald
     outbox: Outbox
     clock: Clock

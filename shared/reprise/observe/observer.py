@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from reprise import metric
 from reprise.errors import StoreError
-from reprise.gate.state import Mode
 from reprise.observe.books import Book, Books
-from reprise.observe.gates import gauges
+from reprise.observe.gates import GateLike, gauges, is_holding
 from reprise.observe.incidents import Alarm, Scene, incidents
 from reprise.observe.label import labels, make_labeler
 from reprise.observe.look import Memory, drifted, remember, time_to_drain_s
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from reprise.events.outbox import EventBus
-    from reprise.ports import Clock, GateStore
+    from reprise.ports import Clock
     from reprise.telemetry import EmfMeter
 
 _log = logging.getLogger(__name__)
@@ -44,6 +43,17 @@ class Memories(Protocol):
 
     def save(self, memory: Memory) -> None:
         """Keep it."""
+
+
+class Gates(Protocol):
+    """Knows gates."""
+
+    def read(self, function: str) -> GateLike:
+        """Return how a gate stands; a new one flows.
+
+        Raises:
+            StoreError: If it cannot be known.
+        """
 
 
 class Watch(Protocol):
@@ -74,7 +84,7 @@ class Observer:
     stack: str
     targets: tuple[str, ...]
     books: Books
-    gates: GateStore
+    gates: Gates
     replay_queue: Depth
     capture_queue: Depth
     dead_letters: Depth
@@ -146,6 +156,6 @@ class Observer:
             state = self.gates.read(function)
             for name, value in gauges(state, int(at_s * 1000)):
                 self.meter.gauge(name, value, label=label(function))
-            if state.mode is not Mode.FLOWING:
+            if is_holding(state):
                 held_s[function] = max(0.0, at_s - state.holding_since_ms / 1000)
         return held_s

@@ -13,9 +13,9 @@ from reprise.gate.state import GateState, Mode
 from reprise.observe.batch import BatchObserver
 from reprise.observe.bookkeeper import Bookkeeper
 from reprise.observe.books import Book
-from reprise.observe.gates import WatchedGates
+from reprise.observe.gates import GateLog
 from reprise.telemetry import EmfMeter
-from reprise.testing import FakeClock, InMemoryBooks, InMemoryBus, InMemoryGates
+from reprise.testing import FakeClock, InMemoryBooks, InMemoryBus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Rig:
     meter: EmfMeter = field(default_factory=lambda: EmfMeter(stack="shop", targets=(ORDERS,)))
     books: InMemoryBooks = field(default_factory=InMemoryBooks)
-    gates: WatchedGates = field(default_factory=lambda: WatchedGates(InMemoryGates()))
+    gates: GateLog = field(default_factory=GateLog)
     bus: InMemoryBus = field(default_factory=InMemoryBus)
     clock: FakeClock = field(default_factory=FakeClock)
 
@@ -58,9 +58,9 @@ def test_a_batch_ends_in_gauges_books_and_events(capsys: pytest.CaptureFixture[s
     rig, pipeline = Rig(), Pipeline()
     (message,) = pipeline.captured_messages(call())
     rig.clock.advance(40)
-    rig.gates.read(ORDERS)
     since_ms = int(rig.clock().timestamp() * 1000) - 5000
-    rig.gates.write(ORDERS, GateState(mode=Mode.HOLDING, holding_since_ms=since_ms))
+    held = GateState(mode=Mode.HOLDING, holding_since_ms=since_ms)
+    rig.gates.saw(ORDERS, held, is_ours=True)
     rig.meter.count(metric.RECORDED, 3, target=ORDERS)
     rig.observer().finish([message.body])
     found = written(capsys)
@@ -78,8 +78,7 @@ def test_an_event_that_is_lost_is_counted_in_the_same_batch(
 ) -> None:
     rig = Rig()
     rig.bus.faults.fail("put")
-    rig.gates.read(ORDERS)
-    rig.gates.write(ORDERS, GateState(mode=Mode.HOLDING, holding_since_ms=1))
+    rig.gates.saw(ORDERS, GateState(mode=Mode.HOLDING, holding_since_ms=1), is_ours=True)
     rig.observer().finish([])
     assert written(capsys)[metric.EVENTS_FAILED] == [1]
 
