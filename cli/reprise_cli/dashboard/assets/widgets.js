@@ -82,6 +82,7 @@ export function table(body, widget) {
 }
 
 const CLASSES = { OK: "ok", ALARM: "firing" };
+const STATES = { INSUFFICIENT_DATA: "no data" };
 const SIGNS = { OK: "✓", ALARM: "!", INSUFFICIENT_DATA: "…" };
 
 export function alarms(body, widget, prefix) {
@@ -90,7 +91,7 @@ export function alarms(body, widget, prefix) {
       "li", { class: CLASSES[alarm.state] ?? "", title: `${alarm.name}: ${alarm.reason}` },
       make("b", { "aria-hidden": "true" }, SIGNS[alarm.state] ?? "?"),
       make("span", {}, alarm.name.startsWith(prefix) ? alarm.name.slice(prefix.length) : alarm.name),
-      make("small", { class: alarm.state in CLASSES ? "unseen" : "" }, alarm.state.replace("_", " ").toLowerCase()),
+      make("small", { class: alarm.state in CLASSES ? "unseen" : "" }, STATES[alarm.state] ?? alarm.state.toLowerCase()),
     ),
   );
   body.replaceChildren(make("ul", { class: "alarms" }, ...cells));
