@@ -35,7 +35,8 @@ def make_logger() -> Logger:
     # Lambda's root logger shows INFO, and botocore tells at INFO where it found its credentials.
     logging.getLogger("botocore").setLevel(logging.WARNING)
     logger = Logger(logger_name="reprise", log_uncaught_exceptions=False)
-    for handler in logging.getLogger("reprise").handlers:
+    # The runtime's own handler is the root logger's: it writes the lines of this package as JSON.
+    for handler in logging.getLogger().handlers:
         if not any(isinstance(each, CallFilter) for each in handler.filters):
             handler.addFilter(CallFilter())
     return logger

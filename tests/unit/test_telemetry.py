@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -161,18 +160,30 @@ def test_the_logger_writes_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert "call_id" not in document
 
 
-def test_every_line_about_a_call_names_it_and_its_target(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    make_logger()
-    for handler in logging.getLogger("reprise").handlers:
-        assert isinstance(handler, logging.StreamHandler)
-        handler.setStream(sys.stdout)  # an earlier test's logger lives as long as the process
-    with about_call("id-1", ORDERS):
-        logging.getLogger("reprise.aws.queue").warning("message was not accepted")
-        logging.getLogger("reprise.stage").warning("other", extra={"call_id": "id-2"})
-    logging.getLogger("reprise.stage").warning("afterwards")
-    named, own, after = lines(capsys)
+def test_every_line_about_a_call_names_it_and_its_target() -> None:
+    class Keeper(logging.Handler):
+        """Stands for the runtime's own handler, which is there before ours is imported."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.kept: list[dict[str, Any]] = []
+
+        def emit(self, record: logging.LogRecord) -> None:
+            self.kept.append(record.__dict__)
+
+    keeper = Keeper()
+    logging.getLogger().addHandler(keeper)
+    try:
+        make_logger()
+        make_logger()
+        with about_call("id-1", ORDERS):
+            logging.getLogger("reprise.aws.queue").warning("message was not accepted")
+            logging.getLogger("reprise.stage").warning("other", extra={"call_id": "id-2"})
+        logging.getLogger("reprise.stage").warning("afterwards")
+    finally:
+        logging.getLogger().removeHandler(keeper)
+    named, own, after = keeper.kept
     assert (named["call_id"], named["target"]) == ("id-1", ORDERS)
     assert own["call_id"] == "id-2"
     assert "call_id" not in after
+    assert len(keeper.filters) == 1
