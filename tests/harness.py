@@ -6,9 +6,11 @@ import gzip
 import json
 from dataclasses import dataclass, field
 from random import Random
+from typing import TYPE_CHECKING
 
 from reprise.call.request import CallRequest
 from reprise.call.target import Target
+from reprise.events.herald import Herald
 from reprise.gate.keeper import GateKeeper
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.policy.policy import read_policy_document
@@ -33,6 +35,9 @@ from reprise.testing import (
     InMemoryObjects,
     InMemoryQueue,
 )
+
+if TYPE_CHECKING:
+    from reprise.events.event import Event
 
 ACCOUNT = "123456789012"
 ORDERS = f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:orders"
@@ -125,6 +130,7 @@ class Pipeline:
     dead_letters: InMemoryQueue = field(default_factory=InMemoryQueue)
     keys: FakeKeys = field(default_factory=lambda: FakeKeys(KEYS))
     lines: list[str] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     targets: tuple[str, ...] = (ORDERS, MAIL)
     _serial: int = 0
 
@@ -189,6 +195,7 @@ class Pipeline:
                     dead_letters=self.dead_letters,
                     clock=self.clock,
                     meter=self.meter,
+                    herald=Herald("shop", self.events.append),
                 ),
                 clock=self.clock,
                 draw=lambda: self.draw,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
@@ -46,15 +47,21 @@ class Aws:
         return client
 
     @cached_property
-    def dynamodb(self) -> DynamoDBClient:
-        """Return the client of ledger and receipts."""
-        client: DynamoDBClient = self._make("dynamodb")
+    def cloudwatch(self) -> CloudWatchClient:
+        """Return the client of dashboards and metrics."""
+        client: CloudWatchClient = self._make("cloudwatch")
         return client
 
     @cached_property
     def s3(self) -> S3Client:
-        """Return the client that reads objects."""
+        """Return the client of the bucket."""
         client: S3Client = self._make("s3")
+        return client
+
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        """Return the client of ledger and receipts."""
+        client: DynamoDBClient = self._make("dynamodb")
         return client
 
     @cached_property

@@ -61,7 +61,8 @@ class Stack:
     @property
     def own_functions(self) -> frozenset[str]:
         """Return the pipeline's own functions, which no chaos test may hold."""
-        return frozenset({self.invoker, self.unpacker, self.replayer})
+        observer = f"{self.name}-observer"
+        return frozenset({self.invoker, self.unpacker, self.replayer, observer})
 
 
 def read_stack(client: CloudFormationClient, name: str, region: str) -> Stack:

@@ -7,11 +7,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from reprise import cold_start
+from reprise.aws.books_table import BooksTable
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.objects import S3Objects
 from reprise.aws.queue import SqsQueue
 from reprise.aws.secret import SecretKeys
 from reprise.aws.session import Clients
+from reprise.observe.bookkeeper import Bookkeeper
 from reprise.settings import UnpackerSettings
 from reprise.stage.intake import Intake, Notice
 from reprise.stage.unpack import UnpackStage
@@ -25,13 +27,14 @@ make_logger()
 _settings = UnpackerSettings.from_env(os.environ)
 _clients = Clients()
 _meter = EmfMeter()
-_s3, _sqs = _clients.s3(), _clients.sqs()
+_s3, _sqs, _dynamodb = _clients.s3(), _clients.sqs(), _clients.dynamodb()
+_bookkeeper = Bookkeeper(books=BooksTable(_dynamodb, _settings.ledger_table), meter=_meter)
 _objects = S3Objects(lambda: _s3, _settings.bucket)
 _intake = Intake(
     stage=UnpackStage(
         objects=_objects,
         keys=SecretKeys(cache(_clients.secrets), _settings.mac_secret_arn),
-        ledger=LedgerTable(_clients.dynamodb(), _settings.ledger_table),
+        ledger=LedgerTable(_dynamodb, _settings.ledger_table),
         replay_queue=SqsQueue(_sqs, _settings.replay_queue_url),
         capture_queue=SqsQueue(_sqs, _settings.capture_queue_url),
         clock=utc_now,
@@ -61,5 +64,5 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         for record in event["Records"]
     ]
     again = _intake.run(notices, context.get_remaining_time_in_millis)
-    _meter.flush()
+    _bookkeeper.finish()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}

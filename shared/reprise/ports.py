@@ -27,6 +27,8 @@ class Reply:
     payload: bytes = b""
     """The target's own reply, unaltered; empty if there was none."""
     executed_version: str | None = None
+    took_ms: float = 0.0
+    """How long the request took, answer included."""
 
 
 class Clock(Protocol):
@@ -58,17 +60,30 @@ class LineSink(Protocol):
 
 
 class Meter(Protocol):
-    """Counts what happens."""
+    """Counts what happens, and measures."""
 
-    def count(self, name: str, value: int = 1) -> None:
-        """Add to a metric of `reprise.metric`."""
+    def count(
+        self,
+        name: str,
+        value: int = 1,
+        *,
+        target: str | None = None,
+        reason: str | None = None,
+        outcome: str | None = None,
+    ) -> None:
+        """Add to a metric of `reprise.metric`; the target is a function ARN."""
+
+    def observe(self, name: str, value: float, *, target: str | None = None) -> None:
+        """Keep one value of a metric of `reprise.metric`, in the metric's unit."""
 
 
 class Functions(Protocol):
     """Invokes functions."""
 
-    def invoke(self, target: Target, payload: bytes, client_context: str | None) -> Reply:
-        """Invoke once, synchronously; never raise for how it ends."""
+    def invoke(
+        self, target: Target, payload: bytes, client_context: str | None, trace: str | None = None
+    ) -> Reply:
+        """Invoke once, synchronously, as part of an X-Ray trace; never raise for how it ends."""
 
 
 class KeySource(Protocol):

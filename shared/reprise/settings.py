@@ -96,6 +96,11 @@ class ReplayerSettings:
     dead_letter_queue_url: str
     call_timeout_s: int
     retention_days: int
+    stack: str
+    event_bus: str
+    """Name or ARN of the bus that events go to."""
+    has_success_events: bool
+    """Whether each success is an event, too."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> ReplayerSettings:
@@ -113,7 +118,60 @@ class ReplayerSettings:
             dead_letter_queue_url=_text(env, "REPRISE_DEAD_LETTER_QUEUE_URL"),
             call_timeout_s=_number(env, "REPRISE_CALL_TIMEOUT_S"),
             retention_days=_number(env, "REPRISE_RETENTION_DAYS"),
+            stack=_stack(env),
+            event_bus=_event_bus(env),
+            has_success_events=env.get("REPRISE_SUCCESS_EVENTS") == "true",
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObserverSettings:
+    """Settings of the observer."""
+
+    stack: str
+    targets: tuple[str, ...]
+    bucket: str
+    ledger_table: str
+    capture_queue_url: str
+    replay_queue_url: str
+    dead_letter_queue_url: str
+    log_groups: tuple[str, ...]
+    """Log groups that capture lines come from."""
+    alarms: tuple[str, ...]
+    """Names of the alarms that are incidents."""
+    event_bus: str
+    dashboard_url: str
+    runbook_url: str
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> ObserverSettings:
+        """Read the settings.
+
+        Raises:
+            SettingsError: Naming the variable that is missing or malformed.
+        """
+        return cls(
+            stack=_stack(env),
+            targets=_list(env, "REPRISE_TARGETS"),
+            bucket=_text(env, "REPRISE_BUCKET"),
+            ledger_table=_text(env, "REPRISE_LEDGER_TABLE"),
+            capture_queue_url=_text(env, "REPRISE_CAPTURE_QUEUE_URL"),
+            replay_queue_url=_text(env, "REPRISE_REPLAY_QUEUE_URL"),
+            dead_letter_queue_url=_text(env, "REPRISE_DEAD_LETTER_QUEUE_URL"),
+            log_groups=_list(env, "REPRISE_LOG_GROUPS"),
+            alarms=_list(env, "REPRISE_ALARMS"),
+            event_bus=_event_bus(env),
+            dashboard_url=_text(env, "REPRISE_DASHBOARD_URL"),
+            runbook_url=_text(env, "REPRISE_RUNBOOK_URL"),
+        )
+
+
+def _stack(env: Mapping[str, str]) -> str:
+    return env.get("REPRISE_STACK") or "reprise"
+
+
+def _event_bus(env: Mapping[str, str]) -> str:
+    return env.get("REPRISE_EVENT_BUS") or "default"
 
 
 def _text(env: Mapping[str, str], name: str) -> str:

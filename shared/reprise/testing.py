@@ -15,6 +15,8 @@ from reprise.gate.state import GateState
 from reprise.instant import format_instant
 from reprise.ledger.row import REDRIVE_KEEPS_S, Attempt, Row
 from reprise.ledger.states import LedgerEvent, State, result, sources
+from reprise.observe.books import Book
+from reprise.observe.measured import Measured
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.ports import Lease, OutMessage, Reply
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from reprise.call.target import Target
+    from reprise.events.event import Event
     from reprise.policy.policy import PolicyBook
     from reprise.record.mac import MacKeys
 
@@ -75,10 +78,26 @@ class FakeMeter:
     def __init__(self) -> None:
         """Start at zero."""
         self.counts: Counter[str] = Counter()
+        self.measured: Counter[Measured] = Counter()
+        """The same by target's ARN, reason and outcome."""
+        self.values: list[tuple[Measured, float]] = []
 
-    def count(self, name: str, value: int = 1) -> None:
+    def count(
+        self,
+        name: str,
+        value: int = 1,
+        *,
+        target: str | None = None,
+        reason: str | None = None,
+        outcome: str | None = None,
+    ) -> None:
         """Add to a metric."""
         self.counts[name] += value
+        self.measured[Measured(name, target, reason, outcome)] += value
+
+    def observe(self, name: str, value: float, *, target: str | None = None) -> None:
+        """Keep a value."""
+        self.values.append((Measured(name, target), value))
 
 
 @dataclass(slots=True)
@@ -90,9 +109,15 @@ class FakeFunctions:
     """Takes the place of the script."""
     invoked: list[tuple[Target, bytes, str | None]] = field(default_factory=list)
 
-    def invoke(self, target: Target, payload: bytes, client_context: str | None) -> Reply:
+    traces: list[str | None] = field(default_factory=list)
+    """The trace of each, in the same order."""
+
+    def invoke(
+        self, target: Target, payload: bytes, client_context: str | None, trace: str | None = None
+    ) -> Reply:
         """Invoke once."""
         self.invoked.append((target, payload, client_context))
+        self.traces.append(trace)
         if self.answer is not None:
             return self.answer(target, payload)
         return self.script.pop(0) if self.script else SUCCEEDED
@@ -284,3 +309,50 @@ class InMemoryGates:
         self.states[function] = after
         self.writes += 1
         return None
+
+
+@dataclass(slots=True)
+class InMemoryBooks:
+    """Books of the backlog."""
+
+    kept: dict[str, Book] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
+
+    def add(self, label: str, change: Book) -> Book:
+        """Add to a book, and return it as it is then."""
+        self.faults.check("add")
+        old = self.kept.get(label, Book())
+        dead = Counter(old.dead) + Counter(change.dead)
+        self.kept[label] = Book(
+            known=old.known + change.known, ended=old.ended + change.ended, dead=dict(dead)
+        )
+        return self.kept[label]
+
+    def read(self, labels: Sequence[str]) -> Mapping[str, Book]:
+        """Return the books that there are."""
+        self.faults.check("read")
+        return {label: self.kept[label] for label in labels if label in self.kept}
+
+    def close(self, label: str, book: Book) -> bool:
+        """Say that nothing is open; False if the book has changed since it was read."""
+        self.faults.check("close")
+        if self.kept.get(label) != book:
+            return False
+        self.kept[label] = replace(book, ended=book.known)
+        return True
+
+
+@dataclass(slots=True)
+class InMemoryBus:
+    """An event bus."""
+
+    sent: list[Event] = field(default_factory=list)
+    faults: Faults = field(default_factory=Faults)
+    refuses: int = 0
+    """How many events of each request it does not take."""
+
+    def put(self, events: Sequence[Event]) -> int:
+        """Send events, and return how many were not taken."""
+        self.faults.check("put")
+        self.sent.extend(events[self.refuses :])
+        return min(self.refuses, len(events))

@@ -52,6 +52,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         engine.stop()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def inbox(world: World) -> str:
+    """Hear of incidents from the start; return the queue that they come to."""
+    return world.subscribe(f"{STACK_NAME}-incidents")
+
+
 @pytest.fixture
 def guest(world: World) -> Iterator[str]:
     """Deploy a target of this test's own."""

@@ -190,6 +190,29 @@ class World:
 
         return poll(rows, limit_s=limit_s)
 
+    # --- operators ---
+
+    def subscribe(self, topic: str) -> str:
+        """Return the address of a queue that gets a topic's messages as they are."""
+        queue = f"arn:aws:sqs:us-east-1:000000000000:{topic}-inbox"
+        arn = f"arn:aws:sns:us-east-1:000000000000:{topic}"
+        allow = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": queue,
+            "Condition": {"ArnEquals": {"aws:SourceArn": arn}},
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+        url = self.sqs.create_queue(QueueName=f"{topic}-inbox", Attributes={"Policy": policy})
+        self.client("sns").subscribe(
+            TopicArn=arn,
+            Protocol="sqs",
+            Endpoint=queue,
+            Attributes={"RawMessageDelivery": "true"},
+        )
+        return str(url["QueueUrl"])
+
     # --- engine ---
 
     def admin(self, method: str, path: str, body: object = None) -> dict[str, Any]:

@@ -23,6 +23,7 @@ FOLDERS = {
     "invoker": (BUILD / "Invoker" / "InvokerFunction", "invoker"),
     "unpacker": (BUILD / "Replay" / "UnpackerFunction", "replayer"),
     "replayer": (BUILD / "Replay" / "ReplayerFunction", "replayer"),
+    "observer": (BUILD / "Observability" / "ObserverFunction", "replayer"),
     "chaos-target": (BUILD / "Chaos" / "ChaosTargetFunction", "chaos_target"),
 }
 #: Bit 0: the hash decides. Bit 1, not set: nobody looks. PEP 552.

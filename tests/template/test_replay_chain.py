@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 
 from reprise.policy.policy import read_policy_document
-from reprise.settings import CallerSettings, ReplayerSettings, UnpackerSettings
+from reprise.settings import (
+    CallerSettings,
+    ObserverSettings,
+    ReplayerSettings,
+    UnpackerSettings,
+)
 from template.conftest import TARGET
 from template.deployment import Deployment, Resource
 
@@ -45,6 +50,18 @@ ENVIRONMENTS = {
         "REPRISE_DEAD_LETTER_QUEUE_URL",
         "REPRISE_CALL_TIMEOUT_S",
         "REPRISE_RETENTION_DAYS",
+        "REPRISE_EVENT_BUS",
+        "REPRISE_SUCCESS_EVENTS",
+    },
+    "observer": COMMON - {"REPRISE_TRACE"}
+    | {
+        "REPRISE_CAPTURE_QUEUE_URL",
+        "REPRISE_REPLAY_QUEUE_URL",
+        "REPRISE_DEAD_LETTER_QUEUE_URL",
+        "REPRISE_LOG_GROUPS",
+        "REPRISE_ALARMS",
+        "REPRISE_DASHBOARD_URL",
+        "REPRISE_RUNBOOK_URL",
     },
     "chaos-target": {"REPRISE_RECEIPTS_TABLE"},
 }
@@ -75,7 +92,10 @@ def test_settings_are_what_the_package_reads(full: Deployment) -> None:
     caller = CallerSettings.from_env(full.environment("invoker"))
     unpacker = UnpackerSettings.from_env(full.environment("unpacker"))
     replayer = ReplayerSettings.from_env(full.environment("replayer"))
-    assert caller.targets == unpacker.targets == replayer.targets
+    observer = ObserverSettings.from_env(full.environment("observer"))
+    assert caller.targets == unpacker.targets == replayer.targets == observer.targets
+    assert set(observer.log_groups) == unpacker.log_groups
+    assert len(observer.alarms) <= 100, "DescribeAlarms takes no more names"
     assert TARGET in caller.targets
     assert caller.status_url == "reprise://reprise/calls/{id}"
     assert caller.ledger_table == replayer.ledger_table == "reprise-ledger"
@@ -175,7 +195,7 @@ def test_alarms_watch_both_dead_letter_queues_and_the_delivery(plain: Deployment
     watched = {
         (alarm.properties["MetricName"], dimension["Value"])
         for alarm in plain.resources("AWS::CloudWatch::Alarm").values()
-        for dimension in alarm.properties["Dimensions"]
+        for dimension in alarm.properties.get("Dimensions", [])
     }
     queues = {
         queue.properties["QueueName"]
@@ -195,6 +215,14 @@ def test_alarms_watch_both_dead_letter_queues_and_the_delivery(plain: Deployment
 def test_alarms_notify_the_topic_when_there_is_one(plain: Deployment, full: Deployment) -> None:
     topic = "arn:aws:sns:eu-west-1:111122223333:alarms"
     for alarm in full.resources("AWS::CloudWatch::Alarm").values():
-        assert alarm.properties["AlarmActions"] == [topic]
+        assert topic in actions_of(alarm)
     for alarm in plain.resources("AWS::CloudWatch::Alarm").values():
-        assert "AlarmActions" not in alarm.properties
+        # The observer cannot tell of itself.
+        own = [plain.outputs["IncidentTopicArn"]] if "observer" in alarm.ref else []
+        assert actions_of(alarm) == own
+
+
+def actions_of(alarm: Resource) -> list[str]:
+    """Return whom an alarm tells that it is one; silence shows as insufficient data."""
+    kinds = ("AlarmActions", "InsufficientDataActions")
+    return [action for kind in kinds for action in alarm.properties.get(kind, [])]

@@ -12,8 +12,8 @@ from template.conftest import TARGET
 from template.deployment import Deployment, Place
 from template.templates import strings
 
-FUNCTIONS = ("invoker", "unpacker", "replayer", "chaos-target")
-_SERVICES = ("lambda", "logs", "firehose", "s3", "scheduler")
+FUNCTIONS = ("invoker", "unpacker", "replayer", "observer", "chaos-target")
+_SERVICES = ("lambda", "logs", "firehose", "s3", "scheduler", "events", "cloudwatch")
 
 #: What each function may do, but for logs, keys and traces.
 ACTIONS = {
@@ -52,10 +52,22 @@ ACTIONS = {
         "dynamodb:PutItem": "table/reprise-ledger",
         "dynamodb:UpdateItem": "table/reprise-ledger",
         "ssm:GetParameter": "parameter/reprise/reprise/policy",
+        "events:PutEvents": "event-bus/default",
+    },
+    "observer": {
+        "dynamodb:BatchGetItem": "table/reprise-ledger",
+        "dynamodb:GetItem": "table/reprise-ledger",
+        "dynamodb:PutItem": "table/reprise-ledger",
+        "dynamodb:UpdateItem": "table/reprise-ledger",
+        "sqs:GetQueueAttributes": ":reprise-dead-letter",
+        "s3:ListBucket": ":reprise-111122223333-eu-west-1",
+        "cloudwatch:DescribeAlarms": "alarm:*",
+        "logs:DescribeSubscriptionFilters": "log-group:/reprise/reprise/capture",
+        "events:PutEvents": "event-bus/default",
     },
     "chaos-target": {"dynamodb:PutItem": "table/reprise-receipts"},
 }
-COMMON = ("logs:", "kms:", "xray:")
+COMMON = ("logs:CreateLogStream", "logs:PutLogEvents", "kms:", "xray:")
 
 
 def listed(value: str | list[str]) -> list[str]:
@@ -196,11 +208,12 @@ def test_everything_that_holds_calls_is_encrypted_with_the_users_key(full: Deplo
         "AWS::KinesisFirehose::DeliveryStream",
         "AWS::Logs::LogGroup",
         "AWS::S3::Bucket",
+        "AWS::SNS::Topic",
         "AWS::SQS::Queue",
         "AWS::SecretsManager::Secret",
     }
     resources = [r for r in full.resources().values() if r.type in encryptable]
-    assert len(resources) == 2 + 1 + 5 + 1 + 4 + 1
+    assert len(resources) == 2 + 1 + 6 + 1 + 4 + 1 + 1
     for resource in resources:
         assert full.parameters["KmsKeyArn"] in list(strings(dict(resource.properties)))
 

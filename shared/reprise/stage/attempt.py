@@ -12,6 +12,7 @@ from reprise.errors import ObjectMissingError, PayloadError, StoreError
 from reprise.instant import format_instant, parse_instant
 from reprise.ledger.row import Attempt, Row, extend
 from reprise.ledger.states import TERMINAL, State
+from reprise.observe.tally import count_delivery, count_reply
 from reprise.outcome.classify import shorten
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.policy.decision import (
@@ -81,10 +82,12 @@ class AttemptStage:
         row = lease.before
         if row is None:
             return GiveBack(wait_s=STORE_WAIT_S)
+        count_delivery(self.settler.meter, lease, row)
         if not lease.granted:
             return self._refused(message, row, now)
         if row.state is State.LEASED:
             return self._conclude(message, row, policy, owner, _LEASE_EXPIRED)
+        row = replace(row, updated_at=format_instant(now))
         if now >= _expires_at(message, row, policy):
             why = "older than its policy's max_age_s or its caller's NotAfter allows"
             return self._carry_out(
@@ -129,7 +132,8 @@ class AttemptStage:
                 kind=OutcomeKind.TRANSIENT, code=f"Payload{error.code}", message=shorten(str(error))
             )
             return self._conclude(message, row, policy, owner, unread)
-        reply = self.functions.invoke(record.target, payload, context_for_replay(record))
+        context = context_for_replay(record)
+        reply = self.functions.invoke(record.target, payload, context, record.trace)
         return self._conclude(message, row, policy, owner, reply.outcome, reply)
 
     def _conclude(
@@ -153,6 +157,7 @@ class AttemptStage:
             expires_at=_expires_at(message, row, policy),
         )
         decision = decide(outcome, standing, policy, now=now, draw=self.draw())
+        count_reply(self.settler.meter, row, reply)
         return self._carry_out(decision, message, counted, owner, reply)
 
     def _carry_out(
@@ -169,15 +174,20 @@ class AttemptStage:
 def count_attempt(row: Row, captured: Outcome, outcome: Outcome, now: datetime) -> Row:
     """Return the row with one more try counted; throttles are counted and not kept.
 
-    The caller's own try counts as an attempt if the target ran in it: Lambda, too, counts from the
-    first. A redrive starts from zero, by an operator's decision.
+    The try began when the row was leased, which is what its `updated_at` says. The caller's own try
+    counts as an attempt if the target ran in it: Lambda, too, counts from the first. A redrive starts
+    from zero, by an operator's decision.
     """
     attempts = row.attempts
     if attempts == 0 and row.opened_at == row.captured_at:
         attempts = int(captured.kind in COUNTED)
-    history = row.history
+    history, ended_at = row.history, format_instant(now)
     if outcome.kind is not OutcomeKind.THROTTLED:
-        history = extend(history, Attempt(at=format_instant(now), outcome=outcome))
+        attempt = Attempt(at=ended_at, began_at=row.updated_at, outcome=outcome)
+        history = extend(history, attempt)
+    if outcome.kind in _REFUSED:
+        first_at = row.first_refused_at if row.refusals else ended_at
+        row = replace(row, first_refused_at=first_at, last_refused_at=ended_at)
     return replace(
         row,
         attempts=attempts + int(outcome.kind in COUNTED),

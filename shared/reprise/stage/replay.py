@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from reprise import metric
 from reprise.errors import BadRecordError, PolicyError, StoreError
 from reprise.gate.keeper import GateKeeper, tally_of
+from reprise.observe.log_context import about_call
 from reprise.stage.message import ReplayMessage, read_message
 from reprise.stage.quarantine import Quarantine
 from reprise.stage.verdict import GiveBack, Verdict
@@ -150,7 +151,7 @@ class ReplayStage:
                 permits = admission.permits
                 held = calls[permits:]
                 self._wait(held, waits_s, admission.wait_s, max(admission.spread_s, 1.0))
-                self.meter.count(metric.GATE_WAITS, len(held))
+                self.meter.count(metric.GATE_WAITS, len(held), target=function)
         return [(delivery, message, policy) for delivery, message in owed + calls[:permits]]
 
     def _wait(
@@ -170,7 +171,10 @@ class ReplayStage:
         try:
             # By message, too: one batch may hold two copies of a call, and only one may have it.
             owner = f"{worker.owner}/{delivery.message_id}"
-            return self.attempts.run(message, policy, owner=owner, lease_until_ms=lease_until_ms)
+            with about_call(message.record.id, message.record.target.function):
+                return self.attempts.run(
+                    message, policy, owner=owner, lease_until_ms=lease_until_ms
+                )
         except StoreError:
             _log.exception("store is away", extra={"call_id": message.record.id})
             self.meter.count(metric.STORE_FAULTS)

@@ -16,8 +16,10 @@ import msgspec
 from reprise import metric
 from reprise.dead_letter import dead_letter
 from reprise.errors import StoreError
+from reprise.events.herald import SILENT, Herald
 from reprise.instant import format_instant
 from reprise.ledger.states import LedgerEvent
+from reprise.observe.tally import count_end, count_owed_end
 from reprise.policy.decision import DeadLetter, Decision, Done, RetryLater, WaitForGate
 from reprise.ports import OutMessage
 from reprise.stage.message import ReplayMessage, Settlement, write_message
@@ -56,6 +58,7 @@ class Settler:
     dead_letters: Queue
     clock: Clock
     meter: Meter
+    herald: Herald = SILENT
 
     def carry_out(
         self, decision: Decision, message: ReplayMessage, row: Row, owner: str, reply: Reply | None
@@ -79,13 +82,15 @@ class Settler:
             case Done():
                 changes |= self._keep_result(message, reply)
                 told = self._tell(message, owner, LedgerEvent.SUCCEED, changes)
-                self.meter.count(metric.SUCCEEDED)
+                if told is _Told.YES:
+                    count_end(self.meter, row, LedgerEvent.SUCCEED, self.clock())
+                    self.herald.succeeded(message.record, row, self.clock())
                 return _after_telling(told, Ended(kind=kind))
             case RetryLater(after_s=after_s):
-                self.meter.count(metric.RETRIED)
+                self.meter.count(metric.RETRIED, target=row.target)
                 verdict = GiveBack(wait_s=after_s, kind=kind)
             case WaitForGate(floor_s=floor_s):
-                self.meter.count(metric.WASTED_REPLAYS)
+                self.meter.count(metric.WASTED_REPLAYS, target=row.target)
                 wait_s = max(GATE_FLOOR_S, floor_s)
                 verdict = GiveBack(wait_s=wait_s, kind=kind, retry_after_s=floor_s)
             case DeadLetter(reason=reason, message=why):
@@ -94,7 +99,7 @@ class Settler:
                 told = self._tell(message, owner, LedgerEvent.DEAD_LETTER, changes)
                 if told is not _Told.YES:
                     return _after_telling(told, Ended(kind=kind))
-                self.meter.count(metric.DEAD_LETTERED)
+                count_end(self.meter, row, LedgerEvent.DEAD_LETTER, self.clock())
                 return self.send_letter(message, row, kind, reply.payload if reply else b"")
             case _:
                 assert_never(decision)
@@ -112,6 +117,8 @@ class Settler:
         ours = self.ledger.settle(
             message.record.id, owner=owed.owner, event=owed.event, changes=owed.changes
         )
+        if ours:
+            count_owed_end(self.meter, message.record, owed.event, owed.changes.get("reason"))
         if not ours or owed.event is not LedgerEvent.SUCCEED:
             self._queue(msgspec.structs.replace(message, settlement=None))
         return Ended()
@@ -132,6 +139,7 @@ class Settler:
         except StoreError:
             _log.exception("dead letter could not be sent now", extra=about(message))
             return GiveBack(wait_s=STORE_WAIT_S, kind=kind)
+        self.herald.dead_lettered(message.record, row, self.clock())
         _log.warning("call was given up", extra=about(message) | {"reason": row.reason})
         return Ended(kind=kind)
 
@@ -139,6 +147,8 @@ class Settler:
         return {
             "attempts": row.attempts,
             "refusals": row.refusals,
+            "first_refused_at": row.first_refused_at,
+            "last_refused_at": row.last_refused_at,
             "history": msgspec.to_builtins(row.history),
             "updated_at": format_instant(self.clock()),
         }

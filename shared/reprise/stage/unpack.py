@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -141,6 +142,7 @@ class UnpackStage:
                 pool.map(lambda entry: self.ledger.record(self._row(entry[1], ref)), chunk)
             )
         messages: list[OutMessage] = []
+        sent: Counter[str] = Counter()
         for (position, record), existing in zip(chunk, found, strict=True):
             if existing is not None and _is_other_call(existing, record):
                 quarantine.add(
@@ -150,13 +152,18 @@ class UnpackStage:
                     write_message(ReplayMessage(record=record, object=ref.url)).encode(),
                 )
             elif existing is not None and existing.state in TERMINAL:
-                self.meter.count(metric.DUPLICATES_SUPPRESSED)
+                self.meter.count(metric.DUPLICATES_SUPPRESSED, target=record.target.function)
             else:
+                self.meter.count(
+                    metric.RECORDED, int(existing is None), target=record.target.function
+                )
                 body = write_message(ReplayMessage(record=record, object=ref.url))
                 messages.append(OutMessage(body=body, group=record.target.name))
+                sent[record.target.function] += 1
         if messages:
             self.replay_queue.send(messages)
-            self.meter.count(metric.UNPACKED, len(messages))
+            for target, count in sent.items():
+                self.meter.count(metric.UNPACKED, count, target=target)
         _log.info(
             "unpacked calls", extra={"object": ref.url, "read": len(chunk), "sent": len(messages)}
         )
@@ -176,6 +183,7 @@ def new_row(record: Record, url: str | None, clock: Clock, retention_days: int) 
         captured_at=record.captured_at,
         opened_at=record.captured_at,
         updated_at=format_instant(now),
+        unpacked_at=format_instant(now),
         capture_object=url,
         expires_at_s=int((now + timedelta(days=retention_days)).timestamp()),
     )

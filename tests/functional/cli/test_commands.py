@@ -207,6 +207,7 @@ def test_an_error_is_one_line_that_names_the_field(
 
 
 def test_every_command_explains_itself() -> None:
-    for command in ("invoke", "status", "dlq list", "dlq show", "dlq redrive", "chaos", "demo"):
+    commands = ("invoke", "status", "dlq list", "dlq show", "dlq redrive", "chaos", "demo")
+    for command in (*commands, "top", "dashboard"):
         assert run(*command.split(), "--help").exit_code == 0
     assert run("--version").stdout.startswith("reprise ")

@@ -55,7 +55,8 @@ def test_a_stack_is_read_from_its_outputs() -> None:
     assert stack.ledger_table == "reprise-ledger"
     assert stack.chaos_target == "t"
     assert stack.receipts_table is None
-    assert stack.own_functions == {"reprise-invoker", "reprise-unpacker", "reprise-replayer"}
+    own = {"invoker", "unpacker", "replayer", "observer"}
+    assert stack.own_functions == {f"reprise-{name}" for name in own}
 
 
 @pytest.mark.parametrize("key", sorted(OUTPUTS))

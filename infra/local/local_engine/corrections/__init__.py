@@ -27,10 +27,12 @@ CORRECTIONS = (
     "move_tasks",
     "event_sources",
     "metrics",
+    "table_metrics",
     "alarms",
     "schedules",
     "tls",
     "batch_permissions",
+    "alarm_permissions",
 )
 
 
