@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from reprise.call.payload import ClaimCheck
 from reprise.errors import ObjectMissingError, StoreError
+from reprise.gate.image import Change, GateImage, Updated
 from reprise.gate.state import GateState
 from reprise.instant import format_instant
 from reprise.ledger.row import REDRIVE_KEEPS_S, Attempt, Row
@@ -284,3 +286,30 @@ class InMemoryGates:
         self.states[function] = after
         self.writes += 1
         return None
+
+
+@dataclass(slots=True)
+class InMemoryGateItems:
+    """Gates, changed on condition."""
+
+    images: dict[str, GateImage] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
+    writes: int = 0
+    _lock: Lock = field(default_factory=Lock)
+
+    def read(self, function: str) -> GateImage:
+        """Return a gate."""
+        self.faults.check("read")
+        return self.images.get(function, GateImage())
+
+    def update(self, function: str, change: Change) -> Updated:
+        """Make a change if its conditions hold."""
+        self.faults.check("update")
+        with self._lock:
+            image = self.images.get(function, GateImage())
+            self.writes += 1
+            if not all(condition.holds(image) for condition in change.when):
+                return Updated(applied=False, image=image)
+            after = change.apply(image)
+            self.images[function] = after
+            return Updated(applied=True, image=after)
