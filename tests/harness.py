@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 from random import Random
 
+from reprise.backlog.keeper import BacklogKeeper
 from reprise.call.request import CallRequest
 from reprise.call.target import Target
 from reprise.gate.keeper import GateKeeper
@@ -15,10 +16,13 @@ from reprise.policy.policy import read_policy_document
 from reprise.ports import OutMessage, Reply
 from reprise.record.mac import MacKeys
 from reprise.record.record import Source
+from reprise.stage.accept import AcceptStage
 from reprise.stage.attempt import AttemptStage
 from reprise.stage.call import CallStage
 from reprise.stage.capture import Capturer
+from reprise.stage.enter import EnterStage
 from reprise.stage.intake import Intake, Notice
+from reprise.stage.park import ParkStage
 from reprise.stage.replay import Delivery, ReplayStage, Worker
 from reprise.stage.settle import Settler
 from reprise.stage.unpack import UnpackStage
@@ -28,6 +32,7 @@ from reprise.testing import (
     FakeKeys,
     FakeMeter,
     FakePolicies,
+    InMemoryGateItems,
     InMemoryGates,
     InMemoryLedger,
     InMemoryObjects,
@@ -119,6 +124,7 @@ class Pipeline:
     objects: InMemoryObjects = field(default_factory=InMemoryObjects)
     ledger: InMemoryLedger = field(default_factory=InMemoryLedger)
     gates: InMemoryGates = field(default_factory=InMemoryGates)
+    gate_items: InMemoryGateItems = field(default_factory=InMemoryGateItems)
     replay_queue: InMemoryQueue = field(default_factory=InMemoryQueue)
     capture_queue: InMemoryQueue = field(default_factory=InMemoryQueue)
     capture_dlq: InMemoryQueue = field(default_factory=InMemoryQueue)
@@ -153,16 +159,33 @@ class Pipeline:
 
     def unpacker(self) -> UnpackStage:
         return UnpackStage(
+            reader=AcceptStage(
+                objects=self.objects,
+                keys=self.keys,
+                meter=self.meter,
+                targets=self.targets,
+                log_groups=frozenset({LOG_GROUP}),
+                account_id=ACCOUNT,
+            ),
+            enterer=EnterStage(
+                ledger=self.ledger,
+                replay_queue=self.replay_queue,
+                clock=self.clock,
+                draw=lambda: self.draw,
+                meter=self.meter,
+                retention_days=30,
+            ),
+            parker=ParkStage(
+                objects=self.objects,
+                capture_queue=self.capture_queue,
+                clock=self.clock,
+                meter=self.meter,
+            ),
+            backlog=BacklogKeeper(gates=self.gate_items, clock=self.clock, draw=lambda: self.draw),
             objects=self.objects,
-            keys=self.keys,
-            ledger=self.ledger,
-            replay_queue=self.replay_queue,
             capture_queue=self.capture_queue,
             clock=self.clock,
             meter=self.meter,
-            targets=self.targets,
-            log_groups=frozenset({LOG_GROUP}),
-            account_id=ACCOUNT,
             retention_days=30,
         )
 
@@ -172,6 +195,7 @@ class Pipeline:
             objects=self.objects,
             queue=self.capture_queue,
             dead_letters=self.capture_dlq,
+            clock=self.clock,
             meter=self.meter,
         )
 
