@@ -7,15 +7,15 @@ that neither the queue's receive count nor its retention ends a long wait.
 from __future__ import annotations
 
 import logging
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from reprise import metric
+from reprise.backlog.slot import slot_wait_s
 from reprise.errors import BadRecordError, ObjectDeniedError, ObjectMissingError, StoreError
 from reprise.policy.backoff import backoff_s
 from reprise.ports import OutMessage
-from reprise.stage.notification import ObjectRef, read_notification
+from reprise.stage.notification import read_notification
 from reprise.stage.quarantine import Quarantine
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ _MAXIMUM_S: Final = 300.0
 _MIN_START_MS: Final = 30_000
 RENEW_RECEIVES: Final = 20
 """Looks after which a folded object's message is sent afresh; the queue allows fifty."""
-SLOT_S: Final = 15
-"""Long waits end together, at multiples of this, so that ten objects come as one batch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +91,9 @@ class Intake:
             if wait_s is None:
                 continue
             # The message of a folded object names no other object.
-            wait_s = align_wait_s(wait_s, self.clock().timestamp())
             if notice.receive_count < RENEW_RECEIVES:
-                return wait_s
-            self._send_again(ref, wait_s)
+                return slot_wait_s(wait_s, self.clock().timestamp())
+            self.stage.parker.send(ref, wait_s)
         return None
 
     def _keep(self, notice: Notice, error: BadRecordError) -> float | None:
@@ -142,23 +139,8 @@ class Intake:
         if ref.fold is None or ref.fold.faults >= MAX_RECEIVES:
             return False
         fold = replace(ref.fold, faults=ref.fold.faults + 1)
-        self._send_again(replace(ref, fold=fold), wait_s)
+        self.stage.parker.send(replace(ref, fold=fold), wait_s)
         return True
-
-    def _send_again(self, ref: ObjectRef, wait_s: float) -> None:
-        self.stage.parker.send(ref, wait_s)
-
-
-def align_wait_s(wait_s: float, now_s: float) -> float:
-    """Return a wait made longer, so that it ends at a multiple of `SLOT_S`; short ones stay.
-
-    Args:
-        wait_s: Seconds to wait.
-        now_s: The present, in seconds since the epoch.
-    """
-    if wait_s < 4 * SLOT_S:
-        return wait_s
-    return math.ceil((now_s + wait_s) / SLOT_S) * SLOT_S - now_s
 
 
 def _is_outage(error: Exception) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from reprise import metric
 from reprise.backlog.parked import parked_body, parked_key
+from reprise.backlog.slot import slot_wait_s
 from reprise.instant import format_instant
 from reprise.ports import OutMessage
 from reprise.stage.enter import MAX_DELAY_S
@@ -81,8 +82,8 @@ class ParkStage:
         """
         group = ref.fold.function.rpartition(":")[2] if ref.fold is not None else None
         body = write_continuation(ref)
-        message = OutMessage(body=body, group=group, delay_s=min(MAX_DELAY_S, int(delay_s)))
-        self.capture_queue.send([message])
+        wait_s = slot_wait_s(delay_s, self.clock().timestamp(), longest_s=MAX_DELAY_S)
+        self.capture_queue.send([OutMessage(body=body, group=group, delay_s=int(wait_s))])
 
     def _fold(self, part: Part, ref: ObjectRef, *, is_counted: bool) -> Fold:
         return Fold(
