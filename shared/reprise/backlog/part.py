@@ -73,14 +73,21 @@ class Sorter:
         """Parts that were full before the object's end."""
 
     def add(self, entry: Entry) -> Iterator[Part]:
-        """Take a record; yield the parts that are full now."""
+        """Take a record; yield the parts that it found full, or that memory has no more room for.
+
+        A full part stays open until another record comes, so that an object of just one part is
+        known to be one.
+        """
         function = entry.record.target.function
-        part = self._open.setdefault(function, Part(function=function))
-        part.add(entry)
-        self._size_bytes += len(entry.event.message)
-        if len(part.entries) >= MAX_RECORDS or part.size_bytes >= MAX_BYTES:
+        size_bytes = len(entry.event.message)
+        part = self._open.get(function)
+        if part is not None and (
+            len(part.entries) == MAX_RECORDS or part.size_bytes + size_bytes > MAX_BYTES
+        ):
             yield self._close(function)
-        elif self._size_bytes >= MAX_OPEN_BYTES:
+        self._open.setdefault(function, Part(function=function)).add(entry)
+        self._size_bytes += size_bytes
+        if self._size_bytes >= MAX_OPEN_BYTES:
             yield self._close(max(self._open, key=lambda name: self._open[name].size_bytes))
 
     def rest(self) -> list[Part]:

@@ -1,14 +1,13 @@
-"""Let long waits end together, so that folded objects come back ten a batch."""
+"""Let waits end together, so that folded objects come back ten a batch and not one by one."""
 
 from __future__ import annotations
 
 import math
 from typing import Final
 
-SLOT_S: Final = 15
-"""Long waits end at multiples of this many seconds since the epoch."""
-_SHORT_S: Final = 4 * SLOT_S
-"""Shorter waits stay as they are: there the delay would show."""
+SLOTS_S: Final = (60, 15, 5)
+"""A wait ends at a multiple of the longest of these that is no more than a quarter of it."""
+_SHARE: Final = 0.25
 
 
 def slot_wait_s(wait_s: float, now_s: float, *, longest_s: float = math.inf) -> float:
@@ -19,9 +18,10 @@ def slot_wait_s(wait_s: float, now_s: float, *, longest_s: float = math.inf) -> 
         now_s: The present, in seconds since the epoch.
         longest_s: Longest wait that may be returned.
     """
-    if wait_s < _SHORT_S:
+    slot_s = next((slot_s for slot_s in SLOTS_S if slot_s <= wait_s * _SHARE), None)
+    if slot_s is None:
         return min(wait_s, longest_s)
-    slots = math.ceil((now_s + wait_s) / SLOT_S)
-    while slots * SLOT_S - now_s > longest_s:
+    slots = math.ceil((now_s + wait_s) / slot_s)
+    while slots * slot_s - now_s > longest_s:
         slots -= 1
-    return max(0.0, slots * SLOT_S - now_s)
+    return max(0.0, slots * slot_s - now_s)

@@ -24,7 +24,7 @@ from reprise import metric
 from reprise.ledger.states import State
 from reprise.record.mac import MacKeys
 from reprise.stage.intake import MAX_RECEIVES
-from reprise.stage.message import read_message
+from reprise.stage.message import ReplayMessage, read_message
 from reprise.stage.notification import ObjectRef, read_notification, write_continuation
 
 if TYPE_CHECKING:
@@ -294,7 +294,7 @@ def test_unpacker_short_of_time_parks_what_it_has_read_and_continues_later() -> 
     pipeline.store("captured/a b+c.gz")
     refs = [ObjectRef(bucket="bucket", key="captured/a b+c.gz")]
     skips = []
-    seen = []
+    seen: list[ReplayMessage] = []
     while refs:
         ref = refs.pop()
         skips.append((ref.key.partition("/")[0], ref.skip))
