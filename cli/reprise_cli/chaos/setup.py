@@ -15,6 +15,7 @@ from reprise_cli.chaos.hold import Holder
 from reprise_cli.chaos.letters import QueuedLetters
 from reprise_cli.chaos.load import Load, Script
 from reprise_cli.chaos.run import ChaosTest, Plan
+from reprise_cli.chaos.traffic import LiveTraffic
 from reprise_cli.chaos.view import View
 from reprise_cli.exits import CommandError, ExitCode
 from reprise_cli.request import utc_now
@@ -45,6 +46,9 @@ class Wishes:
     receipts_table: str | None = None
     timeout_s: float | None = None
     is_drained: bool = False
+    live_per_s: float | None = None
+    control_s: float = 20.0
+    restore_concurrency: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,13 +111,31 @@ def prepare(reprise: App, wishes: Wishes) -> ChaosTest:
         raise CommandError(
             "--poison", str(error), "Ask for fewer of them, or for more calls", ExitCode.USAGE
         ) from error
+    if wishes.live_per_s is not None and wishes.restore_concurrency is None:
+        raise CommandError(
+            "--restore-concurrency",
+            "live calls and replays contend for nothing in a target without reserved concurrency",
+            "Name the concurrency that they are to share, such as 10",
+            ExitCode.USAGE,
+        )
     timeout_s = wishes.timeout_s or _TIMEOUT_S + wishes.calls * _TIMEOUT_PER_CALL_S
     plan = Plan(
         run=f"chaos-{utc_now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
         calls=calls,
         hold_s=wishes.hold_s,
         timeout_s=timeout_s,
+        control_s=wishes.control_s,
     )
+    live = None
+    if wishes.live_per_s is not None:
+        live = LiveTraffic(
+            calls=aws.calls,
+            function=quarry.function,
+            run=f"{plan.run}-live",
+            rate_per_s=wishes.live_per_s,
+            work_ms=wishes.work_ms,
+            clock=utc_now,
+        )
     return ChaosTest(
         plan=plan,
         holder=Holder(
@@ -123,10 +145,11 @@ def prepare(reprise: App, wishes: Wishes) -> ChaosTest:
             dead_man=DeadMan(
                 aws.scheduler,
                 stack.scheduler_role_arn,
-                after_s=wishes.hold_s + timeout_s + _DEAD_MAN_MARGIN_S,
+                after_s=wishes.control_s + wishes.hold_s + timeout_s + _DEAD_MAN_MARGIN_S,
                 clock=utc_now,
                 tell=reprise.out.note,
             ),
+            bound=wishes.restore_concurrency,
         ),
         load=Load(
             Invoker(aws.calls, stack.invoker),
@@ -143,4 +166,5 @@ def prepare(reprise: App, wishes: Wishes) -> ChaosTest:
         ),
         view=View(reprise.out),
         clock=utc_now,
+        live=live,
     )

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from botocore.exceptions import ReadTimeoutError
 from reprise.testing import START_AT, FakeClock
 from reprise_cli.calling import InvokerAnswer
 from reprise_cli.chaos.call import Receipt, Standing, plan_calls
+from reprise_cli.chaos.live import LiveCall, LiveEnd
 from reprise_cli.chaos.load import Load, Script
 from reprise_cli.chaos.run import ChaosTest, Plan
 from reprise_cli.chaos.view import View
@@ -35,6 +36,13 @@ class Pipeline:
     is_held: bool = False
     asked: list[Mapping[str, Any]] = field(default_factory=list)
     looks: int = 0
+
+    bounds: int = 0
+
+    @contextmanager
+    def bounded(self) -> Iterator[None]:
+        self.bounds += 1
+        yield
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -147,3 +155,40 @@ def test_the_target_is_let_go_when_the_test_is_interrupted() -> None:
     with pytest.raises(KeyboardInterrupt):
         test.run()
     assert not pipeline.is_held
+
+
+@dataclass
+class Traffic:
+    """Live traffic: a call is throttled once in two while replays run, and never without them."""
+
+    pipeline: Pipeline
+    phases: int = 0
+
+    @contextmanager
+    def flowing(self) -> Iterator[list[LiveCall]]:
+        assert not self.pipeline.is_held
+        assert self.pipeline.bounds
+        self.phases += 1
+        calls: list[LiveCall] = []
+        yield calls
+        # From the restore to far beyond the last success, which is 3 s after it.
+        calls += [
+            LiveCall(
+                started_at=START_AT + timedelta(seconds=second),
+                end=LiveEnd.THROTTLED if self.phases == 2 and second % 2 else LiveEnd.ANSWERED,
+            )
+            for second in range(10)
+        ]
+
+
+def test_live_traffic_is_compared_without_replay_and_while_replays_succeed() -> None:
+    pipeline, text = Pipeline(), io.StringIO()
+    test = replace(make_test(pipeline, text), live=Traffic(pipeline))
+    proof = test.run()
+    assert proof.holds
+    assert proof.document()["live"] == {
+        "without_replay": {"calls": 10, "throttled": 0, "failed": 0, "throttled_percent": 0.0},
+        "with_replay": {"calls": 4, "throttled": 2, "failed": 0, "throttled_percent": 50.0},
+        "extra_throttled_percent": 50.0,
+    }
+    assert "live" not in make_test(Pipeline(), io.StringIO()).run().document()
