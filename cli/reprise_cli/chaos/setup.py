@@ -47,7 +47,7 @@ class Wishes:
     timeout_s: float | None = None
     is_drained: bool = False
     live_per_s: float | None = None
-    control_s: float = 20.0
+    control_s: float = 30.0
     restore_concurrency: int | None = None
 
 
@@ -111,13 +111,6 @@ def prepare(reprise: App, wishes: Wishes) -> ChaosTest:
         raise CommandError(
             "--poison", str(error), "Ask for fewer of them, or for more calls", ExitCode.USAGE
         ) from error
-    if wishes.live_per_s is not None and wishes.restore_concurrency is None:
-        raise CommandError(
-            "--restore-concurrency",
-            "live calls and replays contend for nothing in a target without reserved concurrency",
-            "Name the concurrency that they are to share, such as 10",
-            ExitCode.USAGE,
-        )
     timeout_s = wishes.timeout_s or _TIMEOUT_S + wishes.calls * _TIMEOUT_PER_CALL_S
     plan = Plan(
         run=f"chaos-{utc_now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",

@@ -52,8 +52,9 @@ def chaos(  # noqa: PLR0913 - one option a wish
         ),
     ] = None,
     control: Annotated[
-        str, typer.Option(help="Live traffic alone for that long first, to compare with.")
-    ] = "20s",
+        str,
+        typer.Option(help="Live traffic alone for that long first, to compare; 5 s warm it up."),
+    ] = "30s",
     restore_concurrency: Annotated[
         int | None,
         typer.Option(
@@ -62,6 +63,13 @@ def chaos(  # noqa: PLR0913 - one option a wish
     ] = None,
 ) -> None:
     """Prove on a live stack that nothing is lost and nothing runs twice; exit code 1 if not so."""
+    if live is not None and restore_concurrency is None:
+        raise CommandError(
+            "--restore-concurrency",
+            "live calls and replays contend for nothing in a target without reserved concurrency",
+            "Name the concurrency that they are to share, such as 10",
+            ExitCode.USAGE,
+        )
     wishes = Wishes(
         calls=calls,
         hold_s=_seconds("--hold", hold),
