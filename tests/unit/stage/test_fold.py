@@ -197,12 +197,12 @@ def test_scouts_are_expanded_while_the_rest_of_their_object_stays() -> None:
 def test_large_object_is_parked_in_parts_that_one_decision_can_take() -> None:
     pipeline = Pipeline()
     hold(pipeline)
-    ids = pipeline.capture(*[call(b"%d" % n) for n in range(2300)])
+    ids = pipeline.capture(*[call(b"%d" % n) for n in range(1050)])
 
     pipeline.take_in(pipeline.store())
 
     messages = take_folded(pipeline)
-    assert [fold_of(message).records for message in messages] == [1000, 1000, 300]
+    assert [fold_of(message).records for message in messages] == [1000, 50]
     pipeline.objects.kept = parked(pipeline)
     let_go(pipeline)
     sent = []
