@@ -70,7 +70,7 @@ class BilledQueue:
         heapq.heappush(self.due, (at_s, name))
 
     def receive(self) -> list[Notice]:
-        notices = []
+        notices: list[Notice] = []
         while self.due and self.due[0][0] <= self.now_s() and len(notices) < 10:
             _, name = heapq.heappop(self.due)
             self.receives[name] += 1
