@@ -10,7 +10,7 @@ from random import Random
 from reprise.backlog.keeper import BacklogKeeper
 from reprise.call.request import CallRequest
 from reprise.call.target import Target
-from reprise.gate.keeper import GateKeeper
+from reprise.gate.memory import GateMemory
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.policy.policy import read_policy_document
 from reprise.ports import OutMessage, Reply
@@ -28,12 +28,12 @@ from reprise.stage.settle import Settler
 from reprise.stage.unpack import UnpackStage
 from reprise.testing import (
     FakeClock,
+    FakeConcurrency,
     FakeFunctions,
     FakeKeys,
     FakeMeter,
     FakePolicies,
     InMemoryGateItems,
-    InMemoryGates,
     InMemoryLedger,
     InMemoryObjects,
     InMemoryQueue,
@@ -123,7 +123,8 @@ class Pipeline:
     functions: FakeFunctions = field(default_factory=FakeFunctions)
     objects: InMemoryObjects = field(default_factory=InMemoryObjects)
     ledger: InMemoryLedger = field(default_factory=InMemoryLedger)
-    gates: InMemoryGates = field(default_factory=InMemoryGates)
+    memory: GateMemory = field(default_factory=GateMemory)
+    concurrency: FakeConcurrency = field(default_factory=FakeConcurrency)
     gate_items: InMemoryGateItems = field(default_factory=InMemoryGateItems)
     replay_queue: InMemoryQueue = field(default_factory=InMemoryQueue)
     capture_queue: InMemoryQueue = field(default_factory=InMemoryQueue)
@@ -218,7 +219,9 @@ class Pipeline:
                 draw=lambda: self.draw,
                 retention_days=30,
             ),
-            gates=GateKeeper(store=self.gates, clock=self.clock, probe_lease_s=70),
+            gates=self.gate_items,
+            memory=self.memory,
+            concurrency=self.concurrency,
             policies=FakePolicies(read_policy_document(self.policy)),
             objects=self.objects,
             queue=self.replay_queue,

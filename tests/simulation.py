@@ -188,7 +188,6 @@ class Simulation:
         )
         self._images = pipeline.gate_items.images
         pipeline.gate_items = Breaking(pipeline.gate_items, self.chance, ("read", "update"))
-        pipeline.gates = Breaking(pipeline.gates, self.chance, ("read", "write"))
         pipeline.dead_letters = Breaking(pipeline.dead_letters, self.chance, ("send",))
 
     def now_s(self) -> float:

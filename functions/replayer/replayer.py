@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from reprise import cold_start
+from reprise.aws.concurrency import FunctionConcurrency
 from reprise.aws.functions import LambdaFunctions
 from reprise.aws.gate_table import GateTable
 from reprise.aws.ledger_table import LedgerTable
@@ -15,10 +16,10 @@ from reprise.aws.objects import S3Objects
 from reprise.aws.parameter import ParameterPolicies
 from reprise.aws.queue import SqsQueue
 from reprise.aws.session import Clients
-from reprise.gate.keeper import GateKeeper
+from reprise.gate.memory import GateMemory
 from reprise.settings import ReplayerSettings
 from reprise.stage.attempt import AttemptStage
-from reprise.stage.replay import MARGIN_MS, Delivery, ReplayStage, Worker
+from reprise.stage.replay import Delivery, ReplayStage, Worker
 from reprise.stage.settle import Settler
 from reprise.telemetry import EmfMeter, make_logger
 from reprise.wiring import utc_now
@@ -31,13 +32,14 @@ _settings = ReplayerSettings.from_env(os.environ)
 _clients = Clients()
 _meter = EmfMeter()
 _sqs, _dynamodb = _clients.sqs(), _clients.dynamodb()
+_lambda = _clients.functions(_settings.call_timeout_s)
 _objects = S3Objects(cache(_clients.s3), _settings.bucket)
 _ledger = LedgerTable(_dynamodb, _settings.ledger_table)
 _queue = SqsQueue(_sqs, _settings.replay_queue_url)
 _draw = random.SystemRandom().random
 _stage = ReplayStage(
     attempts=AttemptStage(
-        functions=LambdaFunctions(_clients.functions(_settings.call_timeout_s)),
+        functions=LambdaFunctions(_lambda),
         targets=_settings.targets,
         ledger=_ledger,
         objects=_objects,
@@ -53,11 +55,9 @@ _stage = ReplayStage(
         draw=_draw,
         retention_days=_settings.retention_days,
     ),
-    gates=GateKeeper(
-        store=GateTable(_dynamodb, _settings.ledger_table),
-        clock=utc_now,
-        probe_lease_s=_settings.call_timeout_s + MARGIN_MS // 1000,
-    ),
+    gates=GateTable(_dynamodb, _settings.ledger_table),
+    memory=GateMemory(),
+    concurrency=FunctionConcurrency(_lambda),
     policies=ParameterPolicies(cache(_clients.parameters), _settings.policy_parameter),
     objects=_objects,
     queue=_queue,

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from reprise.call.payload import ClaimCheck
     from reprise.call.target import Target
     from reprise.gate.image import Change, GateImage, Updated
-    from reprise.gate.state import GateState
     from reprise.ledger.row import Row
     from reprise.ledger.states import LedgerEvent
     from reprise.outcome.outcome import Outcome
@@ -157,14 +156,11 @@ class Lease:
     """The row as it was; None if there is none."""
 
 
-class GateStore(Protocol):
-    """Keeps one gate per target."""
+class Concurrency(Protocol):
+    """Knows how many calls of a function may run at once."""
 
-    def read(self, function: str) -> GateState:
-        """Return a gate as last known; a new one flows."""
-
-    def write(self, function: str, state: GateState) -> GateState | None:
-        """Write a state computed from its `version`; return None, or what is there instead."""
+    def limit(self, function: str) -> int | None:
+        """Return a function's reserved concurrency, or the account's unreserved; None if unknown."""
 
 
 class GateItems(Protocol):

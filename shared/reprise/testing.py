@@ -13,7 +13,6 @@ import msgspec
 from reprise.call.payload import ClaimCheck
 from reprise.errors import ObjectMissingError, StoreError
 from reprise.gate.image import Change, GateImage, Updated
-from reprise.gate.state import GateState
 from reprise.instant import format_instant
 from reprise.ledger.row import REDRIVE_KEEPS_S, Attempt, Row
 from reprise.ledger.states import LedgerEvent, State, result, sources
@@ -264,28 +263,14 @@ class InMemoryLedger:
 
 
 @dataclass(slots=True)
-class InMemoryGates:
-    """Gates, written on condition."""
+class FakeConcurrency:
+    """Knows what it is told."""
 
-    states: dict[str, GateState] = field(default_factory=dict)
-    faults: Faults = field(default_factory=Faults)
-    writes: int = 0
+    limits: dict[str, int] = field(default_factory=dict)
 
-    def read(self, function: str) -> GateState:
-        """Return a gate."""
-        self.faults.check("read")
-        return self.states.get(function, GateState())
-
-    def write(self, function: str, state: GateState) -> GateState | None:
-        """Write a state computed from its version; return None, or what is there instead."""
-        self.faults.check("write")
-        there = self.states.get(function)
-        after = replace(state, version=state.version + 1)
-        if there is not None and there.version != state.version:
-            return None if there == after else there
-        self.states[function] = after
-        self.writes += 1
-        return None
+    def limit(self, function: str) -> int | None:
+        """Return a function's limit."""
+        return self.limits.get(function)
 
 
 @dataclass(slots=True)

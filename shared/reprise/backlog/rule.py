@@ -11,15 +11,22 @@ from typing import Final
 
 from reprise.gate.image import Change, Condition, GateImage, Mode
 from reprise.gate.pace import gap_s, rate_per_s
+from reprise.gate.parameters import DEFAULTS, GateParameters
 
-LOOKAHEAD_S: Final = 12.0
-"""How much of the target's drain is kept expanded."""
 SCOUTS: Final = 2
 """Calls expanded while a gate holds, to carry its probes."""
 LOOKS_PER_S: Final = 1.0
 """How often all folded objects of a holding target are looked at, taken together."""
+FLOWING_LOOKS_PER_S: Final = 10.0
+"""The same for a flowing target, if there are too many for `FLOWING_DELAY_S` each."""
+FLOWING_DELAY_S: Final = 20.0
+"""Longest time from look to look while flowing: a window can grow a lot in it."""
+RAMP_PER_S: Final = 100.0
+"""Drain expected of slow start: its own is about to be outgrown."""
 STARVED_S: Final = 5.0
 """A window used by less than half for so long shows that `waiting` is counted too high."""
+SILENT_S: Final = 60.0
+"""The same, if nothing at all has ended for so long."""
 MIN_DELAY_S: Final = 2.0
 MAX_DELAY_S: Final = 900.0
 MAX_SPREAD_S: Final = 60.0
@@ -55,7 +62,14 @@ class Leave:
     """What the gate should know; None if it knows."""
 
 
-def decide_expansion(gate: GateImage, piece: Piece, *, now_ms: int, draw: float) -> Expand | Leave:
+def decide_expansion(
+    gate: GateImage,
+    piece: Piece,
+    *,
+    now_ms: int,
+    draw: float,
+    parameters: GateParameters = DEFAULTS,
+) -> Expand | Leave:
     """Return what becomes of a piece of a captured object.
 
     Args:
@@ -63,10 +77,11 @@ def decide_expansion(gate: GateImage, piece: Piece, *, now_ms: int, draw: float)
         piece: What could be expanded.
         now_ms: The present.
         draw: From [0, 1), made by the caller.
+        parameters: The rule's numbers.
     """
     if gate.mode != Mode.FLOWING:
         return _while_holding(gate, piece, now_ms, draw)
-    limit = round(LOOKAHEAD_S * rate_per_s(gate)) + gate.in_flight
+    limit = round(parameters.lookahead_s * rate_per_s(gate)) + gate.in_flight
     conditions = [Condition(name="mode", relation="=", value=Mode.FLOWING)]
     if gate.waiting <= limit:
         conditions.append(Condition(name="waiting", relation="<=", value=limit))
@@ -75,8 +90,10 @@ def decide_expansion(gate: GateImage, piece: Piece, *, now_ms: int, draw: float)
         conditions.append(Condition(name="expanded_at_ms", relation="=", value=seen))
     else:
         folded_s = (gate.folded_records + piece.records) / rate_per_s(gate)
-        return _leave(piece, _clamp(folded_s / 3 * (0.5 + draw)))
-    spread_s = 0.7 * (max(0, gate.waiting - gate.in_flight) + piece.records) / rate_per_s(gate)
+        longest_s = max(FLOWING_DELAY_S, gate.folded_objects / FLOWING_LOOKS_PER_S)
+        return _leave(piece, _clamp(min(folded_s / 3, longest_s) * (0.5 + draw)))
+    rate = max(rate_per_s(gate), RAMP_PER_S if gate.slow_start else 0.0)
+    spread_s = 0.7 * (max(0, gate.waiting - gate.in_flight) + piece.records) / rate
     return Expand(
         records=piece.records,
         spread_s=min(MAX_SPREAD_S, max(1.0, spread_s)),
@@ -88,7 +105,8 @@ def decide_expansion(gate: GateImage, piece: Piece, *, now_ms: int, draw: float)
 def _while_holding(gate: GateImage, piece: Piece, now_ms: int, draw: float) -> Expand | Leave:
     delay_s = _clamp(max(gate.folded_objects / LOOKS_PER_S, gap_s(gate, now_ms)) * (0.5 + draw))
     overdue_ms = now_ms - gate.probe_at_ms
-    nobody_probes = gate.mode == Mode.HOLDING and overdue_ms > 4000 * gap_s(gate, now_ms)
+    # A probe whose lease ran out long ago has no successor, either: `waiting` is counted too high.
+    nobody_probes = overdue_ms > 4000 * gap_s(gate, now_ms)
     if gate.waiting >= SCOUTS and not nobody_probes:
         return _leave(piece, delay_s)
     scouts = min(SCOUTS, piece.records)
@@ -102,8 +120,12 @@ def _while_holding(gate: GateImage, piece: Piece, now_ms: int, draw: float) -> E
 
 
 def _is_starved(gate: GateImage, now_ms: int) -> bool:
-    quiet_since_ms = max(gate.expanded_at_ms, gate.changed_at_ms)
-    return gate.in_flight < gate.window / 2 and now_ms - quiet_since_ms > STARVED_S * 1000
+    """Tell whether too few calls are out, although more are counted: those must have ended unseen."""
+    expanded_at_ms = max(gate.expanded_at_ms, gate.changed_at_ms)
+    if gate.in_flight < gate.window / 2:
+        return now_ms - expanded_at_ms > STARVED_S * 1000
+    # What is in flight, too, may be the permits of the dead: nobody asks, so nobody gives them back.
+    return now_ms - max(expanded_at_ms, gate.succeeded_at_ms) > SILENT_S * 1000
 
 
 def _expansion(piece: Piece, records: int, now_ms: int, when: tuple[Condition, ...]) -> Change:

@@ -34,8 +34,6 @@ class GateImage:
     """Permits that may be out at once while flowing, at least 1."""
     slow_start: int = 1
     """1 while the window grows by multiples, 0 after its first cut."""
-    last_window: float = 0.0
-    """Window when the gate last began to hold: a hint of how fast the target may drain."""
     in_flight: int = 0
     """Permits that are out."""
     epoch: int = 0
