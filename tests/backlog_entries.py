@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness import ACCOUNT, LOG_GROUP
 from reprise.backlog.part import Entry
-from reprise.call.payload import Payload
+from reprise.call.payload import Payload, digest
 from reprise.call.target import Target
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.reader import Event
@@ -20,7 +20,7 @@ def entry(position: int, name: str = "orders", length: int = 100) -> Entry:
         captured_at="2026-11-21T10:00:00Z",
         source=Source(name="invoker", version="0.1.0"),
         target=Target(function=ARN + name),
-        payload=Payload(inline="1", size_bytes=1, sha256="0" * 64),
+        payload=Payload(inline="1", size_bytes=1, sha256=digest(b"1")),
         outcome=Outcome(kind=OutcomeKind.THROTTLED),
     )
     return Entry(position=position, event=event("x" * length), record=record)

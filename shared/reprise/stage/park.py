@@ -30,7 +30,7 @@ class ParkStage:
     clock: Clock
     meter: Meter
 
-    def fold(self, part: Part, ref: ObjectRef, *, delay_s: float) -> None:
+    def fold(self, part: Part, ref: ObjectRef, *, delay_s: float, is_counted: bool) -> None:
         """Leave an object as it is, whose records are all of one part.
 
         Raises:
@@ -42,17 +42,17 @@ class ParkStage:
                 key=ref.key,
                 version_id=ref.version_id,
                 skip=part.start,
-                fold=self._fold(part, ref, is_counted=True),
+                fold=self._fold(part, ref, is_counted=is_counted),
             ),
             delay_s,
         )
         self.meter.count(metric.OBJECTS_FOLDED)
 
-    def park(self, part: Part, ref: ObjectRef, *, delay_s: float | None) -> None:
+    def park(self, part: Part, ref: ObjectRef, *, delay_s: float, is_counted: bool) -> None:
         """Keep a part as an object of its own, then send the message that names it.
 
         In this order a crash leaves an object that nobody names, which the next run writes again.
-        Without a delay nobody has asked the target's gate yet, for lack of time.
+        It is not counted if nobody has asked the target's gate about all of it yet.
 
         Raises:
             StoreError: If the object is not kept or the queue does not take the message.
@@ -64,9 +64,9 @@ class ParkStage:
                 bucket=kept.bucket,
                 key=kept.key,
                 version_id=kept.version_id,
-                fold=self._fold(part, ref, is_counted=delay_s is not None),
+                fold=self._fold(part, ref, is_counted=is_counted),
             ),
-            delay_s or 0.0,
+            delay_s,
         )
         self.meter.count(metric.OBJECTS_PARKED)
         _log.info(

@@ -16,6 +16,7 @@ from reprise import metric
 from reprise.backlog.overdue import is_overdue, overdue_expansion
 from reprise.backlog.part import Entry, Sorter
 from reprise.backlog.rule import Expand, Leave
+from reprise.gate.image import GateImage
 from reprise.instant import parse_instant
 from reprise.ports import OutMessage
 from reprise.stage.enter import CHUNK, new_row
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["UnpackStage", "new_row"]
 
+FIRST_OFFER: Final = 25
+"""Calls offered to a gate that never saw any: most likely an outage has just begun, and what is expanded
+must be looked at one by one until it ends. What is left of the object follows seconds later."""
 RESERVE_MS: Final = 20_000
 """Time kept to finish a chunk and hand the rest over."""
 
@@ -98,7 +102,7 @@ class UnpackStage:
     ) -> None:
         """Park what was read, which takes little time, and leave the rest to a continuation."""
         for part in sorter.rest():
-            self.parker.park(part, ref, delay_s=None)
+            self.parker.park(part, ref, delay_s=0.0, is_counted=False)
         quarantine.flush()
         rest = write_continuation(replace(ref, skip=position))
         self.capture_queue.send([OutMessage(body=rest)])
@@ -116,7 +120,10 @@ class UnpackStage:
 
         `is_whole` says that the object holds no other records, and so may wait as it is.
         """
-        decision = self.backlog.decide(part.function, records=len(part.entries), is_folded=False)
+        offered = len(part.entries)
+        if self.backlog.gates.read(part.function) == GateImage():
+            offered = min(offered, FIRST_OFFER)
+        decision = self.backlog.decide(part.function, records=offered, is_folded=False)
         expanded: int = 0
         delay_s: float | None
         if isinstance(decision, Leave):
@@ -126,10 +133,9 @@ class UnpackStage:
         rest = part.after(expanded)
         if not rest.entries:
             return
-        if is_whole and delay_s is not None:
-            self.parker.fold(rest, ref, delay_s=delay_s)
-        else:
-            self.parker.park(rest, ref, delay_s=delay_s)
+        is_counted = delay_s is not None and offered == len(part.entries)
+        fold = self.parker.fold if is_whole else self.parker.park
+        fold(rest, ref, delay_s=delay_s or 0.0, is_counted=is_counted)
 
     def _expand(
         self,

@@ -17,6 +17,7 @@ from reprise.stage.enter import CHUNK
 from reprise.stage.intake import MAX_RECEIVES, RENEW_RECEIVES
 from reprise.stage.message import read_message
 from reprise.stage.notification import Fold, ObjectRef, read_notification, write_continuation
+from reprise.stage.unpack import FIRST_OFFER
 from reprise.testing import SUCCEEDED
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def test_mixed_object_is_expanded_for_who_flows_and_parked_once_for_each_who_doe
     pipeline.targets = (ORDERS, MAIL, bills)
     hold(pipeline)
     hold(pipeline, bills)
+    let_go(pipeline, MAIL)
     requests = [
         call(b"%d" % n, function=function) for n in range(40) for function in (ORDERS, MAIL, bills)
     ]
@@ -396,6 +398,7 @@ def test_store_that_is_away_for_hours_never_gives_a_folded_object_up() -> None:
 
 def test_expansions_are_spread_as_the_gate_asks() -> None:
     pipeline = Pipeline(draw=0.999)
+    pipeline.gate_items.images[ORDERS] = GateImage(window=10.0)
     pipeline.capture(*[call(b"%d" % n) for n in range(300)])
     pipeline.take_in(pipeline.store())
     assert {message.delay_s for message in pipeline.take_sent()} <= set(range(1, 61))
@@ -434,3 +437,19 @@ def test_refusal_of_a_parked_object_is_an_error_and_no_silence() -> None:
     pipeline.objects.faults.fail("put")
     with pytest.raises(StoreError):
         pipeline.unpacker().run(ObjectRef(bucket="bucket", key="captured/x"), lambda: 300_000)
+
+
+def test_a_target_that_nobody_knows_is_tried_with_a_few_calls_first() -> None:
+    pipeline = Pipeline()
+    ids = pipeline.capture(*[call(b"%d" % n) for n in range(100)])
+
+    pipeline.take_in(pipeline.store())
+
+    assert ids_of(pipeline.take_sent()) == ids[:FIRST_OFFER]
+    (message,) = take_folded(pipeline)
+    assert (message.delay_s, fold_of(message).records) == (2, 100 - FIRST_OFFER)
+    # They were not counted, since nobody asked about them; the next look does.
+    let_go(pipeline)
+    assert pipeline.take_in(message.body) == []
+    assert ids_of(pipeline.take_sent()) == ids[FIRST_OFFER:]
+    assert pipeline.gate_items.images[ORDERS].folded_records == 0
