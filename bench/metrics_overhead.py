@@ -96,7 +96,7 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
     from reprise.aws.session import Clients  # noqa: PLC0415
     from reprise.events.herald import SILENT, Herald  # noqa: PLC0415
     from reprise.events.outbox import Outbox  # noqa: PLC0415
-    from reprise.gate.keeper import GateKeeper  # noqa: PLC0415
+    from reprise.gate.memory import GateMemory  # noqa: PLC0415
     from reprise.observe.batch import BatchObserver  # noqa: PLC0415
     from reprise.observe.bookkeeper import Bookkeeper  # noqa: PLC0415
     from reprise.observe.gates import GateLog, WatchedGates  # noqa: PLC0415
@@ -105,7 +105,13 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
     from reprise.stage.replay import ReplayStage, Worker  # noqa: PLC0415
     from reprise.stage.settle import Settler  # noqa: PLC0415
     from reprise.telemetry import EmfMeter  # noqa: PLC0415
-    from reprise.testing import FakePolicies, InMemoryBus, InMemoryObjects, InMemoryQueue  # noqa: PLC0415
+    from reprise.testing import (  # noqa: PLC0415
+        FakeConcurrency,
+        FakePolicies,
+        InMemoryBus,
+        InMemoryObjects,
+        InMemoryQueue,
+    )
     from reprise.wiring import utc_now  # noqa: PLC0415
 
     clients = Clients()
@@ -137,7 +143,9 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
             draw=lambda: 0.5,
             retention_days=30,
         ),
-        gates=GateKeeper(store=gates if is_measured else store, clock=utc_now, probe_lease_s=70),
+        gates=gates if is_measured else store,
+        memory=GateMemory(),
+        concurrency=FakeConcurrency(),
         policies=FakePolicies(read_policy_document("{}")),
         objects=objects,
         queue=queue,

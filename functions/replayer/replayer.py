@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from reprise import cold_start
 from reprise.aws.books_table import BooksTable
+from reprise.aws.concurrency import FunctionConcurrency
 from reprise.aws.event_bus import EventBridgeBus
 from reprise.aws.functions import LambdaFunctions
 from reprise.aws.gate_table import GateTable
@@ -20,13 +21,13 @@ from reprise.aws.queue import SqsQueue
 from reprise.aws.session import Clients
 from reprise.events.herald import Herald
 from reprise.events.outbox import Outbox
-from reprise.gate.keeper import GateKeeper
+from reprise.gate.memory import GateMemory
 from reprise.observe.batch import BatchObserver
 from reprise.observe.bookkeeper import Bookkeeper
 from reprise.observe.gates import GateLog, WatchedGates
 from reprise.settings import ReplayerSettings
 from reprise.stage.attempt import AttemptStage
-from reprise.stage.replay import MARGIN_MS, Delivery, ReplayStage, Worker
+from reprise.stage.replay import Delivery, ReplayStage, Worker
 from reprise.stage.settle import Settler
 from reprise.telemetry import EmfMeter, make_logger
 from reprise.wiring import utc_now
@@ -39,6 +40,7 @@ _settings = ReplayerSettings.from_env(os.environ)
 _clients = Clients()
 _meter = EmfMeter()
 _sqs, _dynamodb = _clients.sqs(), _clients.dynamodb()
+_lambda = _clients.functions(_settings.call_timeout_s)
 _objects = S3Objects(cache(_clients.s3), _settings.bucket)
 _ledger = LedgerTable(_dynamodb, _settings.ledger_table)
 _queue = SqsQueue(_sqs, _settings.replay_queue_url)
@@ -53,7 +55,7 @@ _outbox = Outbox(
 _herald = Herald(_settings.stack, _outbox.add)
 _stage = ReplayStage(
     attempts=AttemptStage(
-        functions=LambdaFunctions(_clients.functions(_settings.call_timeout_s)),
+        functions=LambdaFunctions(_lambda),
         targets=_settings.targets,
         ledger=_ledger,
         objects=_objects,
@@ -70,11 +72,9 @@ _stage = ReplayStage(
         draw=_draw,
         retention_days=_settings.retention_days,
     ),
-    gates=GateKeeper(
-        store=WatchedGates(GateTable(_dynamodb, _settings.ledger_table), _gate_log),
-        clock=utc_now,
-        probe_lease_s=_settings.call_timeout_s + MARGIN_MS // 1000,
-    ),
+    gates=WatchedGates(GateTable(_dynamodb, _settings.ledger_table), _gate_log),
+    memory=GateMemory(),
+    concurrency=FunctionConcurrency(_lambda),
     policies=ParameterPolicies(cache(_clients.parameters), _settings.policy_parameter),
     objects=_objects,
     queue=_queue,

@@ -49,6 +49,9 @@ CONTROL_MESSAGES: Final = "ControlMessages"
 FOREIGN_LINES: Final = "ForeignLines"
 OBJECTS_FAILED: Final = "ObjectsFailed"
 REPLAYS: Final = "Replays"
+OBJECTS_FOLDED: Final = "ObjectsFolded"
+OBJECTS_PARKED: Final = "ObjectsParked"
+FOLDED_LOOKS: Final = "FoldedLooks"
 SUCCEEDED: Final = "Succeeded"
 DEAD_LETTERED: Final = "DeadLettered"
 REDRIVEN: Final = "Redriven"
@@ -63,6 +66,7 @@ AGE_AT_SUCCESS: Final = "AgeAtSuccess"
 OLDEST_WAITING_AGE: Final = "OldestWaitingAge"
 BACKLOG: Final = "Backlog"
 BACKLOG_TOTAL: Final = "BacklogTotal"
+FOLDED: Final = "Folded"
 TIME_TO_DRAIN: Final = "TimeToDrain"
 QUARANTINE_OBJECTS: Final = "QuarantineObjects"
 FILTERS_MISSING: Final = "FiltersMissing"
@@ -83,6 +87,9 @@ _ROWS: Final = (
     Metric(CONTROL_MESSAGES, COUNT, _WHOLE, "health checks of CloudWatch Logs found in capture objects"),
     Metric(FOREIGN_LINES, COUNT, _WHOLE, "lines in capture objects that are no capture lines"),
     Metric(OBJECTS_FAILED, COUNT, _WHOLE, "looks at a capture object that failed"),
+    Metric(OBJECTS_FOLDED, COUNT, _WHOLE, "capture objects left as they are until their gate asks for them"),
+    Metric(OBJECTS_PARKED, COUNT, _WHOLE, "parts of capture objects kept apart, one target each"),
+    Metric(FOLDED_LOOKS, COUNT, _WHOLE, "looks at a folded object that left it folded"),
     Metric(REPLAYS, COUNT, (*_BOTH, (STACK, TARGET, OUTCOME)), "replays, by how the target answered"),
     Metric(SUCCEEDED, COUNT, _BOTH, "calls that ended well, by the ledger"),
     Metric(DEAD_LETTERED, COUNT, (*_BOTH, (STACK, TARGET, REASON)), "calls given up, by the ledger"),
@@ -91,12 +98,13 @@ _ROWS: Final = (
     Metric(WASTED_REPLAYS, COUNT, _BOTH, "replays that were throttled"),
     Metric(GATE_WAITS, COUNT, _BOTH, "deliveries given back because the gate let them not through"),
     Metric(GATE_STATE, NONE, _EACH, "0 flowing, 1 probing, 2 holding"),
-    Metric(GATE_WINDOW, COUNT, _EACH, "replays that the gate lets run at once, where it knows"),
+    Metric(GATE_WINDOW, COUNT, _EACH, "replays that the gate lets run at once"),
     Metric(GATE_HOLD_AGE, SECONDS, _BOTH, "age of the present hold; 0 while flowing"),
     Metric(AGE_AT_SUCCESS, SECONDS, _BOTH, "from capture, or redrive, to success: one value a call"),
     Metric(OLDEST_WAITING_AGE, SECONDS, _BOTH, "since its capture, of the oldest call that was given back"),
     Metric(BACKLOG, COUNT, _EACH, "calls in the ledger that have not ended"),
-    Metric(BACKLOG_TOTAL, COUNT, _WHOLE, "the same for all targets together"),
+    Metric(FOLDED, COUNT, _EACH, "calls that wait in S3 until their gate asks for them, in no ledger yet"),
+    Metric(BACKLOG_TOTAL, COUNT, _WHOLE, "both for all targets together"),
     Metric(TIME_TO_DRAIN, SECONDS, _BOTH, "backlog over the calls that end a second; 0 without a backlog"),
     Metric(FILTERS_MISSING, COUNT, _WHOLE, "subscribed log groups whose filter is gone or altered"),
     Metric(STORE_FAULTS, COUNT, _WHOLE, "requests to ledger, queue or policy that failed for good"),

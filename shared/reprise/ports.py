@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from reprise.call.payload import ClaimCheck
     from reprise.call.target import Target
-    from reprise.gate.state import GateState
+    from reprise.gate.image import Change, GateImage, Updated
     from reprise.ledger.row import Row
     from reprise.ledger.states import LedgerEvent
     from reprise.outcome.outcome import Outcome
@@ -171,14 +171,29 @@ class Lease:
     """The row as it was; None if there is none."""
 
 
-class GateStore(Protocol):
-    """Keeps one gate per target."""
+class Concurrency(Protocol):
+    """Knows how many calls of a function may run at once."""
 
-    def read(self, function: str) -> GateState:
-        """Return a gate as last known; a new one flows."""
+    def limit(self, function: str) -> int | None:
+        """Return a function's reserved concurrency, or the account's unreserved; None if unknown."""
 
-    def write(self, function: str, state: GateState) -> GateState | None:
-        """Write a state computed from its `version`; return None, or what is there instead."""
+
+class GateItems(Protocol):
+    """Keeps one gate per target, changed by conditional updates."""
+
+    def read(self, function: str) -> GateImage:
+        """Return a gate as last known, at most a fraction of a second old; a new one flows.
+
+        Raises:
+            StoreError: If it cannot be read.
+        """
+
+    def update(self, function: str, change: Change) -> Updated:
+        """Make a change if its conditions hold; the answer holds the item either way.
+
+        Raises:
+            StoreError: If it cannot be written; it may have been.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

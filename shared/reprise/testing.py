@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from reprise.call.payload import ClaimCheck
 from reprise.errors import ObjectMissingError, StoreError
-from reprise.gate.state import GateState
+from reprise.gate.image import Change, GateImage, Updated
 from reprise.instant import format_instant
 from reprise.ledger.row import REDRIVE_KEEPS_S, Attempt, Row
 from reprise.ledger.states import LedgerEvent, State, result, sources
@@ -287,28 +288,41 @@ class InMemoryLedger:
 
 
 @dataclass(slots=True)
-class InMemoryGates:
-    """Gates, written on condition."""
+class FakeConcurrency:
+    """Knows what it is told."""
 
-    states: dict[str, GateState] = field(default_factory=dict)
+    limits: dict[str, int] = field(default_factory=dict)
+
+    def limit(self, function: str) -> int | None:
+        """Return a function's limit."""
+        return self.limits.get(function)
+
+
+@dataclass(slots=True)
+class InMemoryGateItems:
+    """Gates, changed on condition."""
+
+    images: dict[str, GateImage] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
     writes: int = 0
+    _lock: Lock = field(default_factory=Lock)
 
-    def read(self, function: str) -> GateState:
+    def read(self, function: str) -> GateImage:
         """Return a gate."""
         self.faults.check("read")
-        return self.states.get(function, GateState())
+        return self.images.get(function, GateImage())
 
-    def write(self, function: str, state: GateState) -> GateState | None:
-        """Write a state computed from its version; return None, or what is there instead."""
-        self.faults.check("write")
-        there = self.states.get(function)
-        after = replace(state, version=state.version + 1)
-        if there is not None and there.version != state.version:
-            return None if there == after else there
-        self.states[function] = after
-        self.writes += 1
-        return None
+    def update(self, function: str, change: Change) -> Updated:
+        """Make a change if its conditions hold."""
+        self.faults.check("update")
+        with self._lock:
+            image = self.images.get(function, GateImage())
+            self.writes += 1
+            if not all(condition.holds(image) for condition in change.when):
+                return Updated(applied=False, image=image)
+            after = change.apply(image)
+            self.images[function] = after
+            return Updated(applied=True, image=after)
 
 
 @dataclass(slots=True)

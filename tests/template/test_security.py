@@ -103,6 +103,25 @@ def test_function_may_do_what_it_needs_and_no_more(full: Deployment, name: str) 
         )
 
 
+def test_the_unpacker_reads_and_writes_parked_objects_and_writes_no_captured_ones(
+    full: Deployment,
+) -> None:
+    granted = permissions(full, "unpacker")
+    places = {
+        action: sorted(
+            resource.rpartition(":::")[2].partition("/")[2]
+            for granted_action, resource in granted
+            if granted_action == action
+        )
+        for action in ("s3:GetObject", "s3:GetObjectVersion", "s3:PutObject")
+    }
+    assert places == {
+        "s3:GetObject": ["captured/*", "parked/*"],
+        "s3:GetObjectVersion": ["captured/*", "parked/*"],
+        "s3:PutObject": ["parked/*", "quarantine/*"],
+    }
+
+
 def test_no_permission_is_for_every_resource_but_tracing(full: Deployment) -> None:
     wild = {
         action
@@ -111,7 +130,11 @@ def test_no_permission_is_for_every_resource_but_tracing(full: Deployment) -> No
         for action in listed(statement["Action"])
         if "*" in listed(statement["Resource"])
     }
-    assert wild == {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+    assert wild == {
+        "lambda:GetAccountSettings",
+        "xray:PutTraceSegments",
+        "xray:PutTelemetryRecords",
+    }
 
 
 def test_no_permission_is_for_every_action(full: Deployment) -> None:
@@ -223,7 +246,7 @@ def test_every_log_group_and_object_of_ours_expires(full: Deployment) -> None:
     assert {str(group.properties["RetentionInDays"]) for group in groups} == {"30"}
     rules = full["Capture/Bucket"].properties["LifecycleConfiguration"]["Rules"]
     expiring = {rule["Prefix"] for rule in rules if "ExpirationInDays" in rule}
-    assert expiring == {"captured/", "payloads/", "results/"}
+    assert expiring == {"captured/", "parked/", "payloads/", "results/"}
     ledger = full["Replay/Ledger"].properties
     assert ledger["TimeToLiveSpecification"] == {"AttributeName": "expires_at_s", "Enabled": True}
 

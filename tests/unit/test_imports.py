@@ -72,7 +72,17 @@ def test_what_runs_in_lambda_loads_neither_pydantic_nor_boto3(module: str) -> No
 def test_core_and_stages_load_no_aws() -> None:
     core = [
         ".".join(path.relative_to(ROOT / "shared").with_suffix("").parts)
-        for folder in ("call", "gate", "ledger", "outcome", "policy", "reader", "record", "stage")
+        for folder in (
+            "backlog",
+            "call",
+            "gate",
+            "ledger",
+            "outcome",
+            "policy",
+            "reader",
+            "record",
+            "stage",
+        )
         for path in sorted((ROOT / "shared" / "reprise" / folder).glob("*.py"))
         if path.stem not in {"__init__", "schema"}
     ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from reprise import metric
 from reprise.aws.books_table import BooksTable
 from reprise.aws.gate_table import GateTable
-from reprise.gate.state import Mode
+from reprise.gate.image import Mode
 from reprise.observe.gates import LEVELS
 from reprise.observe.label import OTHER, labels, make_labeler
 from reprise_cli.dashboard.charts import Query
@@ -21,7 +21,7 @@ from reprise_cli.top.board import Gate, Look
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from reprise.gate.state import GateState
+    from reprise.gate.image import GateImage
     from reprise_cli.app import App
     from reprise_cli.dashboard.expression.values import Grid
 
@@ -98,12 +98,12 @@ class Watch:
                 yield Query(metric=key, stat="Maximum", grid=grid), (metric_name, name)
 
 
-def gate_of(state: GateState, now_ms: int) -> Gate:
-    """Return a gate's state for people; what a rule does not keep is left out."""
-    held_ms = now_ms - state.holding_since_ms if state.mode is not Mode.FLOWING else 0
+def gate_of(state: GateImage, now_ms: int) -> Gate:
+    """Return a gate's state for people; its window says nothing while it holds."""
+    held_ms = now_ms - state.holding_since_ms if state.mode != Mode.FLOWING else 0
     return Gate(
-        mode=state.mode.value,
-        window=getattr(state, "window", None),
+        mode=state.mode,
+        window=state.window if state.mode == Mode.FLOWING else None,
         held_s=max(0, held_ms) / 1000,
     )
 

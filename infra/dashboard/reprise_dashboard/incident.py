@@ -79,7 +79,7 @@ def _numbers() -> tuple[Widget, ...]:
 def _backlog() -> Widget:
     return graph(
         "Backlog: calls that have not ended, by target",
-        [each(metric.BACKLOG, "Maximum")],
+        [each(metric.BACKLOG, "Maximum"), each(metric.FOLDED, "Maximum")],
         unit="calls",
         stacked=True,
     )

@@ -10,20 +10,21 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final, Protocol
 
 from reprise import metric
+from reprise.gate.visit import EVERY_TARGET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reprise.gate.state import GateState
-    from reprise.ports import GateStore, Meter
+    from reprise.gate.image import Change, GateImage, Updated
+    from reprise.ports import GateItems, Meter
 
 FLOWING, PROBING, HOLDING = "flowing", "probing", "holding"
 LEVELS: Final = {FLOWING: 0, PROBING: 1, HOLDING: 2}
-"""What `GateState` shows."""
+"""What the metric `GateState` shows."""
 
 
 class GateLike(Protocol):
-    """What is stored of a gate, as far as it is watched; a `window` is shown if there is one."""
+    """What is stored of a gate, as far as it is watched."""
 
     @property
     def mode(self) -> str:
@@ -32,6 +33,14 @@ class GateLike(Protocol):
     @property
     def holding_since_ms(self) -> int:
         """Return when the present hold began."""
+
+    @property
+    def window(self) -> float:
+        """Return how many replays may run at once while it flows."""
+
+    @property
+    def folded_records(self) -> int:
+        """Return how many calls are left in S3 for now: an estimate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,24 +101,29 @@ class GateLog:
 class WatchedGates:
     """A store of gates whose readers and writers are watched."""
 
-    __slots__ = ("_log", "_store")
+    __slots__ = ("_gates", "_log")
 
-    def __init__(self, store: GateStore, log: GateLog) -> None:
-        """Watch this store."""
-        self._store = store
+    def __init__(self, gates: GateItems, log: GateLog) -> None:
+        """Watch these gates."""
+        self._gates = gates
         self._log = log
 
-    def read(self, function: str) -> GateState:
+    def read(self, function: str) -> GateImage:
         """Return a gate as last known; a new one flows."""
-        state = self._store.read(function)
-        self._log.saw(function, state)
-        return state
+        image = self._gates.read(function)
+        self._saw(function, image)
+        return image
 
-    def write(self, function: str, state: GateState) -> GateState | None:
-        """Write a state computed from its `version`; return None, or what is there instead."""
-        other = self._store.write(function, state)
-        self._log.saw(function, other or state, is_ours=other is None)
-        return other
+    def update(self, function: str, change: Change) -> Updated:
+        """Make a change if its conditions hold."""
+        updated = self._gates.update(function, change)
+        self._saw(function, updated.image, is_ours=updated.applied)
+        return updated
+
+    def _saw(self, function: str, image: GateImage, *, is_ours: bool = False) -> None:
+        # The item of all targets notes throttles of the account; nothing flows through it.
+        if function != EVERY_TARGET:
+            self._log.saw(function, image, is_ours=is_ours)
 
 
 def is_holding(gate: GateLike | None) -> bool:
@@ -122,7 +136,4 @@ def gauges(gate: GateLike, now_ms: int) -> Iterator[tuple[str, float]]:
     yield metric.GATE_STATE, LEVELS[gate.mode]
     held_ms = now_ms - gate.holding_since_ms if is_holding(gate) else 0
     yield metric.GATE_HOLD_AGE, max(0, held_ms) / 1000
-    # A rule without a window lets everything through while it flows: then there is no number to show.
-    window = {HOLDING: 0, PROBING: 1}.get(gate.mode, getattr(gate, "window", None))
-    if window is not None:
-        yield metric.GATE_WINDOW, float(window)
+    yield metric.GATE_WINDOW, float({HOLDING: 0, PROBING: 1}.get(gate.mode, gate.window))

@@ -113,10 +113,17 @@ class Observer:
                 _log.warning("book was off", extra={"target": label, "open": books[label].backlog})
                 known = books[label].known
                 books[label] = Book(known=known, ended=known, dead=books[label].dead)
-        self._gauge(memory, books, at_s)
+        gates = {
+            function: self.gates.read(function)
+            for function in self.targets
+            if not function.endswith("*")
+        }
+        # What is folded has a message each: without any the gates' estimates are off.
+        folded = {} if is_idle else {key: gate.folded_records for key, gate in gates.items()}
+        self._gauge(memory, books, at_s, folded=sum(folded.values()))
         self.meter.gauge(metric.QUARANTINE_OBJECTS, self.watch.quarantined())
         self.meter.gauge(metric.FILTERS_MISSING, self.watch.filters_missing())
-        held_s = self._gauge_gates(at_s)
+        held_s = self._gauge_gates(gates, folded, at_s)
         scene = Scene(
             stack=self.stack,
             at_s=at_s,
@@ -131,13 +138,15 @@ class Observer:
             raise StoreError("events", "PutEvents", "Failed", "an incident was not taken")
         self.memories.save(remember(after, books, at_s=at_s, is_idle=is_idle))
 
-    def _gauge(self, memory: Memory, books: Mapping[str, Book], at_s: float) -> None:
+    def _gauge(
+        self, memory: Memory, books: Mapping[str, Book], at_s: float, *, folded: int
+    ) -> None:
         for label, book in books.items():
             self.meter.gauge(metric.BACKLOG, book.backlog, label=label)
             drain_s = time_to_drain_s(memory.looks, books, at_s=at_s, label=label)
             if drain_s is not None:
                 self.meter.gauge(metric.TIME_TO_DRAIN, drain_s, label=label)
-        total = sum(book.backlog for book in books.values())
+        total = folded + sum(book.backlog for book in books.values())
         self.meter.gauge(metric.BACKLOG_TOTAL, total)
         drain_s = time_to_drain_s(memory.looks, books, at_s=at_s)
         if drain_s is not None:
@@ -146,16 +155,16 @@ class Observer:
             # The replayer tells the age of what waits. That nothing waits, only we can tell.
             self.meter.gauge(metric.OLDEST_WAITING_AGE, 0)
 
-    def _gauge_gates(self, at_s: float) -> dict[str, float]:
+    def _gauge_gates(
+        self, gates: Mapping[str, GateLike], folded: Mapping[str, int], at_s: float
+    ) -> dict[str, float]:
         """Gauge the gates of the targets that are listed by name; return how long some have held."""
         held_s: dict[str, float] = {}
         label = make_labeler(self.targets)
-        for function in self.targets:
-            if function.endswith("*"):
-                continue
-            state = self.gates.read(function)
-            for name, value in gauges(state, int(at_s * 1000)):
+        for function, gate in gates.items():
+            for name, value in gauges(gate, int(at_s * 1000)):
                 self.meter.gauge(name, value, label=label(function))
-            if is_holding(state):
-                held_s[function] = max(0.0, at_s - state.holding_since_ms / 1000)
+            self.meter.gauge(metric.FOLDED, folded.get(function, 0), label=label(function))
+            if is_holding(gate):
+                held_s[function] = max(0.0, at_s - gate.holding_since_ms / 1000)
         return held_s

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from reprise.call.payload import unpack
 from reprise.call.target import is_allowed
 from reprise.errors import ObjectMissingError, PayloadError, StoreError
+from reprise.gate.tally import Meeting
 from reprise.instant import format_instant, parse_instant
 from reprise.ledger.row import Attempt, Row, extend
 from reprise.ledger.states import TERMINAL, State
@@ -25,11 +26,12 @@ from reprise.policy.decision import (
 )
 from reprise.policy.expiry import expiry
 from reprise.record.replay_mark import context_for_replay
-from reprise.stage.settle import STORE_WAIT_S, Settler, about
+from reprise.stage.settle import NOT_ASKED, STORE_WAIT_S, Settler, about
 from reprise.stage.unpack import new_row
 from reprise.stage.verdict import Ended, GiveBack, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from reprise.policy.policy import Policy
@@ -44,6 +46,11 @@ _LEASE_EXPIRED = Outcome(
     message="the replayer that held this call ended without saying how the call ended",
 )
 _REFUSED = frozenset({OutcomeKind.THROTTLED, OutcomeKind.TRANSIENT})
+
+
+def never() -> bool:
+    """Return False: no outage is known of."""
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +68,13 @@ class AttemptStage:
     retention_days: int
 
     def run(
-        self, message: ReplayMessage, policy: Policy, *, owner: str, lease_until_ms: int
+        self,
+        message: ReplayMessage,
+        policy: Policy,
+        *,
+        owner: str,
+        lease_until_ms: int,
+        is_outage: Callable[[], bool] = never,
     ) -> Verdict:
         """Make one attempt, unless the ledger says that it is not due.
 
@@ -70,6 +83,7 @@ class AttemptStage:
             policy: Its target's policy.
             owner: Who we are; unique per batch.
             lease_until_ms: When this process can no longer be running.
+            is_outage: Whether the target fails for everybody, as its gate knows when the call has ended.
 
         Raises:
             StoreError: If the ledger cannot be asked (nothing was invoked), or neither it nor the
@@ -86,14 +100,14 @@ class AttemptStage:
         if not lease.granted:
             return self._refused(message, row, now)
         if row.state is State.LEASED:
-            return self._conclude(message, row, policy, owner, _LEASE_EXPIRED)
+            return self._conclude(message, row, policy, owner, _LEASE_EXPIRED, never)
         row = replace(row, updated_at=format_instant(now))
         if now >= _expires_at(message, row, policy):
             why = "older than its policy's max_age_s or its caller's NotAfter allows"
             return self._carry_out(
                 DeadLetter(reason=Reason.EXPIRED, message=why), message, row, owner
             )
-        return self._invoke(message, row, policy, owner)
+        return self._invoke(message, row, policy, owner, is_outage)
 
     def _lease(self, message: ReplayMessage, owner: str, now: datetime, until_ms: int) -> Lease:
         call_id = message.record.id
@@ -113,7 +127,14 @@ class AttemptStage:
             return self.settler.send_letter(message, row)
         return Ended()
 
-    def _invoke(self, message: ReplayMessage, row: Row, policy: Policy, owner: str) -> Verdict:
+    def _invoke(
+        self,
+        message: ReplayMessage,
+        row: Row,
+        policy: Policy,
+        owner: str,
+        is_outage: Callable[[], bool],
+    ) -> Verdict:
         record = message.record
         if not is_allowed(record.target.function, self.targets):
             why = "the target is not among the stack's Targets: add it, then redrive"
@@ -131,26 +152,41 @@ class AttemptStage:
             unread = Outcome(
                 kind=OutcomeKind.TRANSIENT, code=f"Payload{error.code}", message=shorten(str(error))
             )
-            return self._conclude(message, row, policy, owner, unread)
+            return self._conclude(message, row, policy, owner, unread, never)
         context = context_for_replay(record)
+        started_at = self.clock()
         reply = self.functions.invoke(record.target, payload, context, record.trace)
-        return self._conclude(message, row, policy, owner, reply.outcome, reply)
+        busy_ms = round((self.clock() - started_at).total_seconds() * 1000)
+        return self._conclude(message, row, policy, owner, reply.outcome, is_outage, reply, busy_ms)
 
-    def _conclude(
+    def _conclude(  # noqa: PLR0913, PLR0917 - an attempt, and what is known around it
         self,
         message: ReplayMessage,
         row: Row,
         policy: Policy,
         owner: str,
         outcome: Outcome,
+        is_outage: Callable[[], bool],
         reply: Reply | None = None,
+        busy_ms: int = 0,
     ) -> Verdict:
         """Count a try, decide what its end means, and carry that out.
 
-        Without a reply the target was not asked, and its gate learns nothing.
+        Without a reply the target was not asked, and its gate learns nothing. While the target fails
+        for everybody a failure is charged to nobody.
         """
         now = self.clock()
-        counted = count_attempt(row, message.record.outcome, outcome, now)
+        captured = message.record.outcome
+        is_charged = not (outcome.kind in COUNTED and is_outage())
+        meeting = NOT_ASKED
+        if reply is not None:
+            meeting = Meeting(
+                kind=outcome.kind,
+                busy_ms=busy_ms,
+                is_suspect=row.attempts > own_attempts(row, captured),
+                reason=outcome.reason,
+            )
+        counted = count_attempt(row, captured, outcome, now, is_charged=is_charged)
         standing = Standing(
             attempts=counted.attempts,
             refusals=counted.refusals,
@@ -158,7 +194,7 @@ class AttemptStage:
         )
         decision = decide(outcome, standing, policy, now=now, draw=self.draw())
         count_reply(self.settler.meter, row, reply)
-        return self._carry_out(decision, message, counted, owner, reply)
+        return self._carry_out(decision, message, counted, owner, reply, meeting)
 
     def _carry_out(
         self,
@@ -167,20 +203,28 @@ class AttemptStage:
         row: Row,
         owner: str,
         reply: Reply | None = None,
+        meeting: Meeting = NOT_ASKED,
     ) -> Verdict:
-        return self.settler.carry_out(decision, message, row, owner, reply)
+        return self.settler.carry_out(decision, message, row, owner, reply, meeting)
 
 
-def count_attempt(row: Row, captured: Outcome, outcome: Outcome, now: datetime) -> Row:
+def own_attempts(row: Row, captured: Outcome) -> int:
+    """Return how many attempts a call starts with: the caller's own, if the target ran in it.
+
+    Lambda, too, counts from the first. A redrive starts from zero, by an operator's decision.
+    """
+    return int(row.opened_at == row.captured_at and captured.kind in COUNTED)
+
+
+def count_attempt(
+    row: Row, captured: Outcome, outcome: Outcome, now: datetime, *, is_charged: bool = True
+) -> Row:
     """Return the row with one more try counted; throttles are counted and not kept.
 
-    The try began when the row was leased, which is what its `updated_at` says. The caller's own try
-    counts as an attempt if the target ran in it: Lambda, too, counts from the first. A redrive starts
-    from zero, by an operator's decision.
+    The try began when the row was leased, which is what its `updated_at` says. A try that is not charged
+    is kept in the history, and costs no attempt.
     """
-    attempts = row.attempts
-    if attempts == 0 and row.opened_at == row.captured_at:
-        attempts = int(captured.kind in COUNTED)
+    attempts = row.attempts or own_attempts(row, captured)
     history, ended_at = row.history, format_instant(now)
     if outcome.kind is not OutcomeKind.THROTTLED:
         attempt = Attempt(at=ended_at, began_at=row.updated_at, outcome=outcome)
@@ -190,7 +234,7 @@ def count_attempt(row: Row, captured: Outcome, outcome: Outcome, now: datetime) 
         row = replace(row, first_refused_at=first_at, last_refused_at=ended_at)
     return replace(
         row,
-        attempts=attempts + int(outcome.kind in COUNTED),
+        attempts=attempts + int(is_charged and outcome.kind in COUNTED),
         refusals=row.refusals + int(outcome.kind in _REFUSED),
         history=history,
     )

@@ -211,3 +211,9 @@ def test_every_command_explains_itself() -> None:
     for command in (*commands, "top", "dashboard"):
         assert run(*command.split(), "--help").exit_code == 0
     assert run("--version").stdout.startswith("reprise ")
+
+
+def test_live_traffic_needs_a_concurrency_to_share() -> None:
+    result = run("chaos", "--live", "5")
+    assert result.exit_code == 2
+    assert "--restore-concurrency" in result.stderr

@@ -9,7 +9,7 @@ from reprise import metric
 from reprise.events.event import GateChanged
 from reprise.events.herald import Herald
 from reprise.events.outbox import Outbox
-from reprise.gate.state import GateState, Mode
+from reprise.gate.image import GateImage, Mode
 from reprise.observe.batch import BatchObserver
 from reprise.observe.bookkeeper import Bookkeeper
 from reprise.observe.books import Book
@@ -59,7 +59,7 @@ def test_a_batch_ends_in_gauges_books_and_events(capsys: pytest.CaptureFixture[s
     (message,) = pipeline.captured_messages(call())
     rig.clock.advance(40)
     since_ms = int(rig.clock().timestamp() * 1000) - 5000
-    held = GateState(mode=Mode.HOLDING, holding_since_ms=since_ms)
+    held = GateImage(mode=Mode.HOLDING, holding_since_ms=since_ms)
     rig.gates.saw(ORDERS, held, is_ours=True)
     rig.meter.count(metric.RECORDED, 3, target=ORDERS)
     rig.observer().finish([message.body])
@@ -78,7 +78,7 @@ def test_an_event_that_is_lost_is_counted_in_the_same_batch(
 ) -> None:
     rig = Rig()
     rig.bus.faults.fail("put")
-    rig.gates.saw(ORDERS, GateState(mode=Mode.HOLDING, holding_since_ms=1), is_ours=True)
+    rig.gates.saw(ORDERS, GateImage(mode=Mode.HOLDING, holding_since_ms=1), is_ours=True)
     rig.observer().finish([])
     assert written(capsys)[metric.EVENTS_FAILED] == [1]
 

@@ -9,13 +9,13 @@ import pytest
 
 from reprise.errors import StoreError
 from reprise.events.event import IncidentOpened
-from reprise.gate.state import GateState, Mode
+from reprise.gate.image import GateImage, Mode
 from reprise.observe.books import Book
 from reprise.observe.incidents import Alarm
 from reprise.observe.look import Memory
 from reprise.observe.observer import Observer, Places
 from reprise.telemetry import EmfMeter
-from reprise.testing import FakeClock, Faults, InMemoryBooks, InMemoryBus, InMemoryGates
+from reprise.testing import FakeClock, Faults, InMemoryBooks, InMemoryBus, InMemoryGateItems
 
 ORDERS = "arn:aws:lambda:eu-central-1:123456789012:function:orders"
 TEAM = "arn:aws:lambda:eu-central-1:123456789012:function:team-*"
@@ -26,7 +26,7 @@ class Rig:
     """An observer on doubles; it is a memory and a watch as well."""
 
     books: InMemoryBooks = field(default_factory=InMemoryBooks)
-    gates: InMemoryGates = field(default_factory=InMemoryGates)
+    gates: InMemoryGateItems = field(default_factory=InMemoryGateItems)
     bus: InMemoryBus = field(default_factory=InMemoryBus)
     clock: FakeClock = field(default_factory=FakeClock)
     faults: Faults = field(default_factory=Faults)
@@ -121,12 +121,26 @@ def test_gates_of_listed_targets_are_gauged_though_no_batch_runs(
 ) -> None:
     rig = Rig()
     since_ms = int(rig.clock().timestamp() * 1000) - 90_000
-    rig.gates.states[ORDERS] = GateState(mode=Mode.HOLDING, holding_since_ms=since_ms)
+    rig.gates.images[ORDERS] = GateImage(mode=Mode.HOLDING, holding_since_ms=since_ms)
     rig.look()
     found = measured(capsys)
     assert found["GateHoldAge", "orders"] == [90]
     assert found["GateState", "orders"] == [2]
     assert ("GateState", "team-*") not in found
+
+
+@pytest.mark.parametrize(("queued", "folded"), [(1, 1000), (0, 0)])
+def test_calls_folded_in_s3_are_backlog_while_any_message_names_them(
+    queued: int, folded: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig = Rig(queued=queued)
+    rig.books.kept = {"orders": Book(known=10, ended=3)}
+    rig.gates.images[ORDERS] = GateImage(folded_records=1000)
+    rig.look()
+    found = measured(capsys)
+    assert found["Folded", "orders"] == [folded]
+    assert found["Backlog", "orders"] == [7]
+    assert found["BacklogTotal", ""] == [7 + folded]
 
 
 def test_books_that_are_off_are_mended_at_the_second_idle_look() -> None:

@@ -34,7 +34,7 @@ def test_replays_are_told_apart_by_outcome() -> None:
     pipeline.functions.script = [THROTTLED, FAILED]
     for message in messages:
         pipeline.replay(message)
-        pipeline.gates.states.clear()
+        pipeline.gate_items.images.clear()
     for outcome in ("throttled", "function_error", "succeeded"):
         assert pipeline.meter.measured[Measured(metric.REPLAYS, ORDERS, outcome=outcome)] == 1
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.gate.state import GateState, Mode
+from reprise.gate.image import GateImage, Mode
 from reprise.observe.books import Book
 from reprise_cli.top.board import Gate, Look, lines
 from reprise_cli.top.view import picture
@@ -50,7 +50,7 @@ def test_the_longest_backlog_comes_first_and_all_fit_a_table() -> None:
 
 @given(mode=st.sampled_from(Mode), since_ms=st.integers(0, 10**6), now_ms=st.integers(0, 10**6))
 def test_only_a_gate_that_holds_has_held(mode: Mode, since_ms: int, now_ms: int) -> None:
-    gate = gate_of(GateState(mode=mode, holding_since_ms=since_ms), now_ms)
+    gate = gate_of(GateImage(mode=mode, holding_since_ms=since_ms), now_ms)
     assert gate.mode == mode.value
     assert gate.held_s >= 0
     if mode is Mode.FLOWING:
