@@ -45,6 +45,8 @@ ACTIONS = {
         "sqs:ChangeMessageVisibility": ":reprise-replay",
         "sqs:SendMessage": ":reprise-dead-letter",
         "lambda:InvokeFunction": "function:orders",
+        "lambda:GetFunctionConcurrency": "function:orders",
+        "lambda:GetAccountSettings": "*",
         "s3:GetObject": "/payloads/*",
         "s3:GetObjectVersion": "/payloads/*",
         "s3:PutObject": "/results/*",

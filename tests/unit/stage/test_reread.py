@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import Pipeline, call, notification
 from reprise.ledger.states import State
-from reprise.ports import OutMessage
+
+if TYPE_CHECKING:
+    from reprise.ports import OutMessage
 
 
 def replay_all(pipeline: Pipeline, messages: list[OutMessage]) -> None:
-    """Replay until nothing comes again: a window that starts small lets few through at once."""
-    waiting = messages
-    while waiting:
-        again = pipeline.replay(*waiting)
-        waiting = [waiting[int(name.removeprefix("m"))] for name in again]
+    """Replay until nothing waits, in the queue or folded in S3: a new gate lets few through at once."""
+    folded: list[str] = []
+    while messages or folded or pipeline.capture_queue.sent:
+        again = pipeline.replay(*messages)
+        messages = [messages[int(name.removeprefix("m"))] for name in again]
+        folded += [message.body for message in pipeline.capture_queue.sent]
+        pipeline.capture_queue.sent.clear()
+        again = pipeline.take_in(*folded)
+        folded = [folded[int(name.removeprefix("n"))] for name in again]
+        messages += pipeline.take_sent()
         pipeline.clock.advance(60)
 
 

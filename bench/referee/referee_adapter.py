@@ -1,12 +1,13 @@
-"""Run the product's own gate and backlog rule in an independent simulator of replay policies.
+r"""Run the product's own gate and backlog rule in an independent simulator of replay policies.
 
 The simulator is not part of this repository: give its folder in `REPLAY_SIM`. Its policies see a batch at a
 time, keep what they know in a metered store, and answer with delays, so this module only translates.
 
-    REPLAY_SIM=<folder> PYTHONPATH=bench:shared python <folder>/referee.py --policy referee_adapter:Ours ...
+    REPLAY_SIM=<folder> PYTHONPATH=bench/referee:shared \
+        python <folder>/referee.py --policy referee_adapter:Ours --suite quick
 """
 
-# ruff: noqa: ANN401, D102, D107, SLF001 - the simulator's interface is untyped, and its methods are documented there
+# ruff: noqa: ANN401, D102, D107, SLF001 - the simulator's interface is untyped, and documented there
 
 from __future__ import annotations
 
