@@ -34,6 +34,9 @@ ENVIRONMENT = {
     "REPRISE_ACCOUNT_ID": "123456789012",
     "REPRISE_CALL_TIMEOUT_S": "60",
     "REPRISE_RETENTION_DAYS": "30",
+    "REPRISE_ALARMS": "dead-letters",
+    "REPRISE_DASHBOARD_URL": "https://console/dashboard",
+    "REPRISE_RUNBOOK_URL": "docs/runbooks",
 }
 PROGRAM = """
 import gc, importlib, json, sys
@@ -61,6 +64,7 @@ def _loaded(*modules: str) -> set[str]:
         "invoker.handler",
         "replayer.replayer",
         "replayer.unpacker",
+        "replayer.observer",
         "reprise.client",
         "reprise.decorator",
     ],
@@ -72,7 +76,18 @@ def test_what_runs_in_lambda_loads_neither_pydantic_nor_boto3(module: str) -> No
 def test_core_and_stages_load_no_aws() -> None:
     core = [
         ".".join(path.relative_to(ROOT / "shared").with_suffix("").parts)
-        for folder in ("call", "gate", "ledger", "outcome", "policy", "reader", "record", "stage")
+        for folder in (
+            "call",
+            "events",
+            "gate",
+            "ledger",
+            "observe",
+            "outcome",
+            "policy",
+            "reader",
+            "record",
+            "stage",
+        )
         for path in sorted((ROOT / "shared" / "reprise" / folder).glob("*.py"))
         if path.stem not in {"__init__", "schema"}
     ]
