@@ -34,6 +34,9 @@ ENVIRONMENT = {
     "REPRISE_ACCOUNT_ID": "123456789012",
     "REPRISE_CALL_TIMEOUT_S": "60",
     "REPRISE_RETENTION_DAYS": "30",
+    "REPRISE_ALARMS": "dead-letters",
+    "REPRISE_DASHBOARD_URL": "https://console/dashboard",
+    "REPRISE_RUNBOOK_URL": "docs/runbooks",
 }
 PROGRAM = """
 import gc, importlib, json, sys
@@ -61,6 +64,7 @@ def _loaded(*modules: str) -> set[str]:
         "invoker.handler",
         "replayer.replayer",
         "replayer.unpacker",
+        "replayer.observer",
         "reprise.client",
         "reprise.decorator",
     ],
@@ -75,8 +79,10 @@ def test_core_and_stages_load_no_aws() -> None:
         for folder in (
             "backlog",
             "call",
+            "events",
             "gate",
             "ledger",
+            "observe",
             "outcome",
             "policy",
             "reader",
