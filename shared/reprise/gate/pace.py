@@ -41,8 +41,11 @@ def service_s(gate: GateImage) -> float:
 
 
 def rate_per_s(gate: GateImage) -> float:
-    """Return how many calls a second the target drains through its window."""
-    return gate.window / service_s(gate)
+    """Return how many calls a second the target drains through its window.
+
+    Throttles that several replayers add up may take the sum below one permit for a moment.
+    """
+    return max(1.0, gate.window) / service_s(gate)
 
 
 def is_outage(gate: GateImage, parameters: GateParameters) -> bool:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise.gate.image import GateImage, Mode
+from reprise.gate.pace import rate_per_s
 from reprise.gate.parameters import DEFAULTS
 from reprise.gate.settle import FAULT, THROTTLE, settle
 from reprise.gate.table import TRANSITIONS
@@ -91,6 +92,17 @@ def test_slow_start_multiplies_until_the_first_throttle() -> None:
     over = _after(young, Tally(succeeded=5, throttled=1))
     assert over.slow_start == 0
     assert over.window == pytest.approx(6.8)
+
+
+def test_throttles_that_meet_take_the_window_below_one_only_until_the_next_settling() -> None:
+    """Two replayers settled from the same image: what they take adds up."""
+    gate = replace(STEADY, window=2.0, in_flight=2)
+    tallies = [Tally(throttled=1, succeeded=1) for _ in range(2)]
+    changes = [settle(gate, tally, owner="a", now_ms=NOW_MS) for tally in tallies]
+    below = changes[1].apply(changes[0].apply(gate))
+    assert below.window < 1
+    assert rate_per_s(replace(below, window=0.0, succeeded=0)) == 1
+    assert _after(below, Tally(succeeded=1, throttled=1)).window >= 1
 
 
 def test_a_batch_refused_for_the_most_part_cuts_the_window_once_a_second() -> None:
