@@ -92,7 +92,8 @@ class Field:
         return f", or {next(iter(self.names))} to {list(self.names)[-1]}"
 
     def _refuse(self, text: str) -> ScheduleError:
-        return self.error(
+        return ScheduleError(
+            self.name,
             f"{text!r} cannot be read",
             f"Use numbers from {self.lowest} to {self.highest}{self._names()}, "
             "with , for lists, - for ranges and / for steps",
