@@ -116,6 +116,70 @@ class ReplayerSettings:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerSettings:
+    """Settings of the runner."""
+
+    targets: tuple[str, ...]
+    """Functions, and job definitions, that jobs may name."""
+    bucket: str
+    mac_secret_arn: str
+    call_timeout_s: int
+    capture_outcomes: frozenset[OutcomeKind]
+    """All that are no success: nobody waits for the answer of a scheduled call."""
+    ledger_table: str
+    jobs_queue_url: str
+    jobs_dead_letter_queue_url: str
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> RunnerSettings:
+        """Read the settings.
+
+        Raises:
+            SettingsError: Naming the variable that is missing or malformed.
+        """
+        return cls(
+            targets=_list(env, "REPRISE_TARGETS") + batch_job_definitions(env),
+            bucket=_text(env, "REPRISE_BUCKET"),
+            mac_secret_arn=_text(env, "REPRISE_MAC_SECRET_ARN"),
+            call_timeout_s=_number(env, "REPRISE_CALL_TIMEOUT_S"),
+            capture_outcomes=frozenset(OutcomeKind) - {OutcomeKind.SUCCEEDED},
+            ledger_table=_text(env, "REPRISE_LEDGER_TABLE"),
+            jobs_queue_url=_text(env, "REPRISE_JOBS_QUEUE_URL"),
+            jobs_dead_letter_queue_url=_text(env, "REPRISE_JOBS_DEAD_LETTER_QUEUE_URL"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmerSettings:
+    """Settings of the warmer."""
+
+    functions: tuple[str, ...]
+    concurrency: int
+    payload: bytes
+    ping_timeout_s: int
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> WarmerSettings:
+        """Read the settings.
+
+        Raises:
+            SettingsError: Naming the variable that is missing or malformed.
+        """
+        return cls(
+            functions=_list(env, "REPRISE_WARM_FUNCTIONS"),
+            concurrency=_number(env, "REPRISE_WARM_CONCURRENCY"),
+            payload=_text(env, "REPRISE_WARM_PAYLOAD").encode(),
+            ping_timeout_s=_number(env, "REPRISE_WARM_TIMEOUT_S"),
+        )
+
+
+def batch_job_definitions(env: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the ARNs of the job definitions that may be submitted; none unless Batch is in use."""
+    text = env.get("REPRISE_BATCH_JOB_DEFINITIONS", "")
+    return tuple(entry.strip() for entry in text.split(",") if entry.strip())
+
+
 def _text(env: Mapping[str, str], name: str) -> str:
     value = env.get(name, "").strip()
     if not value:

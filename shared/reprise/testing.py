@@ -17,6 +17,7 @@ from reprise.ledger.row import REDRIVE_KEEPS_S, Attempt, Row
 from reprise.ledger.states import LedgerEvent, State, result, sources
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.ports import Lease, OutMessage, Reply
+from reprise.schedule.job import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -283,4 +284,27 @@ class InMemoryGates:
             return None if there == after else there
         self.states[function] = after
         self.writes += 1
+        return None
+
+
+@dataclass(slots=True)
+class InMemoryJobs:
+    """Jobs, written on condition."""
+
+    states: dict[str, JobState] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
+
+    def read(self, job: str) -> JobState:
+        """Return a job."""
+        self.faults.check("read")
+        return self.states.get(job, JobState())
+
+    def write(self, job: str, state: JobState) -> JobState | None:
+        """Write a state computed from its version; return None, or what is there instead."""
+        self.faults.check("write")
+        there = self.states.get(job, JobState())
+        after = replace(state, version=state.version + 1)
+        if there.version != state.version:
+            return None if there == after else there
+        self.states[job] = after
         return None

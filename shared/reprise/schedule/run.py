@@ -81,6 +81,7 @@ TRANSITIONS: Final[dict[tuple[RunState, RunEvent], RunState]] = {
     (_S.LOST, _E.SUCCEED): _S.SUCCEEDED,
     (_S.LOST, _E.FAIL): _S.FAILED,
     (_S.CAPTURED, _E.SUCCEED): _S.SUCCEEDED,
+    (_S.CAPTURED, _E.FAIL): _S.FAILED,
     (_S.CAPTURED, _E.DEAD_LETTER): _S.DEAD_LETTERED,
     (_S.SUBMITTED, _E.SUCCEED): _S.SUCCEEDED,
     (_S.SUBMITTED, _E.FAIL): _S.FAILED,
