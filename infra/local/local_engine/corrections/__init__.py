@@ -28,6 +28,7 @@ CORRECTIONS = (
     "metrics",
     "alarms",
     "schedules",
+    "recurring",
     "tls",
     "batch_permissions",
 )
