@@ -6,34 +6,34 @@ captured nor replayed.
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
 from reprise import cold_start
 from reprise.aws.pings import LambdaPings
 from reprise.aws.session import Clients
-from reprise.settings import WarmerSettings
+from reprise.schedule.ping import read_order
 from reprise.stage.warm import WarmStage
 from reprise.telemetry import EmfMeter, make_logger
 
-if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.typing import LambdaContext
+PING_LIMIT_S: Final = 50
+"""Below the warmer's own timeout; a function that takes longer is warm all the same."""
 
 make_logger()
-_settings = WarmerSettings.from_env(os.environ)
 _meter = EmfMeter()
-_stage = WarmStage(
-    pings=LambdaPings(Clients().functions(_settings.ping_timeout_s)),
-    functions=_settings.functions,
-    concurrency=_settings.concurrency,
-    payload=_settings.payload,
-    meter=_meter,
-)
+_stage = WarmStage(pings=LambdaPings(Clients().functions(PING_LIMIT_S)), meter=_meter)
 cold_start.finish()
 
 
-def lambda_handler(event: Any, context: LambdaContext) -> dict[str, Any]:  # noqa: ANN401, ARG001 - Lambda's own signature
-    """Ping every function once for each environment that is to stay warm."""
-    counts = _stage.run()
+def lambda_handler(event: Any, context: object) -> dict[str, int]:  # noqa: ANN401, ARG001 - Lambda's own signature
+    """Ping every function once for each environment that is to stay warm.
+
+    Args:
+        event: See `WarmOrder`.
+        context: Lambda's own.
+
+    Raises:
+        ScheduleError: If the event asks for nothing that can be understood.
+    """
+    counts = _stage.run(read_order(event))
     _meter.flush()
     return counts

@@ -150,30 +150,6 @@ class RunnerSettings:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WarmerSettings:
-    """Settings of the warmer."""
-
-    functions: tuple[str, ...]
-    concurrency: int
-    payload: bytes
-    ping_timeout_s: int
-
-    @classmethod
-    def from_env(cls, env: Mapping[str, str]) -> WarmerSettings:
-        """Read the settings.
-
-        Raises:
-            SettingsError: Naming the variable that is missing or malformed.
-        """
-        return cls(
-            functions=_list(env, "REPRISE_WARM_FUNCTIONS"),
-            concurrency=_number(env, "REPRISE_WARM_CONCURRENCY"),
-            payload=_text(env, "REPRISE_WARM_PAYLOAD").encode(),
-            ping_timeout_s=_number(env, "REPRISE_WARM_TIMEOUT_S"),
-        )
-
-
 def batch_job_definitions(env: Mapping[str, str]) -> tuple[str, ...]:
     """Return the ARNs of the job definitions that may be submitted; none unless Batch is in use."""
     text = env.get("REPRISE_BATCH_JOB_DEFINITIONS", "")

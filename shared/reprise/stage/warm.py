@@ -10,6 +10,7 @@ from reprise import metric
 
 if TYPE_CHECKING:
     from reprise.ports import Meter
+    from reprise.schedule.ping import WarmOrder
 
 MAX_PINGS: Final = 200
 """Pings at once: each is a thread for as long as its function runs."""
@@ -38,18 +39,14 @@ class WarmStage:
     """Pings every function of a list."""
 
     pings: Pings
-    functions: tuple[str, ...]
-    concurrency: int
-    """Environments to keep warm per function: so many pings are on their way at once."""
-    payload: bytes
     meter: Meter
 
-    def run(self) -> dict[str, int]:
+    def run(self, order: WarmOrder) -> dict[str, int]:
         """Ping all functions, and return how the pings ended. Throttles are counted, and silent."""
         # Function by function, so that the pings of one overlap even if there are many functions.
-        asked = [function for function in self.functions for _ in range(self.concurrency)]
+        asked = [function for function in order.names for _ in range(order.concurrency)]
         with ThreadPoolExecutor(max_workers=min(MAX_PINGS, len(asked))) as pool:
-            ended = list(pool.map(lambda function: self.pings.ping(function, self.payload), asked))
+            ended = list(pool.map(lambda function: self.pings.ping(function, order.body), asked))
         counts = {
             metric.WARM_PINGS: len(ended),
             metric.WARM_COLD_STARTS: sum(ping.is_cold for ping in ended),
