@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 from reprise import __version__
 from reprise_cli.app import App
-from reprise_cli.commands import dlq, local
+from reprise_cli.commands import dlq, local, schedule
 from reprise_cli.commands.chaos import chaos
 from reprise_cli.commands.demo import demo
 from reprise_cli.commands.invoke import invoke
@@ -62,6 +62,7 @@ app.add_typer(local.app, name="local")
 app.command("invoke")(invoke)
 app.command("status")(status)
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(schedule.app, name="schedule")
 app.command("chaos")(chaos)
 app.command("demo")(demo)
 

@@ -28,6 +28,8 @@ _REF: Final = {
     "AWS::S3::Bucket": "{BucketName}",
     "AWS::SQS::Queue": "https://sqs.{region}.{url_suffix}/{account}/{QueueName}",
     "AWS::SSM::Parameter": "{Name}",
+    "AWS::Scheduler::Schedule": "{Name}",
+    "AWS::Scheduler::ScheduleGroup": "{Name}",
     "AWS::SecretsManager::Secret": "arn:{partition}:secretsmanager:{region}:{account}:secret:{Name}-a1b2c3",
 }
 _ARN: Final = {
@@ -231,6 +233,8 @@ class _Stack:
                 return self._resolve(yes if self._condition(condition) else no)
             case "Fn::Equals", [left, right]:
                 return self._resolve(left) == self._resolve(right)
+            case "Fn::And", conditions:
+                return all(self._resolve(condition) for condition in conditions)
             case "Fn::Not", [condition]:
                 return not self._resolve(condition)
             case "Fn::Join", [separator, parts]:

@@ -37,8 +37,11 @@ class Due(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     job: str
     scheduled_at: str = SCHEDULED_TIME
     overlap: Overlap = Overlap.SKIP
-    deadline_s: Annotated[int, Meta(ge=60, le=14 * 86_400)] = DEFAULT_DEADLINE_S
-    """Seconds from the scheduled time, after which the run, and every replay of it, is of no use."""
+    deadline_s: Annotated[int, Meta(ge=60, le=9 * 86_400)] = DEFAULT_DEADLINE_S
+    """Seconds from the scheduled time, after which the run, and every replay of it, is of no use.
+
+    At most nine days: the queue keeps a message for ten.
+    """
     call: dict[str, Any]
     """The call, as the invoker takes it, or a batch job, as SubmitJob takes it."""
 

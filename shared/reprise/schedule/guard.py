@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 SHORTEST_LOOK_S: Final = 2.0
-LONGEST_LOOK_S: Final = 20.0
-"""Waits between looks at a run that waits for its turn: as long as it has waited, within these."""
+LONGEST_LOOK_S: Final = 900.0
+"""Waits between looks at a run that waits for its turn: a tenth of how long it has waited, within these.
+
+So a queue's 1,000 deliveries last for more than nine days.
+"""
 
 
 class Overlap(StrEnum):
@@ -132,4 +135,4 @@ def _stand_in_line(run: Run, waiting: list[Run], now: datetime, *, is_alone: boo
 
 def _look_s(since: str, now: datetime) -> float:
     waited_s = (now - parse_instant(since)).total_seconds()
-    return min(LONGEST_LOOK_S, max(SHORTEST_LOOK_S, waited_s))
+    return min(LONGEST_LOOK_S, max(SHORTEST_LOOK_S, waited_s / 10))
