@@ -8,8 +8,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from reprise import cold_start
-from reprise.aws.functions import LambdaFunctions
 from reprise.aws.gate_table import GateTable
+from reprise.aws.kinds import TargetKinds
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.objects import S3Objects
 from reprise.aws.parameter import ParameterPolicies
@@ -37,8 +37,8 @@ _queue = SqsQueue(_sqs, _settings.replay_queue_url)
 _draw = random.SystemRandom().random
 _stage = ReplayStage(
     attempts=AttemptStage(
-        functions=LambdaFunctions(_clients.functions(_settings.call_timeout_s)),
-        targets=_settings.targets,
+        functions=TargetKinds(_clients, _settings.call_timeout_s),
+        targets=(*_settings.targets, *_settings.batch_jobs),
         ledger=_ledger,
         objects=_objects,
         settler=Settler(

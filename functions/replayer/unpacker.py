@@ -40,6 +40,7 @@ _intake = Intake(
         log_groups=_settings.log_groups,
         account_id=_settings.account_id,
         retention_days=_settings.retention_days,
+        batch_jobs=_settings.batch_jobs,
     ),
     objects=_objects,
     queue=SqsQueue(_sqs, _settings.capture_queue_url),

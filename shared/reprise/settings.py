@@ -62,6 +62,7 @@ class UnpackerSettings:
     log_groups: frozenset[str]
     account_id: str
     retention_days: int
+    batch_jobs: tuple[str, ...] = ()
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> UnpackerSettings:
@@ -81,6 +82,7 @@ class UnpackerSettings:
             log_groups=frozenset(_list(env, "REPRISE_LOG_GROUPS")),
             account_id=_text(env, "REPRISE_ACCOUNT_ID"),
             retention_days=_number(env, "REPRISE_RETENTION_DAYS"),
+            batch_jobs=batch_job_definitions(env),
         )
 
 
@@ -96,6 +98,7 @@ class ReplayerSettings:
     dead_letter_queue_url: str
     call_timeout_s: int
     retention_days: int
+    batch_jobs: tuple[str, ...] = ()
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> ReplayerSettings:
@@ -113,6 +116,7 @@ class ReplayerSettings:
             dead_letter_queue_url=_text(env, "REPRISE_DEAD_LETTER_QUEUE_URL"),
             call_timeout_s=_number(env, "REPRISE_CALL_TIMEOUT_S"),
             retention_days=_number(env, "REPRISE_RETENTION_DAYS"),
+            batch_jobs=batch_job_definitions(env),
         )
 
 

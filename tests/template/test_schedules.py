@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from reprise.batch.event import EVENTS_PREFIX
+from reprise.schedule.cron import Cron
 from reprise.schedule.expression import find_zone, parse_expression
 from reprise.schedule.ping import read_order
 from reprise_cli.stack import from_outputs
@@ -77,7 +78,9 @@ def test_defaults_of_the_warm_window_mean_something() -> None:
     parameters = read(SOURCES[0])["Parameters"]
     zone = find_zone(parameters["WarmTimezone"]["Default"])
     assert zone.key == "UTC"
-    assert parse_expression(parameters["WarmSchedule"]["Default"])
+    expression = parse_expression(parameters["WarmSchedule"]["Default"])
+    assert isinstance(expression, Cron)
+    assert expression.hours == (6, 7, 8, 9, 11, 12, 13, 16, 17, 18, 19, 20, 21)
 
 
 def test_nothing_is_warmed_and_no_batch_job_submitted_unless_asked(plain: Deployment) -> None:

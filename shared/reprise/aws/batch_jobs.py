@@ -83,7 +83,9 @@ class BatchJobs:
             return _permanent(
                 "Cancelled", f"job {job.job_id} was cancelled, or is an array's child"
             )
-        return submission_of(jobs[0], attempts=report.attempts + 1, since=report.since)
+        return submission_of(
+            jobs[0], attempts=report.attempts + int(report.is_counted), since=report.since
+        )
 
 
 def _permanent(code: str, message: str) -> Outcome:

@@ -19,6 +19,7 @@ from reprise.call.target import Target, is_allowed
 from reprise.errors import BadRecordError
 from reprise.instant import format_instant, parse_instant
 from reprise.kind.batch import unversioned
+from reprise.policy.decision import COUNTED
 from reprise.record.record import Record, Source
 from reprise.version import __version__
 
@@ -38,6 +39,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     job_id: str
     attempts: int = 0
     """Attempts that were spent before this job."""
+    is_counted: bool = True
+    """Whether this job spent one: one whose host was taken away did not."""
     since: str
     """When the first job of its chain failed, ISO 8601."""
 
@@ -70,7 +73,13 @@ def read_event(text: str, account_id: str, allowed: tuple[str, ...]) -> Record |
 
 def _record(job: Job, target: str, at: str) -> Record:
     since = _since(job.tags, at)
-    report = Report(job_id=job.job_id, attempts=_attempts(job.tags), since=since)
+    outcome = classify_failure(job)
+    report = Report(
+        job_id=job.job_id,
+        attempts=_attempts(job.tags),
+        is_counted=outcome.kind in COUNTED,
+        since=since,
+    )
     payload = json.dumps({"again": msgspec.to_builtins(report)}, separators=(",", ":"))
     return Record(
         id=f"batch:{job.job_id}",
@@ -79,7 +88,7 @@ def _record(job: Job, target: str, at: str) -> Record:
         source=Source(name=SOURCE, version=__version__),
         target=Target(function=target),
         payload=Payload(inline=payload, size_bytes=len(payload), sha256=digest(payload.encode())),
-        outcome=classify_failure(job),
+        outcome=outcome,
     )
 
 

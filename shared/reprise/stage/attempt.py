@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from reprise.batch.event import Report, report_of
 from reprise.call.payload import unpack
 from reprise.call.target import is_allowed
 from reprise.errors import ObjectMissingError, PayloadError, StoreError
@@ -116,6 +117,9 @@ class AttemptStage:
             why = "the target is not among the stack's Targets: add it, then redrive"
             barred = DeadLetter(reason=Reason.PERMANENT, message=why)
             return self._carry_out(barred, message, row, owner)
+        report = report_of(record)
+        if report is not None and not row.history:
+            return self._conclude_report(message, row, policy, owner, report)
         claim_check = record.payload.claim_check
         try:
             fetched = self.objects.get(claim_check) if claim_check is not None else None
@@ -131,6 +135,25 @@ class AttemptStage:
             return self._conclude(message, row, policy, owner, unread)
         reply = self.functions.invoke(record.target, payload, context_for_replay(record))
         return self._conclude(message, row, policy, owner, reply.outcome, reply)
+
+    def _conclude_report(
+        self, message: ReplayMessage, row: Row, policy: Policy, owner: str, report: Report
+    ) -> Verdict:
+        """Decide on a batch job that has failed: what was captured is the end of its attempt."""
+        now, outcome = self.clock(), message.record.outcome
+        counted = replace(
+            row,
+            attempts=report.attempts + int(outcome.kind in COUNTED),
+            refusals=int(outcome.kind in _REFUSED),
+            history=extend(row.history, Attempt(at=format_instant(now), outcome=outcome)),
+        )
+        standing = Standing(
+            attempts=counted.attempts,
+            refusals=counted.refusals,
+            expires_at=_expires_at(message, row, policy),
+        )
+        decision = decide(outcome, standing, policy, now=now, draw=self.draw())
+        return self._carry_out(decision, message, counted, owner)
 
     def _conclude(
         self,

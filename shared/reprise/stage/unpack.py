@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from reprise import metric
+from reprise.batch.event import EVENTS_PREFIX, read_event
 from reprise.errors import BadRecordError
 from reprise.instant import format_instant
 from reprise.ledger.row import Row
@@ -50,6 +51,8 @@ class UnpackStage:
     log_groups: frozenset[str]
     account_id: str
     retention_days: int
+    batch_jobs: tuple[str, ...] = ()
+    """Job definitions whose failed jobs are submitted again."""
 
     def run(self, ref: ObjectRef, remaining_ms: Callable[[], int]) -> None:
         """Unpack one object, or as much of it as time allows; a continuation carries the rest.
@@ -60,7 +63,11 @@ class UnpackStage:
             ObjectMissingError, ObjectDeniedError, StoreError: If it must be tried again.
             SettingsError: If the MAC secret is malformed.
         """
-        trusted = Trusted(keys=self.keys.keys(), targets=self.targets)
+        trusted = Trusted(
+            keys=self.keys.keys(),
+            targets=(*self.targets, *self.batch_jobs),
+            is_event_object=ref.key.startswith(EVENTS_PREFIX),
+        )
         quarantine = Quarantine(ref.url, self.objects, self.meter)
         chunk: list[tuple[int, Record]] = []
         stream = self.objects.stream(ref.bucket, ref.key, ref.version_id)
@@ -92,6 +99,8 @@ class UnpackStage:
         match item:
             case Control():
                 self.meter.count(metric.CONTROL_MESSAGES)
+            case Foreign(text=text) if trusted.is_event_object:
+                return self._accept_event(position, text, quarantine)
             case Foreign(text=text) if EVENT_NAME in text:
                 why = "a capture line without its envelope: turn off Firehose's message extraction"
                 quarantine.add(position, "no_envelope", why, text.encode("utf-8", "surrogatepass"))
@@ -112,6 +121,18 @@ class UnpackStage:
                     self.meter.count(metric.FOREIGN_LINES)
                 return record
         return None
+
+    def _accept_event(self, position: int, text: str, quarantine: Quarantine) -> Record | None:
+        """Return the record of a failed batch job; where the object lies vouches for it (ADR 0014)."""
+        try:
+            record = read_event(text, self.account_id, self.batch_jobs)
+        except BadRecordError as error:
+            data = text.encode("utf-8", "surrogatepass")
+            quarantine.add(position, error.reason, error.message, data)
+            return None
+        if record is None:
+            self.meter.count(metric.FOREIGN_LINES)
+        return record
 
     def _check_origin(self, event: Event) -> None:
         """Accept events of our account's capture log groups only.
