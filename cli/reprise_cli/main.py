@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 from reprise import __version__
 from reprise_cli.app import App
-from reprise_cli.commands import dlq, local, schedule
+from reprise_cli.commands import dlq, local, schedule, warm
 from reprise_cli.commands.chaos import chaos
 from reprise_cli.commands.demo import demo
 from reprise_cli.commands.invoke import invoke
@@ -63,6 +63,7 @@ app.command("invoke")(invoke)
 app.command("status")(status)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(schedule.app, name="schedule")
+app.add_typer(warm.app, name="warm")
 app.command("chaos")(chaos)
 app.command("demo")(demo)
 

@@ -156,7 +156,7 @@ def _followed(reprise: App, state: JobState) -> JobState:
     for entry in state.runs:
         found = follow(entry, now) if entry.state in ("captured", "submitted") else None
         if isinstance(found, RunEvent):
-            state = state.change(entry.scheduled_at, found, now, changed_at=entry.changed_at)
+            state = state.change(entry.scheduled_at, found, now)
     return state
 
 

@@ -22,6 +22,12 @@ OUTPUTS = {
     "DeadLetterQueueUrl": "https://dead",
     "LedgerTable": "reprise-ledger",
     "PolicyParameter": "/reprise/reprise/policy",
+    "RunnerFunction": "reprise-runner",
+    "JobsQueueArn": "arn:aws:sqs:eu-west-1:123456789012:reprise-jobs",
+    "JobsQueueUrl": "https://jobs",
+    "JobsDeadLetterQueueArn": "arn:aws:sqs:eu-west-1:123456789012:reprise-jobs-dlq",
+    "JobsGroup": "reprise-jobs",
+    "JobsSchedulerRoleArn": "arn:aws:iam::123456789012:role/jobs",
 }
 
 
