@@ -61,7 +61,11 @@ def test_a_stack_is_read_from_its_outputs() -> None:
     assert stack.ledger_table == "reprise-ledger"
     assert stack.chaos_target == "t"
     assert stack.receipts_table is None
-    assert stack.own_functions == {"reprise-invoker", "reprise-unpacker", "reprise-replayer"}
+    own = {"reprise-invoker", "reprise-unpacker", "reprise-replayer", "reprise-runner"}
+    assert stack.own_functions == own
+    warming = from_outputs("reprise", OUTPUTS | {"WarmerFunction": "reprise-warmer"}, "OK")
+    assert warming.own_functions == own | {"reprise-warmer"}
+    assert warming.batch_job_definitions == ()
 
 
 @pytest.mark.parametrize("key", sorted(OUTPUTS))
