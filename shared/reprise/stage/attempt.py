@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reprise.batch.event import Report, report_of
+from reprise.batch.event import report_of
 from reprise.call.payload import unpack
 from reprise.call.target import is_allowed
 from reprise.errors import ObjectMissingError, PayloadError, StoreError
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from reprise.policy.policy import Policy
     from reprise.ports import Clock, Draw, Functions, Lease, Ledger, Objects, Reply
+    from reprise.record.record import Record
     from reprise.stage.message import ReplayMessage
 
 _log = logging.getLogger(__name__)
@@ -119,7 +120,9 @@ class AttemptStage:
             return self._carry_out(barred, message, row, owner)
         report = report_of(record)
         if report is not None and not row.history:
-            return self._conclude_report(message, row, policy, owner, report)
+            return self._conclude_captured(message, row, policy, owner, spent=report.attempts)
+        if _may_have_run(record, row) and not policy.idempotent:
+            return self._conclude_captured(message, row, policy, owner, spent=0)
         claim_check = record.payload.claim_check
         try:
             fetched = self.objects.get(claim_check) if claim_check is not None else None
@@ -136,14 +139,17 @@ class AttemptStage:
         reply = self.functions.invoke(record.target, payload, context_for_replay(record))
         return self._conclude(message, row, policy, owner, reply.outcome, reply)
 
-    def _conclude_report(
-        self, message: ReplayMessage, row: Row, policy: Policy, owner: str, report: Report
+    def _conclude_captured(
+        self, message: ReplayMessage, row: Row, policy: Policy, owner: str, *, spent: int
     ) -> Verdict:
-        """Decide on a batch job that has failed: what was captured is the end of its attempt."""
+        """Decide on what was captured as on an attempt's end: a failed batch job, an unknown outcome.
+
+        `spent` attempts came before it.
+        """
         now, outcome = self.clock(), message.record.outcome
         counted = replace(
             row,
-            attempts=report.attempts + int(outcome.kind in COUNTED),
+            attempts=spent + int(outcome.kind in COUNTED),
             refusals=int(outcome.kind in _REFUSED),
             history=extend(row.history, Attempt(at=format_instant(now), outcome=outcome)),
         )
@@ -187,6 +193,12 @@ class AttemptStage:
         reply: Reply | None = None,
     ) -> Verdict:
         return self.settler.carry_out(decision, message, row, owner, reply)
+
+
+def _may_have_run(record: Record, row: Row) -> bool:
+    """Tell whether the caller's own try may have run, and nobody has decided on that yet."""
+    is_first_look = not row.history and row.opened_at == row.captured_at
+    return is_first_look and record.outcome.kind is OutcomeKind.UNKNOWN
 
 
 def count_attempt(row: Row, captured: Outcome, outcome: Outcome, now: datetime) -> Row:
