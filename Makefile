@@ -94,7 +94,7 @@ build: setup ## sam build, with the repository's own SAM CLI
 
 .PHONY: template
 template: build ## The templates: cfn-lint, sam validate, checkov, and the tests of the built artefacts
-	$(BIN)/cfn-lint $(TEMPLATES)
+	$(BIN)/cfn-lint $(TEMPLATES) examples/*/template.yaml
 	printf '%s\n' $(TEMPLATES) | xargs -n 1 -P 2 $(SAM) validate --lint --region us-east-1 --template
 	.tools/checkov/bin/checkov --config-file .checkov.yaml
 	$(PYTEST) tests/template

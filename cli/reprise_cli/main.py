@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 from reprise import __version__
 from reprise_cli.app import App
-from reprise_cli.commands import dlq, local
+from reprise_cli.commands import dlq, local, schedule, warm
 from reprise_cli.commands.chaos import chaos
 from reprise_cli.commands.dashboard import dashboard
 from reprise_cli.commands.demo import demo
@@ -68,6 +68,8 @@ app.command("top")(top)
 app.command("dashboard")(dashboard)
 app.add_typer(dlq.app, name="dlq")
 app.command("read")(read)
+app.add_typer(schedule.app, name="schedule")
+app.add_typer(warm.app, name="warm")
 app.command("chaos")(chaos)
 app.command("demo")(demo)
 

@@ -12,8 +12,8 @@ from reprise import cold_start
 from reprise.aws.books_table import BooksTable
 from reprise.aws.concurrency import FunctionConcurrency
 from reprise.aws.event_bus import EventBridgeBus
-from reprise.aws.functions import LambdaFunctions
 from reprise.aws.gate_table import GateTable
+from reprise.aws.kinds import TargetKinds
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.objects import S3Objects
 from reprise.aws.parameter import ParameterPolicies
@@ -55,8 +55,8 @@ _outbox = Outbox(
 _herald = Herald(_settings.stack, _outbox.add)
 _stage = ReplayStage(
     attempts=AttemptStage(
-        functions=LambdaFunctions(_lambda),
-        targets=_settings.targets,
+        functions=TargetKinds(_clients, _settings.call_timeout_s),
+        targets=(*_settings.targets, *_settings.batch_jobs),
         ledger=_ledger,
         objects=_objects,
         settler=Settler(

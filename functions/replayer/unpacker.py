@@ -46,6 +46,7 @@ _stage = UnpackStage(
         targets=_settings.targets,
         log_groups=_settings.log_groups,
         account_id=_settings.account_id,
+        batch_jobs=_settings.batch_jobs,
     ),
     enterer=EnterStage(
         ledger=LedgerTable(_dynamodb, _settings.ledger_table),

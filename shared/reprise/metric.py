@@ -72,6 +72,16 @@ QUARANTINE_OBJECTS: Final = "QuarantineObjects"
 FILTERS_MISSING: Final = "FiltersMissing"
 STORE_FAULTS: Final = "StoreFaults"
 EVENTS_FAILED: Final = "EventsFailed"
+RUNS_STARTED: Final = "RunsStarted"
+RUNS_SKIPPED: Final = "RunsSkipped"
+RUNS_QUEUED: Final = "RunsQueued"
+RUNS_EXPIRED: Final = "RunsExpired"
+RUNS_RECOVERED: Final = "RunsRecovered"
+RUNS_FAILED: Final = "RunsFailed"
+WARM_PINGS: Final = "WarmPings"
+WARM_COLD_STARTS: Final = "WarmColdStarts"
+WARM_THROTTLED: Final = "WarmThrottled"
+WARM_FAILED: Final = "WarmFailed"
 
 _ROWS: Final = (
     Metric(PASSED_THROUGH, COUNT, _BOTH, "calls whose target's own reply went straight back"),
@@ -109,6 +119,16 @@ _ROWS: Final = (
     Metric(FILTERS_MISSING, COUNT, _WHOLE, "subscribed log groups whose filter is gone or altered"),
     Metric(STORE_FAULTS, COUNT, _WHOLE, "requests to ledger, queue or policy that failed for good"),
     Metric(EVENTS_FAILED, COUNT, _WHOLE, "events that EventBridge did not take"),
+    Metric(RUNS_STARTED, COUNT, _WHOLE, "runs of scheduled jobs that began"),
+    Metric(RUNS_SKIPPED, COUNT, _WHOLE, "runs skipped, since the one before still ran"),
+    Metric(RUNS_QUEUED, COUNT, _WHOLE, "runs that wait, since the one before still ran"),
+    Metric(RUNS_EXPIRED, COUNT, _WHOLE, "runs that could not begin before their deadline"),
+    Metric(RUNS_RECOVERED, COUNT, _WHOLE, "runs whose runner died, and whose lease ended"),
+    Metric(RUNS_FAILED, COUNT, _WHOLE, "runs that neither began nor were captured"),
+    Metric(WARM_PINGS, COUNT, _WHOLE, "pings of the warmer"),
+    Metric(WARM_COLD_STARTS, COUNT, _WHOLE, "pings that met no warm environment"),
+    Metric(WARM_THROTTLED, COUNT, _WHOLE, "pings that were throttled; none is captured"),
+    Metric(WARM_FAILED, COUNT, _WHOLE, "pings that failed otherwise"),
 )  # fmt: skip
 
 TABLE: Final[dict[str, Metric]] = {row.name: row for row in _ROWS}

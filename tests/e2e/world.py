@@ -36,6 +36,11 @@ if TYPE_CHECKING:
 GUEST_PREFIX = "guest-"
 """Functions of the tests' own; the stack allows every name that starts so."""
 GUESTS = f"arn:aws:lambda:us-east-1:000000000000:function:{GUEST_PREFIX}*"
+WARM_GUESTS = [
+    f"arn:aws:lambda:us-east-1:000000000000:function:{GUEST_PREFIX}warm-{number}"
+    for number in range(10)
+]
+"""Functions that the stack keeps warm, once a test has deployed them."""
 _POLL_S = 0.25
 
 

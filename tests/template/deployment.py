@@ -32,6 +32,8 @@ _REF: Final = {
     "AWS::SNS::Topic": "arn:{partition}:sns:{region}:{account}:{TopicName}",
     "AWS::SQS::Queue": "https://sqs.{region}.{url_suffix}/{account}/{QueueName}",
     "AWS::SSM::Parameter": "{Name}",
+    "AWS::Scheduler::Schedule": "{Name}",
+    "AWS::Scheduler::ScheduleGroup": "{Name}",
     "AWS::SecretsManager::Secret": "arn:{partition}:secretsmanager:{region}:{account}:secret:{Name}-a1b2c3",
 }
 _ARN: Final = {

@@ -21,6 +21,8 @@ LAYER = BUILD / "RepriseLayer" / "python"
 RUNTIME = REPOSITORY / ".tools" / "runtime" / "bin" / "python"
 FOLDERS = {
     "invoker": (BUILD / "Invoker" / "InvokerFunction", "invoker"),
+    "runner": (BUILD / "Schedules" / "RunnerFunction", "invoker"),
+    "warmer": (BUILD / "Schedules" / "WarmerFunction", "invoker"),
     "unpacker": (BUILD / "Replay" / "UnpackerFunction", "replayer"),
     "replayer": (BUILD / "Replay" / "ReplayerFunction", "replayer"),
     "observer": (BUILD / "Observability" / "ObserverFunction", "replayer"),

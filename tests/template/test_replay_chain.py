@@ -33,8 +33,18 @@ ENVIRONMENTS = {
         "REPRISE_CAPTURE_OUTCOMES",
         "REPRISE_STATUS_URL",
     },
+    "runner": COMMON
+    | {
+        "REPRISE_BATCH_JOB_DEFINITIONS",
+        "REPRISE_MAC_SECRET_ARN",
+        "REPRISE_CALL_TIMEOUT_S",
+        "REPRISE_JOBS_QUEUE_URL",
+        "REPRISE_JOBS_DEAD_LETTER_QUEUE_URL",
+    },
+    "warmer": {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"},
     "unpacker": COMMON
     | {
+        "REPRISE_BATCH_JOB_DEFINITIONS",
         "REPRISE_MAC_SECRET_ARN",
         "REPRISE_REPLAY_QUEUE_URL",
         "REPRISE_CAPTURE_QUEUE_URL",
@@ -45,6 +55,7 @@ ENVIRONMENTS = {
     },
     "replayer": COMMON
     | {
+        "REPRISE_BATCH_JOB_DEFINITIONS",
         "REPRISE_POLICY_PARAMETER",
         "REPRISE_REPLAY_QUEUE_URL",
         "REPRISE_DEAD_LETTER_QUEUE_URL",
@@ -102,7 +113,7 @@ def test_settings_are_what_the_package_reads(full: Deployment) -> None:
 
 
 @pytest.mark.parametrize("longest_target_s", [30, 60, 300, 840])
-@pytest.mark.parametrize("function", ["unpacker", "replayer"])
+@pytest.mark.parametrize("function", ["unpacker", "replayer", "runner"])
 def test_queue_hides_a_message_for_longer_than_its_function_runs(
     longest_target_s: int, function: str
 ) -> None:
@@ -114,7 +125,7 @@ def test_queue_hides_a_message_for_longer_than_its_function_runs(
 
 
 @pytest.mark.parametrize("longest_target_s", [30, 60, 300, 840])
-@pytest.mark.parametrize("function", ["invoker", "replayer"])
+@pytest.mark.parametrize("function", ["invoker", "replayer", "runner"])
 def test_call_outlives_its_target_and_its_function_outlives_the_call(
     longest_target_s: int, function: str
 ) -> None:
@@ -125,13 +136,14 @@ def test_call_outlives_its_target_and_its_function_outlives_the_call(
     assert call_s + 25 <= timeout_s
 
 
-@pytest.mark.parametrize("function", ["unpacker", "replayer"])
+@pytest.mark.parametrize("function", ["unpacker", "replayer", "runner"])
 def test_function_answers_for_single_messages_with_bounded_concurrency(
     plain: Deployment, function: str
 ) -> None:
     source = source_of(plain, function)
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert source["BatchSize"] == 10
+    # A run holds its function for as long as its target runs.
+    assert source["BatchSize"] == (1 if function == "runner" else 10)
     assert 2 <= int(source["ScalingConfig"]["MaximumConcurrency"]) <= 1000
 
 
@@ -141,7 +153,7 @@ def test_functions_fed_by_queues_allow_long_chains(plain: Deployment) -> None:
         for function in plain.resources("AWS::Lambda::Function").values()
         if function.properties.get("RecursiveLoop") == "Allow"
     }
-    assert allowed == {"reprise-unpacker", "reprise-replayer"}
+    assert allowed == {"reprise-unpacker", "reprise-replayer", "reprise-runner"}
 
 
 def test_each_function_is_fed_by_a_queue_that_it_was_told_to_send_to(plain: Deployment) -> None:
@@ -161,7 +173,7 @@ def test_dead_letters_are_kept_longer_than_their_source_keeps_messages(plain: De
             days = dead.properties["MessageRetentionPeriod"] / 86_400
             assert days - queue.properties["MessageRetentionPeriod"] / 86_400 >= 3
             redrives += 1
-    assert redrives == 2
+    assert redrives == 3
 
 
 def test_messages_never_outlive_the_objects_that_they_name() -> None:

@@ -12,7 +12,7 @@ from template.conftest import TARGET
 from template.deployment import Deployment, Place
 from template.templates import strings
 
-FUNCTIONS = ("invoker", "unpacker", "replayer", "observer", "chaos-target")
+FUNCTIONS = ("invoker", "unpacker", "replayer", "observer", "runner", "warmer", "chaos-target")
 _SERVICES = ("lambda", "logs", "firehose", "s3", "scheduler", "events", "cloudwatch")
 
 #: What each function may do, but for logs, keys and traces.
@@ -24,6 +24,19 @@ ACTIONS = {
         "dynamodb:GetItem": "table/reprise-ledger",
         "secretsmanager:GetSecretValue": "secret:reprise/mac",
     },
+    "runner": {
+        "sqs:ReceiveMessage": ":reprise-jobs",
+        "sqs:DeleteMessage": ":reprise-jobs",
+        "sqs:GetQueueAttributes": ":reprise-jobs",
+        "sqs:ChangeMessageVisibility": ":reprise-jobs",
+        "sqs:SendMessage": ":reprise-jobs-dlq",
+        "lambda:InvokeFunction": "function:orders",
+        "s3:PutObject": "/payloads/*",
+        "dynamodb:GetItem": "table/reprise-ledger",
+        "dynamodb:PutItem": "table/reprise-ledger",
+        "secretsmanager:GetSecretValue": "secret:reprise/mac",
+    },
+    "warmer": {"lambda:InvokeFunction": "function:basket:live"},
     "unpacker": {
         "sqs:ReceiveMessage": ":reprise-capture",
         "sqs:DeleteMessage": ":reprise-capture",
@@ -154,7 +167,7 @@ def test_each_function_has_a_role_of_its_own(full: Deployment) -> None:
 def test_targets_bound_what_may_be_invoked() -> None:
     arn = "arn:aws:lambda:eu-west-1:111122223333:function"
     deployment = Deployment({"Targets": f"{arn}:orders,{arn}:team-*"})
-    for name in ("invoker", "replayer"):
+    for name in ("invoker", "replayer", "runner"):
         granted = permissions(deployment, name)
         assert {resource for action, resource in granted if action == "lambda:InvokeFunction"} == {
             f"{arn}:orders",
@@ -178,6 +191,9 @@ def test_roles_of_services_are_guarded_against_the_confused_deputy(plain: Deploy
     arns = {
         "Capture/SubscriptionRole": "arn:aws:logs:eu-west-1:111122223333:*",
         "Capture/StreamRole": plain["Capture/CaptureStream"].arn,
+        "Schedules/JobsSchedulerRole": (
+            "arn:aws:scheduler:eu-west-1:111122223333:schedule-group/reprise-jobs"
+        ),
     }
     for path, source_arn in arns.items():
         [statement] = plain[path].properties["AssumeRolePolicyDocument"]["Statement"]
@@ -238,7 +254,7 @@ def test_everything_that_holds_calls_is_encrypted_with_the_users_key(full: Deplo
         "AWS::SecretsManager::Secret",
     }
     resources = [r for r in full.resources().values() if r.type in encryptable]
-    assert len(resources) == 2 + 1 + 6 + 1 + 4 + 1 + 1
+    assert len(resources) == 2 + 2 + 6 + 1 + 6 + 1 + 1 + 1
     for resource in resources:
         assert full.parameters["KmsKeyArn"] in list(strings(dict(resource.properties)))
 
@@ -248,7 +264,7 @@ def test_every_log_group_and_object_of_ours_expires(full: Deployment) -> None:
     assert {str(group.properties["RetentionInDays"]) for group in groups} == {"30"}
     rules = full["Capture/Bucket"].properties["LifecycleConfiguration"]["Rules"]
     expiring = {rule["Prefix"] for rule in rules if "ExpirationInDays" in rule}
-    assert expiring == {"captured/", "parked/", "payloads/", "results/"}
+    assert expiring == {"captured/", "batch-events/", "parked/", "payloads/", "results/"}
     ledger = full["Replay/Ledger"].properties
     assert ledger["TimeToLiveSpecification"] == {"AttributeName": "expires_at_s", "Enabled": True}
 
@@ -270,6 +286,7 @@ def test_data_stays_when_the_stack_goes(full: Deployment) -> None:
         "Capture/CaptureDeadLetterQueue",
         "Replay/DeadLetterQueue",
         "Replay/Ledger",
+        "Schedules/JobsDeadLetterQueue",
     }
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from reprise import metric
 from reprise_dashboard.incident import DEAD_LETTERS
 from reprise_dashboard.layout import Row
+from reprise_dashboard.schedules import scheduled_runs, warm_pings
 from reprise_dashboard.series import (
     BLUE,
     GREEN,
@@ -41,6 +42,7 @@ def rows() -> list[Row]:
         Row(6, (_queue_ages(), _queue_depths(), _work())),
         Row(6, (_functions("Errors"), _functions("Throttles"), _durations())),
         Row(6, (_ledger(), _faults(), _dead_letters())),
+        Row(6, (scheduled_runs(), warm_pings())),
         Row(3, (text(_DEAD_LETTER_HELP),)),
     ]
 

@@ -82,7 +82,7 @@ class LambdaFunctions:
             response = self._client.invoke(**request)
             body = response["Payload"].read()
         except Exception as error:  # noqa: BLE001 - the class of the failure is the answer
-            return Reply(outcome=_failure(error))
+            return Reply(outcome=outcome_of(error))
         outcome = classify_reply(
             response["StatusCode"],
             response.get("FunctionError"),
@@ -100,8 +100,8 @@ def _add_trace(params: dict[str, Any], **_: object) -> None:
         params["headers"]["X-Amzn-Trace-Id"] = trace
 
 
-def _failure(error: Exception) -> Outcome:
-    """Classify how an invocation without an answer of the target's ended."""
+def outcome_of(error: Exception) -> Outcome:
+    """Classify how an invocation without an answer of the target's ended, whatever the service."""
     name, text = type(error).__name__, str(error)
     match error:
         case ClientError():

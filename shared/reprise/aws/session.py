@@ -12,6 +12,7 @@ from botocore.loaders import Loader
 from reprise.aws.service_models import ServiceModels
 
 if TYPE_CHECKING:
+    from mypy_boto3_batch import BatchClient
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
@@ -74,6 +75,17 @@ class Clients:
     def secrets(self) -> SecretsManagerClient:
         """Return a client for the MAC secret."""
         client: SecretsManagerClient = self._make("secretsmanager", _store_config())
+        return client
+
+    def batch(self) -> BatchClient:
+        """Return a client that submits jobs exactly once: SubmitJob knows no idempotency key."""
+        config = Config(
+            retries={"total_max_attempts": 1, "mode": "standard"},
+            connect_timeout=5,
+            read_timeout=30,
+            max_pool_connections=_POOL,
+        )
+        client: BatchClient = self._make("batch", config)
         return client
 
     def parameters(self) -> SSMClient:

@@ -27,6 +27,8 @@ class Entry:
     """Number of the event in its object."""
     event: Event
     record: Record
+    is_foldable: bool = True
+    """False for a failed batch job: where it lies vouches for it, so it cannot be parked elsewhere."""
 
 
 @dataclass(slots=True, kw_only=True)

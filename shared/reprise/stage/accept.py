@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from reprise import metric
 from reprise.backlog.part import Entry
+from reprise.batch.event import EVENTS_PREFIX, read_event
 from reprise.errors import BadRecordError
 from reprise.reader import Control, Damage, Event, Foreign, Item, read_events
 from reprise.record.line import Trusted, read_line
@@ -30,6 +31,8 @@ class AcceptStage:
     targets: tuple[str, ...]
     log_groups: frozenset[str]
     account_id: str
+    batch_jobs: tuple[str, ...] = ()
+    """Job definitions whose failed jobs are submitted again."""
 
     def read(self, ref: ObjectRef, quarantine: Quarantine) -> Generator[tuple[int, Entry | None]]:
         """Yield every position of an object from its `skip` on, with the record there, if any.
@@ -38,7 +41,11 @@ class AcceptStage:
             ObjectMissingError, ObjectDeniedError, StoreError: If it must be tried again.
             SettingsError: If the MAC secret is malformed.
         """
-        trusted = Trusted(keys=self.keys.keys(), targets=self.targets)
+        trusted = Trusted(
+            keys=self.keys.keys(),
+            targets=(*self.targets, *self.batch_jobs),
+            is_event_object=ref.key.startswith(EVENTS_PREFIX),
+        )
         stream = self.objects.stream(ref.bucket, ref.key, ref.version_id)
         for position, item in enumerate(read_events(stream)):
             if position >= ref.skip:
@@ -51,6 +58,8 @@ class AcceptStage:
         match item:
             case Control():
                 self.meter.count(metric.CONTROL_MESSAGES)
+            case Foreign(text=text) if trusted.is_event_object:
+                return self._accept_event(position, text, quarantine)
             case Foreign(text=text) if EVENT_NAME in text:
                 why = "a capture line without its envelope: turn off Firehose's message extraction"
                 quarantine.add(position, "no_envelope", why, text.encode("utf-8", "surrogatepass"))
@@ -63,6 +72,20 @@ class AcceptStage:
                 if record is not None:
                     return Entry(position=position, event=item, record=record)
         return None
+
+    def _accept_event(self, position: int, text: str, quarantine: Quarantine) -> Entry | None:
+        """Return a failed batch job; where the object lies vouches for it (ADR 0014)."""
+        try:
+            record = read_event(text, self.account_id, self.batch_jobs)
+        except BadRecordError as error:
+            data = text.encode("utf-8", "surrogatepass")
+            quarantine.add(position, error.reason, error.message, data)
+            return None
+        if record is None:
+            self.meter.count(metric.FOREIGN_LINES)
+            return None
+        event = Event(self.account_id, "", "", "", 0, text)
+        return Entry(position=position, event=event, record=record, is_foldable=False)
 
     def _read_line(
         self, position: int, event: Event, trusted: Trusted, quarantine: Quarantine

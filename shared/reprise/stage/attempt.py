@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from reprise.batch.event import report_of
 from reprise.call.payload import unpack
 from reprise.call.target import is_allowed
 from reprise.errors import ObjectMissingError, PayloadError, StoreError
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from reprise.policy.policy import Policy
     from reprise.ports import Clock, Draw, Functions, Lease, Ledger, Objects, Reply
+    from reprise.record.record import Record
     from reprise.stage.message import ReplayMessage
 
 _log = logging.getLogger(__name__)
@@ -140,6 +142,11 @@ class AttemptStage:
             why = "the target is not among the stack's Targets: add it, then redrive"
             barred = DeadLetter(reason=Reason.PERMANENT, message=why)
             return self._carry_out(barred, message, row, owner)
+        report = report_of(record)
+        if report is not None and not row.history:
+            return self._conclude_captured(message, row, policy, owner, spent=report.attempts)
+        if _may_have_run(record, row) and not policy.idempotent:
+            return self._conclude_captured(message, row, policy, owner, spent=0)
         claim_check = record.payload.claim_check
         try:
             fetched = self.objects.get(claim_check) if claim_check is not None else None
@@ -158,6 +165,28 @@ class AttemptStage:
         reply = self.functions.invoke(record.target, payload, context, record.trace)
         busy_ms = round((self.clock() - started_at).total_seconds() * 1000)
         return self._conclude(message, row, policy, owner, reply.outcome, is_outage, reply, busy_ms)
+
+    def _conclude_captured(
+        self, message: ReplayMessage, row: Row, policy: Policy, owner: str, *, spent: int
+    ) -> Verdict:
+        """Decide on what was captured as on an attempt's end: a failed batch job, an unknown outcome.
+
+        `spent` attempts came before it.
+        """
+        now, outcome = self.clock(), message.record.outcome
+        counted = replace(
+            row,
+            attempts=spent + int(outcome.kind in COUNTED),
+            refusals=int(outcome.kind in _REFUSED),
+            history=extend(row.history, Attempt(at=format_instant(now), outcome=outcome)),
+        )
+        standing = Standing(
+            attempts=counted.attempts,
+            refusals=counted.refusals,
+            expires_at=_expires_at(message, row, policy),
+        )
+        decision = decide(outcome, standing, policy, now=now, draw=self.draw())
+        return self._carry_out(decision, message, counted, owner)
 
     def _conclude(  # noqa: PLR0913, PLR0917 - an attempt, and what is known around it
         self,
@@ -206,6 +235,12 @@ class AttemptStage:
         meeting: Meeting = NOT_ASKED,
     ) -> Verdict:
         return self.settler.carry_out(decision, message, row, owner, reply, meeting)
+
+
+def _may_have_run(record: Record, row: Row) -> bool:
+    """Tell whether the caller's own try may have run, and nobody has decided on that yet."""
+    is_first_look = not row.history and row.opened_at == row.captured_at
+    return is_first_look and record.outcome.kind is OutcomeKind.UNKNOWN
 
 
 def own_attempts(row: Row, captured: Outcome) -> int:

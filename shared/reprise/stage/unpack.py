@@ -84,8 +84,11 @@ class UnpackStage:
         sorter = Sorter()
         with closing(self.reader.read(ref, quarantine)) as items:
             for position, entry in items:
-                for part in sorter.add(entry) if entry is not None else ():
-                    self._settle(part, ref, quarantine, remaining_ms)
+                if entry is not None and not entry.is_foldable:
+                    self.enterer.enter([entry], ref.source, quarantine)
+                elif entry is not None:
+                    for part in sorter.add(entry):
+                        self._settle(part, ref, quarantine, remaining_ms)
                 if (position + 1) % CHUNK == 0 and remaining_ms() < RESERVE_MS:
                     self._hand_over(sorter, ref, quarantine, position + 1)
                     return

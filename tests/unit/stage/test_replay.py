@@ -246,6 +246,15 @@ def test_unknown_outcome_of_a_target_that_is_not_idempotent_is_not_replayed() ->
     assert len(pipeline.dead_letters.sent) == 1
 
 
+def test_call_that_was_captured_with_an_unknown_outcome_is_replayed_only_if_idempotent() -> None:
+    careful, idempotent = Pipeline(), Pipeline(policy='{"default": {"idempotent": true}}')
+    for pipeline in (careful, idempotent):
+        assert pipeline.replay(*pipeline.captured_messages(call(), reply=UNKNOWN)) == []
+    assert careful.functions.invoked == []
+    assert (only_row(careful).reason, only_row(careful).attempts) == ("unknown", 1)
+    assert only_row(idempotent).state is State.SUCCEEDED
+
+
 def test_unknown_outcome_of_an_idempotent_target_is_replayed() -> None:
     pipeline = Pipeline(policy='{"targets":{"orders":{"idempotent":true}}}')
     (message,) = pipeline.captured_messages(call())

@@ -30,6 +30,7 @@ CORRECTIONS = (
     "table_metrics",
     "alarms",
     "schedules",
+    "recurring",
     "tls",
     "batch_permissions",
     "alarm_permissions",
