@@ -201,18 +201,20 @@ class InMemoryQueue:
 
 @dataclass(slots=True)
 class InMemoryLedger:
-    """A ledger with the same table of states as the real one."""
+    """A ledger with the same table of states as the real one; as there, each change is made whole."""
 
     rows: dict[str, Row] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
+    _lock: Lock = field(default_factory=Lock)
 
     def record(self, row: Row) -> Row | None:
         """Write a new row, or return the one that is there already."""
         self.faults.check("record")
-        if row.id in self.rows:
-            return self.rows[row.id]
-        self.rows[row.id] = row
-        return None
+        with self._lock:
+            if row.id in self.rows:
+                return self.rows[row.id]
+            self.rows[row.id] = row
+            return None
 
     def get(self, call_id: str) -> Row | None:
         """Return a row as it is now."""
@@ -222,70 +224,74 @@ class InMemoryLedger:
     def lease(self, call_id: str, *, owner: str, now: datetime, until_ms: int) -> Lease:
         """Take a call for one attempt."""
         self.faults.check("lease")
-        before = self.rows.get(call_id)
-        if before is None:
-            return Lease(granted=False, before=None)
-        has_expired = before.lease_until_ms < int(now.timestamp() * 1000)
-        is_held = before.state in sources(LedgerEvent.TAKE_OVER)
-        if is_held and not has_expired and before.lease_owner == owner:
-            # Repeated by an SDK that lost the answer: granted as it was.
-            return Lease(granted=True, before=replace(before, state=State(before.lease_from)))
-        granted = before.state in sources(LedgerEvent.LEASE) or (is_held and has_expired)
-        if granted:
-            self.rows[call_id] = replace(
-                before,
-                state=result(LedgerEvent.LEASE),
-                lease_from=before.state.value,
-                lease_owner=owner,
-                lease_until_ms=until_ms,
-                updated_at=format_instant(now),
-            )
-        return Lease(granted=granted, before=before)
+        with self._lock:
+            before = self.rows.get(call_id)
+            if before is None:
+                return Lease(granted=False, before=None)
+            has_expired = before.lease_until_ms < int(now.timestamp() * 1000)
+            is_held = before.state in sources(LedgerEvent.TAKE_OVER)
+            if is_held and not has_expired and before.lease_owner == owner:
+                # Repeated by an SDK that lost the answer: granted as it was.
+                return Lease(granted=True, before=replace(before, state=State(before.lease_from)))
+            granted = before.state in sources(LedgerEvent.LEASE) or (is_held and has_expired)
+            if granted:
+                self.rows[call_id] = replace(
+                    before,
+                    state=result(LedgerEvent.LEASE),
+                    lease_from=before.state.value,
+                    lease_owner=owner,
+                    lease_until_ms=until_ms,
+                    updated_at=format_instant(now),
+                )
+            return Lease(granted=granted, before=before)
 
     def settle(
         self, call_id: str, *, owner: str, event: LedgerEvent, changes: Mapping[str, object]
     ) -> bool:
         """End a lease by an event; False if it is not ours any more."""
         self.faults.check("settle")
-        row = self.rows.get(call_id)
-        if row is None or row.lease_owner != owner:
-            return False
-        if row.state not in sources(event):
-            return row.state is result(event)
-        values = {name: value for name, value in changes.items() if value is not None}
-        if "history" in values:
-            values["history"] = tuple(msgspec.convert(values["history"], list[Attempt]))
-        fields: dict[str, Any] = values
-        self.rows[call_id] = replace(row, state=result(event), **fields)
-        return True
+        with self._lock:
+            row = self.rows.get(call_id)
+            if row is None or row.lease_owner != owner:
+                return False
+            if row.state not in sources(event):
+                return row.state is result(event)
+            values = {name: value for name, value in changes.items() if value is not None}
+            if "history" in values:
+                values["history"] = tuple(msgspec.convert(values["history"], list[Attempt]))
+            fields: dict[str, Any] = values
+            self.rows[call_id] = replace(row, state=result(event), **fields)
+            return True
 
     def mark_letter_sent(self, call_id: str) -> None:
         """Note that the dead letter is in its queue."""
         self.faults.check("mark_letter_sent")
-        if call_id in self.rows:
-            self.rows[call_id] = replace(self.rows[call_id], letter_sent=True)
+        with self._lock:
+            if call_id in self.rows:
+                self.rows[call_id] = replace(self.rows[call_id], letter_sent=True)
 
     def redrive(self, call_id: str, *, now: datetime) -> bool:
         """Open a dead-lettered call again."""
         self.faults.check("redrive")
-        row = self.rows.get(call_id)
-        if row is None or row.state is not State.DEAD_LETTERED:
-            if row is None or row.opened_at != format_instant(now):
-                return False
-            return row.state is result(LedgerEvent.REDRIVE)  # repeated by an SDK, else False
-        self.rows[call_id] = replace(
-            row,
-            state=result(LedgerEvent.REDRIVE),
-            opened_at=format_instant(now),
-            updated_at=format_instant(now),
-            attempts=0,
-            refusals=0,
-            reason=None,
-            message=None,
-            letter_sent=False,
-            expires_at_s=row.expires_at_s + REDRIVE_KEEPS_S,
-        )
-        return True
+        with self._lock:
+            row = self.rows.get(call_id)
+            if row is None or row.state is not State.DEAD_LETTERED:
+                if row is None or row.opened_at != format_instant(now):
+                    return False
+                return row.state is result(LedgerEvent.REDRIVE)  # repeated by an SDK, else False
+            self.rows[call_id] = replace(
+                row,
+                state=result(LedgerEvent.REDRIVE),
+                opened_at=format_instant(now),
+                updated_at=format_instant(now),
+                attempts=0,
+                refusals=0,
+                reason=None,
+                message=None,
+                letter_sent=False,
+                expires_at_s=row.expires_at_s + REDRIVE_KEEPS_S,
+            )
+            return True
 
 
 @dataclass(slots=True)

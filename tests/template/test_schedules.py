@@ -26,7 +26,7 @@ def statements(resource: Resource) -> list[dict[str, Any]]:
 
 
 def test_one_schedule_warms_every_listed_function(full: Deployment) -> None:
-    [window] = full.resources("AWS::Scheduler::Schedule").values()
+    window = full["Schedules/WarmWindow"]
     target = window.properties["Target"]
     order = read_order(json.loads(target["Input"]))
     assert order.names == tuple(WARM.split(","))
@@ -59,9 +59,13 @@ def test_schedules_may_do_their_one_thing(full: Deployment) -> None:
 
 
 def test_late_ping_is_not_tried_again(full: Deployment) -> None:
-    [window] = full.resources("AWS::Scheduler::Schedule").values()
+    window = full["Schedules/WarmWindow"]
     assert window.properties["Target"]["RetryPolicy"]["MaximumRetryAttempts"] == 0
-    [config] = full.resources("AWS::Lambda::EventInvokeConfig").values()
+    [config] = [
+        config
+        for config in full.resources("AWS::Lambda::EventInvokeConfig").values()
+        if config.properties["FunctionName"] == full.function("warmer").ref
+    ]
     assert config.properties["MaximumRetryAttempts"] == 0
 
 

@@ -131,8 +131,8 @@ def test_the_unpacker_reads_and_writes_parked_objects_and_writes_no_captured_one
         for action in ("s3:GetObject", "s3:GetObjectVersion", "s3:PutObject")
     }
     assert places == {
-        "s3:GetObject": ["captured/*", "parked/*"],
-        "s3:GetObjectVersion": ["captured/*", "parked/*"],
+        "s3:GetObject": ["batch-events/*", "captured/*", "parked/*"],
+        "s3:GetObjectVersion": ["batch-events/*", "captured/*", "parked/*"],
         "s3:PutObject": ["parked/*", "quarantine/*"],
     }
 

@@ -83,7 +83,7 @@ class AttemptStage:
         Args:
             message: The captured call.
             policy: Its target's policy.
-            owner: Who we are; unique per batch.
+            owner: Who we are; unique per delivery, so that one batch may hold the same call twice.
             lease_until_ms: When this process can no longer be running.
             is_outage: Whether the target fails for everybody, as its gate knows when the call has ended.
 

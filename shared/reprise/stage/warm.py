@@ -47,12 +47,16 @@ class WarmStage:
         asked = [function for function in order.names for _ in range(order.concurrency)]
         with ThreadPoolExecutor(max_workers=min(MAX_PINGS, len(asked))) as pool:
             ended = list(pool.map(lambda function: self.pings.ping(function, order.body), asked))
-        counts = {
+        cold = sum(ping.is_cold for ping in ended)
+        throttled = sum(ping.is_throttled for ping in ended)
+        failed = sum(ping.is_failed for ping in ended)
+        self.meter.count(metric.WARM_PINGS, len(ended))
+        self.meter.count(metric.WARM_COLD_STARTS, cold)
+        self.meter.count(metric.WARM_THROTTLED, throttled)
+        self.meter.count(metric.WARM_FAILED, failed)
+        return {
             metric.WARM_PINGS: len(ended),
-            metric.WARM_COLD_STARTS: sum(ping.is_cold for ping in ended),
-            metric.WARM_THROTTLED: sum(ping.is_throttled for ping in ended),
-            metric.WARM_FAILED: sum(ping.is_failed for ping in ended),
+            metric.WARM_COLD_STARTS: cold,
+            metric.WARM_THROTTLED: throttled,
+            metric.WARM_FAILED: failed,
         }
-        for name, value in counts.items():
-            self.meter.count(name, value)
-        return counts
