@@ -79,7 +79,8 @@ def await_states(world: World, name: str, expected: list[str]) -> None:
 def passing(world: World, at: str, until: str, *, seconds: float) -> Iterator[None]:
     """Let the schedules' time from one instant to another pass in some seconds."""
     span_s = (datetime.fromisoformat(until) - datetime.fromisoformat(at)).total_seconds()
-    world.admin("POST", "schedules", {"at": at, "rate": span_s / seconds, "until": until})
+    course = {"at": at, "rate": span_s / seconds, "until": until}
+    world.admin("POST", "schedules", {**course, "group": f"{world.stack.name}-jobs"})
     yield
     poll(lambda: world.admin("GET", "schedules")["is_over"])
 
@@ -199,7 +200,7 @@ def test_one_schedule_keeps_ten_functions_warm_and_no_ping_is_captured(world: Wo
         )
     # The window of this stack: six in the morning of 3 January in Seoul.
     course = {"at": "2050-01-02T20:59:00Z", "rate": 60, "until": "2050-01-02T21:01:00Z"}
-    world.admin("POST", "schedules", course)
+    world.admin("POST", "schedules", {**course, "group": f"{world.stack.name}-warm"})
     group = "/reprise/reprise/warmer"
 
     def pings() -> list[dict[str, Any]]:

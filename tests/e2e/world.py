@@ -218,6 +218,13 @@ class World:
         )
         return str(url["QueueUrl"])
 
+    def letters(self) -> int:
+        """Return how many dead letters are visible, of whatever target."""
+        name = "ApproximateNumberOfMessages"
+        url = self.stack.dead_letter_queue_url
+        found = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
+        return int(found["Attributes"][name])
+
     # --- engine ---
 
     def admin(self, method: str, path: str, body: object = None) -> dict[str, Any]:

@@ -78,6 +78,19 @@ def test_time_that_comes_twice_runs_once(aws: Aws) -> None:
     assert received(aws, url, 1) == ["2026-10-25T00:30:00Z"]
 
 
+def test_schedules_of_other_groups_keep_real_time(aws: Aws) -> None:
+    url, arn = aws.make_queue()
+    scheduler, group = aws.client("scheduler"), f"g-{uuid.uuid4().hex[:8]}"
+    scheduler.create_schedule_group(Name=group)
+    schedule(aws, "cron(0 0 1 1 ? *)", arn)
+    schedule(aws, "cron(0 0 2 1 ? *)", arn, GroupName=group)
+    course = {"at": "2050-01-01T00:00:00Z", "rate": 0, "group": group}
+    aws.admin("POST", "schedules", **course)
+    aws.admin("POST", "schedules", **course | {"rate": 1e6, "until": "2050-01-03T00:00:00Z"})
+    wait_for(lambda: aws.admin("GET", "schedules")["is_over"])
+    assert received(aws, url, 1) == ["2050-01-02T00:00:00Z"]
+
+
 def test_paused_or_ended_schedule_does_not_run(aws: Aws) -> None:
     url, arn = aws.make_queue()
     with passing(aws, "2026-07-01T00:00:00Z", "2026-07-01T04:00:00Z"):

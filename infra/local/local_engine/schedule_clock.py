@@ -1,7 +1,8 @@
 """The clock of recurring schedules: the real one, until a test sets another.
 
 ``POST /_reprise/schedules {"at": "2026-03-29T00:00:00Z", "rate": 3600, "until": …}`` lets an hour
-pass in a second, from an instant, and stop at another; ``DELETE`` goes back to the real clock.
+pass in a second, from an instant, and stop at another; ``DELETE`` goes back to the real clock. With
+``"group": NAME`` only the schedules of that group follow it: what else runs each minute keeps real time.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ class _Course:
     at_s: float = 0.0
     rate: float = 1.0
     until_s: float = float("inf")
+    group: str | None = None
+    """Schedule group that follows; None for all."""
 
     def now_s(self) -> float:
         passed_s = (time.time() - self.started_s) * self.rate
@@ -40,24 +43,31 @@ class ScheduleClock:
         """Return the present, in seconds since the epoch."""
         return self._course.now_s()
 
+    def rules(self, group: str) -> bool:
+        """Tell whether the schedules of a group follow, or did until the real clock was back."""
+        return self._course.group in (None, group)
+
     def set_at_s(self) -> float | None:
         """Return the instant it was set to; None on the real clock."""
         return self._course.at_s or None
 
-    def set(self, at: str, rate: float = 1.0, until: str | None = None) -> dict[str, Any]:
+    def set(
+        self, at: str, rate: float = 1.0, until: str | None = None, group: str | None = None
+    ) -> dict[str, Any]:
         """Go from an instant, so many times faster than real, to another."""
         self._course = _Course(
             started_s=time.time(),
             at_s=datetime.fromisoformat(at).timestamp(),
             rate=rate,
             until_s=datetime.fromisoformat(until).timestamp() if until else float("inf"),
+            group=group,
         )
         self.settings += 1
         return self.describe()
 
     def reset(self) -> dict[str, Any]:
         """Go with the real clock again."""
-        self._course = _Course()
+        self._course = _Course(group=self._course.group)
         self.settings += 1
         return self.describe()
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reprise.aws.fault import store_errors
 from reprise.errors import StoreError
+from reprise.kind import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +39,13 @@ class FunctionConcurrency:
         self._lock = Lock()
 
     def limit(self, function: str) -> int | None:
-        """Return a function's reserved concurrency, or the account's unreserved; None if unknown."""
+        """Return a function's reserved concurrency, or the account's unreserved; None if unknown.
+
+        Targets of other kinds have none that Lambda knows of.
+        """
+        kind = kind_of(function)
+        if kind is None or not kind.has_concurrency:
+            return None
         with self._lock:
             until_s, limit = self._known.get(function, (float("-inf"), None))
             if self._monotonic() < until_s:

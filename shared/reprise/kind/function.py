@@ -33,4 +33,5 @@ FUNCTION: Final = Kind(
     marker="FunctionName",
     read_call=_read,
     connect=_connect,
+    has_concurrency=True,
 )

@@ -28,3 +28,5 @@ class Kind:
     """Return the call that a document asks for, of one of the allowed ARNs; raise BadRequestError."""
     connect: Callable[[Clients, int], Functions]
     """Return what invokes such targets, given the longest call in seconds."""
+    has_concurrency: bool = False
+    """Whether Lambda limits how many of it run at once."""

@@ -80,3 +80,11 @@ def test_a_limit_that_cannot_be_had_is_unknown_and_stops_nothing(
     stubber.add_client_error("get_function_concurrency", "AccessDeniedException")
     assert concurrency.limit(ORDERS) is None
     assert concurrency.limit(ORDERS) is None
+
+
+def test_targets_that_are_no_functions_have_no_limit_and_nobody_is_asked(
+    stubbed: tuple[Stubber, FunctionConcurrency, Monotonic],
+) -> None:
+    _, concurrency, _ = stubbed
+    definition = "arn:aws:batch:eu-west-1:111122223333:job-definition/nightly"
+    assert concurrency.limit(definition) is None

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextvars
 import json
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -48,11 +49,13 @@ class _Recurring:
 
     def tick(self) -> None:
         settings = CLOCK.settings
-        now = datetime.fromtimestamp(CLOCK.now_s(), UTC)
         for key, schedule in list(_SCHEDULER["_schedules"]._data.items()):  # noqa: SLF001
             if schedule.get("State") != "ENABLED":
                 self._served.pop(key, None)
                 continue
+            is_ruled = CLOCK.rules(schedule["GroupName"])
+            now_s = CLOCK.now_s() if is_ruled else time.time()
+            now = datetime.fromtimestamp(now_s, UTC)
             version = (
                 schedule["ScheduleExpression"],
                 schedule.get("ScheduleExpressionTimezone"),
@@ -61,9 +64,9 @@ class _Recurring:
             seen, since = self._served.get(key, (None, now))
             if seen != version:
                 since = now
-            if settings != self._settings:
+            if is_ruled and settings != self._settings:
                 # Nothing between the setting of the clock and our first look at it is lost.
-                since = datetime.fromtimestamp(CLOCK.set_at_s() or now.timestamp(), UTC)
+                since = datetime.fromtimestamp(CLOCK.set_at_s() or now_s, UTC)
             due = [at for at in occurrences(schedule, since, now) if _is_within(schedule, at)]
             self._served[key] = (version, now)
             for at in due:
