@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +17,10 @@ from reprise_cli.place import LOCAL_REGION, local_place
 from reprise_cli.stack import read_stack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
+_worlds: list[World] = []
+"""This process's own; at most one."""
 HERE = Path(__file__).parent
 STACK_NAME = "reprise"
 
@@ -26,6 +30,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.e2e)
+
+
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Keep other test processes out: builds share a cache that bears one at a time."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the functions complained of, with a failure."""
+    report = yield
+    if report.failed and item.path.is_relative_to(HERE) and _worlds:
+        report.sections.append(("Functions' complaints", "\n".join(_worlds[-1].complaints()[-40:])))
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -51,10 +74,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         build_dir=tmp_path_factory.mktemp("build"),
     )
     try:
-        deployment.build()
+        with one_at_a_time(tmp_path_factory.getbasetemp().parent / "build.lock"):
+            deployment.build()
         deployment.deploy()
         aws = Aws(local_place(url))
-        yield World(url, read_stack(aws.cloudformation, STACK_NAME, LOCAL_REGION))
+        made = World(url, read_stack(aws.cloudformation, STACK_NAME, LOCAL_REGION))
+        _worlds.append(made)
+        yield made
     finally:
         engine.stop()
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from e2e.widgets import blank_widgets
 from e2e.world import WARM_GUESTS, new_run, poll
 from reprise.aws.job_table import JobTable
 from reprise.wiring import utc_now
@@ -56,9 +57,8 @@ def job(name: str, guest: str, run: str, **fields: Any) -> dict[str, Any]:  # no
 
 def history(world: World, name: str) -> list[dict[str, Any]]:
     """Return the runs of a job, the oldest first."""
-    runs: list[dict[str, Any]] = world.reprise("schedule", "history", name, "--json").document[
-        "runs"
-    ]
+    done = world.look("schedule", "history", name, "--json")
+    runs: list[dict[str, Any]] = done.document["runs"]
     return sorted(runs, key=lambda run: str(run["scheduled_at"]))
 
 
@@ -72,7 +72,11 @@ def await_states(world: World, name: str, expected: list[str]) -> None:
     def are_there() -> bool:
         return states(world, name) == expected
 
-    poll(are_there, limit_s=150)
+    try:
+        poll(are_there, limit_s=90)
+    except TimeoutError as error:
+        msg = f"not {expected}: {json.dumps(history(world, name), indent=1)}"
+        raise AssertionError(msg) from error
 
 
 @contextmanager
@@ -115,6 +119,7 @@ def test_jobs_run_at_the_instants_of_their_zones_across_a_change_of_clocks(
         await_states(world, name, ["succeeded"] * len(instants))
         assert [found["scheduled_at"] for found in history(world, name)] == instants
     assert len(world.receipts(run)) == 6
+    assert "Scheduled runs a minute" not in blank_widgets(world)
 
 
 def test_job_longer_than_its_period_is_skipped_or_waits_as_asked(
@@ -163,25 +168,23 @@ def test_throttled_run_is_captured_and_replayed_exactly_once(
 def test_lease_of_a_crashed_run_ends_and_the_next_run_starts(
     world: World, guest: str, tmp_path: Path
 ) -> None:
-    run, queue = new_run(), world.stack.jobs_queue_url
+    run = new_run()
     apply(world, tmp_path, [job("crashing", guest, run, payload={"work_ms": 3000})])
     table = JobTable(world.dynamodb, world.stack.ledger_table, utc_now)
-    visibility = {"QueueUrl": queue, "AttributeNames": ["VisibilityTimeout"]}
-    before = world.sqs.get_queue_attributes(**visibility)["Attributes"]
-    world.sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "12"})
-    try:
-        with world.reconfigured(world.stack.runner, Timeout=8):
-            world.reprise("schedule", "run", "crashing")
-            running = poll(lambda: table.read("crashing").runs)[0]
-            world.admin("POST", "kill", {"function": world.stack.runner})
-            world.reprise("schedule", "run", "crashing")
-            poll(lambda: len(table.read("crashing").runs) == 2)
-            poll(lambda: time.time() * 1000 > running.until_ms)
-            world.reprise("schedule", "run", "crashing")
-            # Nobody knows what the crashed run did, and its policy does not say that it may run twice.
-            await_states(world, "crashing", ["dead_lettered", "skipped", "succeeded"])
-    finally:
-        world.sqs.set_queue_attributes(QueueUrl=queue, Attributes=before)
+    with (
+        world.hidden_for(world.stack.jobs_queue_url, seconds=12),
+        world.reconfigured(world.stack.runner, Timeout=8),
+    ):
+        world.reprise("schedule", "run", "crashing")
+        running = poll(lambda: table.read("crashing").runs)[0]
+        world.admin("POST", "kill", {"function": world.stack.runner})
+        world.reprise("schedule", "run", "crashing")
+        poll(lambda: len(table.read("crashing").runs) == 2)
+        poll(lambda: time.time() * 1000 > running.until_ms)
+        # Nobody knows what the crashed run did, and its policy does not say that it may run twice.
+        await_states(world, "crashing", ["dead_lettered", "skipped"])
+        world.reprise("schedule", "run", "crashing")
+        await_states(world, "crashing", ["dead_lettered", "skipped", "succeeded"])
 
 
 def test_one_schedule_keeps_ten_functions_warm_and_no_ping_is_captured(world: World) -> None:
@@ -217,6 +220,7 @@ def test_one_schedule_keeps_ten_functions_warm_and_no_ping_is_captured(world: Wo
         logGroupName=world.stack.capture_log_group, filterPattern='"guest-warm"'
     )
     assert captured["events"] == []
+    assert "Warm pings a minute" not in blank_widgets(world)
 
 
 def test_two_hundred_jobs_are_applied_in_time_and_nothing_changes_the_second_time(

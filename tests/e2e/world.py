@@ -21,10 +21,12 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from typer.testing import CliRunner
 
 from reprise.aws.ledger_table import LedgerTable
 from reprise_cli.calling import Invoker
 from reprise_cli.deploy import REPOSITORY
+from reprise_cli.main import app
 from reprise_cli.place import exports
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ WARM_GUESTS = [
 ]
 """Functions that the stack keeps warm, once a test has deployed them."""
 _POLL_S = 0.25
+_COMPLAINTS = ('"WARNING"', '"ERROR"', '"CRITICAL"', "Task timed out", "Status: error", "Runtime.")
+"""What a log line holds that somebody should read."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,11 @@ class World:
             timeout=150,
         )
         return Done(done.returncode, done.stdout, done.stderr)
+
+    def look(self, *arguments: str) -> Done:
+        """Run a command that only looks in this process: it is asked again and again."""
+        done = CliRunner().invoke(app, list(arguments), env=exports(self.url))
+        return Done(done.exit_code, done.stdout, done.stderr)
 
     # --- targets ---
 
@@ -225,6 +234,21 @@ class World:
         found = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
         return int(found["Attributes"][name])
 
+    def complaints(self) -> list[str]:
+        """Return the functions' log lines of the last minutes that are warnings, errors or timeouts."""
+        logs, since_ms = self.client("logs"), int((time.time() - 180) * 1000)
+        found: list[tuple[int, str]] = []
+        for group in logs.describe_log_groups()["logGroups"]:
+            name = group["logGroupName"]
+            events = logs.filter_log_events(logGroupName=name, startTime=since_ms)["events"]
+            found += [
+                (event["timestamp"], f"{name.rpartition('/')[2]}: {event['message'].strip()[:600]}")
+                for event in events
+                if any(mark in event["message"] for mark in _COMPLAINTS)
+                and not event["message"].startswith('{"reprise"')
+            ]
+        return [line for _, line in sorted(found)]
+
     # --- engine ---
 
     def admin(self, method: str, path: str, body: object = None) -> dict[str, Any]:
@@ -245,6 +269,17 @@ class World:
             yield
         finally:
             self.admin("DELETE", "faults")
+
+    @contextmanager
+    def hidden_for(self, queue_url: str, *, seconds: int) -> Iterator[None]:
+        """Hide a queue's messages for another time after each delivery inside."""
+        name = "VisibilityTimeout"
+        found = self.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=[name])
+        self.sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={name: str(seconds)})
+        try:
+            yield
+        finally:
+            self.sqs.set_queue_attributes(QueueUrl=queue_url, Attributes=found["Attributes"])
 
     @contextmanager
     def reconfigured(self, function: str, **changes: Any) -> Iterator[None]:  # noqa: ANN401 - settings

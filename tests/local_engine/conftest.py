@@ -45,6 +45,7 @@ CANARIES = {
     "nested_deletion": "test_what_a_nested_stack_retains_outlives_it",
     "tls": "test_policy_for_tls_only_lets_a_local_call_in",
     "batch_permissions": "test_batch_needs_the_permission_of_the_single_action",
+    "concurrency_permissions": "test_role_that_may_read_concurrency_reads_it_and_changes_none",
     "alarm_permissions": "test_role_that_may_see_alarms_sees_them_and_nothing_else_of_cloudwatch",
 }
 

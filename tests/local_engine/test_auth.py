@@ -98,7 +98,10 @@ def policy(names: dict[str, str]) -> dict[str, Any]:
         ],
         names["mine_secret"]: ["secretsmanager:GetSecretValue"],
         f"arn:aws:ssm:{scope}:parameter{names['mine_parameter']}": ["ssm:GetParameter"],
-        f"arn:aws:lambda:{scope}:function:{names['mine_target']}": ["lambda:InvokeFunction"],
+        f"arn:aws:lambda:{scope}:function:{names['mine_target']}": [
+            "lambda:InvokeFunction",
+            "lambda:GetFunctionConcurrency",
+        ],
         f"arn:aws:cloudwatch:{scope}:alarm:*": ["cloudwatch:DescribeAlarms"],
     }
     statements = [
@@ -182,6 +185,16 @@ def test_role_that_may_see_alarms_sees_them_and_nothing_else_of_cloudwatch(
 ) -> None:
     assert call(names, guarded, "cloudwatch", "describe_alarms", AlarmNames=["a"]) == "ok"
     assert "AccessDenied" in call(names, guarded, "cloudwatch", "list_dashboards")
+
+
+def test_role_that_may_read_concurrency_reads_it_and_changes_none(
+    guarded: Aws, names: dict[str, str]
+) -> None:
+    name = names["mine_target"]
+    assert call(names, guarded, "lambda", "get_function_concurrency", FunctionName=name) == "ok"
+    for action in ("delete_function_concurrency", "get_account_settings"):
+        arguments = {"FunctionName": name} if "function" in action else {}
+        assert "AccessDenied" in call(names, guarded, "lambda", action, **arguments)
 
 
 def test_policy_for_tls_only_lets_a_local_call_in(guarded: Aws, names: dict[str, str]) -> None:

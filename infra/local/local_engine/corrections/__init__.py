@@ -34,6 +34,7 @@ CORRECTIONS = (
     "tls",
     "batch_permissions",
     "alarm_permissions",
+    "concurrency_permissions",
 )
 
 
