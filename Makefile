@@ -118,16 +118,15 @@ chromium: ## A browser for the page's tests, by apt; without one they are skippe
 screenshots: setup ## Take the docs' pictures of the page again, by its own tests
 	REPRISE_SCREENSHOTS=docs/images $(PYTEST) tests/e2e/test_dashboard_page.py
 
-# Three steps, each as wide as two cores bear: what only reads the source; the unit tests, which use both cores; and the two suites
-# that start engines of their own and mostly wait. Each target's output is printed whole, when it ends.
-ABREAST := $(MAKE) --no-print-directory -j 2 --output-sync=target
-
+# The end-to-end tests mostly wait, and mind being kept waiting; all else computes beside them, in what time they leave. Each
+# target's output is printed whole, when it ends.
 .PHONY: test
-test: ## Everything above; the checks that can run side by side do
-	$(MAKE) --no-print-directory setup
-	$(ABREAST) lint types template
-	$(MAKE) --no-print-directory unit
-	$(ABREAST) local-engine e2e
+test: setup ## Everything above; the end-to-end tests beside the rest
+	$(MAKE) --no-print-directory -j 2 --output-sync=target e2e beside
+
+.PHONY: beside
+beside: setup
+	nice -n 19 $(MAKE) --no-print-directory lint types template unit local-engine
 
 .PHONY: dashboard
 dashboard: .venv/.stamp ## Write the dashboard's body into infra/observability.yaml

@@ -33,6 +33,8 @@ class Deployment:
     changes: tuple[str, ...] = ()
     """Parameters besides those of samconfig.toml, as `Name=value`; the later of two wins."""
     build_dir: Path = REPOSITORY / ".aws-sam" / "build"
+    cache_dir: Path = REPOSITORY / ".aws-sam" / "cache"
+    """What builds share; it bears one at a time."""
     repository: Path = REPOSITORY
 
     def build(self) -> None:
@@ -41,7 +43,8 @@ class Deployment:
         Raises:
             CommandError: With the end of what the SAM CLI wrote.
         """
-        self._sam("build", "--build-dir", str(self.build_dir))
+        folders = ["--build-dir", str(self.build_dir), "--cache-dir", str(self.cache_dir)]
+        self._sam("build", *folders)
 
     def deploy(self) -> None:
         """Create or update the stack.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,14 +30,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.e2e)
 
 
-@contextmanager
-def one_at_a_time(path: Path) -> Iterator[None]:
-    """Keep other test processes out: builds share a cache that bears one at a time."""
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
@@ -47,7 +37,12 @@ def pytest_runtest_makereport(
     """Show what the functions complained of, with a failure."""
     report = yield
     if report.failed and item.path.is_relative_to(HERE) and _worlds:
-        report.sections.append(("Functions' complaints", "\n".join(_worlds[-1].complaints()[-40:])))
+        report.sections.append(
+            (
+                "Functions' complaints",
+                "\n".join(line[:600] for line in _worlds[-1].complaints()[-40:]),
+            )
+        )
     return report
 
 
@@ -72,10 +67,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             'WarmSchedule="cron(0 6 3 1 ? *)"',
         ),
         build_dir=tmp_path_factory.mktemp("build"),
+        # Not the repository's: `make test` builds there at the same time.
+        cache_dir=tmp_path_factory.mktemp("cache"),
     )
     try:
-        with one_at_a_time(tmp_path_factory.getbasetemp().parent / "build.lock"):
-            deployment.build()
+        deployment.build()
         deployment.deploy()
         aws = Aws(local_place(url))
         made = World(url, read_stack(aws.cloudformation, STACK_NAME, LOCAL_REGION))

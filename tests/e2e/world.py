@@ -242,7 +242,7 @@ class World:
             name = group["logGroupName"]
             events = logs.filter_log_events(logGroupName=name, startTime=since_ms)["events"]
             found += [
-                (event["timestamp"], f"{name.rpartition('/')[2]}: {event['message'].strip()[:600]}")
+                (event["timestamp"], f"{name.rpartition('/')[2]}: {event['message'].strip()}")
                 for event in events
                 if any(mark in event["message"] for mark in _COMPLAINTS)
                 and not event["message"].startswith('{"reprise"')

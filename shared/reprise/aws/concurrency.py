@@ -52,9 +52,10 @@ class FunctionConcurrency:
                 return limit
             try:
                 limit = self._ask(function)
-            except StoreError:
+            except StoreError as error:
                 # Without headroom the gate still learns from throttles.
-                _log.exception("concurrency is not known", extra={"target": function})
+                extra = {"target": function, "reason": str(error)}
+                _log.warning("concurrency is not known", extra=extra)
                 limit = None
             believed_s = BELIEVED_S if limit else UNKNOWN_S
             self._known[function] = (self._monotonic() + believed_s, limit)
