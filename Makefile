@@ -107,15 +107,16 @@ local-engine: setup ## The local engine: one canary a correction
 e2e: setup ## The whole pipeline, deployed into the local engine by the real SAM CLI
 	$(PYTEST) tests/e2e
 
+# Three steps, each as wide as two cores bear: what only reads the source; the unit tests, which use both cores; and the two suites
+# that start engines of their own and mostly wait. Each target's output is printed whole, when it ends.
+ABREAST := $(MAKE) --no-print-directory -j 2 --output-sync=target
+
 .PHONY: test
-test: ## Everything above, in the order of cost
-	$(MAKE) setup
-	$(MAKE) lint
-	$(MAKE) types
-	$(MAKE) unit
-	$(MAKE) template
-	$(MAKE) local-engine
-	$(MAKE) e2e
+test: ## Everything above; the checks that can run side by side do
+	$(MAKE) --no-print-directory setup
+	$(ABREAST) lint types template
+	$(MAKE) --no-print-directory unit
+	$(ABREAST) local-engine e2e
 
 # --- Uses -----------------------------------------------------------------------------------------------------------
 

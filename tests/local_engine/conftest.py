@@ -40,6 +40,7 @@ CANARIES = {
     "alarms": "test_alarm_watches_the_queue_of_its_dimension_and_acts",
     "schedules": "test_one_time_schedule_calls_the_api_on_time_and_is_deleted",
     "nested_transforms": "test_transform_of_a_nested_template_is_applied",
+    "nested_deletion": "test_what_a_nested_stack_retains_outlives_it",
     "tls": "test_policy_for_tls_only_lets_a_local_call_in",
     "batch_permissions": "test_batch_needs_the_permission_of_the_single_action",
 }

@@ -175,3 +175,34 @@ def test_transform_of_a_nested_template_is_applied(aws: Aws, deploy: Deploy) -> 
     url = f"{aws.url}/{name}/inner.template"
     deploy({"Nested": {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url}}})
     assert aws.invoke(name, {}) == 2
+
+
+def test_what_a_nested_stack_retains_outlives_it(aws: Aws) -> None:
+    s3, sqs = aws.client("s3"), aws.client("sqs")
+    cloudformation = aws.client("cloudformation")
+    name = f"r-{uuid.uuid4().hex[:8]}"
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    inner = {
+        "Resources": {
+            policy: {
+                "Type": "AWS::SQS::Queue",
+                "DeletionPolicy": policy,
+                "Properties": {"QueueName": f"{name}-{policy}"},
+            }
+            for policy in ("RetainExceptOnCreate", "Delete")
+        }
+    }
+    s3.put_object(Bucket=name, Key="inner.template", Body=json.dumps(inner).encode())
+    nested = {
+        "Type": "AWS::CloudFormation::Stack",
+        "Properties": {"TemplateURL": f"{aws.url}/{name}/inner.template"},
+    }
+    cloudformation.create_stack(
+        StackName=name, TemplateBody=json.dumps({"Resources": {"Nested": nested}})
+    )
+    wait = {"Delay": 0.1}
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig=wait)
+    cloudformation.delete_stack(StackName=name)
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig=wait)
+    (left,) = sqs.list_queues(QueueNamePrefix=name)["QueueUrls"]
+    assert left.endswith("-RetainExceptOnCreate")

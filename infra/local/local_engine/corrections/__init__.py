@@ -21,6 +21,7 @@ CORRECTIONS = (
     "secrets",
     "template_urls",
     "nested_transforms",
+    "nested_deletion",
     "functions",
     "queues",
     "move_tasks",
