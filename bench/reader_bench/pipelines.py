@@ -11,10 +11,10 @@ from aws_lambda_powertools.utilities.parser.envelopes import CloudWatchLogsEnvel
 from isal import isal_zlib
 
 from reader_bench.generator import Manifest
+from reader_bench.plain_model import Line
 from reprise.errors import BadRecordError
 from reprise.reader import Control, Event, read_events
 from reprise.record.decode import decode_line
-from reprise.record.schema import CaptureLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,9 +78,9 @@ def _read_naively(text: bytes, totals: Totals | None) -> None:
             totals.add(event["message"], record)
 
 
-def _naive_record(message: str) -> CaptureLine | None:
+def _naive_record(message: str) -> Line | None:
     try:
-        return CaptureLine.model_validate(json.loads(message))
+        return Line.model_validate(json.loads(message))
     except ValueError:
         return None
 
@@ -92,7 +92,7 @@ class Totals:
         """Begin at zero."""
         self.valid = self.invalid = self.foreign = self.controls = self.crc = self.payload = 0
 
-    def add(self, message: str, record: CaptureLine | Record | None) -> None:
+    def add(self, message: str, record: Line | Record | None) -> None:
         """Count one message."""
         if record is None:
             if message.startswith('{"reprise"'):
@@ -117,8 +117,8 @@ def powertools(events: list[dict[str, Any]], *, counts: bool = False) -> Manifes
     totals = Totals() if counts else None
     envelope = CloudWatchLogsEnvelope()
     for event in events:
-        for record in envelope.parse(event, CaptureLine):
-            if totals is not None and isinstance(record, CaptureLine):
+        for record in envelope.parse(event, Line):
+            if totals is not None and isinstance(record, Line):
                 totals.add("", record)
     return (totals or Totals()).manifest()
 

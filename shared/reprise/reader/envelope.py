@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import msgspec
 
-from reprise.reader.items import Control, Event, Foreign, Item
+from reprise.reader.items import Control, Event, Foreign, Item, Items, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,14 +22,6 @@ _LONGEST_INT: Final = 25
 """Digits; longer ones stand in fields that are not looked at, and Python refuses the longest."""
 
 
-class _LogEvent(msgspec.Struct, gc=False):
-    """One event of an envelope; `extractedFields` and keys to come are left alone."""
-
-    message: str
-    id: str = ""
-    timestamp: int = 0
-
-
 class _Envelope(msgspec.Struct, rename="camel"):
     """What CloudWatch Logs sends to a subscription's destination; any other object fits, too."""
 
@@ -37,7 +29,7 @@ class _Envelope(msgspec.Struct, rename="camel"):
     owner: str = ""
     log_group: str = ""
     log_stream: str = ""
-    log_events: list[_LogEvent] | None = None
+    log_events: list[Event] | None = None
 
 
 class _RawEvent(msgspec.Struct):
@@ -91,12 +83,12 @@ def decode_large(document: bytes | bytearray) -> tuple[int, Iterator[Item]] | No
 
 
 def _one_by_one(envelope: _RawEnvelope) -> Iterator[Item]:
-    origin = (envelope.owner, envelope.log_group, envelope.log_stream)
+    origin = Origin(envelope.owner, envelope.log_group, envelope.log_stream)
     for event in envelope.log_events:
-        yield Event(*origin, event.id, event.timestamp, _TEXT_DECODER.decode(event.message))
+        yield Event(_TEXT_DECODER.decode(event.message), event.id, event.timestamp, origin)
 
 
-def decode(document: bytes | bytearray) -> list[Item]:
+def decode(document: bytes | bytearray) -> Items:
     """Return what a JSON object holds: an envelope's events, a control message, or itself.
 
     Raises:
@@ -111,14 +103,13 @@ def decode(document: bytes | bytearray) -> list[Item]:
         return _without_events(envelope.message_type, document)
     if envelope.message_type == _CONTROL:
         return [Control()]
-    owner, log_group, log_stream = envelope.owner, envelope.log_group, envelope.log_stream
-    return [
-        Event(owner, log_group, log_stream, event.id, event.timestamp, event.message)
-        for event in events
-    ]
+    origin = Origin(envelope.owner, envelope.log_group, envelope.log_stream)
+    for event in events:
+        event.origin = origin
+    return events
 
 
-def _without_events(message_type: object, document: bytes | bytearray) -> list[Item]:
+def _without_events(message_type: object, document: bytes | bytearray) -> Items:
     if message_type == _CONTROL:
         return [Control()]
     if message_type == _DATA:
@@ -137,7 +128,7 @@ JSON: Final = json.JSONDecoder(parse_int=_whole_number)
 """Takes what msgspec refuses and log tools write: NaN, lone surrogates."""
 
 
-def _decode_slowly(document: bytes | bytearray) -> list[Item]:
+def _decode_slowly(document: bytes | bytearray) -> Items:
     """Give what the fast decoder refuses one lenient try, event by event."""
     try:
         fields = JSON.decode(document.decode().strip(" \t\r\n"))
@@ -154,31 +145,24 @@ def _decode_slowly(document: bytes | bytearray) -> list[Item]:
         return [Control()]
     if not isinstance(events, list):
         _refuse("envelope: logEvents is no list")
-    owner, log_group, log_stream = (
-        as_text(fields.get(name)) for name in ("owner", "logGroup", "logStream")
-    )
+    origin = Origin(*(as_text(fields.get(name)) for name in ("owner", "logGroup", "logStream")))
     items: list[Item] = []
     for number, fields_of_event in enumerate(events):
-        event = to_event((owner, log_group, log_stream), fields_of_event)
+        event = to_event(origin, fields_of_event)
         if event is None:
             _refuse(f"envelope: event {number} has no message")
         items.append(event)
     return items
 
 
-def to_event(origin: tuple[str, str, str], fields: Any) -> Event | None:  # noqa: ANN401 - JSON
+def to_event(origin: Origin, fields: Any) -> Event | None:  # noqa: ANN401 - JSON
     """Return an event from its JSON, or None if it is none; ids and times may be odd."""
     if not isinstance(fields, dict) or not isinstance(fields.get("message"), str):
         return None
     timestamp = fields.get("timestamp")
     if not isinstance(timestamp, int | float) or not -(2**63) <= timestamp < 2**63:
         timestamp = 0
-    return Event(
-        *origin,
-        as_text(fields.get("id")),
-        int(timestamp),
-        fields["message"],
-    )
+    return Event(fields["message"], as_text(fields.get("id")), int(timestamp), origin)
 
 
 def as_text(value: object) -> str:

@@ -29,7 +29,7 @@ MAX_LAYERS: Final = 3
 _FREE_WORK_BYTES: Final = 32 * 1024 * 1024
 _WORK: Final = 16
 """Bytes that may be inflated in vain, per byte: what keeps the search for the next member linear."""
-_LEAST_INPUT_BYTES: Final = 512
+_LEAST_INPUT_BYTES: Final = 1024
 _MOST_INPUT_BYTES: Final = 256 * 1024
 """An inflater copies what follows its member in the input, so the input is kept short."""
 _PASSED_INPUT_BYTES: Final = 2 * 1024
@@ -123,24 +123,66 @@ class Layer:
 
     def _run(self, data: bytes | bytearray, position: int) -> Iterator[Batch]:
         while position < len(data):
-            if self._member is None:
-                position = yield from self._between(data, position)
-            else:
+            if self._member is not None:
                 data, position = yield from self._inflate(self._member, data, position)
+            elif data.startswith(MAGIC, position) and self._is_open:
+                data, position = yield from self._begin(data, position)
+            else:
+                position = yield from self._between(data, position)
         self._at += len(data) - len(self._carry)
+
+    @property
+    def _is_open(self) -> bool:
+        """Tell whether members are looked for."""
+        return self._depth < MAX_LAYERS and not self._account.is_bomb
+
+    def _begin(
+        self, data: bytes | bytearray, position: int
+    ) -> Generator[Batch, None, tuple[bytes | bytearray, int]]:
+        """Read members that lie whole in the input and inflate in one step, as most do; begin any other."""
+        inner = self._inner or self._inner_layer()
+        books, at = self._books, self._at
+        view = memoryview(data)
+        while True:
+            inflate = inflater.new_inflater()
+            given = view[position : position + self._input_bytes]
+            try:
+                content = inflate.decompress(given, STEP_BYTES)
+            except inflater.ERRORS:
+                self._member = Member(at + position, inflater.new_inflater())
+                return data, position
+            if not inflate.eof:
+                self._member = Member(at + position, inflate)
+                return (yield from self._inflate(self._member, data, position, (content, given)))
+            size = len(given) - len(inflate.unused_data)
+            books.members += 1
+            books.member_bytes += size
+            if self._is_text or self._bad.is_open:
+                yield from self._accept()
+            inner.enter(at + position if self._depth == 0 else self._bad.member_at or 0)
+            position += size
+            # Its neighbour is probably not much larger.
+            self._input_bytes = max(_LEAST_INPUT_BYTES, min(4 * size, _MOST_INPUT_BYTES))
+            items = inner.quick(content)
+            if items is None:
+                yield from inner.feed(content)
+                yield from inner.settle()
+            else:
+                del content
+                yield items
+            if not data.startswith(MAGIC, position) or self._account.is_bomb:
+                return data, position
 
     def _between(self, data: bytes | bytearray, position: int) -> Generator[Batch, None, int]:
         """Deal with what stands before the next member; return where that starts."""
-        is_open = self._depth < MAX_LAYERS and not self._account.is_bomb
-        at = data.find(MAGIC, position) if is_open else -1
-        end = at if at >= 0 else len(data) - (partial_magic(data) if is_open else 0)
+        at = data.find(MAGIC, position) if self._is_open else -1
+        end = at if at >= 0 else len(data) - (partial_magic(data) if self._is_open else 0)
         end = max(end, position)
         if end > position:
             yield from self._aside(bytes(data[position:end]), self._at + position)
         if at < 0:
             self._carry = bytes(data[end:])
             return len(data)
-        self._member = Member(self._at + at, inflater.new_inflater())
         return at
 
     def _aside(self, data: bytes, at: int) -> Iterator[Batch]:
@@ -172,19 +214,33 @@ class Layer:
         )
 
     def _inflate(
-        self, member: Member, data: bytes | bytearray, position: int
+        self,
+        member: Member,
+        data: bytes | bytearray,
+        position: int,
+        done: tuple[bytes, memoryview] | None = None,
     ) -> Generator[Batch, None, tuple[bytes | bytearray, int]]:
-        """Go on with a member; return what is to be looked at next, and from where."""
+        """Go on with a member; return what is to be looked at next, and from where.
+
+        Args:
+            member: The member.
+            data: The input.
+            position: Where in it the member begins or goes on.
+            done: What came out of its first step, and what went in.
+        """
         start = position
         inflate = member.inflater
         input_bytes = _PASSED_INPUT_BYTES if member.is_passed_on else self._input_bytes
         view = memoryview(data)
         while True:
-            given = view[position : position + input_bytes]
-            try:
-                piece = inflate.decompress(given, STEP_BYTES)
-            except inflater.ERRORS as error:
-                return (yield from self._fail(member, data, start, f"gzip member: {error}"))
+            if done is not None:
+                (piece, given), done = done, None
+            else:
+                given = view[position : position + input_bytes]
+                try:
+                    piece = inflate.decompress(given, STEP_BYTES)
+                except inflater.ERRORS as error:
+                    return (yield from self._fail(member, data, start, f"gzip member: {error}"))
             if inflate.eof:
                 position += len(given) - len(inflate.unused_data)
                 yield from self._finish(member, piece, self._at + position)
@@ -216,8 +272,7 @@ class Layer:
         self._member = None
         self._books.members += 1
         self._books.member_bytes += end - member.at
-        # Its neighbour is probably of the same size.
-        size = 2 * (end - member.at)
+        size = 4 * (end - member.at)
         self._input_bytes = max(_LEAST_INPUT_BYTES, min(size, _MOST_INPUT_BYTES))
         inner = self._inner or self._inner_layer()
         if member.is_passed_on:

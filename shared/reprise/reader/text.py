@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from reprise.reader.envelope import BadDocumentError, decode, decode_large
+from reprise.reader.envelope import LARGE_BYTES, BadDocumentError, decode, decode_large
 from reprise.reader.grammar import (
     BLANKS,
     BOUNDARY,
@@ -19,7 +19,7 @@ from reprise.reader.grammar import (
     PARTIAL_MARK,
     as_text,
 )
-from reprise.reader.items import Batch, Control, Damage, Event, Foreign, Item
+from reprise.reader.items import Batch, Control, Damage, Event, Foreign, Item, Items
 from reprise.reader.mend import Kind, mend
 from reprise.reader.salvage import salvage
 from reprise.reader.wrapped import unwrap
@@ -102,10 +102,11 @@ class Text:
         """Return what a text holds that is one document; None if it must be fed, being anything else."""
         if self._buffer:
             return None
-        large = decode_large(text)
-        if large is not None:
-            self._layer.text_bytes += len(text)
-            return self._take_large(*large)
+        if len(text) >= LARGE_BYTES:
+            large = decode_large(text)
+            if large is not None:
+                self._layer.text_bytes += len(text)
+                return self._take_large(*large)
         try:
             items = decode(text)
         except BadDocumentError:
@@ -344,7 +345,7 @@ class Text:
             return error.reason
         return "not JSON"
 
-    def _count(self, items: list[Item]) -> None:
+    def _count(self, items: Items) -> None:
         account = self._account
         account.documents += 1
         if not items:
