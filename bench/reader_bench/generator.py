@@ -37,7 +37,7 @@ CONTROL: Final = {
 }
 _TITLES: Final = ["Garden chair, oak", "Desk lamp, brass", "Wool blanket", "Tea pot, 1.2 l", "Door mat"]
 _OTHER_TITLES: Final = ["Küchenstuhl, größer", "日本語の本", "Café crème 🙂", "Straßenkarte"]
-_ITEM_BYTES: Final = 120
+_ITEM_BYTES: Final = 140
 
 
 @dataclass(frozen=True)
@@ -120,12 +120,12 @@ class Generator:
             return line[: len(line) // 2], Manifest(invalid=1)
         payload = record.payload.inline or record.payload.gzip_base64 or ""
         return line, Manifest(
-            valid=1, ids_crc=zlib.crc32(record.id.encode()), payload_bytes=len(payload)
+            valid=1, ids_crc=zlib.crc32(record.id.encode()), payload_bytes=len(payload.encode())
         )
 
     def _record(self) -> Record:
         rand = self._random
-        size = self.fixed_bytes or round(rand.lognormvariate(5.6, 0.6))
+        size = self.fixed_bytes or round(rand.lognormvariate(6.2, 0.6))
         if not self.fixed_bytes and rand.random() < 0.0008:  # noqa: PLR2004 - few long ones
             size = rand.randrange(16_000, 100_000)
         document = self._order(size)
@@ -163,6 +163,7 @@ class Generator:
                     "title": titles[article % len(titles)],
                     "quantity": 1,
                     "unitPrice": {"amount": 995 + 100 * article, "currency": "EUR"},
+                    "discount": None,
                 }
             )
         return {
@@ -171,7 +172,6 @@ class Generator:
             "status": rand.choice(["placed", "paid", "packed", "sent"]),
             "channel": rand.choice(["web", "app", "shop"]),
             "placedAt": f"2026-11-21T10:{rand.randrange(60):02d}:00Z",
-            "discount": None,
             "items": items,
         }
 

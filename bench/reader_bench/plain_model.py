@@ -29,7 +29,9 @@ class _ClaimCheck(BaseModel):
     version_id: str | None = None
 
 
-class _Payload(BaseModel):
+class PlainPayload(BaseModel):
+    """A payload as it travels."""
+
     inline: str | None = None
     gzip_base64: str | None = None
     claim_check: _ClaimCheck | None = None
@@ -63,7 +65,7 @@ class Line(BaseModel):
     captured_at: AwareDatetime
     source: _Source
     target: _Target
-    payload: _Payload
+    payload: PlainPayload
     client_context: str | None = None
     outcome: _Outcome
     not_after: AwareDatetime | None = None

@@ -10,13 +10,14 @@ import msgspec
 
 from reprise.errors import BadRecordError
 from reprise.instant import parse_instant
-from reprise.record.logged import LoggedRecord, check_values
+from reprise.record.logged import LoggedRecord, is_sound
 from reprise.record.record import EVENT_NAME, SCHEMA_VERSION, Record
 
 OUR_PREFIX: Final = '{"reprise":'
 _WRITTEN: Final = f'{OUR_PREFIX}{SCHEMA_VERSION},"event":"{EVENT_NAME}",'
 """How our own writer begins a line; the struct alone would take a line without these keys."""
 _DECODER: Final = msgspec.json.Decoder(LoggedRecord)
+_decode: Final = _DECODER.decode
 
 
 def may_be_ours(message: str) -> bool:
@@ -37,11 +38,12 @@ def decode_line(message: str) -> LoggedRecord | None:
     """
     if message.startswith(_WRITTEN):
         try:
-            record = _DECODER.decode(message)
-            check_values(record)
+            record = _decode(message)
+            if is_sound(record):
+                return record
         except (ValueError, RecursionError):
-            return _decode_slowly(message)
-        return record
+            pass
+        return _decode_slowly(message)
     return _decode_slowly(message) if may_be_ours(message) else None
 
 
@@ -56,7 +58,7 @@ def _decode_slowly(message: str) -> LoggedRecord | None:
     if not isinstance(document, dict) or document.get("event") != EVENT_NAME:
         return None
     check_version(document)
-    return _DECODER.decode(msgspec.json.encode(decode_record(document)))
+    return _decode(msgspec.json.encode(decode_record(document)))
 
 
 def check_version(document: dict[str, Any]) -> None:
