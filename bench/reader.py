@@ -186,13 +186,13 @@ def memory(size_bytes: int) -> None:
     print("\npeak memory of `reprise read --stats`, in a fresh process")
     kinds = {
         "members of CloudWatch Logs' size": 52,
-        "members of 1,000 KiB": 3400,
+        "members of 1,000 KiB": 5600,
         "members of one event": 1,
     }
     with tempfile.TemporaryDirectory() as folder:
         for name, events in kinds.items():
-            generator = Generator(events_per_member=events, spread=0.1)
-            pool = generator.members(max(5, 6000 // events if events > 1 else 500))
+            generator = Generator(events_per_member=events, spread=0.02)
+            pool = generator.members(4 if events > 1000 else 500)
             path = Path(folder) / "object.gz"
             inflated = 0
             with path.open("wb") as file:

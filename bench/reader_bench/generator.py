@@ -125,7 +125,7 @@ class Generator:
 
     def _record(self) -> Record:
         rand = self._random
-        size = self.fixed_bytes or round(rand.lognormvariate(6.2, 0.6))
+        size = self.fixed_bytes or round(rand.lognormvariate(6.05, 0.6))
         if not self.fixed_bytes and rand.random() < 0.0008:  # noqa: PLR2004 - few long ones
             size = rand.randrange(16_000, 100_000)
         document = self._order(size)
