@@ -94,7 +94,7 @@ build: setup ## sam build, with the repository's own SAM CLI
 
 .PHONY: template
 template: build ## The templates: cfn-lint, sam validate, checkov, and the tests of the built artefacts
-	$(BIN)/cfn-lint $(TEMPLATES)
+	$(BIN)/cfn-lint $(TEMPLATES) examples/*/template.yaml
 	printf '%s\n' $(TEMPLATES) | xargs -n 1 -P 2 $(SAM) validate --lint --region us-east-1 --template
 	.tools/checkov/bin/checkov --config-file .checkov.yaml
 	$(PYTEST) tests/template
@@ -107,6 +107,17 @@ local-engine: setup ## The local engine: one canary a correction
 e2e: setup ## The whole pipeline, deployed into the local engine by the real SAM CLI
 	$(PYTEST) tests/e2e
 
+.PHONY: chromium
+chromium: ## A browser for the page's tests, by apt; without one they are skipped, loudly
+	@if command -v chromium chromium-browser google-chrome >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; \
+	else echo 'error: install Chromium (Debian and Ubuntu: apt install chromium)' >&2; exit 1; fi
+
+.PHONY: screenshots
+screenshots: setup ## Take the docs' pictures of the page again, by its own tests
+	REPRISE_SCREENSHOTS=docs/images $(PYTEST) tests/e2e/test_dashboard_page.py
+
 # Three steps, each as wide as two cores bear: what only reads the source; the unit tests, which use both cores; and the two suites
 # that start engines of their own and mostly wait. Each target's output is printed whole, when it ends.
 ABREAST := $(MAKE) --no-print-directory -j 2 --output-sync=target
@@ -117,6 +128,10 @@ test: ## Everything above; the checks that can run side by side do
 	$(ABREAST) lint types template
 	$(MAKE) --no-print-directory unit
 	$(ABREAST) local-engine e2e
+
+.PHONY: dashboard
+dashboard: .venv/.stamp ## Write the dashboard's body into infra/observability.yaml
+	PYTHONPATH=infra/dashboard:shared $(BIN)/python -m reprise_dashboard
 
 # --- Uses -----------------------------------------------------------------------------------------------------------
 

@@ -31,17 +31,20 @@ ENVIRONMENT = {
     "POWERTOOLS_SERVICE_NAME": "bench",
     "PYTHONPATH": f"{ROOT / 'shared'}:{ROOT / 'functions'}",
     "REPRISE_ACCOUNT_ID": "123456789012",
+    "REPRISE_ALARMS": "dead-letters",
     "REPRISE_BUCKET": "bucket",
     "REPRISE_CALL_TIMEOUT_S": "60",
     "REPRISE_CAPTURE_DLQ_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/capture-dlq",
     "REPRISE_CAPTURE_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/capture",
     "REPRISE_DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/dead",
+    "REPRISE_DASHBOARD_URL": "https://console.aws.amazon.com/cloudwatch/home",
     "REPRISE_LEDGER_TABLE": "ledger",
     "REPRISE_LOG_GROUPS": "/reprise/reprise/capture",
     "REPRISE_MAC_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:123456789012:secret:mac",
     "REPRISE_POLICY_PARAMETER": "/reprise/reprise/policy",
     "REPRISE_REPLAY_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/replay",
     "REPRISE_RETENTION_DAYS": "30",
+    "REPRISE_RUNBOOK_URL": "docs/runbooks",
     "REPRISE_TARGETS": TARGET,
 }
 
@@ -59,6 +62,10 @@ FUNCTIONS = {
     "invoker": ("invoker.handler", ("lambda",)),
     "unpacker": ("replayer.unpacker", ("s3", "sqs", "dynamodb")),
     "replayer": ("replayer.replayer", ("lambda", "dynamodb", "sqs")),
+    "observer": (
+        "replayer.observer",
+        ("dynamodb", "sqs", "cloudwatch", "logs", "s3", "events"),
+    ),
 }
 """Handler module, and the clients that it makes at init: the baseline makes the same ones."""
 

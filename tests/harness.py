@@ -6,33 +6,43 @@ import gzip
 import json
 from dataclasses import dataclass, field
 from random import Random
+from typing import TYPE_CHECKING
 
+from reprise.backlog.keeper import BacklogKeeper
 from reprise.call.request import CallRequest
 from reprise.call.target import Target
-from reprise.gate.keeper import GateKeeper
+from reprise.events.herald import Herald
+from reprise.gate.memory import GateMemory
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.policy.policy import read_policy_document
 from reprise.ports import OutMessage, Reply
 from reprise.record.mac import MacKeys
 from reprise.record.record import Source
+from reprise.stage.accept import AcceptStage
 from reprise.stage.attempt import AttemptStage
 from reprise.stage.call import CallStage
 from reprise.stage.capture import Capturer
+from reprise.stage.enter import EnterStage
 from reprise.stage.intake import Intake, Notice
+from reprise.stage.park import ParkStage
 from reprise.stage.replay import Delivery, ReplayStage, Worker
 from reprise.stage.settle import Settler
 from reprise.stage.unpack import UnpackStage
 from reprise.testing import (
     FakeClock,
+    FakeConcurrency,
     FakeFunctions,
     FakeKeys,
     FakeMeter,
     FakePolicies,
-    InMemoryGates,
+    InMemoryGateItems,
     InMemoryLedger,
     InMemoryObjects,
     InMemoryQueue,
 )
+
+if TYPE_CHECKING:
+    from reprise.events.event import Event
 
 ACCOUNT = "123456789012"
 ORDERS = f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:orders"
@@ -118,13 +128,16 @@ class Pipeline:
     functions: FakeFunctions = field(default_factory=FakeFunctions)
     objects: InMemoryObjects = field(default_factory=InMemoryObjects)
     ledger: InMemoryLedger = field(default_factory=InMemoryLedger)
-    gates: InMemoryGates = field(default_factory=InMemoryGates)
+    memory: GateMemory = field(default_factory=GateMemory)
+    concurrency: FakeConcurrency = field(default_factory=FakeConcurrency)
+    gate_items: InMemoryGateItems = field(default_factory=InMemoryGateItems)
     replay_queue: InMemoryQueue = field(default_factory=InMemoryQueue)
     capture_queue: InMemoryQueue = field(default_factory=InMemoryQueue)
     capture_dlq: InMemoryQueue = field(default_factory=InMemoryQueue)
     dead_letters: InMemoryQueue = field(default_factory=InMemoryQueue)
     keys: FakeKeys = field(default_factory=lambda: FakeKeys(KEYS))
     lines: list[str] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     targets: tuple[str, ...] = (ORDERS, MAIL)
     _serial: int = 0
 
@@ -153,16 +166,33 @@ class Pipeline:
 
     def unpacker(self) -> UnpackStage:
         return UnpackStage(
+            reader=AcceptStage(
+                objects=self.objects,
+                keys=self.keys,
+                meter=self.meter,
+                targets=self.targets,
+                log_groups=frozenset({LOG_GROUP}),
+                account_id=ACCOUNT,
+            ),
+            enterer=EnterStage(
+                ledger=self.ledger,
+                replay_queue=self.replay_queue,
+                clock=self.clock,
+                draw=lambda: self.draw,
+                meter=self.meter,
+                retention_days=30,
+            ),
+            parker=ParkStage(
+                objects=self.objects,
+                capture_queue=self.capture_queue,
+                clock=self.clock,
+                meter=self.meter,
+            ),
+            backlog=BacklogKeeper(gates=self.gate_items, clock=self.clock, draw=lambda: self.draw),
             objects=self.objects,
-            keys=self.keys,
-            ledger=self.ledger,
-            replay_queue=self.replay_queue,
             capture_queue=self.capture_queue,
             clock=self.clock,
             meter=self.meter,
-            targets=self.targets,
-            log_groups=frozenset({LOG_GROUP}),
-            account_id=ACCOUNT,
             retention_days=30,
         )
 
@@ -172,6 +202,7 @@ class Pipeline:
             objects=self.objects,
             queue=self.capture_queue,
             dead_letters=self.capture_dlq,
+            clock=self.clock,
             meter=self.meter,
         )
 
@@ -189,12 +220,15 @@ class Pipeline:
                     dead_letters=self.dead_letters,
                     clock=self.clock,
                     meter=self.meter,
+                    herald=Herald("shop", self.events.append),
                 ),
                 clock=self.clock,
                 draw=lambda: self.draw,
                 retention_days=30,
             ),
-            gates=GateKeeper(store=self.gates, clock=self.clock, probe_lease_s=70),
+            gates=self.gate_items,
+            memory=self.memory,
+            concurrency=self.concurrency,
             policies=FakePolicies(read_policy_document(self.policy)),
             objects=self.objects,
             queue=self.replay_queue,

@@ -1,7 +1,8 @@
 """The whole pipeline on doubles under a seeded scheduler that breaks everything it may break.
 
 Messages are duplicated, delayed and reordered; every call of a store may fail, or succeed and lose its
-answer; every process may die at any such call. Time is simulated, chance comes from the seed alone:
+answer; every process may die at any such call; gates hold and flow as they like, so that objects of
+several targets are folded, parked, and opened again. Time is simulated, chance comes from the seed alone:
 each fault is drawn from the seed, the operation and how often that was asked for that key, so threads
 do not change the outcome.
 """
@@ -16,8 +17,9 @@ from random import Random
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from harness import FAILED, THROTTLED, TRANSIENT, UNKNOWN, Pipeline, call
+from harness import FAILED, MAIL, ORDERS, THROTTLED, TRANSIENT, UNKNOWN, Pipeline, call
 from reprise.errors import StoreError
+from reprise.gate.image import GateImage, Mode
 from reprise.stage.intake import Notice
 from reprise.stage.replay import Delivery, Worker
 from reprise.testing import SUCCEEDED
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 VISIBILITY_S = 90.0
 FAULTS_END_S = 900.0
+GATES_END_S = 400.0
 REMAINING_MS = 80_000
 
 
@@ -162,7 +165,14 @@ class Simulation:
         # One call in ten is too large for a line, and travels by claim check.
         pad = Random(0).randbytes(150_000).hex().encode()  # noqa: S311 - compresses badly
         payloads = [b'{"pad":"%s","n":%d}' % (pad * (n % 10 == 3), n) for n in range(calls)]
-        self.ids = pipeline.capture(*[call(payload) for payload in payloads])
+        # Two targets, so that most objects are mixed.
+        functions = [MAIL if self.random.random() < 0.3 else ORDERS for _ in payloads]
+        self.ids = pipeline.capture(
+            *[
+                call(payload, function=name)
+                for payload, name in zip(payloads, functions, strict=True)
+            ]
+        )
         for number in range(0, calls, 10):
             key = f"captured/{number}.gz"
             body = pipeline.store(key, pipeline.lines[number : number + 10])
@@ -176,7 +186,8 @@ class Simulation:
         pipeline.ledger = Breaking(
             pipeline.ledger, self.chance, ("record", "lease", "settle", "mark_letter_sent")
         )
-        pipeline.gates = Breaking(pipeline.gates, self.chance, ("read", "write"))
+        self._images = pipeline.gate_items.images
+        pipeline.gate_items = Breaking(pipeline.gate_items, self.chance, ("read", "update"))
         pipeline.dead_letters = Breaking(pipeline.dead_letters, self.chance, ("send",))
 
     def now_s(self) -> float:
@@ -203,11 +214,26 @@ class Simulation:
             AssertionError: If they are not by the limit.
         """
         while self.replays.bodies or self.captures.bodies:
+            self._move_gates()
             self._unpack_some()
             self._replay_some()
             self.pipeline.clock.advance(self.random.choice((0.1, 1.0, 5.0)))
             self._skip_idle_time()
             assert self.now_s() < limit_s, f"{len(self.replays.bodies)} messages never end"
+
+    def _move_gates(self) -> None:
+        """Let gates hold and flow, as other replayers would have it."""
+        if self.now_s() > GATES_END_S or self.random.random() > 0.1:
+            return
+        now_ms = int(self.pipeline.clock.now.timestamp() * 1000)
+        holding = GateImage(
+            mode=Mode.HOLDING,
+            holding_since_ms=now_ms,
+            probe_at_ms=now_ms + 2000,
+            waiting=self.random.randint(0, 5),
+        )
+        image = self.random.choice((holding, GateImage(window=100.0)))
+        self._images[self.random.choice((ORDERS, MAIL))] = image
 
     def _skip_idle_time(self) -> None:
         due_s = [*self.captures.visible_at_s.values(), *self.replays.visible_at_s.values()]

@@ -6,13 +6,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from mypy_boto3_batch import BatchClient
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_ssm import SSMClient
 
+    from reprise.aws.batch_jobs import BatchJobs
     from reprise_cli.place import Place
 
 MAX_CONNECTIONS: Final = 256
@@ -46,15 +51,21 @@ class Aws:
         return client
 
     @cached_property
-    def dynamodb(self) -> DynamoDBClient:
-        """Return the client of ledger and receipts."""
-        client: DynamoDBClient = self._make("dynamodb")
+    def cloudwatch(self) -> CloudWatchClient:
+        """Return the client of dashboards and metrics."""
+        client: CloudWatchClient = self._make("cloudwatch")
         return client
 
     @cached_property
     def s3(self) -> S3Client:
-        """Return the client that reads objects."""
+        """Return the client of the bucket."""
         client: S3Client = self._make("s3")
+        return client
+
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        """Return the client of ledger and receipts."""
+        client: DynamoDBClient = self._make("dynamodb")
         return client
 
     @cached_property
@@ -68,6 +79,26 @@ class Aws:
         """Return the client of the dead-man switch."""
         client: EventBridgeSchedulerClient = self._make("scheduler")
         return client
+
+    @cached_property
+    def ssm(self) -> SSMClient:
+        """Return the client of the policy."""
+        client: SSMClient = self._make("ssm")
+        return client
+
+    @cached_property
+    def logs(self) -> CloudWatchLogsClient:
+        """Return the client of the functions' log groups."""
+        client: CloudWatchLogsClient = self._make("logs")
+        return client
+
+    @cached_property
+    def batch_jobs(self) -> BatchJobs:
+        """Return what tells of batch jobs."""
+        client: BatchClient = self._make("batch")
+        from reprise.aws.batch_jobs import BatchJobs  # noqa: PLC0415 - loads botocore, as above
+
+        return BatchJobs(client)
 
     @cached_property
     def functions(self) -> LambdaClient:

@@ -9,11 +9,13 @@ from typer.core import TyperGroup
 
 from reprise import __version__
 from reprise_cli.app import App
-from reprise_cli.commands import dlq, local
+from reprise_cli.commands import dlq, local, schedule, warm
 from reprise_cli.commands.chaos import chaos
+from reprise_cli.commands.dashboard import dashboard
 from reprise_cli.commands.demo import demo
 from reprise_cli.commands.invoke import invoke
 from reprise_cli.commands.status import status
+from reprise_cli.commands.top import top
 from reprise_cli.exits import explain
 from reprise_cli.options import DEFAULT_STACK, Options, hoist
 from reprise_cli.output import Output
@@ -62,8 +64,12 @@ app = typer.Typer(
 app.add_typer(local.app, name="local")
 app.command("invoke")(invoke)
 app.command("status")(status)
+app.command("top")(top)
+app.command("dashboard")(dashboard)
 app.add_typer(dlq.app, name="dlq")
 app.command("read")(read)
+app.add_typer(schedule.app, name="schedule")
+app.add_typer(warm.app, name="warm")
 app.command("chaos")(chaos)
 app.command("demo")(demo)
 

@@ -27,8 +27,11 @@ class _Folder:
 class _NoMeter:
     """Counts nothing: the command has its own tally."""
 
-    def count(self, name: str, value: int = 1) -> None:
+    def count(self, name: str, value: int = 1, **dimensions: str | None) -> None:
         """Count nothing."""
+
+    def observe(self, name: str, value: float, **dimensions: str | None) -> None:
+        """Keep nothing."""
 
 
 def quarantine_in(folder: Path, source: str) -> Quarantine:

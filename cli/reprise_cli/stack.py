@@ -27,8 +27,16 @@ _OUTPUTS: Final = {
     "dead_letter_queue_url": "DeadLetterQueueUrl",
     "ledger_table": "LedgerTable",
     "policy_parameter": "PolicyParameter",
+    "runner": "RunnerFunction",
+    "jobs_queue_arn": "JobsQueueArn",
+    "jobs_queue_url": "JobsQueueUrl",
+    "jobs_dead_letter_queue_arn": "JobsDeadLetterQueueArn",
+    "jobs_group": "JobsGroup",
+    "jobs_scheduler_role_arn": "JobsSchedulerRoleArn",
 }
-_CHAOS_OUTPUTS: Final = {
+_OPTIONAL_OUTPUTS: Final = {
+    "batch_jobs": "BatchJobDefinitions",
+    "warmer": "WarmerFunction",
     "chaos_target": "ChaosTargetFunction",
     "receipts_table": "ReceiptsTable",
     "scheduler_role_arn": "ChaosSchedulerRoleArn",
@@ -53,6 +61,16 @@ class Stack:
     dead_letter_queue_url: str
     ledger_table: str
     policy_parameter: str
+    runner: str
+    jobs_queue_arn: str
+    jobs_queue_url: str
+    jobs_dead_letter_queue_arn: str
+    jobs_group: str
+    jobs_scheduler_role_arn: str
+    batch_jobs: str = ""
+    """The job definitions that may be submitted, separated by commas."""
+    warmer: str | None = None
+    """Set if the stack keeps functions warm."""
     chaos_target: str | None = None
     """Set if the stack was deployed with ChaosTarget=true; and so the two that follow."""
     receipts_table: str | None = None
@@ -61,7 +79,13 @@ class Stack:
     @property
     def own_functions(self) -> frozenset[str]:
         """Return the pipeline's own functions, which no chaos test may hold."""
-        return frozenset({self.invoker, self.unpacker, self.replayer})
+        own = {self.invoker, self.unpacker, self.replayer, self.runner, f"{self.name}-observer"}
+        return frozenset(own | ({self.warmer} if self.warmer else set()))
+
+    @property
+    def batch_job_definitions(self) -> tuple[str, ...]:
+        """Return the job definitions that may be submitted."""
+        return tuple(entry for entry in self.batch_jobs.split(",") if entry)
 
 
 def read_stack(client: CloudFormationClient, name: str, region: str) -> Stack:
@@ -105,5 +129,5 @@ def from_outputs(name: str, outputs: Mapping[str, str], status: str) -> Stack:
     return Stack(
         name=name,
         **{field: outputs[key] for field, key in _OUTPUTS.items()},
-        **{field: outputs[key] for field, key in _CHAOS_OUTPUTS.items() if outputs.get(key)},
+        **{field: outputs[key] for field, key in _OPTIONAL_OUTPUTS.items() if outputs.get(key)},
     )

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from reprise_cli.commands.status import show_row
 from reprise_cli.dlq.browser import Browser
 from reprise_cli.dlq.view import show_letters
+from reprise_cli.story.reader import StoryReader
+from reprise_cli.story.view import show_story
 
 if TYPE_CHECKING:
     from reprise_cli.app import App
@@ -21,12 +22,12 @@ def take_tour(reprise: App) -> None:
         letters = next(browser.letters(), [])
     show_letters(out, letters[:3], "some dead letters: reprise dlq list")
     if letters:
-        row = reprise.ledger.get(letters[0].id)
-        if row is not None:
-            show_row(out, row, stack.bucket)
+        show_story(out, StoryReader(reprise).read(letters[0].id))
     table = Table("look at", "by", title="where to go from here")
     for what, how in (
         ("one call", f"reprise status {letters[0].id if letters else 'ID'}"),
+        ("the targets, live", "reprise top"),
+        ("the dashboard, on this machine", "reprise dashboard"),
         ("what was given up", "reprise dlq list"),
         ("the way back, as a rehearsal", "reprise dlq redrive --all --dry-run"),
         ("a call of your own", f"reprise invoke {stack.chaos_target} --payload '{{...}}'"),

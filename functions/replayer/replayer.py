@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from reprise import cold_start
-from reprise.aws.functions import LambdaFunctions
+from reprise.aws.books_table import BooksTable
+from reprise.aws.concurrency import FunctionConcurrency
+from reprise.aws.event_bus import EventBridgeBus
 from reprise.aws.gate_table import GateTable
+from reprise.aws.kinds import TargetKinds
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.objects import S3Objects
 from reprise.aws.parameter import ParameterPolicies
 from reprise.aws.queue import SqsQueue
 from reprise.aws.session import Clients
-from reprise.gate.keeper import GateKeeper
+from reprise.events.herald import Herald
+from reprise.events.outbox import Outbox
+from reprise.gate.memory import GateMemory
+from reprise.observe.batch import BatchObserver
+from reprise.observe.bookkeeper import Bookkeeper
+from reprise.observe.gates import GateLog, WatchedGates
 from reprise.settings import ReplayerSettings
 from reprise.stage.attempt import AttemptStage
-from reprise.stage.replay import MARGIN_MS, Delivery, ReplayStage, Worker
+from reprise.stage.replay import Delivery, ReplayStage, Worker
 from reprise.stage.settle import Settler
 from reprise.telemetry import EmfMeter, make_logger
 from reprise.wiring import utc_now
@@ -31,14 +40,23 @@ _settings = ReplayerSettings.from_env(os.environ)
 _clients = Clients()
 _meter = EmfMeter()
 _sqs, _dynamodb = _clients.sqs(), _clients.dynamodb()
+_lambda = _clients.functions(_settings.call_timeout_s)
 _objects = S3Objects(cache(_clients.s3), _settings.bucket)
 _ledger = LedgerTable(_dynamodb, _settings.ledger_table)
 _queue = SqsQueue(_sqs, _settings.replay_queue_url)
 _draw = random.SystemRandom().random
+_gate_log = GateLog()
+_outbox = Outbox(
+    cache(lambda: EventBridgeBus(_clients.events(), _settings.event_bus)),
+    meter=_meter,
+    monotonic=time.monotonic,
+    has_successes=_settings.has_success_events,
+)
+_herald = Herald(_settings.stack, _outbox.add)
 _stage = ReplayStage(
     attempts=AttemptStage(
-        functions=LambdaFunctions(_clients.functions(_settings.call_timeout_s)),
-        targets=_settings.targets,
+        functions=TargetKinds(_clients, _settings.call_timeout_s),
+        targets=(*_settings.targets, *_settings.batch_jobs),
         ledger=_ledger,
         objects=_objects,
         settler=Settler(
@@ -48,16 +66,15 @@ _stage = ReplayStage(
             dead_letters=SqsQueue(_sqs, _settings.dead_letter_queue_url),
             clock=utc_now,
             meter=_meter,
+            herald=_herald,
         ),
         clock=utc_now,
         draw=_draw,
         retention_days=_settings.retention_days,
     ),
-    gates=GateKeeper(
-        store=GateTable(_dynamodb, _settings.ledger_table),
-        clock=utc_now,
-        probe_lease_s=_settings.call_timeout_s + MARGIN_MS // 1000,
-    ),
+    gates=WatchedGates(GateTable(_dynamodb, _settings.ledger_table), _gate_log),
+    memory=GateMemory(),
+    concurrency=FunctionConcurrency(_lambda),
     policies=ParameterPolicies(cache(_clients.parameters), _settings.policy_parameter),
     objects=_objects,
     queue=_queue,
@@ -65,6 +82,14 @@ _stage = ReplayStage(
     draw=_draw,
     meter=_meter,
     call_timeout_s=_settings.call_timeout_s,
+)
+_observer = BatchObserver(
+    meter=_meter,
+    bookkeeper=Bookkeeper(books=BooksTable(_dynamodb, _settings.ledger_table), meter=_meter),
+    gates=_gate_log,
+    herald=_herald,
+    outbox=_outbox,
+    clock=utc_now,
 )
 cold_start.finish()
 
@@ -81,5 +106,5 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     ]
     worker = Worker(owner=context.aws_request_id, remaining_ms=context.get_remaining_time_in_millis)
     again = _stage.run(deliveries, worker)
-    _meter.flush()
+    _observer.finish(delivery.body for delivery in deliveries if delivery.message_id in again)
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import os
+import random
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from reprise import cold_start
+from reprise.aws.books_table import BooksTable
+from reprise.aws.gate_table import GateTable
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.objects import S3Objects
 from reprise.aws.queue import SqsQueue
 from reprise.aws.secret import SecretKeys
 from reprise.aws.session import Clients
+from reprise.backlog.keeper import BacklogKeeper
+from reprise.observe.bookkeeper import Bookkeeper
 from reprise.settings import UnpackerSettings
+from reprise.stage.accept import AcceptStage
+from reprise.stage.enter import EnterStage
 from reprise.stage.intake import Intake, Notice
+from reprise.stage.park import ParkStage
 from reprise.stage.unpack import UnpackStage
 from reprise.telemetry import EmfMeter, make_logger
 from reprise.wiring import utc_now
@@ -25,25 +33,45 @@ make_logger()
 _settings = UnpackerSettings.from_env(os.environ)
 _clients = Clients()
 _meter = EmfMeter()
-_s3, _sqs = _clients.s3(), _clients.sqs()
+_s3, _sqs, _dynamodb = _clients.s3(), _clients.sqs(), _clients.dynamodb()
+_bookkeeper = Bookkeeper(books=BooksTable(_dynamodb, _settings.ledger_table), meter=_meter)
 _objects = S3Objects(lambda: _s3, _settings.bucket)
-_intake = Intake(
-    stage=UnpackStage(
+_capture_queue = SqsQueue(_sqs, _settings.capture_queue_url)
+_draw = random.SystemRandom().random
+_stage = UnpackStage(
+    reader=AcceptStage(
         objects=_objects,
         keys=SecretKeys(cache(_clients.secrets), _settings.mac_secret_arn),
-        ledger=LedgerTable(_clients.dynamodb(), _settings.ledger_table),
-        replay_queue=SqsQueue(_sqs, _settings.replay_queue_url),
-        capture_queue=SqsQueue(_sqs, _settings.capture_queue_url),
-        clock=utc_now,
         meter=_meter,
         targets=_settings.targets,
         log_groups=_settings.log_groups,
         account_id=_settings.account_id,
+        batch_jobs=_settings.batch_jobs,
+    ),
+    enterer=EnterStage(
+        ledger=LedgerTable(_dynamodb, _settings.ledger_table),
+        replay_queue=SqsQueue(_sqs, _settings.replay_queue_url),
+        clock=utc_now,
+        draw=_draw,
+        meter=_meter,
         retention_days=_settings.retention_days,
     ),
+    parker=ParkStage(objects=_objects, capture_queue=_capture_queue, clock=utc_now, meter=_meter),
+    backlog=BacklogKeeper(
+        gates=GateTable(_dynamodb, _settings.ledger_table), clock=utc_now, draw=_draw
+    ),
     objects=_objects,
-    queue=SqsQueue(_sqs, _settings.capture_queue_url),
+    capture_queue=_capture_queue,
+    clock=utc_now,
+    meter=_meter,
+    retention_days=_settings.retention_days,
+)
+_intake = Intake(
+    stage=_stage,
+    objects=_objects,
+    queue=_capture_queue,
     dead_letters=SqsQueue(_sqs, _settings.capture_dlq_url),
+    clock=utc_now,
     meter=_meter,
 )
 cold_start.finish()
@@ -61,5 +89,5 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         for record in event["Records"]
     ]
     again = _intake.run(notices, context.get_remaining_time_in_millis)
-    _meter.flush()
+    _bookkeeper.finish()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}

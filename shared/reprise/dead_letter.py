@@ -20,18 +20,20 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reprise.ledger.row import Row
+    from reprise.outcome.outcome import Outcome
     from reprise.record.record import Record
 
 MAX_LETTER_BYTES: Final = 1_000_000
 """Kept below SQS's 1 MiB per message, attributes included."""
 _MAX_RESPONSE_BYTES: Final = 64 * 1024
 
-_CONDITIONS: Final = {
+CONDITIONS: Final = {
     Reason.EXHAUSTED: "RetriesExhausted",
     Reason.EXPIRED: "EventAgeExceeded",
     Reason.PERMANENT: "Permanent",
     Reason.UNKNOWN: "Unknown",
 }
+"""Why a call was given up, in Lambda's words where it has any."""
 
 
 def dead_letter(record: Record, row: Row, *, now: datetime, response: bytes = b"") -> str:
@@ -44,14 +46,14 @@ def dead_letter(record: Record, row: Row, *, now: datetime, response: bytes = b"
         response: The target's last reply, if it gave one; left out beyond 64 KB.
     """
     reason = Reason(row.reason or Reason.PERMANENT)
-    last = row.history[-1].outcome if row.history else record.outcome
+    last = outcome_of_last(record, row)
     letter: dict[str, Any] = {
         "version": "1.0",
         "timestamp": format_instant(now),
         "requestContext": {
             "requestId": last.request_id or row.id,
             "functionArn": record.target.qualified,
-            "condition": _CONDITIONS[reason],
+            "condition": CONDITIONS[reason],
             "approximateInvokeCount": row.attempts,
         },
         "requestPayload": _json_or_text(record.payload.inline),
@@ -78,6 +80,11 @@ def dead_letter(record: Record, row: Row, *, now: datetime, response: bytes = b"
         letter["requestPayload"] = None
         text = json.dumps(letter, separators=(",", ":"))
     return text
+
+
+def outcome_of_last(record: Record, row: Row) -> Outcome:
+    """Return how the last try that was kept ended: the caller's own, if there was none since."""
+    return row.history[-1].outcome if row.history else record.outcome
 
 
 def _decode(response: bytes) -> str | None:

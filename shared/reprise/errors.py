@@ -37,6 +37,17 @@ class PolicyError(RepriseError):
     """The policy document is invalid; its author must change it."""
 
 
+class ScheduleError(RepriseError):
+    """A schedule cannot be understood; its author must change it."""
+
+    def __init__(self, field: str, message: str, next_step: str) -> None:
+        """Keep the field at fault, what is wrong with it and what to do next."""
+        super().__init__(f"{field}: {message}. {next_step}")
+        self.field = field
+        self.message = message
+        self.next_step = next_step
+
+
 class SettingsError(RepriseError):
     """A setting is missing or malformed; the deployer must change it."""
 

@@ -25,3 +25,8 @@ def parse_instant(text: str) -> datetime:
 def format_instant(instant: datetime) -> str:
     """Return an instant as ISO 8601 in UTC with microseconds, so that texts sort as instants do."""
     return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def from_ms(milliseconds: int) -> datetime:
+    """Return the instant that is so many milliseconds after the epoch."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -11,12 +11,14 @@ if TYPE_CHECKING:
 
     from reprise.call.payload import ClaimCheck
     from reprise.call.target import Target
-    from reprise.gate.state import GateState
+    from reprise.gate.image import Change, GateImage, Updated
     from reprise.ledger.row import Row
     from reprise.ledger.states import LedgerEvent
     from reprise.outcome.outcome import Outcome
     from reprise.policy.policy import PolicyBook
     from reprise.record.mac import MacKeys
+    from reprise.schedule.job import JobState
+    from reprise.schedule.run import Run, RunEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,8 @@ class Reply:
     payload: bytes = b""
     """The target's own reply, unaltered; empty if there was none."""
     executed_version: str | None = None
+    took_ms: float = 0.0
+    """How long the request took, answer included."""
 
 
 class Clock(Protocol):
@@ -58,17 +62,30 @@ class LineSink(Protocol):
 
 
 class Meter(Protocol):
-    """Counts what happens."""
+    """Counts what happens, and measures."""
 
-    def count(self, name: str, value: int = 1) -> None:
-        """Add to a metric of `reprise.metric`."""
+    def count(
+        self,
+        name: str,
+        value: int = 1,
+        *,
+        target: str | None = None,
+        reason: str | None = None,
+        outcome: str | None = None,
+    ) -> None:
+        """Add to a metric of `reprise.metric`; the target is a function ARN."""
+
+    def observe(self, name: str, value: float, *, target: str | None = None) -> None:
+        """Keep one value of a metric of `reprise.metric`, in the metric's unit."""
 
 
 class Functions(Protocol):
     """Invokes functions."""
 
-    def invoke(self, target: Target, payload: bytes, client_context: str | None) -> Reply:
-        """Invoke once, synchronously; never raise for how it ends."""
+    def invoke(
+        self, target: Target, payload: bytes, client_context: str | None, trace: str | None = None
+    ) -> Reply:
+        """Invoke once, synchronously, as part of an X-Ray trace; never raise for how it ends."""
 
 
 class KeySource(Protocol):
@@ -156,14 +173,58 @@ class Lease:
     """The row as it was; None if there is none."""
 
 
-class GateStore(Protocol):
-    """Keeps one gate per target."""
+class Concurrency(Protocol):
+    """Knows how many calls of a function may run at once."""
 
-    def read(self, function: str) -> GateState:
-        """Return a gate as last known; a new one flows."""
+    def limit(self, function: str) -> int | None:
+        """Return a function's reserved concurrency, or the account's unreserved; None if unknown."""
 
-    def write(self, function: str, state: GateState) -> GateState | None:
-        """Write a state computed from its `version`; return None, or what is there instead."""
+
+class GateItems(Protocol):
+    """Keeps one gate per target, changed by conditional updates."""
+
+    def read(self, function: str) -> GateImage:
+        """Return a gate as last known, at most a fraction of a second old; a new one flows.
+
+        Raises:
+            StoreError: If it cannot be read.
+        """
+
+    def update(self, function: str, change: Change) -> Updated:
+        """Make a change if its conditions hold; the answer holds the item either way.
+
+        Raises:
+            StoreError: If it cannot be written; it may have been.
+        """
+
+
+class JobStore(Protocol):
+    """Keeps what is known of each job."""
+
+    def read(self, job: str) -> JobState:
+        """Return a job as it is now; one that is not known has no runs.
+
+        Raises:
+            StoreError: If it cannot be read now.
+        """
+
+    def write(self, job: str, state: JobState) -> JobState | None:
+        """Write a state computed from its `version`; return None, or what is there instead.
+
+        Raises:
+            StoreError: If it cannot be written now.
+        """
+
+
+class Follow(Protocol):
+    """Finds out how something ended that goes on by itself."""
+
+    def __call__(self, run: Run, now: datetime, /) -> RunEvent | str | None:
+        """Return how it ended, or the name it goes on by, or None while it goes on.
+
+        Raises:
+            StoreError: If nobody can tell now.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

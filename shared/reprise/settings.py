@@ -62,6 +62,7 @@ class UnpackerSettings:
     log_groups: frozenset[str]
     account_id: str
     retention_days: int
+    batch_jobs: tuple[str, ...] = ()
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> UnpackerSettings:
@@ -81,6 +82,7 @@ class UnpackerSettings:
             log_groups=frozenset(_list(env, "REPRISE_LOG_GROUPS")),
             account_id=_text(env, "REPRISE_ACCOUNT_ID"),
             retention_days=_number(env, "REPRISE_RETENTION_DAYS"),
+            batch_jobs=batch_job_definitions(env),
         )
 
 
@@ -96,6 +98,12 @@ class ReplayerSettings:
     dead_letter_queue_url: str
     call_timeout_s: int
     retention_days: int
+    stack: str
+    event_bus: str
+    """Name or ARN of the bus that events go to."""
+    has_success_events: bool
+    """Whether each success is an event, too."""
+    batch_jobs: tuple[str, ...] = ()
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> ReplayerSettings:
@@ -113,7 +121,101 @@ class ReplayerSettings:
             dead_letter_queue_url=_text(env, "REPRISE_DEAD_LETTER_QUEUE_URL"),
             call_timeout_s=_number(env, "REPRISE_CALL_TIMEOUT_S"),
             retention_days=_number(env, "REPRISE_RETENTION_DAYS"),
+            stack=_stack(env),
+            event_bus=_event_bus(env),
+            has_success_events=env.get("REPRISE_SUCCESS_EVENTS") == "true",
+            batch_jobs=batch_job_definitions(env),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObserverSettings:
+    """Settings of the observer."""
+
+    stack: str
+    targets: tuple[str, ...]
+    bucket: str
+    ledger_table: str
+    capture_queue_url: str
+    replay_queue_url: str
+    dead_letter_queue_url: str
+    log_groups: tuple[str, ...]
+    """Log groups that capture lines come from."""
+    alarms: tuple[str, ...]
+    """Names of the alarms that are incidents."""
+    event_bus: str
+    dashboard_url: str
+    runbook_url: str
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> ObserverSettings:
+        """Read the settings.
+
+        Raises:
+            SettingsError: Naming the variable that is missing or malformed.
+        """
+        return cls(
+            stack=_stack(env),
+            targets=_list(env, "REPRISE_TARGETS"),
+            bucket=_text(env, "REPRISE_BUCKET"),
+            ledger_table=_text(env, "REPRISE_LEDGER_TABLE"),
+            capture_queue_url=_text(env, "REPRISE_CAPTURE_QUEUE_URL"),
+            replay_queue_url=_text(env, "REPRISE_REPLAY_QUEUE_URL"),
+            dead_letter_queue_url=_text(env, "REPRISE_DEAD_LETTER_QUEUE_URL"),
+            log_groups=_list(env, "REPRISE_LOG_GROUPS"),
+            alarms=_list(env, "REPRISE_ALARMS"),
+            event_bus=_event_bus(env),
+            dashboard_url=_text(env, "REPRISE_DASHBOARD_URL"),
+            runbook_url=_text(env, "REPRISE_RUNBOOK_URL"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerSettings:
+    """Settings of the runner."""
+
+    targets: tuple[str, ...]
+    """Functions, and job definitions, that jobs may name."""
+    bucket: str
+    mac_secret_arn: str
+    call_timeout_s: int
+    capture_outcomes: frozenset[OutcomeKind]
+    """All that are no success: nobody waits for the answer of a scheduled call."""
+    ledger_table: str
+    jobs_queue_url: str
+    jobs_dead_letter_queue_url: str
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> RunnerSettings:
+        """Read the settings.
+
+        Raises:
+            SettingsError: Naming the variable that is missing or malformed.
+        """
+        return cls(
+            targets=_list(env, "REPRISE_TARGETS") + batch_job_definitions(env),
+            bucket=_text(env, "REPRISE_BUCKET"),
+            mac_secret_arn=_text(env, "REPRISE_MAC_SECRET_ARN"),
+            call_timeout_s=_number(env, "REPRISE_CALL_TIMEOUT_S"),
+            capture_outcomes=frozenset(OutcomeKind) - {OutcomeKind.SUCCEEDED},
+            ledger_table=_text(env, "REPRISE_LEDGER_TABLE"),
+            jobs_queue_url=_text(env, "REPRISE_JOBS_QUEUE_URL"),
+            jobs_dead_letter_queue_url=_text(env, "REPRISE_JOBS_DEAD_LETTER_QUEUE_URL"),
+        )
+
+
+def _stack(env: Mapping[str, str]) -> str:
+    return env.get("REPRISE_STACK") or "reprise"
+
+
+def _event_bus(env: Mapping[str, str]) -> str:
+    return env.get("REPRISE_EVENT_BUS") or "default"
+
+
+def batch_job_definitions(env: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the ARNs of the job definitions that may be submitted; none unless Batch is in use."""
+    text = env.get("REPRISE_BATCH_JOB_DEFINITIONS", "")
+    return tuple(entry.strip() for entry in text.split(",") if entry.strip())
 
 
 def _text(env: Mapping[str, str], name: str) -> str:

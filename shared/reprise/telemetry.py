@@ -5,22 +5,41 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections import Counter
+from collections import defaultdict
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+import msgspec
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import (
+    AmazonCloudWatchEMFProvider,
+)
+
+from reprise import metric
+from reprise.observe.label import make_labeler
+from reprise.observe.log_context import CallFilter
+from reprise.observe.measured import Measured
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+_MAX_VALUES: Final = 99
+"""EMF takes 100 values of one metric in a line; Powertools writes a line of its own accord at 100."""
 
 
 def make_logger() -> Logger:
-    """Return the logger of this package: one JSON object a line, never a payload."""
+    """Return the logger of this package: one JSON object a line, never a payload.
+
+    Lines written while a call is being dealt with name it, see `reprise.observe.log_context`.
+    """
     # Lambda's root logger shows INFO, and botocore tells at INFO where it found its credentials.
     logging.getLogger("botocore").setLevel(logging.WARNING)
-    return Logger(logger_name="reprise", log_uncaught_exceptions=False)
+    logger = Logger(logger_name="reprise", log_uncaught_exceptions=False)
+    # The runtime's own handler is the root logger's: it writes the lines of this package as JSON.
+    for handler in logging.getLogger().handlers:
+        if not any(isinstance(each, CallFilter) for each in handler.filters):
+            handler.addFilter(CallFilter())
+    return logger
 
 
 def write_stdout(line: str) -> None:
@@ -30,28 +49,103 @@ def write_stdout(line: str) -> None:
 
 
 class EmfMeter:
-    """Counts in memory and writes one EMF line per flush; safe to use from several threads."""
+    """Gathers in memory and writes EMF lines per flush; safe to use from several threads."""
 
-    __slots__ = ("_counts", "_lock", "_metrics")
+    __slots__ = ("_emf", "_label", "_lock", "_stack", "_values")
 
-    def __init__(self) -> None:
-        """Use the namespace that the environment names: functions do, callers' processes need not."""
-        self._metrics = Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Reprise"))
-        self._counts: Counter[str] = Counter()
+    def __init__(self, *, stack: str | None = None, targets: tuple[str, ...] = ()) -> None:
+        """Use the names that the environment gives: functions have them, callers' processes need not.
+
+        Args:
+            stack: Name of the stack; REPRISE_STACK otherwise.
+            targets: The stack's targets, which bound the dimension `target`; REPRISE_TARGETS otherwise.
+        """
+        listed = os.environ.get("REPRISE_TARGETS", "").split(",")
+        known = targets or tuple(entry.strip() for entry in listed if entry.strip())
+        # An empty service: it would be one more dimension, and every metric has one writer anyhow. One
+        # provider for all lines: making one costs half as much as a line.
+        self._emf = AmazonCloudWatchEMFProvider(
+            namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", metric.NAMESPACE), service=""
+        )
+        self._stack = stack or os.environ.get("REPRISE_STACK", "reprise")
+        self._label: Callable[[str], str] = make_labeler(known)
+        self._values: defaultdict[Measured, list[float]] = defaultdict(list)
         self._lock = Lock()
 
-    def count(self, name: str, value: int = 1) -> None:
+    def count(
+        self,
+        name: str,
+        value: int = 1,
+        *,
+        target: str | None = None,
+        reason: str | None = None,
+        outcome: str | None = None,
+    ) -> None:
         """Add to a metric of `reprise.metric`."""
+        if not value:
+            return
+        key = Measured(name, self._label(target) if target else None, reason, outcome)
         with self._lock:
-            self._counts[name] += value
+            values = self._values[key]
+            if values:
+                values[0] += value
+            else:
+                values.append(value)
 
-    def flush(self) -> Mapping[str, int]:
-        """Write what was counted since the last flush; nothing if nothing was."""
+    def observe(self, name: str, value: float, *, target: str | None = None) -> None:
+        """Keep one value of a metric of `reprise.metric`, so that percentiles can be had."""
+        key = Measured(name, self._label(target) if target else None)
         with self._lock:
-            counts = {name: value for name, value in self._counts.items() if value}
-            self._counts.clear()
-        for name, value in counts.items():
-            self._metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
-        if counts:
-            self._metrics.flush_metrics()
-        return counts
+            self._values[key].append(value)
+
+    def gauge(self, name: str, value: float, *, label: str | None = None) -> None:
+        """Say how something stands; the last value before a flush is the one that counts.
+
+        Args:
+            name: Of the metric.
+            value: As it stands.
+            label: The target's label, if the metric has one.
+        """
+        with self._lock:
+            self._values[Measured(name, label)] = [value]
+
+    def sums(self) -> Mapping[Measured, float]:
+        """Return the sums of what was gathered since the last flush."""
+        with self._lock:
+            return {key: sum(found) for key, found in self._values.items()}
+
+    def flush(self) -> Mapping[Measured, float]:
+        """Write what was gathered since the last flush, and return the sums; nothing if nothing was."""
+        with self._lock:
+            values = dict(self._values)
+            self._values.clear()
+        lines: defaultdict[tuple[object, ...], list[Measured]] = defaultdict(list)
+        for key in values:
+            sets = metric.TABLE[key.name].dimensions
+            lines[sets, key.target, key.reason, key.outcome].append(key)
+        with self._lock:
+            for keys in lines.values():
+                self._write({key.name: values[key] for key in keys}, keys[0])
+        return {key: sum(found) for key, found in values.items()}
+
+    def _write(self, values: Mapping[str, list[float]], key: Measured) -> None:
+        """Write the metrics that share their dimensions; long lists in several lines."""
+        known = {
+            metric.STACK: self._stack,
+            metric.TARGET: key.target,
+            metric.REASON: key.reason,
+            metric.OUTCOME: key.outcome,
+        }
+        sets = [
+            {name: value for name in names if (value := known[name]) is not None}
+            for names in metric.TABLE[key.name].dimensions
+            if all(known[name] for name in names)
+        ]
+        longest = max(map(len, values.values()))
+        for start in range(0, longest, _MAX_VALUES):
+            emf = self._emf
+            emf.metric_set, emf.dimension_set, emf.dimension_sets = {}, sets[0], sets[1:]
+            for name, found in values.items():
+                for number in found[start : start + _MAX_VALUES]:
+                    emf.add_metric(name=name, unit=metric.TABLE[name].unit, value=number)
+            write_stdout(msgspec.json.encode(emf.serialize_metric_set()).decode())

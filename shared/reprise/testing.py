@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from reprise.call.payload import ClaimCheck
 from reprise.errors import ObjectMissingError, StoreError
-from reprise.gate.state import GateState
+from reprise.gate.image import Change, GateImage, Updated
 from reprise.instant import format_instant
 from reprise.ledger.row import REDRIVE_KEEPS_S, Attempt, Row
 from reprise.ledger.states import LedgerEvent, State, result, sources
+from reprise.observe.books import Book
+from reprise.observe.measured import Measured
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.ports import Lease, OutMessage, Reply
+from reprise.schedule.job import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from reprise.call.target import Target
+    from reprise.events.event import Event
     from reprise.policy.policy import PolicyBook
     from reprise.record.mac import MacKeys
 
@@ -75,10 +80,26 @@ class FakeMeter:
     def __init__(self) -> None:
         """Start at zero."""
         self.counts: Counter[str] = Counter()
+        self.measured: Counter[Measured] = Counter()
+        """The same by target's ARN, reason and outcome."""
+        self.values: list[tuple[Measured, float]] = []
 
-    def count(self, name: str, value: int = 1) -> None:
+    def count(
+        self,
+        name: str,
+        value: int = 1,
+        *,
+        target: str | None = None,
+        reason: str | None = None,
+        outcome: str | None = None,
+    ) -> None:
         """Add to a metric."""
         self.counts[name] += value
+        self.measured[Measured(name, target, reason, outcome)] += value
+
+    def observe(self, name: str, value: float, *, target: str | None = None) -> None:
+        """Keep a value."""
+        self.values.append((Measured(name, target), value))
 
 
 @dataclass(slots=True)
@@ -90,9 +111,15 @@ class FakeFunctions:
     """Takes the place of the script."""
     invoked: list[tuple[Target, bytes, str | None]] = field(default_factory=list)
 
-    def invoke(self, target: Target, payload: bytes, client_context: str | None) -> Reply:
+    traces: list[str | None] = field(default_factory=list)
+    """The trace of each, in the same order."""
+
+    def invoke(
+        self, target: Target, payload: bytes, client_context: str | None, trace: str | None = None
+    ) -> Reply:
         """Invoke once."""
         self.invoked.append((target, payload, client_context))
+        self.traces.append(trace)
         if self.answer is not None:
             return self.answer(target, payload)
         return self.script.pop(0) if self.script else SUCCEEDED
@@ -174,18 +201,20 @@ class InMemoryQueue:
 
 @dataclass(slots=True)
 class InMemoryLedger:
-    """A ledger with the same table of states as the real one."""
+    """A ledger with the same table of states as the real one; as there, each change is made whole."""
 
     rows: dict[str, Row] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
+    _lock: Lock = field(default_factory=Lock)
 
     def record(self, row: Row) -> Row | None:
         """Write a new row, or return the one that is there already."""
         self.faults.check("record")
-        if row.id in self.rows:
-            return self.rows[row.id]
-        self.rows[row.id] = row
-        return None
+        with self._lock:
+            if row.id in self.rows:
+                return self.rows[row.id]
+            self.rows[row.id] = row
+            return None
 
     def get(self, call_id: str) -> Row | None:
         """Return a row as it is now."""
@@ -195,92 +224,179 @@ class InMemoryLedger:
     def lease(self, call_id: str, *, owner: str, now: datetime, until_ms: int) -> Lease:
         """Take a call for one attempt."""
         self.faults.check("lease")
-        before = self.rows.get(call_id)
-        if before is None:
-            return Lease(granted=False, before=None)
-        has_expired = before.lease_until_ms < int(now.timestamp() * 1000)
-        is_held = before.state in sources(LedgerEvent.TAKE_OVER)
-        if is_held and not has_expired and before.lease_owner == owner:
-            # Repeated by an SDK that lost the answer: granted as it was.
-            return Lease(granted=True, before=replace(before, state=State(before.lease_from)))
-        granted = before.state in sources(LedgerEvent.LEASE) or (is_held and has_expired)
-        if granted:
-            self.rows[call_id] = replace(
-                before,
-                state=result(LedgerEvent.LEASE),
-                lease_from=before.state.value,
-                lease_owner=owner,
-                lease_until_ms=until_ms,
-                updated_at=format_instant(now),
-            )
-        return Lease(granted=granted, before=before)
+        with self._lock:
+            before = self.rows.get(call_id)
+            if before is None:
+                return Lease(granted=False, before=None)
+            has_expired = before.lease_until_ms < int(now.timestamp() * 1000)
+            is_held = before.state in sources(LedgerEvent.TAKE_OVER)
+            if is_held and not has_expired and before.lease_owner == owner:
+                # Repeated by an SDK that lost the answer: granted as it was.
+                return Lease(granted=True, before=replace(before, state=State(before.lease_from)))
+            granted = before.state in sources(LedgerEvent.LEASE) or (is_held and has_expired)
+            if granted:
+                self.rows[call_id] = replace(
+                    before,
+                    state=result(LedgerEvent.LEASE),
+                    lease_from=before.state.value,
+                    lease_owner=owner,
+                    lease_until_ms=until_ms,
+                    updated_at=format_instant(now),
+                )
+            return Lease(granted=granted, before=before)
 
     def settle(
         self, call_id: str, *, owner: str, event: LedgerEvent, changes: Mapping[str, object]
     ) -> bool:
         """End a lease by an event; False if it is not ours any more."""
         self.faults.check("settle")
-        row = self.rows.get(call_id)
-        if row is None or row.lease_owner != owner:
-            return False
-        if row.state not in sources(event):
-            return row.state is result(event)
-        values = {name: value for name, value in changes.items() if value is not None}
-        if "history" in values:
-            values["history"] = tuple(msgspec.convert(values["history"], list[Attempt]))
-        fields: dict[str, Any] = values
-        self.rows[call_id] = replace(row, state=result(event), **fields)
-        return True
+        with self._lock:
+            row = self.rows.get(call_id)
+            if row is None or row.lease_owner != owner:
+                return False
+            if row.state not in sources(event):
+                return row.state is result(event)
+            values = {name: value for name, value in changes.items() if value is not None}
+            if "history" in values:
+                values["history"] = tuple(msgspec.convert(values["history"], list[Attempt]))
+            fields: dict[str, Any] = values
+            self.rows[call_id] = replace(row, state=result(event), **fields)
+            return True
 
     def mark_letter_sent(self, call_id: str) -> None:
         """Note that the dead letter is in its queue."""
         self.faults.check("mark_letter_sent")
-        if call_id in self.rows:
-            self.rows[call_id] = replace(self.rows[call_id], letter_sent=True)
+        with self._lock:
+            if call_id in self.rows:
+                self.rows[call_id] = replace(self.rows[call_id], letter_sent=True)
 
     def redrive(self, call_id: str, *, now: datetime) -> bool:
         """Open a dead-lettered call again."""
         self.faults.check("redrive")
-        row = self.rows.get(call_id)
-        if row is None or row.state is not State.DEAD_LETTERED:
-            if row is None or row.opened_at != format_instant(now):
-                return False
-            return row.state is result(LedgerEvent.REDRIVE)  # repeated by an SDK, else False
-        self.rows[call_id] = replace(
-            row,
-            state=result(LedgerEvent.REDRIVE),
-            opened_at=format_instant(now),
-            updated_at=format_instant(now),
-            attempts=0,
-            refusals=0,
-            reason=None,
-            message=None,
-            letter_sent=False,
-            expires_at_s=row.expires_at_s + REDRIVE_KEEPS_S,
+        with self._lock:
+            row = self.rows.get(call_id)
+            if row is None or row.state is not State.DEAD_LETTERED:
+                if row is None or row.opened_at != format_instant(now):
+                    return False
+                return row.state is result(LedgerEvent.REDRIVE)  # repeated by an SDK, else False
+            self.rows[call_id] = replace(
+                row,
+                state=result(LedgerEvent.REDRIVE),
+                opened_at=format_instant(now),
+                updated_at=format_instant(now),
+                attempts=0,
+                refusals=0,
+                reason=None,
+                message=None,
+                letter_sent=False,
+                expires_at_s=row.expires_at_s + REDRIVE_KEEPS_S,
+            )
+            return True
+
+
+@dataclass(slots=True)
+class FakeConcurrency:
+    """Knows what it is told."""
+
+    limits: dict[str, int] = field(default_factory=dict)
+
+    def limit(self, function: str) -> int | None:
+        """Return a function's limit."""
+        return self.limits.get(function)
+
+
+@dataclass(slots=True)
+class InMemoryGateItems:
+    """Gates, changed on condition."""
+
+    images: dict[str, GateImage] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
+    writes: int = 0
+    _lock: Lock = field(default_factory=Lock)
+
+    def read(self, function: str) -> GateImage:
+        """Return a gate."""
+        self.faults.check("read")
+        return self.images.get(function, GateImage())
+
+    def update(self, function: str, change: Change) -> Updated:
+        """Make a change if its conditions hold."""
+        self.faults.check("update")
+        with self._lock:
+            image = self.images.get(function, GateImage())
+            self.writes += 1
+            if not all(condition.holds(image) for condition in change.when):
+                return Updated(applied=False, image=image)
+            after = change.apply(image)
+            self.images[function] = after
+            return Updated(applied=True, image=after)
+
+
+@dataclass(slots=True)
+class InMemoryBooks:
+    """Books of the backlog."""
+
+    kept: dict[str, Book] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
+
+    def add(self, label: str, change: Book) -> Book:
+        """Add to a book, and return it as it is then."""
+        self.faults.check("add")
+        old = self.kept.get(label, Book())
+        dead = Counter(old.dead) + Counter(change.dead)
+        self.kept[label] = Book(
+            known=old.known + change.known, ended=old.ended + change.ended, dead=dict(dead)
         )
+        return self.kept[label]
+
+    def read(self, labels: Sequence[str]) -> Mapping[str, Book]:
+        """Return the books that there are."""
+        self.faults.check("read")
+        return {label: self.kept[label] for label in labels if label in self.kept}
+
+    def close(self, label: str, book: Book) -> bool:
+        """Say that nothing is open; False if the book has changed since it was read."""
+        self.faults.check("close")
+        if self.kept.get(label) != book:
+            return False
+        self.kept[label] = replace(book, ended=book.known)
         return True
 
 
 @dataclass(slots=True)
-class InMemoryGates:
-    """Gates, written on condition."""
+class InMemoryBus:
+    """An event bus."""
 
-    states: dict[str, GateState] = field(default_factory=dict)
+    sent: list[Event] = field(default_factory=list)
     faults: Faults = field(default_factory=Faults)
-    writes: int = 0
+    refuses: int = 0
+    """How many events of each request it does not take."""
 
-    def read(self, function: str) -> GateState:
-        """Return a gate."""
+    def put(self, events: Sequence[Event]) -> int:
+        """Send events, and return how many were not taken."""
+        self.faults.check("put")
+        self.sent.extend(events[self.refuses :])
+        return min(self.refuses, len(events))
+
+
+@dataclass(slots=True)
+class InMemoryJobs:
+    """Jobs, written on condition."""
+
+    states: dict[str, JobState] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
+
+    def read(self, job: str) -> JobState:
+        """Return a job."""
         self.faults.check("read")
-        return self.states.get(function, GateState())
+        return self.states.get(job, JobState())
 
-    def write(self, function: str, state: GateState) -> GateState | None:
+    def write(self, job: str, state: JobState) -> JobState | None:
         """Write a state computed from its version; return None, or what is there instead."""
         self.faults.check("write")
-        there = self.states.get(function)
+        there = self.states.get(job, JobState())
         after = replace(state, version=state.version + 1)
-        if there is not None and there.version != state.version:
+        if there.version != state.version:
             return None if there == after else there
-        self.states[function] = after
-        self.writes += 1
+        self.states[job] = after
         return None

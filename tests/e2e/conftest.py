@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from e2e.world import GUESTS, World
+from e2e.world import GUESTS, WARM_GUESTS, World
 from local_engine.control import Engine
 from reprise_cli.aws import Aws
 from reprise_cli.deploy import Deployment
@@ -40,7 +40,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         stack_name=STACK_NAME,
         runtime=health["runtimes"][0],
         # Short timeouts: a lease, and the visibility of its message, last as long as a function may.
-        changes=(f"Targets={GUESTS}", "LongestTargetTimeout=30"),
+        changes=(
+            f"Targets={GUESTS}",
+            "LongestTargetTimeout=30",
+            f"WarmFunctions={','.join(WARM_GUESTS)}",
+            "WarmTimezone=Asia/Seoul",
+            # Seldom: other tests let days pass in a second. SAM wants values with blanks quoted.
+            'WarmSchedule="cron(0 6 3 1 ? *)"',
+        ),
         build_dir=tmp_path_factory.mktemp("build"),
     )
     try:
@@ -50,6 +57,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield World(url, read_stack(aws.cloudformation, STACK_NAME, LOCAL_REGION))
     finally:
         engine.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def inbox(world: World) -> str:
+    """Hear of incidents from the start; return the queue that they come to."""
+    return world.subscribe(f"{STACK_NAME}-incidents")
 
 
 @pytest.fixture

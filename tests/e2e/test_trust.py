@@ -12,8 +12,10 @@ import msgspec
 from e2e.world import GUEST_PREFIX, new_run, poll
 from reprise.call.payload import digest, pack
 from reprise.call.target import Target
+from reprise.instant import format_instant
 from reprise.ledger.states import State
 from reprise.stage.message import ReplayMessage, write_message
+from reprise_cli.request import utc_now
 from strategies import make_record
 
 if TYPE_CHECKING:
@@ -30,7 +32,13 @@ def record_of(function: str, call_id: str, run: str) -> Record:
     payload = pack(data, 100_000)
     assert payload is not None
     assert payload.sha256 == digest(data)
-    return make_record(id=call_id, target=Target(function=f"{PREFIX}{function}"), payload=payload)
+    return make_record(
+        id=call_id,
+        # Now: a call of a fixed day would be too old for its policy six hours later.
+        captured_at=format_instant(utc_now()),
+        target=Target(function=f"{PREFIX}{function}"),
+        payload=payload,
+    )
 
 
 def send_replay(world: World, record: Record) -> None:

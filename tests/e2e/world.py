@@ -36,6 +36,11 @@ if TYPE_CHECKING:
 GUEST_PREFIX = "guest-"
 """Functions of the tests' own; the stack allows every name that starts so."""
 GUESTS = f"arn:aws:lambda:us-east-1:000000000000:function:{GUEST_PREFIX}*"
+WARM_GUESTS = [
+    f"arn:aws:lambda:us-east-1:000000000000:function:{GUEST_PREFIX}warm-{number}"
+    for number in range(10)
+]
+"""Functions that the stack keeps warm, once a test has deployed them."""
 _POLL_S = 0.25
 
 
@@ -189,6 +194,29 @@ class World:
             return found if len(ended) == len(call_ids) else None
 
         return poll(rows, limit_s=limit_s)
+
+    # --- operators ---
+
+    def subscribe(self, topic: str) -> str:
+        """Return the address of a queue that gets a topic's messages as they are."""
+        queue = f"arn:aws:sqs:us-east-1:000000000000:{topic}-inbox"
+        arn = f"arn:aws:sns:us-east-1:000000000000:{topic}"
+        allow = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": queue,
+            "Condition": {"ArnEquals": {"aws:SourceArn": arn}},
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+        url = self.sqs.create_queue(QueueName=f"{topic}-inbox", Attributes={"Policy": policy})
+        self.client("sns").subscribe(
+            TopicArn=arn,
+            Protocol="sqs",
+            Endpoint=queue,
+            Attributes={"RawMessageDelivery": "true"},
+        )
+        return str(url["QueueUrl"])
 
     # --- engine ---
 

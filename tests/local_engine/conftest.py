@@ -37,12 +37,15 @@ CANARIES = {
     "move_tasks": "test_dead_letters_move_back_to_their_source",
     "event_sources": "test_unknown_item_identifier_fails_the_batch",
     "metrics": "test_embedded_metric_line_becomes_a_metric",
+    "table_metrics": "test_table_tells_the_capacity_that_it_used",
     "alarms": "test_alarm_watches_the_queue_of_its_dimension_and_acts",
     "schedules": "test_one_time_schedule_calls_the_api_on_time_and_is_deleted",
+    "recurring": "test_cron_runs_at_the_instants_of_its_time_zone_across_a_change_of_clocks",
     "nested_transforms": "test_transform_of_a_nested_template_is_applied",
     "nested_deletion": "test_what_a_nested_stack_retains_outlives_it",
     "tls": "test_policy_for_tls_only_lets_a_local_call_in",
     "batch_permissions": "test_batch_needs_the_permission_of_the_single_action",
+    "alarm_permissions": "test_role_that_may_see_alarms_sees_them_and_nothing_else_of_cloudwatch",
 }
 
 

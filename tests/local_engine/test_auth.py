@@ -99,6 +99,7 @@ def policy(names: dict[str, str]) -> dict[str, Any]:
         names["mine_secret"]: ["secretsmanager:GetSecretValue"],
         f"arn:aws:ssm:{scope}:parameter{names['mine_parameter']}": ["ssm:GetParameter"],
         f"arn:aws:lambda:{scope}:function:{names['mine_target']}": ["lambda:InvokeFunction"],
+        f"arn:aws:cloudwatch:{scope}:alarm:*": ["cloudwatch:DescribeAlarms"],
     }
     statements = [
         {"Effect": "Allow", "Action": actions, "Resource": resource}
@@ -174,6 +175,13 @@ def test_batch_needs_the_permission_of_the_single_action(
 
     assert send(names["mine_queue_url"]) == "ok"
     assert "AccessDenied" in send(names["other_queue_url"])
+
+
+def test_role_that_may_see_alarms_sees_them_and_nothing_else_of_cloudwatch(
+    guarded: Aws, names: dict[str, str]
+) -> None:
+    assert call(names, guarded, "cloudwatch", "describe_alarms", AlarmNames=["a"]) == "ok"
+    assert "AccessDenied" in call(names, guarded, "cloudwatch", "list_dashboards")
 
 
 def test_policy_for_tls_only_lets_a_local_call_in(guarded: Aws, names: dict[str, str]) -> None:

@@ -47,6 +47,23 @@ def test_throttle_counts_once_and_is_no_invocation(aws: Aws) -> None:
     assert total(aws, "AWS/Lambda", "Errors", FunctionName=name) == 0
 
 
+def test_table_tells_the_capacity_that_it_used(aws: Aws) -> None:
+    name = f"t-{uuid.uuid4().hex[:8]}"
+    client = aws.client("dynamodb")
+    client.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+    )
+    key = {"id": {"S": "1"}}
+    client.put_item(TableName=name, Item={**key, "text": {"S": "x" * 1500}})
+    client.get_item(TableName=name, Key=key)
+    client.get_item(TableName=name, Key=key, ConsistentRead=True)
+    assert total(aws, "AWS/DynamoDB", "ConsumedWriteCapacityUnits", TableName=name) == 2
+    assert total(aws, "AWS/DynamoDB", "ConsumedReadCapacityUnits", TableName=name) == 1.5
+
+
 def test_embedded_metric_line_becomes_a_metric(aws: Aws) -> None:
     line = {
         "_aws": {

@@ -19,6 +19,9 @@ _NO_VALUE: Final = object()
 
 #: What Ref and GetAtt Arn give, made of a resource's own properties.
 _REF: Final = {
+    "AWS::CloudWatch::Alarm": "{AlarmName}",
+    "AWS::CloudWatch::CompositeAlarm": "{AlarmName}",
+    "AWS::CloudWatch::Dashboard": "{DashboardName}",
     "AWS::DynamoDB::Table": "{TableName}",
     "AWS::KinesisFirehose::DeliveryStream": "{DeliveryStreamName}",
     "AWS::Lambda::Function": "{FunctionName}",
@@ -26,11 +29,16 @@ _REF: Final = {
     "AWS::Logs::LogGroup": "{LogGroupName}",
     "AWS::Logs::LogStream": "{LogStreamName}",
     "AWS::S3::Bucket": "{BucketName}",
+    "AWS::SNS::Topic": "arn:{partition}:sns:{region}:{account}:{TopicName}",
     "AWS::SQS::Queue": "https://sqs.{region}.{url_suffix}/{account}/{QueueName}",
     "AWS::SSM::Parameter": "{Name}",
+    "AWS::Scheduler::Schedule": "{Name}",
+    "AWS::Scheduler::ScheduleGroup": "{Name}",
     "AWS::SecretsManager::Secret": "arn:{partition}:secretsmanager:{region}:{account}:secret:{Name}-a1b2c3",
 }
 _ARN: Final = {
+    "AWS::Events::ApiDestination": "arn:{partition}:events:{region}:{account}:api-destination/{path}/1",
+    "AWS::Events::Connection": "arn:{partition}:events:{region}:{account}:connection/{path}/1",
     "AWS::DynamoDB::Table": "arn:{partition}:dynamodb:{region}:{account}:table/{TableName}",
     "AWS::IAM::Role": "arn:{partition}:iam::{account}:role/{path}",
     "AWS::KinesisFirehose::DeliveryStream": (
@@ -231,6 +239,8 @@ class _Stack:
                 return self._resolve(yes if self._condition(condition) else no)
             case "Fn::Equals", [left, right]:
                 return self._resolve(left) == self._resolve(right)
+            case "Fn::And", conditions:
+                return all(self._resolve(condition) for condition in conditions)
             case "Fn::Not", [condition]:
                 return not self._resolve(condition)
             case "Fn::Join", [separator, parts]:

@@ -21,8 +21,11 @@ LAYER = BUILD / "RepriseLayer" / "python"
 RUNTIME = REPOSITORY / ".tools" / "runtime" / "bin" / "python"
 FOLDERS = {
     "invoker": (BUILD / "Invoker" / "InvokerFunction", "invoker"),
+    "runner": (BUILD / "Schedules" / "RunnerFunction", "invoker"),
+    "warmer": (BUILD / "Schedules" / "WarmerFunction", "invoker"),
     "unpacker": (BUILD / "Replay" / "UnpackerFunction", "replayer"),
     "replayer": (BUILD / "Replay" / "ReplayerFunction", "replayer"),
+    "observer": (BUILD / "Observability" / "ObserverFunction", "replayer"),
     "chaos-target": (BUILD / "Chaos" / "ChaosTargetFunction", "chaos_target"),
 }
 #: Bit 0: the hash decides. Bit 1, not set: nobody looks. PEP 552.

@@ -36,7 +36,7 @@ def test_no_log_group_of_the_pipeline_itself_is_subscribed(full: Deployment) -> 
 def test_every_log_group_of_the_pipeline_is_where_extra_groups_may_not_be(full: Deployment) -> None:
     pattern = read(SOURCES[0])["Parameters"]["ExtraLogGroups"]["AllowedPattern"]
     own = [group.ref for group in full.resources("AWS::Logs::LogGroup").values()]
-    assert len(own) == 5
+    assert len(own) == 7
     assert not [name for name in own if re.fullmatch(pattern, name)]
 
 
@@ -56,13 +56,15 @@ def test_subscriptions_pass_capture_lines_to_the_stream(full: Deployment) -> Non
     assert {s.properties["DestinationArn"] for s in subscriptions} == {stream.arn}
 
 
-def test_invoker_writes_to_the_capture_group_and_no_other_function_does(full: Deployment) -> None:
+def test_invoker_and_runner_write_to_the_capture_group_and_no_other_function_does(
+    full: Deployment,
+) -> None:
     writers = {
         function.ref
         for function in full.resources("AWS::Lambda::Function").values()
         if function.properties["LoggingConfig"]["LogGroup"] == full.outputs["CaptureLogGroup"]
     }
-    assert writers == {"reprise-invoker"}
+    assert writers == {"reprise-invoker", "reprise-runner"}
 
 
 def test_invoker_drops_no_line_on_stdout(plain: Deployment) -> None:
@@ -88,9 +90,16 @@ def test_bucket_notifies_of_captured_objects_and_not_of_failed_deliveries(
 ) -> None:
     destination = plain["Capture/CaptureStream"].properties["ExtendedS3DestinationConfiguration"]
     notification = plain["Capture/Bucket"].properties["NotificationConfiguration"]
-    [queue] = notification["QueueConfigurations"]
-    [rule] = queue["Filter"]["S3Key"]["Rules"]
-    assert rule == {"Name": "prefix", "Value": "captured/"}
+    rules = [
+        rule
+        for queue in notification["QueueConfigurations"]
+        for rule in queue["Filter"]["S3Key"]["Rules"]
+    ]
+    assert rules == [
+        {"Name": "prefix", "Value": "captured/"},
+        {"Name": "prefix", "Value": "batch-events/"},
+    ]
+    rule = rules[0]
     assert destination["Prefix"].startswith(rule["Value"])
     assert not destination["ErrorOutputPrefix"].startswith(rule["Value"])
     assert "!{firehose:error-output-type}" in destination["ErrorOutputPrefix"]
@@ -98,7 +107,7 @@ def test_bucket_notifies_of_captured_objects_and_not_of_failed_deliveries(
 
 def test_bucket_notifies_of_multipart_uploads_too(plain: Deployment) -> None:
     notification = plain["Capture/Bucket"].properties["NotificationConfiguration"]
-    assert [q["Event"] for q in notification["QueueConfigurations"]] == ["s3:ObjectCreated:*"]
+    assert [q["Event"] for q in notification["QueueConfigurations"]] == ["s3:ObjectCreated:*"] * 2
 
 
 def test_bucket_waits_for_the_policy_that_lets_it_send(plain: Deployment) -> None:

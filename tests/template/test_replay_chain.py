@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 
 from reprise.policy.policy import read_policy_document
-from reprise.settings import CallerSettings, ReplayerSettings, UnpackerSettings
+from reprise.settings import (
+    CallerSettings,
+    ObserverSettings,
+    ReplayerSettings,
+    UnpackerSettings,
+)
 from template.conftest import TARGET
 from template.deployment import Deployment, Resource
 
@@ -28,8 +33,18 @@ ENVIRONMENTS = {
         "REPRISE_CAPTURE_OUTCOMES",
         "REPRISE_STATUS_URL",
     },
+    "runner": COMMON
+    | {
+        "REPRISE_BATCH_JOB_DEFINITIONS",
+        "REPRISE_MAC_SECRET_ARN",
+        "REPRISE_CALL_TIMEOUT_S",
+        "REPRISE_JOBS_QUEUE_URL",
+        "REPRISE_JOBS_DEAD_LETTER_QUEUE_URL",
+    },
+    "warmer": {"REPRISE_STACK", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"},
     "unpacker": COMMON
     | {
+        "REPRISE_BATCH_JOB_DEFINITIONS",
         "REPRISE_MAC_SECRET_ARN",
         "REPRISE_REPLAY_QUEUE_URL",
         "REPRISE_CAPTURE_QUEUE_URL",
@@ -40,11 +55,24 @@ ENVIRONMENTS = {
     },
     "replayer": COMMON
     | {
+        "REPRISE_BATCH_JOB_DEFINITIONS",
         "REPRISE_POLICY_PARAMETER",
         "REPRISE_REPLAY_QUEUE_URL",
         "REPRISE_DEAD_LETTER_QUEUE_URL",
         "REPRISE_CALL_TIMEOUT_S",
         "REPRISE_RETENTION_DAYS",
+        "REPRISE_EVENT_BUS",
+        "REPRISE_SUCCESS_EVENTS",
+    },
+    "observer": COMMON - {"REPRISE_TRACE"}
+    | {
+        "REPRISE_CAPTURE_QUEUE_URL",
+        "REPRISE_REPLAY_QUEUE_URL",
+        "REPRISE_DEAD_LETTER_QUEUE_URL",
+        "REPRISE_LOG_GROUPS",
+        "REPRISE_ALARMS",
+        "REPRISE_DASHBOARD_URL",
+        "REPRISE_RUNBOOK_URL",
     },
     "chaos-target": {"REPRISE_RECEIPTS_TABLE"},
 }
@@ -75,14 +103,17 @@ def test_settings_are_what_the_package_reads(full: Deployment) -> None:
     caller = CallerSettings.from_env(full.environment("invoker"))
     unpacker = UnpackerSettings.from_env(full.environment("unpacker"))
     replayer = ReplayerSettings.from_env(full.environment("replayer"))
-    assert caller.targets == unpacker.targets == replayer.targets
+    observer = ObserverSettings.from_env(full.environment("observer"))
+    assert caller.targets == unpacker.targets == replayer.targets == observer.targets
+    assert set(observer.log_groups) == unpacker.log_groups
+    assert len(observer.alarms) <= 100, "DescribeAlarms takes no more names"
     assert TARGET in caller.targets
     assert caller.status_url == "reprise://reprise/calls/{id}"
     assert caller.ledger_table == replayer.ledger_table == "reprise-ledger"
 
 
 @pytest.mark.parametrize("longest_target_s", [30, 60, 300, 840])
-@pytest.mark.parametrize("function", ["unpacker", "replayer"])
+@pytest.mark.parametrize("function", ["unpacker", "replayer", "runner"])
 def test_queue_hides_a_message_for_longer_than_its_function_runs(
     longest_target_s: int, function: str
 ) -> None:
@@ -94,7 +125,7 @@ def test_queue_hides_a_message_for_longer_than_its_function_runs(
 
 
 @pytest.mark.parametrize("longest_target_s", [30, 60, 300, 840])
-@pytest.mark.parametrize("function", ["invoker", "replayer"])
+@pytest.mark.parametrize("function", ["invoker", "replayer", "runner"])
 def test_call_outlives_its_target_and_its_function_outlives_the_call(
     longest_target_s: int, function: str
 ) -> None:
@@ -105,13 +136,14 @@ def test_call_outlives_its_target_and_its_function_outlives_the_call(
     assert call_s + 25 <= timeout_s
 
 
-@pytest.mark.parametrize("function", ["unpacker", "replayer"])
+@pytest.mark.parametrize("function", ["unpacker", "replayer", "runner"])
 def test_function_answers_for_single_messages_with_bounded_concurrency(
     plain: Deployment, function: str
 ) -> None:
     source = source_of(plain, function)
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert source["BatchSize"] == 10
+    # A run holds its function for as long as its target runs.
+    assert source["BatchSize"] == (1 if function == "runner" else 10)
     assert 2 <= int(source["ScalingConfig"]["MaximumConcurrency"]) <= 1000
 
 
@@ -121,7 +153,7 @@ def test_functions_fed_by_queues_allow_long_chains(plain: Deployment) -> None:
         for function in plain.resources("AWS::Lambda::Function").values()
         if function.properties.get("RecursiveLoop") == "Allow"
     }
-    assert allowed == {"reprise-unpacker", "reprise-replayer"}
+    assert allowed == {"reprise-unpacker", "reprise-replayer", "reprise-runner"}
 
 
 def test_each_function_is_fed_by_a_queue_that_it_was_told_to_send_to(plain: Deployment) -> None:
@@ -141,7 +173,7 @@ def test_dead_letters_are_kept_longer_than_their_source_keeps_messages(plain: De
             days = dead.properties["MessageRetentionPeriod"] / 86_400
             assert days - queue.properties["MessageRetentionPeriod"] / 86_400 >= 3
             redrives += 1
-    assert redrives == 2
+    assert redrives == 3
 
 
 def test_messages_never_outlive_the_objects_that_they_name() -> None:
@@ -175,7 +207,7 @@ def test_alarms_watch_both_dead_letter_queues_and_the_delivery(plain: Deployment
     watched = {
         (alarm.properties["MetricName"], dimension["Value"])
         for alarm in plain.resources("AWS::CloudWatch::Alarm").values()
-        for dimension in alarm.properties["Dimensions"]
+        for dimension in alarm.properties.get("Dimensions", [])
     }
     queues = {
         queue.properties["QueueName"]
@@ -195,6 +227,14 @@ def test_alarms_watch_both_dead_letter_queues_and_the_delivery(plain: Deployment
 def test_alarms_notify_the_topic_when_there_is_one(plain: Deployment, full: Deployment) -> None:
     topic = "arn:aws:sns:eu-west-1:111122223333:alarms"
     for alarm in full.resources("AWS::CloudWatch::Alarm").values():
-        assert alarm.properties["AlarmActions"] == [topic]
+        assert topic in actions_of(alarm)
     for alarm in plain.resources("AWS::CloudWatch::Alarm").values():
-        assert "AlarmActions" not in alarm.properties
+        # The observer cannot tell of itself.
+        own = [plain.outputs["IncidentTopicArn"]] if "observer" in alarm.ref else []
+        assert actions_of(alarm) == own
+
+
+def actions_of(alarm: Resource) -> list[str]:
+    """Return whom an alarm tells that it is one; silence shows as insufficient data."""
+    kinds = ("AlarmActions", "InsufficientDataActions")
+    return [action for kind in kinds for action in alarm.properties.get(kind, [])]

@@ -12,8 +12,8 @@ from template.conftest import TARGET
 from template.deployment import Deployment, Place
 from template.templates import strings
 
-FUNCTIONS = ("invoker", "unpacker", "replayer", "chaos-target")
-_SERVICES = ("lambda", "logs", "firehose", "s3", "scheduler")
+FUNCTIONS = ("invoker", "unpacker", "replayer", "observer", "runner", "warmer", "chaos-target")
+_SERVICES = ("lambda", "logs", "firehose", "s3", "scheduler", "events", "cloudwatch")
 
 #: What each function may do, but for logs, keys and traces.
 ACTIONS = {
@@ -24,6 +24,19 @@ ACTIONS = {
         "dynamodb:GetItem": "table/reprise-ledger",
         "secretsmanager:GetSecretValue": "secret:reprise/mac",
     },
+    "runner": {
+        "sqs:ReceiveMessage": ":reprise-jobs",
+        "sqs:DeleteMessage": ":reprise-jobs",
+        "sqs:GetQueueAttributes": ":reprise-jobs",
+        "sqs:ChangeMessageVisibility": ":reprise-jobs",
+        "sqs:SendMessage": ":reprise-jobs-dlq",
+        "lambda:InvokeFunction": "function:orders",
+        "s3:PutObject": "/payloads/*",
+        "dynamodb:GetItem": "table/reprise-ledger",
+        "dynamodb:PutItem": "table/reprise-ledger",
+        "secretsmanager:GetSecretValue": "secret:reprise/mac",
+    },
+    "warmer": {"lambda:InvokeFunction": "function:basket:live"},
     "unpacker": {
         "sqs:ReceiveMessage": ":reprise-capture",
         "sqs:DeleteMessage": ":reprise-capture",
@@ -45,6 +58,8 @@ ACTIONS = {
         "sqs:ChangeMessageVisibility": ":reprise-replay",
         "sqs:SendMessage": ":reprise-dead-letter",
         "lambda:InvokeFunction": "function:orders",
+        "lambda:GetFunctionConcurrency": "function:orders",
+        "lambda:GetAccountSettings": "*",
         "s3:GetObject": "/payloads/*",
         "s3:GetObjectVersion": "/payloads/*",
         "s3:PutObject": "/results/*",
@@ -52,10 +67,22 @@ ACTIONS = {
         "dynamodb:PutItem": "table/reprise-ledger",
         "dynamodb:UpdateItem": "table/reprise-ledger",
         "ssm:GetParameter": "parameter/reprise/reprise/policy",
+        "events:PutEvents": "event-bus/default",
+    },
+    "observer": {
+        "dynamodb:BatchGetItem": "table/reprise-ledger",
+        "dynamodb:GetItem": "table/reprise-ledger",
+        "dynamodb:PutItem": "table/reprise-ledger",
+        "dynamodb:UpdateItem": "table/reprise-ledger",
+        "sqs:GetQueueAttributes": ":reprise-dead-letter",
+        "s3:ListBucket": ":reprise-111122223333-eu-west-1",
+        "cloudwatch:DescribeAlarms": "alarm:*",
+        "logs:DescribeSubscriptionFilters": "log-group:/reprise/reprise/capture",
+        "events:PutEvents": "event-bus/default",
     },
     "chaos-target": {"dynamodb:PutItem": "table/reprise-receipts"},
 }
-COMMON = ("logs:", "kms:", "xray:")
+COMMON = ("logs:CreateLogStream", "logs:PutLogEvents", "kms:", "xray:")
 
 
 def listed(value: str | list[str]) -> list[str]:
@@ -91,6 +118,25 @@ def test_function_may_do_what_it_needs_and_no_more(full: Deployment, name: str) 
         )
 
 
+def test_the_unpacker_reads_and_writes_parked_objects_and_writes_no_captured_ones(
+    full: Deployment,
+) -> None:
+    granted = permissions(full, "unpacker")
+    places = {
+        action: sorted(
+            resource.rpartition(":::")[2].partition("/")[2]
+            for granted_action, resource in granted
+            if granted_action == action
+        )
+        for action in ("s3:GetObject", "s3:GetObjectVersion", "s3:PutObject")
+    }
+    assert places == {
+        "s3:GetObject": ["batch-events/*", "captured/*", "parked/*"],
+        "s3:GetObjectVersion": ["batch-events/*", "captured/*", "parked/*"],
+        "s3:PutObject": ["parked/*", "quarantine/*"],
+    }
+
+
 def test_no_permission_is_for_every_resource_but_tracing(full: Deployment) -> None:
     wild = {
         action
@@ -99,7 +145,11 @@ def test_no_permission_is_for_every_resource_but_tracing(full: Deployment) -> No
         for action in listed(statement["Action"])
         if "*" in listed(statement["Resource"])
     }
-    assert wild == {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+    assert wild == {
+        "lambda:GetAccountSettings",
+        "xray:PutTraceSegments",
+        "xray:PutTelemetryRecords",
+    }
 
 
 def test_no_permission_is_for_every_action(full: Deployment) -> None:
@@ -117,7 +167,7 @@ def test_each_function_has_a_role_of_its_own(full: Deployment) -> None:
 def test_targets_bound_what_may_be_invoked() -> None:
     arn = "arn:aws:lambda:eu-west-1:111122223333:function"
     deployment = Deployment({"Targets": f"{arn}:orders,{arn}:team-*"})
-    for name in ("invoker", "replayer"):
+    for name in ("invoker", "replayer", "runner"):
         granted = permissions(deployment, name)
         assert {resource for action, resource in granted if action == "lambda:InvokeFunction"} == {
             f"{arn}:orders",
@@ -141,6 +191,9 @@ def test_roles_of_services_are_guarded_against_the_confused_deputy(plain: Deploy
     arns = {
         "Capture/SubscriptionRole": "arn:aws:logs:eu-west-1:111122223333:*",
         "Capture/StreamRole": plain["Capture/CaptureStream"].arn,
+        "Schedules/JobsSchedulerRole": (
+            "arn:aws:scheduler:eu-west-1:111122223333:schedule-group/reprise-jobs"
+        ),
     }
     for path, source_arn in arns.items():
         [statement] = plain[path].properties["AssumeRolePolicyDocument"]["Statement"]
@@ -196,11 +249,12 @@ def test_everything_that_holds_calls_is_encrypted_with_the_users_key(full: Deplo
         "AWS::KinesisFirehose::DeliveryStream",
         "AWS::Logs::LogGroup",
         "AWS::S3::Bucket",
+        "AWS::SNS::Topic",
         "AWS::SQS::Queue",
         "AWS::SecretsManager::Secret",
     }
     resources = [r for r in full.resources().values() if r.type in encryptable]
-    assert len(resources) == 2 + 1 + 5 + 1 + 4 + 1
+    assert len(resources) == 2 + 2 + 6 + 1 + 6 + 1 + 1 + 1
     for resource in resources:
         assert full.parameters["KmsKeyArn"] in list(strings(dict(resource.properties)))
 
@@ -210,7 +264,7 @@ def test_every_log_group_and_object_of_ours_expires(full: Deployment) -> None:
     assert {str(group.properties["RetentionInDays"]) for group in groups} == {"30"}
     rules = full["Capture/Bucket"].properties["LifecycleConfiguration"]["Rules"]
     expiring = {rule["Prefix"] for rule in rules if "ExpirationInDays" in rule}
-    assert expiring == {"captured/", "payloads/", "results/"}
+    assert expiring == {"captured/", "batch-events/", "parked/", "payloads/", "results/"}
     ledger = full["Replay/Ledger"].properties
     assert ledger["TimeToLiveSpecification"] == {"AttributeName": "expires_at_s", "Enabled": True}
 
@@ -232,6 +286,7 @@ def test_data_stays_when_the_stack_goes(full: Deployment) -> None:
         "Capture/CaptureDeadLetterQueue",
         "Replay/DeadLetterQueue",
         "Replay/Ledger",
+        "Schedules/JobsDeadLetterQueue",
     }
 
 

@@ -32,9 +32,18 @@ ENVIRONMENT = {
     "REPRISE_CAPTURE_DLQ_URL": "https://sqs/capture-dlq",
     "REPRISE_LOG_GROUPS": "/capture",
     "REPRISE_ACCOUNT_ID": "123456789012",
+    "REPRISE_JOBS_QUEUE_URL": "https://sqs/jobs",
+    "REPRISE_JOBS_DEAD_LETTER_QUEUE_URL": "https://sqs/jobs-dlq",
     "REPRISE_CALL_TIMEOUT_S": "60",
     "REPRISE_RETENTION_DAYS": "30",
+    "REPRISE_ALARMS": "dead-letters",
+    "REPRISE_DASHBOARD_URL": "https://console/dashboard",
+    "REPRISE_RUNBOOK_URL": "docs/runbooks",
 }
+FOLDERS = (
+    *("backlog", "batch", "call", "events", "gate", "kind", "ledger", "observe", "outcome"),
+    *("policy", "reader", "record", "schedule", "stage"),
+)
 PROGRAM = """
 import gc, importlib, json, sys
 for name in sys.argv[1:]:
@@ -59,8 +68,11 @@ def _loaded(*modules: str) -> set[str]:
     "module",
     [
         "invoker.handler",
+        "invoker.runner",
+        "invoker.warmer",
         "replayer.replayer",
         "replayer.unpacker",
+        "replayer.observer",
         "reprise.client",
         "reprise.decorator",
     ],
@@ -72,7 +84,7 @@ def test_what_runs_in_lambda_loads_neither_pydantic_nor_boto3(module: str) -> No
 def test_core_and_stages_load_no_aws() -> None:
     core = [
         ".".join(path.relative_to(ROOT / "shared").with_suffix("").parts)
-        for folder in ("call", "gate", "ledger", "outcome", "policy", "reader", "record", "stage")
+        for folder in FOLDERS
         for path in sorted((ROOT / "shared" / "reprise" / folder).glob("*.py"))
         if path.stem not in {"__init__", "schema"}
     ]

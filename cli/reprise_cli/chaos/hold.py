@@ -35,6 +35,8 @@ class Holder:
     dead_man: DeadMan
     limit_s: float = 60.0
     """How long the first 429 may take."""
+    bound: int | None = None
+    """Reserved concurrency for the whole test, so that live calls and replays share a known room."""
 
     def saved(self) -> int | None:
         """Return the function's reserved concurrency; None if it has none.
@@ -54,24 +56,57 @@ class Holder:
         return reserved
 
     @contextmanager
+    def bounded(self) -> Iterator[None]:
+        """Give the function its reserved concurrency of the test inside, if there is one.
+
+        Raises:
+            CommandError: As `saved`.
+        """
+        if self.bound is None:
+            yield
+            return
+        with self._guarded():
+            self._reserve(self.bound)
+            yield
+
+    @contextmanager
     def held(self) -> Iterator[None]:
         """Hold the function inside; a schedule lets it go if this process dies.
 
         Raises:
             CommandError: If the function is still not throttled after a minute.
         """
+        if self.bound is None:
+            with self._guarded():
+                self._reserve(0)
+                self._wait_for_first_throttle()
+                yield
+            return
+        # The guard around the whole test restores what was there before it.
+        try:
+            self._reserve(0)
+            self._wait_for_first_throttle()
+            yield
+        finally:
+            with uninterruptible():
+                self._restore(self.bound)
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Restore the function's concurrency afterwards, by a schedule if this process dies."""
         reserved = self.saved()
         self.dead_man.arm(self.function, reserved)
         try:
-            self.functions.put_function_concurrency(
-                FunctionName=self.function, ReservedConcurrentExecutions=0
-            )
-            self._wait_for_first_throttle()
             yield
         finally:
             with uninterruptible():
                 self._restore(reserved)
                 self.dead_man.disarm()
+
+    def _reserve(self, concurrency: int) -> None:
+        self.functions.put_function_concurrency(
+            FunctionName=self.function, ReservedConcurrentExecutions=concurrency
+        )
 
     def _restore(self, reserved: int | None) -> None:
         for left in reversed(range(_RESTORE_TRIES)):

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from reprise_cli.chaos.live import LiveReport
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
@@ -43,6 +45,8 @@ class Proof:
     executed_twice: int
     restore_to_success_s: Spread
     wasted_replays: int
+    live: LiveReport | None = None
+    """What replay cost live traffic, if there was any."""
     problems: tuple[str, ...] = field(default=())
     """What else does not add up, one line each."""
 
@@ -53,6 +57,7 @@ class Proof:
 
     def document(self) -> dict[str, Any]:
         """Return the proof for programs; its keys are a contract."""
+        live = {} if self.live is None else {"live": self.live.document()}
         return {
             "calls": self.calls,
             "direct": self.direct,
@@ -63,6 +68,7 @@ class Proof:
             "executed_twice": self.executed_twice,
             "restore_to_success_s": self.restore_to_success_s.document(),
             "wasted_replays": self.wasted_replays,
+            **live,
         }
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
 from reprise_cli.chaos.books import BATCH
 from reprise_cli.chaos.call import AnswerKind, Call, CallAnswer, Receipt, Standing, ids_of
 from reprise_cli.chaos.interrupt import interruptible
+from reprise_cli.chaos.live import LiveCall, LiveReport, during, tally
 from reprise_cli.chaos.proof import Evidence, Proof, prove
 from reprise_cli.chaos.timeline import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from reprise.ports import Clock
@@ -22,12 +24,17 @@ if TYPE_CHECKING:
     from reprise_cli.chaos.view import View
 
 _SAMPLE_S: Final = 0.25
+WARM_UP: Final = timedelta(seconds=5)
+"""Live calls of that first time do not count: cold starts hold their room for longer than calls do."""
 _LOOK_S: Final = 0.5
 """Length of a look at the ledger, and shortest rest after it: watching must not slow the watched."""
 
 
 class Holds(Protocol):
     """Holds the target."""
+
+    def bounded(self) -> AbstractContextManager[None]:
+        """Give it the test's own reserved concurrency inside, if there is one."""
 
     def held(self) -> AbstractContextManager[None]:
         """Hold it inside, and let it go whatever happens."""
@@ -41,6 +48,13 @@ class Ledgers(Protocol):
 
     def receipts(self, run: str) -> list[Receipt]:
         """Return every receipt of a test."""
+
+
+class Traffic(Protocol):
+    """Live traffic of the target."""
+
+    def flowing(self) -> AbstractContextManager[list[LiveCall]]:
+        """Let it flow inside; the list has all of its calls once it has ended."""
 
 
 class LetterBox(Protocol):
@@ -61,6 +75,8 @@ class Plan:
     """The target is held at least that long, and until every call has been made."""
     timeout_s: float
     """How long the calls may take to end, from the moment that the target is let go."""
+    control_s: float = 0.0
+    """How long live traffic flows before the hold, to see how it fares without replay."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,14 +90,18 @@ class ChaosTest:
     letters: LetterBox
     view: View
     clock: Clock
+    live: Traffic | None = None
 
     def run(self) -> Proof:
         """Run the test and return its proof; the target is let go in any case."""
         began_s = time.monotonic()
         with interruptible(), self.view:
-            restored_at = self._hold_and_call(began_s)
-            answers = self.load.answers
-            standings = self._watch(ids_of(answers), began_s)
+            with self.holder.bounded():
+                control = self._control()
+                restored_at = self._hold_and_call(began_s)
+                answers = self.load.answers
+                with self._live_traffic() as live_calls:
+                    standings = self._watch(ids_of(answers), began_s)
             self.view.say("reading receipts and dead letters")
             dead = frozenset(
                 call_id for call_id, standing in standings.items() if standing.is_dead_lettered
@@ -94,7 +114,28 @@ class ChaosTest:
                 letters=self.letters.seen(dead),
                 restored_at=restored_at,
             )
-        return prove(evidence)
+        proof = prove(evidence)
+        if self.live is None:
+            return proof
+        # After the last success only calls wait that fail by themselves, and they need no room.
+        ends = [standing.updated_at for standing in standings.values() if standing.is_succeeded]
+        with_replay = during(live_calls, restored_at, max(ends, default=restored_at))
+        return replace(
+            proof, live=LiveReport(without_replay=tally(control), with_replay=tally(with_replay))
+        )
+
+    def _live_traffic(self) -> AbstractContextManager[list[LiveCall]]:
+        return nullcontext([]) if self.live is None else self.live.flowing()
+
+    def _control(self) -> list[LiveCall]:
+        """Let live traffic flow by itself for a while."""
+        if self.live is None:
+            return []
+        self.view.say("live traffic alone: how it fares without replay")
+        began_at = self.clock()
+        with self.live.flowing() as calls:
+            time.sleep(self.plan.control_s)
+        return during(calls, began_at + WARM_UP, self.clock())
 
     def _hold_and_call(self, began_s: float) -> datetime:
         """Make all calls while the target is held; return when it was let go."""

@@ -15,6 +15,7 @@ from reprise_cli.chaos.hold import Holder
 from reprise_cli.chaos.letters import QueuedLetters
 from reprise_cli.chaos.load import Load, Script
 from reprise_cli.chaos.run import ChaosTest, Plan
+from reprise_cli.chaos.traffic import LiveTraffic
 from reprise_cli.chaos.view import View
 from reprise_cli.exits import CommandError, ExitCode
 from reprise_cli.request import utc_now
@@ -45,6 +46,9 @@ class Wishes:
     receipts_table: str | None = None
     timeout_s: float | None = None
     is_drained: bool = False
+    live_per_s: float | None = None
+    control_s: float = 30.0
+    restore_concurrency: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +117,18 @@ def prepare(reprise: App, wishes: Wishes) -> ChaosTest:
         calls=calls,
         hold_s=wishes.hold_s,
         timeout_s=timeout_s,
+        control_s=wishes.control_s,
     )
+    live = None
+    if wishes.live_per_s is not None:
+        live = LiveTraffic(
+            calls=aws.calls,
+            function=quarry.function,
+            run=f"{plan.run}-live",
+            rate_per_s=wishes.live_per_s,
+            work_ms=wishes.work_ms,
+            clock=utc_now,
+        )
     return ChaosTest(
         plan=plan,
         holder=Holder(
@@ -123,10 +138,11 @@ def prepare(reprise: App, wishes: Wishes) -> ChaosTest:
             dead_man=DeadMan(
                 aws.scheduler,
                 stack.scheduler_role_arn,
-                after_s=wishes.hold_s + timeout_s + _DEAD_MAN_MARGIN_S,
+                after_s=wishes.control_s + wishes.hold_s + timeout_s + _DEAD_MAN_MARGIN_S,
                 clock=utc_now,
                 tell=reprise.out.note,
             ),
+            bound=wishes.restore_concurrency,
         ),
         load=Load(
             Invoker(aws.calls, stack.invoker),
@@ -143,4 +159,5 @@ def prepare(reprise: App, wishes: Wishes) -> ChaosTest:
         ),
         view=View(reprise.out),
         clock=utc_now,
+        live=live,
     )

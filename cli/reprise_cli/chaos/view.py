@@ -119,6 +119,16 @@ def proof_table(proof: Proof) -> Table:
     for name, value in times.document().items():
         shown = "-" if value is None else f"{value:.2f} s"
         table.add_row(f"restore to success, {name}", shown, "ledger")
+    if proof.live is not None:
+        for name, share in (
+            ("without replay", proof.live.without_replay),
+            ("with replay", proof.live.with_replay),
+        ):
+            shown = f"{share.throttled:,} of {share.calls:,} ({share.throttled_percent:.2f} %)"
+            table.add_row(f"live throttles {name}", shown, "live calls' answers")
+        table.add_row(
+            "extra live throttles", f"{proof.live.extra_percent:+.2f} %", "the difference"
+        )
     for problem in proof.problems:
         table.add_row(Text("problem", "bold red"), "", Text(problem, "red"))
     return table

@@ -45,8 +45,31 @@ def chaos(  # noqa: PLR0913 - one option a wish
     drain: Annotated[
         bool, typer.Option("--drain", help="Take this test's dead letters away at the end.")
     ] = False,
+    live: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1, help="Live calls a second beside the replay; says what replay costs them."
+        ),
+    ] = None,
+    control: Annotated[
+        str,
+        typer.Option(help="Live traffic alone for that long first, to compare; 5 s warm it up."),
+    ] = "30s",
+    restore_concurrency: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Reserved concurrency of the target in this test; --live needs it."
+        ),
+    ] = None,
 ) -> None:
     """Prove on a live stack that nothing is lost and nothing runs twice; exit code 1 if not so."""
+    if live is not None and restore_concurrency is None:
+        raise CommandError(
+            "--restore-concurrency",
+            "live calls and replays contend for nothing in a target without reserved concurrency",
+            "Name the concurrency that they are to share, such as 10",
+            ExitCode.USAGE,
+        )
     wishes = Wishes(
         calls=calls,
         hold_s=_seconds("--hold", hold),
@@ -58,6 +81,9 @@ def chaos(  # noqa: PLR0913 - one option a wish
         receipts_table=receipts_table,
         timeout_s=None if timeout is None else _seconds("--timeout", timeout),
         is_drained=drain,
+        live_per_s=live,
+        control_s=_seconds("--control", control),
+        restore_concurrency=restore_concurrency,
     )
     reprise = app_of(context)
     proof = run_chaos(reprise, wishes)

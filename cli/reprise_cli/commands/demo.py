@@ -11,6 +11,7 @@ from reprise_cli.chaos.interrupt import interruptible
 from reprise_cli.chaos.setup import Wishes
 from reprise_cli.commands.chaos import run_chaos
 from reprise_cli.commands.local import deploy_locally
+from reprise_cli.dashboard.detached import start_page
 from reprise_cli.exits import CommandError, ExitCode
 from reprise_cli.place import local_place
 from reprise_cli.tour import take_tour
@@ -47,7 +48,11 @@ def demo(
         finally:
             if not is_kept:
                 outer.engine.stop()
-    if not is_kept:
+    if is_kept:
+        page = start_page(outer.engine.state_dir, url, outer.options.stack_name)
+        outer.out.show(f"the dashboard: {page}?range=5m&period=5s")
+        outer.out.note("`reprise local down` stops page and engine")
+    else:
         outer.out.note("the engine is stopped; `reprise demo --keep` leaves it for a look around")
     outer.out.result(proof.document())
     if not proof.holds:

@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from reprise_cli.app import app_of
+from reprise_cli.dashboard.detached import stop_page
 from reprise_cli.deploy import Deployment
 from reprise_cli.exits import CommandError, ExitCode
 from reprise_cli.place import exports
@@ -43,8 +44,10 @@ def up(
 
 @app.command()
 def down(context: typer.Context) -> None:
-    """Stop the engine; everything in it is gone."""
+    """Stop the engine, and the page if `reprise demo` left one; everything in them is gone."""
     reprise = app_of(context)
+    if stop_page(reprise.engine.state_dir):
+        reprise.out.note("the dashboard page is stopped")
     was_running = reprise.engine.stop()
     reprise.out.note("the engine is stopped" if was_running else "no engine was running")
     reprise.out.result({"was_running": was_running})

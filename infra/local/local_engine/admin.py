@@ -5,6 +5,7 @@
 | ``GET health`` | versions, pid, runtimes, corrections |
 | ``GET``, ``POST``, ``DELETE faults`` | show, plan (see ``Fault``), take back |
 | ``GET environments`` | busy and idle environments of each function |
+| ``GET``, ``POST``, ``DELETE schedules`` | clock of recurring schedules: show, set, back to the real one |
 | ``POST kill`` | ``{"function": name, "idle": false}`` kills them, mid-invocation |
 """
 
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from local_engine.faults import Fault, FaultPlan
+from local_engine.schedule_clock import CLOCK
 from local_engine.seams import Seam
 
 if TYPE_CHECKING:
@@ -45,6 +47,12 @@ class Admin:
                 status, answer = self._plan_fault(request)
             case "DELETE", "faults":
                 self.plan.clear()
+            case "GET", "schedules":
+                answer = CLOCK.describe()
+            case "POST", "schedules":
+                answer = CLOCK.set(**request)
+            case "DELETE", "schedules":
+                answer = CLOCK.reset()
             case "GET", "environments":
                 answer = _count_environments()
             case "POST", "kill":

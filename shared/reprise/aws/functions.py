@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import time
+from contextvars import ContextVar
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import (
@@ -14,6 +18,7 @@ from botocore.exceptions import (
     ParamValidationError,
 )
 
+from reprise.observe.trace import header_for_replay
 from reprise.outcome.classify import (
     classify_error,
     classify_reply,
@@ -31,6 +36,10 @@ if TYPE_CHECKING:
     from reprise.call.target import Target
 
 
+_TRACE_VARIABLE: Final = "_X_AMZN_TRACE_ID"
+_trace: ContextVar[str | None] = ContextVar("reprise_trace", default=None)
+"""The header of the invocation that this thread makes."""
+
 _MAX_RETRY_AFTER_S: Final = 43_200.0
 """SQS's longest visibility: a nonsensical header must not hold a gate for ever."""
 
@@ -43,9 +52,25 @@ class LambdaFunctions:
     def __init__(self, client: LambdaClient) -> None:
         """Invoke through this client."""
         self._client = client
+        # More specific than botocore's own handler, and so before it: it adds what is not there.
+        client.meta.events.register("before-call.lambda.Invoke", _add_trace)
 
-    def invoke(self, target: Target, payload: bytes, client_context: str | None) -> Reply:
-        """Invoke once, synchronously; never raise for how it ends."""
+    def invoke(
+        self, target: Target, payload: bytes, client_context: str | None, trace: str | None = None
+    ) -> Reply:
+        """Invoke once, synchronously, as part of an X-Ray trace; never raise for how it ends.
+
+        Without a trace the header is the SDK's own: that of the invocation that this process serves.
+        """
+        token = _trace.set(header_for_replay(trace, os.environ.get(_TRACE_VARIABLE)))
+        start_s = time.perf_counter()
+        try:
+            reply = self._invoke(target, payload, client_context)
+        finally:
+            _trace.reset(token)
+        return replace(reply, took_ms=(time.perf_counter() - start_s) * 1000)
+
+    def _invoke(self, target: Target, payload: bytes, client_context: str | None) -> Reply:
         request: InvocationRequestTypeDef = {"FunctionName": target.function, "Payload": payload}
         if target.qualifier is not None:
             request["Qualifier"] = target.qualifier
@@ -57,7 +82,7 @@ class LambdaFunctions:
             response = self._client.invoke(**request)
             body = response["Payload"].read()
         except Exception as error:  # noqa: BLE001 - the class of the failure is the answer
-            return Reply(outcome=_failure(error))
+            return Reply(outcome=outcome_of(error))
         outcome = classify_reply(
             response["StatusCode"],
             response.get("FunctionError"),
@@ -69,8 +94,14 @@ class LambdaFunctions:
         )
 
 
-def _failure(error: Exception) -> Outcome:
-    """Classify how an invocation without an answer of the target's ended."""
+def _add_trace(params: dict[str, Any], **_: object) -> None:
+    trace = _trace.get()
+    if trace is not None:
+        params["headers"]["X-Amzn-Trace-Id"] = trace
+
+
+def outcome_of(error: Exception) -> Outcome:
+    """Classify how an invocation without an answer of the target's ended, whatever the service."""
     name, text = type(error).__name__, str(error)
     match error:
         case ClientError():

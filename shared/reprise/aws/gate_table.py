@@ -1,23 +1,26 @@
-"""The gates in DynamoDB: one item per target, written only if it is as it was read."""
+"""The gates in DynamoDB: one item per target, changed by conditional updates."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
 from reprise.aws.fault import code_of, store_errors
-from reprise.gate.state import GateState, Mode
+from reprise.gate.image import Change, GateImage, Updated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-FRESH_S: Final = 0.5
-"""How long a gate is believed without asking again; a write corrects a stale belief."""
+    from reprise.gate.image import Value
+
+FRESH_S: Final = 0.2
+"""How long a gate is believed without asking again; a condition corrects a stale belief."""
+_DEFAULTS: Final[dict[str, Any]] = {field.name: field.default for field in fields(GateImage)}
 
 
 class GateTable:
@@ -35,67 +38,94 @@ class GateTable:
         self._client = client
         self._table = table
         self._monotonic = monotonic
-        self._known: dict[str, tuple[float, GateState]] = {}
+        self._known: dict[str, tuple[float, GateImage]] = {}
 
-    def read(self, function: str) -> GateState:
+    def read(self, function: str) -> GateImage:
         """Return a gate as last known; a new one flows."""
-        read_at_s, state = self._known.get(function, (float("-inf"), GateState()))
+        read_at_s, image = self._known.get(function, (float("-inf"), GateImage()))
         if self._monotonic() - read_at_s < FRESH_S:
-            return state
+            return image
         with store_errors("dynamodb", "GetItem"):
             response = self._client.get_item(TableName=self._table, Key=_key(function))
-        item = response.get("Item")
-        return self._learn(function, _from_item(item) if item else GateState())
+        return self._learn(function, response.get("Item", {}))
 
-    def write(self, function: str, state: GateState) -> GateState | None:
-        """Write a state computed from its `version`; return None, or what is there instead."""
-        after = replace(state, version=state.version + 1)
-        with store_errors("dynamodb", "PutItem"):
+    def update(self, function: str, change: Change) -> Updated:
+        """Make a change if its conditions hold; the answer holds the item either way."""
+        with store_errors("dynamodb", "UpdateItem"):
             try:
-                self._client.put_item(
+                response = self._client.update_item(
                     TableName=self._table,
-                    Item=_to_item(function, after),
-                    ConditionExpression="attribute_not_exists(#version) OR #version = :seen",
-                    ExpressionAttributeNames={"#version": "version"},
-                    ExpressionAttributeValues={":seen": {"N": str(state.version)}},
+                    Key=_key(function),
+                    ReturnValues="ALL_NEW",
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                    **_expressions(change),
                 )
             except ClientError as error:
                 if code_of(error) != "ConditionalCheckFailedException":
                     raise
-                item: Any = error.response.get("Item")
-                self._known.pop(function, None)
-                there = self._learn(function, _from_item(item)) if item else self.read(function)
-                # Our own state is there if the SDK repeated a write whose answer was lost.
-                return None if there == after else there
-        self._learn(function, after)
-        return None
+                item: Any = error.response.get("Item", {})
+                return Updated(applied=False, image=self._learn(function, item))
+        return Updated(applied=True, image=self._learn(function, response.get("Attributes", {})))
 
-    def _learn(self, function: str, state: GateState) -> GateState:
-        self._known[function] = (self._monotonic(), state)
-        return state
+    def _learn(self, function: str, item: Mapping[str, Any]) -> GateImage:
+        image = _from_item(item)
+        self._known[function] = (self._monotonic(), image)
+        return image
 
 
 def _key(function: str) -> dict[str, Any]:
     return {"id": {"S": f"gate#{function}"}}
 
 
-def _to_item(function: str, state: GateState) -> dict[str, Any]:
-    return {
-        **_key(function),
-        "mode": {"S": state.mode.value},
-        "holding_since_ms": {"N": str(state.holding_since_ms)},
-        "probe_at_ms": {"N": str(state.probe_at_ms)},
-        "probe_owner": {"S": state.probe_owner},
-        "version": {"N": str(state.version)},
+def _expressions(change: Change) -> dict[str, Any]:
+    """Return the parts of an UpdateItem; an attribute that is missing counts as its default."""
+    names: dict[str, str] = {}
+    values: dict[str, Any] = {}
+
+    def name(attribute: str) -> str:
+        names[f"#{attribute}"] = attribute
+        return f"#{attribute}"
+
+    def value(content: Value) -> str:
+        placeholder = f":v{len(values)}"
+        values[placeholder] = _to_attribute(content)
+        return placeholder
+
+    puts = [f"{name(put)} = {value(content)}" for put, content in change.put.items()]
+    adds = [
+        f"{name(add)} = if_not_exists({name(add)}, {value(_DEFAULTS[add])}) + {value(amount)}"
+        for add, amount in change.add.items()
+    ]
+    conditions = []
+    for condition in change.when:
+        attribute = name(condition.name)
+        test = f"{attribute} {condition.relation} {value(condition.value)}"
+        if condition.holds(GateImage()):
+            test = f"(attribute_not_exists({attribute}) OR {test})"
+        conditions.append(test)
+    parts: dict[str, Any] = {
+        "UpdateExpression": f"SET {', '.join(puts + adds)}",
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": values,
     }
+    if conditions:
+        parts["ConditionExpression"] = " AND ".join(conditions)
+    return parts
 
 
-def _from_item(item: dict[str, Any]) -> GateState:
-    return GateState(
-        mode=Mode(item["mode"]["S"]),
-        holding_since_ms=int(item["holding_since_ms"]["N"]),
-        probe_at_ms=int(item["probe_at_ms"]["N"]),
-        probe_owner=item["probe_owner"]["S"],
-        version=int(item["version"]["N"]),
-    )
+def _to_attribute(value: Value) -> dict[str, Any]:
+    if isinstance(value, str):
+        return {"S": str(value)}
+    # DynamoDB's numbers have 38 digits; six places are more than any rule here looks at.
+    return {"N": str(value if isinstance(value, int) else round(value, 6))}
+
+
+def _from_item(item: Mapping[str, Any]) -> GateImage:
+    """Return the image of an item; attributes of a later version are ignored."""
+    values: dict[str, Any] = {}
+    for name, attribute in item.items():
+        if name in _DEFAULTS:
+            kind = type(_DEFAULTS[name])
+            ((_, text),) = attribute.items()
+            values[name] = text if kind is not float and kind is not int else kind(float(text))
+    return GateImage(**values)

@@ -12,8 +12,12 @@ from botocore.loaders import Loader
 from reprise.aws.service_models import ServiceModels
 
 if TYPE_CHECKING:
+    from mypy_boto3_batch import BatchClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
@@ -73,9 +77,40 @@ class Clients:
         client: SecretsManagerClient = self._make("secretsmanager", _store_config())
         return client
 
+    def batch(self) -> BatchClient:
+        """Return a client that submits jobs exactly once: SubmitJob knows no idempotency key."""
+        config = Config(
+            retries={"total_max_attempts": 1, "mode": "standard"},
+            connect_timeout=5,
+            read_timeout=30,
+            max_pool_connections=_POOL,
+        )
+        client: BatchClient = self._make("batch", config)
+        return client
+
     def parameters(self) -> SSMClient:
         """Return a client for the policy."""
         client: SSMClient = self._make("ssm", _store_config())
+        return client
+
+    def events(self) -> EventBridgeClient:
+        """Return a client for events, which gives up soon: nothing may wait for an event."""
+        config = Config(
+            retries={"total_max_attempts": 2, "mode": "standard"},
+            connect_timeout=1,
+            read_timeout=2,
+        )
+        client: EventBridgeClient = self._make("events", config)
+        return client
+
+    def cloudwatch(self) -> CloudWatchClient:
+        """Return a client for the states of alarms."""
+        client: CloudWatchClient = self._make("cloudwatch", _store_config())
+        return client
+
+    def logs(self) -> CloudWatchLogsClient:
+        """Return a client for subscription filters."""
+        client: CloudWatchLogsClient = self._make("logs", _store_config())
         return client
 
     def _make(self, service: str, config: Config) -> Any:  # noqa: ANN401 - typed by its callers

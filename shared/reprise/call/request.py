@@ -65,6 +65,15 @@ def read_request(
     Raises:
         BadRequestError: Naming the field, and the next step.
     """
+    return read_call(event, settings.targets, trace=trace)
+
+
+def read_call(event: object, targets: tuple[str, ...], *, trace: str | None = None) -> CallRequest:
+    """Return the call that a document asks for, of one of these targets.
+
+    Raises:
+        BadRequestError: Naming the field, and the next step.
+    """
     if not isinstance(event, dict):
         raise BadRequestError(
             "request", "must be a JSON object", 'Send {"FunctionName": "...", "Payload": "..."}'
@@ -76,7 +85,7 @@ def read_request(
     request = CallRequest(
         target=resolve_target(
             wire.function_name,
-            settings.targets,
+            targets,
             qualifier=wire.qualifier,
             tenant_id=wire.tenant_id,
         ),

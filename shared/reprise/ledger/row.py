@@ -23,6 +23,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
     at: str
     """When the attempt ended, ISO 8601."""
+    began_at: str | None = None
+    """When it began; rows of earlier versions do not say."""
     outcome: Outcome
 
 
@@ -44,6 +46,9 @@ class Row:
     """Executions that failed."""
     refusals: int = 0
     """Tries in which the target did not run."""
+    first_refused_at: str | None = None
+    """When the first of these refusals came."""
+    last_refused_at: str | None = None
     history: tuple[Attempt, ...] = ()
     """The last attempts, oldest first; throttles are only counted."""
     lease_owner: str | None = None
@@ -62,6 +67,8 @@ class Row:
     """The late result otherwise: its key in the stack's bucket."""
     capture_object: str | None = None
     """S3 URL of the capture object that the call came in."""
+    unpacked_at: str | None = None
+    """When the unpacker entered the call."""
     expires_at_s: int = 0
     """When DynamoDB may delete the row (TTL)."""
 

@@ -49,9 +49,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     idempotent: bool = False
     """True allows a replay of calls whose outcome is unknown: the target tolerates a second run."""
     max_concurrency: _Concurrency | None = None
-    """Most replays of this target that one batch runs at once."""
+    """Most replays of this target at once, over all replayers. 1 to 10,000."""
     headroom: _Share = 0.1
-    """Share of the target's reserved concurrency that is left to live traffic. 0 to 0.9."""
+    """Share of the target's reserved concurrency (or of the account's unreserved, if it has none) that is
+    left to live traffic. 0 to 0.9."""
 
 
 class PolicyBook:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from reprise.call.payload import unpack
-from reprise.call.target import is_allowed, is_unqualified_arn
+from reprise.call.target import is_allowed
 from reprise.errors import BadRecordError, PayloadError
+from reprise.kind import kind_of
 from reprise.record.decode import OUR_PREFIX, check_version, decode_record, may_be_ours
 from reprise.record.record import EVENT_NAME
 
@@ -28,6 +29,8 @@ class Trusted:
 
     keys: MacKeys
     targets: tuple[str, ...]
+    is_event_object: bool = False
+    """Whether the object lies where only the stream of batch jobs' events writes."""
 
 
 def write_line(record: Record, keys: MacKeys) -> str:
@@ -67,7 +70,7 @@ def read_document(document: dict[str, Any], trusted: Trusted) -> Record:
     check_version(document)
     trusted.keys.verify(document)
     record = decode_record(document)
-    if not is_unqualified_arn(record.target.function) or not is_allowed(
+    if kind_of(record.target.function) is None or not is_allowed(
         record.target.function, trusted.targets
     ):
         raise BadRecordError(

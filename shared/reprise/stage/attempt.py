@@ -6,12 +6,15 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from reprise.batch.event import report_of
 from reprise.call.payload import unpack
 from reprise.call.target import is_allowed
 from reprise.errors import ObjectMissingError, PayloadError, StoreError
+from reprise.gate.tally import Meeting
 from reprise.instant import format_instant, parse_instant
 from reprise.ledger.row import Attempt, Row, extend
 from reprise.ledger.states import TERMINAL, State
+from reprise.observe.tally import count_delivery, count_reply
 from reprise.outcome.classify import shorten
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.policy.decision import (
@@ -24,15 +27,17 @@ from reprise.policy.decision import (
 )
 from reprise.policy.expiry import expiry
 from reprise.record.replay_mark import context_for_replay
-from reprise.stage.settle import STORE_WAIT_S, Settler, about
+from reprise.stage.settle import NOT_ASKED, STORE_WAIT_S, Settler, about
 from reprise.stage.unpack import new_row
 from reprise.stage.verdict import Ended, GiveBack, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from reprise.policy.policy import Policy
     from reprise.ports import Clock, Draw, Functions, Lease, Ledger, Objects, Reply
+    from reprise.record.record import Record
     from reprise.stage.message import ReplayMessage
 
 _log = logging.getLogger(__name__)
@@ -43,6 +48,11 @@ _LEASE_EXPIRED = Outcome(
     message="the replayer that held this call ended without saying how the call ended",
 )
 _REFUSED = frozenset({OutcomeKind.THROTTLED, OutcomeKind.TRANSIENT})
+
+
+def never() -> bool:
+    """Return False: no outage is known of."""
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +70,22 @@ class AttemptStage:
     retention_days: int
 
     def run(
-        self, message: ReplayMessage, policy: Policy, *, owner: str, lease_until_ms: int
+        self,
+        message: ReplayMessage,
+        policy: Policy,
+        *,
+        owner: str,
+        lease_until_ms: int,
+        is_outage: Callable[[], bool] = never,
     ) -> Verdict:
         """Make one attempt, unless the ledger says that it is not due.
 
         Args:
             message: The captured call.
             policy: Its target's policy.
-            owner: Who we are; unique per batch.
+            owner: Who we are; unique per delivery, so that one batch may hold the same call twice.
             lease_until_ms: When this process can no longer be running.
+            is_outage: Whether the target fails for everybody, as its gate knows when the call has ended.
 
         Raises:
             StoreError: If the ledger cannot be asked (nothing was invoked), or neither it nor the
@@ -81,16 +98,18 @@ class AttemptStage:
         row = lease.before
         if row is None:
             return GiveBack(wait_s=STORE_WAIT_S)
+        count_delivery(self.settler.meter, lease, row)
         if not lease.granted:
             return self._refused(message, row, now)
         if row.state is State.LEASED:
-            return self._conclude(message, row, policy, owner, _LEASE_EXPIRED)
+            return self._conclude(message, row, policy, owner, _LEASE_EXPIRED, never)
+        row = replace(row, updated_at=format_instant(now))
         if now >= _expires_at(message, row, policy):
             why = "older than its policy's max_age_s or its caller's NotAfter allows"
             return self._carry_out(
                 DeadLetter(reason=Reason.EXPIRED, message=why), message, row, owner
             )
-        return self._invoke(message, row, policy, owner)
+        return self._invoke(message, row, policy, owner, is_outage)
 
     def _lease(self, message: ReplayMessage, owner: str, now: datetime, until_ms: int) -> Lease:
         call_id = message.record.id
@@ -110,12 +129,24 @@ class AttemptStage:
             return self.settler.send_letter(message, row)
         return Ended()
 
-    def _invoke(self, message: ReplayMessage, row: Row, policy: Policy, owner: str) -> Verdict:
+    def _invoke(
+        self,
+        message: ReplayMessage,
+        row: Row,
+        policy: Policy,
+        owner: str,
+        is_outage: Callable[[], bool],
+    ) -> Verdict:
         record = message.record
         if not is_allowed(record.target.function, self.targets):
             why = "the target is not among the stack's Targets: add it, then redrive"
             barred = DeadLetter(reason=Reason.PERMANENT, message=why)
             return self._carry_out(barred, message, row, owner)
+        report = report_of(record)
+        if report is not None and not row.history:
+            return self._conclude_captured(message, row, policy, owner, spent=report.attempts)
+        if _may_have_run(record, row) and not policy.idempotent:
+            return self._conclude_captured(message, row, policy, owner, spent=0)
         claim_check = record.payload.claim_check
         try:
             fetched = self.objects.get(claim_check) if claim_check is not None else None
@@ -128,32 +159,71 @@ class AttemptStage:
             unread = Outcome(
                 kind=OutcomeKind.TRANSIENT, code=f"Payload{error.code}", message=shorten(str(error))
             )
-            return self._conclude(message, row, policy, owner, unread)
-        reply = self.functions.invoke(record.target, payload, context_for_replay(record))
-        return self._conclude(message, row, policy, owner, reply.outcome, reply)
+            return self._conclude(message, row, policy, owner, unread, never)
+        context = context_for_replay(record)
+        started_at = self.clock()
+        reply = self.functions.invoke(record.target, payload, context, record.trace)
+        busy_ms = round((self.clock() - started_at).total_seconds() * 1000)
+        return self._conclude(message, row, policy, owner, reply.outcome, is_outage, reply, busy_ms)
 
-    def _conclude(
-        self,
-        message: ReplayMessage,
-        row: Row,
-        policy: Policy,
-        owner: str,
-        outcome: Outcome,
-        reply: Reply | None = None,
+    def _conclude_captured(
+        self, message: ReplayMessage, row: Row, policy: Policy, owner: str, *, spent: int
     ) -> Verdict:
-        """Count a try, decide what its end means, and carry that out.
+        """Decide on what was captured as on an attempt's end: a failed batch job, an unknown outcome.
 
-        Without a reply the target was not asked, and its gate learns nothing.
+        `spent` attempts came before it.
         """
-        now = self.clock()
-        counted = count_attempt(row, message.record.outcome, outcome, now)
+        now, outcome = self.clock(), message.record.outcome
+        counted = replace(
+            row,
+            attempts=spent + int(outcome.kind in COUNTED),
+            refusals=int(outcome.kind in _REFUSED),
+            history=extend(row.history, Attempt(at=format_instant(now), outcome=outcome)),
+        )
         standing = Standing(
             attempts=counted.attempts,
             refusals=counted.refusals,
             expires_at=_expires_at(message, row, policy),
         )
         decision = decide(outcome, standing, policy, now=now, draw=self.draw())
-        return self._carry_out(decision, message, counted, owner, reply)
+        return self._carry_out(decision, message, counted, owner)
+
+    def _conclude(  # noqa: PLR0913, PLR0917 - an attempt, and what is known around it
+        self,
+        message: ReplayMessage,
+        row: Row,
+        policy: Policy,
+        owner: str,
+        outcome: Outcome,
+        is_outage: Callable[[], bool],
+        reply: Reply | None = None,
+        busy_ms: int = 0,
+    ) -> Verdict:
+        """Count a try, decide what its end means, and carry that out.
+
+        Without a reply the target was not asked, and its gate learns nothing. While the target fails
+        for everybody a failure is charged to nobody.
+        """
+        now = self.clock()
+        captured = message.record.outcome
+        is_charged = not (outcome.kind in COUNTED and is_outage())
+        meeting = NOT_ASKED
+        if reply is not None:
+            meeting = Meeting(
+                kind=outcome.kind,
+                busy_ms=busy_ms,
+                is_suspect=row.attempts > own_attempts(row, captured),
+                reason=outcome.reason,
+            )
+        counted = count_attempt(row, captured, outcome, now, is_charged=is_charged)
+        standing = Standing(
+            attempts=counted.attempts,
+            refusals=counted.refusals,
+            expires_at=_expires_at(message, row, policy),
+        )
+        decision = decide(outcome, standing, policy, now=now, draw=self.draw())
+        count_reply(self.settler.meter, row, reply)
+        return self._carry_out(decision, message, counted, owner, reply, meeting)
 
     def _carry_out(
         self,
@@ -162,25 +232,44 @@ class AttemptStage:
         row: Row,
         owner: str,
         reply: Reply | None = None,
+        meeting: Meeting = NOT_ASKED,
     ) -> Verdict:
-        return self.settler.carry_out(decision, message, row, owner, reply)
+        return self.settler.carry_out(decision, message, row, owner, reply, meeting)
 
 
-def count_attempt(row: Row, captured: Outcome, outcome: Outcome, now: datetime) -> Row:
+def _may_have_run(record: Record, row: Row) -> bool:
+    """Tell whether the caller's own try may have run, and nobody has decided on that yet."""
+    is_first_look = not row.history and row.opened_at == row.captured_at
+    return is_first_look and record.outcome.kind is OutcomeKind.UNKNOWN
+
+
+def own_attempts(row: Row, captured: Outcome) -> int:
+    """Return how many attempts a call starts with: the caller's own, if the target ran in it.
+
+    Lambda, too, counts from the first. A redrive starts from zero, by an operator's decision.
+    """
+    return int(row.opened_at == row.captured_at and captured.kind in COUNTED)
+
+
+def count_attempt(
+    row: Row, captured: Outcome, outcome: Outcome, now: datetime, *, is_charged: bool = True
+) -> Row:
     """Return the row with one more try counted; throttles are counted and not kept.
 
-    The caller's own try counts as an attempt if the target ran in it: Lambda, too, counts from the
-    first. A redrive starts from zero, by an operator's decision.
+    The try began when the row was leased, which is what its `updated_at` says. A try that is not charged
+    is kept in the history, and costs no attempt.
     """
-    attempts = row.attempts
-    if attempts == 0 and row.opened_at == row.captured_at:
-        attempts = int(captured.kind in COUNTED)
-    history = row.history
+    attempts = row.attempts or own_attempts(row, captured)
+    history, ended_at = row.history, format_instant(now)
     if outcome.kind is not OutcomeKind.THROTTLED:
-        history = extend(history, Attempt(at=format_instant(now), outcome=outcome))
+        attempt = Attempt(at=ended_at, began_at=row.updated_at, outcome=outcome)
+        history = extend(history, attempt)
+    if outcome.kind in _REFUSED:
+        first_at = row.first_refused_at if row.refusals else ended_at
+        row = replace(row, first_refused_at=first_at, last_refused_at=ended_at)
     return replace(
         row,
-        attempts=attempts + int(outcome.kind in COUNTED),
+        attempts=attempts + int(is_charged and outcome.kind in COUNTED),
         refusals=row.refusals + int(outcome.kind in _REFUSED),
         history=history,
     )

@@ -31,6 +31,11 @@ class Answer:
     not_captured: str | None = None
     """Set when the call should have been captured and was not: why."""
 
+    @property
+    def is_passed_through(self) -> bool:
+        """Tell whether the target's own reply goes straight back."""
+        return self.call_id is None and self.not_captured is None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallStage:
@@ -53,6 +58,6 @@ class CallStage:
         try:
             return Answer(reply=reply, call_id=self.capturer().capture(request, reply.outcome))
         except RepriseError as error:
-            self.meter.count(metric.CAPTURE_FAILED)
+            self.meter.count(metric.CAPTURE_FAILED, target=request.target.function)
             _log.exception("call was not captured", extra={"target": request.target.function})
             return Answer(reply=reply, not_captured=str(error))

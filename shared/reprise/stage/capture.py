@@ -53,23 +53,24 @@ class Capturer:
             captured_at=format_instant(now),
             source=self.source,
             target=request.target,
-            payload=self._carry(call_id, request.payload),
+            payload=self._carry(call_id, request),
             client_context=request.client_context,
             outcome=outcome,
             not_after=request.not_after,
             trace=request.trace,
         )
         self.sink(write_line(record, keys))
-        self.meter.count(metric.CAPTURED)
+        self.meter.count(metric.CAPTURED, target=request.target.function)
         return call_id
 
-    def _carry(self, call_id: str, data: bytes) -> Payload:
+    def _carry(self, call_id: str, request: CallRequest) -> Payload:
         """Return the payload as it travels; one that fits no line is kept before the line is written."""
+        data = request.payload
         payload = pack(data, MAX_LINE_BYTES - _RECORD_ROOM_BYTES)
         if payload is not None:
             return payload
         sha256 = digest(data)
         # The digest in the key: a repeated key with another payload must not overwrite the first.
         claim_check = self.objects.put(f"payloads/{call_id}/{sha256[:16]}", data)
-        self.meter.count(metric.CLAIM_CHECKS)
+        self.meter.count(metric.CLAIM_CHECKS, target=request.target.function)
         return Payload(claim_check=claim_check, size_bytes=len(data), sha256=sha256)

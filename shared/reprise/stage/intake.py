@@ -1,12 +1,17 @@
-"""Take in a batch of S3 notifications, and keep with its reason what cannot be unpacked."""
+"""Take in a batch of the capture queue: unpack, let folded objects wait, keep what cannot be unpacked.
+
+A folded object waits by visibility, which costs least. Every so often its message is sent afresh, so
+that neither the queue's receive count nor its retention ends a long wait.
+"""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from reprise import metric
+from reprise.backlog.slot import slot_wait_s
 from reprise.errors import BadRecordError, ObjectDeniedError, ObjectMissingError, StoreError
 from reprise.policy.backoff import backoff_s
 from reprise.ports import OutMessage
@@ -16,7 +21,7 @@ from reprise.stage.quarantine import Quarantine
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from reprise.ports import Meter, Objects, Queue
+    from reprise.ports import Clock, Meter, Objects, Queue
     from reprise.stage.unpack import UnpackStage
 
 _log = logging.getLogger(__name__)
@@ -30,6 +35,8 @@ later, gives it up. SQS's redrive tells no reason; ours does.
 _INITIAL_S: Final = 10.0
 _MAXIMUM_S: Final = 300.0
 _MIN_START_MS: Final = 30_000
+RENEW_RECEIVES: Final = 20
+"""Looks after which a folded object's message is sent afresh; the queue allows fifty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +58,7 @@ class Intake:
     objects: Objects
     queue: Queue
     dead_letters: Queue
+    clock: Clock
     meter: Meter
 
     def run(self, notices: Sequence[Notice], remaining_ms: Callable[[], int]) -> list[str]:
@@ -66,48 +74,73 @@ class Intake:
                 waits_s[notice.message_id] = 0.0
                 continue
             try:
-                self._unpack(notice, remaining_ms)
+                wait_s = self._unpack(notice, remaining_ms)
             except BadRecordError as error:
-                self._keep(notice, error, waits_s)
+                wait_s = self._keep(notice, error)
             except Exception as error:  # noqa: BLE001 - a defect of ours must not lose an object
-                self._again_or_give_up(notice, error, waits_s)
+                wait_s = self._again_or_give_up(notice, error)
+            if wait_s is not None:
+                waits_s[notice.message_id] = wait_s
         self.queue.give_back({handles[name]: wait_s for name, wait_s in waits_s.items()})
         return list(waits_s)
 
-    def _unpack(self, notice: Notice, remaining_ms: Callable[[], int]) -> None:
+    def _unpack(self, notice: Notice, remaining_ms: Callable[[], int]) -> float | None:
+        """Return None if the message has served, else when it is to come again."""
         for ref in read_notification(notice.body):
-            self.stage.run(ref, remaining_ms)
+            wait_s = self.stage.run(ref, remaining_ms)
+            if wait_s is None:
+                continue
+            # The message of a folded object names no other object.
+            if notice.receive_count < RENEW_RECEIVES:
+                return slot_wait_s(wait_s, self.clock().timestamp())
+            self.stage.parker.send(ref, wait_s)
+        return None
 
-    def _keep(self, notice: Notice, error: BadRecordError, waits_s: dict[str, float]) -> None:
+    def _keep(self, notice: Notice, error: BadRecordError) -> float | None:
         """Put a message that is no notification in quarantine."""
         quarantine = Quarantine(f"capture-queue/{notice.message_id}", self.objects, self.meter)
         try:
             quarantine.add(0, error.reason, error.message, notice.body.encode())
             quarantine.flush()
         except StoreError as away:
-            self._again_or_give_up(notice, away, waits_s)
+            return self._again_or_give_up(notice, away)
+        return None
 
-    def _again_or_give_up(
-        self, notice: Notice, error: Exception, waits_s: dict[str, float]
-    ) -> None:
+    def _again_or_give_up(self, notice: Notice, error: Exception) -> float | None:
         _log.error("object was not unpacked", extra={"body": notice.body[:1024]}, exc_info=error)
         self.meter.count(metric.OBJECTS_FAILED)
-        if notice.receive_count >= MAX_RECEIVES and not _is_outage(error):
-            reason = f"{type(error).__name__}: {error}"[:1024]
-            letter = OutMessage(body=notice.body, attributes={"reason": reason})
-            try:
-                self.dead_letters.send([letter])
-            except StoreError:
-                _log.exception("capture queue's dead-letter queue is away")
-            else:
-                return
-        waits_s[notice.message_id] = backoff_s(
-            min(notice.receive_count, MAX_RECEIVES),
+        looks = notice.receive_count
+        wait_s = backoff_s(
+            min(looks, MAX_RECEIVES),
             initial_s=_INITIAL_S,
             maximum_s=_MAXIMUM_S,
             coefficient=2.0,
             draw=1.0,
         )
+        if looks < MAX_RECEIVES or _is_outage(error):
+            return wait_s
+        try:
+            if not self._excuse(notice, wait_s):
+                reason = f"{type(error).__name__}: {error}"[:1024]
+                self.dead_letters.send(
+                    [OutMessage(body=notice.body, attributes={"reason": reason})]
+                )
+        except StoreError:
+            _log.exception("a queue is away: the object comes again")
+            return wait_s
+        return None
+
+    def _excuse(self, notice: Notice, wait_s: float) -> bool:
+        """Send a folded object's message afresh: it was received for its waits, not for its faults."""
+        try:
+            (ref,) = read_notification(notice.body)
+        except (BadRecordError, ValueError):
+            return False
+        if ref.fold is None or ref.fold.faults >= MAX_RECEIVES:
+            return False
+        fold = replace(ref.fold, faults=ref.fold.faults + 1)
+        self.stage.parker.send(replace(ref, fold=fold), wait_s)
+        return True
 
 
 def _is_outage(error: Exception) -> bool:

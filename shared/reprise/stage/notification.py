@@ -11,7 +11,28 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
 
+import msgspec
+
 from reprise.errors import BadRecordError
+from reprise.instant import parse_instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fold:
+    """What is known of an object that waits, folded: its records are all for one target."""
+
+    function: str
+    """Unqualified ARN of the target; says whose gate to ask, and is trusted with nothing else."""
+    records: int
+    """Records that wait in it."""
+    since: str
+    """When they were first left folded, ISO 8601."""
+    source: str
+    """S3 URL of the capture object that they came in."""
+    is_counted: bool = True
+    """Whether the target's gate counts it among its folded objects."""
+    faults: int = 0
+    """Times that it could not be read when its turn had come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +44,18 @@ class ObjectRef:
     version_id: str | None = None
     skip: int = 0
     """Events at its beginning that an earlier run has dealt with."""
+    fold: Fold | None = None
+    """Set once the object has been read and left folded."""
 
     @property
     def url(self) -> str:
         """Return the object's S3 URL."""
         return f"s3://{self.bucket}/{self.key}"
+
+    @property
+    def source(self) -> str:
+        """Return the URL of the capture object that its records came in."""
+        return self.url if self.fold is None else self.fold.source
 
 
 def read_notification(body: str) -> tuple[ObjectRef, ...]:
@@ -51,11 +79,14 @@ def read_notification(body: str) -> tuple[ObjectRef, ...]:
 
 
 def write_continuation(ref: ObjectRef) -> str:
-    """Return a message that resumes an object where this run stopped."""
+    """Return a message that resumes an object where this run stopped, or opens a folded one."""
     s3: dict[str, Any] = {"bucket": {"name": ref.bucket}, "object": {"key": ref.key}}
     if ref.version_id is not None:
         s3["object"]["versionId"] = ref.version_id
-    entry = {"eventName": "ObjectCreated:Continue", "s3": s3, "reprise": {"skip": ref.skip}}
+    ours: dict[str, Any] = {"skip": ref.skip}
+    if ref.fold is not None:
+        ours["fold"] = msgspec.to_builtins(ref.fold)
+    entry = {"eventName": "ObjectCreated:Continue", "s3": s3, "reprise": ours}
     return json.dumps({"Records": [entry]})
 
 
@@ -71,7 +102,8 @@ def _read(entry: Any) -> ObjectRef:  # noqa: ANN401 - JSON's edge
     try:
         s3 = entry["s3"]
         bucket, key = s3["bucket"]["name"], s3["object"]["key"]
-        skip = entry.get("reprise", {}).get("skip")
+        ours = entry.get("reprise", {})
+        skip, fold = ours.get("skip"), ours.get("fold")
     except (KeyError, TypeError, AttributeError) as error:
         raise BadRecordError("unknown_message", f"notification lacks {error}") from error
     if not isinstance(bucket, str) or not isinstance(key, str):
@@ -85,4 +117,14 @@ def _read(entry: Any) -> ObjectRef:  # noqa: ANN401 - JSON's edge
         key=unquote_plus(key) if skip is None else key,
         version_id=str(version_id) if version_id is not None else None,
         skip=skip or 0,
+        fold=_read_fold(fold) if fold is not None else None,
     )
+
+
+def _read_fold(fields: object) -> Fold:
+    try:
+        fold = msgspec.convert(fields, Fold)
+        parse_instant(fold.since)
+    except ValueError as error:
+        raise BadRecordError("unknown_message", f"fold: {error}") from error
+    return fold

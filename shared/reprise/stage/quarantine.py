@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Final, Protocol
 
 from reprise import metric
@@ -35,7 +36,16 @@ class Quarantine:
     writes the same parts.
     """
 
-    __slots__ = ("_lines", "_meter", "_objects", "_size_bytes", "_source", "_start", "count")
+    __slots__ = (
+        "_lines",
+        "_meter",
+        "_objects",
+        "_reasons",
+        "_size_bytes",
+        "_source",
+        "_start",
+        "count",
+    )
 
     def __init__(self, source: str, objects: Keeper, meter: Meter) -> None:
         """Collect for one source: an S3 URL or a message id."""
@@ -43,6 +53,7 @@ class Quarantine:
         self._objects = objects
         self._meter = meter
         self._lines: list[str] = []
+        self._reasons: Counter[str] = Counter()
         self._size_bytes = 0
         self._start = 0
         self.count = 0
@@ -89,6 +100,7 @@ class Quarantine:
         where = {"source": self._source, "position": position}
         line = json.dumps(where | fields | {"data_base64": packed})
         self._lines.append(line)
+        self._reasons[str(fields["reason"])] += 1
         self._size_bytes += len(line)
         self.count += 1
         if self._size_bytes >= _FLUSH_BYTES:
@@ -106,6 +118,8 @@ class Quarantine:
         self._objects.put(
             f"{PREFIX}{name}/{self._start:012d}.jsonl", ("\n".join(self._lines) + "\n").encode()
         )
-        self._meter.count(metric.QUARANTINED, len(self._lines))
+        for reason, count in self._reasons.items():
+            self._meter.count(metric.QUARANTINED, count, reason=reason)
+        self._reasons.clear()
         self._lines.clear()
         self._size_bytes = 0

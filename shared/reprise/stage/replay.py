@@ -1,16 +1,22 @@
-"""Replay a batch of captured calls: gate first, then attempts side by side, then the gate again."""
+"""Replay a batch of captured calls: gate first, then calls side by side in lanes, one a permit."""
 
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import defaultdict, deque
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from reprise import metric
 from reprise.errors import BadRecordError, PolicyError, StoreError
-from reprise.gate.keeper import GateKeeper, tally_of
+from reprise.gate.headroom import most_at_once
+from reprise.gate.lease import lease_ms
+from reprise.gate.visit import Permit, Visit
+from reprise.observe.log_context import about_call
+from reprise.outcome.outcome import OutcomeKind
+from reprise.stage.attempt import AttemptStage, never
 from reprise.stage.message import ReplayMessage, read_message
 from reprise.stage.quarantine import Quarantine
 from reprise.stage.verdict import GiveBack, Verdict
@@ -18,9 +24,18 @@ from reprise.stage.verdict import GiveBack, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from reprise.gate.memory import GateMemory
     from reprise.policy.policy import Policy, PolicyBook
-    from reprise.ports import Clock, Draw, Meter, Objects, PolicySource, Queue
-    from reprise.stage.attempt import AttemptStage
+    from reprise.ports import (
+        Clock,
+        Concurrency,
+        Draw,
+        GateItems,
+        Meter,
+        Objects,
+        PolicySource,
+        Queue,
+    )
 
 _log = logging.getLogger(__name__)
 
@@ -51,8 +66,8 @@ class Worker:
     """Milliseconds until this process is stopped."""
 
 
-Group = list[tuple[Delivery, ReplayMessage]]
-Running = list[tuple[Delivery, "Future[Verdict]"]]
+Entry = tuple[Delivery, ReplayMessage]
+Group = list[Entry]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +75,9 @@ class ReplayStage:
     """Replays batches."""
 
     attempts: AttemptStage
-    gates: GateKeeper
+    gates: GateItems
+    memory: GateMemory
+    concurrency: Concurrency
     policies: PolicySource
     objects: Objects
     queue: Queue
@@ -72,23 +89,31 @@ class ReplayStage:
     def run(self, deliveries: Sequence[Delivery], worker: Worker) -> list[str]:
         """Replay what may be replayed now, and return the ids of the messages that must come again.
 
+        Calls run side by side in lanes, one a permit, and each target's lanes end on their own: its
+        permits go back to its gate whatever the other targets of the batch still do. What gets no
+        permit goes back to the queue before the first call is made.
+
         Never raises for what is in a batch: a message that cannot be dealt with comes again.
         """
         waits_s: dict[str, float] = {}
         groups = self._read(deliveries, waits_s)
         book = self._book()
-        with ThreadPoolExecutor(max_workers=max(1, len(deliveries))) as pool:
-            running: dict[str, Running] = {}
-            for function, group in groups.items():
-                go = self._admit(function, group, book, worker.owner, waits_s)
-                running[function] = [
-                    (delivery, pool.submit(self._attempt, delivery, message, policy, worker))
-                    for delivery, message, policy in go
-                ]
-            for function, started in running.items():
-                self._finish(function, started, worker.owner, waits_s)
         handles = {delivery.message_id: delivery.receipt_handle for delivery in deliveries}
-        self.queue.give_back({handles[name]: wait_s for name, wait_s in waits_s.items()})
+        with ThreadPoolExecutor(max_workers=max(1, len(deliveries))) as pool:
+            lanes = [
+                pool.submit(lane)
+                for function, group in groups.items()
+                for lane in self._lanes(function, group, book, worker, waits_s)
+            ]
+            refused = dict(waits_s)
+            self.queue.give_back({handles[name]: wait_s for name, wait_s in refused.items()})
+            running = set(lanes)
+            while running:
+                # As each ends, and not after the slowest: a retry waits its own time.
+                ended, running = wait(running, return_when=FIRST_COMPLETED)
+                late = {name: wait_s for lane in ended for name, wait_s in lane.result().items()}
+                self.queue.give_back({handles[name]: wait_s for name, wait_s in late.items()})
+                waits_s |= late
         return list(waits_s)
 
     def _read(self, deliveries: Iterable[Delivery], waits_s: dict[str, float]) -> dict[str, Group]:
@@ -119,15 +144,15 @@ class ReplayStage:
             self.meter.count(metric.STORE_FAULTS)
             return None
 
-    def _admit(
+    def _lanes(
         self,
         function: str,
         group: Group,
         book: PolicyBook | None,
-        owner: str,
+        worker: Worker,
         waits_s: dict[str, float],
-    ) -> list[tuple[Delivery, ReplayMessage, Policy]]:
-        """Return which calls of a target may be tried now; note how long the others wait."""
+    ) -> list[Callable[[], dict[str, float]]]:
+        """Return what may be run now for a target; note how long its other calls wait."""
         if book is None:
             self._wait(group, waits_s, STORE_WAIT_S, STORE_WAIT_S)
             return []
@@ -135,23 +160,45 @@ class ReplayStage:
         # What only the ledger is owed asks nothing of the target, and so nothing of the gate.
         owed = [entry for entry in group if entry[1].settlement is not None]
         calls = [entry for entry in group if entry[1].settlement is None]
-        permits = 0
+        lanes: list[Callable[[], dict[str, float]]] = [
+            partial(self._catch_up, entry, policy, worker) for entry in owed
+        ]
         if calls and not policy.enabled:
             self._wait(calls, waits_s, DISABLED_WAIT_S, DISABLED_WAIT_S)
         elif calls:
-            wanted = min(len(calls), policy.max_concurrency or len(calls))
-            try:
-                admission = self.gates.admit(function, wanted=wanted, owner=owner)
-            except StoreError:
-                _log.exception("gate is away: calls wait", extra={"target": function})
-                self.meter.count(metric.STORE_FAULTS)
-                self._wait(calls, waits_s, STORE_WAIT_S, STORE_WAIT_S)
-            else:
-                permits = admission.permits
-                held = calls[permits:]
-                self._wait(held, waits_s, admission.wait_s, max(admission.spread_s, 1.0))
-                self.meter.count(metric.GATE_WAITS, len(held))
-        return [(delivery, message, policy) for delivery, message in owed + calls[:permits]]
+            visit = self._visit(function, policy, worker)
+            entry = visit.enter(len(calls))
+            self.meter.count(metric.STORE_FAULTS, visit.store_faults)
+            first = calls[: len(entry.permits)]
+            room = deque(calls[len(first) : len(first) + entry.room])
+            # One draw for all of them, so that they come back together, as a batch.
+            wait_s = visit.wait_s(self.draw())
+            refused = calls[len(first) + len(room) :]
+            waits_s |= {delivery.message_id: wait_s for delivery, _ in refused}
+            self.meter.count(metric.GATE_WAITS, len(refused), target=function)
+            lane = Lane(stage=self, visit=visit, room=room, policy=policy, worker=worker)
+            lanes += [
+                partial(lane.run, permit, call)
+                for permit, call in zip(entry.permits, first, strict=True)
+            ]
+        return lanes
+
+    def _visit(self, function: str, policy: Policy, worker: Worker) -> Visit:
+        return Visit(
+            gates=self.gates,
+            memory=self.memory,
+            function=function,
+            owner=worker.owner,
+            now_ms=lambda: int(self.clock().timestamp() * 1000),
+            draw=self.draw,
+            lease_ms=lease_ms(worker.remaining_ms()),
+            most=most_at_once(self.concurrency.limit(function), policy),
+        )
+
+    def _catch_up(self, entry: Entry, policy: Policy, worker: Worker) -> dict[str, float]:
+        delivery, message = entry
+        verdict = self.attempt(delivery, message, policy, worker, never)
+        return {delivery.message_id: verdict.wait_s} if isinstance(verdict, GiveBack) else {}
 
     def _wait(
         self, group: Group, waits_s: dict[str, float], wait_s: float, spread_s: float
@@ -159,8 +206,13 @@ class ReplayStage:
         for delivery, _ in group:
             waits_s[delivery.message_id] = wait_s + self.draw() * spread_s
 
-    def _attempt(
-        self, delivery: Delivery, message: ReplayMessage, policy: Policy, worker: Worker
+    def attempt(
+        self,
+        delivery: Delivery,
+        message: ReplayMessage,
+        policy: Policy,
+        worker: Worker,
+        is_outage: Callable[[], bool],
     ) -> Verdict:
         """Make one attempt if there is time for it; whatever goes wrong, the message comes again."""
         remaining_ms = worker.remaining_ms()
@@ -170,7 +222,14 @@ class ReplayStage:
         try:
             # By message, too: one batch may hold two copies of a call, and only one may have it.
             owner = f"{worker.owner}/{delivery.message_id}"
-            return self.attempts.run(message, policy, owner=owner, lease_until_ms=lease_until_ms)
+            with about_call(message.record.id, message.record.target.function):
+                return self.attempts.run(
+                    message,
+                    policy,
+                    owner=owner,
+                    lease_until_ms=lease_until_ms,
+                    is_outage=is_outage,
+                )
         except StoreError:
             _log.exception("store is away", extra={"call_id": message.record.id})
             self.meter.count(metric.STORE_FAULTS)
@@ -179,18 +238,48 @@ class ReplayStage:
             _log.exception("attempt failed", extra={"call_id": message.record.id})
         return GiveBack(wait_s=STORE_WAIT_S + self.draw() * STORE_WAIT_S)
 
-    def _finish(
-        self, function: str, started: Running, owner: str, waits_s: dict[str, float]
-    ) -> None:
-        """Gather a target's verdicts, and tell its gate."""
-        verdicts = [(delivery, future.result()) for delivery, future in started]
-        for delivery, verdict in verdicts:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """Runs calls of one target one after the other, as long as its gate hands the permit on."""
+
+    stage: ReplayStage
+    visit: Visit
+    room: deque[Entry]
+    """Calls that wait for a permit of the batch's own; shared by the lanes of a target."""
+    policy: Policy
+    worker: Worker
+
+    def run(self, permit: Permit, first: Entry) -> dict[str, float]:
+        """Run a call and those that get its permit; return the waits of what must come again."""
+        waits_s: dict[str, float] = {}
+        call: Entry | None = first
+        held: Permit | None = permit
+        while call is not None and held is not None:
+            delivery, message = call
+            verdict = self.stage.attempt(
+                delivery, message, self.policy, self.worker, self.visit.is_outage
+            )
+            call = self._next()
+            before = self.visit.store_faults
+            held = self.visit.leave(held, verdict.meeting, is_wanted=call is not None)
+            self.stage.meter.count(metric.STORE_FAULTS, self.visit.store_faults - before)
             if isinstance(verdict, GiveBack):
-                waits_s[delivery.message_id] = verdict.wait_s
-        if not verdicts:
-            return
+                waits_s[delivery.message_id] = self._wait_s(verdict)
+        # The permit is gone: what waited for it goes back, and with it what no lane will come for.
+        wait_s = self.visit.wait_s(self.stage.draw())
+        while call is not None:
+            waits_s[call[0].message_id] = wait_s
+            call = self._next() if self.visit.is_over() else None
+        return waits_s
+
+    def _next(self) -> Entry | None:
         try:
-            self.gates.settle(function, tally_of(verdict for _, verdict in verdicts), owner=owner)
-        except StoreError:
-            _log.exception("gate could not be told", extra={"target": function})
-            self.meter.count(metric.STORE_FAULTS)
+            return self.room.popleft()
+        except IndexError:
+            return None
+
+    def _wait_s(self, verdict: GiveBack) -> float:
+        if verdict.meeting.kind is not OutcomeKind.THROTTLED:
+            return verdict.wait_s
+        return max(verdict.wait_s, self.visit.wait_s(self.stage.draw()))

@@ -16,8 +16,11 @@ import msgspec
 from reprise import metric
 from reprise.dead_letter import dead_letter
 from reprise.errors import StoreError
+from reprise.events.herald import SILENT, Herald
+from reprise.gate.tally import Meeting
 from reprise.instant import format_instant
 from reprise.ledger.states import LedgerEvent
+from reprise.observe.tally import count_end, count_owed_end
 from reprise.policy.decision import DeadLetter, Decision, Done, RetryLater, WaitForGate
 from reprise.ports import OutMessage
 from reprise.stage.message import ReplayMessage, Settlement, write_message
@@ -25,7 +28,6 @@ from reprise.stage.verdict import Ended, GiveBack, Verdict
 
 if TYPE_CHECKING:
     from reprise.ledger.row import Row
-    from reprise.outcome.outcome import OutcomeKind
     from reprise.ports import Clock, Ledger, Meter, Objects, Queue, Reply
 
 _log = logging.getLogger(__name__)
@@ -35,7 +37,8 @@ INLINE_RESULT_BYTES: Final = 2048
 STORE_WAIT_S: Final = 30
 """Wait before a call is looked at again whose store was away."""
 GATE_FLOOR_S: Final = 1.0
-"""Shortest wait of a throttled call whose gate is not known yet."""
+"""Shortest wait of a throttled call; its gate may know a longer one."""
+NOT_ASKED: Final = Meeting()
 
 
 class _Told(Enum):
@@ -56,9 +59,16 @@ class Settler:
     dead_letters: Queue
     clock: Clock
     meter: Meter
+    herald: Herald = SILENT
 
     def carry_out(
-        self, decision: Decision, message: ReplayMessage, row: Row, owner: str, reply: Reply | None
+        self,
+        decision: Decision,
+        message: ReplayMessage,
+        row: Row,
+        owner: str,
+        reply: Reply | None,
+        meeting: Meeting,
     ) -> Verdict:
         """Carry out what was decided for a call that `owner` holds.
 
@@ -68,34 +78,38 @@ class Settler:
             row: Its row, this attempt counted.
             owner: Who holds the lease.
             reply: The target's answer; None if it was not asked.
+            meeting: The same for its gate.
 
         Raises:
             StoreError: If neither the ledger nor the queue takes the attempt's end. The lease then
                 runs out, and the policy for unknown outcomes decides.
         """
-        kind = reply.outcome.kind if reply is not None else None
         changes = self._changes(row)
         match decision:
             case Done():
                 changes |= self._keep_result(message, reply)
                 told = self._tell(message, owner, LedgerEvent.SUCCEED, changes)
-                self.meter.count(metric.SUCCEEDED)
-                return _after_telling(told, Ended(kind=kind))
+                if told is _Told.YES:
+                    count_end(self.meter, row, LedgerEvent.SUCCEED, self.clock())
+                    self.herald.succeeded(message.record, row, self.clock())
+                return _after_telling(told, Ended(meeting=replace(meeting, has_ended=True)))
             case RetryLater(after_s=after_s):
-                self.meter.count(metric.RETRIED)
-                verdict = GiveBack(wait_s=after_s, kind=kind)
+                self.meter.count(metric.RETRIED, target=row.target)
+                verdict = GiveBack(wait_s=after_s, meeting=meeting)
             case WaitForGate(floor_s=floor_s):
-                self.meter.count(metric.WASTED_REPLAYS)
+                self.meter.count(metric.WASTED_REPLAYS, target=row.target)
                 wait_s = max(GATE_FLOOR_S, floor_s)
-                verdict = GiveBack(wait_s=wait_s, kind=kind, retry_after_s=floor_s)
+                meeting = replace(meeting, retry_after_s=floor_s)
+                verdict = GiveBack(wait_s=wait_s, meeting=meeting)
             case DeadLetter(reason=reason, message=why):
                 changes |= {"reason": reason.value, "message": why}
                 row = replace(row, reason=reason.value, message=why)
+                meeting = replace(meeting, has_ended=True)
                 told = self._tell(message, owner, LedgerEvent.DEAD_LETTER, changes)
                 if told is not _Told.YES:
-                    return _after_telling(told, Ended(kind=kind))
-                self.meter.count(metric.DEAD_LETTERED)
-                return self.send_letter(message, row, kind, reply.payload if reply else b"")
+                    return _after_telling(told, Ended(meeting=meeting))
+                count_end(self.meter, row, LedgerEvent.DEAD_LETTER, self.clock())
+                return self.send_letter(message, row, meeting, reply.payload if reply else b"")
             case _:
                 assert_never(decision)
         return _after_telling(self._tell(message, owner, LedgerEvent.WAIT, changes), verdict)
@@ -112,6 +126,8 @@ class Settler:
         ours = self.ledger.settle(
             message.record.id, owner=owed.owner, event=owed.event, changes=owed.changes
         )
+        if ours:
+            count_owed_end(self.meter, message.record, owed.event, owed.changes.get("reason"))
         if not ours or owed.event is not LedgerEvent.SUCCEED:
             self._queue(msgspec.structs.replace(message, settlement=None))
         return Ended()
@@ -120,7 +136,7 @@ class Settler:
         self,
         message: ReplayMessage,
         row: Row,
-        kind: OutcomeKind | None = None,
+        meeting: Meeting = NOT_ASKED,
         response: bytes = b"",
     ) -> Verdict:
         """Send the dead letter of a call whose row says that it was given up."""
@@ -131,14 +147,17 @@ class Settler:
             self.ledger.mark_letter_sent(row.id)
         except StoreError:
             _log.exception("dead letter could not be sent now", extra=about(message))
-            return GiveBack(wait_s=STORE_WAIT_S, kind=kind)
+            return GiveBack(wait_s=STORE_WAIT_S, meeting=meeting)
+        self.herald.dead_lettered(message.record, row, self.clock())
         _log.warning("call was given up", extra=about(message) | {"reason": row.reason})
-        return Ended(kind=kind)
+        return Ended(meeting=meeting)
 
     def _changes(self, row: Row) -> dict[str, Any]:
         return {
             "attempts": row.attempts,
             "refusals": row.refusals,
+            "first_refused_at": row.first_refused_at,
+            "last_refused_at": row.last_refused_at,
             "history": msgspec.to_builtins(row.history),
             "updated_at": format_instant(self.clock()),
         }
@@ -194,9 +213,9 @@ def _after_telling(told: _Told, verdict: Verdict) -> Verdict:
         case _Told.YES:
             return verdict
         case _Told.OWED:
-            return Ended(kind=verdict.kind)
+            return Ended(meeting=verdict.meeting)
         case _Told.LEASE_LOST:
-            return GiveBack(wait_s=STORE_WAIT_S, kind=verdict.kind)
+            return GiveBack(wait_s=STORE_WAIT_S, meeting=verdict.meeting)
         case _:
             assert_never(told)
 

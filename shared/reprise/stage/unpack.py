@@ -1,37 +1,45 @@
-"""Unpack capture objects: read, authenticate, enter in the ledger, send one message per call."""
+"""Unpack capture objects: expand what targets can take now, and leave the rest folded in S3.
+
+An object is read once to learn whose records it holds. What a target can take soon is entered in the
+ledger and sent, one message a call. The rest waits as it is, one message an object: the capture object
+itself if all of it is for one target, else a parked object per target. A folded object is not read
+again before its target's gate asks for it.
+"""
 
 from __future__ import annotations
 
-import logging
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from reprise import metric
-from reprise.errors import BadRecordError
-from reprise.instant import format_instant
-from reprise.ledger.row import Row
-from reprise.ledger.states import TERMINAL, State
+from reprise.backlog.overdue import is_overdue, overdue_expansion
+from reprise.backlog.part import Entry, Sorter
+from reprise.backlog.rule import Expand, Leave
+from reprise.gate.image import GateImage
+from reprise.instant import parse_instant
 from reprise.ports import OutMessage
-from reprise.reader import Control, Damage, Event, Foreign, Item, read_events
-from reprise.record.line import Trusted, read_line
-from reprise.record.record import EVENT_NAME, Record
-from reprise.stage.message import ReplayMessage, write_message
-from reprise.stage.notification import ObjectRef, write_continuation
+from reprise.stage.enter import CHUNK, new_row
+from reprise.stage.notification import write_continuation
 from reprise.stage.quarantine import Quarantine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from reprise.ports import Clock, KeySource, Ledger, Meter, Objects, Queue
+    from reprise.backlog.keeper import BacklogKeeper
+    from reprise.backlog.part import Part
+    from reprise.ports import Clock, Meter, Objects, Queue
+    from reprise.stage.accept import AcceptStage
+    from reprise.stage.enter import EnterStage
+    from reprise.stage.notification import Fold, ObjectRef
+    from reprise.stage.park import ParkStage
 
-_log = logging.getLogger(__name__)
+__all__ = ["UnpackStage", "new_row"]
 
-CHUNK: Final = 100
-"""Calls entered and sent together; bounds memory and what a crash makes us repeat."""
-LEDGER_THREADS: Final = 16
-_RESERVE_MS: Final = 20_000
+FIRST_OFFER: Final = 25
+"""Calls offered to a gate that never saw any: most likely an outage has just begun, and what is expanded
+must be looked at one by one until it ends. What is left of the object follows seconds later."""
+RESERVE_MS: Final = 20_000
 """Time kept to finish a chunk and hand the rest over."""
 
 
@@ -39,147 +47,158 @@ _RESERVE_MS: Final = 20_000
 class UnpackStage:
     """Unpacks capture objects."""
 
+    reader: AcceptStage
+    enterer: EnterStage
+    parker: ParkStage
+    backlog: BacklogKeeper
     objects: Objects
-    keys: KeySource
-    ledger: Ledger
-    replay_queue: Queue
     capture_queue: Queue
     clock: Clock
     meter: Meter
-    targets: tuple[str, ...]
-    log_groups: frozenset[str]
-    account_id: str
     retention_days: int
 
-    def run(self, ref: ObjectRef, remaining_ms: Callable[[], int]) -> None:
-        """Unpack one object, or as much of it as time allows; a continuation carries the rest.
+    def run(self, ref: ObjectRef, remaining_ms: Callable[[], int]) -> float | None:
+        """Unpack one object, or as much of it as time and its targets allow.
 
-        Reading an object again is harmless: calls are told apart by their ids.
+        Reading an object again is harmless: calls are told apart by their ids, and parked objects by
+        what they hold.
+
+        Returns:
+            None if the object's message has served; for a folded object that is to stay so, the
+            seconds until it is to be looked at again.
 
         Raises:
             ObjectMissingError, ObjectDeniedError, StoreError: If it must be tried again.
             SettingsError: If the MAC secret is malformed.
         """
-        trusted = Trusted(keys=self.keys.keys(), targets=self.targets)
-        quarantine = Quarantine(ref.url, self.objects, self.meter)
-        chunk: list[tuple[int, Record]] = []
-        stream = self.objects.stream(ref.bucket, ref.key, ref.version_id)
-        for position, item in self._items(stream, ref.skip):
-            record = self._accept(position, item, trusted, quarantine)
-            if record is not None:
-                chunk.append((position, record))
-            if len(chunk) >= CHUNK:
-                self._enter_and_send(chunk, ref, quarantine)
-                chunk.clear()
-                if remaining_ms() < _RESERVE_MS:
-                    quarantine.flush()
-                    rest = write_continuation(replace(ref, skip=position + 1))
-                    self.capture_queue.send([OutMessage(body=rest)])
-                    return
-        self._enter_and_send(chunk, ref, quarantine)
-        quarantine.flush()
-
-    @staticmethod
-    def _items(stream: Iterator[bytes], skip: int) -> Iterator[tuple[int, Item]]:
-        for position, item in enumerate(read_events(stream)):
-            if position >= skip:
-                yield position, item
-
-    def _accept(
-        self, position: int, item: Item, trusted: Trusted, quarantine: Quarantine
-    ) -> Record | None:
-        """Return the record of an item that may be replayed; put what may not be in quarantine."""
-        match item:
-            case Control():
-                self.meter.count(metric.CONTROL_MESSAGES)
-            case Foreign(text=text) if EVENT_NAME in text:
-                why = "a capture line without its envelope: turn off Firehose's message extraction"
-                quarantine.add(position, "no_envelope", why, text.encode("utf-8", "surrogatepass"))
-            case Foreign():
-                self.meter.count(metric.FOREIGN_LINES)
-            case Damage():
-                quarantine.add_damage(position, item)
-            case Event(message=message):
-                try:
-                    self._check_origin(item)
-                    record = read_line(message, trusted)
-                except BadRecordError as error:
-                    data = message.encode("utf-8", "surrogatepass")
-                    quarantine.add(position, error.reason, error.message, data)
-                    return None
-                if record is None:
-                    self.meter.count(metric.FOREIGN_LINES)
-                return record
+        if ref.fold is not None:
+            return self._look(ref, ref.fold, remaining_ms)
+        self._sort(ref, remaining_ms)
         return None
 
-    def _check_origin(self, event: Event) -> None:
-        """Accept events of our account's capture log groups only.
+    # --- An object that was not read before ---
 
-        Raises:
-            BadRecordError: `account_not_allowed` or `log_group_not_allowed`.
-        """
-        if event.owner != self.account_id:
-            raise BadRecordError("account_not_allowed", f"owner is {event.owner!r}")
-        if event.log_group not in self.log_groups:
-            raise BadRecordError(
-                "log_group_not_allowed",
-                f"{event.log_group!r} is no log group of this stack: see ExtraLogGroups",
-            )
+    def _sort(self, ref: ObjectRef, remaining_ms: Callable[[], int]) -> None:
+        """Read an object for the first time, and settle what its records do next, part by part."""
+        quarantine = Quarantine(ref.url, self.objects, self.meter)
+        sorter = Sorter()
+        with closing(self.reader.read(ref, quarantine)) as items:
+            for position, entry in items:
+                if entry is not None and not entry.is_foldable:
+                    self.enterer.enter([entry], ref.source, quarantine)
+                elif entry is not None:
+                    for part in sorter.add(entry):
+                        self._settle(part, ref, quarantine, remaining_ms)
+                if (position + 1) % CHUNK == 0 and remaining_ms() < RESERVE_MS:
+                    self._hand_over(sorter, ref, quarantine, position + 1)
+                    return
+        # What is in quarantine already must not be met again, as it would be in the object itself.
+        is_clean = not ref.skip and not sorter.closed and not quarantine.count
+        parts = sorter.rest()
+        for part in parts:
+            is_whole = is_clean and len(parts) == 1
+            self._settle(part, ref, quarantine, remaining_ms, is_whole=is_whole)
+        quarantine.flush()
 
-    def _enter_and_send(
-        self, chunk: list[tuple[int, Record]], ref: ObjectRef, quarantine: Quarantine
+    def _hand_over(
+        self, sorter: Sorter, ref: ObjectRef, quarantine: Quarantine, position: int
     ) -> None:
-        """Enter calls in the ledger, then send those that have not ended.
+        """Park what was read, which takes little time, and leave the rest to a continuation."""
+        for part in sorter.rest():
+            self.parker.park(part, ref, delay_s=0.0, is_counted=False)
+        quarantine.flush()
+        rest = write_continuation(replace(ref, skip=position))
+        self.capture_queue.send([OutMessage(body=rest)])
 
-        In this order a crash can repeat a message, which the ledger makes harmless; the other way
-        round a message could arrive before its row.
+    def _settle(
+        self,
+        part: Part,
+        ref: ObjectRef,
+        quarantine: Quarantine,
+        remaining_ms: Callable[[], int],
+        *,
+        is_whole: bool = False,
+    ) -> None:
+        """Expand as much of a part as its target can take, and fold the rest.
+
+        `is_whole` says that the object holds no other records, and so may wait as it is.
         """
-        if not chunk:
+        offered = len(part.entries)
+        if self.backlog.gates.read(part.function) == GateImage():
+            offered = min(offered, FIRST_OFFER)
+        decision = self.backlog.decide(part.function, records=offered, is_folded=False)
+        expanded: int = 0
+        delay_s: float | None
+        if isinstance(decision, Leave):
+            delay_s = decision.delay_s
+        else:
+            expanded, delay_s = self._expand(part, ref, quarantine, decision, remaining_ms)
+        rest = part.after(expanded)
+        if not rest.entries:
             return
-        with ThreadPoolExecutor(max_workers=min(LEDGER_THREADS, len(chunk))) as pool:
-            found = list(
-                pool.map(lambda entry: self.ledger.record(self._row(entry[1], ref)), chunk)
+        is_counted = delay_s is not None and offered == len(part.entries)
+        fold = self.parker.fold if is_whole else self.parker.park
+        fold(rest, ref, delay_s=delay_s or 0.0, is_counted=is_counted)
+
+    def _expand(
+        self,
+        part: Part,
+        ref: ObjectRef,
+        quarantine: Quarantine,
+        decision: Expand,
+        remaining_ms: Callable[[], int],
+    ) -> tuple[int, float | None]:
+        """Return how many records were expanded, and the delay of the rest; None if time ran out."""
+        for start in range(0, decision.records, CHUNK):
+            if start and remaining_ms() < RESERVE_MS:
+                return start, None
+            chunk = part.entries[start : min(start + CHUNK, decision.records)]
+            self.enterer.enter(chunk, ref.source, quarantine, spread_s=decision.spread_s)
+        return decision.records, decision.rest_delay_s
+
+    # --- A folded object ---
+
+    def _look(self, ref: ObjectRef, fold: Fold, remaining_ms: Callable[[], int]) -> float | None:
+        """Expand as much of a folded object as its target asks for."""
+        decision = self._decide(fold)
+        if isinstance(decision, Leave):
+            self.meter.count(metric.FOLDED_LOOKS)
+            if fold.is_counted:
+                return decision.delay_s
+            # The gate counts it now, and must not do so at every look.
+            self.parker.send(replace(ref, fold=replace(fold, is_counted=True)), decision.delay_s)
+            return None
+        quarantine = Quarantine(ref.url, self.objects, self.meter)
+        chunk: list[Entry] = []
+        expanded = 0
+        with closing(self.reader.read(ref, quarantine)) as items:
+            for position, entry in items:
+                if entry is not None:
+                    chunk.append(entry)
+                is_last = expanded + len(chunk) == decision.records
+                if len(chunk) < CHUNK and not is_last:
+                    continue
+                self.enterer.enter(chunk, fold.source, quarantine, spread_s=decision.spread_s)
+                expanded += len(chunk)
+                chunk.clear()
+                if (is_last and expanded < fold.records) or remaining_ms() < RESERVE_MS:
+                    quarantine.flush()
+                    left = replace(
+                        fold, records=max(1, fold.records - expanded), is_counted=is_last
+                    )
+                    rest = replace(ref, skip=position + 1, fold=left)
+                    self.parker.send(rest, delay_s=decision.rest_delay_s if is_last else 0.0)
+                    return None
+        self.enterer.enter(chunk, fold.source, quarantine, spread_s=decision.spread_s)
+        quarantine.flush()
+        return None
+
+    def _decide(self, fold: Fold) -> Expand | Leave:
+        since = parse_instant(fold.since)
+        if not is_overdue(since, now=self.clock(), retention_days=self.retention_days):
+            return self.backlog.decide(
+                fold.function, records=fold.records, is_folded=fold.is_counted
             )
-        messages: list[OutMessage] = []
-        for (position, record), existing in zip(chunk, found, strict=True):
-            if existing is not None and _is_other_call(existing, record):
-                quarantine.add(
-                    position,
-                    "id_conflict",
-                    f"id {record.id!r} already names another payload or target",
-                    write_message(ReplayMessage(record=record, object=ref.url)).encode(),
-                )
-            elif existing is not None and existing.state in TERMINAL:
-                self.meter.count(metric.DUPLICATES_SUPPRESSED)
-            else:
-                body = write_message(ReplayMessage(record=record, object=ref.url))
-                messages.append(OutMessage(body=body, group=record.target.name))
-        if messages:
-            self.replay_queue.send(messages)
-            self.meter.count(metric.UNPACKED, len(messages))
-        _log.info(
-            "unpacked calls", extra={"object": ref.url, "read": len(chunk), "sent": len(messages)}
-        )
-
-    def _row(self, record: Record, ref: ObjectRef) -> Row:
-        return new_row(record, ref.url, self.clock, self.retention_days)
-
-
-def new_row(record: Record, url: str | None, clock: Clock, retention_days: int) -> Row:
-    """Return the ledger's first row of a captured call."""
-    now = clock()
-    return Row(
-        id=record.id,
-        state=State.CAPTURED,
-        target=record.target.function,
-        sha256=record.payload.sha256,
-        captured_at=record.captured_at,
-        opened_at=record.captured_at,
-        updated_at=format_instant(now),
-        capture_object=url,
-        expires_at_s=int((now + timedelta(days=retention_days)).timestamp()),
-    )
-
-
-def _is_other_call(existing: Row, record: Record) -> bool:
-    return existing.sha256 != record.payload.sha256 or existing.target != record.target.function
+        expansion = overdue_expansion(fold.records)
+        self.backlog.gates.update(fold.function, expansion.change)
+        return expansion

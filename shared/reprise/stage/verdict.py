@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
-if TYPE_CHECKING:
-    from reprise.outcome.outcome import OutcomeKind
+from reprise.gate.tally import Meeting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """The message may be deleted."""
 
-    kind: OutcomeKind | None = None
-    """How the target answered; None if it was not asked."""
+    meeting: Meeting = field(default_factory=Meeting)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +19,7 @@ class GiveBack:
     """The message must come again after a wait."""
 
     wait_s: float
-    kind: OutcomeKind | None = None
-    """How the target answered; None if it was not asked."""
-    retry_after_s: float = 0.0
-    """The server's own word on when to come again."""
+    meeting: Meeting = field(default_factory=Meeting)
 
 
 Verdict = Ended | GiveBack

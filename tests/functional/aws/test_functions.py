@@ -224,3 +224,26 @@ def test_trace_and_lineage_are_passed_on(env: pytest.MonkeyPatch) -> None:
     env.setenv("_X_AMZN_TRACE_ID", trace)
     with _invoked(env, Answer()) as (_, server):
         assert server.requests[0].headers["x-amzn-trace-id"] == trace
+
+
+CALLER = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+OWN = "Root=1-aaaaaaaa-bbbbbbbbbbbbbbbbbbbbbbbb;Sampled=0;Lineage=1:bbbb:2"
+
+
+@pytest.mark.parametrize(
+    ("trace", "sent"),
+    [
+        pytest.param(CALLER, f"{CALLER};Lineage=1:bbbb:2", id="callers-trace"),
+        pytest.param(None, OWN, id="own-trace-of-the-sdks"),
+    ],
+)
+def test_an_invocation_carries_one_trace_header(
+    env: pytest.MonkeyPatch, trace: str | None, sent: str
+) -> None:
+    env.setenv("AWS_LAMBDA_FUNCTION_NAME", "reprise-replayer")
+    env.setenv("_X_AMZN_TRACE_ID", OWN)
+    with ScriptedServer(Answer()) as server:
+        reply = _functions(env, server.url).invoke(TARGET, b"{}", None, trace)
+    (request,) = server.requests
+    assert request.headers["x-amzn-trace-id"] == sent
+    assert reply.took_ms > 0

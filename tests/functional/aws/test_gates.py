@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from reprise.aws.gate_table import FRESH_S, GateTable
 from reprise.errors import StoreError
-from reprise.gate.state import GateState, Mode
-from reprise.testing import InMemoryGates
+from reprise.gate.image import Change, Condition, GateImage, Mode
+from reprise.testing import InMemoryGateItems
 from strategies import ORDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from botocore.model import OperationModel
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from reprise.ports import GateStore
+    from reprise.ports import GateItems
 
-HOLDING = GateState(mode=Mode.HOLDING, holding_since_ms=5, probe_at_ms=7)
-OTHERS = GateState(mode=Mode.PROBING, holding_since_ms=5, probe_at_ms=9, probe_owner="b")
+HOLD = Change(
+    put={"mode": Mode.HOLDING, "probe_at_ms": 7, "window": 1.25},
+    add={"turn": 1},
+    when=(Condition(name="turn", relation="=", value=0),),
+)
+TAKE = Change(
+    add={"in_flight": 4, "window": 0.5},
+    when=(Condition(name="in_flight", relation="<=", value=4),),
+)
 
 
 class Monotonic:
@@ -36,101 +41,82 @@ class Monotonic:
 
 
 @pytest.fixture(params=["double", "table"])
-def open_gates(request: pytest.FixtureRequest) -> Callable[[], GateStore]:
+def open_gates(request: pytest.FixtureRequest) -> Callable[[], GateItems]:
     """Return what opens the same gates as another process would."""
     if request.param == "double":
-        gates = InMemoryGates()
+        gates = InMemoryGateItems()
         return lambda: gates
     dynamodb: DynamoDBClient = request.getfixturevalue("dynamodb")
     table: str = request.getfixturevalue("table")
     return lambda: GateTable(dynamodb, table)
 
 
-def test_a_new_gate_flows(open_gates: Callable[[], GateStore]) -> None:
-    assert open_gates().read(ORDERS) == GateState()
+def test_a_new_gate_flows(open_gates: Callable[[], GateItems]) -> None:
+    assert open_gates().read(ORDERS) == GateImage()
 
 
-def test_a_state_is_written_with_the_next_version(open_gates: Callable[[], GateStore]) -> None:
-    gates = open_gates()
-    assert gates.write(ORDERS, HOLDING) is None
-    assert gates.read(ORDERS) == replace(HOLDING, version=1)
-    assert open_gates().read(ORDERS) == replace(HOLDING, version=1)
-    assert open_gates().read(f"{ORDERS}2") == GateState()
+def test_a_change_starts_from_the_defaults_of_a_new_gate(
+    open_gates: Callable[[], GateItems],
+) -> None:
+    updated = open_gates().update(ORDERS, TAKE)
+    assert (updated.applied, updated.image) == (True, GateImage(in_flight=4, window=2.5))
+    assert open_gates().read(ORDERS) == updated.image
+    assert open_gates().read(f"{ORDERS}2") == GateImage()
 
 
-def test_who_comes_second_learns_what_is_there(open_gates: Callable[[], GateStore]) -> None:
+def test_additions_of_several_add_up_until_a_condition_ends_them(
+    open_gates: Callable[[], GateItems],
+) -> None:
+    results = [open_gates().update(ORDERS, TAKE) for _ in range(3)]
+    assert [updated.applied for updated in results] == [True, True, False]
+    assert results[2].image == GateImage(in_flight=8, window=3.0)
+
+
+def test_who_comes_second_learns_what_is_there(open_gates: Callable[[], GateItems]) -> None:
     first, second = open_gates(), open_gates()
-    assert second.read(ORDERS) == GateState()
-    first.write(ORDERS, HOLDING)
-    there = second.write(ORDERS, OTHERS)
-    assert there == replace(HOLDING, version=1)
-    assert second.read(ORDERS) == there
-    assert second.write(ORDERS, replace(OTHERS, version=1)) is None
-    assert open_gates().read(ORDERS) == replace(OTHERS, version=2)
+    assert second.read(ORDERS) == GateImage()
+    assert first.update(ORDERS, HOLD).applied
+    updated = second.update(ORDERS, HOLD)
+    held = GateImage(mode=Mode.HOLDING, probe_at_ms=7, window=1.25, turn=1)
+    assert (updated.applied, updated.image) == (False, held)
+    assert second.read(ORDERS) == held
 
 
-def test_a_write_that_is_repeated_is_still_ours(open_gates: Callable[[], GateStore]) -> None:
-    """The SDK repeats a write whose answer was lost: a probe taken for somebody else's would hold
-    the target for a whole lease."""
-    gates = open_gates()
-    assert gates.write(ORDERS, OTHERS) is None
-    assert gates.write(ORDERS, OTHERS) is None
-    assert open_gates().read(ORDERS) == replace(OTHERS, version=1)
-
-
-def test_a_gate_whose_item_is_gone_is_written_anew(open_gates: Callable[[], GateStore]) -> None:
-    gates = open_gates()
-    assert gates.write(ORDERS, replace(HOLDING, version=7)) is None
-    assert open_gates().read(ORDERS) == replace(HOLDING, version=8)
-
-
-def test_a_gate_is_believed_for_half_a_second(dynamodb: DynamoDBClient, table: str) -> None:
+def test_a_gate_is_believed_for_a_moment(dynamodb: DynamoDBClient, table: str) -> None:
     monotonic = Monotonic()
     gates = GateTable(dynamodb, table, monotonic)
-    assert gates.read(ORDERS) == GateState()
-    GateTable(dynamodb, table).write(ORDERS, HOLDING)
+    assert gates.read(ORDERS) == GateImage()
+    GateTable(dynamodb, table).update(ORDERS, HOLD)
     monotonic.now_s = FRESH_S - 0.01
-    assert gates.read(ORDERS) == GateState()
+    assert gates.read(ORDERS) == GateImage()
     monotonic.now_s = FRESH_S
-    assert gates.read(ORDERS) == replace(HOLDING, version=1)
+    assert gates.read(ORDERS).mode == Mode.HOLDING
 
 
-def test_a_healthy_target_costs_no_write_and_few_reads(
-    dynamodb: DynamoDBClient, table: str
-) -> None:
-    operations: list[str] = []
-
-    def note(model: OperationModel, **_: object) -> None:
-        operations.append(model.name)
-
-    gates = GateTable(dynamodb, table, Monotonic())
-    dynamodb.meta.events.register("before-call.dynamodb", note)
-    try:
-        for _ in range(20):
-            gates.read(ORDERS)
-    finally:
-        dynamodb.meta.events.unregister("before-call.dynamodb", note)
-    assert operations == ["GetItem"]
+def test_attributes_of_a_later_version_are_ignored(dynamodb: DynamoDBClient, table: str) -> None:
+    item = {"id": {"S": f"gate#{ORDERS}"}, "weather": {"S": "fine"}, "window": {"N": "7"}}
+    dynamodb.put_item(TableName=table, Item=item)
+    assert GateTable(dynamodb, table).read(ORDERS) == GateImage(window=7.0)
 
 
 def test_a_service_that_refuses_is_a_store_error(dynamodb: DynamoDBClient) -> None:
     gates = GateTable(dynamodb, "no-such-table")
     operations: list[Callable[[], object]] = [
         lambda: gates.read(ORDERS),
-        lambda: gates.write(ORDERS, HOLDING),
+        lambda: gates.update(ORDERS, HOLD),
     ]
     for operation in operations:
         with pytest.raises(StoreError, match="ResourceNotFoundException"):
             operation()
 
 
-@pytest.mark.parametrize("operation", ["read", "write"])
+@pytest.mark.parametrize("operation", ["read", "update"])
 def test_the_double_fails_when_it_is_told_to(operation: str) -> None:
-    gates = InMemoryGates()
+    gates = InMemoryGateItems()
     gates.faults.fail(operation)
     calls: dict[str, Callable[[], object]] = {
         "read": lambda: gates.read(ORDERS),
-        "write": lambda: gates.write(ORDERS, HOLDING),
+        "update": lambda: gates.update(ORDERS, HOLD),
     }
     with pytest.raises(StoreError):
         calls[operation]()

@@ -10,10 +10,10 @@ from botocore.exceptions import ReadTimeoutError
 from reprise.aws.gate_table import GateTable
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.session import Clients
-from reprise.gate.keeper import GateKeeper
-from reprise.gate.state import GateState, Mode
+from reprise.gate.image import Change, Mode
+from reprise.gate.memory import GateMemory
+from reprise.gate.visit import Visit
 from reprise.ledger.states import LedgerEvent, State
-from reprise.testing import FakeClock
 from strategies import NOW, NOW_MS, ORDERS, make_row
 
 if TYPE_CHECKING:
@@ -109,10 +109,18 @@ def test_a_redrive_whose_answer_is_lost_is_done(lost: LostAnswers, table: str) -
 
 
 def test_a_probe_whose_answer_is_lost_goes(lost: LostAnswers, table: str) -> None:
+    """A probe taken for somebody else's would hold the target for a whole lease."""
     gates = GateTable(lost.client, table)
-    holding = GateState(mode=Mode.HOLDING, holding_since_ms=NOW_MS, probe_at_ms=NOW_MS)
-    gates.write(ORDERS, holding)
-    keeper = GateKeeper(store=gates, clock=FakeClock(), probe_lease_s=320)
+    gates.update(ORDERS, Change(put={"mode": Mode.HOLDING, "probe_at_ms": NOW_MS}))
+    visit = Visit(
+        gates=gates,
+        memory=GateMemory(),
+        function=ORDERS,
+        owner="a",
+        now_ms=lambda: NOW_MS,
+        draw=lambda: 0.5,
+        lease_ms=90_000,
+    )
     lost.lose()
-    admission = keeper.admit(ORDERS, wanted=5, owner="a")
-    assert (admission.permits, admission.is_probe) == (1, True)
+    entry = visit.enter(5)
+    assert (len(entry.permits), entry.is_probe) == (1, True)

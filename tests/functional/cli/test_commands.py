@@ -207,6 +207,13 @@ def test_an_error_is_one_line_that_names_the_field(
 
 
 def test_every_command_explains_itself() -> None:
-    for command in ("invoke", "status", "dlq list", "dlq show", "dlq redrive", "chaos", "demo"):
+    commands = ("invoke", "status", "dlq list", "dlq show", "dlq redrive", "chaos", "demo")
+    for command in (*commands, "top", "dashboard"):
         assert run(*command.split(), "--help").exit_code == 0
     assert run("--version").stdout.startswith("reprise ")
+
+
+def test_live_traffic_needs_a_concurrency_to_share() -> None:
+    result = run("chaos", "--live", "5")
+    assert result.exit_code == 2
+    assert "--restore-concurrency" in result.stderr

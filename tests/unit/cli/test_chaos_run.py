@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from botocore.exceptions import ReadTimeoutError
 from reprise.testing import START_AT, FakeClock
 from reprise_cli.calling import InvokerAnswer
 from reprise_cli.chaos.call import Receipt, Standing, plan_calls
+from reprise_cli.chaos.live import LiveCall, LiveEnd
 from reprise_cli.chaos.load import Load, Script
 from reprise_cli.chaos.run import ChaosTest, Plan
 from reprise_cli.chaos.view import View
@@ -35,6 +36,14 @@ class Pipeline:
     is_held: bool = False
     asked: list[Mapping[str, Any]] = field(default_factory=list)
     looks: int = 0
+
+    bounds: int = 0
+    ends_after_s: float = 3.0
+
+    @contextmanager
+    def bounded(self) -> Iterator[None]:
+        self.bounds += 1
+        yield
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -60,7 +69,7 @@ class Pipeline:
             call_id: Standing(
                 is_succeeded=not self._is_poison(call_id) and not self._is_lost(call_id),
                 is_dead_lettered=self._is_poison(call_id),
-                updated_at=START_AT + timedelta(seconds=3),
+                updated_at=START_AT + timedelta(seconds=self.ends_after_s),
             )
             for call_id in call_ids
         }
@@ -147,3 +156,45 @@ def test_the_target_is_let_go_when_the_test_is_interrupted() -> None:
     with pytest.raises(KeyboardInterrupt):
         test.run()
     assert not pipeline.is_held
+
+
+@dataclass
+class Traffic:
+    """Live traffic: a call is throttled once in two while replays run, and never without them."""
+
+    pipeline: Pipeline
+    clock: FakeClock
+    phases: int = 0
+
+    @contextmanager
+    def flowing(self) -> Iterator[list[LiveCall]]:
+        assert not self.pipeline.is_held
+        assert self.pipeline.bounds
+        self.phases += 1
+        calls: list[LiveCall] = []
+        yield calls
+        if self.phases == 1:
+            # The first half of it is warming up.
+            self.clock.advance(10)
+        # From the restore to far beyond the last success, which is 3 s after it.
+        calls += [
+            LiveCall(
+                started_at=START_AT + timedelta(seconds=second + 10 * (self.phases == 2)),
+                end=LiveEnd.THROTTLED if self.phases == 2 and second % 2 else LiveEnd.ANSWERED,
+            )
+            for second in range(10)
+        ]
+
+
+def test_live_traffic_is_compared_without_replay_and_while_replays_succeed() -> None:
+    pipeline, text = Pipeline(ends_after_s=13.0), io.StringIO()
+    test = make_test(pipeline, text)
+    test = replace(test, clock=(clock := FakeClock()), live=Traffic(pipeline, clock))
+    proof = test.run()
+    assert proof.holds
+    assert proof.document()["live"] == {
+        "without_replay": {"calls": 5, "throttled": 0, "failed": 0, "throttled_percent": 0.0},
+        "with_replay": {"calls": 4, "throttled": 2, "failed": 0, "throttled_percent": 50.0},
+        "extra_throttled_percent": 50.0,
+    }
+    assert "live" not in make_test(Pipeline(), io.StringIO()).run().document()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import signal
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -213,3 +213,36 @@ def test_the_schedule_restores_what_was_saved(
     target = restore_target("orders", reserved, ROLE)
     assert target["Arn"] == f"arn:aws-cn:scheduler:::aws-sdk:lambda:{action}"
     assert json.loads(target["Input"]) == request_input
+
+
+@pytest.mark.parametrize("reserved", [None, 7])
+def test_a_bounded_target_is_restored_to_the_tests_bound_and_then_to_what_it_had(
+    reserved: int | None,
+) -> None:
+    rig = Rig(functions=FakeLambda(reserved=reserved))
+    holder = replace(rig.holder(), bound=10)
+    with holder.bounded():
+        assert rig.functions.reserved == 10
+        with holder.held():
+            assert rig.functions.reserved == 0
+            # One switch, and it knows what was there before the test.
+            (schedule,) = rig.scheduler.schedules.values()
+            assert ("put" in schedule["Target"]["Arn"]) == (reserved is not None)
+        assert rig.functions.reserved == 10
+    assert rig.functions.reserved == reserved
+    assert rig.scheduler.schedules == {}
+
+
+def test_a_bounded_target_is_let_go_whatever_happens() -> None:
+    rig = Rig()
+    holder = replace(rig.holder(), bound=10)
+    with pytest.raises(RuntimeError), holder.bounded(), holder.held():
+        raise RuntimeError
+    assert rig.functions.reserved is None
+
+
+def test_without_a_bound_nothing_is_set_before_the_hold() -> None:
+    rig = Rig()
+    with rig.holder().bounded():
+        assert rig.functions.reserved is None
+        assert rig.scheduler.schedules == {}

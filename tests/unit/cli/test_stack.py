@@ -22,6 +22,12 @@ OUTPUTS = {
     "DeadLetterQueueUrl": "https://dead",
     "LedgerTable": "reprise-ledger",
     "PolicyParameter": "/reprise/reprise/policy",
+    "RunnerFunction": "reprise-runner",
+    "JobsQueueArn": "arn:aws:sqs:eu-west-1:123456789012:reprise-jobs",
+    "JobsQueueUrl": "https://jobs",
+    "JobsDeadLetterQueueArn": "arn:aws:sqs:eu-west-1:123456789012:reprise-jobs-dlq",
+    "JobsGroup": "reprise-jobs",
+    "JobsSchedulerRoleArn": "arn:aws:iam::123456789012:role/jobs",
 }
 
 
@@ -55,7 +61,17 @@ def test_a_stack_is_read_from_its_outputs() -> None:
     assert stack.ledger_table == "reprise-ledger"
     assert stack.chaos_target == "t"
     assert stack.receipts_table is None
-    assert stack.own_functions == {"reprise-invoker", "reprise-unpacker", "reprise-replayer"}
+    own = {
+        "reprise-invoker",
+        "reprise-unpacker",
+        "reprise-replayer",
+        "reprise-runner",
+        "reprise-observer",
+    }
+    assert stack.own_functions == own
+    warming = from_outputs("reprise", OUTPUTS | {"WarmerFunction": "reprise-warmer"}, "OK")
+    assert warming.own_functions == own | {"reprise-warmer"}
+    assert warming.batch_job_definitions == ()
 
 
 @pytest.mark.parametrize("key", sorted(OUTPUTS))

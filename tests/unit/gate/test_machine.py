@@ -1,4 +1,4 @@
-"""Several replayers, some of which die, share one gate: never more than one probe at a time."""
+"""Several replayers, some of which die, share one gate: never more than its window, never two probes."""
 
 from __future__ import annotations
 
@@ -6,75 +6,78 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from reprise.gate.keeper import GateKeeper
-from reprise.gate.rule import gap_s
-from reprise.gate.state import Mode, Tally
-from reprise.testing import FakeClock, InMemoryGates
+from reprise.gate.image import GateImage, Mode
+from reprise.gate.memory import GateMemory
+from reprise.gate.pace import gap_s
+from reprise.gate.tally import Meeting
+from reprise.gate.visit import Permit, Visit
+from reprise.outcome.outcome import OutcomeKind
+from reprise.testing import FakeClock, InMemoryGateItems
 from strategies import ORDERS
 
-LEASE_S = 40
-results = st.sampled_from(
-    [Tally(succeeded=1), Tally(executed=1), Tally(throttled=1), Tally(lost=1), Tally()]
+LEASE_S = 60
+kinds = st.sampled_from(
+    [None, OutcomeKind.SUCCEEDED, OutcomeKind.THROTTLED, OutcomeKind.FUNCTION_ERROR]
 )
 
 
 class GateMachine(RuleBasedStateMachine):
-    """A batch is admitted, runs for less than its lease, and is settled, or its owner dies."""
+    """Batches are admitted, run for less than their lease, and end call by call, or their owner dies."""
 
     def __init__(self) -> None:
         super().__init__()
         self.clock = FakeClock()
-        self.store = InMemoryGates()
-        self.keeper = GateKeeper(store=self.store, clock=self.clock, probe_lease_s=LEASE_S)
+        self.gates = InMemoryGateItems()
+        self.memory = GateMemory()
         self.batches = 0
-        self.running: dict[str, tuple[bool, float]] = {}
-        """Owner of each running batch: whether it is a probe, and until when it can run."""
-
-    def _now_s(self) -> float:
-        return self.clock().timestamp()
+        self.running: dict[str, tuple[Visit, list[Permit], float, bool]] = {}
 
     def _now_ms(self) -> int:
-        return int(self._now_s() * 1000)
+        return int(self.clock().timestamp() * 1000)
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 2.0, 5.0, 30.0, 300.0]))
     def time_passes(self, seconds: float) -> None:
         self.clock.advance(seconds)
         # Lambda stops what runs too long, and its batch is never settled.
-        now_s = self._now_s()
-        self.running = {owner: run for owner, run in self.running.items() if run[1] > now_s}
+        now_ms = self._now_ms()
+        self.running = {owner: run for owner, run in self.running.items() if run[2] > now_ms}
 
     @rule(wanted=st.integers(1, 10))
     def a_batch_comes(self, wanted: int) -> None:
-        before = self.store.read(ORDERS)
         self.batches += 1
         owner = f"batch-{self.batches}"
-        admission = self.keeper.admit(ORDERS, wanted=wanted, owner=owner)
-        assert 0 <= admission.permits <= wanted
-        if before.mode is Mode.FLOWING:
-            assert admission.permits == wanted
-        else:
-            assert admission.permits <= 1
-            assert admission.is_probe == (admission.permits == 1)
-            if self._now_ms() < before.probe_at_ms:
-                assert admission.permits == 0
-        if admission.permits:
-            self.running[owner] = (admission.is_probe, self._now_s() + LEASE_S - 1)
+        visit = Visit(
+            gates=self.gates,
+            memory=self.memory,
+            function=ORDERS,
+            owner=owner,
+            now_ms=self._now_ms,
+            draw=lambda: 0.5,
+            lease_ms=LEASE_S * 1000,
+        )
+        before = self.gates.read(ORDERS)
+        entry = visit.enter(wanted)
+        assert len(entry.permits) + entry.room <= wanted
+        if before.mode != Mode.FLOWING:
+            assert entry.is_probe == bool(entry.permits)
+            assert not entry.permits or before.probe_at_ms <= self._now_ms()
+        if entry.permits:
+            until_ms = self._now_ms() + LEASE_S * 1000 - 1
+            self.running[owner] = (visit, list(entry.permits), until_ms, entry.is_probe)
 
-    @rule(data=st.data(), tally=results)
-    def a_batch_ends(self, data: st.DataObject, tally: Tally) -> None:
+    @rule(data=st.data(), kind=kinds, is_wanted=st.booleans())
+    def a_call_ends(self, data: st.DataObject, kind: OutcomeKind | None, is_wanted: bool) -> None:  # noqa: FBT001 - drawn by name
         if not self.running:
             return
         owner = data.draw(st.sampled_from(sorted(self.running)))
-        is_probe, _ = self.running.pop(owner)
-        before = self.store.read(ORDERS)
-        self.keeper.settle(ORDERS, tally, owner=owner)
-        after = self.store.read(ORDERS)
-        if tally.throttled and (is_probe or before.mode is Mode.FLOWING):
-            assert after.mode is Mode.HOLDING
-        if is_probe and (tally.succeeded or tally.executed):
-            assert after.mode is Mode.FLOWING
-        if not is_probe and before.mode is not Mode.FLOWING:
-            assert after == before
+        visit, permits, *_ = self.running[owner]
+        handed = visit.leave(permits.pop(), Meeting(kind=kind, busy_ms=500), is_wanted=is_wanted)
+        if handed is not None:
+            assert is_wanted
+            permits.append(handed)
+        if not permits:
+            assert visit.is_over()
+            del self.running[owner]
 
     @rule(data=st.data())
     def a_replayer_dies(self, data: st.DataObject) -> None:
@@ -82,21 +85,31 @@ class GateMachine(RuleBasedStateMachine):
             del self.running[data.draw(st.sampled_from(sorted(self.running)))]
 
     @invariant()
+    def permits_that_are_out_are_counted(self) -> None:
+        """What runs is never more than what the gate knows of, so that no window is exceeded."""
+        out = sum(len(run[1]) for run in self.running.values() if not run[3])
+        assert out <= self.gates.read(ORDERS).in_flight
+
+    @invariant()
     def there_is_at_most_one_probe(self) -> None:
-        probes = [owner for owner, (is_probe, _) in self.running.items() if is_probe]
+        probes = [owner for owner, run in self.running.items() if run[3]]
         assert len(probes) <= 1
-        state = self.store.read(ORDERS)
+        gate = self.gates.read(ORDERS)
         if probes:
-            assert (state.mode, state.probe_owner) == (Mode.PROBING, probes[0])
+            assert (gate.mode, gate.probe_owner) == (Mode.PROBING, probes[0])
 
     @invariant()
     def a_hold_ends(self) -> None:
         """However long it has lasted, somebody may probe within a minute, or within a lease."""
-        state = self.store.read(ORDERS)
-        if state.mode is not Mode.FLOWING:
-            assert 2 <= gap_s(state, self._now_ms()) <= 60
-            longest_ms = 1000 * max(60, LEASE_S)
-            assert state.probe_at_ms <= self._now_ms() + longest_ms
+        gate = self.gates.read(ORDERS)
+        if gate.mode != Mode.FLOWING:
+            assert 2 <= gap_s(gate, self._now_ms()) <= 60
+            assert gate.probe_at_ms <= self._now_ms() + 60_000
+
+    @invariant()
+    def the_window_is_at_least_one(self) -> None:
+        assert self.gates.read(ORDERS).window >= 1
+        assert GateImage().window >= 1
 
 
 GateMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30)

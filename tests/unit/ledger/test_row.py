@@ -8,7 +8,7 @@ from reprise.ledger.row import MAX_HISTORY, Attempt, Row, extend
 from reprise.ledger.states import State
 from strategies import make_row, outcomes, texts
 
-attempts = st.builds(Attempt, at=texts, outcome=outcomes)
+attempts = st.builds(Attempt, at=texts, began_at=st.none() | texts, outcome=outcomes)
 rows = st.builds(
     make_row,
     id=texts.filter(bool),
@@ -16,6 +16,9 @@ rows = st.builds(
     target=texts,
     attempts=st.integers(0, 10**6),
     refusals=st.integers(0, 10**6),
+    first_refused_at=st.none() | texts,
+    last_refused_at=st.none() | texts,
+    unpacked_at=st.none() | texts,
     history=st.lists(attempts, max_size=3).map(tuple),
     lease_owner=st.none() | texts,
     lease_until_ms=st.integers(0, 2**50),

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from reprise import metric
 from reprise.ledger.states import TERMINAL, State
 from simulation import Simulation
 
@@ -47,3 +48,18 @@ def test_under_any_faults_every_call_of_an_idempotent_target_succeeds_or_is_pois
     assert {row.state for row in rows.values()} <= TERMINAL
     dead = sum(row.state is State.DEAD_LETTERED for row in rows.values())
     assert dead == len([number for number in range(40) if str(number).endswith("7")])
+
+
+def test_simulation_folds_parks_and_opens_objects_and_breaks_on_the_way() -> None:
+    """Without this the seeds above could pass by never coming near the backlog."""
+    simulation = Simulation(3)
+
+    simulation.run()
+
+    counts = simulation.pipeline.meter.counts
+    assert counts[metric.OBJECTS_PARKED] > 5
+    assert counts[metric.FOLDED_LOOKS] > 5
+    assert counts[metric.OBJECTS_FAILED] > 5
+    rows = simulation.pipeline.ledger.rows.values()
+    # Wherever a call waited, its row names the object that it was captured in.
+    assert {(row.capture_object or "").partition("captured/")[1] for row in rows} == {"captured/"}

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import Pipeline, call, notification
 from reprise.ledger.states import State
+
+if TYPE_CHECKING:
+    from reprise.ports import OutMessage
+
+
+def replay_all(pipeline: Pipeline, messages: list[OutMessage]) -> None:
+    """Replay until nothing waits, in the queue or folded in S3: a new gate lets few through at once."""
+    folded: list[str] = []
+    while messages or folded or pipeline.capture_queue.sent:
+        again = pipeline.replay(*messages)
+        messages = [messages[int(name.removeprefix("m"))] for name in again]
+        folded += [message.body for message in pipeline.capture_queue.sent]
+        pipeline.capture_queue.sent.clear()
+        again = pipeline.take_in(*folded)
+        folded = [folded[int(name.removeprefix("n"))] for name in again]
+        messages += pipeline.take_sent()
+        pipeline.clock.advance(60)
 
 
 @given(sizes=st.lists(st.integers(0, 6), min_size=1, max_size=5), late=st.booleans())
@@ -26,9 +44,9 @@ def test_a_key_that_is_rewritten_with_more_records_runs_each_call_once(
             assert pipeline.take_in(notification("captured/x")) == []
             messages.extend(pipeline.take_sent())
             if not late:
-                pipeline.replay(*messages)
+                replay_all(pipeline, messages)
                 messages.clear()
-    pipeline.replay(*messages)
+    replay_all(pipeline, messages)
 
     known = ids[: max(sizes)]
     assert sorted(pipeline.ledger.rows) == sorted(known)

@@ -27,10 +27,13 @@ CORRECTIONS = (
     "move_tasks",
     "event_sources",
     "metrics",
+    "table_metrics",
     "alarms",
     "schedules",
+    "recurring",
     "tls",
     "batch_permissions",
+    "alarm_permissions",
 )
 
 

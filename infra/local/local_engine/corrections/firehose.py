@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _FIREHOSE = Seam("services.firehose")
 _S3 = Seam("services.s3")
+_CLOUDWATCH = Seam("services.cloudwatch")
 _APP = Seam("app")
 
 _S3_TYPES = ("ExtendedS3", "S3")
@@ -47,6 +48,8 @@ class _Buffer:
     destination: dict[str, Any]
     due_at: float
     """On the monotonic clock."""
+    opened_at: float
+    """When its first record came, on the monotonic clock."""
     context: contextvars.Context
     """Account and region of the stream."""
     records: list[tuple[str, bytes]] = field(default_factory=list)
@@ -79,6 +82,7 @@ class _Deliveries:
                     stream=stream,
                     destination=destination,
                     due_at=time.monotonic() + interval_s,
+                    opened_at=time.monotonic(),
                     context=contextvars.copy_context(),
                 )
             buffer.records += records
@@ -164,6 +168,10 @@ def _deliver(buffer: _Buffer) -> bool:
     stamp = _FIREHOSE["_java_time"]("yyyy-MM-dd-HH-mm-ss", arrived)
     name = f"{stream['name']}-{stream.get('version', 1)}-{stamp}-{uuid.uuid4()}{extension}"
     bucket = _FIREHOSE["_s3_bucket_from_arn"](config["BucketARN"])
+    age_s = time.monotonic() - buffer.opened_at
+    dimensions = {"DeliveryStreamName": stream["name"]}
+    record = _CLOUDWATCH["record_metric"]
+    record("AWS/Firehose", "DeliveryToS3.DataFreshness", age_s, "Seconds", dimensions)
     return _put_object(bucket, f"{prefix}{name}", body)
 
 

@@ -51,5 +51,6 @@ def _record(function_name: str, result: dict[str, Any], duration_ms: float) -> N
         record("AWS/Lambda", "Throttles", 1, "Count", dimensions)
         return
     record("AWS/Lambda", "Invocations", 1, "Count", dimensions)
+    record("AWS/Lambda", "Throttles", 0, "Count", dimensions)
     record("AWS/Lambda", "Errors", int(bool(result.get("error"))), "Count", dimensions)
     record("AWS/Lambda", "Duration", duration_ms, "Milliseconds", dimensions)

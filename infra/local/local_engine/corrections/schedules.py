@@ -44,30 +44,15 @@ _UNIVERSAL = re.compile(r"arn:aws:scheduler:::aws-sdk:(\w+):(\w+)")
 _log = logging.getLogger("reprise")
 
 
-class _OneTime:
-    """Fires ``at(…)`` schedules at their instants."""
+class Firing:
+    """Carries a schedule's target out, with its retries."""
 
     def __init__(self, endpoint: str) -> None:
+        """Call API actions at this address."""
         self._endpoint = endpoint
-        #: What fired already, by the schedule's key; an update makes it new.
-        self._fired: dict[tuple[str, ...], object] = {}
 
-    def tick(self) -> None:
-        now = time.time()
-        for key, schedule in list(_SCHEDULER["_schedules"]._data.items()):  # noqa: SLF001
-            due_at = due_epoch(schedule)
-            version = (schedule["ScheduleExpression"], schedule["LastModificationDate"])
-            if due_at is None or now < due_at or schedule.get("State") != "ENABLED":
-                continue
-            if self._fired.get(key) != version:
-                self._fired[key] = version
-                threading.Thread(
-                    target=contextvars.Context().run,
-                    args=(self._fire, key, schedule, due_at),
-                    daemon=True,
-                ).start()
-
-    def _fire(self, key: tuple[str, ...], schedule: Schedule, due_at: float) -> None:
+    def fire(self, key: tuple[str, ...], schedule: Schedule, due_at: float) -> None:
+        """Carry out what was due at an instant."""
         account, region, _ = key
         _SCHEDULER["set_request_account_id"](account)
         _SCHEDULER["set_request_region"](region)
@@ -83,8 +68,6 @@ class _OneTime:
                     _bury(target, error)
                     break
                 time.sleep(min(_MAX_RETRY_WAIT_S, 2.0 ** (attempt - 1)))
-        if schedule.get("ActionAfterCompletion") == "DELETE":
-            _SCHEDULER["_schedules"]._data.pop(key, None)  # noqa: SLF001
 
     def _dispatch(
         self, schedule: Schedule, scope: tuple[str, str], due_at: float, attempt: int
@@ -131,23 +114,39 @@ class _OneTime:
         getattr(client, xform_name(action))(**json.loads(target["Input"]))
 
 
+class _OneTime:
+    """Fires ``at(…)`` schedules at their instants."""
+
+    def __init__(self, firing: Firing) -> None:
+        self._firing = firing
+        #: What fired already, by the schedule's key; an update makes it new.
+        self._fired: dict[tuple[str, ...], object] = {}
+
+    def tick(self) -> None:
+        now = time.time()
+        for key, schedule in list(_SCHEDULER["_schedules"]._data.items()):  # noqa: SLF001
+            due_at = due_epoch(schedule)
+            version = (schedule["ScheduleExpression"], schedule["LastModificationDate"])
+            if due_at is None or now < due_at or schedule.get("State") != "ENABLED":
+                continue
+            if self._fired.get(key) != version:
+                self._fired[key] = version
+                threading.Thread(
+                    target=contextvars.Context().run,
+                    args=(self._fire, key, schedule, due_at),
+                    daemon=True,
+                ).start()
+
+    def _fire(self, key: tuple[str, ...], schedule: Schedule, due_at: float) -> None:
+        self._firing.fire(key, schedule, due_at)
+        if schedule.get("ActionAfterCompletion") == "DELETE":
+            _SCHEDULER["_schedules"]._data.pop(key, None)  # noqa: SLF001
+
+
 def apply(options: EngineOptions) -> None:
-    """Fire one-time schedules ourselves; leave rates and crons to ministack."""
-    one_time = _OneTime(options.url)
-    stock_tick = _SCHEDULER["_tick_schedules"]
-
-    def tick() -> None:
-        one_time.tick()
-        stock_tick()
-
+    """Fire one-time schedules ourselves; ``recurring`` adds the others."""
     _SCHEDULER.set("_SCHEDULE_TICK_INTERVAL", _TICK_S)
-    _SCHEDULER.replace("_at_time_epoch", _never)
-    _SCHEDULER.replace("_tick_schedules", tick)
-
-
-def _never(expression: str) -> float | None:
-    """Keep ministack's own loop from firing one-time schedules."""
-    return float("inf") if _AT.fullmatch(expression) else None
+    _SCHEDULER.replace("_tick_schedules", _OneTime(Firing(options.url)).tick)
 
 
 def due_epoch(schedule: Schedule) -> float | None:

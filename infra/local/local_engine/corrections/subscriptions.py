@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _LOGS = Seam("services.cloudwatch_logs")
 _FIREHOSE = Seam("services.firehose")
+_CLOUDWATCH = Seam("services.cloudwatch")
 _RESPONSES = Seam("core.responses")
 
 _MAX_FILTERS = 2
@@ -100,6 +101,14 @@ def _deliver(
     }
     for record in _make_records(head, matching):
         _put_record(subscription["destinationArn"], record)
+    dimensions = {
+        "LogGroupName": group_name,
+        "DestinationType": "Firehose",
+        "FilterName": subscription["filterName"],
+    }
+    _CLOUDWATCH["record_metric"](
+        "AWS/Logs", "ForwardedLogEvents", len(matching), "Count", dimensions
+    )
 
 
 def _make_records(head: dict[str, Any], events: Sequence[Event]) -> list[bytes]:

@@ -1,0 +1,299 @@
+"""Compare what metrics, books and events cost a replay with the replay itself: CPU, and bytes of log.
+
+The baseline is the real stage of the replayer with the real adapters, against a loopback server (a process
+of its own, whose CPU does not count) that answers as Lambda and DynamoDB do: lease, invocation, settlement.
+The other side runs the same batches and finishes each as the handler does: gauges, books (one more request),
+metrics. Both in turn, in one process. The limit is for the metrics alone: counting them, writing the lines.
+
+    make bench            or            .tools/bench/bin/python bench/metrics_overhead.py [--batches 60]
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import multiprocessing
+import os
+import statistics
+import sys
+import time
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.connection import Connection
+
+ROOT = Path(__file__).parents[1]
+TARGET = "arn:aws:lambda:us-east-1:123456789012:function:target"
+LIMIT = 0.03
+BATCH = 10
+
+
+class FakeAws(BaseHTTPRequestHandler):
+    """Answers for Lambda, DynamoDB and SQS with the least that the adapters read."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_POST(self) -> None:
+        """Answer by the operation that the headers name."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        operation = self.headers.get("X-Amz-Target", "Invoke").rpartition(".")[2]
+        answer: dict[str, Any] = {}
+        if operation == "UpdateItem":
+            request = json.loads(body)
+            call_id = request["Key"]["id"]["S"]
+            answer["Attributes"] = (
+                {"known": {"N": "9"}, "ended": {"N": "4"}}
+                if call_id.startswith("book#")
+                else row_item(call_id)
+            )
+        data = json.dumps(answer or {"ok": True}).encode()
+        head = f"HTTP/1.1 200 OK\r\nx-amzn-RequestId: r\r\nContent-Length: {len(data)}\r\n\r\n"
+        self.wfile.write(head.encode() + data)
+
+    def log_message(self, *_args: object) -> None:
+        """Stay silent."""
+
+
+def row_item(call_id: str) -> dict[str, Any]:
+    """Return a captured call's row, as DynamoDB has it."""
+    at = "2026-11-21T10:00:00.000000Z"
+    texts = {"id": call_id, "state": "captured", "target": TARGET, "sha256": "0" * 64}
+    texts |= {"captured_at": at, "opened_at": at, "updated_at": at}
+    return {name: {"S": text} for name, text in texts.items()}
+
+
+def serve(port: Connection) -> None:
+    """Run the fake server, and say at which port."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), FakeAws)
+    port.send(server.server_port)
+    server.serve_forever()
+
+
+@dataclass
+class Silent:
+    """A meter that measures nothing: the baseline."""
+
+    def count(self, name: str, value: int = 1, **_labels: str | None) -> None:
+        """Count nothing."""
+
+    def observe(self, name: str, value: float, *, target: str | None = None) -> None:
+        """Keep nothing."""
+
+
+def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
+    """Return what replays a batch, with or without all that is for those who watch."""
+    from reprise.aws.books_table import BooksTable  # noqa: PLC0415 - after the environment
+    from reprise.aws.functions import LambdaFunctions  # noqa: PLC0415
+    from reprise.aws.gate_table import GateTable  # noqa: PLC0415
+    from reprise.aws.ledger_table import LedgerTable  # noqa: PLC0415
+    from reprise.aws.session import Clients  # noqa: PLC0415
+    from reprise.events.herald import SILENT, Herald  # noqa: PLC0415
+    from reprise.events.outbox import Outbox  # noqa: PLC0415
+    from reprise.gate.memory import GateMemory  # noqa: PLC0415
+    from reprise.observe.batch import BatchObserver  # noqa: PLC0415
+    from reprise.observe.bookkeeper import Bookkeeper  # noqa: PLC0415
+    from reprise.observe.gates import GateLog, WatchedGates  # noqa: PLC0415
+    from reprise.policy.policy import read_policy_document  # noqa: PLC0415
+    from reprise.stage.attempt import AttemptStage  # noqa: PLC0415
+    from reprise.stage.replay import ReplayStage, Worker  # noqa: PLC0415
+    from reprise.stage.settle import Settler  # noqa: PLC0415
+    from reprise.telemetry import EmfMeter  # noqa: PLC0415
+    from reprise.testing import (  # noqa: PLC0415
+        FakeConcurrency,
+        FakePolicies,
+        InMemoryBus,
+        InMemoryObjects,
+        InMemoryQueue,
+    )
+    from reprise.wiring import utc_now  # noqa: PLC0415
+
+    clients = Clients()
+    dynamodb = clients.dynamodb()
+    meter = EmfMeter(targets=(TARGET,))
+    used: Any = meter if is_measured else Silent()
+    outbox = Outbox(InMemoryBus, meter=meter, monotonic=time.monotonic, has_successes=False)
+    herald = Herald("reprise", outbox.add) if is_measured else SILENT
+    store = GateTable(dynamodb, "ledger")
+    log = GateLog()
+    gates = WatchedGates(store, log)
+    objects, queue, ledger = InMemoryObjects(), InMemoryQueue(), LedgerTable(dynamodb, "ledger")
+    stage = ReplayStage(
+        attempts=AttemptStage(
+            functions=LambdaFunctions(clients.functions(60)),
+            targets=(TARGET,),
+            ledger=ledger,
+            objects=objects,
+            settler=Settler(
+                ledger=ledger,
+                objects=objects,
+                replay_queue=queue,
+                dead_letters=queue,
+                clock=utc_now,
+                meter=used,
+                herald=herald,
+            ),
+            clock=utc_now,
+            draw=lambda: 0.5,
+            retention_days=30,
+        ),
+        gates=gates if is_measured else store,
+        memory=GateMemory(),
+        concurrency=FakeConcurrency(),
+        policies=FakePolicies(read_policy_document("{}")),
+        objects=objects,
+        queue=queue,
+        clock=utc_now,
+        draw=lambda: 0.5,
+        meter=used,
+        call_timeout_s=60,
+    )
+    observer = BatchObserver(
+        meter=meter,
+        bookkeeper=Bookkeeper(books=BooksTable(dynamodb, "ledger"), meter=meter),
+        gates=log,
+        herald=herald,
+        outbox=outbox,
+        clock=utc_now,
+    )
+
+    def run(deliveries: list[Any], owner: str) -> None:
+        again = stage.run(deliveries, Worker(owner=owner, remaining_ms=lambda: 300_000))
+        if again:
+            sys.exit(f"error: calls came back: {again}")
+        if is_measured:
+            observer.finish(())
+
+    return run
+
+
+def make_batch(number: int, size: int) -> list[Any]:
+    """Return deliveries of calls that no other batch has."""
+    from reprise.call.payload import pack  # noqa: PLC0415 - after the environment
+    from reprise.call.target import Target  # noqa: PLC0415
+    from reprise.outcome.outcome import Outcome, OutcomeKind  # noqa: PLC0415
+    from reprise.record.record import Record, Source  # noqa: PLC0415
+    from reprise.stage.message import ReplayMessage, write_message  # noqa: PLC0415
+    from reprise.stage.replay import Delivery  # noqa: PLC0415
+
+    payload = pack(json.dumps({"order": "x" * 1000}).encode(), 100_000)
+    if payload is None:
+        sys.exit("error: a kilobyte does not fit a line")
+    return [
+        Delivery(
+            message_id=f"m{index}",
+            receipt_handle=f"r{index}",
+            body=write_message(
+                ReplayMessage(
+                    record=Record(
+                        id=f"call-{number}-{index}",
+                        captured_at="2026-11-21T10:00:00.000000Z",
+                        source=Source(name="invoker", version="0.1.0"),
+                        target=Target(function=TARGET),
+                        payload=payload,
+                        outcome=Outcome(kind=OutcomeKind.THROTTLED),
+                    )
+                )
+            ),
+        )
+        for index in range(size)
+    ]
+
+
+def measure(
+    plain: Callable[[list[Any], str], None],
+    full: Callable[[list[Any], str], None],
+    batches: int,
+    size: int,
+) -> tuple[float, float, float, float]:
+    """Return CPU a replay without and with, the ratio of the median pair, and bytes of log a replay."""
+    spent: dict[str, list[float]] = {"plain": [], "full": []}
+    log = io.StringIO()
+    for number in range(batches):
+        batch = make_batch(number, size)
+        # In turn, and each first every other time, so that neither has the warmer caches.
+        order = [("plain", plain), ("full", full)]
+        for name, run in order if number % 2 else order[::-1]:
+            with redirect_stdout(log if name == "full" else io.StringIO()):
+                start_s = time.process_time()
+                run(batch, f"owner-{number}")
+                spent[name].append((time.process_time() - start_s) / size * 1e6)
+    ratios = [b / a for a, b in zip(spent["plain"], spent["full"], strict=True)]
+    replays = batches * size
+    return (
+        statistics.median(spent["plain"]),
+        statistics.median(spent["full"]),
+        statistics.median(ratios),
+        len(log.getvalue()) / replays,
+    )
+
+
+def emission_us(size: int) -> float:
+    """Return the CPU of counting and writing one batch's metrics, by replay."""
+    from reprise import metric  # noqa: PLC0415 - after the environment
+    from reprise.telemetry import EmfMeter  # noqa: PLC0415
+
+    meter = EmfMeter(targets=(TARGET,))
+
+    def batch() -> None:
+        for _ in range(size):
+            meter.count(metric.REPLAYS, target=TARGET, outcome="succeeded")
+            meter.count(metric.SUCCEEDED, target=TARGET)
+            meter.observe(metric.AGE_AT_SUCCESS, 12.345, target=TARGET)
+        meter.observe(metric.GATE_STATE, 0, target=TARGET)
+        meter.observe(metric.GATE_HOLD_AGE, 0, target=TARGET)
+        meter.gauge(metric.BACKLOG, 7, label="target")
+        meter.flush()
+
+    rounds = []
+    for _ in range(15):
+        with redirect_stdout(io.StringIO()):
+            start_s = time.process_time()
+            for _ in range(100):
+                batch()
+            rounds.append((time.process_time() - start_s) / 100 / size * 1e6)
+    return statistics.median(rounds)
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--batches", type=int, default=60)
+    batches = parser.parse_args().batches
+    here, there = multiprocessing.Pipe()
+    server = multiprocessing.get_context("fork").Process(target=serve, args=(there,), daemon=True)
+    server.start()
+    os.environ.update(
+        AWS_ACCESS_KEY_ID="test",
+        AWS_SECRET_ACCESS_KEY="test",  # noqa: S106 - a fake server's
+        AWS_REGION="us-east-1",
+        AWS_ENDPOINT_URL=f"http://127.0.0.1:{here.recv()}",
+        REPRISE_STACK="reprise",
+    )
+    sys.path.insert(0, str(ROOT / "shared"))
+    plain, full = make_replayer(is_measured=False), make_replayer(is_measured=True)
+    measure(plain, full, 5, BATCH)
+    print(f"CPU of a replay in microseconds, median of {batches} interleaved batches")
+    heads = ("batch", "replay", "with all", "ratio", "metrics", "share", "limit", "bytes")
+    print(" ".join(f"{head:>8}" for head in heads))
+    worst = 0.0
+    for size in (1, BATCH):
+        base_us, all_us, ratio, length = measure(plain, full, batches, size)
+        own_us = emission_us(size)
+        share = own_us / base_us
+        row = (size, round(base_us), round(all_us), f"{ratio:.2f}", round(own_us), f"{share:.3f}")
+        print(" ".join(f"{value:>8}" for value in (*row, LIMIT, round(length))))
+        worst = max(worst, share)
+    server.terminate()
+    if worst > LIMIT:
+        sys.exit("error: over the limit")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A discrete-event simulation of a target, its live callers, and what replays to it."""

@@ -1,0 +1,308 @@
+"""Three ways to replay: each call on its own, a plain shared window, and the product's own code."""
+
+# ruff: noqa: S101 - assertions tell the type checker what a batch carries
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from replay_sim.world import Folded
+from reprise.backlog.keeper import BacklogKeeper
+from reprise.backlog.rule import Expand, Leave
+from reprise.errors import StoreError
+from reprise.gate.image import Change, GateImage, Updated
+from reprise.gate.memory import GateMemory
+from reprise.gate.tally import Meeting
+from reprise.gate.visit import Permit, Visit
+from reprise.outcome.outcome import Outcome, OutcomeKind
+from reprise.policy.backoff import backoff_s
+from reprise.policy.decision import DeadLetter, RetryLater, Standing, decide
+from reprise.policy.policy import Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from replay_sim.world import Batch, Call, World
+
+START_AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
+TARGET: Final = "target"
+BELIEVED_S: Final = 0.2
+LEASE_MS: Final = 90_000
+KINDS: Final = {
+    "ok": OutcomeKind.SUCCEEDED,
+    "throttled": OutcomeKind.THROTTLED,
+    "failed": OutcomeKind.FUNCTION_ERROR,
+}
+POLICY: Final = Policy(max_age_s=14 * 86_400)
+
+
+class Store:
+    """One conditional item a target, as DynamoDB keeps it."""
+
+    def __init__(self, world: World) -> None:
+        """Keep a world's gates."""
+        self.world = world
+        self.images: dict[str, GateImage] = {}
+        self.writes = 0
+
+    def check(self) -> None:
+        """Fail while the store is away.
+
+        Raises:
+            StoreError: If it is.
+        """
+        start_s, end_s = self.world.scenario.store_away_s
+        if start_s <= self.world.now_s < end_s:
+            raise StoreError("simulated", "any", "ServiceUnavailable", "away")
+
+
+class Items:
+    """The store as one process sees it: `GateItems`."""
+
+    def __init__(self, store: Store) -> None:
+        """Believe nothing yet."""
+        self._store = store
+        self._known: dict[str, tuple[float, GateImage]] = {}
+
+    def read(self, function: str) -> GateImage:
+        """Return a gate as last known."""
+        now_s = self._store.world.now_s
+        read_at_s, image = self._known.get(function, (-1e9, GateImage()))
+        if now_s - read_at_s < BELIEVED_S:
+            return image
+        self._store.check()
+        return self._learn(function, self._store.images.get(function, GateImage()))
+
+    def update(self, function: str, change: Change) -> Updated:
+        """Make a change if its conditions hold."""
+        self._store.check()
+        self._store.writes += 1
+        image = self._store.images.get(function, GateImage())
+        if not all(condition.holds(image) for condition in change.when):
+            return Updated(applied=False, image=self._learn(function, image))
+        after = self._store.images[function] = change.apply(image)
+        return Updated(applied=True, image=self._learn(function, after))
+
+    def _learn(self, function: str, image: GateImage) -> GateImage:
+        self._known[function] = (self._store.world.now_s, image)
+        return image
+
+
+@dataclass(slots=True)
+class Held:
+    """The visit of a batch, and who has which permit."""
+
+    visit: Visit
+    permits: dict[int, Permit] = field(default_factory=dict)
+
+
+class Ours:
+    """The product's gate and backlog rule."""
+
+    name = "reprise"
+
+    def __init__(self, world: World) -> None:
+        """Open the gates."""
+        self.world = world
+        self.store = Store(world)
+        self.charged: dict[int, int] = {}
+        self._batches = 0
+
+    def take_in(self, calls: list[Call], memory: dict[str, object]) -> None:
+        """Ask the backlog rule what becomes of an object."""
+        self._expand(calls, memory, is_folded=False)
+
+    def _expand(self, calls: list[Call], memory: dict[str, object], *, is_folded: bool) -> None:
+        world = self.world
+        keeper = BacklogKeeper(
+            gates=self._items(memory),
+            clock=lambda: START_AT + timedelta(seconds=world.now_s),
+            draw=world.random.random,
+        )
+        decision: Expand | Leave
+        try:
+            decision = keeper.decide(TARGET, records=len(calls), is_folded=is_folded)
+        except StoreError:
+            decision = Leave(delay_s=10 + 20 * world.random.random(), change=None)
+        if isinstance(decision, Leave):
+            world.send(Folded(calls), decision.delay_s)
+            return
+        for call in calls[: decision.records]:
+            world.send(call, decision.spread_s * world.random.random())
+        if calls[decision.records :]:
+            world.send(Folded(calls[decision.records :]), decision.rest_delay_s)
+
+    def receive(self, batch: Batch, items: Sequence[Call | Folded]) -> None:
+        """Visit the gate with the calls, and the rule with the folded objects."""
+        for item in items:
+            if isinstance(item, Folded):
+                self._expand(item.calls, batch.memory, is_folded=True)
+        calls = list(batch.calls)
+        if not calls:
+            return
+        self._batches += 1
+        memory = batch.memory.setdefault("gate", GateMemory())
+        assert isinstance(memory, GateMemory)
+        visit = Visit(
+            gates=self._items(batch.memory),
+            memory=memory,
+            function=TARGET,
+            owner=f"batch {self._batches}",
+            now_ms=self._now_ms,
+            draw=self.world.random.random,
+            lease_ms=LEASE_MS,
+        )
+        batch.state = held = Held(visit)
+        entry = visit.enter(len(calls))
+        first = len(entry.permits)
+        batch.held.extend(calls[first : first + entry.room])
+        wait_s = visit.wait_s(self.world.random.random())
+        for call in calls[first + entry.room :]:
+            self.world.back(batch, call, wait_s)
+        for call, permit in zip(calls[:first], entry.permits, strict=True):
+            held.permits[id(call)] = permit
+            self.world.start(batch, call)
+        image = self.store.images.get(TARGET, GateImage())
+        self.world.probes.append((self.world.now_s, image.window, self.world.backlog))
+
+    def ended(self, batch: Batch, call: Call, outcome: str, latency_s: float) -> None:
+        """Tell the gate, pass the permit on, and do what the policy decides."""
+        held = batch.state
+        assert isinstance(held, Held)
+        visit, draw = held.visit, self.world.random.random
+        is_suspect = self.charged.get(id(call), 0) > 0
+        delay_s, has_ended = self._settle(call, outcome, visit)
+        meeting = Meeting(
+            kind=KINDS[outcome],
+            busy_ms=round(latency_s * 1000),
+            has_ended=has_ended,
+            is_suspect=is_suspect,
+        )
+        permit = visit.leave(held.permits.pop(id(call)), meeting, is_wanted=bool(batch.held))
+        if not has_ended:
+            self.world.back(batch, call, visit.wait_s(draw()) if delay_s is None else delay_s)
+        else:
+            batch.calls.remove(call)
+        if permit is not None:
+            following = batch.held.popleft()
+            held.permits[id(following)] = permit
+            self.world.start(batch, following)
+        elif visit.is_over():
+            wait_s = visit.wait_s(draw())
+            while batch.held:
+                self.world.back(batch, batch.held.popleft(), wait_s)
+
+    def _settle(self, call: Call, outcome: str, visit: Visit) -> tuple[float | None, bool]:
+        """Return the policy's own wait, if it has one, and whether the call has ended."""
+        if outcome == "ok":
+            return None, True
+        if outcome == "throttled":
+            return None, False
+        charged = self.charged[id(call)] = self.charged.get(id(call), 0) + (not visit.is_outage())
+        decision = decide(
+            Outcome(kind=OutcomeKind.FUNCTION_ERROR),
+            Standing(attempts=charged, refusals=0, expires_at=START_AT + timedelta(days=14)),
+            POLICY,
+            now=START_AT,
+            draw=self.world.random.random(),
+        )
+        if isinstance(decision, DeadLetter):
+            self.world.end(call, is_given_up=True)
+            return None, True
+        assert isinstance(decision, RetryLater)
+        return decision.after_s, False
+
+    def _items(self, memory: dict[str, object]) -> Items:
+        items = memory.setdefault("items", Items(self.store))
+        assert isinstance(items, Items)
+        return items
+
+    def _now_ms(self) -> int:
+        return 1000 * int(START_AT.timestamp()) + round(1000 * self.world.now_s)
+
+
+class FullJitter:
+    """Each call on its own: exponential backoff with full jitter, given up after twelve tries."""
+
+    name = "full jitter"
+
+    def __init__(self, world: World) -> None:
+        """Know nothing."""
+        self.world = world
+
+    def take_in(self, calls: list[Call], memory: dict[str, object]) -> None:  # noqa: ARG002 - a player's
+        """Send every call."""
+        for call in calls:
+            self.world.send(call, 0.0)
+
+    def receive(self, batch: Batch, items: Sequence[Call | Folded]) -> None:  # noqa: ARG002 - a player's
+        """Try every call."""
+        for call in list(batch.calls):
+            self.world.start(batch, call)
+
+    def ended(self, batch: Batch, call: Call, outcome: str, latency_s: float) -> None:  # noqa: ARG002 - a player's
+        """Back off, or give up."""
+        if outcome != "ok" and call.tries < 12:  # noqa: PLR2004 - tries
+            draw = self.world.random.random()
+            self.world.back(
+                batch,
+                call,
+                backoff_s(call.tries, initial_s=2, maximum_s=900, coefficient=2, draw=draw),
+            )
+            return
+        batch.calls.remove(call)
+        if outcome != "ok":
+            self.world.end(call, is_given_up=True)
+
+
+class PlainAimd(FullJitter):
+    """A textbook window shared by all: +1 a window of successes, halved by a throttle, a probe at one."""
+
+    name = "plain AIMD"
+
+    def __init__(self, world: World) -> None:
+        """Start with one permit."""
+        super().__init__(world)
+        self.window, self.in_flight, self.is_slow_start = 1.0, 0, True
+        self.no_cut_before_s = self.probe_at_s = 0.0
+        self.is_holding = False
+
+    def receive(self, batch: Batch, items: Sequence[Call | Folded]) -> None:  # noqa: ARG002 - a player's
+        """Try what the window allows; the others come again within half a minute."""
+        world = self.world
+        for call in list(batch.calls):
+            may_probe = self.is_holding and world.now_s >= self.probe_at_s
+            if may_probe or (not self.is_holding and self.in_flight < int(self.window)):
+                self.probe_at_s = world.now_s + 30
+                self.in_flight += 1
+                world.start(batch, call)
+            else:
+                world.back(batch, call, 1 + 29 * world.random.random())
+        world.probes.append((world.now_s, self.window, world.backlog))
+
+    def ended(self, batch: Batch, call: Call, outcome: str, latency_s: float) -> None:
+        """Grow by a success; shrink by a throttle, once a second."""
+        self.in_flight -= 1
+        world = self.world
+        if outcome == "ok":
+            if self.is_holding:
+                self.is_holding, self.is_slow_start, self.window = False, True, 1.0
+            elif self.in_flight + 1 >= self.window / 2:
+                self.window += 1.0 if self.is_slow_start else 1.0 / self.window
+        elif outcome == "throttled":
+            call.tries -= 1
+            if self.is_holding:
+                self.probe_at_s = world.now_s + 15
+            elif world.now_s >= self.no_cut_before_s:
+                if self.window <= 1:
+                    self.is_holding, self.probe_at_s = True, world.now_s + 15
+                self.window = max(1.0, self.window / 2)
+                self.no_cut_before_s, self.is_slow_start = world.now_s + 1, False
+            world.back(batch, call, 1 + 29 * world.random.random())
+            return
+        super().ended(batch, call, outcome, latency_s)
+
+
+PLAYERS: Final = (FullJitter, PlainAimd, Ours)

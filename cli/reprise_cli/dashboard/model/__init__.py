@@ -1,0 +1,4 @@
+"""A CloudWatch dashboard body as values.
+
+Source: Amazon CloudWatch API Reference, "Dashboard Body Structure and Syntax".
+"""

@@ -1,0 +1,199 @@
+"""Plan what makes a schedule group equal to a file of jobs: pure, from values to a value."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from reprise.schedule.due import write_due
+from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.schedule.group import MARKER, is_ours
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from reprise_cli.schedule.job_file import Checked
+
+_COMPARED: Final = (
+    "ScheduleExpression",
+    "ScheduleExpressionTimezone",
+    "FlexibleTimeWindow",
+    "Target",
+    "State",
+    "Description",
+    "ActionAfterCompletion",
+)
+_MAX_DESCRIPTION: Final = 512
+_RETRY: Final = {"MaximumRetryAttempts": 10, "MaximumEventAgeInSeconds": 3600}
+"""Scheduler sends again what the queue did not take; the run's own name makes a second copy harmless."""
+
+
+class Verb(StrEnum):
+    """What a step does."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    POLICY = "policy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where schedules go, and as whom."""
+
+    group: str
+    queue_arn: str
+    dead_letter_queue_arn: str
+    role_arn: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One change."""
+
+    verb: Verb
+    name: str
+    """Of the job, or of the target whose policy it is."""
+    wanted: dict[str, Any]
+    """The request, or the policy's fields."""
+    differences: tuple[str, ...] = ()
+    """For people: which field, from what, to what."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All changes, in order, and what stays though it differs."""
+
+    steps: tuple[Step, ...]
+    paused: tuple[str, ...] = ()
+    """Jobs that somebody paused by hand: they stay paused."""
+    foreign: tuple[str, ...] = ()
+    """Schedules of the group that no file of jobs made: they stay as they are."""
+
+
+def wanted_schedule(entry: Checked, zone_name: str, place: Place) -> dict[str, Any]:
+    """Return the schedule of a job, as CreateSchedule takes it."""
+    job = entry.job
+    window: dict[str, Any] = {"Mode": "OFF"}
+    if job.jitter_minutes:
+        window = {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": job.jitter_minutes}
+    return {
+        "Name": job.name,
+        "GroupName": place.group,
+        "Description": f"{MARKER} {job.description}".strip()[:_MAX_DESCRIPTION],
+        "ScheduleExpression": job.schedule.strip(),
+        "ScheduleExpressionTimezone": zone_name,
+        "FlexibleTimeWindow": window,
+        "State": "DISABLED" if job.paused else "ENABLED",
+        "ActionAfterCompletion": "NONE",
+        "Target": {
+            "Arn": place.queue_arn,
+            "RoleArn": place.role_arn,
+            "Input": write_due(job.due()),
+            "DeadLetterConfig": {"Arn": place.dead_letter_queue_arn},
+            "RetryPolicy": dict(_RETRY),
+        },
+    }
+
+
+def make_plan(
+    wanted: Sequence[dict[str, Any]],
+    there: Mapping[str, dict[str, Any]],
+    policies: Mapping[str, dict[str, Any]],
+    document: Mapping[str, Any],
+) -> Plan:
+    """Return what makes a group equal to a file.
+
+    Args:
+        wanted: The file's schedules, see `wanted_schedule`.
+        there: The group's schedules by name, as GetSchedule tells them.
+        policies: Policy fields that jobs set, by target.
+        document: The policy document in force.
+
+    Raises:
+        CommandError: If a job has the name of a schedule that is not ours.
+    """
+    steps: list[Step] = []
+    paused: list[str] = []
+    for request in wanted:
+        name = request["Name"]
+        found = there.get(name)
+        if found is None:
+            steps.append(Step(verb=Verb.CREATE, name=name, wanted=request))
+            continue
+        if not is_ours(found):
+            where = f"job {name}"
+            raise CommandError(
+                where,
+                "the group has a schedule of that name which no file of jobs made",
+                "Rename the job, or delete that schedule",
+                ExitCode.USAGE,
+            )
+        if found["State"] == "DISABLED" and request["State"] == "ENABLED":
+            paused.append(name)
+            request = {**request, "State": "DISABLED"}  # noqa: PLW2901 - what is wanted now
+        differences = tuple(_differences(found, request))
+        if differences:
+            steps.append(Step(verb=Verb.UPDATE, name=name, wanted=request, differences=differences))
+    names = {request["Name"] for request in wanted}
+    gone = sorted(name for name, found in there.items() if name not in names and is_ours(found))
+    steps += [Step(verb=Verb.DELETE, name=name, wanted={}) for name in gone]
+    steps += _policy_steps(policies, document)
+    foreign = sorted(name for name, found in there.items() if not is_ours(found))
+    return Plan(steps=tuple(steps), paused=tuple(paused), foreign=tuple(foreign))
+
+
+def _policy_steps(
+    policies: Mapping[str, dict[str, Any]], document: Mapping[str, Any]
+) -> list[Step]:
+    """Return what sets the fields that jobs name; the others of a policy stay as they are."""
+    steps = []
+    for target, fields in sorted(policies.items()):
+        found = document.get("targets", {}).get(target, {})
+        changed = {key: value for key, value in fields.items() if found.get(key) != value}
+        if changed:
+            differences = tuple(
+                f"{key}: {json.dumps(found.get(key))} -> {json.dumps(value)}"
+                for key, value in changed.items()
+            )
+            steps.append(
+                Step(verb=Verb.POLICY, name=target, wanted=fields, differences=differences)
+            )
+    return steps
+
+
+def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """Return the fields that differ, as people read them."""
+    changes: list[str] = []
+    for field in _COMPARED:
+        before, after = found.get(field), wanted.get(field)
+        if field == "Target":
+            changes += _target_differences(before or {}, after or {})
+        elif before != after:
+            changes.append(f"{field}: {json.dumps(before)} -> {json.dumps(after)}")
+    return changes
+
+
+def _target_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    changes = [
+        f"Target.{key}: {json.dumps(before.get(key))} -> {json.dumps(after[key])}"
+        for key in after
+        if key != "Input" and before.get(key) != after[key]
+    ]
+    old, new = _input(before), _input(after)
+    changes += [
+        f"{key}: {json.dumps(old.get(key))} -> {json.dumps(new.get(key))}"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key)
+    ]
+    return changes
+
+
+def _input(target: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        document = json.loads(target.get("Input", "{}"))
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}

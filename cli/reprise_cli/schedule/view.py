@@ -1,0 +1,85 @@
+"""Show jobs, plans and histories to people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from rich.table import Table
+
+from reprise_cli.schedule.plan import Plan, Verb
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from reprise.schedule.job import JobState
+    from reprise_cli.output import Output
+    from reprise_cli.schedule.job_file import Checked
+
+_SIGNS = {Verb.CREATE: "+", Verb.UPDATE: "~", Verb.DELETE: "-", Verb.POLICY: "~"}
+
+
+def show_jobs(out: Output, checked: Sequence[Checked], now: datetime) -> None:
+    """Show valid jobs, each with its next runs."""
+    table = Table("job", "target", "overlap", "next five runs", title=f"{len(checked)} valid jobs")
+    for entry in checked:
+        target, times = entry.request.target.name, entry.next_runs(now)
+        text = "\n".join(f"{at:%a %Y-%m-%d %H:%M %Z}" for at in times)
+        table.add_row(entry.job.name, target, entry.job.overlap.value, text)
+    out.show(table)
+
+
+def describe_jobs(checked: Sequence[Checked], now: datetime) -> list[dict[str, Any]]:
+    """Return valid jobs for programs."""
+    return [
+        {
+            "name": entry.job.name,
+            "target": entry.request.target.function,
+            "overlap": entry.job.overlap.value,
+            "next_runs": [at.isoformat() for at in entry.next_runs(now)],
+        }
+        for entry in checked
+    ]
+
+
+def show_plan(out: Output, plan: Plan) -> None:
+    """Show what a plan would change."""
+    for step in plan.steps:
+        what = "policy of " if step.verb is Verb.POLICY else ""
+        out.show(f"{_SIGNS[step.verb]} {step.verb.value} {what}{step.name}")
+        for difference in step.differences:
+            out.show(f"    {difference}")
+    for name in plan.paused:
+        out.show(f"  {name} stays paused: `reprise schedule resume {name}` lets it run")
+    for name in plan.foreign:
+        out.show(f"  {name} was not made from a file of jobs, and stays as it is")
+    if not plan.steps:
+        out.show("nothing to change")
+
+
+def describe_plan(plan: Plan) -> dict[str, Any]:
+    """Return a plan for programs."""
+    return {
+        "changes": [
+            {"verb": step.verb.value, "name": step.name, "differences": list(step.differences)}
+            for step in plan.steps
+        ],
+        "paused": list(plan.paused),
+        "foreign": list(plan.foreign),
+    }
+
+
+def show_history(out: Output, job: str, state: JobState) -> None:
+    """Show the runs of a job, the newest first."""
+    table = Table("scheduled", "state", "since", "call", "message", title=f"runs of {job}")
+    for run in reversed(state.runs):
+        table.add_row(
+            run.scheduled_at, run.state.value, run.changed_at, run.call_id or "", run.message or ""
+        )
+    out.show(table)
+
+
+def describe_history(job: str, state: JobState) -> dict[str, Any]:
+    """Return the runs of a job for programs, the newest first."""
+    return {"job": job, "runs": msgspec.to_builtins(state.runs[::-1])}

@@ -1,0 +1,190 @@
+"""Tell a call's story from its row: a pure rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from reprise.instant import format_instant, parse_instant
+from reprise.ledger.row import MAX_HISTORY
+from reprise.ledger.states import TERMINAL, State
+from reprise.outcome.outcome import OutcomeKind
+from reprise_cli.duration import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from reprise.ledger.row import Attempt, Row
+
+GOOD: Final = "good"
+BAD: Final = "bad"
+WAIT: Final = "wait"
+PLAIN: Final = "plain"
+_SHORT_S: Final = 1.0
+"""Waits shorter than this are queues at work, and no step of their own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing that happened to a call."""
+
+    at: str
+    """When, ISO 8601; empty if that is not known."""
+    what: str
+    how: str = ""
+    kind: str = PLAIN
+    after: str = ""
+    """Time since the capture, for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A capture object in the bucket."""
+
+    url: str
+    at: datetime | None
+    """When it was written; None if it is gone, or may not be looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """What is known of a call."""
+
+    row: Row
+    facts: dict[str, str]
+    steps: tuple[Step, ...]
+    result: str | None
+    """The late result, if it is short."""
+    payload: str | None = None
+    """The payload; None unless it was asked for."""
+
+    def document(self) -> dict[str, Any]:
+        """Return the story as JSON values."""
+        return {
+            "id": self.row.id,
+            "state": self.row.state.value,
+            "facts": self.facts,
+            "steps": [
+                {
+                    "at": step.at,
+                    "after": step.after,
+                    "what": step.what,
+                    "how": step.how,
+                    "kind": step.kind,
+                }
+                for step in self.steps
+            ],
+            "result": self.result,
+            "payload": self.payload,
+        }
+
+
+def tell(row: Row, arrival: Arrival | None, bucket: str, now: datetime) -> Story:
+    """Return a call's story.
+
+    Args:
+        row: The call's row.
+        arrival: The capture object that it came in, if one is known.
+        bucket: The stack's, where long late results are.
+        now: The present: a call that has not ended is waiting since its last step.
+    """
+    steps = sorted(_steps(row, arrival, now), key=lambda step: step.at)
+    told = tuple(replace(step, after=_after(row, step)) for step in steps)
+    return Story(row=row, facts=_facts(row, bucket), steps=told, result=row.result)
+
+
+def _steps(row: Row, arrival: Arrival | None, now: datetime) -> Iterator[Step]:
+    yield Step(at=row.captured_at, what="captured", how="the caller got 202 and the id")
+    if arrival is not None and arrival.at is not None:
+        # S3 tells whole seconds, which can lie before the capture.
+        at = max(row.captured_at, format_instant(arrival.at))
+        yield Step(at=at, what="in S3", how=arrival.url)
+    if row.unpacked_at is not None:
+        yield Step(
+            at=row.unpacked_at, what="unpacked", how="entered in the ledger and sent to replay"
+        )
+    if row.opened_at != row.captured_at:
+        yield Step(at=row.opened_at, what="redriven", how="an operator opened it again", kind=WAIT)
+    yield from _refusals(row)
+    ready_at = row.unpacked_at
+    for number, attempt in enumerate(row.history):
+        yield from _wait(ready_at, attempt.began_at, is_first=number == 0)
+        ready_at = attempt.at
+        is_last = number == len(row.history) - 1
+        yield _attempt(attempt, is_end=is_last and row.state in TERMINAL)
+    yield from _end(row, now)
+
+
+def _refusals(row: Row) -> Iterator[Step]:
+    """Yield the waits for the gate: throttles are counted, and only the first and last have a time."""
+    if not row.refusals or row.first_refused_at is None:
+        return
+    times = "once" if row.refusals == 1 else f"{row.refusals} times"
+    span = ""
+    if row.refusals > 1 and row.last_refused_at is not None:
+        length_s = _seconds_between(row.first_refused_at, row.last_refused_at)
+        span = f", the last time {format_duration(length_s)} later"
+    how = f"{times}{span}; the target did not run, and no attempt was spent"
+    yield Step(at=row.first_refused_at, what="refused", how=how, kind=WAIT)
+
+
+def _wait(ready_at: str | None, began_at: str | None, *, is_first: bool) -> Iterator[Step]:
+    """Yield the time that a call was held back before an attempt, if it was."""
+    if ready_at is None or began_at is None:
+        return
+    waited_s = _seconds_between(ready_at, began_at)
+    if waited_s >= _SHORT_S:
+        why = "for its gate" if is_first else "for its backoff, and for its gate"
+        yield Step(at=ready_at, what="waited", how=f"{format_duration(waited_s)} {why}", kind=WAIT)
+
+
+def _attempt(attempt: Attempt, *, is_end: bool) -> Step:
+    outcome = attempt.outcome
+    said = ": ".join(part for part in (outcome.code, outcome.message) if part)
+    took = ""
+    if attempt.began_at is not None:
+        took = f"took {format_duration(_seconds_between(attempt.began_at, attempt.at))}"
+    how = "; ".join(part for part in (said, took) if part)
+    is_good = outcome.kind is OutcomeKind.SUCCEEDED
+    kind = GOOD if is_good else BAD if is_end else WAIT
+    return Step(at=attempt.at, what=outcome.kind.value.replace("_", " "), how=how, kind=kind)
+
+
+def _end(row: Row, now: datetime) -> Iterator[Step]:
+    match row.state:
+        case State.SUCCEEDED:
+            where = row.result_key or ("in the ledger" if row.result is not None else "not kept")
+            yield Step(at=row.updated_at, what="ended well", how=f"late result: {where}", kind=GOOD)
+        case State.DEAD_LETTERED:
+            why = ": ".join(part for part in (row.reason, row.message) if part)
+            letter = "" if row.letter_sent else "; its dead letter is not in the queue yet"
+            yield Step(at=row.updated_at, what="given up", how=f"{why}{letter}", kind=BAD)
+        case State.LEASED:
+            yield Step(at=row.updated_at, what="being replayed", kind=WAIT)
+        case State.CAPTURED | State.WAITING:
+            since_s = (now - parse_instant(row.updated_at)).total_seconds()
+            how = f"for {format_duration(max(0.0, since_s))}: for its gate, or its backoff"
+            yield Step(at=format_instant(now), what="waiting", how=how, kind=WAIT)
+
+
+def _facts(row: Row, bucket: str) -> dict[str, str]:
+    kept = f"; the last {MAX_HISTORY} are kept" if len(row.history) >= MAX_HISTORY else ""
+    facts = {
+        "target": row.target,
+        "attempts": f"{row.attempts} executions failed, {row.refusals} refusals{kept}",
+        "given up": ": ".join(part for part in (row.reason, row.message) if part),
+        "late result": f"s3://{bucket}/{row.result_key}" if row.result_key else "",
+        "capture object": row.capture_object or "",
+        "next": f"reprise dlq show {row.id}" if row.letter_sent else "",
+    }
+    return {name: text for name, text in facts.items() if text}
+
+
+def _after(row: Row, step: Step) -> str:
+    seconds = _seconds_between(row.captured_at, step.at)
+    return "" if step.what == "captured" else f"+{format_duration(max(0.0, seconds))}"
+
+
+def _seconds_between(first: str, second: str) -> float:
+    return (parse_instant(second) - parse_instant(first)).total_seconds()

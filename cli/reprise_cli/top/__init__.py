@@ -1,0 +1,1 @@
+"""`reprise top`: the targets, live."""

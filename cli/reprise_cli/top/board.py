@@ -1,0 +1,98 @@
+"""The rows of `reprise top`, from two looks at the books: pure rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reprise.observe.books import Book
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """How a target's gate stands."""
+
+    mode: str
+    """flowing, probing or holding."""
+    window: float | None = None
+    """Replays that may run at once, where the gate knows."""
+    held_s: float = 0.0
+    """Age of the present hold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What was there at one moment; everything by label."""
+
+    at_s: float
+    books: Mapping[str, Book]
+    gates: Mapping[str, Gate]
+    oldest_s: Mapping[str, float]
+    """Age of the oldest waiting call, as last measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One target."""
+
+    target: str
+    gate: Gate | None
+    """None if nothing is known of it."""
+    backlog: int
+    rate_per_s: float | None
+    """Calls that ended a second since the look before; None at the first."""
+    oldest_s: float | None
+    """None if nothing waits, or nothing measured it."""
+    dead: int
+    """Calls given up since the stack was made."""
+
+    @property
+    def eta_s(self) -> float | None:
+        """Return the time until the backlog is empty at this rate; None if that cannot be told."""
+        if not self.backlog:
+            return 0.0
+        return self.backlog / self.rate_per_s if self.rate_per_s else None
+
+    def document(self) -> dict[str, Any]:
+        """Return the line as JSON values."""
+        return {
+            "target": self.target,
+            "state": self.gate.mode if self.gate else None,
+            "window": self.gate.window if self.gate else None,
+            "held_s": self.gate.held_s if self.gate else None,
+            "backlog": self.backlog,
+            "rate_per_s": self.rate_per_s,
+            "oldest_s": self.oldest_s,
+            "eta_s": self.eta_s,
+            "dead_lettered": self.dead,
+        }
+
+
+def lines(now: Look, before: Look | None) -> list[Line]:
+    """Return a line for each target, the longest backlog first."""
+    names = {*now.books, *now.gates}
+    found = [_line(name, now, before) for name in names]
+    return sorted(found, key=lambda line: (-line.backlog, line.target))
+
+
+def _line(name: str, now: Look, before: Look | None) -> Line:
+    book = now.books.get(name)
+    backlog = book.backlog if book else 0
+    return Line(
+        target=name,
+        gate=now.gates.get(name),
+        backlog=backlog,
+        rate_per_s=_rate(name, now, before),
+        oldest_s=now.oldest_s.get(name) if backlog else None,
+        dead=sum(book.dead.values()) if book else 0,
+    )
+
+
+def _rate(name: str, now: Look, before: Look | None) -> float | None:
+    if before is None or now.at_s <= before.at_s:
+        return None
+    ended = [look.books[name].ended if name in look.books else 0 for look in (before, now)]
+    return max(0, ended[1] - ended[0]) / (now.at_s - before.at_s)

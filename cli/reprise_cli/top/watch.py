@@ -1,0 +1,116 @@
+"""Look at gates, books and ages, as they are now."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from reprise import metric
+from reprise.aws.books_table import BooksTable
+from reprise.aws.gate_table import GateTable
+from reprise.gate.image import Mode
+from reprise.observe.gates import LEVELS
+from reprise.observe.label import OTHER, labels, make_labeler
+from reprise_cli.dashboard.charts import Query
+from reprise_cli.dashboard.cloudwatch import CloudWatch
+from reprise_cli.dashboard.model.rows import MetricKey
+from reprise_cli.dashboard.periods import chart_grid
+from reprise_cli.request import utc_now
+from reprise_cli.top.board import Gate, Look
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from reprise.gate.image import GateImage
+    from reprise_cli.app import App
+    from reprise_cli.dashboard.expression.values import Grid
+
+_RECENT_S: Final = 300
+"""Metrics older than this say nothing of the present."""
+_MINUTE_S: Final = 60
+_MODES: Final = {level: mode for mode, level in LEVELS.items()}
+
+
+class Watch:
+    """Looks at one stack's targets."""
+
+    def __init__(self, reprise: App) -> None:
+        """Watch this stack."""
+        stack = reprise.stack
+        targets = tuple(arn.strip() for arn in stack.target_arns.split(",") if arn.strip())
+        self._stack = stack.name
+        self._labels = labels(targets)
+        label = make_labeler(targets)
+        self._gates = {label(arn): arn for arn in targets if not arn.endswith("*")}
+        self._books = BooksTable(reprise.aws.dynamodb, stack.ledger_table)
+        self._gate_table = GateTable(reprise.aws.dynamodb, stack.ledger_table)
+        self._cloudwatch = CloudWatch(reprise.aws.cloudwatch)
+
+    def look(self) -> Look:
+        """Return how the targets stand now.
+
+        Raises:
+            StoreError: If the ledger's table cannot be read.
+        """
+        now = utc_now()
+        measured = self._measured(int(now.timestamp()))
+        now_ms = int(now.timestamp() * 1000)
+        gates = {
+            name: gate_of(self._gate_table.read(function), now_ms)
+            for name, function in self._gates.items()
+        }
+        # Targets that are listed by a pattern share a label; its gates are known by their metrics only.
+        for name in self._labels:
+            level = measured.get((metric.GATE_STATE, name))
+            if name not in gates and level is not None:
+                gates[name] = Gate(
+                    mode=_MODES[round(level)],
+                    window=measured.get((metric.GATE_WINDOW, name)),
+                    held_s=measured.get((metric.GATE_HOLD_AGE, name), 0.0),
+                )
+        books = self._books.read(self._labels)
+        return Look(
+            at_s=time.monotonic(),
+            books={name: book for name, book in books.items() if name != OTHER or book.known},
+            gates=gates,
+            oldest_s={
+                name: value
+                for (metric_name, name), value in measured.items()
+                if metric_name == metric.OLDEST_WAITING_AGE
+            },
+        )
+
+    def _measured(self, now_s: int) -> dict[tuple[str, str], float]:
+        """Return the last values of metrics, by name and label."""
+        grid = chart_grid(now_s, _RECENT_S, _MINUTE_S, _MINUTE_S)
+        queries = dict(self._queries(grid))
+        found = self._cloudwatch.fetch(queries)
+        return {queries[query]: points[max(points)] for query, points in found.items() if points}
+
+    def _queries(self, grid: Grid) -> Iterable[tuple[Query, tuple[str, str]]]:
+        for name in self._labels:
+            for metric_name in _GAUGES:
+                key = MetricKey(
+                    namespace=metric.NAMESPACE,
+                    name=metric_name,
+                    dimensions=((metric.STACK, self._stack), (metric.TARGET, name)),
+                )
+                yield Query(metric=key, stat="Maximum", grid=grid), (metric_name, name)
+
+
+def gate_of(state: GateImage, now_ms: int) -> Gate:
+    """Return a gate's state for people; its window says nothing while it holds."""
+    held_ms = now_ms - state.holding_since_ms if state.mode != Mode.FLOWING else 0
+    return Gate(
+        mode=state.mode,
+        window=state.window if state.mode == Mode.FLOWING else None,
+        held_s=max(0, held_ms) / 1000,
+    )
+
+
+_GAUGES: Final = (
+    metric.OLDEST_WAITING_AGE,
+    metric.GATE_STATE,
+    metric.GATE_WINDOW,
+    metric.GATE_HOLD_AGE,
+)

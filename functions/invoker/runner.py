@@ -1,0 +1,75 @@
+"""Lambda handler of the runner: scheduled runs, each by the invoker's own way of calling."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from reprise import cold_start
+from reprise.aws.batch_jobs import BatchJobs
+from reprise.aws.job_table import JobTable
+from reprise.aws.kinds import TargetKinds
+from reprise.aws.ledger_table import LedgerTable
+from reprise.aws.queue import SqsQueue
+from reprise.aws.session import Clients
+from reprise.settings import RunnerSettings
+from reprise.stage.call import CallStage
+from reprise.stage.follow import Followers
+from reprise.stage.run_job import RunStage
+from reprise.telemetry import EmfMeter, make_logger
+from reprise.wiring import make_capturer, utc_now
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+make_logger()
+_settings = RunnerSettings.from_env(os.environ)
+_clients = Clients()
+_meter = EmfMeter()
+_sqs, _dynamodb = _clients.sqs(), _clients.dynamodb()
+_queue = SqsQueue(_sqs, _settings.jobs_queue_url)
+_stage = RunStage(
+    jobs=JobTable(_dynamodb, _settings.ledger_table, utc_now),
+    follow=Followers(
+        ledger=LedgerTable(_dynamodb, _settings.ledger_table),
+        batch=cache(lambda: BatchJobs(_clients.batch())),
+    ),
+    calls=CallStage(
+        functions=TargetKinds(_clients, _settings.call_timeout_s),
+        capturer=cache(
+            lambda: make_capturer(
+                _clients,
+                bucket=_settings.bucket,
+                mac_secret_arn=_settings.mac_secret_arn,
+                source="runner",
+                meter=_meter,
+            )
+        ),
+        capture_outcomes=_settings.capture_outcomes,
+        meter=_meter,
+    ),
+    dead_letters=SqsQueue(_sqs, _settings.jobs_dead_letter_queue_url),
+    targets=_settings.targets,
+    clock=utc_now,
+    meter=_meter,
+)
+cold_start.finish()
+
+
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Run what is due; name the messages that must come again."""
+    waits_s: dict[str, float] = {}
+    again: list[str] = []
+    for record in event["Records"]:
+        owner = f"{context.aws_request_id}/{record['messageId']}"
+        wait_s = _stage.run(
+            record["body"], owner=owner, remaining_ms=context.get_remaining_time_in_millis
+        )
+        if wait_s is not None:
+            waits_s[record["receiptHandle"]] = wait_s
+            again.append(record["messageId"])
+    if waits_s:
+        _queue.give_back(waits_s)
+    _meter.flush()
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}

@@ -1,0 +1,39 @@
+"""Lambda handler of the warmer: overlapping pings that keep environments of functions warm.
+
+It has no capturer, no key and no ledger, and its log group is not subscribed: a ping can neither be
+captured nor replayed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from reprise import cold_start
+from reprise.aws.pings import LambdaPings
+from reprise.aws.session import Clients
+from reprise.schedule.ping import read_order
+from reprise.stage.warm import WarmStage
+from reprise.telemetry import EmfMeter, make_logger
+
+PING_LIMIT_S: Final = 50
+"""Below the warmer's own timeout; a function that takes longer is warm all the same."""
+
+make_logger()
+_meter = EmfMeter()
+_stage = WarmStage(pings=LambdaPings(Clients().functions(PING_LIMIT_S)), meter=_meter)
+cold_start.finish()
+
+
+def lambda_handler(event: Any, context: object) -> dict[str, int]:  # noqa: ANN401, ARG001 - Lambda's own signature
+    """Ping every function once for each environment that is to stay warm.
+
+    Args:
+        event: See `WarmOrder`.
+        context: Lambda's own.
+
+    Raises:
+        ScheduleError: If the event asks for nothing that can be understood.
+    """
+    counts = _stage.run(read_order(event))
+    _meter.flush()
+    return counts

@@ -1,0 +1,54 @@
+"""Lambda handler of the observer: one look at the stack, started by a schedule."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from reprise import cold_start
+from reprise.aws.books_table import BooksTable
+from reprise.aws.event_bus import EventBridgeBus
+from reprise.aws.gate_table import GateTable
+from reprise.aws.memory_item import MemoryItem
+from reprise.aws.session import Clients
+from reprise.aws.watch import QueueDepth, StackWatch, WatchClients
+from reprise.observe.observer import Observer, Places
+from reprise.settings import ObserverSettings
+from reprise.telemetry import EmfMeter, make_logger
+from reprise.wiring import utc_now
+
+make_logger()
+_settings = ObserverSettings.from_env(os.environ)
+_clients = Clients()
+_meter = EmfMeter()
+_sqs, _dynamodb = _clients.sqs(), _clients.dynamodb()
+_observer = Observer(
+    stack=_settings.stack,
+    targets=_settings.targets,
+    books=BooksTable(_dynamodb, _settings.ledger_table),
+    gates=GateTable(_dynamodb, _settings.ledger_table),
+    replay_queue=QueueDepth(_sqs, _settings.replay_queue_url),
+    capture_queue=QueueDepth(_sqs, _settings.capture_queue_url),
+    dead_letters=QueueDepth(_sqs, _settings.dead_letter_queue_url),
+    memories=MemoryItem(_dynamodb, _settings.ledger_table),
+    watch=StackWatch(
+        WatchClients(cloudwatch=_clients.cloudwatch(), logs=_clients.logs(), s3=_clients.s3()),
+        stack=_settings.stack,
+        bucket=_settings.bucket,
+        alarms=_settings.alarms,
+        log_groups=_settings.log_groups,
+    ),
+    bus=EventBridgeBus(_clients.events(), _settings.event_bus),
+    places=Places(dashboard=_settings.dashboard_url, runbooks=_settings.runbook_url),
+    meter=_meter,
+    clock=utc_now,
+)
+cold_start.finish()
+
+
+def lambda_handler(event: Any, context: object) -> None:  # noqa: ANN401, ARG001 - Lambda's own signature
+    """Look once; what was measured is written even if the look fails half way."""
+    try:
+        _observer.look()
+    finally:
+        _meter.flush()

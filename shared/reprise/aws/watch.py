@@ -1,0 +1,128 @@
+"""Ask CloudWatch for alarms, CloudWatch Logs for filters, S3 for the quarantine, SQS for depths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import ClientError
+
+from reprise.aws.fault import code_of, store_errors
+from reprise.observe.incidents import Alarm
+from reprise.record.record import EVENT_NAME
+from reprise.stage.quarantine import PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
+
+FILTER_PATTERN: Final = f'{{ $.event = "{EVENT_NAME}" }}'
+"""What the template's subscription filters select."""
+_DEPTHS: Final[tuple[QueueAttributeNameType, ...]] = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchClients:
+    """Clients of the services that are asked."""
+
+    cloudwatch: CloudWatchClient
+    logs: CloudWatchLogsClient
+    s3: S3Client
+
+
+class StackWatch:
+    """The alarms and filters of one stack."""
+
+    __slots__ = ("_alarms", "_bucket", "_clients", "_groups", "_stack")
+
+    def __init__(
+        self,
+        clients: WatchClients,
+        *,
+        stack: str,
+        bucket: str,
+        alarms: Sequence[str],
+        log_groups: Sequence[str],
+    ) -> None:
+        """Watch these.
+
+        Args:
+            clients: Of the services that are asked.
+            bucket: The stack's bucket.
+            stack: Its name begins the alarms' names.
+            alarms: Names of alarms, without the stack's; at most 100.
+            log_groups: Log groups that capture lines come from.
+        """
+        self._clients = clients
+        self._stack = stack
+        self._bucket = bucket
+        self._alarms = tuple(alarms)
+        self._groups = tuple(log_groups)
+
+    def alarms(self) -> Sequence[Alarm]:
+        """Return the states of the alarms that there are."""
+        names = [f"{self._stack}-{name}" for name in self._alarms]
+        with store_errors("cloudwatch", "DescribeAlarms"):
+            found = self._clients.cloudwatch.describe_alarms(
+                AlarmNames=names, AlarmTypes=["MetricAlarm"]
+            )
+        return [
+            Alarm(
+                name=str(alarm["AlarmName"]).removeprefix(f"{self._stack}-"),
+                state=str(alarm["StateValue"]),
+                reason=str(alarm.get("StateReason", "")),
+            )
+            for alarm in found.get("MetricAlarms", [])
+        ]
+
+    def filters_missing(self) -> int:
+        """Return how many log groups lack the filter, or have it with another pattern."""
+        return sum(not self._is_subscribed(group) for group in self._groups)
+
+    def quarantined(self) -> int:
+        """Return how many objects are in quarantine, or 1,000 if there are more."""
+        with store_errors("s3", "ListObjectsV2"):
+            found = self._clients.s3.list_objects_v2(Bucket=self._bucket, Prefix=PREFIX)
+        return found["KeyCount"]
+
+    def _is_subscribed(self, group: str) -> bool:
+        with store_errors("logs", "DescribeSubscriptionFilters"):
+            try:
+                found = self._clients.logs.describe_subscription_filters(
+                    logGroupName=group, filterNamePrefix=f"{self._stack}-capture"
+                )
+            except ClientError as error:
+                if code_of(error) != "ResourceNotFoundException":
+                    raise
+                return False
+        return any(
+            subscription.get("filterName") == f"{self._stack}-capture"
+            and subscription.get("filterPattern") == FILTER_PATTERN
+            for subscription in found["subscriptionFilters"]
+        )
+
+
+class QueueDepth:
+    """Counts the messages of one queue."""
+
+    __slots__ = ("_client", "_url")
+
+    def __init__(self, client: SQSClient, url: str) -> None:
+        """Use the queue of this URL."""
+        self._client = client
+        self._url = url
+
+    def __call__(self) -> int:
+        """Return how many there are: due, in work, and waiting."""
+        with store_errors("sqs", "GetQueueAttributes"):
+            found = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=_DEPTHS)
+        return sum(int(found["Attributes"][name]) for name in _DEPTHS)

@@ -1,0 +1,149 @@
+"""Decide when a folded object is expanded: what the target drains within seconds, and no more.
+
+An object that stays folded costs one queue message whatever it holds. While a gate holds, only a few
+calls are expanded to carry probes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from reprise.gate.image import Change, Condition, GateImage, Mode
+from reprise.gate.pace import gap_s, rate_per_s
+from reprise.gate.parameters import DEFAULTS, GateParameters
+
+SCOUTS: Final = 2
+"""Calls expanded while a gate holds, to carry its probes."""
+LOOKS_PER_S: Final = 1.0
+"""How often all folded objects of a holding target are looked at, taken together."""
+FLOWING_LOOKS_PER_S: Final = 10.0
+"""The same for a flowing target, if there are too many for `FLOWING_DELAY_S` each."""
+FLOWING_DELAY_S: Final = 20.0
+"""Longest time from look to look while flowing: a window can grow a lot in it."""
+RAMP_PER_S: Final = 100.0
+"""Drain expected of slow start: its own is about to be outgrown."""
+STARVED_S: Final = 5.0
+"""A window used by less than half for so long shows that `waiting` is counted too high."""
+SILENT_S: Final = 60.0
+"""The same, if nothing at all has ended for so long."""
+MIN_DELAY_S: Final = 2.0
+MAX_DELAY_S: Final = 900.0
+MAX_SPREAD_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A piece of an object that may be expanded: at most 1,000 calls of one target."""
+
+    records: int
+    is_folded: bool
+    """Whether the gate counts it as folded already: true from the second look on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expand:
+    """Send the first `records` calls of the piece, once the gate took the change."""
+
+    records: int
+    spread_s: float
+    """Each call is sent with a delay drawn evenly from [0, spread_s]."""
+    rest_delay_s: float
+    """When to look at what is left of the piece, if anything is."""
+    change: Change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """Leave the piece folded, and look again."""
+
+    delay_s: float
+    change: Change | None
+    """What the gate should know; None if it knows."""
+
+
+def decide_expansion(
+    gate: GateImage,
+    piece: Piece,
+    *,
+    now_ms: int,
+    draw: float,
+    parameters: GateParameters = DEFAULTS,
+) -> Expand | Leave:
+    """Return what becomes of a piece of a captured object.
+
+    Args:
+        gate: The gate of its target, as last known.
+        piece: What could be expanded.
+        now_ms: The present.
+        draw: From [0, 1), made by the caller.
+        parameters: The rule's numbers.
+    """
+    if gate.mode != Mode.FLOWING:
+        return _while_holding(gate, piece, now_ms, draw)
+    limit = round(parameters.lookahead_s * rate_per_s(gate)) + gate.in_flight
+    conditions = [Condition(name="mode", relation="=", value=Mode.FLOWING)]
+    if gate.waiting <= limit:
+        conditions.append(Condition(name="waiting", relation="<=", value=limit))
+    elif _is_starved(gate, now_ms):
+        seen = gate.expanded_at_ms
+        conditions.append(Condition(name="expanded_at_ms", relation="=", value=seen))
+    else:
+        folded_s = (gate.folded_records + piece.records) / rate_per_s(gate)
+        longest_s = max(FLOWING_DELAY_S, gate.folded_objects / FLOWING_LOOKS_PER_S)
+        return _leave(piece, _clamp(min(folded_s / 3, longest_s) * (0.5 + draw)))
+    rate = max(rate_per_s(gate), RAMP_PER_S if gate.slow_start else 0.0)
+    spread_s = 0.7 * (max(0, gate.waiting - gate.in_flight) + piece.records) / rate
+    return Expand(
+        records=piece.records,
+        spread_s=min(MAX_SPREAD_S, max(1.0, spread_s)),
+        rest_delay_s=MIN_DELAY_S,
+        change=_expansion(piece, piece.records, now_ms, tuple(conditions)),
+    )
+
+
+def _while_holding(gate: GateImage, piece: Piece, now_ms: int, draw: float) -> Expand | Leave:
+    delay_s = _clamp(max(gate.folded_objects / LOOKS_PER_S, gap_s(gate, now_ms)) * (0.5 + draw))
+    overdue_ms = now_ms - gate.probe_at_ms
+    # A probe whose lease ran out long ago has no successor, either: `waiting` is counted too high.
+    nobody_probes = overdue_ms > 4000 * gap_s(gate, now_ms)
+    if gate.waiting >= SCOUTS and not nobody_probes:
+        return _leave(piece, delay_s)
+    scouts = min(SCOUTS, piece.records)
+    seen = Condition(name="expanded_at_ms", relation="=", value=gate.expanded_at_ms)
+    return Expand(
+        records=scouts,
+        spread_s=max(1.0, (gate.probe_at_ms - now_ms) / 1000),
+        rest_delay_s=delay_s,
+        change=_expansion(piece, scouts, now_ms, (seen,)),
+    )
+
+
+def _is_starved(gate: GateImage, now_ms: int) -> bool:
+    """Tell whether too few calls are out, although more are counted: those must have ended unseen."""
+    expanded_at_ms = max(gate.expanded_at_ms, gate.changed_at_ms)
+    if gate.in_flight < gate.window / 2:
+        return now_ms - expanded_at_ms > STARVED_S * 1000
+    # What is in flight, too, may be the permits of the dead: nobody asks, so nobody gives them back.
+    return now_ms - max(expanded_at_ms, gate.succeeded_at_ms) > SILENT_S * 1000
+
+
+def _expansion(piece: Piece, records: int, now_ms: int, when: tuple[Condition, ...]) -> Change:
+    left = piece.records - records
+    add: dict[str, int | float] = {"waiting": records}
+    if piece.is_folded:
+        add |= {"folded_records": -records, "folded_objects": 0 if left else -1}
+    elif left:
+        add |= {"folded_records": left, "folded_objects": 1}
+    return Change(put={"expanded_at_ms": now_ms}, add=add, when=when)
+
+
+def _leave(piece: Piece, delay_s: float) -> Leave:
+    if piece.is_folded:
+        return Leave(delay_s=delay_s, change=None)
+    add = {"folded_objects": 1, "folded_records": piece.records}
+    return Leave(delay_s=delay_s, change=Change(add=add))
+
+
+def _clamp(delay_s: float) -> float:
+    return min(MAX_DELAY_S, max(MIN_DELAY_S, delay_s))

@@ -1,0 +1,1 @@
+"""What the stack tells EventBridge: the end of calls, changes of gates, incidents."""

@@ -1,0 +1,203 @@
+"""Admit a batch: how many of its calls of one target may go now."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from reprise.gate.image import Change, Condition, GateImage, Mode
+from reprise.gate.lease import Expiry, expire, slot_name
+from reprise.gate.pace import gap_s, hold_age_s, rate_per_s, service_s
+from reprise.gate.parameters import DEFAULTS, GateParameters
+from reprise.gate.table import TRANSITIONS, GateEvent
+
+CHUNKS: Final = 16
+"""A batch is not worth its writes for less than this part of the window."""
+ROUNDS: Final = 3
+"""Calls that one permit serves in a batch, if they are short: fewer permits lie idle at its end."""
+IDLE_S: Final = 60.0
+"""A gate that nobody used for so long starts over: its window is old news."""
+RETURN_RATIO: Final = 1.5
+"""Calls come back so much more often than the target drains, so that some are there when permits are."""
+LONGEST_RETURN_S: Final = 15.0
+"""Longest such wait, unless more calls than `RETURNS_PER_S` would come back a second."""
+RETURNS_PER_S: Final = 100.0
+MIN_SPREAD_S: Final = 4.0
+"""How far calls of a holding target spread: a quarter of its age up to a minute, then a fiftieth of it
+up to an hour. Receives cost, and so does waiting; ten days cost a call some 500 of its 1,000 deliveries."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """What a batch may do with its calls of one target."""
+
+    permits: int
+    is_probe: bool = False
+    epoch: int = 0
+    """Lease epoch of the permits."""
+    turn: int = 0
+    """The gate's turn at the admission."""
+    wait_s: float = 0.0
+    """For the others: seconds until the gate may let more through."""
+    spread_s: float = 0.0
+    """For the others: how far to spread them after that wait."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """An admission, and the change it takes to get it; None if nothing is taken."""
+
+    admission: Admission
+    change: Change | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a batch asks of a gate."""
+
+    wanted: int
+    """Calls of this target in the batch."""
+    owner: str
+    """Who asks; a probe is leased to it."""
+    lease_ms: int
+    """How long a permit can be held at most."""
+    most: int | None = None
+    """Cap on the window from the target's concurrency; None if unknown."""
+
+
+def admit(
+    gate: GateImage,
+    request: Request,
+    *,
+    now_ms: int,
+    wide: GateImage | None = None,
+    parameters: GateParameters = DEFAULTS,
+) -> Step:
+    """Return how many of a batch's calls may go now.
+
+    Args:
+        gate: The gate as last known.
+        request: What is asked.
+        now_ms: The present.
+        wide: The item that notes throttles of the account or the caller.
+        parameters: The rule's numbers.
+    """
+    if gate.mode == Mode.FLOWING:
+        return _while_flowing(gate, request, now_ms, wide or gate, parameters)
+    refused = _refusal(gate, now_ms, parameters)
+    if now_ms < gate.probe_at_ms or not request.wanted:
+        return Step(admission=refused)
+    event = GateEvent.PROBE_DUE if gate.mode == Mode.HOLDING else GateEvent.PROBE_LOST
+    change = Change(
+        put={
+            "mode": TRANSITIONS[Mode(gate.mode), event],
+            "probe_owner": request.owner,
+            "probe_at_ms": now_ms + request.lease_ms,
+        },
+        when=(
+            Condition(name="mode", relation="=", value=gate.mode),
+            Condition(name="probe_at_ms", relation="=", value=gate.probe_at_ms),
+        ),
+    )
+    return Step(
+        admission=Admission(
+            permits=1,
+            is_probe=True,
+            turn=gate.turn,
+            wait_s=gap_s(gate, now_ms, parameters),
+            spread_s=refused.spread_s,
+        ),
+        change=change,
+    )
+
+
+def _while_flowing(
+    gate: GateImage,
+    request: Request,
+    now_ms: int,
+    wide: GateImage,
+    parameters: GateParameters,
+) -> Step:
+    wait_s, spread_s = _return_s(gate)
+    refused = Step(admission=Admission(permits=0, wait_s=wait_s, spread_s=spread_s))
+    brake_until_ms = max(gate.throttled_at_ms, wide.throttled_at_ms) + parameters.brake_s * 1000
+    if not request.wanted or now_ms < brake_until_ms:
+        return refused
+    expiry = expire(gate, now_ms, request.lease_ms)
+    correction = _correction(gate, wide, now_ms, parameters)
+    window = int(correction.put.get("window", gate.window))
+    window = max(1, window if request.most is None else min(window, request.most))
+    free = window - expiry.in_flight
+    useful = _useful(gate, request.wanted, free * 2 >= window, parameters)
+    permits = min(free, useful)
+    if permits < max(1, min(useful, window // CHUNKS)):
+        return refused
+    change = _taken(expiry, permits, window, correction)
+    admission = Admission(
+        permits=permits, epoch=expiry.epoch, turn=gate.turn, wait_s=wait_s, spread_s=spread_s
+    )
+    return Step(admission=admission, change=change)
+
+
+def _taken(expiry: Expiry, permits: int, window: int, correction: Change) -> Change:
+    slot = slot_name(expiry.epoch)
+    put, add = {**expiry.put, **correction.put}, dict(correction.add)
+    if expiry.put:
+        put |= {"in_flight": expiry.in_flight + permits, slot: permits}
+    else:
+        add |= {"in_flight": permits, slot: permits}
+    return Change(
+        put=put,
+        add=add,
+        when=(
+            Condition(name="mode", relation="=", value=Mode.FLOWING),
+            *(expiry.when or (Condition(name="in_flight", relation="<=", value=window - permits),)),
+            *correction.when,
+        ),
+    )
+
+
+def _useful(gate: GateImage, wanted: int, is_plenty: bool, parameters: GateParameters) -> int:  # noqa: FBT001 - one of four
+    """Return how many permits serve a batch best: some of its calls may follow others on theirs."""
+    rounds = 1.0 if is_plenty else min(ROUNDS, parameters.room_s / service_s(gate))
+    return math.ceil(wanted / max(1.0, rounds))
+
+
+def _correction(
+    gate: GateImage, wide: GateImage, now_ms: int, parameters: GateParameters
+) -> Change:
+    """Return what the window must suffer first: a cut made for every target, or a new start."""
+    used_at_ms = max(gate.succeeded_at_ms, gate.changed_at_ms, gate.throttled_at_ms)
+    is_idle = gate.in_flight <= 0 and used_at_ms and now_ms - used_at_ms > IDLE_S * 1000
+    if is_idle:
+        window, slow_start = min(gate.window, parameters.first_window), 1
+    elif wide.changed_at_ms > gate.changed_at_ms:
+        window, slow_start = max(1.0, gate.window * parameters.cut), 0
+    else:
+        return Change()
+    return Change(
+        put={"window": window, "slow_start": slow_start, "changed_at_ms": now_ms},
+        add={"turn": 1},
+        when=(Condition(name="turn", relation="=", value=gate.turn),),
+    )
+
+
+def _return_s(gate: GateImage) -> tuple[float, float]:
+    """Return wait and spread of calls without a permit: back about when their turn may have come."""
+    queued = max(0, gate.waiting - gate.in_flight)
+    queued_s = queued / (RETURN_RATIO * rate_per_s(gate))
+    shortest_s = min(10.0, max(1.0, 0.2 * service_s(gate)))
+    longest_s = max(LONGEST_RETURN_S, queued / RETURNS_PER_S)
+    span_s = max(shortest_s, min(queued_s, longest_s))
+    return 0.1 * span_s, 0.9 * span_s
+
+
+def _refusal(gate: GateImage, now_ms: int, parameters: GateParameters) -> Admission:
+    until_s = max(0.0, (gate.probe_at_ms - now_ms) / 1000)
+    # A probe's lease is the worst case; its answer usually comes within the gap.
+    is_probing = gate.mode == Mode.PROBING
+    wait_s = min(until_s, gap_s(gate, now_ms, parameters)) if is_probing else until_s
+    age_s = hold_age_s(gate, now_ms)
+    spread_s = max(MIN_SPREAD_S, min(60.0, 0.25 * age_s), min(3600.0, 0.02 * age_s))
+    return Admission(permits=0, wait_s=wait_s, spread_s=spread_s)

@@ -1,0 +1,108 @@
+"""What is stored of a target's gate: one item, and the changes that can be made to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Value = int | float | str
+
+
+class Mode(StrEnum):
+    """How a gate stands."""
+
+    FLOWING = "flowing"
+    """Replays go through, as many at once as the window says."""
+    PROBING = "probing"
+    """One replay is on its way, to find out."""
+    HOLDING = "holding"
+    """Nothing goes through until the next probe."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateImage:
+    """The item of one target; instants in milliseconds since the epoch, 0 for never."""
+
+    mode: str = Mode.FLOWING
+    turn: int = 0
+    """Counts changes of the mode and cuts: who decides on an older turn decides nothing."""
+    window: float = 2.0
+    """Permits that may be out at once while flowing, at least 1."""
+    slow_start: int = 1
+    """1 while the window grows by multiples, 0 after its first cut."""
+    in_flight: int = 0
+    """Permits that are out."""
+    epoch: int = 0
+    """Number of the present lease epoch; `leased_*` count permits by the epoch they were taken in."""
+    leased_0: int = 0
+    leased_1: int = 0
+    leased_2: int = 0
+    leased_3: int = 0
+    changed_at_ms: int = 0
+    """Last cut, hold or resume: an attempt admitted before it says nothing new."""
+    throttled_at_ms: int = 0
+    """Last throttle seen."""
+    faults: int = 0
+    """Failures in a row without a success between them, by changes that are added up."""
+    held_for: str = ""
+    """Why it holds: `throttle` or `fault`."""
+    holding_since_ms: int = 0
+    probe_at_ms: int = 0
+    """Holding: when the next probe may go. Probing: when the probe's lease runs out."""
+    probe_owner: str = ""
+    succeeded: int = 0
+    """Successes since the last resume."""
+    busy_ms: int = 0
+    """Time that those took together."""
+    succeeded_at_ms: int = 0
+    """Last success: proof that the target works."""
+    waiting: int = 0
+    """Calls that were expanded and have not ended: an estimate, used for delays only."""
+    folded_objects: int = 0
+    """Objects that were left folded: an estimate, too."""
+    folded_records: int = 0
+    expanded_at_ms: int = 0
+    """Last expansion."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """What must hold of the stored item; a missing attribute has the image's default."""
+
+    name: str
+    relation: Literal["=", "<="]
+    value: Value
+
+    def holds(self, image: GateImage) -> bool:
+        """Tell whether it holds of an image."""
+        present = getattr(image, self.name)
+        return bool(present == self.value if self.relation == "=" else present <= self.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One conditional update of one item."""
+
+    put: Mapping[str, Value] = field(default_factory=dict)
+    add: Mapping[str, int | float] = field(default_factory=dict)
+    when: tuple[Condition, ...] = ()
+
+    def apply(self, image: GateImage) -> GateImage:
+        """Return an image after this change; whether it may be made is not asked."""
+        values: dict[str, Any] = dict(self.put)
+        for name, amount in self.add.items():
+            values[name] = getattr(image, name) + amount
+        return replace(image, **values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Updated:
+    """The answer to a change."""
+
+    applied: bool
+    image: GateImage
+    """The item after the change, or as it is if the conditions did not hold."""

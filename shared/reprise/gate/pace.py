@@ -1,0 +1,55 @@
+"""Read a gate's pace off its image: how fast the target drains, how often it is probed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from reprise.gate.image import Mode
+from reprise.gate.parameters import DEFAULTS, GateParameters
+
+if TYPE_CHECKING:
+    from reprise.gate.image import GateImage
+
+MIN_GAP_S: Final = 2.0
+"""Shortest time from one probe to the next."""
+MAX_GAP_S: Final = 10.0
+"""Longest gap in the first half hour of a hold."""
+MAX_LONG_GAP_S: Final = 60.0
+"""Longest gap of all."""
+LONG_HOLD_S: Final = 1800.0
+
+
+def gap_s(gate: GateImage, now_ms: int, parameters: GateParameters = DEFAULTS) -> float:
+    """Return the time from one probe to the next, in [2, 60] seconds, growing with the hold's age."""
+    age_s = hold_age_s(gate, now_ms)
+    longest_s = MAX_LONG_GAP_S if age_s > LONG_HOLD_S else MAX_GAP_S
+    return min(longest_s, max(MIN_GAP_S, parameters.gap_share * age_s))
+
+
+def hold_age_s(gate: GateImage, now_ms: int) -> float:
+    """Return for how long a gate has held, in seconds; 0 while it flows."""
+    if not gate.holding_since_ms:
+        return 0.0
+    return max(0.0, (now_ms - gate.holding_since_ms) / 1000)
+
+
+def service_s(gate: GateImage) -> float:
+    """Return how long a call of the target takes on average, at least 10 ms; 1 s if unknown."""
+    if not gate.succeeded:
+        return 1.0
+    return max(0.01, gate.busy_ms / 1000 / gate.succeeded)
+
+
+def rate_per_s(gate: GateImage) -> float:
+    """Return how many calls a second the target drains through its window.
+
+    Throttles that several replayers add up may take the sum below one permit for a moment.
+    """
+    return max(1.0, gate.window) / service_s(gate)
+
+
+def is_outage(gate: GateImage, parameters: GateParameters) -> bool:
+    """Tell whether the target fails for everybody, as far as its gate knows."""
+    if gate.mode != Mode.FLOWING:
+        return True
+    return gate.faults >= parameters.fault_limit

@@ -1,0 +1,1 @@
+"""Schedules: when a job runs, whether its next run may start, and what becomes of each run."""

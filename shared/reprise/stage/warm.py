@@ -1,0 +1,62 @@
+"""Keep environments of functions warm, by pings that overlap."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from reprise import metric
+
+if TYPE_CHECKING:
+    from reprise.ports import Meter
+    from reprise.schedule.ping import WarmOrder
+
+MAX_PINGS: Final = 200
+"""Pings at once: each is a thread for as long as its function runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ping:
+    """How a ping ended."""
+
+    is_cold: bool = False
+    """It started an environment: nothing had kept one warm."""
+    is_throttled: bool = False
+    """The function was busy up to its limit, and so as warm as can be."""
+    is_failed: bool = False
+
+
+class Pings(Protocol):
+    """Pings functions."""
+
+    def ping(self, function: str, payload: bytes) -> Ping:
+        """Ping once; never raise for how it ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmStage:
+    """Pings every function of a list."""
+
+    pings: Pings
+    meter: Meter
+
+    def run(self, order: WarmOrder) -> dict[str, int]:
+        """Ping all functions, and return how the pings ended. Throttles are counted, and silent."""
+        # Function by function, so that the pings of one overlap even if there are many functions.
+        asked = [function for function in order.names for _ in range(order.concurrency)]
+        with ThreadPoolExecutor(max_workers=min(MAX_PINGS, len(asked))) as pool:
+            ended = list(pool.map(lambda function: self.pings.ping(function, order.body), asked))
+        cold = sum(ping.is_cold for ping in ended)
+        throttled = sum(ping.is_throttled for ping in ended)
+        failed = sum(ping.is_failed for ping in ended)
+        self.meter.count(metric.WARM_PINGS, len(ended))
+        self.meter.count(metric.WARM_COLD_STARTS, cold)
+        self.meter.count(metric.WARM_THROTTLED, throttled)
+        self.meter.count(metric.WARM_FAILED, failed)
+        return {
+            metric.WARM_PINGS: len(ended),
+            metric.WARM_COLD_STARTS: cold,
+            metric.WARM_THROTTLED: throttled,
+            metric.WARM_FAILED: failed,
+        }

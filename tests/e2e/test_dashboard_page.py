@@ -1,0 +1,221 @@
+"""The page in a real browser, after a chaos run: what it shows is what the ledger says."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.request
+import warnings
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from e2e.page import BROWSER, NARROW, WIDE, Visit, chromium, served_page
+from e2e.world import poll
+from reprise_cli.dashboard.detached import start_page, stop_page
+from reprise_cli.deploy import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+
+    from e2e.world import World
+
+SCREENSHOTS = os.environ.get("REPRISE_SCREENSHOTS")
+"""Folder of this repository that the pictures go to, if somebody wants to keep them."""
+CALLS, POISON, HOLD = (600, 6, "40s") if SCREENSHOTS else (60, 2, "2s")
+"""A picture is worth a longer outage."""
+START = "/?range=5m&period=5s&refresh=off"
+_MISSING = "no Chromium was found: the page is NOT tested here (apt install chromium)"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if BROWSER is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI needs a browser: make chromium")
+        # pytest's summary shows a skip in one line; this one is to be seen.
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            warnings.warn(_MISSING, UserWarning, stacklevel=1)
+        pytest.skip(_MISSING)
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where screenshots go."""
+    return REPOSITORY / SCREENSHOTS if SCREENSHOTS else tmp_path_factory.mktemp("pictures")
+
+
+@pytest.fixture(scope="module")
+def address(world: World, browser: Browser) -> Iterator[str]:
+    """Run a chaos test, and serve the page of its stack."""
+    del browser  # Without one there is no need for all this.
+    done = world.reprise(
+        *("chaos", "--json", "--hold", HOLD, "--concurrency", "8", "--timeout", "60s"),
+        *("--calls", str(CALLS), "--poison", str(POISON), "--large", "1"),
+    )
+    assert done.code == 0, done.stderr
+    with served_page(world.url) as url:
+        yield url
+
+
+def open_page(browser: Browser, url: str, width: int, **options: Any) -> Visit:  # noqa: ANN401 - playwright's
+    context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+    return Visit(context.new_page(), url)
+
+
+def ledger_counts(world: World) -> Counter[str]:
+    """Return how many calls of the chaos target are in each state, by reading every row."""
+    pages = world.dynamodb.get_paginator("scan").paginate(
+        TableName=world.stack.ledger_table, ConsistentRead=True
+    )
+    return Counter(
+        item["state"]["S"]
+        for page in pages
+        for item in page["Items"]
+        if "state" in item and item["target"]["S"].endswith(f":{world.stack.chaos_target}")
+    )
+
+
+def test_the_page_shows_what_the_ledger_says(
+    world: World, browser: Browser, address: str, pictures: Path
+) -> None:
+    visit = open_page(browser, address, WIDE, color_scheme="light")
+    visit.go(START)
+    ledger = ledger_counts(world)
+    expected = {
+        "captured": ledger.total(),
+        "in the ledger": ledger.total(),
+        "succeeded": ledger["succeeded"],
+        "dead-lettered": ledger["dead_lettered"],
+    }
+    assert ledger.total() >= CALLS
+
+    def shown() -> dict[str, str] | None:
+        visit.page.click("#now")
+        visit.page.wait_for_load_state("networkidle")
+        found = visit.legend("Chosen target: calls")
+        return (
+            found if all(found[name] == f"Σ {count}" for name, count in expected.items()) else None
+        )
+
+    # The last log lines of the functions are read after their last call.
+    poll(shown, limit_s=20)
+    assert visit.number("How many need a person?") == str(ledger["dead_lettered"])
+    assert visit.blank_charts() == []
+    assert visit.complaints == []
+    assert visit.foreign() == []
+    visit.picture(pictures, "dashboard-light.png", height=1450)
+
+
+def test_range_period_refresh_theme_and_keys_work(browser: Browser, address: str) -> None:
+    visit = open_page(browser, address, WIDE, color_scheme="dark")
+    visit.go(START)
+    page = visit.page
+    assert page.get_attribute("html", "data-theme") == "dark"
+    assert "per 5 s" in visit.card("Flow").inner_text()
+    before = visit.data_requests()
+    page.select_option("#period", "1m")
+    page.wait_for_selector(".card.timeSeries >> text=per 60 s")
+    page.select_option("#range", "3h")
+    page.wait_for_function("document.getElementById('range').value === '3h'")
+    assert "range=3h" in page.url
+    assert "period=1m" in page.url
+    page.click("#now")
+    page.wait_for_load_state("networkidle")
+    assert visit.data_requests() == before + 3
+    page.select_option("#theme", "light")
+    assert page.get_attribute("html", "data-theme") == "light"
+    visit.card("Flow").locator(".plot").focus()
+    page.keyboard.press("ArrowLeft")
+    assert "captured" in page.inner_text("#spoken")
+    entry = visit.card("Flow").locator(".legend button").first
+    entry.focus()
+    page.keyboard.press("Enter")
+    assert entry.get_attribute("aria-pressed") == "false"
+    assert visit.complaints == []
+
+
+def test_it_refreshes_by_itself(browser: Browser, address: str) -> None:
+    visit = open_page(browser, address, WIDE)
+    visit.page.clock.install()
+    visit.go("/?range=5m")
+    with visit.page.expect_response("**/api/dashboard*"):
+        visit.page.clock.fast_forward(5_000)
+    assert visit.complaints == []
+
+
+def test_the_page_is_readable_in_the_dark_and_on_a_phone(
+    browser: Browser, address: str, pictures: Path
+) -> None:
+    wide = open_page(browser, address, WIDE, color_scheme="dark")
+    wide.go(START)
+    assert wide.overflow_px() == 0
+    wide.picture(pictures, "dashboard-dark.png", height=1450)
+    narrow = open_page(browser, address, NARROW, color_scheme="light")
+    narrow.go(START)
+    assert narrow.overflow_px() == 0
+    assert narrow.blank_charts() == []
+    narrow.picture(pictures, "dashboard-phone.png", height=1500)
+
+
+def test_a_calls_page_tells_its_story_without_its_payload(
+    world: World, browser: Browser, address: str, pictures: Path
+) -> None:
+    letter = world.reprise("dlq", "list", "--json").document["letters"][0]
+    visit = open_page(browser, address, WIDE, color_scheme="light")
+    visit.go(START)
+    visit.page.fill("#call-id", letter["id"])
+    visit.page.press("#call-id", "Enter")
+    visit.page.wait_for_selector(".steps")
+    told = visit.page.locator(".steps tbody tr b").all_inner_texts()
+    assert told[:3] == ["captured", "in S3", "unpacked"]
+    assert told[-1] == "given up"
+    assert '"behaviour"' not in visit.page.content()
+    visit.page.set_viewport_size({"width": 1100, "height": 640})
+    visit.picture(pictures, "call.png")
+    visit.go("/calls/nobody")
+    assert "no call 'nobody' is known" in visit.page.inner_text("#problem")
+    assert all("502" in complaint for complaint in visit.complaints)
+    assert visit.foreign() == []
+
+
+@pytest.mark.usefixtures("address")
+def test_the_board_shows_what_the_ledger_says(world: World) -> None:
+    ledger = ledger_counts(world)
+    lines = world.reprise("top", "--json").document["targets"]
+    (line,) = [line for line in lines if line["target"] == world.stack.chaos_target]
+    assert (line["state"], line["backlog"]) == ("flowing", 0)
+    assert line["dead_lettered"] == ledger["dead_lettered"]
+
+
+def test_a_picture_is_taken_without_a_page(world: World, browser: Browser, tmp_path: Path) -> None:
+    del browser
+    path = tmp_path / "page.png"
+    done = world.reprise("dashboard", "--png", str(path), "--range", "15m", "--json")
+    assert done.code == 0, done.stderr
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert path.stat().st_size > 50_000
+
+
+def test_a_page_left_running_is_stopped_by_its_process_id(world: World, tmp_path: Path) -> None:
+    url = start_page(tmp_path, world.url, world.stack.name)
+    with urllib.request.urlopen(f"{url}api/dashboard?range=5m", timeout=20) as answer:  # noqa: S310 - our own page
+        assert json.load(answer)["name"] == world.stack.name
+    assert stop_page(tmp_path)
+    assert not stop_page(tmp_path)
+    poll(lambda: not is_open(url))
+
+
+def is_open(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=2).close()  # noqa: S310 - as above
+    except OSError:
+        return False
+    return True

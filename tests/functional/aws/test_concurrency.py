@@ -1,0 +1,82 @@
+"""How much concurrency a function has, from stubbed answers: moto knows no account limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.stub import Stubber
+
+from reprise.aws.concurrency import BELIEVED_S, UNKNOWN_S, FunctionConcurrency
+from strategies import ORDERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reprise.aws.session import Clients
+
+
+class Monotonic:
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def stubbed(clients: Clients) -> Iterator[tuple[Stubber, FunctionConcurrency, Monotonic]]:
+    client, monotonic = clients.functions(5), Monotonic()
+    with Stubber(client) as stubber:
+        yield stubber, FunctionConcurrency(client, monotonic), monotonic
+        stubber.assert_no_pending_responses()
+
+
+def _answer(stubber: Stubber, reserved: int | None) -> None:
+    response: dict[str, Any] = {}
+    if reserved is not None:
+        response["ReservedConcurrentExecutions"] = reserved
+    stubber.add_response("get_function_concurrency", response, {"FunctionName": ORDERS})
+
+
+def test_reserved_concurrency_is_believed_for_an_hour(
+    stubbed: tuple[Stubber, FunctionConcurrency, Monotonic],
+) -> None:
+    stubber, concurrency, monotonic = stubbed
+    _answer(stubber, 20)
+    assert concurrency.limit(ORDERS) == 20
+    monotonic.now_s = BELIEVED_S - 1
+    assert concurrency.limit(ORDERS) == 20
+    monotonic.now_s = BELIEVED_S
+    _answer(stubber, 30)
+    assert concurrency.limit(ORDERS) == 30
+
+
+def test_a_function_without_any_has_what_the_account_leaves_unreserved(
+    stubbed: tuple[Stubber, FunctionConcurrency, Monotonic],
+) -> None:
+    stubber, concurrency, _ = stubbed
+    _answer(stubber, None)
+    limit = {"AccountLimit": {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 900}}
+    stubber.add_response("get_account_settings", limit, {})
+    assert concurrency.limit(ORDERS) == 900
+
+
+def test_zero_is_asked_again_within_a_minute(
+    stubbed: tuple[Stubber, FunctionConcurrency, Monotonic],
+) -> None:
+    stubber, concurrency, monotonic = stubbed
+    _answer(stubber, 0)
+    assert concurrency.limit(ORDERS) == 0
+    monotonic.now_s = UNKNOWN_S
+    _answer(stubber, 10)
+    assert concurrency.limit(ORDERS) == 10
+
+
+def test_a_limit_that_cannot_be_had_is_unknown_and_stops_nothing(
+    stubbed: tuple[Stubber, FunctionConcurrency, Monotonic],
+) -> None:
+    stubber, concurrency, _ = stubbed
+    stubber.add_client_error("get_function_concurrency", "AccessDeniedException")
+    assert concurrency.limit(ORDERS) is None
+    assert concurrency.limit(ORDERS) is None

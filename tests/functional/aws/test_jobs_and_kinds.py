@@ -1,0 +1,119 @@
+"""Jobs in the ledger's table, pings, and a third kind of target added in one file: this one."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from reprise.aws.job_table import JobTable
+from reprise.aws.kinds import TargetKinds
+from reprise.aws.pings import LambdaPings
+from reprise.call.target import Target
+from reprise.errors import StoreError
+from reprise.kind import KINDS, kind_of
+from reprise.kind.kind import Kind
+from reprise.ports import Reply
+from reprise.schedule.job import JobState
+from reprise.schedule.run import RunEvent
+from reprise.stage.warm import Ping
+from reprise.testing import SUCCEEDED, FakeFunctions
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from reprise.aws.session import Clients
+    from reprise.call.request import CallRequest
+
+NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+
+
+def test_job_is_written_only_as_it_was_read(dynamodb: DynamoDBClient, table: str) -> None:
+    jobs = JobTable(dynamodb, table, lambda: NOW)
+    fresh = jobs.read("nightly")
+    assert fresh.runs == ()
+    started = fresh.change("t1", RunEvent.START, NOW, until_ms=5, owner="me")
+    assert jobs.write("nightly", started) is None
+    found = jobs.read("nightly")
+    assert (found.runs, found.version) == (started.runs, 1)
+    other = fresh.change("t2", RunEvent.START, NOW)
+    assert jobs.write("nightly", other) == found
+    # The SDK repeats a write whose answer was lost: what is there is what we wrote.
+    assert jobs.write("nightly", started) is None
+    assert jobs.write("nightly", replace(other, version=1)) is None
+
+
+def test_table_that_is_away_is_told(dynamodb: DynamoDBClient) -> None:
+    jobs = JobTable(dynamodb, "none", lambda: NOW)
+    with pytest.raises(StoreError):
+        jobs.read("nightly")
+    with pytest.raises(StoreError):
+        jobs.write("nightly", JobState().change("t", RunEvent.SKIP, NOW))
+
+
+class FakeLambda:
+    """Lambda that answers pings from a script."""
+
+    def __init__(self, answer: dict[str, Any] | Exception) -> None:
+        self._answer = answer
+
+    def invoke(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401 - Invoke's
+        assert request["LogType"] == "Tail"
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return {"Payload": io.BytesIO(b"{}"), **self._answer}
+
+
+def refused(code: str, status: int) -> ClientError:
+    return ClientError(
+        {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]
+        "Invoke",
+    )
+
+
+COLD = base64.b64encode(
+    b"REPORT RequestId: 1 Billed Duration: 2 ms Memory Size: 128 MB Init Duration: 3.5 ms\n"
+).decode()
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ({}, Ping()),
+        ({"LogResult": COLD}, Ping(is_cold=True)),
+        ({"FunctionError": "Unhandled"}, Ping(is_failed=True)),
+        (refused("TooManyRequestsException", 429), Ping(is_throttled=True)),
+        (refused("ResourceNotFoundException", 404), Ping(is_failed=True)),
+    ],
+)
+def test_ping_tells_cold_throttled_and_failed_apart(answer: Any, expected: Ping) -> None:  # noqa: ANN401
+    client: Any = FakeLambda(answer)
+    assert LambdaPings(client).ping("orders", b"{}") == expected
+
+
+def test_third_kind_is_one_file_and_one_name(clients: Clients) -> None:
+    """Step Functions, as somebody could add them."""
+    machines = FakeFunctions(script=[Reply(outcome=SUCCEEDED.outcome, payload=b"started")])
+
+    def read(document: object, allowed: tuple[str, ...]) -> CallRequest:
+        raise NotImplementedError(document, allowed)
+
+    states = Kind(
+        name="states",
+        arn=re.compile(r"arn:aws:states:[a-z0-9-]+:[0-9]{12}:stateMachine:[A-Za-z0-9_-]+"),
+        marker="stateMachineArn",
+        read_call=read,
+        connect=lambda _clients, _call_timeout_s: machines,
+    )
+    machine = "arn:aws:states:eu-west-1:123456789012:stateMachine:close-day"
+    assert kind_of(machine) is None
+    kinds = TargetKinds(clients, 5, (*KINDS, states))
+    assert kinds.invoke(Target(function=machine), b"{}", None).payload == b"started"
+    unknown = kinds.invoke(Target(function="arn:aws:sns:eu-west-1:123456789012:x"), b"", None)
+    assert unknown.outcome.code == "UnknownKind"

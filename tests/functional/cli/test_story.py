@@ -1,0 +1,106 @@
+"""A call's story on moto's services: from the ledger, and from the capture object that the call came in."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from functional.cli.test_commands import Cloud, document_of, run
+from functional.conftest import REGION
+from reprise.call.payload import digest
+from reprise.record.line import write_line
+from reprise.record.mac import MacKeys
+from strategies import make_record, make_row
+from unit.cli.test_stack import OUTPUTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KEYS = MacKeys("k1", {"k1": "secret"})
+BUCKET = OUTPUTS["BucketName"]
+KEY = "captured/2026/01/31/12/x.gz"
+
+
+@pytest.fixture
+def cloud(aws_env: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    del aws_env
+    with mock_aws():
+        sqs, dynamodb = boto3.client("sqs"), boto3.client("dynamodb")
+        dynamodb.create_table(
+            TableName=OUTPUTS["LedgerTable"],
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        queues = ("CaptureQueueUrl", "CaptureDeadLetterQueueUrl", "ReplayQueueUrl")
+        for name in ("capture", "capture-dlq", "replay", "dead-letter"):
+            sqs.create_queue(QueueName=name)
+        boto3.client("s3").create_bucket(
+            Bucket=BUCKET,
+            CreateBucketConfiguration={"LocationConstraint": REGION},  # type: ignore[typeddict-item]
+        )
+        yield Cloud(sqs, dynamodb, dict.fromkeys(queues, ""))
+
+
+def put_object(*lines: str) -> None:
+    """Write a capture object as CloudWatch Logs and Firehose do."""
+    envelope: dict[str, Any] = {
+        "messageType": "DATA_MESSAGE",
+        "owner": "123456789012",
+        "logGroup": OUTPUTS["CaptureLogGroup"],
+        "logStream": "s",
+        "subscriptionFilters": ["f"],
+        "logEvents": [
+            {"id": f"{number:056}", "timestamp": 1, "message": line}
+            for number, line in enumerate(lines)
+        ],
+    }
+    body = gzip.compress(json.dumps(envelope).encode())
+    boto3.client("s3").put_object(Bucket=BUCKET, Key=KEY, Body=body)
+
+
+def enter(cloud: Cloud, **changes: Any) -> None:  # noqa: ANN401 - any field of a row
+    row = make_row(id="call-1", capture_object=f"s3://{BUCKET}/{KEY}", **changes)
+    cloud.ledger.record(row)
+
+
+def test_the_story_has_the_object_s_time_and_no_payload(cloud: Cloud) -> None:
+    put_object(write_line(make_record(id="call-1"), KEYS))
+    enter(cloud)
+    told = run("status", "call-1", "--json")
+    document = document_of(told)
+    assert [step["what"] for step in document["steps"]] == ["captured", "in S3", "waiting"]
+    assert "payload" not in document
+    assert '"order"' not in run("status", "call-1").stdout
+
+
+def test_the_payload_is_shown_if_asked_for(cloud: Cloud) -> None:
+    put_object("noise", write_line(make_record(id="call-1"), KEYS))
+    enter(cloud)
+    told = run("status", "call-1", "--show-payload", "--json")
+    assert document_of(told)["payload"] == '{"order":1}'
+    assert '{"order":1}' in run("status", "call-1", "--show-payload").stdout
+
+
+def test_a_line_with_the_same_id_and_another_payload_is_not_shown(cloud: Cloud) -> None:
+    put_object(write_line(make_record(id="call-1"), KEYS))
+    enter(cloud, sha256=digest(b"something else"))
+    told = run("status", "call-1", "--show-payload")
+    assert told.exit_code == 1
+    assert "does not hold the call" in told.stderr
+    assert '"order"' not in told.stdout
+
+
+def test_a_call_whose_object_is_gone_has_its_story_still(cloud: Cloud) -> None:
+    enter(cloud)
+    assert [step["what"] for step in document_of(run("status", "call-1", "--json"))["steps"]] == [
+        "captured",
+        "waiting",
+    ]
+    told = run("status", "call-1", "--show-payload")
+    assert (told.exit_code, "payload cannot be had" in told.stderr) == (1, True)

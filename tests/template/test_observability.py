@@ -1,0 +1,299 @@
+"""The dashboard and the alarms show what the code emits, all of it, and nothing else."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reprise import metric
+from reprise.events.event import SOURCE, Incident, IncidentClosed, IncidentOpened
+from reprise.observe.incidents import RUNBOOKS_OF
+from reprise_dashboard.incident import ALARMS, RUNBOOKS
+from reprise_dashboard.render import TEMPLATE, rendered
+from template.conftest import TARGET
+from template.deployment import Deployment
+from template.templates import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from template.deployment import Resource
+
+type Use = tuple[str, frozenset[str]]
+"""A metric and the names of its dimensions."""
+
+#: What a statistic over values of a unit can be read as, by the label of an axis.
+UNITS = {
+    metric.COUNT: re.compile(r"calls|replays|lines|a minute|objects|units"),
+    metric.SECONDS: re.compile(r"seconds"),
+    metric.MILLISECONDS: re.compile(r"milliseconds"),
+    metric.NONE: re.compile(r"state"),
+}
+
+
+@cache
+def on_aws() -> Deployment:
+    return Deployment(
+        {
+            "Targets": f"{TARGET},arn:aws:lambda:eu-west-1:111122223333:function:team-*",
+            "AlarmTopicArn": "arn:aws:sns:eu-west-1:111122223333:alarms",
+            "IncidentEmail": "ops@example.com",
+            "SlackWebhookUrl": "https://hooks.example.com/services/x",
+        }
+    )
+
+
+@cache
+def dashboard() -> dict[str, Any]:
+    text = on_aws()["Observability/Dashboard"].properties["DashboardBody"]
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+def alarms() -> dict[str, Resource]:
+    return on_aws().resources("AWS::CloudWatch::Alarm")
+
+
+def rows() -> Iterator[tuple[dict[str, Any], list[Any]]]:
+    for widget in dashboard()["widgets"]:
+        for row in widget["properties"].get("metrics", []):
+            yield widget, row
+
+
+def use_of(row: list[Any]) -> tuple[str, Use]:
+    """Return namespace, metric and dimensions of a row, written out or searched for."""
+    if isinstance(row[0], str):
+        namespace, name, *rest = row
+        names = [entry for entry in rest if isinstance(entry, str)][::2]
+        return namespace, (name, frozenset(names))
+    found = re.fullmatch(
+        r"SEARCH\('{(\w+),([\w,]+)} stack=\"reprise\" MetricName=\"(\w+)\"', '(\w+)', 60\)",
+        row[0]["expression"],
+    )
+    assert found, row
+    return found[1], (found[3], frozenset(found[2].split(",")))
+
+
+def used_in_alarms() -> Iterator[tuple[str, Use]]:
+    for alarm in alarms().values():
+        parts = [
+            q["MetricStat"]["Metric"]
+            for q in alarm.properties.get("Metrics", [])
+            if "MetricStat" in q
+        ]
+        for part in parts or [alarm.properties]:
+            names = frozenset(dimension["Name"] for dimension in part["Dimensions"])
+            yield part["Namespace"], (part["MetricName"], names)
+
+
+def used() -> set[Use]:
+    shown = [use_of(row) for _, row in rows()] + list(used_in_alarms())
+    return {use for namespace, use in shown if namespace == metric.NAMESPACE}
+
+
+def emitted() -> set[str]:
+    """Return the metrics that the code emits: every constant of `metric` that is handed to a meter."""
+    names: set[str] = set()
+    for path in [*(REPOSITORY / "shared").rglob("*.py"), *(REPOSITORY / "functions").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            arguments: list[ast.expr] = []
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                if node.func.attr in {"count", "observe", "gauge"}:
+                    arguments = node.args[:1]
+            elif isinstance(node, ast.Yield) and isinstance(node.value, ast.Tuple):
+                arguments = node.value.elts[:1]
+            for argument in arguments:
+                if isinstance(argument, ast.Attribute) and ast.unparse(argument.value) == "metric":
+                    names.add(getattr(metric, argument.attr))
+    return names
+
+
+def test_every_metric_of_the_table_is_emitted_and_no_other() -> None:
+    assert emitted() == set(metric.TABLE)
+
+
+def test_every_metric_that_is_shown_or_watched_is_emitted_so() -> None:
+    sets = {
+        (name, frozenset(dimensions))
+        for name, row in metric.TABLE.items()
+        for dimensions in row.dimensions
+    }
+    assert used() <= sets
+
+
+def test_every_metric_that_is_emitted_is_shown_or_watched() -> None:
+    assert {name for name, _ in used()} == set(metric.TABLE)
+
+
+def test_axes_and_numbers_are_in_the_metrics_own_unit() -> None:
+    for widget, row in rows():
+        namespace, (name, _) = use_of(row)
+        if namespace != metric.NAMESPACE:
+            continue
+        properties = widget["properties"]
+        options = row[-1] if isinstance(row[-1], dict) else {}
+        side = options.get("yAxis", "left")
+        if properties["view"] == "singleValue":
+            label = options["label"]
+        else:
+            label = properties["yAxis"][side]["label"]
+        assert UNITS[metric.TABLE[name].unit].search(label), (properties["title"], name)
+        if metric.TABLE[name].unit == metric.SECONDS:
+            assert "milliseconds" not in label
+
+
+def test_metrics_of_aws_are_of_the_stacks_own_parts() -> None:
+    own = {str(resource.ref).rsplit("/", 1)[-1] for resource in on_aws().resources().values()}
+    own |= {group.ref for group in on_aws().resources("AWS::Logs::LogGroup").values()}
+    own |= {"Firehose", "reprise-capture"}
+    values = [
+        value
+        for _, row in rows()
+        if isinstance(row[0], str) and row[0].startswith("AWS/")
+        for value in [entry for entry in row[2:] if isinstance(entry, str)][1::2]
+    ]
+    assert values
+    assert set(values) <= own
+
+
+def test_expressions_are_searches_alone() -> None:
+    """Pages that draw the dashboard elsewhere need to know nothing more: docs/reference/metrics.md."""
+    expressions = [row[0]["expression"] for _, row in rows() if isinstance(row[0], dict)]
+    assert expressions
+    assert all(expression.startswith("SEARCH('{") for expression in expressions)
+
+
+def test_widgets_fill_the_grid_without_overlap() -> None:
+    taken: set[tuple[int, int]] = set()
+    for widget in dashboard()["widgets"]:
+        cells = {
+            (x, y)
+            for x in range(widget["x"], widget["x"] + widget["width"])
+            for y in range(widget["y"], widget["y"] + widget["height"])
+        }
+        assert not cells & taken
+        assert widget["x"] + widget["width"] <= 24
+        taken |= cells
+    bottom = max(y for _, y in taken) + 1
+    assert len(taken) == 24 * bottom
+
+
+def test_variable_starts_with_the_first_target_and_changes_what_shows_one() -> None:
+    [variable] = dashboard()["variables"]
+    assert variable["property"] == metric.TARGET
+    assert variable["defaultValue"] == "orders"
+    chosen = [row for _, row in rows() if isinstance(row[0], str) and metric.TARGET in row]
+    assert chosen
+    assert {row[row.index(metric.TARGET) + 1] for row in chosen} == {"orders"}
+
+
+def test_thresholds_on_the_dashboard_are_those_of_the_alarms() -> None:
+    marks = [
+        (widget["properties"]["title"], line["value"])
+        for widget in dashboard()["widgets"]
+        for line in widget["properties"].get("annotations", {}).get("horizontal", [])
+        if line["label"].startswith("alarm")
+    ]
+    thresholds = {float(alarm.properties["Threshold"]) for alarm in alarms().values()}
+    assert len(marks) >= 4
+    assert {float(value) for _, value in marks} <= thresholds
+
+
+def test_dashboard_shows_every_alarm_that_every_stack_has() -> None:
+    local = Deployment({"ChaosTarget": "true", "OnAws": "false"})
+    names = {
+        alarm.properties["AlarmName"]
+        for alarm in local.resources("AWS::CloudWatch::Alarm").values()
+    }
+    assert {f"reprise-{name}" for name in ALARMS} - {"reprise-replay-stuck"} == names
+    [widget] = [widget for widget in dashboard()["widgets"] if widget["type"] == "alarm"]
+    shown = {arn.rpartition(":")[2] for arn in widget["properties"]["alarms"]}
+    assert names <= shown <= {alarm.properties["AlarmName"] for alarm in alarms().values()}
+
+
+def test_observer_tells_of_every_alarm_but_its_own() -> None:
+    told = set(on_aws().environment("observer")["REPRISE_ALARMS"].split(","))
+    names = {alarm.properties["AlarmName"].removeprefix("reprise-") for alarm in alarms().values()}
+    assert names - told == {"observer-silent", "observer-errors"}
+    assert told <= names
+    topic = on_aws().outputs["IncidentTopicArn"]
+    for alarm in alarms().values():
+        properties = alarm.properties
+        actions = properties.get("AlarmActions", []) + properties.get("InsufficientDataActions", [])
+        is_own = "observer" in properties["AlarmName"]
+        assert (topic in actions) == is_own
+
+
+@pytest.mark.parametrize("name", RUNBOOKS)
+def test_runbook_says_what_it_means_where_to_look_and_what_to_do(name: str) -> None:
+    text = (REPOSITORY / "docs" / "runbooks" / f"{name}.md").read_text()
+    for part in ("## What it means", "## Look here", "## Do this"):
+        assert part in text
+
+
+def test_every_alarm_names_a_runbook_that_exists() -> None:
+    for alarm in alarms().values():
+        name = alarm.properties["AlarmName"].removeprefix("reprise-")
+        [runbook] = re.findall(r"docs/runbooks/([a-z-]+)\.md", alarm.properties["AlarmDescription"])
+        assert runbook in RUNBOOKS
+        assert RUNBOOKS_OF.get(name, name) == runbook
+
+
+def test_composite_alarm_watches_all_others() -> None:
+    [composite] = on_aws().resources("AWS::CloudWatch::CompositeAlarm").values()
+    rule = composite.properties["AlarmRule"]
+    watched = set(re.findall(r'(?:ALARM|INSUFFICIENT_DATA)\("([^"]+)"\)', rule))
+    assert watched == {alarm.ref for alarm in alarms().values()}
+
+
+def test_template_is_in_step_with_the_description() -> None:
+    assert TEMPLATE.read_text() == rendered(), "run `make dashboard`"
+
+
+def test_slack_hears_of_incidents_on_aws_only_and_what_of() -> None:
+    [rule] = [
+        rule
+        for rule in on_aws().resources("AWS::Events::Rule").values()
+        if rule.properties["Name"] == "reprise-slack"
+    ]
+    [target] = rule.properties["Targets"]
+    transformer = target["InputTransformer"]
+    sample = re.sub(r"<(\w+)>", "x", transformer["InputTemplate"])
+    assert set(json.loads(sample)) == {"text"}
+    wanted = {"function", "reason", "count", "age", "dashboard"}
+    assert wanted <= set(re.findall(r"<(\w+)>", transformer["InputTemplate"]))
+    assert set(re.findall(r"<(\w+)>", transformer["InputTemplate"])) == set(
+        transformer["InputPathsMap"]
+    )
+    local = Deployment(
+        {"ChaosTarget": "true", "OnAws": "false", "SlackWebhookUrl": "https://hooks.example.com/x"}
+    )
+    assert not local.resources("AWS::Events::ApiDestination")
+
+
+def test_rules_match_what_the_observer_sends() -> None:
+    fields = set(Incident.__struct_fields__)
+    for rule in on_aws().resources("AWS::Events::Rule").values():
+        pattern = rule.properties["EventPattern"]
+        assert pattern["source"] == [SOURCE]
+        assert pattern["detail-type"] == [IncidentOpened.detail_type, IncidentClosed.detail_type]
+        for path in rule.properties["Targets"][0]["InputTransformer"]["InputPathsMap"].values():
+            assert path == "$.detail-type" or path.removeprefix("$.detail.") in fields
+
+
+def test_only_our_rule_and_the_observers_alarms_may_publish() -> None:
+    [policy] = on_aws().resources("AWS::SNS::TopicPolicy").values()
+    allowed = {
+        statement["Principal"]["Service"]: statement["Condition"]["ArnLike"]["aws:SourceArn"]
+        for statement in policy.properties["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+    }
+    assert allowed == {
+        "events.amazonaws.com": "arn:aws:events:eu-west-1:111122223333:rule/reprise-incidents",
+        "cloudwatch.amazonaws.com": "arn:aws:cloudwatch:eu-west-1:111122223333:alarm:reprise-observer-*",
+    }

@@ -1,0 +1,268 @@
+"""Failed batch jobs on events in AWS's recorded form."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from harness import ACCOUNT, Pipeline, notification
+from reprise.batch.again import submission_of
+from reprise.batch.event import read_event
+from reprise.errors import BadRecordError
+from reprise.ledger.states import State
+from reprise.ports import Reply
+from reprise.testing import SUCCEEDED
+
+NIGHTLY = f"arn:aws:batch:eu-central-1:{ACCOUNT}:job-definition/nightly"
+
+
+def event(**detail: Any) -> dict[str, Any]:  # noqa: ANN401 - of a job
+    """Return an event as the Batch User Guide shows it ("AWS Batch events")."""
+    return {
+        "version": "0",
+        "id": "c8f9c4b5-76e5-d76a-f980-7011e206042b",
+        "detail-type": "Batch Job State Change",
+        "source": "aws.batch",
+        "account": ACCOUNT,
+        "time": "2026-11-21T09:59:00Z",
+        "region": "eu-central-1",
+        "resources": [f"arn:aws:batch:eu-central-1:{ACCOUNT}:job/4c7599ae"],
+        "detail": {
+            "jobArn": f"arn:aws:batch:eu-central-1:{ACCOUNT}:job/4c7599ae",
+            "jobName": "nightly-1",
+            "jobId": "4c7599ae",
+            "jobQueue": f"arn:aws:batch:eu-central-1:{ACCOUNT}:job-queue/spot",
+            "status": "FAILED",
+            "statusReason": "Essential container in task exited",
+            "attempts": [],
+            "createdAt": 1641944200058,
+            "retryStrategy": {"attempts": 2, "evaluateOnExit": []},
+            "dependsOn": [],
+            "jobDefinition": f"{NIGHTLY}:7",
+            "parameters": {"day": "1"},
+            "container": {
+                "command": ["run", "--day", "1"],
+                "environment": [
+                    {"name": "MODE", "value": "full"},
+                    {"name": "AWS_BATCH_JOB_ID", "value": "4c7599ae"},
+                ],
+                "resourceRequirements": [{"value": "0.25", "type": "VCPU"}],
+                "exitCode": 3,
+                "logStreamName": "nightly/default/4c7599ae",
+            },
+            "tags": {"resourceArn": f"arn:aws:batch:eu-central-1:{ACCOUNT}:job/4c7599ae"},
+            "platformCapabilities": [],
+            **detail,
+        },
+    }
+
+
+def record_of(document: dict[str, Any]) -> Any:  # noqa: ANN401 - Record or None
+    return read_event(json.dumps(document), ACCOUNT, (NIGHTLY,))
+
+
+@pytest.mark.parametrize(
+    ("detail", "kind", "code"),
+    [
+        pytest.param({}, "function_error", "Exit3", id="exit-code"),
+        pytest.param(
+            {"statusReason": "Host EC2 (instance i-0abc) terminated."},
+            "transient",
+            "HostTerminated",
+            id="spot",
+        ),
+        pytest.param(
+            {
+                "container": {
+                    "exitCode": 137,
+                    "reason": "OutOfMemoryError: Container killed due to memory usage",
+                }
+            },
+            "function_error",
+            "OutOfMemory",
+            id="memory",
+        ),
+        pytest.param(
+            {"statusReason": "Job attempt duration exceeded timeout"},
+            "function_error",
+            "JobTimeout",
+            id="timeout",
+        ),
+        pytest.param(
+            {"statusReason": "Dependent Job failed", "container": {}},
+            "permanent",
+            "DependencyFailed",
+            id="dependency",
+        ),
+        pytest.param({"arrayProperties": {"size": 4}}, "unknown", "ArrayJobFailed", id="array"),
+        pytest.param(
+            {"nodeProperties": {"numNodes": 2}}, "permanent", "UnsupportedJobType", id="nodes"
+        ),
+        pytest.param(
+            {"container": {}, "statusReason": None}, "function_error", "JobFailed", id="?"
+        ),
+    ],
+)
+def test_failures_are_told_apart(detail: dict[str, Any], kind: str, code: str) -> None:
+    outcome = record_of(event(**detail)).outcome
+    assert (outcome.kind.value, outcome.code) == (kind, code)
+
+
+def test_reason_exit_code_and_log_stream_are_kept_for_the_dead_letter() -> None:
+    message = record_of(event()).outcome.message
+    assert message == (
+        "job 4c7599ae (nightly-1); Essential container in task exited; exit code 3; "
+        "log stream nightly/default/4c7599ae"
+    )
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        pytest.param({"arrayProperties": {"index": 3}}, id="child-of-an-array"),
+        pytest.param({"isCancelled": True}, id="cancelled"),
+        pytest.param({"isTerminated": True}, id="terminated-by-hand"),
+        pytest.param({"status": "SUCCEEDED"}, id="succeeded"),
+    ],
+)
+def test_event_that_is_no_failure_of_ours_is_left_alone(detail: dict[str, Any]) -> None:
+    assert record_of(event(**detail)) is None
+    assert record_of({"source": "aws.ec2"}) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"account": "999999999999"}, "account_not_allowed"),
+        ({"detail": {}}, "invalid_record"),
+        ({"time": "yesterday"}, "invalid_record"),
+        ({"detail": event(jobDefinition="arn:x:1")["detail"]}, "target_not_allowed"),
+    ],
+)
+def test_event_that_cannot_be_believed_is_refused(changes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(BadRecordError) as caught:
+        record_of(event() | changes)
+    assert caught.value.reason == reason
+
+
+def test_chain_counts_its_attempts_and_its_age_from_the_first_job() -> None:
+    tags = {"reprise:attempts": "2", "reprise:since": "2026-11-21T07:00:00.000000Z"}
+    record = record_of(event(tags=tags))
+    assert record.captured_at == "2026-11-21T07:00:00.000000Z"
+    assert json.loads(record.payload.inline)["again"]["attempts"] == 2
+    forged = record_of(
+        event(tags={"reprise:attempts": "-9", "reprise:since": "2099-01-01T00:00:00Z"})
+    )
+    assert forged.captured_at == "2026-11-21T09:59:00.000000Z"
+    assert json.loads(forged.payload.inline)["again"]["attempts"] == 0
+
+
+def test_job_is_submitted_as_it_was() -> None:
+    detail = event(
+        dependsOn=[{"jobId": "first"}], shareIdentifier="team", schedulingPriority=7,
+        timeout={"attemptDurationSeconds": 600},
+    )["detail"]  # fmt: skip
+    assert submission_of(detail, attempts=1, since="then") == {
+        "jobName": "nightly-1",
+        "jobQueue": detail["jobQueue"],
+        "jobDefinition": f"{NIGHTLY}:7",
+        "parameters": {"day": "1"},
+        "dependsOn": [{"jobId": "first"}],
+        "retryStrategy": {"attempts": 2, "evaluateOnExit": []},
+        "timeout": {"attemptDurationSeconds": 600},
+        "shareIdentifier": "team",
+        "schedulingPriorityOverride": 7,
+        "containerOverrides": {
+            "command": ["run", "--day", "1"],
+            "environment": [{"name": "MODE", "value": "full"}],
+            "resourceRequirements": [{"value": "0.25", "type": "VCPU"}],
+        },
+        "tags": {
+            "resourceArn": detail["jobArn"],
+            "reprise:origin": "4c7599ae",
+            "reprise:attempts": "1",
+            "reprise:since": "then",
+        },
+    }
+
+
+# --- through the pipeline ----------------------------------------------------------------------
+
+
+def pipeline(policy: str = "{}") -> Pipeline:
+    made = Pipeline(policy=policy)
+    made.targets = (*made.targets, NIGHTLY)
+    return made
+
+
+def take_in(made: Pipeline, document: dict[str, Any], key: str) -> list[Any]:
+    made.objects.kept[key] = json.dumps(document).encode()
+    stage = made.unpacker()
+    reader = replace(stage.reader, targets=made.targets[:2], batch_jobs=(NIGHTLY,))
+    stage = replace(stage, reader=reader)
+    intake = replace(made.intake(), stage=stage)
+    from reprise.stage.intake import Notice  # noqa: PLC0415 - beside its one use
+
+    notice = Notice(message_id="n", receipt_handle="r", body=notification(key), receive_count=1)
+    assert intake.run([notice], lambda: 300_000) == []
+    return made.take_sent()
+
+
+def test_failed_job_waits_its_backoff_and_is_submitted_again_once() -> None:
+    made = pipeline()
+    (message,) = take_in(made, event(), "batch-events/2026/x")
+    assert made.replay(message) == ["m0"]
+    assert made.functions.invoked == []
+    row = made.ledger.rows["batch:4c7599ae"]
+    assert (row.state, row.attempts) == (State.WAITING, 1)
+    assert made.replay_queue.waits_s == {"r0": 30.0}
+    made.functions.script = [Reply(outcome=SUCCEEDED.outcome, payload=b'{"jobId":"j2"}')]
+    assert made.replay(message) == []
+    row = made.ledger.rows["batch:4c7599ae"]
+    assert (row.state, row.result) == (State.SUCCEEDED, '{"jobId":"j2"}')
+    assert made.replay(message) == []
+    assert len(made.functions.invoked) == 1
+
+
+def test_chain_ends_in_the_dead_letter_queue_with_its_reason_after_its_attempts() -> None:
+    made = pipeline()
+    (message,) = take_in(made, event(tags={"reprise:attempts": "2"}), "batch-events/x")
+    assert made.replay(message) == []
+    (letter,) = made.dead_letters.sent
+    document = json.loads(letter.body)["reprise"]
+    assert (document["reason"], document["attempts"]) == ("exhausted", 3)
+    assert "exit code 3; log stream nightly/default/4c7599ae" in document["message"]
+
+
+def test_host_that_was_taken_away_costs_no_attempt() -> None:
+    made = pipeline()
+    spot = event(statusReason="Host EC2 (instance i-0) terminated.", tags={"reprise:attempts": "2"})
+    (message,) = take_in(made, spot, "batch-events/x")
+    assert made.replay(message) == ["m0"]
+    assert made.ledger.rows["batch:4c7599ae"].attempts == 2
+
+
+def test_array_is_submitted_again_only_where_a_second_run_is_harmless() -> None:
+    array = event(arrayProperties={"size": 2})
+    careful, idempotent = pipeline(), pipeline('{"default": {"idempotent": true}}')
+    for made in (careful, idempotent):
+        (message,) = take_in(made, array, "batch-events/x")
+        made.replay(message)
+    assert careful.ledger.rows["batch:4c7599ae"].reason == "unknown"
+    assert idempotent.ledger.rows["batch:4c7599ae"].state is State.WAITING
+
+
+def test_event_in_a_capture_object_submits_nothing() -> None:
+    """Anybody who may write a log line could otherwise submit jobs."""
+    made = pipeline()
+    assert take_in(made, event(), "captured/2026/x") == []
+    assert made.ledger.rows == {}
+
+
+def test_unbelievable_event_is_quarantined() -> None:
+    made = pipeline()
+    assert take_in(made, event() | {"account": "1"}, "batch-events/x") == []
+    assert any(key.startswith("quarantine/") for key in made.objects.kept)

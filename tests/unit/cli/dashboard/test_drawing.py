@@ -1,0 +1,163 @@
+"""A whole dashboard, drawn from a source that is a dictionary."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from reprise_cli.dashboard.drawing import AlarmState, View, draw
+from reprise_cli.dashboard.markdown import to_html
+from reprise_cli.dashboard.model.body import read_body
+from reprise_cli.dashboard.model.rows import MetricKey
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from reprise_cli.dashboard.charts import Query
+
+VIEW = View(now_s=1_700_000_000, range_s=900, finest_s=60)
+
+
+@dataclass
+class FakeSource:
+    """Metrics by name and target; every one has its values at the first instants of any chart."""
+
+    values: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)
+
+    def fetch(self, queries: Collection[Query]) -> Mapping[Query, Mapping[int, float]]:
+        found = {}
+        for query in queries:
+            target = dict(query.metric.dimensions).get("target", "")
+            values = self.values.get((query.metric.name, target), [])
+            found[query] = dict(zip(query.grid.instants, values, strict=False))
+        return found
+
+    def list_metrics(self, namespace: str) -> Sequence[MetricKey]:
+        return [
+            MetricKey(namespace=namespace, name=name, dimensions=(("target", target),))
+            for name, target in self.values
+        ]
+
+    def alarms(self, names: Collection[str]) -> Sequence[AlarmState]:
+        return [
+            AlarmState(name=name, state=self.states[name]) for name in names & self.states.keys()
+        ]
+
+
+def drawn(source: FakeSource, *widgets: dict[str, Any], **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    body = json.dumps({"widgets": widgets, "periodOverride": "inherit", **fields})
+    return draw(read_body(body, {}), {}, VIEW, source)
+
+
+def metric_widget(*rows: list[Any], **properties: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    return {"type": "metric", "properties": {"metrics": rows, "period": 60, **properties}}
+
+
+def test_a_chart_has_its_values_at_its_instants_and_holes_elsewhere() -> None:
+    source = FakeSource({("Succeeded", "a"): [1.0, 2.0]})
+    row = ["Reprise", "Succeeded", "target", "a", {"stat": "Sum", "label": "done"}]
+    (chart,) = drawn(source, metric_widget(row, title="calls a minute"))["widgets"]
+    (series,) = chart["series"]
+    assert series["values"] == [1.0, 2.0, *[None] * 13]
+    assert (series["label"], series["stat"], series["unit"]) == ("done", "Sum", "")
+    assert (chart["period_s"], len(chart["times"]), chart["title"]) == (60, 15, "calls a minute")
+
+
+def test_units_of_our_metrics_come_from_their_table() -> None:
+    row = ["Reprise", "AgeAtSuccess", "target", "a", {"stat": "p95"}]
+    (chart,) = drawn(FakeSource(), metric_widget(row))["widgets"]
+    assert chart["series"][0]["unit"] == "Seconds"
+
+
+def test_a_search_draws_a_series_for_each_target() -> None:
+    source = FakeSource({("Backlog", "b"): [1.0], ("Backlog", "a"): [2.0], ("Other", "a"): [3.0]})
+    row = [{"expression": "SEARCH('{Reprise,target} MetricName=\"Backlog\"', 'Maximum', 60)"}]
+    (chart,) = drawn(source, metric_widget(row))["widgets"]
+    assert [(s["label"], s["values"][0]) for s in chart["series"]] == [("a", 2.0), ("b", 1.0)]
+
+
+def test_the_only_series_of_a_search_is_called_by_what_was_found() -> None:
+    row = [{"expression": "SEARCH('{Reprise,target} MetricName=\"Backlog\"', 'Maximum', 60)"}]
+    (chart,) = drawn(FakeSource({("Backlog", "orders"): [1.0]}), metric_widget(row))["widgets"]
+    assert chart["series"][0]["label"] == "orders"
+
+
+def test_hidden_rows_feed_expressions_and_are_not_drawn() -> None:
+    source = FakeSource({("Succeeded", "a"): [6.0], ("Captured", "a"): [8.0]})
+    chart = metric_widget(
+        ["Reprise", "Succeeded", "target", "a", {"id": "s", "visible": False}],
+        ["Reprise", "Captured", "target", "a", {"id": "c", "visible": False}],
+        [{"expression": "100 * s / c", "label": "share", "yAxis": "right"}],
+    )
+    (found,) = drawn(source, chart)["widgets"]
+    (series,) = found["series"]
+    assert (series["label"], series["side"], series["values"][0]) == ("share", "right", 75.0)
+
+
+def test_an_expression_that_fails_is_told_and_spares_the_others() -> None:
+    source = FakeSource({("Succeeded", "a"): [6.0]})
+    bad = metric_widget(["Reprise", "Succeeded", "target", "a"], [{"expression": "LOG(m)"}])
+    odd = metric_widget(["only"])
+    found = drawn(source, bad, odd, {"type": "text", "properties": {"markdown": "x"}})["widgets"]
+    assert "LOG is not known here" in found[0]["problem"]
+    assert len(found[0]["series"]) == 1
+    assert "metrics[0]" in found[1]["problem"]
+    assert found[2]["html"] == "<p>x</p>\n"
+
+
+def test_a_number_of_the_whole_range_is_one_value() -> None:
+    row = ["Reprise", "Captured", "target", "a", {"stat": "Sum"}]
+    number = metric_widget(row, view="singleValue", setPeriodToTimeRange=True)
+    (found,) = drawn(FakeSource({("Captured", "a"): [300.0]}), number)["widgets"]
+    assert found["series"][0]["values"] == [300.0]
+    assert found["times"] == [found["times"][0]]
+
+
+def test_alarms_say_their_state_and_missing_ones_that_they_are() -> None:
+    arn = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:"
+    widget = {"type": "alarm", "properties": {"title": "?", "alarms": [f"{arn}bad", f"{arn}gone"]}}
+    (found,) = drawn(FakeSource(states={"bad": "ALARM"}), widget)["widgets"]
+    assert [(alarm["name"], alarm["state"]) for alarm in found["alarms"]] == [
+        ("bad", "ALARM"),
+        ("gone", "UNKNOWN"),
+    ]
+
+
+def test_log_widgets_and_unknown_ones_say_where_they_are_drawn() -> None:
+    found = drawn(FakeSource(), {"type": "log"}, {"type": "custom"})["widgets"]
+    assert all("console" in widget["problem"] for widget in found)
+
+
+def test_a_variable_has_its_own_values_and_those_that_a_search_finds() -> None:
+    variable = {
+        "id": "target",
+        "type": "property",
+        "property": "target",
+        "defaultValue": "a",
+        "values": [{"value": "x", "label": "The X"}],
+        "search": '{Reprise,target} MetricName="Captured"',
+        "populateFrom": "target",
+    }
+    source = FakeSource({("Captured", "b"): [], ("Captured", "a"): [], ("Other", "z"): []})
+    (found,) = drawn(source, variables=[variable])["variables"]
+    assert [value["value"] for value in found["values"]] == ["a", "x", "b"]
+    assert found["current"] == "a"
+
+
+def test_labels_may_name_dimensions_and_numbers() -> None:
+    label = "${PROP('Dim.target')} ${PROP('MetricName')} max ${MAX} ${UNKNOWN}"
+    row = ["Reprise", "Captured", "target", "a", {"label": label}]
+    (chart,) = drawn(FakeSource({("Captured", "a"): [3.0, 4.0]}), metric_widget(row))["widgets"]
+    assert chart["series"][0]["label"] == "a Captured max 4 ${UNKNOWN}"
+
+
+def test_markdown_runs_nothing_and_loads_nothing() -> None:
+    html = to_html(
+        "<script>x</script> ![i](http://elsewhere/i.png) [b](javascript:x) [button:primary:Go](http://a/)"
+    )
+    assert "<script" not in html
+    assert "<img" not in html
+    assert 'href="javascript' not in html
+    assert '<a href="http://a/">Go</a>' in html

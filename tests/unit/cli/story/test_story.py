@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reprise.instant import format_instant
+from reprise.ledger.row import Attempt
+from reprise.ledger.states import State
+from reprise.outcome.outcome import Outcome, OutcomeKind
+from reprise_cli.story.story import Arrival, tell
+from strategies import NOW, make_row
+
+if TYPE_CHECKING:
+    from reprise.ledger.row import Row
+    from reprise_cli.story.story import Story
+
+LATER = NOW + timedelta(hours=1)
+
+
+def at(seconds: float) -> str:
+    return format_instant(NOW + timedelta(seconds=seconds))
+
+
+def attempt(seconds: float, kind: OutcomeKind, *, took_s: float | None = None) -> Attempt:
+    began_at = None if took_s is None else at(seconds - took_s)
+    outcome = Outcome(kind=kind, code="Boom", message="it broke")
+    return Attempt(at=at(seconds), began_at=began_at, outcome=outcome)
+
+
+def story_of(row: Row, arrival: Arrival | None = None) -> Story:
+    return tell(row, arrival, "bucket", LATER)
+
+
+def steps_of(row: Row, arrival: Arrival | None = None) -> list[tuple[str, str]]:
+    return [(step.after, step.what) for step in story_of(row, arrival).steps]
+
+
+def test_a_call_that_succeeded_tells_every_step_in_order() -> None:
+    row = make_row(
+        state=State.SUCCEEDED,
+        unpacked_at=at(61),
+        refusals=3,
+        first_refused_at=at(62),
+        last_refused_at=at(92),
+        history=(
+            attempt(95, OutcomeKind.FUNCTION_ERROR, took_s=2),
+            attempt(130, OutcomeKind.SUCCEEDED, took_s=1),
+        ),
+        updated_at=at(130.5),
+        result='{"ok":true}',
+        capture_object="s3://bucket/captured/x.gz",
+    )
+    arrival = Arrival(url="s3://bucket/captured/x.gz", at=NOW + timedelta(seconds=60))
+    assert steps_of(row, arrival) == [
+        ("", "captured"),
+        ("+1m0s", "in S3"),
+        ("+1m1s", "unpacked"),
+        ("+1m1s", "waited"),
+        ("+1m2s", "refused"),
+        ("+1m35s", "function error"),
+        ("+1m35s", "waited"),
+        ("+2m10s", "succeeded"),
+        ("+2m10s", "ended well"),
+    ]
+    story = story_of(row, arrival)
+    assert story.result == '{"ok":true}'
+    how = {step.what: step.how for step in reversed(story.steps)}
+    assert how["waited"] == "32.0s for its gate"
+    assert how["refused"].startswith("3 times, the last time 30.0s later")
+    assert how["function error"] == "Boom: it broke; took 2.0s"
+
+
+def test_a_call_that_was_given_up_says_why_and_what_is_next() -> None:
+    row = make_row(
+        state=State.DEAD_LETTERED,
+        history=(attempt(5, OutcomeKind.FUNCTION_ERROR),),
+        reason="exhausted",
+        message="3 attempts failed",
+        letter_sent=True,
+        updated_at=at(6),
+    )
+    story = story_of(row)
+    last = story.steps[-1]
+    assert (last.what, last.how, last.kind) == ("given up", "exhausted: 3 attempts failed", "bad")
+    assert story.facts["next"] == f"reprise dlq show {row.id}"
+
+
+def test_a_letter_that_is_not_in_its_queue_yet_is_told() -> None:
+    row = make_row(state=State.DEAD_LETTERED, reason="expired", updated_at=at(6))
+    assert "not in the queue yet" in story_of(row).steps[-1].how
+
+
+@pytest.mark.parametrize("state", [State.CAPTURED, State.WAITING])
+def test_a_call_that_waits_says_for_how_long(state: State) -> None:
+    last = story_of(make_row(state=state, updated_at=at(3000))).steps[-1]
+    assert (last.what, last.after) == ("waiting", "+1h0m")
+    assert last.how.startswith("for 10m0s")
+
+
+def test_a_redriven_call_says_so() -> None:
+    row = make_row(opened_at=at(500), state=State.LEASED, updated_at=at(501))
+    assert steps_of(row) == [("", "captured"), ("+8m20s", "redriven"), ("+8m21s", "being replayed")]
+
+
+def test_rows_of_earlier_versions_leave_out_what_they_do_not_know() -> None:
+    row = make_row(state=State.SUCCEEDED, refusals=2, updated_at=at(9))
+    arrival = Arrival(url="s3://bucket/gone", at=None)
+    assert [what for _, what in steps_of(row, arrival)] == ["captured", "ended well"]
+
+
+@given(
+    seconds=st.lists(st.floats(0, 1e5), max_size=5),
+    state=st.sampled_from(State),
+    refusals=st.integers(0, 3),
+)
+def test_every_story_is_in_order_and_as_json(
+    seconds: list[float], state: State, refusals: int
+) -> None:
+    row = make_row(
+        state=state,
+        refusals=refusals,
+        first_refused_at=at(1),
+        last_refused_at=at(2),
+        history=tuple(attempt(each, OutcomeKind.UNKNOWN) for each in sorted(seconds)),
+    )
+    document = story_of(row).document()
+    times = [step["at"] for step in document["steps"]]
+    assert times == sorted(times)
+    assert document["payload"] is None

@@ -1,0 +1,129 @@
+"""An apply that is interrupted anywhere is finished by the next one."""
+
+from __future__ import annotations
+
+import json
+from threading import Lock
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reprise_cli.schedule.carry_out import Policies, carry_out
+from reprise_cli.schedule.group import MARKER, Group
+from reprise_cli.schedule.plan import make_plan
+
+
+class Interrupted(Exception):  # noqa: N818 - no error, a test's cut
+    """The process ends here."""
+
+
+class FakeScheduler:
+    """A schedule group in memory that ends the process after some changes."""
+
+    class exceptions:  # noqa: N801 - as boto3 spells it
+        class ConflictException(Exception):  # noqa: N818 - as above
+            pass
+
+        class ResourceNotFoundException(Exception):  # noqa: N818 - as above
+            pass
+
+    def __init__(self) -> None:
+        self.there: dict[str, dict[str, Any]] = {}
+        self.left = 10**9
+        self._lock = Lock()
+
+    def _change(self) -> None:
+        with self._lock:
+            self.left -= 1
+            if self.left < 0:
+                raise Interrupted
+
+    def create_schedule(self, **request: Any) -> None:  # noqa: ANN401 - CreateSchedule's
+        self._change()
+        if request["Name"] in self.there:
+            raise self.exceptions.ConflictException
+        self.there[request["Name"]] = request
+
+    def update_schedule(self, **request: Any) -> None:  # noqa: ANN401 - UpdateSchedule's
+        self._change()
+        self.there[request["Name"]] = request
+
+    def delete_schedule(self, **request: str) -> None:
+        self._change()
+        if request["Name"] not in self.there:
+            raise self.exceptions.ResourceNotFoundException
+        del self.there[request["Name"]]
+
+
+class FakeParameters:
+    """The policy document."""
+
+    def __init__(self) -> None:
+        self.text = '{"default": {}, "targets": {"orders": {"max_attempts": 9}}}'
+
+    def get_parameter(self, **_: str) -> dict[str, Any]:
+        return {"Parameter": {"Value": self.text}}
+
+    def put_parameter(self, **request: Any) -> None:  # noqa: ANN401 - PutParameter's
+        self.text = request["Value"]
+
+
+def schedules(names: set[int], state: str = "ENABLED") -> list[dict[str, Any]]:
+    return [
+        {"Name": f"job-{name}", "State": state, "Description": MARKER, "Target": {"Input": "{}"}}
+        for name in sorted(names)
+    ]
+
+
+@given(
+    before=st.sets(st.integers(0, 12)),
+    after=st.sets(st.integers(0, 12)),
+    cuts=st.lists(st.integers(0, 6), max_size=4),
+)
+def test_interrupted_apply_converges(before: set[int], after: set[int], cuts: list[int]) -> None:
+    scheduler: Any = FakeScheduler()
+    scheduler.there = {entry["Name"]: entry for entry in schedules(before)}
+    group = Group(client=scheduler, name="jobs")
+    parameters: Any = FakeParameters()
+    policies = Policies(parameters, "/policy")
+    wanted = schedules(after)
+
+    def apply() -> int:
+        fields = {"orders": {"idempotent": True}}
+        plan = make_plan(wanted, dict(scheduler.there), fields, policies.read())
+        carry_out(plan, group, policies, lambda _: None)
+        return len(plan.steps)
+
+    for cut in cuts:
+        scheduler.left = cut
+        try:
+            apply()
+        except Interrupted:
+            continue
+    scheduler.left = 10**9
+    apply()
+    assert apply() == 0
+    assert scheduler.there == {entry["Name"]: entry for entry in wanted}
+    expected = {"max_attempts": 9, "idempotent": True}
+    assert json.loads(parameters.text)["targets"]["orders"] == expected
+
+
+def test_schedule_that_is_there_already_or_gone_already_is_no_error() -> None:
+    scheduler: Any = FakeScheduler()
+    group = Group(client=scheduler, name="jobs")
+    (entry,) = schedules({1})
+    group.create(entry)
+    group.create({**entry, "State": "DISABLED"})
+    assert scheduler.there["job-1"]["State"] == "DISABLED"
+    group.delete("job-1")
+    group.delete("job-1")
+    assert scheduler.there == {}
+
+
+def test_other_refusals_are_told() -> None:
+    scheduler: Any = FakeScheduler()
+    scheduler.left = 0
+    with pytest.raises(Interrupted):
+        Group(client=scheduler, name="jobs").delete("job-1")

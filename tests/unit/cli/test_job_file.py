@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reprise.schedule.due import read_due
+from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.schedule.group import MARKER
+from reprise_cli.schedule.job_file import check_jobs, policies_of, read_job_file
+from reprise_cli.schedule.plan import Place, Plan, Verb, make_plan, wanted_schedule
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+ORDERS = "arn:aws:lambda:eu-west-1:123456789012:function:orders"
+PLACE = Place(
+    group="reprise-jobs", queue_arn="arn:q", dead_letter_queue_arn="arn:d", role_arn="arn:r"
+)
+FILE = """
+version: 1
+timezone: Asia/Seoul
+jobs:
+  - name: nightly
+    schedule: cron(0 3 * * ? *)
+    call: {FunctionName: orders, Payload: {full: true}}
+    overlap: queue
+    deadline: 2h
+    jitter: 10m
+    description: Closes the day
+    policy: {idempotent: true}
+"""
+
+
+def read(tmp_path: Path, text: str = FILE) -> Any:  # noqa: ANN401 - checked jobs and their file
+    file = tmp_path / "jobs.yaml"
+    file.write_text(text)
+    jobs = read_job_file(file)
+    return jobs, check_jobs(jobs, (ORDERS,), NOW)
+
+
+def wanted(tmp_path: Path, text: str = FILE) -> list[dict[str, Any]]:
+    jobs, checked = read(tmp_path, text)
+    return [wanted_schedule(entry, jobs.zone_name(entry.job), PLACE) for entry in checked]
+
+
+def test_job_shows_its_next_runs_in_its_own_time_zone(tmp_path: Path) -> None:
+    _, (entry,) = read(tmp_path)
+    assert [at.isoformat() for at in entry.next_runs(NOW, 2)] == [
+        "2026-11-22T03:00:00+09:00",
+        "2026-11-23T03:00:00+09:00",
+    ]
+
+
+def test_schedule_of_a_job_sends_what_the_runner_reads(tmp_path: Path) -> None:
+    (request,) = wanted(tmp_path)
+    body = request["Target"]["Input"].replace(
+        "<aws.scheduler.scheduled-time>", "2026-11-22T03:00:00Z"
+    )
+    due = read_due(body)
+    assert (due.job, due.overlap.value, due.deadline_s) == ("nightly", "queue", 7200)
+    assert due.call == {"FunctionName": "orders", "Payload": {"full": True}}
+    assert request["FlexibleTimeWindow"] == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 10}
+    assert request["ScheduleExpressionTimezone"] == "Asia/Seoul"
+    assert request["Description"] == f"{MARKER} Closes the day"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "cron(0 3 * * ? *)",
+            "cron(0 25 * * ? *)",
+            "job nightly: hours: 25 is out of range. Use 0 to 23",
+        ),
+        (
+            "cron(0 3 * * ? *)",
+            "cron(0 3 30 2 ? *)",
+            "schedule: 'cron(0 3 30 2 ? *)' never runs again",
+        ),
+        ("Asia/Seoul", "Asia/Soul", "job nightly: timezone: 'Asia/Soul' is no time zone"),
+        (
+            "FunctionName: orders",
+            "FunctionName: other",
+            "call.FunctionName: 'other' is not an allowed",
+        ),
+        ("FunctionName: orders", "Function: orders", "job nightly: call names no target"),
+        ("overlap: queue", "overlap: maybe", "job nightly: Invalid enum value 'maybe'"),
+        ("overlap: queue", "overlaps: queue", "unknown field `overlaps`"),
+        ("deadline: 2h", "deadline: soon", "deadline or jitter: 'soon' is no duration"),
+        ("deadline: 2h", "deadline: 30d", "job nightly: deadline:"),
+        ("jitter: 10m", "jitter: 10s", "jitter must be 1m to 24h"),
+        ("jitter: 10m", "jitter: 3h", "jitter is not below the deadline"),
+        ("idempotent: true", "max_attempts: 0", "policy: targets.orders: Expected `int` >= 1"),
+        ("name: nightly", "name: every night", "name must be 1 to 64 letters"),
+        ("version: 1", "version: 2", "Invalid enum value 2"),
+        ("overlap: queue", "overlap: queue\n    overlap: skip", "'overlap' stands twice"),
+        ("jobs:", "jobs: [", "Correct the YAML"),
+    ],
+)
+def test_mistake_is_named_with_the_next_step(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    with pytest.raises(CommandError, match=re.escape(message)) as caught:
+        read(tmp_path, FILE.replace(old, new))
+    assert caught.value.code is ExitCode.USAGE
+
+
+def test_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"none\.yaml: cannot be read"):
+        read_job_file(tmp_path / "none.yaml")
+
+
+def test_jobs_of_one_target_must_agree_on_its_policy_and_have_their_own_names(
+    tmp_path: Path,
+) -> None:
+    twice = FILE + FILE.partition("jobs:\n")[2]
+    with pytest.raises(CommandError, match="job nightly: stands twice"):
+        read(tmp_path, twice)
+    second = FILE.partition("jobs:\n")[2].replace("nightly", "daily").replace("true}\n", "false}\n")
+    with pytest.raises(CommandError, match="job daily: policy differs"):
+        read(tmp_path, FILE + second)
+
+
+def plan(request: dict[str, Any], there: dict[str, dict[str, Any]], **document: Any) -> Plan:  # noqa: ANN401 - a policy's
+    return make_plan([request], there, {"orders": {"idempotent": True}}, document)
+
+
+def test_plan_creates_then_changes_nothing_then_shows_what_differs(tmp_path: Path) -> None:
+    (request,) = wanted(tmp_path)
+    first = plan(request, {})
+    assert [(step.verb, step.name) for step in first.steps] == [
+        (Verb.CREATE, "nightly"),
+        (Verb.POLICY, "orders"),
+    ]
+    applied = {"targets": {"orders": {"max_attempts": 9, "idempotent": True}}}
+    there = {"nightly": {**request, "Arn": "arn:s", "CreationDate": NOW}}
+    assert plan(request, there, **applied).steps == ()
+    (other,) = wanted(tmp_path, FILE.replace("queue", "skip").replace("0 3", "0 4"))
+    (step,) = plan(other, there, **applied).steps
+    assert step.verb is Verb.UPDATE
+    assert step.differences == (
+        'ScheduleExpression: "cron(0 3 * * ? *)" -> "cron(0 4 * * ? *)"',
+        'overlap: "queue" -> "skip"',
+    )
+
+
+def test_plan_deletes_only_what_files_of_jobs_made(tmp_path: Path) -> None:
+    (request,) = wanted(tmp_path)
+    there = {
+        "nightly": request,
+        "gone": {**request, "Name": "gone"},
+        "by-hand": {**request, "Name": "by-hand", "Description": "mine"},
+    }
+    found = make_plan([request], there, {}, {})
+    assert [(step.verb, step.name) for step in found.steps] == [(Verb.DELETE, "gone")]
+    assert found.foreign == ("by-hand",)
+    with pytest.raises(CommandError, match="which no file of jobs made"):
+        make_plan([request], {"nightly": {**request, "Description": "mine"}}, {}, {})
+
+
+def test_job_that_was_paused_by_hand_stays_paused(tmp_path: Path) -> None:
+    (request,) = wanted(tmp_path)
+    paused = {"nightly": {**request, "State": "DISABLED"}}
+    found = make_plan([request], paused, {}, {})
+    assert (found.steps, found.paused) == ((), ("nightly",))
+    (changed,) = wanted(tmp_path, FILE.replace("0 3", "0 4"))
+    (step,) = make_plan([changed], paused, {}, {}).steps
+    assert step.wanted["State"] == "DISABLED"
+
+
+def test_policies_are_those_of_targets(tmp_path: Path) -> None:
+    _, checked = read(tmp_path)
+    assert policies_of(checked) == {"orders": {"idempotent": True}}

@@ -1,0 +1,140 @@
+"""Who gets permits, and what becomes of the permits of the dead."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reprise.gate.admit import IDLE_S, Admission, Request, admit
+from reprise.gate.image import GateImage, Mode
+from reprise.gate.lease import SLOTS, lease_ms
+from strategies import NOW_MS
+
+LEASE_MS = 90_000
+EPOCH = NOW_MS * (SLOTS - 1) // LEASE_MS
+FLOWING = GateImage(
+    window=40.0, slow_start=0, epoch=EPOCH, succeeded=100, busy_ms=100_000, succeeded_at_ms=NOW_MS
+)
+HOLDING = GateImage(mode=Mode.HOLDING, holding_since_ms=NOW_MS - 40_000, probe_at_ms=NOW_MS + 3000)
+
+
+def _ask(
+    gate: GateImage,
+    *,
+    wanted: int = 10,
+    now_ms: int = NOW_MS,
+    most: int | None = None,
+    wide: GateImage | None = None,
+) -> tuple[Admission, GateImage]:
+    request = Request(wanted=wanted, owner="a", lease_ms=LEASE_MS, most=most)
+    step = admit(gate, request, now_ms=now_ms, wide=wide)
+    if step.change is None:
+        assert step.admission.permits == 0
+        return step.admission, gate
+    assert all(condition.holds(gate) for condition in step.change.when)
+    return step.admission, step.change.apply(gate)
+
+
+def test_a_batch_takes_what_it_wants_from_a_wide_window() -> None:
+    admission, after = _ask(FLOWING)
+    assert (admission.permits, admission.epoch, after.in_flight) == (10, EPOCH, 10)
+    assert getattr(after, f"leased_{EPOCH % SLOTS}") == 10
+
+
+def test_a_batch_takes_a_third_from_a_scarce_one_and_runs_its_calls_after_each_other() -> None:
+    assert _ask(replace(FLOWING, in_flight=30))[0].permits == 4
+    slow = replace(FLOWING, in_flight=30, busy_ms=3_000_000)
+    assert _ask(slow)[0].permits == 10
+
+
+def test_a_batch_is_refused_what_is_not_worth_its_writes() -> None:
+    assert _ask(replace(FLOWING, in_flight=39))[0].permits == 0
+    assert _ask(replace(FLOWING, in_flight=38))[0].permits == 2
+    assert _ask(replace(FLOWING, in_flight=39), wanted=1)[0].permits == 1
+
+
+def test_nobody_is_admitted_for_a_moment_after_a_throttle() -> None:
+    braked = replace(FLOWING, throttled_at_ms=NOW_MS - 299)
+    assert _ask(braked)[0].permits == 0
+    assert _ask(braked, now_ms=NOW_MS + 1)[0].permits == 10
+    assert _ask(FLOWING, wide=GateImage(throttled_at_ms=NOW_MS))[0].permits == 0
+
+
+def test_a_cut_made_for_every_target_is_made_here_once() -> None:
+    wide = GateImage(changed_at_ms=NOW_MS - 5000, throttled_at_ms=NOW_MS - 5000)
+    _, after = _ask(FLOWING, wide=wide)
+    assert (after.window, after.turn) == (20, 1)
+    _, again = _ask(after, wide=wide, wanted=1)
+    assert (again.window, again.turn) == (20, 1)
+
+
+def test_a_cap_bounds_the_window() -> None:
+    assert _ask(FLOWING, most=3)[0].permits == 3
+    assert _ask(replace(FLOWING, in_flight=3), most=3)[0].permits == 0
+
+
+def test_a_gate_that_nobody_used_starts_over() -> None:
+    later_ms = NOW_MS + round(IDLE_S * 1000) + 1
+    admission, after = _ask(FLOWING, now_ms=later_ms)
+    assert (admission.permits, after.window, after.slow_start) == (2, 2, 1)
+
+
+def test_permits_of_the_dead_come_back_when_their_lease_is_over() -> None:
+    _, gate = _ask(FLOWING)
+    alive_ms = NOW_MS + LEASE_MS - 1
+    gate = replace(gate, succeeded_at_ms=alive_ms)
+    assert _ask(gate, now_ms=alive_ms)[1].in_flight == 20
+    dead_ms = NOW_MS + LEASE_MS * SLOTS // (SLOTS - 1)
+    gate = replace(gate, succeeded_at_ms=dead_ms)
+    assert _ask(gate, now_ms=dead_ms)[1].in_flight == 10
+
+
+def test_a_sum_that_went_wrong_is_counted_anew_in_a_new_epoch() -> None:
+    wrong = replace(FLOWING, in_flight=-300)
+    later_ms = NOW_MS + LEASE_MS // 3 + 1
+    assert _ask(replace(wrong, succeeded_at_ms=later_ms), now_ms=later_ms)[1].in_flight == 10
+
+
+@pytest.mark.parametrize("gate", [HOLDING, replace(HOLDING, mode=Mode.PROBING, probe_owner="b")])
+def test_one_call_is_the_probe_when_its_time_has_come(gate: GateImage) -> None:
+    admission, _ = _ask(gate, now_ms=NOW_MS + 2999)
+    assert admission.permits == 0
+    assert admission.wait_s == pytest.approx(0.001)
+    admission, after = _ask(gate, now_ms=NOW_MS + 3000)
+    assert (admission.permits, admission.is_probe) == (1, True)
+    assert (after.mode, after.probe_owner) == (Mode.PROBING, "a")
+    assert after.probe_at_ms == NOW_MS + 3000 + LEASE_MS
+
+
+def test_a_probe_keeps_others_waiting_no_longer_than_its_answer_usually_takes() -> None:
+    probing = replace(HOLDING, mode=Mode.PROBING, probe_at_ms=NOW_MS + 80_000)
+    assert _ask(probing)[0].wait_s == 4
+
+
+@pytest.mark.parametrize(
+    ("remaining_ms", "expected_ms"), [(89_990, 90_000), (60_000, 60_000), (1, 30_000), (0, 30_000)]
+)
+def test_leases_are_of_one_length(remaining_ms: int, expected_ms: int) -> None:
+    assert lease_ms(remaining_ms) == expected_ms
+
+
+@given(
+    window=st.floats(1, 1e4),
+    in_flight=st.integers(-10, 10_000),
+    wanted=st.integers(0, 10),
+    most=st.none() | st.integers(1, 1000),
+    busy_ms=st.integers(0, 10**7),
+    age_ms=st.integers(0, 10**6),
+)
+def test_no_batch_gets_more_than_the_window_leaves(
+    window: float, in_flight: int, wanted: int, most: int | None, busy_ms: int, age_ms: int
+) -> None:
+    gate = replace(FLOWING, window=window, in_flight=in_flight, busy_ms=busy_ms)
+    admission, after = _ask(gate, wanted=wanted, most=most, now_ms=NOW_MS + age_ms)
+    assert 0 <= admission.permits <= wanted
+    if admission.permits:
+        assert after.in_flight <= max(1, min(window, most or window))
+    assert 0 <= admission.wait_s + admission.spread_s <= 900

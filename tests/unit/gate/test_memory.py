@@ -1,0 +1,48 @@
+"""The gate of last resort."""
+
+from __future__ import annotations
+
+import pytest
+
+from reprise.gate.headroom import most_at_once
+from reprise.gate.memory import MAXIMUM_S, GateMemory
+from reprise.policy.policy import Policy
+from strategies import NOW_MS, ORDERS
+
+
+def test_a_failure_pauses_for_a_drawn_time_that_doubles_and_is_bounded() -> None:
+    memory = GateMemory()
+    waits_s = []
+    for _ in range(8):
+        assert memory.may_go("other", NOW_MS)
+        memory.learn(ORDERS, has_room=False, now_ms=NOW_MS, draw=0.5)
+        waits_s.append(memory.wait_s(ORDERS, NOW_MS))
+        assert not memory.may_go(ORDERS, NOW_MS)
+    assert waits_s == [2, 4, 8, 16, *[MAXIMUM_S / 2] * 4]
+    assert memory.may_go(ORDERS, NOW_MS + 30_000)
+
+
+def test_a_success_forgets_the_failures() -> None:
+    memory = GateMemory()
+    memory.learn(ORDERS, has_room=False, now_ms=NOW_MS, draw=0.9)
+    memory.learn(ORDERS, has_room=True, now_ms=NOW_MS + 9000, draw=0.9)
+    memory.learn(ORDERS, has_room=False, now_ms=NOW_MS + 9000, draw=0.5)
+    assert memory.wait_s(ORDERS, NOW_MS + 9000) == 2
+
+
+@pytest.mark.parametrize(
+    ("limit", "policy", "most"),
+    [
+        (None, Policy(), None),
+        (None, Policy(max_concurrency=7), 7),
+        (0, Policy(), None),
+        (10, Policy(), 9),
+        (10, Policy(headroom=0.55), 4),
+        (1, Policy(headroom=0.9), 1),
+        (100, Policy(max_concurrency=7), 7),
+        (5, Policy(max_concurrency=7, headroom=0.0), 5),
+    ],
+)
+def test_replays_leave_headroom(limit: int | None, policy: Policy, most: int | None) -> None:
+    """A limit of 0 is about to be raised, or nothing passes: it caps nothing for an hour."""
+    assert most_at_once(limit, policy) == most

@@ -1,0 +1,199 @@
+"""The law of the window, and what ends and resumes the flow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reprise.gate.image import GateImage, Mode
+from reprise.gate.pace import rate_per_s
+from reprise.gate.parameters import DEFAULTS
+from reprise.gate.settle import FAULT, THROTTLE, settle
+from reprise.gate.table import TRANSITIONS
+from reprise.gate.tally import Meeting, Tally
+from reprise.outcome.outcome import OutcomeKind
+from strategies import NOW_MS
+
+STEADY = GateImage(
+    window=40.0,
+    slow_start=0,
+    in_flight=38,
+    throttled_at_ms=NOW_MS - 1000,
+    changed_at_ms=NOW_MS - 60_000,
+)
+PROBING = GateImage(
+    mode=Mode.PROBING, probe_owner="a", held_for=THROTTLE, holding_since_ms=NOW_MS - 50_000
+)
+
+tallies = st.builds(
+    Tally,
+    is_probe=st.booleans(),
+    turn=st.integers(0, 3),
+    returned=st.dictionaries(st.integers(0, 9), st.integers(0, 5), max_size=3),
+    handed=st.integers(0, 5),
+    succeeded=st.integers(0, 5),
+    busy_ms=st.integers(0, 10_000),
+    throttled=st.integers(0, 5),
+    executed=st.integers(0, 5),
+    lost=st.integers(0, 5),
+    suspects=st.integers(0, 5),
+    ended=st.integers(0, 5),
+    retry_after_s=st.floats(0, 1e5),
+)
+images = st.builds(
+    GateImage,
+    mode=st.sampled_from([mode.value for mode in Mode]),
+    turn=st.integers(0, 3),
+    window=st.floats(1, 2000),
+    slow_start=st.integers(0, 1),
+    in_flight=st.integers(-5, 2000),
+    epoch=st.integers(0, 9),
+    faults=st.integers(0, 20),
+    held_for=st.sampled_from([THROTTLE, FAULT]),
+    probe_owner=st.sampled_from(["a", "b"]),
+    holding_since_ms=st.integers(0, NOW_MS),
+    throttled_at_ms=st.integers(0, NOW_MS),
+    changed_at_ms=st.integers(0, NOW_MS),
+)
+
+
+def _after(gate: GateImage, tally: Tally) -> GateImage:
+    change = settle(gate, tally, owner="a", now_ms=NOW_MS)
+    assert all(condition.holds(gate) for condition in change.when)
+    return change.apply(gate)
+
+
+def test_a_throttle_takes_one_permit_and_fresh_successes_bring_a_part_of_one() -> None:
+    assert _after(STEADY, Tally(throttled=1)).window == 39
+    share = DEFAULTS.refused_share * (1 + (1 / DEFAULTS.quiet_s) ** 2)
+    assert _after(STEADY, Tally(succeeded=10)).window == pytest.approx(40 + 10 * share)
+
+
+def test_attempts_on_a_permit_just_given_up_teach_nothing() -> None:
+    assert _after(STEADY, Tally(succeeded=10, handed=10)).window == 40
+
+
+def test_growth_is_faster_the_longer_nothing_was_refused() -> None:
+    quiet = replace(STEADY, throttled_at_ms=NOW_MS - 60_000)
+    grown = [_after(gate, Tally(succeeded=10)).window for gate in (STEADY, quiet)]
+    assert grown[1] - 40 > 4 * (grown[0] - 40)
+
+
+def test_a_window_that_is_not_used_does_not_grow() -> None:
+    assert _after(replace(STEADY, in_flight=20), Tally(succeeded=10)).window == 40
+
+
+def test_slow_start_multiplies_until_the_first_throttle() -> None:
+    young = replace(STEADY, slow_start=1, window=8.0, in_flight=8)
+    assert _after(young, Tally(succeeded=8)).window == 8 * DEFAULTS.ramp
+    over = _after(young, Tally(succeeded=5, throttled=1))
+    assert over.slow_start == 0
+    assert over.window == pytest.approx(6.8)
+
+
+def test_throttles_that_meet_take_the_window_below_one_only_until_the_next_settling() -> None:
+    """Two replayers settled from the same image: what they take adds up."""
+    gate = replace(STEADY, window=2.0, in_flight=2)
+    tallies = [Tally(throttled=1, succeeded=1) for _ in range(2)]
+    changes = [settle(gate, tally, owner="a", now_ms=NOW_MS) for tally in tallies]
+    below = changes[1].apply(changes[0].apply(gate))
+    assert below.window < 1
+    assert rate_per_s(replace(below, window=0.0, succeeded=0)) == 1
+    assert _after(below, Tally(succeeded=1, throttled=1)).window >= 1
+
+
+def test_a_batch_refused_for_the_most_part_cuts_the_window_once_a_second() -> None:
+    after = _after(STEADY, Tally(succeeded=1, throttled=3))
+    assert (after.window, after.turn, after.changed_at_ms) == (20, 1, NOW_MS)
+    again = _after(after, Tally(succeeded=1, throttled=3, turn=1))
+    assert (round(again.window), again.turn) == (17, 1)
+
+
+def test_an_attempt_admitted_before_the_last_cut_does_not_cut_again() -> None:
+    gate = replace(STEADY, turn=7)
+    assert _after(gate, Tally(throttled=3, turn=6)).window == 37
+
+
+def test_a_throttle_at_one_permit_holds_the_flow() -> None:
+    gate = _after(replace(STEADY, window=1.4), Tally(throttled=1, retry_after_s=30))
+    assert (gate.mode, gate.held_for) == (Mode.HOLDING, THROTTLE)
+    assert gate.probe_at_ms == NOW_MS + 30_000
+
+
+def test_faults_in_a_row_hold_the_flow_and_one_success_between_them_does_not() -> None:
+    gate = replace(STEADY, faults=8)
+    assert _after(gate, Tally(executed=1, lost=1)).held_for == FAULT
+    assert _after(gate, Tally(executed=1)).faults == 9
+    assert _after(gate, Tally(executed=5, succeeded=1)).faults == 0
+
+
+def test_calls_that_failed_before_while_others_succeeded_hold_nothing() -> None:
+    assert _after(replace(STEADY, faults=9), Tally(suspects=50)).mode == Mode.FLOWING
+
+
+@pytest.mark.parametrize(
+    ("held_for", "tally", "mode"),
+    [
+        (THROTTLE, Tally(succeeded=1), Mode.FLOWING),
+        (THROTTLE, Tally(executed=1), Mode.FLOWING),
+        (THROTTLE, Tally(throttled=1), Mode.HOLDING),
+        (THROTTLE, Tally(lost=1), Mode.HOLDING),
+        (FAULT, Tally(succeeded=1), Mode.FLOWING),
+        (FAULT, Tally(executed=1), Mode.HOLDING),
+        (FAULT, Tally(suspects=1), Mode.HOLDING),
+        (FAULT, Tally(throttled=1), Mode.HOLDING),
+        (THROTTLE, Tally(), Mode.HOLDING),
+    ],
+)
+def test_a_probe_decides(held_for: str, tally: Tally, mode: Mode) -> None:
+    tally.is_probe = True
+    gate = _after(replace(PROBING, held_for=held_for), tally)
+    assert gate.mode == mode
+    if mode is Mode.FLOWING:
+        assert (gate.window, gate.slow_start, gate.holding_since_ms) == (2, 1, 0)
+    else:
+        assert gate.probe_at_ms == NOW_MS + (5000 if tally.attempts else 0)
+
+
+def test_the_probe_of_another_decides_nothing() -> None:
+    tally = Tally(is_probe=True, succeeded=1)
+    assert _after(replace(PROBING, probe_owner="b"), tally).mode == Mode.PROBING
+
+
+def test_permits_of_an_epoch_that_is_over_are_not_returned_twice() -> None:
+    gate = replace(STEADY, epoch=9, leased_1=4)
+    after = _after(gate, Tally(returned={9: 2, 5: 3}))
+    assert (after.in_flight, after.leased_1) == (36, 2)
+
+
+@given(gate=images, tally=tallies)
+def test_any_settling_keeps_the_laws(gate: GateImage, tally: Tally) -> None:
+    after = _after(gate, tally)
+    assert after.window >= min(1.0, gate.window)
+    moves = {(source, to) for (source, _), to in TRANSITIONS.items()}
+    if after.mode != gate.mode:
+        assert (gate.mode, after.mode) in moves
+        assert after.turn == gate.turn + 1
+    if after.mode == Mode.HOLDING != gate.mode:
+        assert after.probe_at_ms >= NOW_MS + round(tally.retry_after_s * 1000) * bool(
+            tally.attempts
+        )
+    if gate.mode == Mode.FLOWING and tally.throttled and after.mode == Mode.FLOWING:
+        # However long it was quiet before, no fresh attempt brings more than one permit.
+        assert after.window <= max(1.0, gate.window - tally.throttled + tally.attempts)
+
+
+def test_a_tally_counts_what_was_met() -> None:
+    tally = Tally()
+    kinds = [None, *(kind for kind in OutcomeKind)]
+    for kind in kinds:
+        tally.count(Meeting(kind=kind, busy_ms=5))
+    tally.count(Meeting(kind=OutcomeKind.FUNCTION_ERROR, is_suspect=True, has_ended=True))
+    reason = "CallerRateLimitExceeded"
+    tally.count(Meeting(kind=OutcomeKind.THROTTLED, reason=reason, retry_after_s=4))
+    assert (tally.succeeded, tally.busy_ms, tally.throttled, tally.wide) == (1, 5, 2, 1)
+    assert (tally.executed, tally.lost, tally.suspects, tally.ended) == (1, 3, 1, 1)
+    assert (tally.attempts, tally.retry_after_s) == (8, 4)

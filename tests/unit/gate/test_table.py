@@ -1,0 +1,30 @@
+"""The table of transitions, and the page that draws it."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+from reprise.gate.diagram import diagram
+from reprise.gate.image import Mode
+from reprise.gate.parameters import DEFAULTS, GateParameters
+from reprise.gate.table import TRANSITIONS
+
+PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "replay-control.md"
+
+
+def test_every_mode_is_reached_and_left() -> None:
+    assert {source for source, _ in TRANSITIONS} == set(Mode)
+    assert set(TRANSITIONS.values()) == set(Mode)
+
+
+def test_the_page_draws_the_table() -> None:
+    assert f"```mermaid\n{diagram()}\n```" in PAGE.read_text()
+
+
+def test_the_page_names_every_parameter_and_its_default() -> None:
+    page = PAGE.read_text()
+    names = [field.name for field in fields(GateParameters)]
+    assert len(names) <= 10
+    for name in names:
+        assert f"| `{name}` | {getattr(DEFAULTS, name):g} |" in page

@@ -1,0 +1,52 @@
+"""What the gate costs: writes of its item for each call, at a window of 100 with batches of ten."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from random import Random
+
+from reprise.gate.image import GateImage
+from reprise.gate.memory import GateMemory
+from reprise.gate.tally import Meeting
+from reprise.gate.visit import Permit, Visit
+from reprise.outcome.outcome import OutcomeKind
+from reprise.testing import FakeClock, InMemoryGateItems
+from strategies import ORDERS
+
+CALLS = 5000
+
+
+def test_a_call_costs_at_most_a_third_of_a_write() -> None:
+    clock, random = FakeClock(), Random(1)  # noqa: S311 - a simulation's chance
+    gates = InMemoryGateItems()
+    now_ms = int(clock().timestamp() * 1000)
+    steady = GateImage(window=100.0, slow_start=0, throttled_at_ms=now_ms - 1000)
+    gates.images[ORDERS] = replace(steady, succeeded=1000, busy_ms=1_000_000)
+    running: list[tuple[Visit, Permit, deque[int]]] = []
+    ended = batches = 0
+    while ended < CALLS:
+        batches += 1
+        visit = Visit(
+            gates=gates,
+            memory=GateMemory(),
+            function=ORDERS,
+            owner=f"batch {batches}",
+            now_ms=lambda: int(clock().timestamp() * 1000),
+            draw=random.random,
+            lease_ms=90_000,
+        )
+        entry = visit.enter(10)
+        room = deque(range(entry.room))
+        running += [(visit, permit, room) for permit in entry.permits]
+        # 100 permits serve a hundred calls of a second's length a second; a batch comes every tenth.
+        for _ in range(min(10, len(running))):
+            clock.advance(0.01)
+            visit, permit, room = running.pop(random.randrange(len(running)))
+            meeting = Meeting(kind=OutcomeKind.SUCCEEDED, busy_ms=1000, has_ended=True)
+            handed = visit.leave(permit, meeting, is_wanted=bool(room))
+            ended += 1
+            if handed is not None:
+                room.popleft()
+                running.append((visit, handed, room))
+    assert gates.writes / ended <= 0.35

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reprise.events.event import IncidentClosed, IncidentOpened
+from reprise.observe.books import Book
+from reprise.observe.incidents import Alarm, Scene, incidents
+from reprise.observe.look import Memory
+
+if TYPE_CHECKING:
+    from reprise.events.event import Incident
+
+SCENE = Scene(
+    stack="shop",
+    at_s=1_795_000_000.0,
+    books={
+        "orders": Book(known=9, ended=7, dead={"exhausted": 3, "expired": 1}),
+        "mail": Book(known=1, ended=1, dead={"unknown": 1}),
+    },
+    dead_letters=5,
+    dashboard="https://console.example.com/d",
+    runbooks="docs/runbooks",
+)
+DEAD = Alarm(name="dead-letters", state="ALARM", reason="Threshold crossed")
+
+
+def one(memory: Memory, alarm: Alarm, scene: Scene = SCENE) -> tuple[Memory, Incident]:
+    memory, told = incidents(memory, [alarm], scene)
+    (incident,) = told
+    return memory, incident
+
+
+def test_dead_letters_are_one_message_with_functions_reasons_and_count() -> None:
+    _, incident = one(Memory(), DEAD)
+    assert isinstance(incident, IncidentOpened)
+    assert incident.function == "orders, mail"
+    assert incident.reason == "orders 3 exhausted, orders 1 expired, mail 1 unknown"
+    assert incident.count == 5
+    assert incident.dashboard == "https://console.example.com/d"
+    assert incident.runbook == "docs/runbooks/dead-letters.md"
+    assert incident.summary == (
+        "shop: calls were given up. Function: orders, mail. Count: 5. "
+        "Reason: orders 3 exhausted, orders 1 expired, mail 1 unknown."
+    )
+
+
+def test_an_incident_is_told_once_and_its_end_once() -> None:
+    memory, _ = one(Memory(), DEAD)
+    memory, told = incidents(memory, [DEAD], SCENE)
+    assert told == []
+    later = replace(SCENE, at_s=SCENE.at_s + 600)
+    memory, incident = one(memory, replace(DEAD, state="OK"), later)
+    assert isinstance(incident, IncidentClosed)
+    assert (incident.age_s, incident.summary) == (
+        600,
+        "shop: over after 10 min: calls were given up.",
+    )
+    assert incidents(memory, [replace(DEAD, state="OK")], later)[1] == []
+
+
+def test_the_next_incident_names_what_died_since_the_last() -> None:
+    memory, _ = one(Memory(), DEAD)
+    memory, _ = one(memory, replace(DEAD, state="OK"))
+    books = {**SCENE.books, "mail": Book(known=3, ended=3, dead={"unknown": 3})}
+    _, incident = one(memory, DEAD, replace(SCENE, books=books, dead_letters=2))
+    assert (incident.function, incident.reason, incident.count) == ("mail", "mail 2 unknown", 2)
+
+
+def test_an_alarm_without_enough_data_changes_nothing() -> None:
+    memory, _ = one(Memory(), DEAD)
+    assert incidents(memory, [replace(DEAD, state="INSUFFICIENT_DATA")], SCENE)[1] == []
+    assert incidents(Memory(), [replace(DEAD, state="INSUFFICIENT_DATA")], SCENE)[1] == []
+
+
+def test_a_hold_names_its_function_and_how_long_it_has_held() -> None:
+    held_s = {"arn:aws:lambda:eu-central-1:1:function:orders": 7500.0}
+    alarm = Alarm(name="holding", state="ALARM")
+    _, incident = one(Memory(), alarm, replace(SCENE, held_s=held_s))
+    assert (incident.function, incident.reason, incident.count) == (
+        "orders",
+        "orders held for 2.1 h",
+        2,
+    )
+
+
+def test_waiting_calls_name_the_targets_that_have_some() -> None:
+    _, incident = one(Memory(), Alarm(name="waiting", state="ALARM", reason="4000 > 3600"))
+    assert (incident.function, incident.reason, incident.count) == ("orders", "4000 > 3600", 2)
+
+
+def test_an_incident_of_the_pipeline_has_cloudwatchs_own_reason_and_its_runbook() -> None:
+    _, incident = one(Memory(), Alarm(name="capture-delivery-late", state="ALARM", reason="late"))
+    assert (incident.function, incident.reason, incident.count) == ("", "late", 0)
+    assert incident.runbook == "docs/runbooks/capture-path.md"
+
+
+@given(st.text())
+def test_no_reason_breaks_the_message_that_it_is_put_into(reason: str) -> None:
+    """EventBridge puts texts between the quotes of a template as they are."""
+    _, incident = one(Memory(), Alarm(name="quarantine", state="ALARM", reason=reason))
+    assert not {'"', "\\", "\n"} & set(incident.summary + incident.reason)
+
+
+def test_what_was_told_survives_as_json() -> None:
+    memory, _ = one(Memory(), DEAD)
+    assert msgspec.json.decode(msgspec.json.encode(memory), type=Memory) == memory
