@@ -192,7 +192,7 @@ def memory(size_bytes: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name, events in kinds.items():
             generator = Generator(events_per_member=events, spread=0.02)
-            pool = generator.members(4 if events > 1000 else 500)
+            pool = generator.members(4 if name == "members of 1,000 KiB" else 500)
             path = Path(folder) / "object.gz"
             inflated = 0
             with path.open("wb") as file:

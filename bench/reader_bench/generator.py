@@ -35,7 +35,13 @@ CONTROL: Final = {
         }
     ],
 }
-_TITLES: Final = ["Garden chair, oak", "Desk lamp, brass", "Wool blanket", "Tea pot, 1.2 l", "Door mat"]
+_TITLES: Final = [
+    "Garden chair, oak",
+    "Desk lamp, brass",
+    "Wool blanket",
+    "Tea pot, 1.2 l",
+    "Door mat",
+]
 _OTHER_TITLES: Final = ["Küchenstuhl, größer", "日本語の本", "Café crème 🙂", "Straßenkarte"]
 _ITEM_BYTES: Final = 140
 
@@ -150,7 +156,7 @@ class Generator:
         )
 
     def _order(self, size: int) -> dict[str, object]:
-        """Return an order as shops send them: the same keys, and articles of one catalogue, again and again."""
+        """Return an order as shops send them: the same keys, and articles of one catalogue."""
         rand = self._random
         titles = _OTHER_TITLES if rand.random() < 0.05 else _TITLES  # noqa: PLR2004 - one in twenty
         number = rand.randrange(10**6)

@@ -16,13 +16,13 @@ from reader_bench.plain_model import Line
 from reprise.errors import BadRecordError
 from reprise.reader import Control, Event, read_events
 from reprise.record.decode import decode_line
-from reprise.record.schema import CaptureLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reader_bench.plain_model import PlainPayload
     from reprise.record.logged import LoggedPayload, LoggedRecord
+    from reprise.record.schema import CaptureLine, LinePayload
 
 CHUNK_BYTES = 1024 * 1024
 _SLICE_BYTES = 32 * 1024
@@ -55,7 +55,7 @@ def ours(data: bytes, *, counts: bool = False, has_payload: bool = False) -> Man
     return (totals or Totals()).manifest()
 
 
-def payload_bytes(payload: LoggedPayload | PlainPayload) -> bytes:
+def payload_bytes(payload: LoggedPayload | PlainPayload | LinePayload) -> bytes:
     """Return a payload's bytes, as they travelled: text or base64."""
     return (payload.inline or payload.gzip_base64 or "").encode()
 

@@ -7,16 +7,13 @@ subscription filters" (CONTROL_MESSAGE health checks).
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import msgspec
 
 from reprise.reader.items import Control, Event, Foreign, Item, Items, Origin
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_CONTROL: Final = "CONTROL_MESSAGE"
+CONTROL: Final = "CONTROL_MESSAGE"
 _DATA: Final = "DATA_MESSAGE"
 _LONGEST_INT: Final = 25
 """Digits; longer ones stand in fields that are not looked at, and Python refuses the longest."""
@@ -32,24 +29,6 @@ class _Envelope(msgspec.Struct, rename="camel"):
     log_events: list[Event] | None = None
 
 
-class _RawEvent(msgspec.Struct):
-    """One event whose message is left as JSON."""
-
-    message: msgspec.Raw
-    id: str = ""
-    timestamp: int = 0
-
-
-class _RawEnvelope(msgspec.Struct, rename="camel"):
-    """An envelope so large that its messages are decoded one by one."""
-
-    log_events: list[_RawEvent]
-    message_type: str = ""
-    owner: str = ""
-    log_group: str = ""
-    log_stream: str = ""
-
-
 class BadDocumentError(ValueError):
     """A document cannot be read, or not all of it."""
 
@@ -60,32 +39,6 @@ class BadDocumentError(ValueError):
 
 
 _DECODER: Final = msgspec.json.Decoder(_Envelope)
-_RAW_DECODER: Final = msgspec.json.Decoder(_RawEnvelope)
-_TEXT_DECODER: Final = msgspec.json.Decoder(str)
-LARGE_BYTES: Final = 4 * 1024 * 1024
-"""Envelopes beyond this size are never in memory both as JSON and as text."""
-
-
-def decode_large(document: bytes | bytearray) -> tuple[int, Iterator[Item]] | None:
-    """Return a large envelope's events one by one, and how many; None for anything out of the usual."""
-    if len(document) < LARGE_BYTES:
-        return None
-    try:
-        envelope = _RAW_DECODER.decode(document)
-        for event in envelope.log_events:
-            # Now or never: a batch must not turn out bad half-way.
-            _TEXT_DECODER.decode(event.message)
-    except (ValueError, RecursionError):
-        return None
-    if envelope.message_type == _CONTROL:
-        return None
-    return len(envelope.log_events), _one_by_one(envelope)
-
-
-def _one_by_one(envelope: _RawEnvelope) -> Iterator[Item]:
-    origin = Origin(envelope.owner, envelope.log_group, envelope.log_stream)
-    for event in envelope.log_events:
-        yield Event(_TEXT_DECODER.decode(event.message), event.id, event.timestamp, origin)
 
 
 def decode(document: bytes | bytearray) -> Items:
@@ -101,7 +54,7 @@ def decode(document: bytes | bytearray) -> Items:
     events = envelope.log_events
     if events is None:
         return _without_events(envelope.message_type, document)
-    if envelope.message_type == _CONTROL:
+    if envelope.message_type == CONTROL:
         return [Control()]
     origin = Origin(envelope.owner, envelope.log_group, envelope.log_stream)
     for event in events:
@@ -110,7 +63,7 @@ def decode(document: bytes | bytearray) -> Items:
 
 
 def _without_events(message_type: object, document: bytes | bytearray) -> Items:
-    if message_type == _CONTROL:
+    if message_type == CONTROL:
         return [Control()]
     if message_type == _DATA:
         _refuse("envelope: no logEvents")
@@ -141,7 +94,7 @@ def _decode_slowly(document: bytes | bytearray) -> Items:
     events = fields.get("logEvents")
     if events is None:
         return _without_events(fields.get("messageType"), document)
-    if fields.get("messageType") == _CONTROL:
+    if fields.get("messageType") == CONTROL:
         return [Control()]
     if not isinstance(events, list):
         _refuse("envelope: logEvents is no list")

@@ -20,6 +20,11 @@ MAX_KEPT_BYTES: Final = 4 * 1024 * 1024
 BOMB_BYTES: Final = 64 * 1024 * 1024
 BOMB_RATIO: Final = 200
 """A member that inflates beyond both is a bomb: logs inflate tenfold, the most monotonous a hundredfold."""
+_LEAST_INPUT_BYTES: Final = 1024
+MOST_INPUT_BYTES: Final = 256 * 1024
+"""An inflater copies what follows its member in the input, so the input is kept short."""
+PASSED_INPUT_BYTES: Final = 2 * 1024
+"""The last input of a member that is passed on is lost if the member breaks in it."""
 _SHORT_MAGIC: Final = MAGIC[:2]
 
 
@@ -28,6 +33,11 @@ def partial_magic(data: bytes | bytearray) -> int:
     if data.endswith(_SHORT_MAGIC):
         return 2
     return 1 if data.endswith(MAGIC[:1]) else 0
+
+
+def input_bytes_after(size_bytes: int) -> int:
+    """Return how much input a member gets at once after one of this size: it is probably not much larger."""
+    return max(_LEAST_INPUT_BYTES, min(4 * size_bytes, MOST_INPUT_BYTES))
 
 
 class Member:

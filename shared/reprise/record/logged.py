@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from reprise.call.payload import (  # noqa: TC001 - msgspec reads the annotation at run time
+from reprise.call.payload import (
     ClaimCheck,
     Payload,
 )
@@ -32,7 +32,7 @@ class LoggedPayload(
 ):
     """A payload as `Payload`, its text still escaped."""
 
-    inline_json: msgspec.Raw = msgspec.Raw(b"null")  # noqa: RUF009 - immutable
+    inline_json: msgspec.Raw = msgspec.Raw(b"null")
     """A JSON string that is known to be sound, or `null`."""
     gzip_base64: str | None = None
     claim_check: ClaimCheck | None = None
@@ -42,7 +42,8 @@ class LoggedPayload(
     @property
     def inline(self) -> str | None:
         """Return the payload's text, exactly as it was logged."""
-        return _TEXT.decode(self.inline_json)
+        text: str | None = _TEXT.decode(self.inline_json)
+        return text
 
     def whole(self) -> Payload:
         """Return the payload with its text, for `reprise.call.payload.unpack`."""
@@ -87,9 +88,7 @@ def is_sound(record: LoggedRecord) -> bool:
     if payload.gzip_base64 is None and payload.claim_check is None:
         if inline != _STRING:
             return False
-    elif inline != _NULL or (
-        payload.gzip_base64 is not None and payload.claim_check is not None
-    ):
+    elif inline != _NULL or (payload.gzip_base64 is not None and payload.claim_check is not None):
         return False
     return _instant(record.captured_at).tzinfo is UTC and (
         record.not_after is None or _instant(record.not_after).tzinfo is UTC

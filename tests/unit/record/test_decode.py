@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -13,10 +14,12 @@ from reprise.call.payload import pack, unpack
 from reprise.errors import BadRecordError
 from reprise.record.decode import decode_line, may_be_ours
 from reprise.record.line import write_line
-from reprise.record.logged import LoggedRecord
 from reprise.record.record import EVENT_NAME
 from reprise.record.schema import CaptureLine
 from strategies import KEYS, make_record, texts
+
+if TYPE_CHECKING:
+    from reprise.record.logged import LoggedRecord
 
 LINE = write_line(make_record(not_after="2026-11-22T00:00:00Z", trace="Root=1"), KEYS)
 PIECES = [
