@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from reprise.reader.account import Account
@@ -61,13 +62,12 @@ class Inside:
         if self._layer is not None:
             yield from self._layer.end(is_cut=is_cut)
 
-    def salvage(self, held: bytearray) -> Iterator[Batch]:
+    def salvage(self, held: Iterator[bytes]) -> Iterator[Batch]:
         """Yield the whole events of a member that the object ends in; its bytes are damage all the same."""
         scratch = Account()
         layer = self._new_layer(scratch)
-        for batches in (layer.feed(held), layer.end(is_cut=True)):
-            for batch in batches:
-                yield [item for item in batch if not isinstance(item, Damage)]
+        for batch in chain(chain.from_iterable(map(layer.feed, held)), layer.end(is_cut=True)):
+            yield [item for item in batch if not isinstance(item, Damage)]
         self._account.add_items(scratch)
 
     def nested(self, data: bytes) -> Iterator[Batch]:

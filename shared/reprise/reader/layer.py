@@ -80,7 +80,7 @@ class Layer:
             self._members.at += len(rest)
             yield from self._outside.take(rest, self._members.at - len(rest))
         if first is not None and first.held and self._books.members == members:
-            yield from self._inside.salvage(first.held)
+            yield from self._inside.salvage(first.release())
         yield from self._outside.accept(self._inside.end(is_cut=True), is_cut=is_cut)
         yield from self._inside.end(is_cut=is_cut)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from reprise.reader.inflater import Inflater
 
 MAGIC: Final = b"\x1f\x8b\x08"
@@ -14,7 +16,7 @@ No UTF-8 text holds them: 8B is no character's first byte.
 """
 STEP_BYTES: Final = 256 * 1024
 """Most bytes to inflate at once."""
-MAX_HELD_BYTES: Final = 16 * 1024 * 1024
+MAX_HELD_BYTES: Final = 12 * 1024 * 1024
 MAX_KEPT_BYTES: Final = 4 * 1024 * 1024
 """Members beyond either are passed on unchecked: CloudWatch Logs sends at most 1,000 KiB compressed."""
 BOMB_BYTES: Final = 64 * 1024 * 1024
@@ -70,6 +72,13 @@ class Member:
             or end - self.at > MAX_KEPT_BYTES
             or self.held.startswith(_SHORT_MAGIC)
         )
+
+    def release(self) -> Iterator[bytes]:
+        """Yield what is held, step by step, and hold it no longer."""
+        held, self.held = self.held, bytearray()
+        while held:
+            yield bytes(held[:STEP_BYTES])
+            del held[:STEP_BYTES]
 
     def keep(self, data: bytes | bytearray, start: int) -> None:
         """Keep the member's own bytes of an input: they are looked through if it proves damaged."""

@@ -155,7 +155,9 @@ class Members:
             yield from self._outside.accept(self._inside.end(is_cut=True))
             member.is_passed_on = True
             self._inside.enter(self._object_offset(member))
-            piece, member.held = bytes(member.held), bytearray()
+            for held in member.release():
+                yield from self._inside.feed(held)
+            return
         yield from self._inside.feed(piece)
 
     def _finish(self, member: Member, piece: bytes, end: int) -> Iterator[Batch]:
