@@ -33,6 +33,7 @@ from reader_bench.pipelines import (  # noqa: E402 - as above
     powertools,
     whole_at_once,
 )
+from reader_bench.stages import stages  # noqa: E402 - as above
 from reprise.record.schema import CaptureLine  # noqa: E402 - as above
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def speed(size_bytes: int, rounds: int) -> None:
         rounds,
     )
     # So it also gets members without bad messages, where it finds all.
-    clean = Generator(seed=7, has_strangers=False).members(60)
+    clean = Generator(seed=7, has_strangers=False).members(300)
     clean_data = b"".join(member for member, _ in clean)
     clean_events = [{"awslogs": {"data": base64.b64encode(member).decode()}} for member, _ in clean]
     clean_expected = sum((manifest for _, manifest in clean), Manifest())
@@ -131,9 +132,15 @@ def speed(size_bytes: int, rounds: int) -> None:
     compare(
         f"the same without bad messages, {len(clean)} members",
         ("ours: ISA-L and msgspec", lambda: ours(clean_data)),
-        {"Powertools' CloudWatchLogsEnvelope": lambda: powertools(clean_events)},
+        {
+            "Powertools' CloudWatchLogsEnvelope": lambda: powertools(clean_events),
+            "the same, judging as ours: the contract": lambda: powertools(
+                clean_events, model=CaptureLine
+            ),
+        },
         rounds,
     )
+    stages(data, expected.valid, rounds)
     part = [member for member, _ in chosen[: len(chosen) // 8]]
     small = b"".join(part)
     compare(

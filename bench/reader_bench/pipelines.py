@@ -16,13 +16,14 @@ from reader_bench.plain_model import Line
 from reprise.errors import BadRecordError
 from reprise.reader import Control, Event, read_events
 from reprise.record.decode import decode_line
+from reprise.record.schema import CaptureLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reader_bench.plain_model import PlainPayload
     from reprise.record.logged import LoggedPayload, LoggedRecord
-    from reprise.record.schema import CaptureLine, LinePayload
+    from reprise.record.schema import LinePayload
 
 CHUNK_BYTES = 1024 * 1024
 _SLICE_BYTES = 32 * 1024
@@ -135,7 +136,12 @@ class Totals:
         )
 
 
-def powertools(events: list[dict[str, Any]], *, counts: bool = False) -> Manifest:
+def powertools(
+    events: list[dict[str, Any]],
+    *,
+    counts: bool = False,
+    model: type[Line | CaptureLine] = Line,
+) -> Manifest:
     """Read with Powertools' own models: one event of Lambda's per member, as it would be delivered.
 
     One bad message fails its whole envelope, with all valid records in it.
@@ -144,18 +150,23 @@ def powertools(events: list[dict[str, Any]], *, counts: bool = False) -> Manifes
     envelope = CloudWatchLogsEnvelope()
     for event in events:
         try:
-            records = envelope.parse(event, Line)
+            records = envelope.parse(event, model)
         except ValidationError:
             continue
         for record in records:
-            if totals is not None and isinstance(record, Line):
+            if totals is not None and isinstance(record, Line | CaptureLine):
                 totals.add("", record)
     return (totals or Totals()).manifest()
 
 
+def members_of(data: bytes) -> Iterator[bytes]:
+    """Yield what each member inflates to, by ISA-L."""
+    return _members(data, lambda: isal_zlib.decompressobj(31))
+
+
 def inflate_alone(data: bytes) -> int:
     """Inflate with ISA-L and do nothing else: the limit. Returns how many bytes came out."""
-    return sum(map(len, _members(data, lambda: isal_zlib.decompressobj(31))))
+    return sum(map(len, members_of(data)))
 
 
 def _members(data: bytes, new_inflater: Any) -> Iterator[bytes]:  # noqa: ANN401 - two libraries' types

@@ -16,8 +16,8 @@ from reprise.record.record import EVENT_NAME, SCHEMA_VERSION, Record
 OUR_PREFIX: Final = '{"reprise":'
 _WRITTEN: Final = f'{OUR_PREFIX}{SCHEMA_VERSION},"event":"{EVENT_NAME}",'
 """How our own writer begins a line; the struct alone would take a line without these keys."""
-_DECODER: Final = msgspec.json.Decoder(LoggedRecord)
-_decode: Final = _DECODER.decode
+DECODER: Final = msgspec.json.Decoder(LoggedRecord)
+_decode: Final = DECODER.decode
 
 
 def may_be_ours(message: str) -> bool:
