@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -70,3 +71,17 @@ def test_what_comes_out_in_pieces_is_what_comes_out_whole(
 def test_small_envelopes_and_control_messages_are_left_alone() -> None:
     assert decode_large(envelope(["a"])) is None
     assert _in_pieces(envelope(["a"]).replace(b"DATA_MESSAGE", b"CONTROL_MESSAGE")) is None
+
+
+def test_events_of_a_large_envelope_are_never_all_in_memory() -> None:
+    document = envelope([f"line {number}" for number in range(40_000)])
+    assert len(document) > 2 << 20
+    tracemalloc.start()
+    try:
+        found = decode_large(document)
+        assert found is not None
+        assert sum(1 for _ in found[1]) == found[0] == 40_000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < len(document)
