@@ -7,7 +7,7 @@ from reprise.backlog.part import Entry
 from reprise.call.payload import Payload, digest
 from reprise.call.target import Target
 from reprise.outcome.outcome import Outcome, OutcomeKind
-from reprise.reader import Event
+from reprise.reader import Event, Origin
 from reprise.record.record import Record, Source
 
 ARN = f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:"
@@ -28,11 +28,5 @@ def entry(position: int, name: str = "orders", length: int = 100) -> Entry:
 
 def event(message: str, *, log_group: str = LOG_GROUP, log_stream: str = "stream") -> Event:
     """Return a log event of the test account."""
-    return Event(
-        owner=ACCOUNT,
-        log_group=log_group,
-        log_stream=log_stream,
-        id="1",
-        timestamp_ms=1_795_000_000_000,
-        message=message,
-    )
+    origin = Origin(owner=ACCOUNT, log_group=log_group, log_stream=log_stream)
+    return Event(message, "1", 1_795_000_000_000, origin)

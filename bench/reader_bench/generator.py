@@ -35,17 +35,15 @@ CONTROL: Final = {
         }
     ],
 }
-_WORDS: Final = [
-    "order",
-    "customer",
-    "article",
-    "amount",
-    "discount",
-    "delivery",
-    "street",
-    "warehouse",
+_TITLES: Final = [
+    "Garden chair, oak",
+    "Desk lamp, brass",
+    "Wool blanket",
+    "Tea pot, 1.2 l",
+    "Door mat",
 ]
-_OTHER_WORDS: Final = ["größe", "straße", "日本語", "café", "🙂"]
+_OTHER_TITLES: Final = ["Küchenstuhl, größer", "日本語の本", "Café crème 🙂", "Straßenkarte"]
+_ITEM_BYTES: Final = 140
 
 
 @dataclass(frozen=True)
@@ -128,12 +126,12 @@ class Generator:
             return line[: len(line) // 2], Manifest(invalid=1)
         payload = record.payload.inline or record.payload.gzip_base64 or ""
         return line, Manifest(
-            valid=1, ids_crc=zlib.crc32(record.id.encode()), payload_bytes=len(payload)
+            valid=1, ids_crc=zlib.crc32(record.id.encode()), payload_bytes=len(payload.encode())
         )
 
     def _record(self) -> Record:
         rand = self._random
-        size = self.fixed_bytes or round(rand.lognormvariate(6, 0.5))
+        size = self.fixed_bytes or round(rand.lognormvariate(6.05, 0.6))
         if not self.fixed_bytes and rand.random() < 0.0008:  # noqa: PLR2004 - few long ones
             size = rand.randrange(16_000, 100_000)
         document = self._order(size)
@@ -158,25 +156,30 @@ class Generator:
         )
 
     def _order(self, size: int) -> dict[str, object]:
-        """Return an order as shops send them; one in twenty is written in other alphabets."""
+        """Return an order as shops send them: the same keys, and articles of one catalogue."""
         rand = self._random
-        words = _OTHER_WORDS if rand.random() < 0.05 else _WORDS  # noqa: PLR2004 - as above
-        key = f"{rand.randrange(16**12):012x}"
-        order: dict[str, object] = {
-            "orderId": f"0193f2c1-7a00-7000-8000-{key}",
-            "customer": {"id": f"c-{key}", "email": f"{rand.choice(_WORDS)}.{key}@example.com"},
-            "placedAt": f"2026-11-21T10:{rand.randrange(60):02d}:{rand.randrange(60):02d}Z",
-            "note": " ".join(rand.choice(words) for _ in range(rand.randrange(30))),
-        }
+        titles = _OTHER_TITLES if rand.random() < 0.05 else _TITLES  # noqa: PLR2004 - one in twenty
+        number = rand.randrange(10**6)
         items: list[dict[str, object]] = []
-        length = 300
-        while length < size:
-            title = " ".join(rand.choice(words) for _ in range(4))
+        while len(items) * _ITEM_BYTES < size - _ITEM_BYTES:
+            article = rand.randrange(40)
             items.append(
-                {"sku": f"A-{rand.randrange(10**6):06d}", "title": title, "price": rand.random()}
+                {
+                    "articleNumber": f"A-{1000 + article}",
+                    "title": titles[article % len(titles)],
+                    "quantity": 1,
+                    "unitPrice": {"amount": 995 + 100 * article, "currency": "EUR"},
+                    "discount": None,
+                }
             )
-            length += 90
-        return order | {"items": items}
+        return {
+            "orderId": f"2026-11-{number:06d}",
+            "customerId": f"c-{rand.randrange(10**5):05d}",
+            "status": rand.choice(["placed", "paid", "packed", "sent"]),
+            "channel": rand.choice(["web", "app", "shop"]),
+            "placedAt": f"2026-11-21T10:{rand.randrange(60):02d}:00Z",
+            "items": items,
+        }
 
 
 def _zip(document: object) -> bytes:

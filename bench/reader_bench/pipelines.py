@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.parser.envelopes import CloudWatchLogsEnvelope
 from isal import isal_zlib
+from pydantic import ValidationError
 
 from reader_bench.generator import Manifest
+from reader_bench.plain_model import Line
 from reprise.errors import BadRecordError
 from reprise.reader import Control, Event, read_events
 from reprise.record.decode import decode_line
@@ -19,7 +21,9 @@ from reprise.record.schema import CaptureLine
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reprise.record.record import Record
+    from reader_bench.plain_model import PlainPayload
+    from reprise.record.logged import LoggedPayload, LoggedRecord
+    from reprise.record.schema import LinePayload
 
 CHUNK_BYTES = 1024 * 1024
 _SLICE_BYTES = 32 * 1024
@@ -31,8 +35,11 @@ def chunks(data: bytes) -> Iterator[bytes]:
         yield data[start : start + CHUNK_BYTES]
 
 
-def ours(data: bytes, *, counts: bool = False) -> Manifest:
-    """Read as the product does: typed records, damage and strangers told apart."""
+def ours(data: bytes, *, counts: bool = False, has_payload: bool = False) -> Manifest:
+    """Read as the product does: typed records, damage and strangers told apart.
+
+    A record's payload stays escaped until it is asked for, which `has_payload` does.
+    """
     totals = Totals() if counts else None
     for item in read_events(chunks(data)):
         if type(item) is Event:
@@ -40,6 +47,8 @@ def ours(data: bytes, *, counts: bool = False) -> Manifest:
                 record = decode_line(item.message)
             except BadRecordError:
                 record = None
+            if has_payload and record is not None:
+                payload_bytes(record.payload)
             if totals is not None:
                 totals.add(item.message, record)
         elif totals is not None:
@@ -47,11 +56,24 @@ def ours(data: bytes, *, counts: bool = False) -> Manifest:
     return (totals or Totals()).manifest()
 
 
-def naive(data: bytes, *, counts: bool = False) -> Manifest:
+def payload_bytes(payload: LoggedPayload | PlainPayload | LinePayload) -> bytes:
+    """Return a payload's bytes, as they travelled: text or base64."""
+    return (payload.inline or payload.gzip_base64 or "").encode()
+
+
+def naive(
+    data: bytes,
+    *,
+    counts: bool = False,
+    has_payload: bool = False,
+    model: type[Line | CaptureLine] = Line,
+) -> Manifest:
     """Read with the standard library and pydantic, robustly: member by member."""
     totals = Totals() if counts else None
     for text in _members(data, lambda: zlib.decompressobj(31)):
-        _read_naively(text, totals)
+        for record in _read_naively(text, totals, model):
+            if has_payload and record is not None:
+                payload_bytes(record.payload)
     return (totals or Totals()).manifest()
 
 
@@ -63,24 +85,27 @@ def whole_at_once(data: bytes) -> None:
     while position < len(text):
         document, position = decoder.raw_decode(text, position)
         for event in document["logEvents"]:
-            _naive_record(event["message"])
+            _naive_record(event["message"], Line)
 
 
-def _read_naively(text: bytes, totals: Totals | None) -> None:
+def _read_naively(
+    text: bytes, totals: Totals | None, model: type[Line | CaptureLine]
+) -> Iterator[Line | CaptureLine | None]:
     document = json.loads(text)
     if document["messageType"] == "CONTROL_MESSAGE":
         if totals is not None:
             totals.controls += 1
         return
     for event in document["logEvents"]:
-        record = _naive_record(event["message"])
+        record = _naive_record(event["message"], model)
         if totals is not None:
             totals.add(event["message"], record)
+        yield record
 
 
-def _naive_record(message: str) -> CaptureLine | None:
+def _naive_record(message: str, model: type[Line | CaptureLine]) -> Line | CaptureLine | None:
     try:
-        return CaptureLine.model_validate(json.loads(message))
+        return model.model_validate(json.loads(message))
     except ValueError:
         return None
 
@@ -92,7 +117,7 @@ class Totals:
         """Begin at zero."""
         self.valid = self.invalid = self.foreign = self.controls = self.crc = self.payload = 0
 
-    def add(self, message: str, record: CaptureLine | Record | None) -> None:
+    def add(self, message: str, record: Line | CaptureLine | LoggedRecord | None) -> None:
         """Count one message."""
         if record is None:
             if message.startswith('{"reprise"'):
@@ -102,8 +127,7 @@ class Totals:
             return
         self.valid += 1
         self.crc += zlib.crc32(record.id.encode())
-        payload = record.payload
-        self.payload += len(payload.inline or payload.gzip_base64 or "")
+        self.payload += len(payload_bytes(record.payload))
 
     def manifest(self) -> Manifest:
         """Return the counts."""
@@ -112,20 +136,37 @@ class Totals:
         )
 
 
-def powertools(events: list[dict[str, Any]], *, counts: bool = False) -> Manifest:
-    """Read with Powertools' own models: one event of Lambda's per member, as it would be delivered."""
+def powertools(
+    events: list[dict[str, Any]],
+    *,
+    counts: bool = False,
+    model: type[Line | CaptureLine] = Line,
+) -> Manifest:
+    """Read with Powertools' own models: one event of Lambda's per member, as it would be delivered.
+
+    One bad message fails its whole envelope, with all valid records in it.
+    """
     totals = Totals() if counts else None
     envelope = CloudWatchLogsEnvelope()
     for event in events:
-        for record in envelope.parse(event, CaptureLine):
-            if totals is not None and isinstance(record, CaptureLine):
+        try:
+            records = envelope.parse(event, model)
+        except ValidationError:
+            continue
+        for record in records:
+            if totals is not None and isinstance(record, Line | CaptureLine):
                 totals.add("", record)
     return (totals or Totals()).manifest()
 
 
+def members_of(data: bytes) -> Iterator[bytes]:
+    """Yield what each member inflates to, by ISA-L."""
+    return _members(data, lambda: isal_zlib.decompressobj(31))
+
+
 def inflate_alone(data: bytes) -> int:
     """Inflate with ISA-L and do nothing else: the limit. Returns how many bytes came out."""
-    return sum(map(len, _members(data, lambda: isal_zlib.decompressobj(31))))
+    return sum(map(len, members_of(data)))
 
 
 def _members(data: bytes, new_inflater: Any) -> Iterator[bytes]:  # noqa: ANN401 - two libraries' types

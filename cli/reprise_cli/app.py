@@ -7,8 +7,6 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from local_engine.control import Engine
-from reprise.aws.ledger_table import LedgerTable
 from reprise_cli.aws import Aws
 from reprise_cli.place import find_place
 from reprise_cli.stack import read_stack
@@ -16,6 +14,8 @@ from reprise_cli.stack import read_stack
 if TYPE_CHECKING:
     import typer
 
+    from local_engine.control import Engine
+    from reprise.aws.ledger_table import LedgerTable
     from reprise_cli.options import Options
     from reprise_cli.output import Output
     from reprise_cli.place import Place
@@ -30,8 +30,6 @@ class App:
         self._place = place
         self.options = options
         self.out = out
-        self.engine = Engine()
-        """The local engine of this repository, running or not."""
 
     def for_stack(self, stack_name: str) -> App:
         """Return the same for another stack in the same place."""
@@ -40,6 +38,13 @@ class App:
     def at(self, place: Place) -> App:
         """Return the same in another place."""
         return type(self)(self.options, self.out, place)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Return the local engine of this repository, running or not."""
+        from local_engine.control import Engine  # noqa: PLC0415 - as boto3 below
+
+        return Engine()
 
     @cached_property
     def place(self) -> Place:
@@ -67,6 +72,8 @@ class App:
     @cached_property
     def ledger(self) -> LedgerTable:
         """Return the stack's ledger."""
+        from reprise.aws.ledger_table import LedgerTable  # noqa: PLC0415 - as boto3 above
+
         return LedgerTable(self.aws.dynamodb, self.stack.ledger_table)
 
     def _engine_url(self) -> str | None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.exceptions import ConnectionError as AwsConnectionError
-
-from local_engine.control import EngineError
 from reprise.errors import BadRequestError, RepriseError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from local_engine.control import EngineError
 
 
 class ExitCode(IntEnum):
@@ -72,7 +72,7 @@ _SETTINGS_STEP: Final = (
 
 def explain(error: Exception) -> CommandError | None:
     """Return an error as one line for people, or None if it is a defect of ours."""
-    for kind, told in _EXPLAINED:
+    for kind, told in _explained():
         if isinstance(error, kind):
             return told(error)
     return None
@@ -93,6 +93,8 @@ def _of_client(error: ClientError) -> CommandError:
 
 
 def _of_sdk(error: BotoCoreError) -> CommandError:
+    from botocore.exceptions import ConnectionError as AwsConnectionError  # noqa: PLC0415 - as below
+
     text = str(error).rstrip(".")
     if isinstance(error, AwsConnectionError) or type(error).__name__ in _UNREACHABLE:
         return _unreachable(text)
@@ -117,13 +119,19 @@ def _step_for(code: str) -> str:
     return "Try again; if it stays, look the code up in the service's API reference"
 
 
-_EXPLAINED: Final[tuple[tuple[type[Exception], Callable[[Any], CommandError]], ...]] = (
-    (CommandError, lambda error: error),
-    (StoreError, _of_store),
-    (BadRequestError, lambda error: CommandError(error.field, error.message, error.next_step)),
-    (RepriseError, _of_request),
-    (ClientError, _of_client),
-    (BotoCoreError, _of_sdk),
-    (EngineError, _of_engine),
-)
-"""Who explains what; the first that fits."""
+def _explained() -> tuple[tuple[type[Exception], Callable[[Any], CommandError]], ...]:
+    """Return who explains what; the first that fits."""
+    # 8 MB that commands on local files do without, as long as nothing goes wrong.
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    from local_engine.control import EngineError  # noqa: PLC0415
+
+    return (
+        (CommandError, lambda error: error),
+        (StoreError, _of_store),
+        (BadRequestError, lambda error: CommandError(error.field, error.message, error.next_step)),
+        (RepriseError, _of_request),
+        (ClientError, _of_client),
+        (BotoCoreError, _of_sdk),
+        (EngineError, _of_engine),
+    )

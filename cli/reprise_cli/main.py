@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
 from reprise import __version__
 from reprise_cli.app import App
-from reprise_cli.commands import dlq, local, schedule, warm
-from reprise_cli.commands.chaos import chaos
-from reprise_cli.commands.dashboard import dashboard
-from reprise_cli.commands.demo import demo
-from reprise_cli.commands.invoke import invoke
-from reprise_cli.commands.status import status
-from reprise_cli.commands.top import top
 from reprise_cli.exits import explain
+from reprise_cli.lazy import LazyCommands
 from reprise_cli.options import DEFAULT_STACK, Options, hoist
 from reprise_cli.output import Output
-from reprise_cli.read import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +25,34 @@ _EPILOG = (
 )
 
 
+COMMANDS: Final = {
+    "local": "reprise_cli.commands.local:app",
+    "invoke": "reprise_cli.commands.invoke:invoke",
+    "status": "reprise_cli.commands.status:status",
+    "top": "reprise_cli.commands.top:top",
+    "dashboard": "reprise_cli.commands.dashboard:dashboard",
+    "dlq": "reprise_cli.commands.dlq:app",
+    "read": "reprise_cli.read:read",
+    "schedule": "reprise_cli.commands.schedule:app",
+    "warm": "reprise_cli.commands.warm:app",
+    "chaos": "reprise_cli.commands.chaos:chaos",
+    "demo": "reprise_cli.commands.demo:demo",
+}
+"""Where the commands are, in the order of the help."""
+
+
 class RootGroup(TyperGroup):
-    """Lets global options stand anywhere, and ends known errors in one line."""
+    """Imports the command that is run, lets global options stand anywhere, ends known errors in one line."""
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - typer's own
+        """Take what typer gives to groups."""
+        super().__init__(**settings)
+        self.commands = LazyCommands(COMMANDS)
+
+    def list_commands(self, ctx: CoreContext) -> list[str]:
+        """Return the names; imports nothing."""
+        del ctx
+        return list(self.commands)
 
     def parse_args(self, ctx: CoreContext, args: list[str]) -> list[str]:
         """Read the command line."""
@@ -61,17 +80,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.add_typer(local.app, name="local")
-app.command("invoke")(invoke)
-app.command("status")(status)
-app.command("top")(top)
-app.command("dashboard")(dashboard)
-app.add_typer(dlq.app, name="dlq")
-app.command("read")(read)
-app.add_typer(schedule.app, name="schedule")
-app.add_typer(warm.app, name="warm")
-app.command("chaos")(chaos)
-app.command("demo")(demo)
 
 
 def _show_version(value: bool) -> None:  # noqa: FBT001 - typer's own

@@ -14,6 +14,7 @@ import typer
 
 from reprise.reader import Event, Foreign, read_events
 from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.read_memory import keep_large_buffers_apart
 from reprise_cli.read_quarantine import quarantine_in
 from reprise_cli.read_source import Source, open_source
 from reprise_cli.read_tally import Tally, event_fields
@@ -54,6 +55,7 @@ def read(
         step = "Leave one of them out"
         raise CommandError("--stats", "prints no events", step, ExitCode.USAGE)
     app: App = context.obj
+    keep_large_buffers_apart()
     write = (lambda _: None) if stats else _line_writer()
     show = _event_line if events else _record_line
     tallies: list[Tally] = []

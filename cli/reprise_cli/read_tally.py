@@ -41,7 +41,7 @@ class Tally:
         try:
             record = decode_line(message)
             if record is not None and record.payload.claim_check is None:
-                unpack(record.payload)
+                unpack(record.payload.whole())
         except (BadRecordError, PayloadError) as error:
             reason = error.reason if isinstance(error, BadRecordError) else "payload_mismatch"
             self.invalid += 1

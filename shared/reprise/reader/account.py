@@ -73,5 +73,5 @@ class Account(msgspec.Struct):
     @property
     def is_bomb(self) -> bool:
         """Tell whether the object inflates to more than anybody's logs do."""
-        inflated = sum(layer.bytes_in for layer in self.layers[1:])
+        inflated = sum([layer.bytes_in for layer in self.layers]) - self.layers[0].bytes_in
         return inflated > MAX_TOTAL_BYTES and inflated > MAX_TOTAL_RATIO * self.layers[0].bytes_in

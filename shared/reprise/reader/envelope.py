@@ -7,27 +7,16 @@ subscription filters" (CONTROL_MESSAGE health checks).
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import msgspec
 
-from reprise.reader.items import Control, Event, Foreign, Item
+from reprise.reader.items import Control, Event, Foreign, Item, Items, Origin
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_CONTROL: Final = "CONTROL_MESSAGE"
+CONTROL: Final = "CONTROL_MESSAGE"
 _DATA: Final = "DATA_MESSAGE"
 _LONGEST_INT: Final = 25
 """Digits; longer ones stand in fields that are not looked at, and Python refuses the longest."""
-
-
-class _LogEvent(msgspec.Struct, gc=False):
-    """One event of an envelope; `extractedFields` and keys to come are left alone."""
-
-    message: str
-    id: str = ""
-    timestamp: int = 0
 
 
 class _Envelope(msgspec.Struct, rename="camel"):
@@ -37,25 +26,7 @@ class _Envelope(msgspec.Struct, rename="camel"):
     owner: str = ""
     log_group: str = ""
     log_stream: str = ""
-    log_events: list[_LogEvent] | None = None
-
-
-class _RawEvent(msgspec.Struct):
-    """One event whose message is left as JSON."""
-
-    message: msgspec.Raw
-    id: str = ""
-    timestamp: int = 0
-
-
-class _RawEnvelope(msgspec.Struct, rename="camel"):
-    """An envelope so large that its messages are decoded one by one."""
-
-    log_events: list[_RawEvent]
-    message_type: str = ""
-    owner: str = ""
-    log_group: str = ""
-    log_stream: str = ""
+    log_events: list[Event] | None = None
 
 
 class BadDocumentError(ValueError):
@@ -68,35 +39,9 @@ class BadDocumentError(ValueError):
 
 
 _DECODER: Final = msgspec.json.Decoder(_Envelope)
-_RAW_DECODER: Final = msgspec.json.Decoder(_RawEnvelope)
-_TEXT_DECODER: Final = msgspec.json.Decoder(str)
-LARGE_BYTES: Final = 4 * 1024 * 1024
-"""Envelopes beyond this size are never in memory both as JSON and as text."""
 
 
-def decode_large(document: bytes | bytearray) -> tuple[int, Iterator[Item]] | None:
-    """Return a large envelope's events one by one, and how many; None for anything out of the usual."""
-    if len(document) < LARGE_BYTES:
-        return None
-    try:
-        envelope = _RAW_DECODER.decode(document)
-        for event in envelope.log_events:
-            # Now or never: a batch must not turn out bad half-way.
-            _TEXT_DECODER.decode(event.message)
-    except (ValueError, RecursionError):
-        return None
-    if envelope.message_type == _CONTROL:
-        return None
-    return len(envelope.log_events), _one_by_one(envelope)
-
-
-def _one_by_one(envelope: _RawEnvelope) -> Iterator[Item]:
-    origin = (envelope.owner, envelope.log_group, envelope.log_stream)
-    for event in envelope.log_events:
-        yield Event(*origin, event.id, event.timestamp, _TEXT_DECODER.decode(event.message))
-
-
-def decode(document: bytes | bytearray) -> list[Item]:
+def decode(document: bytes | bytearray) -> Items:
     """Return what a JSON object holds: an envelope's events, a control message, or itself.
 
     Raises:
@@ -109,17 +54,16 @@ def decode(document: bytes | bytearray) -> list[Item]:
     events = envelope.log_events
     if events is None:
         return _without_events(envelope.message_type, document)
-    if envelope.message_type == _CONTROL:
+    if envelope.message_type == CONTROL:
         return [Control()]
-    owner, log_group, log_stream = envelope.owner, envelope.log_group, envelope.log_stream
-    return [
-        Event(owner, log_group, log_stream, event.id, event.timestamp, event.message)
-        for event in events
-    ]
+    origin = Origin(envelope.owner, envelope.log_group, envelope.log_stream)
+    for event in events:
+        event.origin = origin
+    return events
 
 
-def _without_events(message_type: object, document: bytes | bytearray) -> list[Item]:
-    if message_type == _CONTROL:
+def _without_events(message_type: object, document: bytes | bytearray) -> Items:
+    if message_type == CONTROL:
         return [Control()]
     if message_type == _DATA:
         _refuse("envelope: no logEvents")
@@ -137,7 +81,7 @@ JSON: Final = json.JSONDecoder(parse_int=_whole_number)
 """Takes what msgspec refuses and log tools write: NaN, lone surrogates."""
 
 
-def _decode_slowly(document: bytes | bytearray) -> list[Item]:
+def _decode_slowly(document: bytes | bytearray) -> Items:
     """Give what the fast decoder refuses one lenient try, event by event."""
     try:
         fields = JSON.decode(document.decode().strip(" \t\r\n"))
@@ -150,35 +94,28 @@ def _decode_slowly(document: bytes | bytearray) -> list[Item]:
     events = fields.get("logEvents")
     if events is None:
         return _without_events(fields.get("messageType"), document)
-    if fields.get("messageType") == _CONTROL:
+    if fields.get("messageType") == CONTROL:
         return [Control()]
     if not isinstance(events, list):
         _refuse("envelope: logEvents is no list")
-    owner, log_group, log_stream = (
-        as_text(fields.get(name)) for name in ("owner", "logGroup", "logStream")
-    )
+    origin = Origin(*(as_text(fields.get(name)) for name in ("owner", "logGroup", "logStream")))
     items: list[Item] = []
     for number, fields_of_event in enumerate(events):
-        event = to_event((owner, log_group, log_stream), fields_of_event)
+        event = to_event(origin, fields_of_event)
         if event is None:
             _refuse(f"envelope: event {number} has no message")
         items.append(event)
     return items
 
 
-def to_event(origin: tuple[str, str, str], fields: Any) -> Event | None:  # noqa: ANN401 - JSON
+def to_event(origin: Origin, fields: Any) -> Event | None:  # noqa: ANN401 - JSON
     """Return an event from its JSON, or None if it is none; ids and times may be odd."""
     if not isinstance(fields, dict) or not isinstance(fields.get("message"), str):
         return None
     timestamp = fields.get("timestamp")
     if not isinstance(timestamp, int | float) or not -(2**63) <= timestamp < 2**63:
         timestamp = 0
-    return Event(
-        *origin,
-        as_text(fields.get("id")),
-        int(timestamp),
-        fields["message"],
-    )
+    return Event(fields["message"], as_text(fields.get("id")), int(timestamp), origin)
 
 
 def as_text(value: object) -> str:

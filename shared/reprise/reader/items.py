@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 import msgspec
 
 
-class Event(msgspec.Struct, frozen=True, gc=False):
-    """One log event, with the origin that its envelope states."""
+class Origin(msgspec.Struct, frozen=True, gc=False):
+    """Where the events of one envelope come from, as it states."""
 
-    owner: str
+    owner: str = ""
     """Account that the log group belongs to."""
-    log_group: str
-    log_stream: str
-    id: str
-    timestamp_ms: int
+    log_group: str = ""
+    log_stream: str = ""
+
+
+UNKNOWN: Final = Origin()
+
+
+# "origin" is no key of the JSON: a name that no tool writes, and overwritten whatever it was.
+class Event(msgspec.Struct, gc=False, rename={"timestamp_ms": "timestamp", "origin": " origin"}):
+    """One log event; decoded from the envelope as it is, its `extractedFields` left alone."""
+
     message: str
+    id: str = ""
+    timestamp_ms: int = 0
+    origin: Origin = UNKNOWN
+
+    @property
+    def owner(self) -> str:
+        """Return the account that the log group belongs to."""
+        return self.origin.owner
+
+    @property
+    def log_group(self) -> str:
+        """Return the log group that the envelope names."""
+        return self.origin.log_group
+
+    @property
+    def log_stream(self) -> str:
+        """Return the log stream that the envelope names."""
+        return self.origin.log_stream
 
 
 class Control(msgspec.Struct, frozen=True):
@@ -52,5 +78,6 @@ class Damage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Item = Event | Control | Foreign | Damage
+Items = Sequence[Item]
 Batch = Iterable[Item]
 """What is found at once, such as the events of an envelope: handed on whole, since it is faster."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from reprise.reader.inflater import Inflater
 
 MAGIC: Final = b"\x1f\x8b\x08"
@@ -14,12 +16,17 @@ No UTF-8 text holds them: 8B is no character's first byte.
 """
 STEP_BYTES: Final = 256 * 1024
 """Most bytes to inflate at once."""
-MAX_HELD_BYTES: Final = 16 * 1024 * 1024
+MAX_HELD_BYTES: Final = 12 * 1024 * 1024
 MAX_KEPT_BYTES: Final = 4 * 1024 * 1024
 """Members beyond either are passed on unchecked: CloudWatch Logs sends at most 1,000 KiB compressed."""
 BOMB_BYTES: Final = 64 * 1024 * 1024
 BOMB_RATIO: Final = 200
 """A member that inflates beyond both is a bomb: logs inflate tenfold, the most monotonous a hundredfold."""
+_LEAST_INPUT_BYTES: Final = 1024
+MOST_INPUT_BYTES: Final = 256 * 1024
+"""An inflater copies what follows its member in the input, so the input is kept short."""
+PASSED_INPUT_BYTES: Final = 2 * 1024
+"""The last input of a member that is passed on is lost if the member breaks in it."""
 _SHORT_MAGIC: Final = MAGIC[:2]
 
 
@@ -28,6 +35,11 @@ def partial_magic(data: bytes | bytearray) -> int:
     if data.endswith(_SHORT_MAGIC):
         return 2
     return 1 if data.endswith(MAGIC[:1]) else 0
+
+
+def input_bytes_after(size_bytes: int) -> int:
+    """Return how much input a member gets at once after one of this size: it is probably not much larger."""
+    return max(_LEAST_INPUT_BYTES, min(4 * size_bytes, MOST_INPUT_BYTES))
 
 
 class Member:
@@ -60,6 +72,13 @@ class Member:
             or end - self.at > MAX_KEPT_BYTES
             or self.held.startswith(_SHORT_MAGIC)
         )
+
+    def release(self) -> Iterator[bytes]:
+        """Yield what is held, step by step, and hold it no longer."""
+        held, self.held = self.held, bytearray()
+        while held:
+            yield bytes(held[:STEP_BYTES])
+            del held[:STEP_BYTES]
 
     def keep(self, data: bytes | bytearray, start: int) -> None:
         """Keep the member's own bytes of an input: they are looked through if it proves damaged."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from reprise.reader.account import Account
@@ -10,13 +11,13 @@ from reprise.reader.layer import Layer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from reprise.reader.items import Item
+    from reprise.reader.items import Batch, Item
 
 SLICE_BYTES: Final = 256 * 1024
 
 
 def read_events(chunks: Iterable[bytes], account: Account | None = None) -> Iterator[Item]:
-    """Yield everything that an object holds, in order; never raise for what is in it.
+    """Return everything that an object holds, in order; never raise for what is in it.
 
     What comes out does not depend on how the object is cut into chunks.
 
@@ -24,12 +25,14 @@ def read_events(chunks: Iterable[bytes], account: Account | None = None) -> Iter
         chunks: The object's bytes in order, in pieces of any size, best 256 KiB to 1 MiB.
         account: Takes what became of every byte, complete when the last item is out.
     """
-    layer = Layer(0, Account() if account is None else account)
+    return chain.from_iterable(_batches(chunks, Account() if account is None else account))
+
+
+def _batches(chunks: Iterable[bytes], account: Account) -> Iterator[Batch]:
+    layer = Layer(0, account)
     for piece in _slices(chunks):
-        for batch in layer.feed(piece):
-            yield from batch
-    for batch in layer.end():
-        yield from batch
+        yield from layer.feed(piece)
+    yield from layer.end()
 
 
 def _slices(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from reprise.reader.envelope import JSON, to_event
+from reprise.reader.items import Origin
 
 if TYPE_CHECKING:
     from reprise.reader.items import Item
@@ -34,7 +35,7 @@ def salvage(data: bytes) -> list[Item]:  # noqa: C901 - one scan, one loop
     if "logEvents" not in text and not all(fields):
         # Somebody else's JSON.
         return []
-    owner, log_group, log_stream = (field[1] if field else "" for field in fields)
+    origin = Origin(*(field[1] if field else "" for field in fields))
     items: list[Item] = []
     position, work = 0, _WORK * len(text) + _TOO_DEEP
     for start in (match.start() for match in _EVENT.finditer(text)):
@@ -51,7 +52,7 @@ def salvage(data: bytes) -> list[Item]:  # noqa: C901 - one scan, one loop
             work -= getattr(error, "pos", start) - start + 1
         else:
             position = end
-            event = to_event((owner, log_group, log_stream), event_fields)
+            event = to_event(origin, event_fields)
             if event is not None:
                 items.append(event)
         if work < 0:

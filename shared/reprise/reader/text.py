@@ -1,14 +1,12 @@
-"""Split text into JSON objects and lines, and read each; what is neither is damage.
+"""Split text into JSON objects and lines, wherever the pieces end in which it comes.
 
 Accepts envelopes and messages, one after the other or one a line, pretty or not, with stray newlines.
 """
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from reprise.reader.envelope import BadDocumentError, decode, decode_large
 from reprise.reader.grammar import (
     BLANKS,
     BOUNDARY,
@@ -17,20 +15,16 @@ from reprise.reader.grammar import (
     OURS,
     PARTIAL_BOUNDARY,
     PARTIAL_MARK,
-    as_text,
 )
-from reprise.reader.items import Batch, Control, Damage, Event, Foreign, Item
-from reprise.reader.mend import Kind, mend
-from reprise.reader.salvage import salvage
-from reprise.reader.wrapped import unwrap
+from reprise.reader.line_ends import LineEnds
+from reprise.reader.parts import MAX_DOCUMENT_BYTES, Parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from reprise.reader.account import Account
+    from reprise.reader.items import Batch
 
-MAX_DOCUMENT_BYTES: Final = 16 * 1024 * 1024
-"""Longest document or line: CloudWatch Logs sends batches of about 1 MB, at most a few when escaped."""
 _BRACE: Final = ord("{")
 
 
@@ -38,22 +32,14 @@ class Text:
     """The text of one layer; feed it in pieces of any size, what comes out is the same."""
 
     __slots__ = (
-        "_account",
         "_at",
         "_buffer",
-        "_depth",
-        "_has_envelope",
         "_is_broken",
         "_is_cut",
         "_is_first_line",
-        "_last",
-        "_layer",
-        "_newline",
-        "_no_newline_before",
+        "_line_ends",
+        "_parts",
         "_scan",
-        "_unwrapped",
-        "member_at",
-        "origin",
     )
 
     def __init__(
@@ -62,30 +48,14 @@ class Text:
         account: Account,
         unwrapped: Callable[[bytes], Iterator[Batch]] | None = None,
     ) -> None:
-        """Begin.
-
-        Args:
-            depth: Gzip layers above this text.
-            account: Where every byte is accounted for.
-            unwrapped: Reads gzip that the text carries as base64; None leaves it as it is.
-        """
-        self._depth = depth
-        self._account = account
-        self._layer = account.layer(depth)
-        self._unwrapped = unwrapped
+        """Begin; the arguments are those of `Parts`."""
+        self._parts = Parts(depth, account, unwrapped)
         self._buffer = bytearray()
         self._at = 0
-        self._has_envelope = False
         self._is_cut = False
-        self._last = b""
         # Whether the line goes on that something overlong broke off in.
         self._is_broken = False
-        self.member_at: int | None = None
-        """Where in the object the member starts that the buffer's beginning stands in."""
-        self.origin = 0
-        """Offset of this layer at which that member's content starts."""
-        self._newline = -1
-        self._no_newline_before = 0
+        self._line_ends = LineEnds()
         self._begin(0)
 
     def _begin(self, start: int) -> None:
@@ -93,36 +63,18 @@ class Text:
         self._scan = start
         self._is_first_line = True
 
-    @property
-    def is_empty(self) -> bool:
-        """Tell whether nothing waits for its end."""
-        return not self._buffer
+    def enter(self, member_at: int, origin: int) -> None:
+        """Note which member of the object what comes is the content of, and where that begins."""
+        if not self._buffer:
+            self._parts.member_at = member_at
+            self._parts.origin = origin
 
     def quick(self, text: bytes | bytearray) -> Batch | None:
         """Return what a text holds that is one document; None if it must be fed, being anything else."""
-        if self._buffer:
-            return None
-        large = decode_large(text)
-        if large is not None:
-            self._layer.text_bytes += len(text)
-            return self._take_large(*large)
-        try:
-            items = decode(text)
-        except BadDocumentError:
-            return None
-        if items and type(items[0]) is Foreign and self._carried(items[0].text):
-            return None
-        self._layer.text_bytes += len(text)
-        self._count(items)
-        return items
+        return None if self._buffer else self._parts.quick(text)
 
     def feed(self, piece: bytes | bytearray, at: int) -> Iterator[Batch]:
-        """Yield what ends within the text so far.
-
-        Args:
-            piece: The next bytes.
-            at: Their offset in the layer.
-        """
+        """Yield what ends within the text so far; `at` is the piece's offset in the layer."""
         if not self._buffer:
             self._at = at
         self._buffer += piece
@@ -130,21 +82,16 @@ class Text:
 
     def settle(self) -> Iterator[Batch]:
         """Yield what waits, if it is a whole document: a member has ended, the text may go on."""
-        if self._buffer.endswith((b"}", b"}\n")):
-            items = self.quick_buffer()
-            if items is not None:
-                yield items
-
-    def quick_buffer(self) -> Batch | None:
-        """Return what the waiting text holds if it is one document, and drop it; else None."""
+        if not self._buffer.endswith((b"}", b"}\n")):
+            return
         waiting, self._buffer = self._buffer, bytearray()
-        items = self.quick(waiting)
+        items = self._parts.quick(waiting)
         if items is None:
             self._buffer = waiting
-        else:
-            self._newline, self._no_newline_before = -1, 0
-            self._begin(0)
-        return items
+            return
+        self._line_ends.clear()
+        self._begin(0)
+        yield items
 
     def end(self, *, is_cut: bool = False) -> Iterator[Batch]:
         """Yield what waits: the text ends here, or is cut off, so that its last line is not whole."""
@@ -174,34 +121,25 @@ class Text:
         del buffer[:start]
         self._at += start
         self._scan -= start
-        self._newline = max(self._newline - start, -1)
-        self._no_newline_before = max(self._no_newline_before - start, 0)
+        self._line_ends.drop(start)
 
     def _skip_blanks(self, start: int) -> int:
         blanks = BLANKS.match(self._buffer, start)
         end = blanks.end() if blanks else start
-        self._layer.blank_bytes += end - start
+        self._parts.books.blank_bytes += end - start
         return end
-
-    def _find_newline(self, start: int) -> int:
-        """Return where the line ends, or where the text so far does; looks at no byte twice."""
-        if self._newline < start:
-            self._newline = self._buffer.find(b"\n", max(start, self._no_newline_before))
-            if self._newline < 0:
-                self._no_newline_before = len(self._buffer)
-        return self._newline
 
     def _take_document(self, start: int, *, is_end: bool) -> Generator[Batch, None, int]:
         """Read what begins with a brace; return where it ends, or `start` if that is not known yet."""
         buffer = self._buffer
         limit = min(len(buffer), start + MAX_DOCUMENT_BYTES)
-        newline = self._find_newline(start) if self._is_first_line else -1
+        newline = self._line_ends.find(buffer, start) if self._is_first_line else -1
         boundary = BOUNDARY.search(buffer, self._scan, newline + 1 if newline >= 0 else limit)
         if boundary is None and 0 <= newline < limit:
             self._is_first_line = False
             line = self._cut(start, newline).rstrip()
             if line.endswith(b"}"):
-                items = self._read(line)
+                items = self._parts.document(line)
                 if items is not None:
                     yield items
                     return start + len(line)
@@ -219,7 +157,7 @@ class Text:
             self._scan = last if is_partial else len(buffer)
             return start
         document = self._cut(start, end)
-        items = self._read(document)
+        items = self._parts.document(document)
         if items is None:
             return (yield from self._mend(document, start, is_end=True))
         yield items
@@ -229,7 +167,7 @@ class Text:
         """Read what begins like no JSON object; return as `_take_document`."""
         buffer = self._buffer
         limit = min(len(buffer), start + MAX_DOCUMENT_BYTES)
-        newline = self._find_newline(start)
+        newline = self._line_ends.find(buffer, start)
         end = newline if 0 <= newline < limit else limit
         known = KNOWN.search(buffer, self._scan, end)
         if known is not None:
@@ -246,116 +184,15 @@ class Text:
         yield from self._read_line(self._cut(start, end), start, is_glued=is_broken)
         return end
 
-    def _mend(self, segment: bytes, start: int, *, is_end: bool) -> Generator[Batch, None, int]:
+    def _mend(self, stretch: bytes, start: int, *, is_end: bool) -> Generator[Batch, None, int]:
         """Read a stretch that is not the one document it should be, part by part."""
-        consumed = 0
-        for kind, part, reason in mend(segment, is_end=is_end, before=self._last):
-            at = start + consumed
-            consumed += len(part)
-            match kind:
-                case Kind.BLANK:
-                    self._layer.blank_bytes += len(part)
-                case Kind.DOCUMENT:
-                    items = self._read(part)
-                    if items is None:
-                        yield from self._damaged(part, at, self._why(part))
-                    else:
-                        yield items
-                case Kind.LINE:
-                    yield from self._read_line(part, at, is_glued=False)
-                case Kind.DAMAGE:
-                    yield from self._damaged(part, at, reason)
-            self._is_broken = not is_end and kind is Kind.DAMAGE
+        consumed, self._is_broken = yield from self._parts.broken(
+            stretch, self._at + start, is_end=is_end
+        )
         return start + consumed
 
-    def _read(self, document: bytes) -> Batch | None:
-        """Return what a document holds, or None if it cannot be read."""
-        large = decode_large(document)
-        if large is not None:
-            self._layer.text_bytes += len(document)
-            return self._take_large(*large)
-        try:
-            items = decode(document)
-        except BadDocumentError:
-            return None
-        self._last = document[:LONGEST_KNOWN_BYTES]
-        self._layer.text_bytes += len(document)
-        if len(items) == 1 and type(items[0]) is Foreign:
-            carried = self._carried(items[0].text)
-            if carried is not None:
-                self._account.documents += 1
-                return carried
-        else:
-            self._has_envelope = True
-        self._count(items)
-        return items
-
-    def _take_large(self, count: int, events: Iterator[Item]) -> Batch:
-        self._has_envelope = True
-        self._account.documents += 1
-        self._account.events += count
-        return events
-
     def _read_line(self, line: bytes, start: int, *, is_glued: bool) -> Iterator[Batch]:
-        text = None if is_glued or self._has_envelope else as_text(line.rstrip())
-        if text is None:
-            reason = "bytes outside any JSON object"
-            if len(line) >= MAX_DOCUMENT_BYTES:
-                reason = "line is longer than 16 MiB"
-            yield from self._damaged(line, start, reason)
-            return
-        self._layer.text_bytes += len(line)
-        carried = self._carried(text)
-        if carried is not None:
-            yield carried
-        else:
-            self._account.foreign += 1
-            yield (Foreign(text),)
-
-    def _carried(self, text: str) -> Batch | None:
-        """Return the items of the gzip that a text carries; None if it carries none."""
-        members = unwrap(text) if self._unwrapped else []
-        if not members or self._unwrapped is None:
-            return None
-        return chain.from_iterable(chain.from_iterable(map(self._unwrapped, members)))
-
-    def _damaged(self, data: bytes, start: int, reason: str) -> Iterator[Batch]:
-        """Yield the events that can be saved, then the damage."""
-        saved = salvage(data)
-        self._account.events += len(saved)
-        yield saved
-        self._layer.damaged_bytes += len(data)
-        self._account.damages += 1
-        damage = Damage(
-            offset=self._at + start - self.origin,
-            length=len(data),
-            reason=reason,
-            data=data,
-            layer=self._depth,
-            member_at=self.member_at,
-        )
-        yield (damage,)
-
-    @staticmethod
-    def _why(document: bytes) -> str:
-        try:
-            decode(document)
-        except BadDocumentError as error:
-            return error.reason
-        return "not JSON"
-
-    def _count(self, items: list[Item]) -> None:
-        account = self._account
-        account.documents += 1
-        if not items:
-            return
-        kind = type(items[0])
-        if kind is Event:
-            account.events += len(items)
-        elif kind is Control:
-            account.controls += 1
-        else:
-            account.foreign += len(items)
+        return self._parts.line(line, self._at + start, is_glued=is_glued)
 
     def _cut(self, start: int, end: int) -> bytes:
         with memoryview(self._buffer) as view:

@@ -10,12 +10,14 @@ import msgspec
 
 from reprise.errors import BadRecordError
 from reprise.instant import parse_instant
+from reprise.record.logged import LoggedRecord, is_sound
 from reprise.record.record import EVENT_NAME, SCHEMA_VERSION, Record
 
 OUR_PREFIX: Final = '{"reprise":'
 _WRITTEN: Final = f'{OUR_PREFIX}{SCHEMA_VERSION},"event":"{EVENT_NAME}",'
 """How our own writer begins a line; the struct alone would take a line without these keys."""
-_DECODER: Final = msgspec.json.Decoder(Record)
+DECODER: Final = msgspec.json.Decoder(LoggedRecord)
+_decode: Final = DECODER.decode
 
 
 def may_be_ours(message: str) -> bool:
@@ -26,7 +28,7 @@ def may_be_ours(message: str) -> bool:
     return EVENT_NAME in message or "\\u" in message or message.lstrip().startswith(OUR_PREFIX)
 
 
-def decode_line(message: str) -> Record | None:
+def decode_line(message: str) -> LoggedRecord | None:
     """Return the record that a log line holds, or None if the line is no capture line.
 
     Nothing is authenticated: that is `reprise.record.line.read_line`.
@@ -36,15 +38,16 @@ def decode_line(message: str) -> Record | None:
     """
     if message.startswith(_WRITTEN):
         try:
-            record = _DECODER.decode(message)
-            _check(record)
+            record = _decode(message)
+            if is_sound(record):
+                return record
         except (ValueError, RecursionError):
-            return _decode_slowly(message)
-        return record
+            pass
+        return _decode_slowly(message)
     return _decode_slowly(message) if may_be_ours(message) else None
 
 
-def _decode_slowly(message: str) -> Record | None:
+def _decode_slowly(message: str) -> LoggedRecord | None:
     """Give what the fast decoder refuses one lenient try: NaN and lone surrogates in other fields."""
     try:
         document = json.loads(message)
@@ -55,7 +58,7 @@ def _decode_slowly(message: str) -> Record | None:
     if not isinstance(document, dict) or document.get("event") != EVENT_NAME:
         return None
     check_version(document)
-    return decode_record(document)
+    return _decode(msgspec.json.encode(decode_record(document)))
 
 
 def check_version(document: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from reprise import metric
 from reprise.backlog.part import Entry
 from reprise.batch.event import EVENTS_PREFIX, read_event
 from reprise.errors import BadRecordError
-from reprise.reader import Control, Damage, Event, Foreign, Item, read_events
+from reprise.reader import Control, Damage, Event, Foreign, Item, Origin, read_events
 from reprise.record.line import Trusted, read_line
 from reprise.record.record import EVENT_NAME, Record
 
@@ -84,7 +84,7 @@ class AcceptStage:
         if record is None:
             self.meter.count(metric.FOREIGN_LINES)
             return None
-        event = Event(self.account_id, "", "", "", 0, text)
+        event = Event(text, origin=Origin(self.account_id))
         return Entry(position=position, event=event, record=record, is_foldable=False)
 
     def _read_line(

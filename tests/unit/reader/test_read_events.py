@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from reprise.errors import BadRecordError
 from reprise.reader import Control, Damage, Event, Foreign, Item, read_events
+from reprise.reader.items import Origin
 from reprise.reader.read import SLICE_BYTES
 from reprise.record.line import read_line, write_line
 from strategies import (
@@ -93,9 +94,7 @@ def test_any_messages_survive_any_shape(batches: list[list[str]], name: str, siz
 def test_an_event_knows_where_it_comes_from() -> None:
     (event,) = _read(envelope(["hello"]))
     assert event == Event(
-        owner=ACCOUNT,
-        log_group=LOG_GROUP,
-        log_stream="2026/11/21/[$LATEST]0123",
+        origin=Origin(ACCOUNT, LOG_GROUP, "2026/11/21/[$LATEST]0123"),
         id="0",
         timestamp_ms=1795255200000,
         message="hello",

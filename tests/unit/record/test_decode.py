@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -13,9 +14,12 @@ from reprise.call.payload import pack, unpack
 from reprise.errors import BadRecordError
 from reprise.record.decode import decode_line, may_be_ours
 from reprise.record.line import write_line
-from reprise.record.record import EVENT_NAME, Record
+from reprise.record.record import EVENT_NAME
 from reprise.record.schema import CaptureLine
 from strategies import KEYS, make_record, texts
+
+if TYPE_CHECKING:
+    from reprise.record.logged import LoggedRecord
 
 LINE = write_line(make_record(not_after="2026-11-22T00:00:00Z", trace="Root=1"), KEYS)
 PIECES = [
@@ -50,7 +54,7 @@ PIECES = [
 ]
 
 
-def _verdict(line: str) -> Record | None:
+def _verdict(line: str) -> LoggedRecord | None:
     try:
         return decode_line(line)
     except BadRecordError:
@@ -86,6 +90,7 @@ def test_all_readers_agree_on_every_line(edits: list[tuple[int, int, str]]) -> N
     assert (record is None) == (model is None)
     if record is not None and model is not None:
         assert (record.id, record.payload.sha256) == (model.id, model.payload.sha256)
+        assert record.payload.inline == model.payload.inline
 
 
 @pytest.mark.parametrize("piece", PIECES)
@@ -116,7 +121,7 @@ def test_payload_bytes_come_out_exactly_as_they_went_in(payload: bytes) -> None:
     line = write_line(make_record(payload=pack(payload, 10_000)), KEYS)
     record = decode_line(line)
     assert record is not None
-    assert unpack(record.payload) == payload
+    assert unpack(record.payload.whole()) == payload
 
 
 def test_lines_of_others_are_told_apart_without_decoding() -> None:

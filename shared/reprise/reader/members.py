@@ -1,0 +1,199 @@
+"""Inflate the gzip members of a layer, one after the other.
+
+A member is trusted when its checksum is right. So what it inflates to is held until then, if it is of the
+size of CloudWatch Logs' own. Larger ones, which only Firehose's own compression makes, and members of
+members, which have checksums of their own, are passed on as they inflate.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from reprise.reader import inflater
+from reprise.reader.member import (
+    MAGIC,
+    MOST_INPUT_BYTES,
+    PASSED_INPUT_BYTES,
+    STEP_BYTES,
+    Member,
+    input_bytes_after,
+)
+from reprise.reader.search import Search
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from reprise.reader.account import Account
+    from reprise.reader.inside import Inside
+    from reprise.reader.items import Batch
+    from reprise.reader.outside import Outside
+
+    Data = bytes | bytearray
+    Reading = Generator[Batch, None, tuple[Data, int]]
+    """Reads from some input; returns the input to go on with, and from where."""
+
+_BOMB: Final = "gzip member inflates beyond 64 MiB and 200 times its size"
+_CUT: Final = "gzip member ends before its end"
+
+
+class Members:
+    """The members of one layer, one after the other."""
+
+    __slots__ = (
+        "_account",
+        "_books",
+        "_depth",
+        "_input_bytes",
+        "_inside",
+        "_outside",
+        "_search",
+        "at",
+        "open",
+    )
+
+    def __init__(self, depth: int, account: Account, inside: Inside, outside: Outside) -> None:
+        """Begin below some gzip layers; `inside` reads what members hold, `outside` what is between."""
+        self._depth = depth
+        self._account = account
+        self._books = account.layer(depth)
+        self._inside = inside
+        self._outside = outside
+        self._input_bytes = 32 * 1024
+        self._search = Search(self._books)
+        self.at = 0
+        """Offset in the layer of the input that is being read."""
+        self.open: Member | None = None
+        """The member that the input so far ended in."""
+
+    def read(self, data: Data, position: int) -> Reading:
+        """Read members that lie whole in the input and inflate in one step, as most do; begin any other."""
+        inside, outside, books, at = self._inside, self._outside, self._books, self.at
+        view = memoryview(data)
+        while True:
+            inflate = inflater.new_inflater()
+            given = view[position : position + self._input_bytes]
+            try:
+                content = inflate.decompress(given, STEP_BYTES)
+            except inflater.ERRORS:
+                self.open = Member(at + position, inflater.new_inflater())
+                return data, position
+            if not inflate.eof:
+                self.open = Member(at + position, inflate)
+                return (yield from self.go_on(self.open, data, position, (content, given)))
+            size = len(given) - len(inflate.unused_data)
+            books.members += 1
+            books.member_bytes += size
+            if outside.is_open:
+                yield from outside.accept(inside.end(is_cut=True))
+            start, position = position, position + size
+            self._input_bytes = input_bytes_after(size)
+            items = inside.quick(content, at + start if self._depth == 0 else outside.member_at)
+            if items is None:
+                yield from inside.whole(content)
+            else:
+                del content
+                yield items
+            if not data.startswith(MAGIC, position) or self._account.is_bomb:
+                return data, position
+
+    def go_on(
+        self,
+        member: Member,
+        data: Data,
+        position: int,
+        done: tuple[bytes, memoryview] | None = None,
+    ) -> Reading:
+        """Go on with a member; `done` is what came out of its first step, and what went in."""
+        start = position
+        inflate = member.inflater
+        input_bytes = PASSED_INPUT_BYTES if member.is_passed_on else self._input_bytes
+        view = memoryview(data)
+        while True:
+            if done is not None:
+                (piece, given), done = done, None
+            else:
+                given = view[position : position + input_bytes]
+                try:
+                    piece = inflate.decompress(given, STEP_BYTES)
+                except inflater.ERRORS as error:
+                    return (yield from self._fail(member, data, start, f"gzip member: {error}"))
+            if inflate.eof:
+                position += len(given) - len(inflate.unused_data)
+                yield from self._finish(member, piece, self.at + position)
+                return data, position
+            position += len(given) - len(inflate.unconsumed_tail)
+            yield from self._hold(member, piece, self.at + position)
+            if member.is_bomb or (member.is_passed_on and self._account.is_bomb):
+                return (yield from self._fail(member, data, start, _BOMB))
+            if position >= len(data) and len(piece) < STEP_BYTES:
+                member.keep(data, start)
+                return data, position
+            input_bytes = PASSED_INPUT_BYTES if member.is_passed_on else MOST_INPUT_BYTES
+
+    def cut(self, member: Member) -> Generator[Batch, None, tuple[Data, int] | None]:
+        """Deal with a member that the layer ends in; return what is to be looked at again, if anything."""
+        self.open = None
+        if member.is_passed_on:
+            self._books.member_bytes += self.at - member.at
+            yield from self._inside.end(is_cut=True)
+            why = f"{_CUT}; it starts at byte {member.at}"
+            yield from self._outside.give_up(b"", self.at, why, may_be_text=False)
+            return None
+        rest = bytes(member.kept)
+        after = self._search.after_cut(rest)
+        yield from self._outside.give_up(rest[:after], member.at, _CUT, may_be_text=True)
+        if after == len(rest):
+            return None
+        self.at = member.at
+        return rest, after
+
+    def _hold(self, member: Member, piece: bytes, end: int) -> Iterator[Batch]:
+        """Keep what an unfinished member inflates to, or pass it on if it is no batch of logs."""
+        if member.hold(piece, end):
+            return
+        if not member.is_passed_on:
+            yield from self._outside.accept(self._inside.end(is_cut=True))
+            member.is_passed_on = True
+            self._inside.enter(self._object_offset(member))
+            for held in member.release():
+                yield from self._inside.feed(held)
+            return
+        yield from self._inside.feed(piece)
+
+    def _finish(self, member: Member, piece: bytes, end: int) -> Iterator[Batch]:
+        """Read a member's content: the member is whole and its checksum right."""
+        self.open = None
+        self._books.members += 1
+        self._books.member_bytes += end - member.at
+        self._input_bytes = input_bytes_after(end - member.at)
+        if member.is_passed_on:
+            yield from self._inside.whole(piece)
+            return
+        if self._outside.is_open:
+            yield from self._outside.accept(self._inside.end(is_cut=True))
+        content: Data = piece
+        if member.held:
+            content, member.held = member.held, bytearray()
+            content += piece
+        items = self._inside.quick(content, self._object_offset(member))
+        if items is None:
+            yield from self._inside.whole(content)
+        else:
+            del content, piece
+            yield items
+
+    def _fail(self, member: Member, data: Data, start: int, reason: str) -> Reading:
+        """Give a member up, and look for the next one within its bytes."""
+        self.open = None
+        rest = bytes(member.kept + data[start:])
+        first_at = self.at + start - len(member.kept)
+        if member.is_passed_on:
+            self._books.member_bytes += first_at - member.at
+        end = self._search.after_failure(member, rest, first_at)
+        may_be_text = not member.is_passed_on
+        yield from self._outside.give_up(rest[:end], first_at, reason, may_be_text=may_be_text)
+        self.at = first_at
+        return rest, end
+
+    def _object_offset(self, member: Member) -> int:
+        return member.at if self._depth == 0 else self._outside.member_at

@@ -1,0 +1,112 @@
+"""Deal with what stands in no gzip member: gaps, text, or damage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from reprise.reader.bad import BadBytes
+from reprise.reader.grammar import GAP
+from reprise.reader.member import MAGIC
+from reprise.reader.sniff import looks_like_text, name_format
+from reprise.reader.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from reprise.reader.account import Account
+    from reprise.reader.items import Batch
+
+MAX_LAYERS: Final = 3
+_TOO_MANY_LAYERS: Final = f"gzip inside {MAX_LAYERS} layers of gzip"
+
+
+class Outside:
+    """The bytes of a layer that are in none of its members."""
+
+    __slots__ = ("_account", "_bad", "_books", "_depth", "_text", "is_text")
+
+    def __init__(
+        self, depth: int, account: Account, unwrapped: Callable[[bytes], Iterator[Batch]] | None
+    ) -> None:
+        """Begin; the arguments are those of `Text`."""
+        self._depth = depth
+        self._account = account
+        self._books = account.layer(depth)
+        self._text = Text(depth, account, unwrapped)
+        self._bad = BadBytes(depth, account)
+        self.is_text = False
+        """Whether text is being read that has not come to its end."""
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether text or damage waits for its end."""
+        return self.is_text or self._bad.is_open
+
+    @property
+    def member_at(self) -> int:
+        """Return where in the object the member starts that this layer's bytes are the content of."""
+        return self._bad.member_at or 0
+
+    def enter(self, member_at: int, origin: int) -> None:
+        """Note which member of the object what comes is the content of, and where that begins."""
+        self._bad.enter(member_at, origin)
+        self._text.enter(member_at, origin)
+
+    def quick(self, data: bytes | bytearray) -> Batch | None:
+        """Return what a member's whole content holds that is one document; None if it must be fed."""
+        if self._bad.is_open or data[:1] != b"{":
+            return None
+        return self._text.quick(data)
+
+    def take(self, data: bytes, at: int) -> Iterator[Batch]:
+        """Take bytes that are in no member."""
+        if self._bad.is_open:
+            yield from self._bad.add(data, at)
+            return
+        if not self.is_text:
+            rest = data.lstrip(GAP)
+            self._books.blank_bytes += len(data) - len(rest)
+            if not rest:
+                return
+            at += len(data) - len(rest)
+            data = rest
+            if self._depth == MAX_LAYERS and data.startswith(MAGIC):
+                yield from self._bad.add(data, at, _TOO_MANY_LAYERS)
+                return
+            if not looks_like_text(data, after_members=self._books.members > 0):
+                yield from self._bad.add(data, at, self._why_bad(data))
+                return
+            self.is_text = True
+        yield from self._text.feed(data, at)
+
+    def give_up(self, data: bytes, at: int, reason: str, *, may_be_text: bool) -> Iterator[Batch]:
+        """Take the bytes of a member that proves to be none."""
+        if self.is_text and may_be_text:
+            # Text that holds gzip's magic bytes, which text does not do: the lines decide.
+            return self._text.feed(data, at)
+        return self._bad.add(data, at, reason)
+
+    def settle(self) -> Iterator[Batch]:
+        """Yield a document that waits for its end, if it is whole: the member that holds it has ended."""
+        return self._text.settle()
+
+    def accept(self, inside: Iterator[Batch], *, is_cut: bool = False) -> Iterator[Batch]:
+        """End what stood before a member that proves good, or before the end.
+
+        Args:
+            inside: Ends what the members before any damage hold.
+            is_cut: Whether the text is cut off here, so that its last line is not whole.
+        """
+        if self.is_text:
+            self.is_text = False
+            yield from self._text.end(is_cut=is_cut)
+        if self._bad.is_open:
+            yield from inside
+            yield from self._bad.close()
+
+    def _why_bad(self, data: bytes) -> str:
+        if self._account.is_bomb:
+            return "the object inflates beyond 1 GiB and 200 times its size"
+        return name_format(data) or (
+            "bytes between gzip members" if self._books.members else "neither gzip nor text"
+        )

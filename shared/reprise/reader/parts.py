@@ -1,0 +1,196 @@
+"""Read the parts that text is cut into: documents and lines; what is neither is damage."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+from reprise.reader.envelope import BadDocumentError, decode
+from reprise.reader.grammar import LONGEST_KNOWN_BYTES, as_text
+from reprise.reader.items import Batch, Control, Damage, Event, Foreign, Items
+from reprise.reader.large import decode_large
+from reprise.reader.mend import Kind, mend
+from reprise.reader.salvage import salvage
+from reprise.reader.wrapped import unwrap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+    from reprise.reader.account import Account
+
+MAX_DOCUMENT_BYTES: Final = 16 * 1024 * 1024
+"""Longest document or line: CloudWatch Logs sends batches of about 1 MB, at most a few when escaped."""
+
+_OUTSIDE: Final = "bytes outside any JSON object"
+_LONG: Final = "line is longer than 16 MiB"
+
+
+class Parts:
+    """Reads the parts of one layer's text, in order, and keeps its books."""
+
+    __slots__ = (
+        "_account",
+        "_depth",
+        "_has_envelope",
+        "_last",
+        "_unwrapped",
+        "books",
+        "member_at",
+        "origin",
+    )
+
+    def __init__(
+        self,
+        depth: int,
+        account: Account,
+        unwrapped: Callable[[bytes], Iterator[Batch]] | None = None,
+    ) -> None:
+        """Begin below some gzip layers; `unwrapped` reads gzip that the text carries as base64."""
+        self._depth = depth
+        self._account = account
+        self._unwrapped = unwrapped
+        self._has_envelope = False
+        self._last = b""
+        self.books = account.layer(depth)
+        self.member_at: int | None = None
+        """Where in the object the member starts that holds what comes."""
+        self.origin = 0
+        """Offset of this layer at which that member's content starts."""
+
+    def quick(self, text: bytes | bytearray) -> Batch | None:
+        """Return what a text holds that is one document; None if it is anything else."""
+        large = decode_large(text)
+        if large is not None:
+            return self._take_large(text, large)
+        try:
+            items = decode(text)
+        except BadDocumentError:
+            return None
+        if items and type(items[0]) is Foreign and self._carried(items[0].text):
+            return None
+        self.books.text_bytes += len(text)
+        self._count(items)
+        return items
+
+    def document(self, document: bytes) -> Batch | None:
+        """Return what a document holds, or None if it cannot be read."""
+        large = decode_large(document)
+        if large is not None:
+            return self._take_large(document, large)
+        try:
+            items = decode(document)
+        except BadDocumentError:
+            return None
+        self._last = document[:LONGEST_KNOWN_BYTES]
+        self.books.text_bytes += len(document)
+        if len(items) == 1 and type(items[0]) is Foreign:
+            carried = self._carried(items[0].text)
+            if carried is not None:
+                self._account.documents += 1
+                return carried
+        else:
+            self._has_envelope = True
+        self._count(items)
+        return items
+
+    def line(self, line: bytes, at: int, *, is_glued: bool) -> Iterator[Batch]:
+        """Yield a line that is no document.
+
+        Args:
+            line: The line.
+            at: Its offset in the layer.
+            is_glued: Whether it is no line of its own but the rest of something else.
+        """
+        text = None if is_glued or self._has_envelope else as_text(line.rstrip())
+        if text is None:
+            reason = _OUTSIDE if len(line) < MAX_DOCUMENT_BYTES else _LONG
+            yield from self._damaged(line, at, reason)
+            return
+        self.books.text_bytes += len(line)
+        carried = self._carried(text)
+        if carried is not None:
+            yield carried
+        else:
+            self._account.foreign += 1
+            yield (Foreign(text),)
+
+    def broken(
+        self, stretch: bytes, at: int, *, is_end: bool
+    ) -> Generator[Batch, None, tuple[int, bool]]:
+        """Yield what is in a stretch that is not the one document it should be.
+
+        Returns:
+            How many of its bytes are read, and whether its last line goes on beyond them.
+        """
+        consumed, is_broken = 0, False
+        for kind, part, reason in mend(stretch, is_end=is_end, before=self._last):
+            start = at + consumed
+            consumed += len(part)
+            match kind:
+                case Kind.BLANK:
+                    self.books.blank_bytes += len(part)
+                case Kind.DOCUMENT:
+                    items = self.document(part)
+                    if items is None:
+                        yield from self._damaged(part, start, _why(part))
+                    else:
+                        yield items
+                case Kind.LINE:
+                    yield from self.line(part, start, is_glued=False)
+                case Kind.DAMAGE:
+                    yield from self._damaged(part, start, reason)
+            is_broken = not is_end and kind is Kind.DAMAGE
+        return consumed, is_broken
+
+    def _take_large(self, document: bytes | bytearray, large: tuple[int, Batch]) -> Batch:
+        count, events = large
+        self.books.text_bytes += len(document)
+        self._has_envelope = True
+        self._account.documents += 1
+        self._account.events += count
+        return events
+
+    def _carried(self, text: str) -> Batch | None:
+        """Return the items of the gzip that a text carries; None if it carries none."""
+        members = unwrap(text) if self._unwrapped else []
+        if not members or self._unwrapped is None:
+            return None
+        return chain.from_iterable(chain.from_iterable(map(self._unwrapped, members)))
+
+    def _damaged(self, data: bytes, at: int, reason: str) -> Iterator[Batch]:
+        """Yield the events that can be saved, then the damage."""
+        saved = salvage(data)
+        self._account.events += len(saved)
+        yield saved
+        self.books.damaged_bytes += len(data)
+        self._account.damages += 1
+        damage = Damage(
+            offset=at - self.origin,
+            length=len(data),
+            reason=reason,
+            data=data,
+            layer=self._depth,
+            member_at=self.member_at,
+        )
+        yield (damage,)
+
+    def _count(self, items: Items) -> None:
+        account = self._account
+        account.documents += 1
+        if not items:
+            return
+        kind = type(items[0])
+        if kind is Event:
+            account.events += len(items)
+        elif kind is Control:
+            account.controls += 1
+        else:
+            account.foreign += len(items)
+
+
+def _why(document: bytes) -> str:
+    try:
+        decode(document)
+    except BadDocumentError as error:
+        return error.reason
+    return "not JSON"
