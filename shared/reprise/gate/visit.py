@@ -120,6 +120,10 @@ class Visit:
         admission = self._step(wanted=0).admission
         return admission.wait_s + draw * admission.spread_s
 
+    def is_room_open(self) -> bool:
+        """Tell whether calls may still wait for a permit of the batch's own."""
+        return self.now_ms() < self._room_until_ms
+
     def is_over(self) -> bool:
         """Tell whether no call of this visit runs any more."""
         return not self._running
@@ -169,7 +173,7 @@ class Visit:
         return (
             not self._tally.is_probe
             and meeting.kind is not OutcomeKind.THROTTLED
-            and now_ms < self._room_until_ms
+            and self.is_room_open()
             and now_ms >= self._image.throttled_at_ms + self.parameters.brake_s * 1000
             and self._image.mode == Mode.FLOWING
             and self._image.in_flight <= self._image.window
