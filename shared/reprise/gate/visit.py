@@ -104,6 +104,9 @@ class Visit:
                 return self._leave_by_memory(meeting, is_wanted=is_wanted)
             self._tally.count(meeting)
             if is_wanted and self._may_hand_over(meeting):
+                if self._image.slow_start and self._tally.succeeded >= self._granted:
+                    # Slow start waits for this news; later, the end of the visit is soon enough.
+                    self._tell()
                 self._tally.handed += 1
                 return Permit(epoch=permit.epoch, is_handed=True)
             self._running -= 1
