@@ -493,6 +493,31 @@ def test_poison_is_given_up_even_when_only_poison_is_left() -> None:
     assert gate_of(pipeline).mode == Mode.FLOWING
 
 
+def test_poison_that_looks_like_an_outage_is_dead_lettered_with_its_last_failure() -> None:
+    """Ten calls that never ran before, all poison, and nothing else left to show that the target works."""
+    pipeline = Pipeline()
+    messages = pipeline.captured_messages(*[call(b'{"n":%d}' % n) for n in range(10)])
+    pipeline.functions.answer = lambda _target, _payload: FAILED
+    pipeline.gate_items.images[ORDERS] = GateImage(window=100.0)
+    pipeline.replay(*messages, owner="first")
+    assert gate_of(pipeline).held_for == "fault"
+
+    pipeline.clock.advance(6 * 3600)
+    left = messages
+    for batch in range(len(messages)):
+        again = pipeline.replay(*left, owner=f"batch {batch}")
+        left = [left[int(name[1:])] for name in again]
+        pipeline.clock.advance(61)
+
+    assert left == []
+    rows = pipeline.ledger.rows.values()
+    assert {(row.state, row.reason) for row in rows} == {(State.DEAD_LETTERED, "expired")}
+    assert all("; last: function_error" in (row.message or "") for row in rows)
+    letters = [json.loads(letter.body) for letter in pipeline.dead_letters.sent]
+    assert {letter["responseContext"]["functionError"] for letter in letters} == {"Unhandled"}
+    assert len(pipeline.functions.invoked) == len(messages)
+
+
 def test_a_throttle_of_the_account_slows_every_target() -> None:
     pipeline = Pipeline()
     orders, mail = pipeline.captured_messages(call(), call(b"2", function=MAIL))
