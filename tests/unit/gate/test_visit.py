@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from reprise.gate.image import GateImage
 from reprise.gate.memory import GateMemory
 from reprise.gate.tally import Meeting
@@ -16,7 +18,7 @@ SUCCESS = Meeting(kind=OutcomeKind.SUCCEEDED, busy_ms=1000, has_ended=True)
 def _window_after_a_round(gate: GateImage) -> float:
     """Return the window once each of the first calls has handed its permit on."""
     clock, gates = FakeClock(), InMemoryGateItems()
-    gates.images[ORDERS] = gate
+    gates.images[ORDERS] = replace(gate, succeeded_at_ms=int(clock().timestamp() * 1000))
     visit = Visit(
         gates=gates,
         memory=GateMemory(),

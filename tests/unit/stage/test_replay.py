@@ -442,9 +442,13 @@ def test_what_gets_no_permit_is_given_back_before_the_first_call_is_made() -> No
 
 
 def test_calls_of_a_batch_share_its_permits() -> None:
-    """Two permits of a new gate serve ten short calls, for three writes."""
+    """Two permits serve ten short calls, for three writes; slow start alone tells of each round."""
     pipeline = Pipeline()
     messages = pipeline.captured_messages(*[call(b'{"n":%d}' % n) for n in range(10)])
+    now_ms = int(pipeline.clock().timestamp() * 1000)
+    pipeline.gate_items.images[ORDERS] = GateImage(
+        window=2.0, slow_start=0, changed_at_ms=now_ms, waiting=10
+    )
     before = pipeline.gate_items.writes
 
     assert pipeline.replay(*messages) == []
