@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reprise.gate.image import Change, Condition, GateImage, Mode
-from reprise.gate.pace import gap_s, hold_age_s, is_idle, rate_per_s
+from reprise.gate.pace import LONG_HOLD_S, gap_s, hold_age_s, is_idle, rate_per_s
 from reprise.gate.parameters import DEFAULTS, GateParameters
 
 SCOUTS: Final = 2
@@ -19,9 +19,10 @@ FIRST_OFFER: Final = 25
 """Calls expanded for a gate that nobody used of late: most likely an outage has just begun, and what is
 expanded must be looked at call by call until it ends. What is left of the object follows in seconds."""
 LOOKS_PER_S: Final = 1.0
-"""How often all folded objects of a holding target are looked at, taken together, for its first hour."""
-PATIENT_S: Final = 3600.0
-"""From then on they are looked at the less often the longer it has held."""
+"""How often all folded objects of a holding target are looked at, taken together."""
+MANY_OBJECTS: Final = 300
+"""Where there are more, and the hold is a long one, the looks get rarer in proportion: few targets drain such
+a backlog faster than that."""
 FLOWING_LOOKS_PER_S: Final = 10.0
 """The same for a flowing target, if there are too many for `FLOWING_DELAY_S` each."""
 FLOWING_DELAY_S: Final = 20.0
@@ -109,8 +110,9 @@ def decide_expansion(
 
 
 def _while_holding(gate: GateImage, piece: Piece, now_ms: int, draw: float) -> Expand | Leave:
-    patience = max(1.0, hold_age_s(gate, now_ms) / PATIENT_S)
-    looks_apart_s = patience * gate.folded_objects / LOOKS_PER_S
+    is_long = hold_age_s(gate, now_ms) > LONG_HOLD_S
+    rarer = max(1.0, gate.folded_objects / MANY_OBJECTS) if is_long else 1.0
+    looks_apart_s = rarer * gate.folded_objects / LOOKS_PER_S
     delay_s = _clamp(max(looks_apart_s, gap_s(gate, now_ms)) * (0.5 + draw))
     overdue_ms = now_ms - gate.probe_at_ms
     # A probe whose lease ran out long ago has no successor, either: `waiting` is counted too high.

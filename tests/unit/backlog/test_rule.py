@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from reprise.backlog.rule import (
     FIRST_OFFER,
+    MANY_OBJECTS,
     MAX_DELAY_S,
     MIN_DELAY_S,
     Expand,
@@ -20,7 +21,7 @@ from strategies import NOW_MS
 FOLDED = Piece(records=1000, is_folded=True)
 
 
-def _look_after_s(hold_age_s: float, *, objects: int = 200) -> float:
+def _look_after_s(hold_age_s: float, *, objects: int) -> float:
     gate = GateImage(
         mode=Mode.HOLDING,
         waiting=25,
@@ -33,10 +34,16 @@ def _look_after_s(hold_age_s: float, *, objects: int = 200) -> float:
     return decision.delay_s
 
 
-def test_objects_are_looked_at_less_often_once_their_target_has_held_for_an_hour() -> None:
-    assert _look_after_s(60) == _look_after_s(3600) == 200
-    assert _look_after_s(3 * 3600) == 600
-    assert _look_after_s(86_400) == MAX_DELAY_S
+def test_objects_are_looked_at_once_a_second_together() -> None:
+    assert _look_after_s(600, objects=1) == 10
+    for objects in (MANY_OBJECTS, 2 * MANY_OBJECTS):
+        assert _look_after_s(600, objects=objects) == objects
+
+
+def test_many_objects_are_looked_at_less_often_in_a_long_hold() -> None:
+    assert _look_after_s(3600, objects=MANY_OBJECTS) == MANY_OBJECTS
+    assert _look_after_s(3600, objects=2 * MANY_OBJECTS) == 4 * MANY_OBJECTS
+    assert _look_after_s(3600, objects=10 * MANY_OBJECTS) == MAX_DELAY_S
 
 
 @given(st.floats(0, 1e6), st.integers(-5, 10_000))
