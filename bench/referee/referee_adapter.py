@@ -197,7 +197,7 @@ class Ours(api.Policy):  # type: ignore[misc]
         self.now_s = now
         settled = []
         for target, group in inst.local["groups"].items():
-            if not group.permits:
+            if not group.permits or not group.visit.is_room_open():
                 wait_s = group.visit.wait_s(self.ctx.rng.random())
                 settled += [(msg, api.defer(wait_s)) for msg in held if msg.target == target]
         return settled

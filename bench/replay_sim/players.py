@@ -158,6 +158,8 @@ class Ours:
         entry = visit.enter(len(calls))
         first = len(entry.permits)
         batch.held.extend(calls[first : first + entry.room])
+        if batch.held:
+            self.world.after(visit.parameters.room_s, lambda: self._close_room(batch, visit))
         wait_s = visit.wait_s(self.world.random.random())
         for call in calls[first + entry.room :]:
             self.world.back(batch, call, wait_s)
@@ -190,7 +192,12 @@ class Ours:
             held.permits[id(following)] = permit
             self.world.start(batch, following)
         elif visit.is_over():
-            wait_s = visit.wait_s(draw())
+            self._close_room(batch, visit)
+
+    def _close_room(self, batch: Batch, visit: Visit) -> None:
+        """Send back what waits for a permit of its batch."""
+        if batch.held and not batch.is_dead:
+            wait_s = visit.wait_s(self.world.random.random())
             while batch.held:
                 self.world.back(batch, batch.held.popleft(), wait_s)
 

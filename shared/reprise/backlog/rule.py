@@ -10,13 +10,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from reprise.gate.image import Change, Condition, GateImage, Mode
-from reprise.gate.pace import gap_s, rate_per_s
+from reprise.gate.pace import LONG_HOLD_S, gap_s, hold_age_s, is_idle, rate_per_s
 from reprise.gate.parameters import DEFAULTS, GateParameters
 
 SCOUTS: Final = 2
 """Calls expanded while a gate holds, to carry its probes."""
+FIRST_OFFER: Final = 25
+"""Calls expanded for a gate that nobody used of late: most likely an outage has just begun, and what is
+expanded must be looked at call by call until it ends. What is left of the object follows in seconds."""
 LOOKS_PER_S: Final = 1.0
 """How often all folded objects of a holding target are looked at, taken together."""
+MANY_OBJECTS: Final = 300
+"""Where there are more, and the hold is a long one, the looks get rarer in proportion: few targets drain such
+a backlog faster than that."""
 FLOWING_LOOKS_PER_S: Final = 10.0
 """The same for a flowing target, if there are too many for `FLOWING_DELAY_S` each."""
 FLOWING_DELAY_S: Final = 20.0
@@ -28,7 +34,7 @@ STARVED_S: Final = 5.0
 SILENT_S: Final = 60.0
 """The same, if nothing at all has ended for so long."""
 MIN_DELAY_S: Final = 2.0
-MAX_DELAY_S: Final = 900.0
+MAX_DELAY_S: Final = 1800.0
 MAX_SPREAD_S: Final = 60.0
 
 
@@ -93,17 +99,21 @@ def decide_expansion(
         longest_s = max(FLOWING_DELAY_S, gate.folded_objects / FLOWING_LOOKS_PER_S)
         return _leave(piece, _clamp(min(folded_s / 3, longest_s) * (0.5 + draw)))
     rate = max(rate_per_s(gate), RAMP_PER_S if gate.slow_start else 0.0)
-    spread_s = 0.7 * (max(0, gate.waiting - gate.in_flight) + piece.records) / rate
+    records = min(piece.records, FIRST_OFFER) if is_idle(gate, now_ms) else piece.records
+    spread_s = 0.7 * (max(0, gate.waiting - gate.in_flight) + records) / rate
     return Expand(
-        records=piece.records,
+        records=records,
         spread_s=min(MAX_SPREAD_S, max(1.0, spread_s)),
         rest_delay_s=MIN_DELAY_S,
-        change=_expansion(piece, piece.records, now_ms, tuple(conditions)),
+        change=_expansion(piece, records, now_ms, tuple(conditions)),
     )
 
 
 def _while_holding(gate: GateImage, piece: Piece, now_ms: int, draw: float) -> Expand | Leave:
-    delay_s = _clamp(max(gate.folded_objects / LOOKS_PER_S, gap_s(gate, now_ms)) * (0.5 + draw))
+    is_long = hold_age_s(gate, now_ms) > LONG_HOLD_S
+    rarer = max(1.0, gate.folded_objects / MANY_OBJECTS) if is_long else 1.0
+    looks_apart_s = rarer * gate.folded_objects / LOOKS_PER_S
+    delay_s = _clamp(max(looks_apart_s, gap_s(gate, now_ms)) * (0.5 + draw))
     overdue_ms = now_ms - gate.probe_at_ms
     # A probe whose lease ran out long ago has no successor, either: `waiting` is counted too high.
     nobody_probes = overdue_ms > 4000 * gap_s(gate, now_ms)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-SLOTS_S: Final = (60, 15, 5)
+SLOTS_S: Final = (120, 60, 15, 5)
 """A wait ends at a multiple of the longest of these that is no more than a quarter of it."""
 _SHARE: Final = 0.25
 

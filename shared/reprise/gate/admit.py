@@ -8,7 +8,7 @@ from typing import Final
 
 from reprise.gate.image import Change, Condition, GateImage, Mode
 from reprise.gate.lease import Expiry, expire, slot_name
-from reprise.gate.pace import gap_s, hold_age_s, rate_per_s, service_s
+from reprise.gate.pace import gap_s, hold_age_s, is_idle, rate_per_s, service_s, used_at_ms
 from reprise.gate.parameters import DEFAULTS, GateParameters
 from reprise.gate.table import TRANSITIONS, GateEvent
 
@@ -16,8 +16,6 @@ CHUNKS: Final = 16
 """A batch is not worth its writes for less than this part of the window."""
 ROUNDS: Final = 3
 """Calls that one permit serves in a batch, if they are short: fewer permits lie idle at its end."""
-IDLE_S: Final = 60.0
-"""A gate that nobody used for so long starts over: its window is old news."""
 RETURN_RATIO: Final = 1.5
 """Calls come back so much more often than the target drains, so that some are there when permits are."""
 LONGEST_RETURN_S: Final = 15.0
@@ -168,9 +166,7 @@ def _correction(
     gate: GateImage, wide: GateImage, now_ms: int, parameters: GateParameters
 ) -> Change:
     """Return what the window must suffer first: a cut made for every target, or a new start."""
-    used_at_ms = max(gate.succeeded_at_ms, gate.changed_at_ms, gate.throttled_at_ms)
-    is_idle = gate.in_flight <= 0 and used_at_ms and now_ms - used_at_ms > IDLE_S * 1000
-    if is_idle:
+    if used_at_ms(gate) and is_idle(gate, now_ms):
         window, slow_start = min(gate.window, parameters.first_window), 1
     elif wide.changed_at_ms > gate.changed_at_ms:
         window, slow_start = max(1.0, gate.window * parameters.cut), 0

@@ -17,6 +17,8 @@ MAX_GAP_S: Final = 10.0
 MAX_LONG_GAP_S: Final = 60.0
 """Longest gap of all."""
 LONG_HOLD_S: Final = 1800.0
+IDLE_S: Final = 60.0
+"""A gate that nobody used for so long starts over: its window is old news."""
 
 
 def gap_s(gate: GateImage, now_ms: int, parameters: GateParameters = DEFAULTS) -> float:
@@ -31,6 +33,16 @@ def hold_age_s(gate: GateImage, now_ms: int) -> float:
     if not gate.holding_since_ms:
         return 0.0
     return max(0.0, (now_ms - gate.holding_since_ms) / 1000)
+
+
+def used_at_ms(gate: GateImage) -> int:
+    """Return when a gate last saw anything; 0 for never."""
+    return max(gate.succeeded_at_ms, gate.changed_at_ms, gate.throttled_at_ms)
+
+
+def is_idle(gate: GateImage, now_ms: int) -> bool:
+    """Tell whether nobody has used a gate for a minute."""
+    return gate.in_flight <= 0 and now_ms - used_at_ms(gate) > IDLE_S * 1000
 
 
 def service_s(gate: GateImage) -> float:

@@ -13,7 +13,7 @@ class GateParameters:
     """Permits of a new or resumed gate. 1 to 100. Source: TCP's initial window (RFC 2581)."""
     ramp: float = 4.0
     """Growth of the window in one service time of slow start. 1.5 to 4; TCP doubles (RFC 5681)."""
-    refused_share: float = 0.0035
+    refused_share: float = 0.0025
     """Share of fresh attempts that may be refused in the long run: each refusal takes one permit, each
     fresh admitted attempt brings this much of one. 0.001 to 0.05. A fresh replay sees what a live call
     sees (Wolff 1982, PASTA), so live calls are refused about as often."""

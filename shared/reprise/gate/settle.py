@@ -4,7 +4,12 @@ The law of the window adds up: every throttle takes one permit back, every fresh
 adds a small part of one. Where the two balance, that part is the share of throttles. The additions commute,
 so replayers need not wait for each other; only cuts and changes of the mode are conditional.
 
-Source: AIMD after Chiu and Jain 1989, with an integrator for the additive part.
+A small window never grows slower than by 1 / window of a permit in each round: a plain AIMD window balances
+at a share of about 2 / window^2 throttles, half of which is allowed here. (One permit of three is a third
+of the window: a share that suits a window of fifty would give it back after minutes.)
+
+Source: AIMD after Chiu and Jain 1989, with an integrator for the additive part; the lower bound of growth
+after the Reno-friendly region of CUBIC (RFC 9438, 4.3).
 """
 
 from __future__ import annotations
@@ -181,11 +186,14 @@ def _growth(gate: GateImage, tally: Tally, now_ms: int, parameters: GateParamete
     is_binding = gate.in_flight + 1 >= gate.window * BINDING_SHARE
     if gate.slow_start:
         grows = is_binding and not tally.throttled
-        return tally.succeeded * (parameters.ramp - 1) if grows else 0.0
+        # A batch may tell of several rounds at once; the window grows by one round at a time.
+        told = min(tally.succeeded, gate.window)
+        return told * (parameters.ramp - 1) if grows else 0.0
     growth = -float(tally.throttled)
     if is_binding:
         fresh = max(0, tally.attempts - tally.throttled - tally.handed)
         quiet_s = (now_ms - max(gate.throttled_at_ms, gate.changed_at_ms)) / 1000
         share = parameters.refused_share * (1.0 + (quiet_s / parameters.quiet_s) ** 2)
-        growth += fresh * min(share, 1.0)
+        friendly_share = 1.0 / max(1.0, gate.window) ** 2
+        growth += fresh * min(max(share, friendly_share), 1.0)
     return max(growth, 1.0 - gate.window)

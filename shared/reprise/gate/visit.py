@@ -104,6 +104,9 @@ class Visit:
                 return self._leave_by_memory(meeting, is_wanted=is_wanted)
             self._tally.count(meeting)
             if is_wanted and self._may_hand_over(meeting):
+                if self._image.slow_start and self._tally.succeeded >= self._granted:
+                    # Slow start waits for this news; later, the end of the visit is soon enough.
+                    self._tell()
                 self._tally.handed += 1
                 return Permit(epoch=permit.epoch, is_handed=True)
             self._running -= 1
@@ -119,6 +122,10 @@ class Visit:
             return self.memory.wait_s(self.function, self.now_ms()) + draw * SPREAD_S
         admission = self._step(wanted=0).admission
         return admission.wait_s + draw * admission.spread_s
+
+    def is_room_open(self) -> bool:
+        """Tell whether calls may still wait for a permit of the batch's own."""
+        return self.now_ms() < self._room_until_ms
 
     def is_over(self) -> bool:
         """Tell whether no call of this visit runs any more."""
@@ -169,7 +176,7 @@ class Visit:
         return (
             not self._tally.is_probe
             and meeting.kind is not OutcomeKind.THROTTLED
-            and now_ms < self._room_until_ms
+            and self.is_room_open()
             and now_ms >= self._image.throttled_at_ms + self.parameters.brake_s * 1000
             and self._image.mode == Mode.FLOWING
             and self._image.in_flight <= self._image.window

@@ -114,7 +114,7 @@ def _not_worth_a_replay(outcome: Outcome, policy: Policy) -> DeadLetter | None:
     kind = outcome.kind
     if kind is OutcomeKind.UNKNOWN and not policy.idempotent:
         why = (
-            f"{_say(outcome)}. It may have run: check its effect, then redrive it, or set "
+            f"{say(outcome)}. It may have run: check its effect, then redrive it, or set "
             "`idempotent` in the target's policy"
         )
         return DeadLetter(reason=Reason.UNKNOWN, message=why)
@@ -124,7 +124,7 @@ def _not_worth_a_replay(outcome: Outcome, policy: Policy) -> DeadLetter | None:
     elif kind is OutcomeKind.FUNCTION_ERROR and outcome.code in policy.never_error_types:
         why = "; listed in the policy's `never_error_types`"
     if why or kind is OutcomeKind.PERMANENT:
-        return DeadLetter(reason=Reason.PERMANENT, message=f"{_say(outcome)}{why}")
+        return DeadLetter(reason=Reason.PERMANENT, message=f"{say(outcome)}{why}")
     return None
 
 
@@ -133,14 +133,14 @@ def _spent(
 ) -> DeadLetter | None:
     """Return which of a call's bounds is spent, or None."""
     if outcome.kind in COUNTED and standing.attempts >= policy.max_attempts:
-        why = f"{standing.attempts} attempts failed; last: {_say(outcome)}"
+        why = f"{standing.attempts} attempts failed; last: {say(outcome)}"
         return DeadLetter(reason=Reason.EXHAUSTED, message=why)
     if now >= standing.expires_at:
-        return DeadLetter(reason=Reason.EXPIRED, message=f"too old; last: {_say(outcome)}")
+        return DeadLetter(reason=Reason.EXPIRED, message=f"too old; last: {say(outcome)}")
     return None
 
 
-def _say(outcome: Outcome) -> str:
+def say(outcome: Outcome) -> str:
     """Return one line on an outcome, for people."""
     parts = [outcome.kind.value, outcome.code, outcome.reason, outcome.message]
     return ": ".join(part for part in parts if part)

@@ -24,6 +24,7 @@ from reprise.policy.decision import (
     Reason,
     Standing,
     decide,
+    say,
 )
 from reprise.policy.expiry import expiry
 from reprise.record.replay_mark import context_for_replay
@@ -106,6 +107,8 @@ class AttemptStage:
         row = replace(row, updated_at=format_instant(now))
         if now >= _expires_at(message, row, policy):
             why = "older than its policy's max_age_s or its caller's NotAfter allows"
+            if row.history:
+                why = f"{why}; last: {say(row.history[-1].outcome)}"
             return self._carry_out(
                 DeadLetter(reason=Reason.EXPIRED, message=why), message, row, owner
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict, deque
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -45,6 +45,8 @@ STORE_WAIT_S: Final = 20.0
 """Wait, spread as far again, of calls whose store or policy cannot be had."""
 DISABLED_WAIT_S: Final = 300.0
 """Wait between looks at a target whose policy is not enabled."""
+LOOK_S: Final = 0.5
+"""Time between looks at the calls that wait for a permit of their batch: they must not wait for long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,23 @@ Group = list[Entry]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What of a batch does not run now."""
+
+    waits_s: dict[str, float] = field(default_factory=dict)
+    """Seconds until a message comes again, by its id."""
+    rooms: list[Lane] = field(default_factory=list)
+    """One lane of each target that has calls waiting for a permit of the batch's own."""
+
+    def leave_rooms(self) -> dict[str, float]:
+        """Return the waits of calls that have waited for a permit long enough."""
+        waits_s: dict[str, float] = {}
+        for lane in self.rooms:
+            waits_s |= lane.leave_room()
+        return waits_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayStage:
     """Replays batches."""
 
@@ -91,11 +110,13 @@ class ReplayStage:
 
         Calls run side by side in lanes, one a permit, and each target's lanes end on their own: its
         permits go back to its gate whatever the other targets of the batch still do. What gets no
-        permit goes back to the queue before the first call is made.
+        permit goes back to the queue before the first call is made, or once it waited its time for one
+        of the batch's own.
 
         Never raises for what is in a batch: a message that cannot be dealt with comes again.
         """
-        waits_s: dict[str, float] = {}
+        waiting = Waiting()
+        waits_s = waiting.waits_s
         groups = self._read(deliveries, waits_s)
         book = self._book()
         handles = {delivery.message_id: delivery.receipt_handle for delivery in deliveries}
@@ -103,15 +124,17 @@ class ReplayStage:
             lanes = [
                 pool.submit(lane)
                 for function, group in groups.items()
-                for lane in self._lanes(function, group, book, worker, waits_s)
+                for lane in self._lanes(function, group, book, worker, waiting)
             ]
             refused = dict(waits_s)
             self.queue.give_back({handles[name]: wait_s for name, wait_s in refused.items()})
             running = set(lanes)
             while running:
                 # As each ends, and not after the slowest: a retry waits its own time.
-                ended, running = wait(running, return_when=FIRST_COMPLETED)
+                look_s = LOOK_S if any(lane.room for lane in waiting.rooms) else None
+                ended, running = wait(running, timeout=look_s, return_when=FIRST_COMPLETED)
                 late = {name: wait_s for lane in ended for name, wait_s in lane.result().items()}
+                late |= waiting.leave_rooms()
                 self.queue.give_back({handles[name]: wait_s for name, wait_s in late.items()})
                 waits_s |= late
         return list(waits_s)
@@ -150,9 +173,10 @@ class ReplayStage:
         group: Group,
         book: PolicyBook | None,
         worker: Worker,
-        waits_s: dict[str, float],
+        waiting: Waiting,
     ) -> list[Callable[[], dict[str, float]]]:
         """Return what may be run now for a target; note how long its other calls wait."""
+        waits_s = waiting.waits_s
         if book is None:
             self._wait(group, waits_s, STORE_WAIT_S, STORE_WAIT_S)
             return []
@@ -177,6 +201,7 @@ class ReplayStage:
             waits_s |= {delivery.message_id: wait_s for delivery, _ in refused}
             self.meter.count(metric.GATE_WAITS, len(refused), target=function)
             lane = Lane(stage=self, visit=visit, room=room, policy=policy, worker=worker)
+            waiting.rooms.append(lane)
             lanes += [
                 partial(lane.run, permit, call)
                 for permit, call in zip(entry.permits, first, strict=True)
@@ -271,6 +296,16 @@ class Lane:
         while call is not None:
             waits_s[call[0].message_id] = wait_s
             call = self._next() if self.visit.is_over() else None
+        return waits_s
+
+    def leave_room(self) -> dict[str, float]:
+        """Return the waits of the calls that wait for a permit, once their time for that is over."""
+        waits_s: dict[str, float] = {}
+        if not self.room or self.visit.is_room_open():
+            return waits_s
+        wait_s = self.visit.wait_s(self.stage.draw())
+        while (call := self._next()) is not None:
+            waits_s[call[0].message_id] = wait_s
         return waits_s
 
     def _next(self) -> Entry | None:

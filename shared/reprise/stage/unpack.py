@@ -16,7 +16,6 @@ from reprise import metric
 from reprise.backlog.overdue import is_overdue, overdue_expansion
 from reprise.backlog.part import Entry, Sorter
 from reprise.backlog.rule import Expand, Leave
-from reprise.gate.image import GateImage
 from reprise.instant import parse_instant
 from reprise.ports import OutMessage
 from reprise.stage.enter import CHUNK, new_row
@@ -36,9 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["UnpackStage", "new_row"]
 
-FIRST_OFFER: Final = 25
-"""Calls offered to a gate that never saw any: most likely an outage has just begun, and what is expanded
-must be looked at one by one until it ends. What is left of the object follows seconds later."""
 RESERVE_MS: Final = 20_000
 """Time kept to finish a chunk and hand the rest over."""
 
@@ -123,10 +119,7 @@ class UnpackStage:
 
         `is_whole` says that the object holds no other records, and so may wait as it is.
         """
-        offered = len(part.entries)
-        if self.backlog.gates.read(part.function) == GateImage():
-            offered = min(offered, FIRST_OFFER)
-        decision = self.backlog.decide(part.function, records=offered, is_folded=False)
+        decision = self.backlog.decide(part.function, records=len(part.entries), is_folded=False)
         expanded: int = 0
         delay_s: float | None
         if isinstance(decision, Leave):
@@ -136,7 +129,7 @@ class UnpackStage:
         rest = part.after(expanded)
         if not rest.entries:
             return
-        is_counted = delay_s is not None and offered == len(part.entries)
+        is_counted = delay_s is not None
         fold = self.parker.fold if is_whole else self.parker.park
         fold(rest, ref, delay_s=delay_s or 0.0, is_counted=is_counted)
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.gate.admit import IDLE_S, Admission, Request, admit
+from reprise.gate.admit import Admission, Request, admit
 from reprise.gate.image import GateImage, Mode
 from reprise.gate.lease import SLOTS, lease_ms
+from reprise.gate.pace import IDLE_S
 from strategies import NOW_MS
 
 LEASE_MS = 90_000

@@ -72,6 +72,12 @@ def test_a_throttle_takes_one_permit_and_fresh_successes_bring_a_part_of_one() -
     assert _after(STEADY, Tally(succeeded=10)).window == pytest.approx(40 + 10 * share)
 
 
+def test_a_small_window_grows_half_as_fast_as_plain_aimd_balances() -> None:
+    small = replace(STEADY, window=3.0, in_flight=3)
+    assert _after(small, Tally(succeeded=3)).window == pytest.approx(3 + 3 / 9)
+    assert _after(replace(small, window=1.0), Tally(succeeded=1)).window == 2
+
+
 def test_attempts_on_a_permit_just_given_up_teach_nothing() -> None:
     assert _after(STEADY, Tally(succeeded=10, handed=10)).window == 40
 
@@ -89,6 +95,7 @@ def test_a_window_that_is_not_used_does_not_grow() -> None:
 def test_slow_start_multiplies_until_the_first_throttle() -> None:
     young = replace(STEADY, slow_start=1, window=8.0, in_flight=8)
     assert _after(young, Tally(succeeded=8)).window == 8 * DEFAULTS.ramp
+    assert _after(young, Tally(succeeded=30)).window == 8 * DEFAULTS.ramp
     over = _after(young, Tally(succeeded=5, throttled=1))
     assert over.slow_start == 0
     assert over.window == pytest.approx(6.8)

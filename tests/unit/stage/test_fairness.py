@@ -148,6 +148,31 @@ def test_calls_without_a_permit_are_back_in_the_queue_before_any_call_is_made() 
     assert len(again) == 3
 
 
+def test_calls_wait_for_a_permit_of_their_batch_no_longer_than_their_time() -> None:
+    scene = Scene(slow=4, quick=0)
+
+    def look() -> None:
+        pipeline = scene.pipeline
+        assert scene.watch.until(lambda: pipeline.gate_items.images[ORDERS].in_flight == 2)
+        assert pipeline.replay_queue.waits_s == {}
+        pipeline.clock.advance(5)
+        assert scene.watch.until(lambda: len(pipeline.replay_queue.waits_s) == 2)
+
+    messages = scene.messages
+    scene.messages = lambda: _with_window_of_two(scene, messages())  # type: ignore[method-assign]
+    again = while_slow_calls_run(scene, look)
+    assert again == ["m2", "m3"]
+    assert len(scene.pipeline.functions.invoked) == 2
+
+
+def _with_window_of_two(scene: Scene, messages: list[OutMessage]) -> list[OutMessage]:
+    # Calls took a second so far: four of them are expected to fit on each permit.
+    scene.pipeline.gate_items.images[ORDERS] = GateImage(
+        window=2.0, slow_start=0, succeeded=10, busy_ms=10_000
+    )
+    return messages
+
+
 def _with_window_of_one(scene: Scene, messages: list[OutMessage]) -> list[OutMessage]:
     # Half a minute a call: too long to wait for its permit within the batch.
     scene.pipeline.gate_items.images[ORDERS] = GateImage(

@@ -11,13 +11,13 @@ import pytest
 from harness import MAIL, ORDERS, Pipeline, call, notification
 from reprise import metric
 from reprise.backlog.parked import PREFIX
+from reprise.backlog.rule import FIRST_OFFER
 from reprise.errors import StoreError
 from reprise.gate.image import GateImage, Mode
 from reprise.stage.enter import CHUNK
 from reprise.stage.intake import MAX_RECEIVES, RENEW_RECEIVES
 from reprise.stage.message import read_message
 from reprise.stage.notification import Fold, ObjectRef, read_notification, write_continuation
-from reprise.stage.unpack import FIRST_OFFER
 from reprise.testing import SUCCEEDED
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def hold(pipeline: Pipeline, function: str = ORDERS) -> None:
 
 
 def let_go(pipeline: Pipeline, function: str = ORDERS) -> None:
-    pipeline.gate_items.images[function] = GateImage(window=1000.0)
+    now_ms = int(pipeline.clock.now.timestamp() * 1000)
+    pipeline.gate_items.images[function] = GateImage(window=1000.0, succeeded_at_ms=now_ms)
 
 
 def take_folded(pipeline: Pipeline) -> list[OutMessage]:
@@ -398,7 +399,8 @@ def test_store_that_is_away_for_hours_never_gives_a_folded_object_up() -> None:
 
 def test_expansions_are_spread_as_the_gate_asks() -> None:
     pipeline = Pipeline(draw=0.999)
-    pipeline.gate_items.images[ORDERS] = GateImage(window=10.0)
+    let_go(pipeline)
+    pipeline.gate_items.images[ORDERS] = replace(pipeline.gate_items.images[ORDERS], window=10.0)
     pipeline.capture(*[call(b"%d" % n) for n in range(300)])
     pipeline.take_in(pipeline.store())
     assert {message.delay_s for message in pipeline.take_sent()} <= set(range(1, 61))
@@ -439,17 +441,25 @@ def test_refusal_of_a_parked_object_is_an_error_and_no_silence() -> None:
         pipeline.unpacker().run(ObjectRef(bucket="bucket", key="captured/x"), lambda: 300_000)
 
 
-def test_a_target_that_nobody_knows_is_tried_with_a_few_calls_first() -> None:
+@pytest.mark.parametrize("used_s_ago", [None, 61])
+def test_a_target_that_nobody_used_of_late_is_tried_with_a_few_calls_first(
+    used_s_ago: int | None,
+) -> None:
     pipeline = Pipeline()
     ids = pipeline.capture(*[call(b"%d" % n) for n in range(100)])
+    if used_s_ago is not None:
+        used_at_ms = int(pipeline.clock().timestamp() - used_s_ago) * 1000
+        pipeline.gate_items.images[ORDERS] = GateImage(window=99.0, succeeded_at_ms=used_at_ms)
 
     pipeline.take_in(pipeline.store())
 
     assert ids_of(pipeline.take_sent()) == ids[:FIRST_OFFER]
     (message,) = take_folded(pipeline)
     assert (message.delay_s, fold_of(message).records) == (2, 100 - FIRST_OFFER)
-    # They were not counted, since nobody asked about them; the next look does.
-    let_go(pipeline)
+    assert pipeline.gate_items.images[ORDERS].folded_records == 100 - FIRST_OFFER
+    now_ms = int(pipeline.clock().timestamp()) * 1000
+    used = replace(pipeline.gate_items.images[ORDERS], window=99.0, succeeded_at_ms=now_ms)
+    pipeline.gate_items.images[ORDERS] = used
     assert pipeline.take_in(message.body) == []
     assert ids_of(pipeline.take_sent()) == ids[FIRST_OFFER:]
     assert pipeline.gate_items.images[ORDERS].folded_records == 0

@@ -451,9 +451,13 @@ def test_what_gets_no_permit_is_given_back_before_the_first_call_is_made() -> No
 
 
 def test_calls_of_a_batch_share_its_permits() -> None:
-    """Two permits of a new gate serve ten short calls, for three writes."""
+    """Two permits serve ten short calls, for three writes; slow start alone tells of each round."""
     pipeline = Pipeline()
     messages = pipeline.captured_messages(*[call(b'{"n":%d}' % n) for n in range(10)])
+    now_ms = int(pipeline.clock().timestamp() * 1000)
+    pipeline.gate_items.images[ORDERS] = GateImage(
+        window=2.0, slow_start=0, changed_at_ms=now_ms, waiting=10
+    )
     before = pipeline.gate_items.writes
 
     assert pipeline.replay(*messages) == []
@@ -500,6 +504,31 @@ def test_poison_is_given_up_even_when_only_poison_is_left() -> None:
     states = [row.state for row in pipeline.ledger.rows.values()]
     assert states.count(State.DEAD_LETTERED) == 10
     assert gate_of(pipeline).mode == Mode.FLOWING
+
+
+def test_poison_that_looks_like_an_outage_is_dead_lettered_with_its_last_failure() -> None:
+    """Ten calls that never ran before, all poison, and nothing else left to show that the target works."""
+    pipeline = Pipeline()
+    messages = pipeline.captured_messages(*[call(b'{"n":%d}' % n) for n in range(10)])
+    pipeline.functions.answer = lambda _target, _payload: FAILED
+    pipeline.gate_items.images[ORDERS] = GateImage(window=100.0)
+    pipeline.replay(*messages, owner="first")
+    assert gate_of(pipeline).held_for == "fault"
+
+    pipeline.clock.advance(6 * 3600)
+    left = messages
+    for batch in range(len(messages)):
+        again = pipeline.replay(*left, owner=f"batch {batch}")
+        left = [left[int(name[1:])] for name in again]
+        pipeline.clock.advance(61)
+
+    assert left == []
+    rows = pipeline.ledger.rows.values()
+    assert {(row.state, row.reason) for row in rows} == {(State.DEAD_LETTERED, "expired")}
+    assert all("; last: function_error" in (row.message or "") for row in rows)
+    letters = [json.loads(letter.body) for letter in pipeline.dead_letters.sent]
+    assert {letter["responseContext"]["functionError"] for letter in letters} == {"Unhandled"}
+    assert len(pipeline.functions.invoked) == len(messages)
 
 
 def test_a_throttle_of_the_account_slows_every_target() -> None:

@@ -1,0 +1,61 @@
+"""When folded objects are looked at while their target holds, and what a gate that slept is offered."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reprise.backlog.rule import (
+    FIRST_OFFER,
+    MANY_OBJECTS,
+    MAX_DELAY_S,
+    MIN_DELAY_S,
+    Expand,
+    Leave,
+    Piece,
+    decide_expansion,
+)
+from reprise.gate.image import GateImage, Mode
+from strategies import NOW_MS
+
+FOLDED = Piece(records=1000, is_folded=True)
+
+
+def _look_after_s(hold_age_s: float, *, objects: int) -> float:
+    gate = GateImage(
+        mode=Mode.HOLDING,
+        waiting=25,
+        folded_objects=objects,
+        holding_since_ms=NOW_MS - round(hold_age_s * 1000),
+        probe_at_ms=NOW_MS,
+    )
+    decision = decide_expansion(gate, FOLDED, now_ms=NOW_MS, draw=0.5)
+    assert isinstance(decision, Leave)
+    return decision.delay_s
+
+
+def test_objects_are_looked_at_once_a_second_together() -> None:
+    assert _look_after_s(600, objects=1) == 10
+    for objects in (MANY_OBJECTS, 2 * MANY_OBJECTS):
+        assert _look_after_s(600, objects=objects) == objects
+
+
+def test_many_objects_are_looked_at_less_often_in_a_long_hold() -> None:
+    assert _look_after_s(3600, objects=MANY_OBJECTS) == MANY_OBJECTS
+    assert _look_after_s(3600, objects=2 * MANY_OBJECTS) == 4 * MANY_OBJECTS
+    assert _look_after_s(3600, objects=10 * MANY_OBJECTS) == MAX_DELAY_S
+
+
+@given(st.floats(0, 1e6), st.integers(-5, 10_000))
+def test_a_look_is_neither_too_soon_nor_too_late(hold_age_s: float, objects: int) -> None:
+    assert MIN_DELAY_S <= _look_after_s(hold_age_s, objects=objects) <= MAX_DELAY_S
+
+
+def test_only_a_gate_that_was_used_of_late_gets_a_whole_object() -> None:
+    for used_s_ago, records in ((10, 1000), (61, FIRST_OFFER)):
+        gate = GateImage(window=50.0, succeeded_at_ms=NOW_MS - used_s_ago * 1000)
+        decision = decide_expansion(gate, FOLDED, now_ms=NOW_MS, draw=0.5)
+        assert isinstance(decision, Expand)
+        assert decision.records == records
+        assert decision.change.add["folded_records"] == -records
+        assert decision.change.add["folded_objects"] == (-1 if records == 1000 else 0)

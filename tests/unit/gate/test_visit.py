@@ -1,0 +1,42 @@
+"""A batch's visit to its gate: what the gate hears of before the batch has ended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reprise.gate.image import GateImage
+from reprise.gate.memory import GateMemory
+from reprise.gate.tally import Meeting
+from reprise.gate.visit import Visit
+from reprise.outcome.outcome import OutcomeKind
+from reprise.testing import FakeClock, InMemoryGateItems
+from strategies import ORDERS
+
+SUCCESS = Meeting(kind=OutcomeKind.SUCCEEDED, busy_ms=1000, has_ended=True)
+
+
+def _window_after_a_round(gate: GateImage) -> float:
+    """Return the window once each of the first calls has handed its permit on."""
+    clock, gates = FakeClock(), InMemoryGateItems()
+    gates.images[ORDERS] = replace(gate, succeeded_at_ms=int(clock().timestamp() * 1000))
+    visit = Visit(
+        gates=gates,
+        memory=GateMemory(),
+        function=ORDERS,
+        owner="batch",
+        now_ms=lambda: int(clock().timestamp() * 1000),
+        draw=lambda: 0.5,
+        lease_ms=90_000,
+    )
+    entry = visit.enter(10)
+    for permit in entry.permits:
+        assert visit.leave(permit, SUCCESS, is_wanted=True) is not None
+    return gates.images[ORDERS].window
+
+
+def test_slow_start_hears_of_each_round_and_not_only_of_the_batch() -> None:
+    assert _window_after_a_round(GateImage(window=2.0)) == 8.0
+
+
+def test_a_steady_window_hears_of_a_batch_when_its_permits_are_idle() -> None:
+    assert _window_after_a_round(GateImage(window=2.0, slow_start=0)) == 2.0
