@@ -14,9 +14,11 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Course:
-    """How the clock goes."""
+class Course:
+    """How the clock goes. Who asks several things of one moment asks one course."""
 
+    number: int = 0
+    """How often the clock had been set: who has seen another number starts anew."""
     started_s: float = 0.0
     """When it was set, by the real clock."""
     at_s: float = 0.0
@@ -26,8 +28,17 @@ class _Course:
     """Schedule group that follows; None for all."""
 
     def now_s(self) -> float:
+        """Return the present, in seconds since the epoch."""
         passed_s = (time.time() - self.started_s) * self.rate
         return min(self.at_s + passed_s, self.until_s)
+
+    def set_at_s(self) -> float | None:
+        """Return the instant it was set to; None on the real clock."""
+        return self.at_s or None
+
+    def rules(self, group: str) -> bool:
+        """Tell whether the schedules of a group follow, or did until the real clock was back."""
+        return self.group in (None, group)
 
 
 class ScheduleClock:
@@ -35,45 +46,37 @@ class ScheduleClock:
 
     def __init__(self) -> None:
         """Go with the real clock."""
-        self._course = _Course()
-        self.settings = 0
-        """How often it was set: who has seen another number starts anew."""
-
-    def now_s(self) -> float:
-        """Return the present, in seconds since the epoch."""
-        return self._course.now_s()
-
-    def rules(self, group: str) -> bool:
-        """Tell whether the schedules of a group follow, or did until the real clock was back."""
-        return self._course.group in (None, group)
-
-    def set_at_s(self) -> float | None:
-        """Return the instant it was set to; None on the real clock."""
-        return self._course.at_s or None
+        self.course = Course()
+        self._served: tuple[int, float] = (0, 0.0)
 
     def set(
         self, at: str, rate: float = 1.0, until: str | None = None, group: str | None = None
     ) -> dict[str, Any]:
         """Go from an instant, so many times faster than real, to another."""
-        self._course = _Course(
+        self.course = Course(
+            number=self.course.number + 1,
             started_s=time.time(),
             at_s=datetime.fromisoformat(at).timestamp(),
             rate=rate,
             until_s=datetime.fromisoformat(until).timestamp() if until else float("inf"),
             group=group,
         )
-        self.settings += 1
         return self.describe()
 
     def reset(self) -> dict[str, Any]:
         """Go with the real clock again."""
-        self._course = _Course(group=self._course.group)
-        self.settings += 1
+        self.course = Course(number=self.course.number + 1, group=self.course.group)
         return self.describe()
 
+    def serve(self, course: Course, now_s: float) -> None:
+        """Note that what was due on a course up to an instant has been fired."""
+        self._served = (course.number, now_s)
+
     def describe(self) -> dict[str, Any]:
-        """Return the present, and whether it goes on."""
-        return {"now_s": self.now_s(), "is_over": self.now_s() >= self._course.until_s}
+        """Return the present, and whether all that was due up to the end of the course has been fired."""
+        course, (number, served_s) = self.course, self._served
+        is_over = number == course.number and served_s >= course.until_s
+        return {"now_s": course.now_s(), "is_over": is_over}
 
 
 CLOCK = ScheduleClock()

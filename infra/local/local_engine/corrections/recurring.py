@@ -45,16 +45,19 @@ class _Recurring:
         self._firing = firing
         #: Up to when each schedule has been served, by its key; an update or a set clock makes it new.
         self._served: dict[tuple[str, ...], tuple[object, datetime]] = {}
-        self._settings = CLOCK.settings
+        self._course = CLOCK.course.number
 
     def tick(self) -> None:
-        settings = CLOCK.settings
+        # One course for all of it: the clock may be set in the middle, and 24 years are long.
+        course = CLOCK.course
+        clock_s, real_s = course.now_s(), time.time()
+        is_new = course.number != self._course
         for key, schedule in list(_SCHEDULER["_schedules"]._data.items()):  # noqa: SLF001
             if schedule.get("State") != "ENABLED":
                 self._served.pop(key, None)
                 continue
-            is_ruled = CLOCK.rules(schedule["GroupName"])
-            now_s = CLOCK.now_s() if is_ruled else time.time()
+            is_ruled = course.rules(schedule["GroupName"])
+            now_s = clock_s if is_ruled else real_s
             now = datetime.fromtimestamp(now_s, UTC)
             version = (
                 schedule["ScheduleExpression"],
@@ -64,9 +67,9 @@ class _Recurring:
             seen, since = self._served.get(key, (None, now))
             if seen != version:
                 since = now
-            if is_ruled and settings != self._settings:
+            if is_ruled and is_new:
                 # Nothing between the setting of the clock and our first look at it is lost.
-                since = datetime.fromtimestamp(CLOCK.set_at_s() or now_s, UTC)
+                since = datetime.fromtimestamp(course.set_at_s() or now_s, UTC)
             due = [at for at in occurrences(schedule, since, now) if _is_within(schedule, at)]
             self._served[key] = (version, now)
             for at in due:
@@ -75,7 +78,8 @@ class _Recurring:
                     args=(self._firing.fire, key, schedule, at.timestamp()),
                     daemon=True,
                 ).start()
-        self._settings = settings
+        self._course = course.number
+        CLOCK.serve(course, clock_s)
 
 
 def occurrences(schedule: Schedule, after: datetime, until: datetime) -> Iterator[datetime]:
