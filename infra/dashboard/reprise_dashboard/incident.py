@@ -81,7 +81,10 @@ def _numbers() -> tuple[Widget, ...]:
 def _backlog() -> Widget:
     return graph(
         "Backlog: calls that have not ended, by target",
-        [each(metric.BACKLOG, "Maximum"), each(metric.FOLDED, "Maximum")],
+        [
+            each(metric.BACKLOG, "Maximum", what="in the ledger"),
+            each(metric.FOLDED, "Maximum", what="folded in S3"),
+        ],
         unit="calls",
         stacked=True,
     )

@@ -40,7 +40,7 @@ def chosen(name: str, label: str, stat: str = "Sum", color: str | None = None) -
     return [metric.NAMESPACE, name, *dimensions, _options(label, stat, color)]
 
 
-def each(name: str, stat: str, *, by: str = "", period_s: int = 60) -> Series:
+def each(name: str, stat: str, *, by: str = "", period_s: int = 60, what: str = "") -> Series:
     """Return a search for a metric of every target, or of every reason or outcome.
 
     Args:
@@ -48,11 +48,14 @@ def each(name: str, stat: str, *, by: str = "", period_s: int = 60) -> Series:
         stat: CloudWatch's statistic.
         by: Dimensions beside the stack, separated by commas; `target` otherwise.
         period_s: Of each data point.
+        what: Said of each target in the legend, where a graph shows more than one metric.
     """
     dimensions = by or metric.TARGET
     query = f'{{{metric.NAMESPACE},{metric.STACK},{dimensions}}} {metric.STACK}="{STACK}"'
     query += f' MetricName="{name}"'
-    return [{"expression": f"SEARCH('{query}', '{stat}', {period_s})"}]
+    # CloudWatch's own placeholder, which CloudFormation must not take for one of its own.
+    label = {"label": f"${{!PROP('Dim.{metric.TARGET}')}}, {what}"} if what else {}
+    return [{"expression": f"SEARCH('{query}', '{stat}', {period_s})"} | label]
 
 
 def aws(
