@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from reprise.aws.fault import store_errors
 from reprise.aws.functions import outcome_of
 from reprise.batch.again import submission_of
+from reprise.batch.definition import unversioned
 from reprise.batch.event import Report
 from reprise.batch.failure import read_job
-from reprise.kind.batch import unversioned
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.ports import Reply
 

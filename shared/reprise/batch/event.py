@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from reprise.batch.definition import unversioned
 from reprise.batch.failure import ATTEMPTS, SINCE, Job, classify_failure, read_job
 from reprise.call.payload import Payload, digest
 from reprise.call.target import Target, is_allowed
 from reprise.errors import BadRecordError
 from reprise.instant import format_instant, parse_instant
-from reprise.kind.batch import unversioned
 from reprise.policy.decision import COUNTED
 from reprise.record.record import Record, Source
 from reprise.version import __version__

@@ -6,11 +6,11 @@ A target is a job definition without its revision, so that one policy and one ga
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from reprise.batch.definition import ARN, DEFINITION
 from reprise.call.request import CallRequest
 from reprise.call.target import Target, is_allowed
 from reprise.errors import BadRequestError
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 
     from reprise.aws.session import Clients
     from reprise.ports import Functions
-
-_NAME: Final = r"[A-Za-z0-9_-]{1,128}"
-_ARN: Final = rf"arn:aws[a-z-]*:batch:[a-z0-9-]+:[0-9]{{12}}:job-definition/{_NAME}"
-_DEFINITION: Final = re.compile(rf"(?P<arn>{_ARN})(?::[0-9]+)?|(?P<name>{_NAME})(?::[0-9]+)?")
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,12 +41,6 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     NotAfter: str | None = None
 
 
-def unversioned(definition: str) -> str:
-    """Return the ARN of a job definition without its revision."""
-    match = _DEFINITION.fullmatch(definition)
-    return match["arn"] if match and match["arn"] else definition
-
-
 def read_submission(document: Mapping[str, object], allowed: tuple[str, ...]) -> CallRequest:
     """Return the call that submits a job.
 
@@ -61,7 +51,7 @@ def read_submission(document: Mapping[str, object], allowed: tuple[str, ...]) ->
         wire = msgspec.convert(document, Submission)
     except msgspec.ValidationError as error:
         raise BadRequestError("call", str(error), "Use the names of Batch's SubmitJob") from error
-    match = _DEFINITION.fullmatch(wire.jobDefinition)
+    match = DEFINITION.fullmatch(wire.jobDefinition)
     if match is None:
         raise BadRequestError(
             "jobDefinition",
@@ -107,7 +97,7 @@ def _connect(clients: Clients, call_timeout_s: int) -> Functions:
 
 BATCH: Final = Kind(
     name="batch",
-    arn=re.compile(_ARN),
+    arn=ARN,
     marker="jobDefinition",
     read_call=read_submission,
     connect=_connect,
