@@ -27,7 +27,7 @@ def test_a_typed_parameter_is_quoted_where_sam_would_cut_it() -> None:
 
 @pytest.mark.parametrize("text", ["WarmTimezone", "=x", "Warm Timezone=UTC"])
 def test_what_is_no_parameter_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(CommandError, match="--parameter: .* is no NAME=VALUE. Write for example"):
+    with pytest.raises(CommandError, match=r"--parameter: .* is no NAME=VALUE. Write for example"):
         read_changes([text])
 
 
