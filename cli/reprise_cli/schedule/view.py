@@ -83,7 +83,7 @@ def show_history(out: Output, job: str, state: JobState) -> None:
     if given_up:
         out.note(f"why one was given up: `reprise status {given_up[-1]}`")
     if not state.runs:
-        out.note(f"it has not run yet: `reprise schedule run {job}` lets it")
+        out.note(f"{job} has not run yet: `reprise schedule list` shows its schedule")
 
 
 def describe_history(job: str, state: JobState) -> dict[str, Any]:
