@@ -38,6 +38,8 @@ ENVIRONMENT = {
     "REPRISE_CAPTURE_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/capture",
     "REPRISE_DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/dead",
     "REPRISE_DASHBOARD_URL": "https://console.aws.amazon.com/cloudwatch/home",
+    "REPRISE_JOBS_DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/jobs-dlq",
+    "REPRISE_JOBS_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/jobs",
     "REPRISE_LEDGER_TABLE": "ledger",
     "REPRISE_LOG_GROUPS": "/reprise/reprise/capture",
     "REPRISE_MAC_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:123456789012:secret:mac",
@@ -62,6 +64,8 @@ FUNCTIONS = {
     "invoker": ("invoker.handler", ("lambda",)),
     "unpacker": ("replayer.unpacker", ("s3", "sqs", "dynamodb")),
     "replayer": ("replayer.replayer", ("lambda", "dynamodb", "sqs")),
+    "runner": ("invoker.runner", ("lambda", "dynamodb", "sqs")),
+    "warmer": ("invoker.warmer", ("lambda",)),
     "observer": (
         "replayer.observer",
         ("dynamodb", "sqs", "cloudwatch", "logs", "s3", "events"),

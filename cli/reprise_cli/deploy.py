@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from reprise_cli.exits import CommandError
+from reprise_cli.exits import CommandError, ExitCode
 from reprise_cli.place import exports
 
 if TYPE_CHECKING:
@@ -86,6 +86,28 @@ class Deployment:
             "PATH": os.pathsep.join([*tools, os.environ.get("PATH", os.defpath)]),
             "SAM_CLI_TELEMETRY": "0",
         }
+
+
+def read_changes(parameters: Sequence[str]) -> tuple[str, ...]:
+    """Return what people typed as `Name=value`, as the SAM CLI takes it.
+
+    Raises:
+        CommandError: If one is no such pair.
+    """
+    changes = []
+    for text in parameters:
+        name, is_pair, value = text.partition("=")
+        if not is_pair or not name.isidentifier():
+            raise CommandError(
+                "--parameter",
+                f"{text!r} is no NAME=VALUE",
+                "Write for example WarmTimezone=Asia/Seoul",
+                ExitCode.USAGE,
+            )
+        # Unquoted, SAM would read a value up to its first space: half of a cron expression.
+        quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+        changes.append(f'{name}="{quoted}"' if set(value) & set(' "') else text)
+    return tuple(changes)
 
 
 def merge_overrides(stated: str, changes: Sequence[str]) -> list[str]:

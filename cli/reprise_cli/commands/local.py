@@ -9,7 +9,7 @@ from rich.table import Table
 
 from reprise_cli.app import app_of
 from reprise_cli.dashboard.detached import stop_page
-from reprise_cli.deploy import Deployment
+from reprise_cli.deploy import Deployment, read_changes
 from reprise_cli.exits import CommandError, ExitCode
 from reprise_cli.place import exports
 
@@ -22,6 +22,14 @@ _AuthOption = Annotated[bool, typer.Option("--auth", help="Enforce IAM.")]
 _ScaleOption = Annotated[
     float | None,
     typer.Option(help="Factor on waits inside services; the default lets 60 s pass in 1."),
+]
+
+_ParameterOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="Parameter of the template, again for more; wins over samconfig.toml.",
+    ),
 ]
 
 
@@ -71,16 +79,21 @@ def status(context: typer.Context) -> None:
 
 
 @app.command()
-def deploy(context: typer.Context) -> None:
+def deploy(context: typer.Context, *, parameter: _ParameterOption = None) -> None:
     """Build the unchanged template and deploy it into the engine, by the real SAM CLI."""
     reprise = app_of(context)
-    deploy_locally(reprise)
+    changes = read_changes(parameter or [])
+    deploy_locally(reprise, changes)
     reprise.out.show(f"stack {reprise.options.stack_name} is deployed at {reprise.engine.url}")
     reprise.out.result({"stack_name": reprise.options.stack_name, "url": reprise.engine.url})
 
 
-def deploy_locally(reprise: App) -> None:
+def deploy_locally(reprise: App, changes: tuple[str, ...] = ()) -> None:
     """Build and deploy, with a bar for each.
+
+    Args:
+        reprise: What was asked for.
+        changes: Parameters besides those of samconfig.toml, as `Name=value`.
 
     Raises:
         CommandError: If the engine does not run, or the SAM CLI fails.
@@ -94,6 +107,7 @@ def deploy_locally(reprise: App) -> None:
         engine_url=reprise.engine.url,
         stack_name=reprise.options.stack_name,
         runtime=health["runtimes"][0],
+        changes=changes,
     )
     with reprise.out.progress("sam build"):
         deployment.build()

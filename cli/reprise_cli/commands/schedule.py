@@ -145,6 +145,9 @@ def history(context: typer.Context, name: NameArgument) -> None:
     reprise = app_of(context)
     table = JobTable(reprise.aws.dynamodb, reprise.stack.ledger_table, utc_now)
     state = _followed(reprise, table.read(name))
+    if not state.runs:
+        # A job that was deleted keeps its history; a name that was misspelt has neither.
+        _group(reprise).look_up(name)
     show_history(reprise.out, name, state)
     reprise.out.result(describe_history(name, state))
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path  # noqa: TC003 - typer reads the annotation at run time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.table import Table
@@ -15,12 +16,13 @@ from reprise.errors import ScheduleError
 from reprise.schedule.expression import find_zone, parse_expression, runs
 from reprise.schedule.ping import read_order
 from reprise_cli.app import App, app_of
-from reprise_cli.duration import parse_duration
+from reprise_cli.duration import format_duration, parse_duration
 from reprise_cli.exits import CommandError, ExitCode
 from reprise_cli.schedule.job_file import utc_now
 from reprise_cli.warm.collect import from_files, from_logs
 from reprise_cli.warm.shares import (
     Seen,
+    bare_name,
     by_hour,
     hours_field,
     live_by_hour,
@@ -31,6 +33,7 @@ from reprise_cli.warm.shares import (
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
+_MAX_SINCE_S: Final = 3650 * 86_400
 app = typer.Typer(help="Warm windows: what they save, and what they cost.", no_args_is_help=True)
 
 
@@ -60,28 +63,39 @@ def report(  # noqa: PLR0913 - one option a thing that may be said
     """Show each function's cold-start share by hour, the window's cost, and a tighter window."""
     reprise, now = app_of(context), utc_now()
     start = now - timedelta(seconds=_seconds(since))
-    window = _window(reprise) if file is None and schedule is None else {}
-    expression_text = schedule or window.get("schedule") or "rate(1 day)"
-    count = concurrency or int(window.get("concurrency") or 1)
-    try:
-        zone = find_zone(timezone or window.get("timezone") or "UTC")
-        pings_at = _pings(expression_text, zone, start, now) if schedule or window else []
-    except ScheduleError as error:
-        raise CommandError("--schedule", error.message, error.next_step, ExitCode.USAGE) from error
-    names = function or [name for name in window.get("functions", "").split(",") if name]
+    window = _window(reprise) if file is None and schedule is None else None
+    count = concurrency or (window.concurrency if window else 1)
+    zone = _zone(timezone or (window.timezone if window else "UTC"))
+    text = schedule or (window.schedule if window else None)
+    # A window pings nothing before it is deployed.
+    since_when = max(start, window.made_at) if window else start
+    pings_at = _pings(text, zone, since_when, now) if text else []
+    names = function or (list(window.functions) if window else [])
+    if not names and not file:
+        raise CommandError(
+            "--function",
+            f"stack {reprise.options.stack_name!r} keeps no functions warm",
+            "Deploy it with WarmFunctions, or say which: --function NAME",
+        )
     seen = list(from_files(file)) if file else _from_stack(reprise, names, start)
     if not seen:
         raise CommandError(
-            "--function",
-            "no REPORT line was found",
-            "Name functions that ran, or look further back",
+            "--file" if file else "--function",
+            f"no REPORT line of {', '.join(map(str, file or names))} since {start:%Y-%m-%d %H:%M} UTC",
+            "Look further back with --since; a function whose SystemLogLevel is WARN writes none",
         )
     hours = by_hour(seen, zone)
-    days = max(1, round((now - start).total_seconds() / 86_400))
-    per_hour = {hour: round(pings / days) * count for hour, pings in Counter(pings_at).items()}
-    better = suggest_hours(live_by_hour(hours, per_hour, days))
     functions = sorted({entry.function for entry in seen})
-    cost_usd = ping_cost_usd(seen, dict.fromkeys(functions, len(pings_at) * count))
+    for silent in sorted({bare_name(name) for name in names} - set(functions)) if not file else ():
+        reprise.out.warn(f"{silent} wrote no REPORT line: it is left out")
+    pinged = _pings_of(functions, window, count)
+    per_hour = {
+        name: {hour: pings * each for hour, pings in Counter(pings_at).items()}
+        for name, each in pinged.items()
+    }
+    better = suggest_hours(live_by_hour(hours, per_hour))
+    totals = {name: len(pings_at) * each for name, each in pinged.items()}
+    cost_usd = ping_cost_usd(seen, totals)
     table = Table(
         "function", "hour", "invocations", "cold", "share", "longest init", title=zone.key
     )
@@ -91,11 +105,19 @@ def report(  # noqa: PLR0913 - one option a thing that may be said
             f"{hour.cold_share:.1%}", f"{hour.longest_init_ms:.0f} ms",
         )  # fmt: skip
     reprise.out.show(table)
+    if text:
+        span = format_duration((now - since_when).total_seconds())
+        reprise.out.show(
+            f"the window was due {len(pings_at)} times in {span}: {sum(totals.values())} pings, "
+            f"about {cost_usd:.4f} USD at list price"
+        )
+    else:
+        reprise.out.show("no warm schedule is known (--schedule): every invocation counts as live")
     reprise.out.show(
-        f"{len(pings_at)} pings of {count} a function in {days} days: "
-        f"about {cost_usd:.4f} USD at list price"
+        f"95 % of the live calls are in hours {hours_field(better)}"
+        if better
+        else "no live calls: there were not more invocations than pings"
     )
-    reprise.out.show(f"95 % of the live calls are in hours {hours_field(better) or '(none)'}")
     documents = [
         {
             "function": hour.function,
@@ -112,7 +134,7 @@ def report(  # noqa: PLR0913 - one option a thing that may be said
         {
             "timezone": zone.key,
             "hours": documents,
-            "pings": len(pings_at) * count * len(functions),
+            "pings": sum(totals.values()),
             "cost_usd": cost_usd,
             "suggested_schedule": suggestion,
         }
@@ -121,41 +143,84 @@ def report(  # noqa: PLR0913 - one option a thing that may be said
 
 def _pings(expression: str, zone: ZoneInfo, start: datetime, now: datetime) -> list[int]:
     """Return the hour of the day of each ping of a window in a span."""
+    try:
+        parsed = parse_expression(expression)
+    except ScheduleError as error:
+        raise CommandError("--schedule", error.message, error.next_step, ExitCode.USAGE) from error
     found = []
-    for at in runs(parse_expression(expression), zone, start):
+    for at in runs(parsed, zone, start):
         if at > now:
             break
         found.append(at.hour)
     return found
 
 
-def _window(reprise: App) -> dict[str, str]:
-    """Return the stack's warm window; empty if it has none."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Window:
+    """A stack's warm window."""
+
+    schedule: str
+    timezone: str
+    functions: tuple[str, ...]
+    concurrency: int
+    made_at: datetime
+
+
+def _window(reprise: App) -> _Window | None:
+    """Return the stack's warm window, if it has one."""
     if reprise.stack.warmer is None:
-        return {}
+        return None
     name = f"{reprise.stack.name}-warm"
     found = reprise.aws.scheduler.get_schedule(GroupName=name, Name=name)
     order = read_order(json.loads(found["Target"]["Input"]))
-    return {
-        "schedule": found["ScheduleExpression"],
-        "timezone": found.get("ScheduleExpressionTimezone", "UTC"),
-        "functions": order.functions,
-        "concurrency": str(order.concurrency),
-    }
+    return _Window(
+        schedule=found["ScheduleExpression"],
+        timezone=found.get("ScheduleExpressionTimezone", "UTC"),
+        functions=order.names,
+        concurrency=order.concurrency,
+        made_at=found["CreationDate"],
+    )
+
+
+def _pings_of(functions: list[str], window: _Window | None, count: int) -> dict[str, int]:
+    """Return how often each due time pings a function; without the stack's window, all alike."""
+    if window is None:
+        return dict.fromkeys(functions, count)
+    # A function may stand there more than once: as it is, and by an alias.
+    listed = Counter(bare_name(name) for name in window.functions)
+    return {name: listed[name] * count for name in functions}
 
 
 def _from_stack(reprise: App, functions: list[str], start: datetime) -> list[Seen]:
     seen: list[Seen] = []
-    for name in functions:
-        configuration = reprise.aws.functions.get_function_configuration(FunctionName=name)
-        bare = configuration["FunctionName"]
-        group = configuration.get("LoggingConfig", {}).get("LogGroup") or f"/aws/lambda/{bare}"
-        seen += from_logs(reprise.aws.logs, bare, group, start)
+    client, logs = reprise.aws.functions, reprise.aws.logs
+    for name in sorted({bare_name(name) for name in functions}):
+        try:
+            configuration = client.get_function_configuration(FunctionName=name)
+        except client.exceptions.ResourceNotFoundException as error:
+            raise CommandError(
+                "--function", f"there is no function {name!r}", "Correct the name or the region"
+            ) from error
+        group = configuration.get("LoggingConfig", {}).get("LogGroup") or f"/aws/lambda/{name}"
+        try:
+            seen += from_logs(logs, name, group, start)
+        except logs.exceptions.ResourceNotFoundException:
+            reprise.out.warn(f"there is no log group {group}: {name} has never run")
     return seen
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return find_zone(name)
+    except ScheduleError as error:
+        raise CommandError("--timezone", error.message, error.next_step, ExitCode.USAGE) from error
 
 
 def _seconds(text: str) -> float:
     try:
-        return parse_duration(text)
+        seconds = parse_duration(text)
     except ValueError as error:
         raise CommandError("--since", str(error), "Write 12h or 7d", ExitCode.USAGE) from error
+    if not 0 < seconds <= _MAX_SINCE_S:
+        raise CommandError("--since", f"{text!r} is not 1s to 3650d", "Write 7d", ExitCode.USAGE)
+    return seconds

@@ -30,18 +30,26 @@ class Group:
         with ThreadPoolExecutor(THREADS) as pool:
             return dict(zip(names, pool.map(self._get, names), strict=True))
 
+    def look_up(self, name: str) -> dict[str, Any]:
+        """Return one schedule, whoever made it.
+
+        Raises:
+            CommandError: If there is none.
+        """
+        try:
+            return self._get(name)
+        except self.client.exceptions.ResourceNotFoundException as error:
+            raise CommandError(
+                "NAME", f"there is no job {name!r}", "Look at `reprise schedule list`"
+            ) from error
+
     def find(self, name: str) -> dict[str, Any]:
         """Return one schedule of ours.
 
         Raises:
             CommandError: If there is none.
         """
-        try:
-            found = self._get(name)
-        except self.client.exceptions.ResourceNotFoundException as error:
-            raise CommandError(
-                "NAME", f"there is no job {name!r}", "Look at `reprise schedule list`"
-            ) from error
+        found = self.look_up(name)
         if not is_ours(found):
             raise CommandError(
                 "NAME", f"schedule {name!r} is not of a file of jobs", "Change it where it was made"

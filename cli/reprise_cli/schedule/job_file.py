@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -118,16 +119,20 @@ def read_job_file(path: Path) -> JobFile:
         CommandError: Naming the file, and where in it.
     """
     try:
-        document = yaml.load(path.read_text(), _Loader)  # noqa: S506 - a SafeLoader
+        document = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+        if document is None:
+            raise _usage(str(path), "is empty", f"Write `version: 1` and `jobs:`. {_STEP}")
         jobs = msgspec.convert(document, JobFile)
     except OSError as error:
         raise _usage(
             str(path), f"cannot be read: {error.strerror}", "Name a file of jobs"
         ) from error
+    except UnicodeDecodeError as error:
+        raise _usage(str(path), f"is no text in UTF-8: {error}", "Save it as UTF-8") from error
     except yaml.YAMLError as error:
         raise _usage(str(path), " ".join(str(error).split()), "Correct the YAML") from error
     except msgspec.ValidationError as error:
-        raise _usage(str(path), _by_name(str(error), document), _STEP) from error
+        raise _usage(str(path), _by_name(str(error), document), _next_step(str(error))) from error
     return jobs
 
 
@@ -188,6 +193,7 @@ def _check(job: Job, zone_name: str, targets: tuple[str, ...], now: datetime) ->
     if not next_runs(expression, zone, now, 1):
         raise _usage(where, f"schedule: {job.schedule!r} never runs again", "Correct day or year")
     _check_durations(job, where)
+    _check_call_is_json(job, where)
     for kind in KINDS:
         if kind.marker in job.call:
             try:
@@ -202,18 +208,37 @@ def _check(job: Job, zone_name: str, targets: tuple[str, ...], now: datetime) ->
 
 
 def _check_durations(job: Job, where: str) -> None:
+    for field, text in (("deadline", job.deadline), ("jitter", job.jitter)):
+        try:
+            parse_duration(text or "0s")
+        except ValueError as error:
+            raise _usage(where, f"{field}: {error}", "The day is the longest unit") from error
     try:
-        job.deadline_s, job.jitter_minutes  # noqa: B018 - reading them is the check
         msgspec.convert(msgspec.to_builtins(job.due()), Due)
     except msgspec.ValidationError as error:
         raise _usage(where, f"deadline: {error}", "Use 1m to 9d") from error
-    except ValueError as error:
-        raise _usage(where, f"deadline or jitter: {error}", "Write 90s, 15m, 2h or 1d") from error
     jitter_s = job.jitter_minutes * _MINUTE_S
     if job.jitter and not _MINUTE_S <= jitter_s <= _MAX_JITTER_S:
         raise _usage(where, "jitter must be 1m to 24h", "Scheduler's windows are whole minutes")
     if jitter_s >= job.deadline_s:
         raise _usage(where, "jitter is not below the deadline", "A run could be too late at once")
+
+
+def _check_call_is_json(job: Job, where: str) -> None:
+    """Refuse what YAML knows and JSON does not: an unquoted date, .inf, .nan."""
+    try:
+        json.dumps(job.call, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise _usage(
+            where, f"call is no JSON: {error}", "Quote dates and the like: '2026-11-21'"
+        ) from error
+
+
+def _next_step(message: str) -> str:
+    """Return what to do about msgspec's message: it says what is wrong, and not what would be right."""
+    if message.endswith(".overlap`"):
+        return f"Use {', '.join(list(Overlap)[:-1])} or {list(Overlap)[-1]}"
+    return _STEP
 
 
 def _by_name(message: str, document: object) -> str:

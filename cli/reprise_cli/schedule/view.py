@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from rich.table import Table
 
+from reprise.schedule.run import RunState
 from reprise_cli.schedule.plan import Plan, Verb
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def describe_jobs(checked: Sequence[Checked], now: datetime) -> list[dict[str, A
 def show_plan(out: Output, plan: Plan) -> None:
     """Show what a plan would change."""
     for step in plan.steps:
-        what = "policy of " if step.verb is Verb.POLICY else ""
+        what = "of " if step.verb is Verb.POLICY else ""
         out.show(f"{_SIGNS[step.verb]} {step.verb.value} {what}{step.name}")
         for difference in step.differences:
             out.show(f"    {difference}")
@@ -78,6 +79,11 @@ def show_history(out: Output, job: str, state: JobState) -> None:
             run.scheduled_at, run.state.value, run.changed_at, run.call_id or "", run.message or ""
         )
     out.show(table)
+    given_up = [run.call_id for run in state.runs if run.state is RunState.DEAD_LETTERED]
+    if given_up:
+        out.note(f"why one was given up: `reprise status {given_up[-1]}`")
+    if not state.runs:
+        out.note(f"{job} has not run yet: `reprise schedule list` shows its schedule")
 
 
 def describe_history(job: str, state: JobState) -> dict[str, Any]:

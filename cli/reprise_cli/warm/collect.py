@@ -44,7 +44,11 @@ def from_files(paths: Sequence[Path]) -> Iterator[Seen]:
         try:
             events = json.loads(path.read_text())["events"]
             found = [_seen(path.stem, event) for event in events]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except OSError as error:
+            raise CommandError(
+                str(path), f"cannot be read: {error.strerror}", "Name a file", ExitCode.USAGE
+            ) from error
+        except (ValueError, KeyError, TypeError) as error:
             raise CommandError(
                 str(path),
                 f"is no output of `aws logs filter-log-events`: {error}",

@@ -44,6 +44,11 @@ class Hour:
         return self.cold_starts / self.invocations if self.invocations else 0.0
 
 
+def bare_name(function: str) -> str:
+    """Return a function's own name: not its ARN, alias or version."""
+    return function.rpartition(":function:")[2].partition(":")[0]
+
+
 def by_hour(seen: Iterable[Seen], zone: ZoneInfo) -> list[Hour]:
     """Return each function's hours that had an invocation, in order."""
     found: dict[tuple[str, int], list[Report]] = defaultdict(list)
@@ -64,20 +69,17 @@ def by_hour(seen: Iterable[Seen], zone: ZoneInfo) -> list[Hour]:
     return hours
 
 
-def live_by_hour(
-    hours: Iterable[Hour], pings_per_hour: Mapping[int, int], days: int
-) -> dict[int, int]:
+def live_by_hour(hours: Iterable[Hour], pings: Mapping[str, Mapping[int, int]]) -> dict[int, int]:
     """Return the invocations of each hour of the day that were no pings, of all functions.
 
     Args:
         hours: What was reported.
-        pings_per_hour: Pings that each function gets in an hour of the day, on one day.
-        days: Days that the report covers.
+        pings: Pings that each function got in each hour of the day, over all days.
     """
     live: dict[int, int] = defaultdict(int)
     for hour in hours:
-        pings = pings_per_hour.get(hour.hour, 0) * days
-        live[hour.hour] += max(0, hour.invocations - pings)
+        pinged = pings.get(hour.function, {}).get(hour.hour, 0)
+        live[hour.hour] += max(0, hour.invocations - pinged)
     return dict(live)
 
 

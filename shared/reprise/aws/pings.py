@@ -37,6 +37,6 @@ class LambdaPings:
         tail = base64.b64decode(response.get("LogResult", "")).decode("utf-8", "replace")
         reports = [found for line in tail.splitlines() if (found := read_report(line)) is not None]
         return Ping(
-            is_cold=any(report.init_ms is not None for report in reports),
+            is_cold=any(report.init_ms is not None for report in reports) if reports else None,
             is_failed=response.get("FunctionError") is not None,
         )

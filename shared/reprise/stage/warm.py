@@ -20,8 +20,8 @@ MAX_PINGS: Final = 200
 class Ping:
     """How a ping ended."""
 
-    is_cold: bool = False
-    """It started an environment: nothing had kept one warm."""
+    is_cold: bool | None = None
+    """It started an environment: nothing had kept one warm. None: its log tail does not tell."""
     is_throttled: bool = False
     """The function was busy up to its limit, and so as warm as can be."""
     is_failed: bool = False
@@ -47,16 +47,18 @@ class WarmStage:
         asked = [function for function in order.names for _ in range(order.concurrency)]
         with ThreadPoolExecutor(max_workers=min(MAX_PINGS, len(asked))) as pool:
             ended = list(pool.map(lambda function: self.pings.ping(function, order.body), asked))
-        cold = sum(ping.is_cold for ping in ended)
+        told = [ping.is_cold for ping in ended if ping.is_cold is not None]
         throttled = sum(ping.is_throttled for ping in ended)
         failed = sum(ping.is_failed for ping in ended)
         self.meter.count(metric.WARM_PINGS, len(ended))
-        self.meter.count(metric.WARM_COLD_STARTS, cold)
+        if told:
+            self.meter.count(metric.WARM_COLD_STARTS, sum(told))
         self.meter.count(metric.WARM_THROTTLED, throttled)
         self.meter.count(metric.WARM_FAILED, failed)
         return {
             metric.WARM_PINGS: len(ended),
-            metric.WARM_COLD_STARTS: cold,
+            # No count at all where no tail tells: 0 would say that every environment was warm.
+            **({metric.WARM_COLD_STARTS: sum(told)} if told else {}),
             metric.WARM_THROTTLED: throttled,
             metric.WARM_FAILED: failed,
         }

@@ -81,12 +81,15 @@ COLD = base64.b64encode(
     b"REPORT RequestId: 1 Billed Duration: 2 ms Memory Size: 128 MB Init Duration: 3.5 ms\n"
 ).decode()
 
+WARM = base64.b64encode(b"REPORT RequestId: 1 Billed Duration: 2 ms Memory Size: 128 MB\n").decode()
+
 
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
         ({}, Ping()),
         ({"LogResult": COLD}, Ping(is_cold=True)),
+        ({"LogResult": WARM}, Ping(is_cold=False)),
         ({"FunctionError": "Unhandled"}, Ping(is_failed=True)),
         (refused("TooManyRequestsException", 429), Ping(is_throttled=True)),
         (refused("ResourceNotFoundException", 404), Ping(is_failed=True)),

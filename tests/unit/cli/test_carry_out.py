@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reprise_cli.exits import CommandError
 from reprise_cli.schedule.carry_out import Policies, carry_out
 from reprise_cli.schedule.group import MARKER, Group
 from reprise_cli.schedule.plan import make_plan
@@ -49,6 +50,11 @@ class FakeScheduler:
     def update_schedule(self, **request: Any) -> None:  # noqa: ANN401 - UpdateSchedule's
         self._change()
         self.there[request["Name"]] = request
+
+    def get_schedule(self, **request: str) -> dict[str, Any]:
+        if request["Name"] not in self.there:
+            raise self.exceptions.ResourceNotFoundException
+        return self.there[request["Name"]]
 
     def delete_schedule(self, **request: str) -> None:
         self._change()
@@ -120,6 +126,18 @@ def test_schedule_that_is_there_already_or_gone_already_is_no_error() -> None:
     group.delete("job-1")
     group.delete("job-1")
     assert scheduler.there == {}
+
+
+def test_a_name_that_no_schedule_has_is_refused_and_others_schedules_are_only_looked_at() -> None:
+    scheduler: Any = FakeScheduler()
+    scheduler.there = {"mine": {"Description": MARKER}, "theirs": {"Description": "by hand"}}
+    group = Group(client=scheduler, name="jobs")
+    assert group.find("mine") == group.look_up("mine")
+    assert group.look_up("theirs")["Description"] == "by hand"
+    with pytest.raises(CommandError, match="'theirs' is not of a file of jobs"):
+        group.find("theirs")
+    with pytest.raises(CommandError, match="there is no job 'misspelt'"):
+        group.look_up("misspelt")
 
 
 def test_other_refusals_are_told() -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reprise_cli.deploy import Deployment, merge_overrides
+from reprise_cli.deploy import Deployment, merge_overrides, read_changes
 from reprise_cli.exits import CommandError
 
 if TYPE_CHECKING:
@@ -14,6 +14,21 @@ if TYPE_CHECKING:
 def test_the_last_statement_of_a_parameter_wins() -> None:
     merged = merge_overrides("ChaosTarget=true OnAws=false", ("OnAws=true", "Targets=a,b"))
     assert merged == ["ChaosTarget=true", "OnAws=true", "Targets=a,b"]
+
+
+def test_a_typed_parameter_is_quoted_where_sam_would_cut_it() -> None:
+    typed = ["Targets=a,b", "WarmSchedule=cron(0 6 * * ? *)", 'WarmPayload={"a": "b"}']
+    assert read_changes(typed) == (
+        "Targets=a,b",
+        'WarmSchedule="cron(0 6 * * ? *)"',
+        'WarmPayload="{\\"a\\": \\"b\\"}"',
+    )
+
+
+@pytest.mark.parametrize("text", ["WarmTimezone", "=x", "Warm Timezone=UTC"])
+def test_what_is_no_parameter_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(CommandError, match=r"--parameter: .* is no NAME=VALUE. Write for example"):
+        read_changes([text])
 
 
 def test_a_missing_sam_cli_names_make_setup(tmp_path: Path) -> None:

@@ -90,7 +90,12 @@ def test_schedule_of_a_job_sends_what_the_runner_reads(tmp_path: Path) -> None:
         ("FunctionName: orders", "Function: orders", "job nightly: call names no target"),
         ("overlap: queue", "overlap: maybe", "job nightly: Invalid enum value 'maybe'"),
         ("overlap: queue", "overlaps: queue", "unknown field `overlaps`"),
-        ("deadline: 2h", "deadline: soon", "deadline or jitter: 'soon' is no duration"),
+        ("overlap: queue", "overlap: skp", ".overlap`. Use skip, queue or allow"),
+        ("deadline: 2h", "deadline: soon", "job nightly: deadline: 'soon' is no duration"),
+        ("jitter: 10m", "jitter: soon", "job nightly: jitter: 'soon' is no duration"),
+        ("full: true", "full: 2026-11-21", "job nightly: call is no JSON: Object of type date"),
+        ("full: true", "full: .inf", "job nightly: call is no JSON: Out of range float"),
+        (FILE, "# to be written", "jobs.yaml: is empty. Write `version: 1`"),
         ("deadline: 2h", "deadline: 30d", "job nightly: deadline:"),
         ("jitter: 10m", "jitter: 10s", "jitter must be 1m to 24h"),
         ("jitter: 10m", "jitter: 3h", "jitter is not below the deadline"),
@@ -107,6 +112,13 @@ def test_mistake_is_named_with_the_next_step(
     with pytest.raises(CommandError, match=re.escape(message)) as caught:
         read(tmp_path, FILE.replace(old, new))
     assert caught.value.code is ExitCode.USAGE
+
+
+def test_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "jobs.yaml"
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(CommandError, match="is no text in UTF-8"):
+        read_job_file(file)
 
 
 def test_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from reprise.schedule.cron import parse_cron
 from reprise.schedule.report_line import Report, read_report
 from reprise_cli.warm.shares import (
     Seen,
+    bare_name,
     by_hour,
     hours_field,
     live_by_hour,
@@ -63,7 +64,19 @@ def test_shares_are_by_the_hour_of_the_asked_zone() -> None:
 
 def test_pings_do_not_count_as_live_calls() -> None:
     hours = by_hour([seen(0)] * 20 + [seen(1)] * 6, ZoneInfo("UTC"))
-    assert live_by_hour(hours, {9: 6, 10: 6}, days=2) == {9: 8, 10: 0}
+    assert live_by_hour(hours, {"orders": {9: 12, 10: 12}}) == {9: 8, 10: 0}
+
+
+def test_a_function_that_the_window_does_not_list_gets_no_pings() -> None:
+    hours = by_hour([seen(0)] * 20 + [seen(0, function="basket")] * 5, ZoneInfo("UTC"))
+    assert live_by_hour(hours, {"orders": {9: 12}}) == {9: 8 + 5}
+
+
+@pytest.mark.parametrize(
+    "name", ["orders", "orders:live", "arn:aws:lambda:eu-west-1:111122223333:function:orders:live"]
+)
+def test_a_function_is_known_by_its_own_name_whatever_its_alias(name: str) -> None:
+    assert bare_name(name) == "orders"
 
 
 def test_tighter_window_leaves_out_hours_with_few_calls() -> None:

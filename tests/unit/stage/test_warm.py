@@ -34,6 +34,13 @@ def test_pings_of_all_functions_overlap_and_throttles_are_only_counted() -> None
     assert dict(meter.counts) == counts
 
 
+def test_cold_starts_that_no_log_tail_tells_of_are_not_said_to_be_none() -> None:
+    meter = FakeMeter()
+    counts = WarmStage(pings=FakePings(1, {}), meter=meter).run(read_order({"functions": "a"}))
+    assert counts == {"WarmPings": 1, "WarmThrottled": 0, "WarmFailed": 0}
+    assert dict(meter.counts) == counts
+
+
 @pytest.mark.parametrize(
     "event",
     [None, {}, {"functions": " , "}, {"functions": "a", "concurrency": 0}, {"function": "a"}],
