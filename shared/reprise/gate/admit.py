@@ -23,7 +23,7 @@ LONGEST_RETURN_S: Final = 15.0
 RETURNS_PER_S: Final = 100.0
 MIN_SPREAD_S: Final = 4.0
 """How far calls of a holding target spread: a quarter of its age up to a minute, then a fiftieth of it
-up to an hour. Receives cost, and so does waiting; ten days cost a call some 500 of its 1,000 deliveries."""
+up to an hour. Receives cost, and so does waiting; ten days cost a call some 800 of its 1,000 deliveries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ class GateParameters:
     """Failures in a row, none succeeding, that show an outage by errors. 3 to 100."""
     gap_share: float = 0.1
     """Gap between probes as a share of the hold's age. 0.02 to 0.5. Source: a circuit breaker's growing
-    reset time-out, bounded here by 2 s and by 15 s (60 s after half an hour)."""
+    reset time-out, bounded here by 2 s and by 10 s (60 s after half an hour)."""
     room_s: float = 4.0
     """Seconds that calls may wait in the replayer for a permit of their own batch. 0 to 15."""
     lookahead_s: float = 12.0

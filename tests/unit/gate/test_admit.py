@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from reprise.gate.admit import Admission, Request, admit
 from reprise.gate.image import GateImage, Mode
 from reprise.gate.lease import SLOTS, lease_ms
-from reprise.gate.pace import IDLE_S
+from reprise.gate.pace import IDLE_S, gap_s
 from strategies import NOW_MS
 
 LEASE_MS = 90_000
@@ -113,6 +114,27 @@ def test_one_call_is_the_probe_when_its_time_has_come(gate: GateImage) -> None:
 def test_a_probe_keeps_others_waiting_no_longer_than_its_answer_usually_takes() -> None:
     probing = replace(HOLDING, mode=Mode.PROBING, probe_at_ms=NOW_MS + 80_000)
     assert _ask(probing)[0].wait_s == 4
+
+
+@pytest.mark.parametrize(("age_s", "spread_s"), [(8, 4), (120, 30), (1800, 60), (10_800, 216)])
+def test_calls_of_a_holding_target_spread_the_farther_the_longer_it_holds(
+    age_s: int, spread_s: float
+) -> None:
+    gate = replace(HOLDING, holding_since_ms=NOW_MS - 1000 * age_s)
+    assert _ask(gate)[0].spread_s == pytest.approx(spread_s)
+
+
+def test_ten_days_of_a_hold_cost_a_call_fewer_deliveries_than_it_has() -> None:
+    random, at_ms, deliveries = Random(1), NOW_MS, 0  # noqa: S311 - a test
+    while at_ms < NOW_MS + 10 * 86_400_000:
+        hold = replace(HOLDING, holding_since_ms=NOW_MS)
+        wait_s = random.uniform(0, gap_s(hold, at_ms))
+        admission, _ = _ask(
+            replace(hold, probe_at_ms=at_ms + round(1000 * wait_s) + 1), now_ms=at_ms
+        )
+        at_ms += round(1000 * (admission.wait_s + random.random() * admission.spread_s))
+        deliveries += 1
+    assert deliveries < 900
 
 
 @pytest.mark.parametrize(
