@@ -126,7 +126,7 @@ test: setup ## Everything above; the end-to-end tests beside the rest
 
 .PHONY: beside
 beside: setup
-	nice -n 19 $(MAKE) --no-print-directory lint types template unit local-engine
+	nice -n 10 $(MAKE) --no-print-directory unit lint types template local-engine
 
 .PHONY: dashboard
 dashboard: .venv/.stamp ## Write the dashboard's body into infra/observability.yaml

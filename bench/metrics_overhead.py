@@ -102,7 +102,8 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
     from reprise.observe.gates import GateLog, WatchedGates  # noqa: PLC0415
     from reprise.policy.policy import read_policy_document  # noqa: PLC0415
     from reprise.stage.attempt import AttemptStage  # noqa: PLC0415
-    from reprise.stage.replay import ReplayStage, Worker  # noqa: PLC0415
+    from reprise.stage.delivery import Worker  # noqa: PLC0415
+    from reprise.stage.replay import ReplayStage  # noqa: PLC0415
     from reprise.stage.settle import Settler  # noqa: PLC0415
     from reprise.telemetry import EmfMeter  # noqa: PLC0415
     from reprise.testing import (  # noqa: PLC0415
@@ -179,8 +180,8 @@ def make_batch(number: int, size: int) -> list[Any]:
     from reprise.call.target import Target  # noqa: PLC0415
     from reprise.outcome.outcome import Outcome, OutcomeKind  # noqa: PLC0415
     from reprise.record.record import Record, Source  # noqa: PLC0415
+    from reprise.stage.delivery import Delivery  # noqa: PLC0415
     from reprise.stage.message import ReplayMessage, write_message  # noqa: PLC0415
-    from reprise.stage.replay import Delivery  # noqa: PLC0415
 
     payload = pack(json.dumps({"order": "x" * 1000}).encode(), 100_000)
     if payload is None:

@@ -22,10 +22,11 @@ from reprise.stage.accept import AcceptStage
 from reprise.stage.attempt import AttemptStage
 from reprise.stage.call import CallStage
 from reprise.stage.capture import Capturer
+from reprise.stage.delivery import Delivery, Worker
 from reprise.stage.enter import EnterStage
 from reprise.stage.intake import Intake, Notice
 from reprise.stage.park import ParkStage
-from reprise.stage.replay import Delivery, ReplayStage, Worker
+from reprise.stage.replay import ReplayStage
 from reprise.stage.settle import Settler
 from reprise.stage.unpack import UnpackStage
 from reprise.testing import (

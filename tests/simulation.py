@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 from harness import FAILED, MAIL, ORDERS, THROTTLED, TRANSIENT, UNKNOWN, Pipeline, call
 from reprise.errors import StoreError
 from reprise.gate.image import GateImage, Mode
+from reprise.stage.delivery import Delivery, Worker
 from reprise.stage.intake import Notice
-from reprise.stage.replay import Delivery, Worker
 from reprise.testing import SUCCEEDED
 
 if TYPE_CHECKING:

@@ -27,7 +27,8 @@ from reprise.observe.bookkeeper import Bookkeeper
 from reprise.observe.gates import GateLog, WatchedGates
 from reprise.settings import ReplayerSettings
 from reprise.stage.attempt import AttemptStage
-from reprise.stage.replay import Delivery, ReplayStage, Worker
+from reprise.stage.delivery import Delivery, Worker
+from reprise.stage.replay import ReplayStage
 from reprise.stage.settle import Settler
 from reprise.telemetry import EmfMeter, make_logger
 from reprise.wiring import utc_now

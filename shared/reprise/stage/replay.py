@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict, deque
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -13,11 +13,11 @@ from reprise import metric
 from reprise.errors import BadRecordError, PolicyError, StoreError
 from reprise.gate.headroom import most_at_once
 from reprise.gate.lease import lease_ms
-from reprise.gate.visit import Permit, Visit
+from reprise.gate.visit import Visit
 from reprise.observe.log_context import about_call
-from reprise.outcome.outcome import OutcomeKind
 from reprise.stage.attempt import AttemptStage, never
-from reprise.stage.message import ReplayMessage, read_message
+from reprise.stage.lane import Lane, Waiting
+from reprise.stage.message import read_message
 from reprise.stage.quarantine import Quarantine
 from reprise.stage.verdict import GiveBack, Verdict
 
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
         PolicySource,
         Queue,
     )
+    from reprise.stage.delivery import Delivery, Entry, Group, Worker
+    from reprise.stage.message import ReplayMessage
 
 _log = logging.getLogger(__name__)
 
@@ -47,46 +49,6 @@ DISABLED_WAIT_S: Final = 300.0
 """Wait between looks at a target whose policy is not enabled."""
 LOOK_S: Final = 0.5
 """Time between looks at the calls that wait for a permit of their batch: they must not wait for long."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """One message as SQS handed it over."""
-
-    message_id: str
-    receipt_handle: str
-    body: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Worker:
-    """Who replays a batch, and how long it has."""
-
-    owner: str
-    """Unique per batch, so that leases tell batches apart."""
-    remaining_ms: Callable[[], int]
-    """Milliseconds until this process is stopped."""
-
-
-Entry = tuple[Delivery, ReplayMessage]
-Group = list[Entry]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """What of a batch does not run now."""
-
-    waits_s: dict[str, float] = field(default_factory=dict)
-    """Seconds until a message comes again, by its id."""
-    rooms: list[Lane] = field(default_factory=list)
-    """One lane of each target that has calls waiting for a permit of the batch's own."""
-
-    def leave_rooms(self) -> dict[str, float]:
-        """Return the waits of calls that have waited for a permit long enough."""
-        waits_s: dict[str, float] = {}
-        for lane in self.rooms:
-            waits_s |= lane.leave_room()
-        return waits_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +162,13 @@ class ReplayStage:
             refused = calls[len(first) + len(room) :]
             waits_s |= {delivery.message_id: wait_s for delivery, _ in refused}
             self.meter.count(metric.GATE_WAITS, len(refused), target=function)
-            lane = Lane(stage=self, visit=visit, room=room, policy=policy, worker=worker)
+            lane = Lane(
+                attempt=partial(self._attempt, policy, worker),
+                visit=visit,
+                room=room,
+                draw=self.draw,
+                meter=self.meter,
+            )
             waiting.rooms.append(lane)
             lanes += [
                 partial(lane.run, permit, call)
@@ -222,7 +190,7 @@ class ReplayStage:
 
     def _catch_up(self, entry: Entry, policy: Policy, worker: Worker) -> dict[str, float]:
         delivery, message = entry
-        verdict = self.attempt(delivery, message, policy, worker, never)
+        verdict = self._attempt(policy, worker, delivery, message, never)
         return {delivery.message_id: verdict.wait_s} if isinstance(verdict, GiveBack) else {}
 
     def _wait(
@@ -231,12 +199,12 @@ class ReplayStage:
         for delivery, _ in group:
             waits_s[delivery.message_id] = wait_s + self.draw() * spread_s
 
-    def attempt(
+    def _attempt(
         self,
-        delivery: Delivery,
-        message: ReplayMessage,
         policy: Policy,
         worker: Worker,
+        delivery: Delivery,
+        message: ReplayMessage,
         is_outage: Callable[[], bool],
     ) -> Verdict:
         """Make one attempt if there is time for it; whatever goes wrong, the message comes again."""
@@ -262,59 +230,3 @@ class ReplayStage:
             # A defect of ours must cost this call a delay, not the batch its other calls.
             _log.exception("attempt failed", extra={"call_id": message.record.id})
         return GiveBack(wait_s=STORE_WAIT_S + self.draw() * STORE_WAIT_S)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
-    """Runs calls of one target one after the other, as long as its gate hands the permit on."""
-
-    stage: ReplayStage
-    visit: Visit
-    room: deque[Entry]
-    """Calls that wait for a permit of the batch's own; shared by the lanes of a target."""
-    policy: Policy
-    worker: Worker
-
-    def run(self, permit: Permit, first: Entry) -> dict[str, float]:
-        """Run a call and those that get its permit; return the waits of what must come again."""
-        waits_s: dict[str, float] = {}
-        call: Entry | None = first
-        held: Permit | None = permit
-        while call is not None and held is not None:
-            delivery, message = call
-            verdict = self.stage.attempt(
-                delivery, message, self.policy, self.worker, self.visit.is_outage
-            )
-            call = self._next()
-            before = self.visit.store_faults
-            held = self.visit.leave(held, verdict.meeting, is_wanted=call is not None)
-            self.stage.meter.count(metric.STORE_FAULTS, self.visit.store_faults - before)
-            if isinstance(verdict, GiveBack):
-                waits_s[delivery.message_id] = self._wait_s(verdict)
-        # The permit is gone: what waited for it goes back, and with it what no lane will come for.
-        wait_s = self.visit.wait_s(self.stage.draw())
-        while call is not None:
-            waits_s[call[0].message_id] = wait_s
-            call = self._next() if self.visit.is_over() else None
-        return waits_s
-
-    def leave_room(self) -> dict[str, float]:
-        """Return the waits of the calls that wait for a permit, once their time for that is over."""
-        waits_s: dict[str, float] = {}
-        if not self.room or self.visit.is_room_open():
-            return waits_s
-        wait_s = self.visit.wait_s(self.stage.draw())
-        while (call := self._next()) is not None:
-            waits_s[call[0].message_id] = wait_s
-        return waits_s
-
-    def _next(self) -> Entry | None:
-        try:
-            return self.room.popleft()
-        except IndexError:
-            return None
-
-    def _wait_s(self, verdict: GiveBack) -> float:
-        if verdict.meeting.kind is not OutcomeKind.THROTTLED:
-            return verdict.wait_s
-        return max(verdict.wait_s, self.visit.wait_s(self.stage.draw()))

@@ -22,9 +22,9 @@ from harness import ORDERS, THROTTLED, Pipeline, notification, plenty
 from reprise.backlog.rule import FIRST_OFFER
 from reprise.gate.image import GateImage
 from reprise.stage.accept import AcceptStage
+from reprise.stage.delivery import Delivery, Worker
 from reprise.stage.intake import Intake, Notice
 from reprise.stage.notification import read_notification
-from reprise.stage.replay import Delivery, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence

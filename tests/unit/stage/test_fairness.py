@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from harness import MAIL, ORDERS, TRANSIENT, Pipeline, call, deliveries, plenty
 from reprise.gate.image import GateImage
 from reprise.ledger.states import State
-from reprise.stage.replay import Worker
+from reprise.stage.delivery import Worker
 from reprise.testing import SUCCEEDED, InMemoryGateItems, InMemoryQueue
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from reprise.ledger.states import TERMINAL, State
 from simulation import Simulation
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(25))
 def test_under_any_faults_no_call_is_lost_and_none_runs_twice(seed: int) -> None:
     simulation = Simulation(seed)
 
@@ -35,7 +35,7 @@ def test_under_any_faults_no_call_is_lost_and_none_runs_twice(seed: int) -> None
     assert reasons <= {"exhausted", "unknown"}
 
 
-@pytest.mark.parametrize("seed", range(40, 50))
+@pytest.mark.parametrize("seed", range(40, 46))
 def test_under_any_faults_every_call_of_an_idempotent_target_succeeds_or_is_poison(
     seed: int,
 ) -> None:

@@ -26,7 +26,7 @@ from reprise.gate.image import GateImage, Mode
 from reprise.ledger.states import State
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.ports import OutMessage, Reply
-from reprise.stage.replay import Worker
+from reprise.stage.delivery import Worker
 from reprise.testing import SUCCEEDED
 
 if TYPE_CHECKING:
