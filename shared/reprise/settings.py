@@ -214,8 +214,7 @@ def _event_bus(env: Mapping[str, str]) -> str:
 
 def batch_job_definitions(env: Mapping[str, str]) -> tuple[str, ...]:
     """Return the ARNs of the job definitions that may be submitted; none unless Batch is in use."""
-    text = env.get("REPRISE_BATCH_JOB_DEFINITIONS", "")
-    return tuple(entry.strip() for entry in text.split(",") if entry.strip())
+    return _entries(env.get("REPRISE_BATCH_JOB_DEFINITIONS", ""))
 
 
 def _text(env: Mapping[str, str], name: str) -> str:
@@ -228,11 +227,15 @@ def _text(env: Mapping[str, str], name: str) -> str:
 
 def _list(env: Mapping[str, str], name: str) -> tuple[str, ...]:
     """Return the entries of a comma list; empty entries are dropped, and none at all is an error."""
-    entries = tuple(entry.strip() for entry in _text(env, name).split(",") if entry.strip())
+    entries = _entries(_text(env, name))
     if not entries:
         msg = f"environment variable {name} lists nothing"
         raise SettingsError(msg)
     return entries
+
+
+def _entries(text: str) -> tuple[str, ...]:
+    return tuple(entry.strip() for entry in text.split(",") if entry.strip())
 
 
 def _number(env: Mapping[str, str], name: str) -> int:
@@ -245,7 +248,7 @@ def _number(env: Mapping[str, str], name: str) -> int:
 
 def _outcomes(env: Mapping[str, str]) -> frozenset[OutcomeKind]:
     text = env.get("REPRISE_CAPTURE_OUTCOMES", DEFAULT_CAPTURE_OUTCOMES)
-    names = [name.strip() for name in text.split(",") if name.strip()]
+    names = _entries(text)
     known = {kind.value: kind for kind in OutcomeKind if kind is not OutcomeKind.SUCCEEDED}
     unknown = [name for name in names if name not in known]
     if unknown:

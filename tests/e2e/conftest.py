@@ -17,8 +17,6 @@ from reprise_cli.stack import read_stack
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-_worlds: list[World] = []
-"""This process's own; at most one."""
 HERE = Path(__file__).parent
 STACK_NAME = "reprise"
 
@@ -36,13 +34,10 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show what the functions complained of, with a failure."""
     report = yield
-    if report.failed and item.path.is_relative_to(HERE) and _worlds:
-        report.sections.append(
-            (
-                "Functions' complaints",
-                "\n".join(line[:600] for line in _worlds[-1].complaints()[-40:]),
-            )
-        )
+    world = getattr(item, "funcargs", {}).get("world")
+    if report.failed and isinstance(world, World):
+        lines = [line[:600] for line in world.complaints()[-40:]]
+        report.sections.append(("Functions' complaints", "\n".join(lines)))
     return report
 
 
@@ -74,9 +69,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         deployment.build()
         deployment.deploy()
         aws = Aws(local_place(url))
-        made = World(url, read_stack(aws.cloudformation, STACK_NAME, LOCAL_REGION))
-        _worlds.append(made)
-        yield made
+        yield World(url, read_stack(aws.cloudformation, STACK_NAME, LOCAL_REGION))
     finally:
         engine.stop()
 

@@ -67,15 +67,18 @@ class BatchJobs:
             StoreError: If Batch cannot be asked now.
         """
         with store_errors("batch", "DescribeJobs"):
-            jobs: Any = self._client.describe_jobs(jobs=[job_id])["jobs"]
+            return self._describe(job_id)
+
+    def _describe(self, job_id: str) -> dict[str, Any] | None:
+        jobs: Any = self._client.describe_jobs(jobs=[job_id])["jobs"]
         return dict(jobs[0]) if jobs else None
 
     def _again(self, target: Target, report: Report) -> dict[str, Any] | Outcome:
         """Return the submission that repeats a failed job, or why there is none."""
-        jobs: Any = self._client.describe_jobs(jobs=[report.job_id])["jobs"]
-        if not jobs:
+        detail = self._describe(report.job_id)
+        if detail is None:
             return _permanent("JobForgotten", f"Batch does not know job {report.job_id} any more")
-        job = read_job(jobs[0])
+        job = read_job(detail)
         if job.status != "FAILED" or unversioned(job.job_definition) != target.function:
             return _permanent(
                 "NotThatJob",
@@ -86,7 +89,7 @@ class BatchJobs:
                 "Cancelled", f"job {job.job_id} was cancelled, or is an array's child"
             )
         return submission_of(
-            jobs[0], attempts=report.attempts + int(report.is_counted), since=report.since
+            detail, attempts=report.attempts + int(report.is_counted), since=report.since
         )
 
 

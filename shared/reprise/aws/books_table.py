@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from reprise.aws.fault import code_of, store_errors
+from reprise.aws.fault import is_failed_condition, store_errors
 from reprise.observe.books import Book
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class BooksTable:
                     },
                 )
             except ClientError as error:
-                if code_of(error) != "ConditionalCheckFailedException":
+                if not is_failed_condition(error):
                     raise
                 return False
         return True

@@ -34,3 +34,8 @@ def store_errors(service: str, operation: str) -> Iterator[None]:
 def code_of(error: ClientError) -> str:
     """Return the error code of a refused call."""
     return str(error.response.get("Error", {}).get("Code", "Unknown"))
+
+
+def is_failed_condition(error: ClientError) -> bool:
+    """Tell whether DynamoDB refused a write because its condition does not hold."""
+    return code_of(error) == "ConditionalCheckFailedException"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from reprise.aws.fault import code_of, store_errors
+from reprise.aws.fault import is_failed_condition, store_errors
 from reprise.gate.image import Change, GateImage, Updated
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class GateTable:
                     **_expressions(change),
                 )
             except ClientError as error:
-                if code_of(error) != "ConditionalCheckFailedException":
+                if not is_failed_condition(error):
                     raise
                 item: Any = error.response.get("Item", {})
                 return Updated(applied=False, image=self._learn(function, item))

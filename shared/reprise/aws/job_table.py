@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from botocore.exceptions import ClientError
 
-from reprise.aws.fault import code_of, store_errors
+from reprise.aws.fault import is_failed_condition, store_errors
 from reprise.schedule.job import JobState
 from reprise.schedule.run import Run
 
@@ -62,7 +62,7 @@ class JobTable:
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
             except ClientError as error:
-                if code_of(error) != "ConditionalCheckFailedException":
+                if not is_failed_condition(error):
                     raise
                 item: Any = error.response.get("Item")
                 there = _from_item(item) if item else self.read(job)

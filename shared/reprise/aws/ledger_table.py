@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from reprise.aws.fault import code_of, store_errors
+from reprise.aws.fault import is_failed_condition, store_errors
 from reprise.aws.item import from_item, to_attribute, to_item
 from reprise.instant import format_instant
 from reprise.ledger.row import REDRIVE_KEEPS_S
@@ -134,7 +134,7 @@ class LedgerTable:
                     ExpressionAttributeValues=_values(values),
                 )
             except ClientError as error:
-                if code_of(error) != "ConditionalCheckFailedException":
+                if not is_failed_condition(error):
                     raise
                 return self._is_told(call_id, owner, event)
         return True
@@ -152,7 +152,7 @@ class LedgerTable:
                     ExpressionAttributeValues={":yes": {"BOOL": True}},
                 )
             except ClientError as error:
-                if code_of(error) != "ConditionalCheckFailedException":
+                if not is_failed_condition(error):
                     raise
 
     def redrive(self, call_id: str, *, now: datetime) -> bool:
@@ -184,7 +184,7 @@ class LedgerTable:
                     ExpressionAttributeValues=_values(values),
                 )
             except ClientError as error:
-                if code_of(error) != "ConditionalCheckFailedException":
+                if not is_failed_condition(error):
                     raise
                 return self._is_redriven(call_id, now)
         return True
@@ -202,7 +202,7 @@ class LedgerTable:
 
     def _in_the_way(self, error: ClientError, call_id: str) -> Row | None:
         """Return the row that failed a condition; any other error goes on."""
-        if code_of(error) != "ConditionalCheckFailedException":
+        if not is_failed_condition(error):
             raise error
         item: Any = error.response.get("Item")
         return from_item(item) if item else self.get(call_id)

@@ -49,6 +49,19 @@ def decode_line(message: str) -> LoggedRecord | None:
 
 def _decode_slowly(message: str) -> LoggedRecord | None:
     """Give what the fast decoder refuses one lenient try: NaN and lone surrogates in other fields."""
+    document = load_document(message)
+    if document is None:
+        return None
+    check_version(document)
+    return _decode(msgspec.json.encode(decode_record(document)))
+
+
+def load_document(message: str) -> dict[str, Any] | None:
+    """Return a log line's JSON, or None if the line is no capture line.
+
+    Raises:
+        BadRecordError: `truncated`.
+    """
     try:
         document = json.loads(message)
     except (ValueError, RecursionError) as error:
@@ -57,8 +70,7 @@ def _decode_slowly(message: str) -> LoggedRecord | None:
         return None
     if not isinstance(document, dict) or document.get("event") != EVENT_NAME:
         return None
-    check_version(document)
-    return _decode(msgspec.json.encode(decode_record(document)))
+    return document
 
 
 def check_version(document: dict[str, Any]) -> None:

@@ -12,8 +12,7 @@ from reprise.call.payload import unpack
 from reprise.call.target import is_allowed
 from reprise.errors import BadRecordError, PayloadError
 from reprise.kind import kind_of
-from reprise.record.decode import OUR_PREFIX, check_version, decode_record, may_be_ours
-from reprise.record.record import EVENT_NAME
+from reprise.record.decode import check_version, decode_record, load_document, may_be_ours
 
 if TYPE_CHECKING:
     from reprise.record.mac import MacKeys
@@ -50,15 +49,8 @@ def read_line(message: str, trusted: Trusted) -> Record | None:
     """
     if not may_be_ours(message):
         return None
-    try:
-        document = json.loads(message)
-    except (ValueError, RecursionError) as error:
-        if message.lstrip().startswith(OUR_PREFIX):
-            raise BadRecordError("truncated", f"capture line is not whole JSON: {error}") from error
-        return None
-    if not isinstance(document, dict) or document.get("event") != EVENT_NAME:
-        return None
-    return read_document(document, trusted)
+    document = load_document(message)
+    return None if document is None else read_document(document, trusted)
 
 
 def read_document(document: dict[str, Any], trusted: Trusted) -> Record:

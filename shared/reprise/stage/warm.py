@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 from reprise import metric
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from reprise.ports import Meter
     from reprise.schedule.ping import WarmOrder
 
@@ -47,18 +49,17 @@ class WarmStage:
         asked = [function for function in order.names for _ in range(order.concurrency)]
         with ThreadPoolExecutor(max_workers=min(MAX_PINGS, len(asked))) as pool:
             ended = list(pool.map(lambda function: self.pings.ping(function, order.body), asked))
-        told = [ping.is_cold for ping in ended if ping.is_cold is not None]
-        throttled = sum(ping.is_throttled for ping in ended)
-        failed = sum(ping.is_failed for ping in ended)
-        self.meter.count(metric.WARM_PINGS, len(ended))
-        if told:
-            self.meter.count(metric.WARM_COLD_STARTS, sum(told))
-        self.meter.count(metric.WARM_THROTTLED, throttled)
-        self.meter.count(metric.WARM_FAILED, failed)
-        return {
-            metric.WARM_PINGS: len(ended),
-            # No count at all where no tail tells: 0 would say that every environment was warm.
-            **({metric.WARM_COLD_STARTS: sum(told)} if told else {}),
-            metric.WARM_THROTTLED: throttled,
-            metric.WARM_FAILED: failed,
-        }
+        counts = dict(_count(ended))
+        for name, value in counts.items():
+            self.meter.count(name, value)
+        return counts
+
+
+def _count(ended: list[Ping]) -> Iterator[tuple[str, int]]:
+    yield metric.WARM_PINGS, len(ended)
+    told = [ping.is_cold for ping in ended if ping.is_cold is not None]
+    if told:
+        # No count at all where no tail tells: 0 would say that every environment was warm.
+        yield metric.WARM_COLD_STARTS, sum(told)
+    yield metric.WARM_THROTTLED, sum(ping.is_throttled for ping in ended)
+    yield metric.WARM_FAILED, sum(ping.is_failed for ping in ended)
