@@ -97,7 +97,7 @@ def speed(size_bytes: int, rounds: int) -> None:
     )
     compare(
         "typed records",
-        ("ours: ISA-L and msgspec", lambda: ours(data)),
+        ("ours: ISA-L, orjson, msgspec", lambda: ours(data)),
         {
             "naive, member by member: zlib, json, pydantic": lambda: naive(data),
             "the same, judging as ours: the contract": lambda: naive(data, model=CaptureLine),
@@ -107,7 +107,7 @@ def speed(size_bytes: int, rounds: int) -> None:
     )
     compare(
         "typed records and their payload's bytes",
-        ("ours: ISA-L and msgspec", lambda: ours(data, has_payload=True)),
+        ("ours: ISA-L, orjson, msgspec", lambda: ours(data, has_payload=True)),
         {
             "naive, member by member: zlib, json, pydantic": lambda: naive(data, has_payload=True),
             "inflating alone, ISA-L": lambda: inflate_alone(data),
@@ -118,7 +118,7 @@ def speed(size_bytes: int, rounds: int) -> None:
     lost = expected.valid - powertools(events, counts=True).valid
     compare(
         f"Powertools loses {lost} valid records of this object, being beside bad messages",
-        ("ours: ISA-L and msgspec", lambda: ours(data)),
+        ("ours: ISA-L, orjson, msgspec", lambda: ours(data)),
         {"Powertools' CloudWatchLogsEnvelope": lambda: powertools(events)},
         rounds,
     )
@@ -131,7 +131,7 @@ def speed(size_bytes: int, rounds: int) -> None:
     check("Powertools", powertools(clean_events, counts=True), clean_expected)
     compare(
         f"the same without bad messages, {len(clean)} members",
-        ("ours: ISA-L and msgspec", lambda: ours(clean_data)),
+        ("ours: ISA-L, orjson, msgspec", lambda: ours(clean_data)),
         {
             "Powertools' CloudWatchLogsEnvelope": lambda: powertools(clean_events),
             "the same, judging as ours: the contract": lambda: powertools(
@@ -145,7 +145,7 @@ def speed(size_bytes: int, rounds: int) -> None:
     small = b"".join(part)
     compare(
         f"gzip.decompress at once, {len(small) / MEBIBYTE:.1f} MiB",
-        ("ours: ISA-L and msgspec", lambda: ours(small)),
+        ("ours: ISA-L, orjson, msgspec", lambda: ours(small)),
         {"naive, gzip.decompress of the whole object": lambda: whole_at_once(small)},
         3,
     )

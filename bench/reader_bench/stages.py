@@ -26,9 +26,9 @@ def stages(data: bytes, records: int, rounds: int) -> None:
     ways: dict[str, Callable[[], object]] = {
         "all: ours": lambda: ours(data),
         "inflating, ISA-L": lambda: inflate_alone(data),
-        "envelopes, msgspec, escapes undone": lambda: _each(decode, texts),
+        "envelopes, orjson, escapes undone": lambda: _each(decode, texts),
         "messages, msgspec, payload left as it is": lambda: _each(DECODER.decode, lines),
-        "instants and payload's way, Python": lambda: _each(is_sound, found),
+        "offsets and payload's way, Python": lambda: _each(is_sound, found),
         "naive, for the ratios": lambda: naive(data),
     }
     spent: dict[str, list[float]] = {name: [] for name in ways}

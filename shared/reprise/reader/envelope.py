@@ -10,6 +10,7 @@ import json
 from typing import Any, Final, NoReturn
 
 import msgspec
+import orjson
 
 from reprise.reader.items import Control, Event, Foreign, Item, Items, Origin
 
@@ -39,6 +40,11 @@ class BadDocumentError(ValueError):
 
 
 _DECODER: Final = msgspec.json.Decoder(_Envelope)
+_EVENTS_KEY: Final = b'"logEvents"'
+_HEAD_BYTES: Final = 1024
+"""Where an envelope's key of its events stands."""
+_MOST_BYTES: Final = 512 * 1024
+"""Most that orjson gets: it makes an object of every value, asked for or not, up to 40 times its bytes."""
 
 
 def decode(document: bytes | bytearray) -> Items:
@@ -48,7 +54,7 @@ def decode(document: bytes | bytearray) -> Items:
         BadDocumentError: If it is no JSON object, or an envelope that is not as it should be.
     """
     try:
-        envelope = _DECODER.decode(document)
+        envelope = _decode_fast(document)
     except (ValueError, RecursionError):
         return _decode_slowly(document)
     events = envelope.log_events
@@ -60,6 +66,21 @@ def decode(document: bytes | bytearray) -> Items:
     for event in events:
         event.origin = origin
     return events
+
+
+def _decode_fast(document: bytes | bytearray) -> _Envelope:
+    """Decode by type; an envelope by orjson, which undoes its messages' escapes in two thirds of the time.
+
+    What it takes comes out as msgspec alone has it. Of a message without envelope msgspec skips all
+    keys, in a third of orjson's time.
+    """
+    if len(document) <= _MOST_BYTES and _EVENTS_KEY in document[:_HEAD_BYTES]:
+        try:
+            return msgspec.convert(orjson.loads(document), _Envelope)
+        except ValueError:
+            # orjson also checks what is not asked for.
+            pass
+    return _DECODER.decode(document)
 
 
 def _without_events(message_type: object, document: bytes | bytearray) -> Items:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -20,11 +20,13 @@ from reprise.call.target import Target  # noqa: TC001 - as above
 from reprise.outcome.outcome import Outcome  # noqa: TC001 - as above
 from reprise.record.record import Mac, Source  # noqa: TC001 - as above
 
-_STRING: Final = (0x22,)
+QUOTE: Final = (0x22,)
 _NULL: Final = (0x6E,)
-_first_byte: Final = struct.Struct("B").unpack_from
-_instant: Final = datetime.fromisoformat
+first_byte: Final = struct.Struct("B").unpack_from
 _TEXT: Final = msgspec.json.Decoder(str | None)
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+"""RFC 3339, with any offset; rounded to microseconds. Takes a third of what text and `fromisoformat` take."""
 
 
 class LoggedPayload(
@@ -63,13 +65,13 @@ class LoggedRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     event: Literal["invocation.captured"] = "invocation.captured"
     level: Literal["ERROR"] = "ERROR"
     id: str
-    captured_at: str
+    captured_at: Instant
     source: Source
     target: Target
     payload: LoggedPayload
     client_context: str | None = None
     outcome: Outcome
-    not_after: str | None = None
+    not_after: Instant | None = None
     trace: str | None = None
     mac: Mac | None = None
 
@@ -79,17 +81,14 @@ def is_sound(record: LoggedRecord) -> bool:
 
     False calls for a closer look. One call for all rules: a `__post_init__` of each part takes as long as
     decoding half of the line.
-
-    Raises:
-        ValueError: If an instant is none.
     """
     payload = record.payload
-    inline = _first_byte(payload.inline_json)
+    inline = first_byte(payload.inline_json)
     if payload.gzip_base64 is None and payload.claim_check is None:
-        if inline != _STRING:
+        if inline != QUOTE:
             return False
     elif inline != _NULL or (payload.gzip_base64 is not None and payload.claim_check is not None):
         return False
-    return _instant(record.captured_at).tzinfo is UTC and (
-        record.not_after is None or _instant(record.not_after).tzinfo is UTC
+    return record.captured_at.tzinfo is UTC and (
+        record.not_after is None or record.not_after.tzinfo is UTC
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -101,6 +102,34 @@ def test_all_readers_agree_on_odd_values_in_every_place(piece: str, place: str) 
     for line in (f"{head}{place}{piece}{comma}{rest}", f"{head}{place}{piece}{tail}"):
         assert (_verdict(line) is None) == (_model(line) is None), line
     del value
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "2026-11-21T10:00:00Z",
+        "2026-11-21t10:00:00z",
+        "2026-11-21T12:30:00+02:30",
+        "20261121T100000Z",
+        "2026-W47-6T10Z",
+    ],
+)
+def test_every_spelling_of_an_instant_is_read(spelling: str) -> None:
+    line = write_line(make_record(captured_at=spelling, not_after=spelling), KEYS)
+    record = decode_line(line)
+    assert record is not None
+    assert record.captured_at == record.not_after == datetime(2026, 11, 21, 10, tzinfo=UTC)
+    assert _model(line) is not None
+
+
+@pytest.mark.parametrize("offset", ["", "+23:59"])
+def test_an_instant_without_an_offset_or_outside_of_the_calendar_is_refused(offset: str) -> None:
+    for name in ("captured_at", "not_after"):
+        line = write_line(make_record(**{name: f"0001-01-01T00:00:00{offset}"}), KEYS)
+        with pytest.raises(BadRecordError) as caught:
+            decode_line(line)
+        assert caught.value.reason == "invalid_record"
+        assert _model(line) is None
 
 
 @pytest.mark.parametrize(
