@@ -23,6 +23,7 @@ BOMB_BYTES: Final = 64 * 1024 * 1024
 BOMB_RATIO: Final = 200
 """A member that inflates beyond both is a bomb: logs inflate tenfold, the most monotonous a hundredfold."""
 _LEAST_INPUT_BYTES: Final = 16 * 1024
+"""Sizes vary tenfold: most members should find room, since a second step costs more than 16 KiB copied."""
 MOST_INPUT_BYTES: Final = 256 * 1024
 """An inflater copies what follows its member in the input, so the input is kept short."""
 PASSED_INPUT_BYTES: Final = 2 * 1024
