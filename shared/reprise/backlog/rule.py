@@ -18,9 +18,12 @@ SCOUTS: Final = 2
 FIRST_OFFER: Final = 25
 """Calls expanded for a gate that nobody used of late: most likely an outage has just begun, and what is
 expanded must be looked at call by call until it ends. What is left of the object follows in seconds."""
-LOOKS_PER_S: Final = 1.0
-"""How often all folded objects of a holding target are looked at, taken together."""
-MANY_OBJECTS: Final = 300
+OFFERED_PER_S: Final = 1000.0
+"""Calls in the folded objects of a holding target that are looked at a second, all taken together: once it
+flows, that is what can be expanded at first."""
+LOOKS_PER_S: Final = 10.0
+"""Most looks a second: small objects are many for what they hold."""
+MANY_OBJECTS: Final = 200
 """Where there are more, and the hold is a long one, the looks get rarer in proportion: few targets drain such
 a backlog faster than that."""
 FLOWING_LOOKS_PER_S: Final = 10.0
@@ -112,7 +115,9 @@ def decide_expansion(
 def _while_holding(gate: GateImage, piece: Piece, now_ms: int, draw: float) -> Expand | Leave:
     is_long = hold_age_s(gate, now_ms) > LONG_HOLD_S
     rarer = max(1.0, gate.folded_objects / MANY_OBJECTS) if is_long else 1.0
-    looks_apart_s = rarer * gate.folded_objects / LOOKS_PER_S
+    looks_apart_s = rarer * max(
+        gate.folded_records / OFFERED_PER_S, gate.folded_objects / LOOKS_PER_S
+    )
     delay_s = _clamp(max(looks_apart_s, gap_s(gate, now_ms)) * (0.5 + draw))
     overdue_ms = now_ms - gate.probe_at_ms
     # A probe whose lease ran out long ago has no successor, either: `waiting` is counted too high.

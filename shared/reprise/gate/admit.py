@@ -22,8 +22,16 @@ LONGEST_RETURN_S: Final = 15.0
 """Longest such wait, unless more calls than `RETURNS_PER_S` would come back a second."""
 RETURNS_PER_S: Final = 100.0
 MIN_SPREAD_S: Final = 4.0
-"""How far calls of a holding target spread: a quarter of its age up to a minute, then a fiftieth of it
-up to an hour. Receives cost, and so does waiting; ten days cost a call some 800 of its 1,000 deliveries."""
+"""How far calls of a holding target spread: a quarter of its age up to a minute, then a fiftieth of it.
+Receives cost, and so does waiting."""
+FEW_SPREAD_S: Final = 20.0
+"""Few calls come back sooner: after this, if no more than `FEW_PER_S` do together."""
+FEW_PER_S: Final = 0.4
+LATE_S: Final = 3 * 3600.0
+"""Age from which `LATE_SHARE` of what is beyond is added, up to `MAX_SPREAD_S`: ten days cost a call fewer
+than 900 of its 1,000 deliveries."""
+LATE_SHARE: Final = 0.06
+MAX_SPREAD_S: Final = 3 * 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +202,12 @@ def _refusal(gate: GateImage, now_ms: int, parameters: GateParameters) -> Admiss
     # A probe's lease is the worst case; its answer usually comes within the gap.
     is_probing = gate.mode == Mode.PROBING
     wait_s = min(until_s, gap_s(gate, now_ms, parameters)) if is_probing else until_s
+    return Admission(permits=0, wait_s=wait_s, spread_s=_hold_spread_s(gate, now_ms))
+
+
+def _hold_spread_s(gate: GateImage, now_ms: int) -> float:
     age_s = hold_age_s(gate, now_ms)
-    spread_s = max(MIN_SPREAD_S, min(60.0, 0.25 * age_s), min(3600.0, 0.02 * age_s))
-    return Admission(permits=0, wait_s=wait_s, spread_s=spread_s)
+    spread_s = max(MIN_SPREAD_S, min(60.0, 0.25 * age_s), 0.02 * min(age_s, LATE_S))
+    few_s = max(FEW_SPREAD_S, gate.waiting / FEW_PER_S)
+    late_s = LATE_SHARE * max(0.0, age_s - LATE_S)
+    return min(MAX_SPREAD_S, min(spread_s, few_s) + late_s)

@@ -46,6 +46,11 @@ class GateImage:
     """Last cut, hold or resume: an attempt admitted before it says nothing new."""
     throttled_at_ms: int = 0
     """Last throttle seen."""
+    burst: int = 0
+    """Throttles counted together, since `burst_at_ms`: a service time later they are counted anew."""
+    burst_at_ms: int = 0
+    known_window: float = 0.0
+    """Window before the last burst; 0 if there was none."""
     faults: int = 0
     """Failures in a row without a success between them, by changes that are added up."""
     held_for: str = ""

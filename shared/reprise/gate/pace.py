@@ -14,7 +14,7 @@ MIN_GAP_S: Final = 2.0
 """Shortest time from one probe to the next."""
 MAX_GAP_S: Final = 10.0
 """Longest gap in the first half hour of a hold."""
-MAX_LONG_GAP_S: Final = 60.0
+MAX_LONG_GAP_S: Final = 20.0
 """Longest gap of all."""
 LONG_HOLD_S: Final = 1800.0
 IDLE_S: Final = 60.0
@@ -22,7 +22,7 @@ IDLE_S: Final = 60.0
 
 
 def gap_s(gate: GateImage, now_ms: int, parameters: GateParameters = DEFAULTS) -> float:
-    """Return the time from one probe to the next, in [2, 60] seconds, growing with the hold's age."""
+    """Return the time from one probe to the next, in [2, 20] seconds, growing with the hold's age."""
     age_s = hold_age_s(gate, now_ms)
     longest_s = MAX_LONG_GAP_S if age_s > LONG_HOLD_S else MAX_GAP_S
     return min(longest_s, max(MIN_GAP_S, parameters.gap_share * age_s))

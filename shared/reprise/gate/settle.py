@@ -1,15 +1,7 @@
 """Settle a batch: permits come back, and the window learns from what they met.
 
-The law of the window adds up: every throttle takes one permit back, every fresh attempt that was admitted
-adds a small part of one. Where the two balance, that part is the share of throttles. The additions commute,
-so replayers need not wait for each other; only cuts and changes of the mode are conditional.
-
-A small window never grows slower than by 1 / window of a permit in each round: a plain AIMD window balances
-at a share of about 2 / window^2 throttles, half of which is allowed here. (One permit of three is a third
-of the window: a share that suits a window of fifty would give it back after minutes.)
-
-Source: AIMD after Chiu and Jain 1989, with an integrator for the additive part; the lower bound of growth
-after the Reno-friendly region of CUBIC (RFC 9438, 4.3).
+The law itself is in `law`. What it adds commutes, so replayers need not wait for each other; only cuts and
+changes of the mode are conditional.
 """
 
 from __future__ import annotations
@@ -18,8 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from reprise.gate.image import Change, Condition, GateImage, Mode
+from reprise.gate.law import burst_before, cut_to, growth_of, known_after_cut
 from reprise.gate.lease import SLOTS, slot_name
-from reprise.gate.pace import MIN_GAP_S, gap_s, service_s
+from reprise.gate.pace import MIN_GAP_S, gap_s
 from reprise.gate.parameters import DEFAULTS, GateParameters
 from reprise.gate.table import TRANSITIONS, GateEvent
 
@@ -31,12 +24,6 @@ if TYPE_CHECKING:
 
 THROTTLE: Final = "throttle"
 FAULT: Final = "fault"
-BINDING_SHARE: Final = 0.75
-"""A window of which less is in use does not bind, and need not grow."""
-OVERSHOOT_KEEPS: Final = 0.85
-"""What the first throttle leaves of the permits in use: slow start went a little too far."""
-CUT_APART_S: Final = 1.0
-"""Shortest time between cuts: the effect of the last one must show first."""
 
 
 def settle(
@@ -67,10 +54,10 @@ def settle(
     if event is not None:
         return _decided(change, gate, _hold(tally, event, now_ms))
     change = _counted(change, gate, tally, now_ms)
-    cut = _cut(gate, tally, now_ms, parameters)
+    cut = cut_to(gate, tally, now_ms, parameters)
     if cut is not None:
-        return _decided(change, gate, {"window": cut, "slow_start": 0, "changed_at_ms": now_ms})
-    growth = _growth(gate, tally, now_ms, parameters)
+        return _decided(change, gate, _after_cut(gate, cut, now_ms))
+    growth = growth_of(gate, tally, now_ms, parameters)
     return replace(change, add={**change.add, "window": growth}) if growth else change
 
 
@@ -153,6 +140,16 @@ def _hold(tally: Tally, event: GateEvent, now_ms: int) -> dict[str, Value]:
     }
 
 
+def _after_cut(gate: GateImage, window: float, now_ms: int) -> dict[str, Value]:
+    return {
+        "window": window,
+        "slow_start": 0,
+        "burst": 0,
+        "known_window": known_after_cut(gate, now_ms),
+        "changed_at_ms": now_ms,
+    }
+
+
 def _counted(change: Change, gate: GateImage, tally: Tally, now_ms: int) -> Change:
     """Return the change with failures in a row and the last throttle noted."""
     put, add = dict(change.put), dict(change.add)
@@ -162,38 +159,8 @@ def _counted(change: Change, gate: GateImage, tally: Tally, now_ms: int) -> Chan
         add["faults"] = tally.failed
     if tally.throttled:
         put["throttled_at_ms"] = now_ms
+        if burst_before(gate, now_ms):
+            add["burst"] = tally.throttled
+        else:
+            put |= {"burst": tally.throttled, "burst_at_ms": now_ms}
     return replace(change, put=put, add=add)
-
-
-def _cut(gate: GateImage, tally: Tally, now_ms: int, parameters: GateParameters) -> float | None:
-    """Return the window after a cut; None if there is none.
-
-    An attempt admitted before the last cut tells what that cut has answered already.
-    """
-    if not tally.throttled or tally.turn < gate.turn:
-        return None
-    if gate.slow_start:
-        return max(1.0, OVERSHOOT_KEEPS * min(gate.window, gate.in_flight))
-    is_alone = tally.throttled == 1
-    apart_ms = 1000 * max(CUT_APART_S, service_s(gate))
-    if is_alone or 2 * tally.throttled <= tally.attempts or now_ms - gate.changed_at_ms < apart_ms:
-        return None
-    return max(1.0, gate.window * parameters.cut)
-
-
-def _growth(gate: GateImage, tally: Tally, now_ms: int, parameters: GateParameters) -> float:
-    """Return what is added to the window, or taken from it."""
-    is_binding = gate.in_flight + 1 >= gate.window * BINDING_SHARE
-    if gate.slow_start:
-        grows = is_binding and not tally.throttled
-        # A batch may tell of several rounds at once; the window grows by one round at a time.
-        told = min(tally.succeeded, gate.window)
-        return told * (parameters.ramp - 1) if grows else 0.0
-    growth = -float(tally.throttled)
-    if is_binding:
-        fresh = max(0, tally.attempts - tally.throttled - tally.handed)
-        quiet_s = (now_ms - max(gate.throttled_at_ms, gate.changed_at_ms)) / 1000
-        share = parameters.refused_share * (1.0 + (quiet_s / parameters.quiet_s) ** 2)
-        friendly_share = 1.0 / max(1.0, gate.window) ** 2
-        growth += fresh * min(max(share, friendly_share), 1.0)
-    return max(growth, 1.0 - gate.window)

@@ -21,11 +21,12 @@ from strategies import NOW_MS
 FOLDED = Piece(records=1000, is_folded=True)
 
 
-def _look_after_s(hold_age_s: float, *, objects: int) -> float:
+def _look_after_s(hold_age_s: float, *, objects: int, records_each: int = 1000) -> float:
     gate = GateImage(
         mode=Mode.HOLDING,
         waiting=25,
         folded_objects=objects,
+        folded_records=objects * records_each,
         holding_since_ms=NOW_MS - round(hold_age_s * 1000),
         probe_at_ms=NOW_MS,
     )
@@ -34,10 +35,15 @@ def _look_after_s(hold_age_s: float, *, objects: int) -> float:
     return decision.delay_s
 
 
-def test_objects_are_looked_at_once_a_second_together() -> None:
+def test_objects_are_looked_at_as_often_as_offers_a_thousand_calls_a_second() -> None:
     assert _look_after_s(600, objects=1) == 10
     for objects in (MANY_OBJECTS, 2 * MANY_OBJECTS):
         assert _look_after_s(600, objects=objects) == objects
+        assert _look_after_s(600, objects=objects, records_each=200) == objects / 5
+
+
+def test_small_objects_are_looked_at_no_more_than_ten_times_a_second_together() -> None:
+    assert _look_after_s(600, objects=400, records_each=1) == 40
 
 
 def test_many_objects_are_looked_at_less_often_in_a_long_hold() -> None:

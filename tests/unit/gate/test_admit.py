@@ -13,6 +13,7 @@ from reprise.gate.admit import Admission, Request, admit
 from reprise.gate.image import GateImage, Mode
 from reprise.gate.lease import SLOTS, lease_ms
 from reprise.gate.pace import IDLE_S, gap_s
+from reprise.gate.parameters import DEFAULTS
 from strategies import NOW_MS
 
 LEASE_MS = 90_000
@@ -68,9 +69,9 @@ def test_nobody_is_admitted_for_a_moment_after_a_throttle() -> None:
 def test_a_cut_made_for_every_target_is_made_here_once() -> None:
     wide = GateImage(changed_at_ms=NOW_MS - 5000, throttled_at_ms=NOW_MS - 5000)
     _, after = _ask(FLOWING, wide=wide)
-    assert (after.window, after.turn) == (20, 1)
+    assert (after.window, after.turn) == (40 * DEFAULTS.cut, 1)
     _, again = _ask(after, wide=wide, wanted=1)
-    assert (again.window, again.turn) == (20, 1)
+    assert (again.window, again.turn) == (after.window, 1)
 
 
 def test_a_cap_bounds_the_window() -> None:
@@ -116,11 +117,24 @@ def test_a_probe_keeps_others_waiting_no_longer_than_its_answer_usually_takes() 
     assert _ask(probing)[0].wait_s == 4
 
 
-@pytest.mark.parametrize(("age_s", "spread_s"), [(8, 4), (120, 30), (1800, 60), (10_800, 216)])
+@pytest.mark.parametrize(
+    ("age_s", "spread_s"), [(8, 4), (120, 30), (1800, 60), (10_800, 216), (21_600, 864)]
+)
 def test_calls_of_a_holding_target_spread_the_farther_the_longer_it_holds(
     age_s: int, spread_s: float
 ) -> None:
-    gate = replace(HOLDING, holding_since_ms=NOW_MS - 1000 * age_s)
+    gate = replace(HOLDING, holding_since_ms=NOW_MS - 1000 * age_s, waiting=1000)
+    assert _ask(gate)[0].spread_s == pytest.approx(spread_s)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "age_s", "spread_s"),
+    [(3, 8, 4), (3, 120, 20), (3, 10_800, 20), (25, 10_800, 62.5), (3, 21_600, 668)],
+)
+def test_few_calls_come_back_sooner_for_three_hours(
+    waiting: int, age_s: int, spread_s: float
+) -> None:
+    gate = replace(HOLDING, holding_since_ms=NOW_MS - 1000 * age_s, waiting=waiting)
     assert _ask(gate)[0].spread_s == pytest.approx(spread_s)
 
 

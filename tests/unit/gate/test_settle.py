@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise.gate.image import GateImage, Mode
+from reprise.gate.law import SMALL_SHARE
 from reprise.gate.pace import rate_per_s
 from reprise.gate.parameters import DEFAULTS
 from reprise.gate.settle import FAULT, THROTTLE, settle
@@ -69,13 +70,35 @@ def _after(gate: GateImage, tally: Tally) -> GateImage:
 def test_a_throttle_takes_one_permit_and_fresh_successes_bring_a_part_of_one() -> None:
     assert _after(STEADY, Tally(throttled=1)).window == 39
     share = DEFAULTS.refused_share * (1 + (1 / DEFAULTS.quiet_s) ** 2)
+    assert DEFAULTS.refused_share > SMALL_SHARE / 40**2
     assert _after(STEADY, Tally(succeeded=10)).window == pytest.approx(40 + 10 * share)
 
 
-def test_a_small_window_grows_half_as_fast_as_plain_aimd_balances() -> None:
-    small = replace(STEADY, window=3.0, in_flight=3)
-    assert _after(small, Tally(succeeded=3)).window == pytest.approx(3 + 3 / 9)
-    assert _after(replace(small, window=1.0), Tally(succeeded=1)).window == 2
+def test_a_small_window_is_allowed_a_quarter_of_the_throttles_of_plain_aimd() -> None:
+    small = replace(STEADY, window=3.0, in_flight=3, throttled_at_ms=NOW_MS)
+    assert _after(small, Tally(succeeded=3)).window == pytest.approx(3 + 3 * 0.5 / 9)
+    assert _after(replace(small, window=1.0), Tally(succeeded=1)).window == 1.5
+
+
+@pytest.mark.parametrize(
+    ("window", "twice_as_fast_after_s"),
+    [(1.0, 5.0), (3.0, 15.0), (5.0, 25.0), (40.0, 25.0)],
+)
+def test_quiet_is_what_outlasts_the_gaps_that_the_balance_would_leave(
+    window: float, twice_as_fast_after_s: float
+) -> None:
+    gates = [
+        replace(
+            STEADY,
+            window=window,
+            in_flight=round(window),
+            throttled_at_ms=NOW_MS - round(1000 * quiet_s),
+            changed_at_ms=0,
+        )
+        for quiet_s in (0, twice_as_fast_after_s)
+    ]
+    at_first, later = (_after(gate, Tally(succeeded=1)).window - window for gate in gates)
+    assert later == pytest.approx(min(1.0, 2 * at_first), rel=1e-3)
 
 
 def test_attempts_on_a_permit_just_given_up_teach_nothing() -> None:
@@ -101,6 +124,13 @@ def test_slow_start_multiplies_until_the_first_throttle() -> None:
     assert over.window == pytest.approx(6.8)
 
 
+def test_slow_start_ends_where_there_was_room_before_the_last_burst() -> None:
+    young = replace(STEADY, slow_start=1, window=8.0, in_flight=8, known_window=20.0)
+    grown = _after(young, Tally(succeeded=8))
+    assert grown.window == 20
+    assert _after(replace(grown, in_flight=20), Tally(succeeded=8)).window < 20.2
+
+
 def test_throttles_that_meet_take_the_window_below_one_only_until_the_next_settling() -> None:
     """Two replayers settled from the same image: what they take adds up."""
     gate = replace(STEADY, window=2.0, in_flight=2)
@@ -112,11 +142,46 @@ def test_throttles_that_meet_take_the_window_below_one_only_until_the_next_settl
     assert _after(below, Tally(succeeded=1, throttled=1)).window >= 1
 
 
-def test_a_batch_refused_for_the_most_part_cuts_the_window_once_a_second() -> None:
-    after = _after(STEADY, Tally(succeeded=1, throttled=3))
-    assert (after.window, after.turn, after.changed_at_ms) == (20, 1, NOW_MS)
-    again = _after(after, Tally(succeeded=1, throttled=3, turn=1))
-    assert (round(again.window), again.turn) == (17, 1)
+def test_a_fifth_of_the_window_refused_within_a_service_time_cuts_it_once_a_second() -> None:
+    first = _after(STEADY, Tally(succeeded=1, throttled=5))
+    assert (round(first.window), first.turn, first.burst) == (35, 0, 5)
+    after = _after(first, Tally(succeeded=1, throttled=3))
+    assert after.window == pytest.approx(first.window * DEFAULTS.cut)
+    assert (after.turn, after.changed_at_ms, after.burst) == (1, NOW_MS, 0)
+    again = _after(after, Tally(succeeded=1, throttled=5, turn=1))
+    assert (round(again.window), again.turn, again.burst) == (round(after.window - 5), 1, 5)
+
+
+def test_a_series_of_cuts_is_remembered_by_the_window_before_it_and_a_slow_start_by_none() -> None:
+    gate = replace(STEADY, known_window=90.0)
+    burst = Tally(throttled=8)
+    assert _after(gate, burst).known_window == 40
+    in_series = replace(gate, changed_at_ms=NOW_MS - 9000)
+    assert _after(in_series, burst).known_window == 90
+    assert _after(replace(in_series, slow_start=1), burst).known_window == 0
+
+
+def test_a_window_cut_in_a_burst_grows_back_faster_once_it_is_quiet() -> None:
+    def grown(known_window: float, quiet_s: float) -> float:
+        gate = replace(
+            STEADY, known_window=known_window, throttled_at_ms=NOW_MS - round(1000 * quiet_s)
+        )
+        return _after(gate, Tally(succeeded=1)).window - gate.window
+
+    assert grown(51, 41) == pytest.approx(8 * grown(0, 41))
+    assert grown(51, 39) == grown(0, 39)
+    assert grown(49, 41) == grown(0, 41)
+
+
+def test_throttles_of_more_than_one_service_time_are_no_burst() -> None:
+    gate = replace(STEADY, burst=7, burst_at_ms=NOW_MS - 1001)
+    after = _after(gate, Tally(throttled=1))
+    assert (after.window, after.burst, after.burst_at_ms) == (39, 1, NOW_MS)
+
+
+def test_three_throttles_are_no_burst_however_small_the_window() -> None:
+    after = _after(replace(STEADY, window=10.0, in_flight=10), Tally(throttled=3))
+    assert (after.window, after.turn) == (7, 0)
 
 
 def test_an_attempt_admitted_before_the_last_cut_does_not_cut_again() -> None:

@@ -1,0 +1,112 @@
+"""The law of the window: what throttles take from it, and what admissions give.
+
+It adds up. Every throttle takes one permit, every fresh attempt that was admitted adds a small part of one;
+where the two balance, that part is the share of throttles. A small window has a larger share: one permit of
+three is a third of it, and a share that suits fifty would give it back after minutes. A plain AIMD window
+balances at a share of about 2 / window^2; a quarter of that is allowed here.
+
+Two things show that the target has changed, and that the balance is far: throttles that stay away for much
+longer than they would, and a burst of them. Then the window moves faster, up or down. What a burst took is
+remembered: live calls that came in a wave may go as one, and slow start ends where there was room before.
+
+Source: AIMD after Chiu and Jain 1989, with an integrator for the additive part; the larger share of small
+windows after the Reno-friendly region of CUBIC, faster growth after quiet after its convex region, and the
+way back to a known window after its concave one (RFC 9438, 4.3 to 4.5); the end of slow start after TCP's
+threshold (RFC 5681, 3.1).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from reprise.gate.pace import service_s
+
+if TYPE_CHECKING:
+    from reprise.gate.image import GateImage
+    from reprise.gate.parameters import GateParameters
+    from reprise.gate.tally import Tally
+
+BINDING_SHARE: Final = 0.75
+"""A window of which less is in use does not bind, and need not grow."""
+OVERSHOOT_KEEPS: Final = 0.85
+"""What the first throttle leaves of the permits in use: slow start went a little too far."""
+SMALL_SHARE: Final = 0.5
+"""Share of throttles that a small window is allowed, times the square of the window."""
+QUIET_ROUNDS: Final = 5.0
+"""Quiet of a small window: so many service times for each of its permits, which is 2.5 of the gaps that
+the balance would leave between its throttles."""
+BURST_SHARE: Final = 0.2
+"""Part of the window that, refused within one service time, is a burst."""
+MIN_BURST: Final = 4
+"""Fewer throttles never are: live calls come in clusters, too."""
+CUT_APART_S: Final = 1.0
+"""Shortest time between cuts, if no call takes longer: the effect of the last one must show first."""
+SERIES: Final = 10
+"""Cuts that follow within so many of those times answer one burst."""
+WAY_BACK: Final = 8.0
+"""How much faster a window grows that was cut in a burst, once it was quiet for long."""
+WAY_BACK_QUIET: Final = 1.6
+WAY_BACK_SHARE: Final = 0.8
+"""Part of the window before the burst up to which it does."""
+
+
+def growth_of(gate: GateImage, tally: Tally, now_ms: int, parameters: GateParameters) -> float:
+    """Return what is added to the window, or taken from it; the window stays at least 1."""
+    is_binding = gate.in_flight + 1 >= gate.window * BINDING_SHARE
+    threshold = gate.known_window or math.inf
+    if gate.slow_start and gate.window < threshold:
+        grows = is_binding and not tally.throttled
+        # A batch may tell of several rounds at once; the window grows by one round at a time.
+        told = min(tally.succeeded, gate.window)
+        return min(told * (parameters.ramp - 1), threshold - gate.window) if grows else 0.0
+    growth = -float(tally.throttled)
+    if is_binding:
+        fresh = max(0, tally.attempts - tally.throttled - tally.handed)
+        growth += fresh * _share(gate, now_ms, parameters)
+    return max(growth, 1.0 - gate.window)
+
+
+def _share(gate: GateImage, now_ms: int, parameters: GateParameters) -> float:
+    """Return what a fresh attempt adds, at most 1: the balance's share, and the more the longer the quiet."""
+    window = max(1.0, gate.window)
+    share = max(parameters.refused_share, SMALL_SHARE / window**2)
+    quiet_s = (now_ms - max(gate.throttled_at_ms, gate.changed_at_ms)) / 1000
+    quiet = quiet_s / min(parameters.quiet_s, QUIET_ROUNDS * window * service_s(gate))
+    is_on_way_back = quiet > WAY_BACK_QUIET and gate.window < WAY_BACK_SHARE * gate.known_window
+    return min(1.0, share * (1.0 + quiet**2) * (WAY_BACK if is_on_way_back else 1.0))
+
+
+def cut_to(gate: GateImage, tally: Tally, now_ms: int, parameters: GateParameters) -> float | None:
+    """Return the window after a cut; None if there is none.
+
+    An attempt admitted before the last cut tells what that cut has answered already.
+    """
+    if not tally.throttled or tally.turn < gate.turn:
+        return None
+    if gate.slow_start:
+        return max(1.0, OVERSHOOT_KEEPS * min(gate.window, gate.in_flight))
+    burst = burst_before(gate, now_ms) + tally.throttled
+    is_burst = burst >= max(MIN_BURST, BURST_SHARE * gate.window)
+    if not is_burst or now_ms - gate.changed_at_ms < _apart_ms(gate):
+        return None
+    return max(1.0, gate.window * parameters.cut)
+
+
+def burst_before(gate: GateImage, now_ms: int) -> int:
+    """Return how many throttles came within the last service time; 0 if their first is longer ago."""
+    if now_ms - gate.burst_at_ms > 1000 * service_s(gate):
+        return 0
+    return gate.burst
+
+
+def known_after_cut(gate: GateImage, now_ms: int) -> float:
+    """Return the window that the target had room for before a burst; a slow start tells none, so 0."""
+    if gate.slow_start:
+        return 0.0
+    is_series = now_ms - gate.changed_at_ms < SERIES * _apart_ms(gate)
+    return max(gate.window, gate.known_window if is_series else 0.0)
+
+
+def _apart_ms(gate: GateImage) -> float:
+    return 1000 * max(CUT_APART_S, service_s(gate))
