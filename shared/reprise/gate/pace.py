@@ -64,4 +64,9 @@ def is_outage(gate: GateImage, parameters: GateParameters) -> bool:
     """Tell whether the target fails for everybody, as far as its gate knows."""
     if gate.mode != Mode.FLOWING:
         return True
-    return gate.faults >= parameters.fault_limit
+    return gate.faults >= fault_limit(gate, parameters)
+
+
+def fault_limit(gate: GateImage, parameters: GateParameters) -> int:
+    """Return how many failures in a row show an outage: half as many where no call ever succeeded."""
+    return parameters.fault_limit if gate.succeeded else max(1, parameters.fault_limit // 2)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from reprise.gate.image import Change, Condition, GateImage, Mode
 from reprise.gate.law import burst_before, cut_to, growth_of, known_after_cut
 from reprise.gate.lease import SLOTS, slot_name
-from reprise.gate.pace import MIN_GAP_S, gap_s
+from reprise.gate.pace import MIN_GAP_S, fault_limit, gap_s
 from reprise.gate.parameters import DEFAULTS, GateParameters
 from reprise.gate.table import TRANSITIONS, GateEvent
 
@@ -124,9 +124,19 @@ def _event(gate: GateImage, tally: Tally, parameters: GateParameters) -> GateEve
         return None
     if tally.throttled and tally.turn >= gate.turn and gate.window - tally.throttled < 1:
         return GateEvent.REFUSED_AT_ONE
-    if tally.failed and gate.faults + tally.failed >= parameters.fault_limit:
+    failed = _failed(gate, tally)
+    if failed and gate.faults + failed >= fault_limit(gate, parameters):
         return GateEvent.FAULTED
     return None
+
+
+def _failed(gate: GateImage, tally: Tally) -> int:
+    """Return the failures that may be the target's fault.
+
+    Calls that failed before are suspects only if others succeeded: while nothing did, a few calls that
+    fail again and again show an outage, too.
+    """
+    return tally.failed + (0 if gate.succeeded else tally.suspects)
 
 
 def _hold(tally: Tally, event: GateEvent, now_ms: int) -> dict[str, Value]:
@@ -155,8 +165,8 @@ def _counted(change: Change, gate: GateImage, tally: Tally, now_ms: int) -> Chan
     put, add = dict(change.put), dict(change.add)
     if tally.succeeded and gate.faults:
         put["faults"] = 0
-    elif tally.failed and not tally.succeeded:
-        add["faults"] = tally.failed
+    elif not tally.succeeded and (failed := _failed(gate, tally)):
+        add["faults"] = failed
     if tally.throttled:
         put["throttled_at_ms"] = now_ms
         if burst_before(gate, now_ms):
