@@ -47,6 +47,7 @@ SERIES: Final = 10
 WAY_BACK: Final = 8.0
 """How much faster a window grows that was cut in a burst, once it was quiet for long."""
 WAY_BACK_QUIET: Final = 1.6
+"""Long: so many times the quiet after which growth doubles."""
 WAY_BACK_SHARE: Final = 0.8
 """Part of the window before the burst up to which it does."""
 
