@@ -231,8 +231,9 @@ class Simulation:
             holding_since_ms=now_ms,
             probe_at_ms=now_ms + 2000,
             waiting=self.random.randint(0, 5),
+            succeeded_at_ms=now_ms,
         )
-        image = self.random.choice((holding, GateImage(window=100.0)))
+        image = self.random.choice((holding, GateImage(window=100.0, succeeded_at_ms=now_ms)))
         self._images[self.random.choice((ORDERS, MAIL))] = image
 
     def _skip_idle_time(self) -> None:

@@ -69,4 +69,4 @@ def is_outage(gate: GateImage, parameters: GateParameters) -> bool:
 
 def fault_limit(gate: GateImage, parameters: GateParameters) -> int:
     """Return how many failures in a row show an outage: half as many where no call ever succeeded."""
-    return parameters.fault_limit if gate.succeeded else max(1, parameters.fault_limit // 2)
+    return parameters.fault_limit if gate.succeeded_at_ms else max(1, parameters.fault_limit // 2)

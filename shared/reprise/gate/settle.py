@@ -136,7 +136,7 @@ def _failed(gate: GateImage, tally: Tally) -> int:
     Calls that failed before are suspects only if others succeeded: while nothing did, a few calls that
     fail again and again show an outage, too.
     """
-    return tally.failed + (0 if gate.succeeded else tally.suspects)
+    return tally.failed + (0 if gate.succeeded_at_ms else tally.suspects)
 
 
 def _hold(tally: Tally, event: GateEvent, now_ms: int) -> dict[str, Value]:
