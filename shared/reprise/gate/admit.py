@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reprise.gate.image import Change, Condition, GateImage, Mode
+from reprise.gate.law import cut_window
 from reprise.gate.lease import Expiry, expire, slot_name
 from reprise.gate.pace import gap_s, hold_age_s, is_idle, rate_per_s, service_s, used_at_ms
 from reprise.gate.parameters import DEFAULTS, GateParameters
@@ -177,7 +178,7 @@ def _correction(
     if used_at_ms(gate) and is_idle(gate, now_ms):
         window, slow_start = min(gate.window, parameters.first_window), 1
     elif wide.changed_at_ms > gate.changed_at_ms:
-        window, slow_start = max(1.0, gate.window * parameters.cut), 0
+        window, slow_start = cut_window(gate, parameters), 0
     else:
         return Change()
     return Change(

@@ -91,6 +91,11 @@ def cut_to(gate: GateImage, tally: Tally, now_ms: int, parameters: GateParameter
     is_burst = burst >= max(MIN_BURST, BURST_SHARE * gate.window)
     if not is_burst or now_ms - gate.changed_at_ms < _apart_ms(gate):
         return None
+    return cut_window(gate, parameters)
+
+
+def cut_window(gate: GateImage, parameters: GateParameters) -> float:
+    """Return what a cut leaves of the window, at least 1."""
     return max(1.0, gate.window * parameters.cut)
 
 

@@ -18,16 +18,17 @@ class GateParameters:
     fresh admitted attempt brings this much of one. 0.001 to 0.05. A fresh replay sees what a live call
     sees (Wolff 1982, PASTA), so live calls are refused about as often."""
     quiet_s: float = 25.0
-    """Seconds without a refusal after which growth doubles, and then goes on with the square; fewer where
-    refusals would come more often. 5 to 300. Source: the idea of CUBIC (RFC 9438), as in botocore's adaptive
-    retry mode."""
+    """Seconds without a refusal after which growth doubles, and then goes on with the square; for a small
+    window fewer, five service times for each of its permits. 5 to 300. Source: the idea of CUBIC
+    (RFC 9438), as in botocore's adaptive retry mode."""
     cut: float = 0.5
     """What a window keeps when a fifth of it is refused within one service time, or when another target meets
     a limit of the account or the caller. 0.3 to 0.9. Source: Chiu and Jain 1989."""
     brake_s: float = 0.3
     """Seconds without admissions after a refusal: the target is full at this moment. 0 to 5."""
     fault_limit: int = 10
-    """Failures in a row, none succeeding, that show an outage by errors. 3 to 100."""
+    """Failures in a row, none succeeding, that show an outage by errors; half as many where no call ever
+    succeeded. 3 to 100."""
     gap_share: float = 0.1
     """Gap between probes as a share of the hold's age. 0.02 to 0.5. Source: a circuit breaker's growing
     reset time-out, bounded here by 2 s and by 10 s (20 s after half an hour)."""
