@@ -9,30 +9,15 @@ from typing import Final
 from reprise.gate.image import Change, Condition, GateImage, Mode
 from reprise.gate.law import cut_window
 from reprise.gate.lease import Expiry, expire, slot_name
-from reprise.gate.pace import gap_s, hold_age_s, is_idle, rate_per_s, service_s, used_at_ms
+from reprise.gate.pace import gap_s, is_idle, service_s, used_at_ms
 from reprise.gate.parameters import DEFAULTS, GateParameters
 from reprise.gate.table import TRANSITIONS, GateEvent
+from reprise.gate.wait import flowing_wait_s, holding_spread_s
 
 CHUNKS: Final = 16
 """A batch is not worth its writes for less than this part of the window."""
 ROUNDS: Final = 3
 """Calls that one permit serves in a batch, if they are short: fewer permits lie idle at its end."""
-RETURN_RATIO: Final = 1.5
-"""Calls come back so much more often than the target drains, so that some are there when permits are."""
-LONGEST_RETURN_S: Final = 15.0
-"""Longest such wait, unless more calls than `RETURNS_PER_S` would come back a second."""
-RETURNS_PER_S: Final = 100.0
-MIN_SPREAD_S: Final = 4.0
-"""How far calls of a holding target spread: a quarter of its age up to a minute, then a fiftieth of it.
-Receives cost, and so does waiting."""
-FEW_SPREAD_S: Final = 20.0
-"""Few calls come back sooner: after this, if no more than `FEW_PER_S` do together."""
-FEW_PER_S: Final = 0.4
-LATE_S: Final = 3 * 3600.0
-"""Age from which `LATE_SHARE` of what is beyond is added, up to `MAX_SPREAD_S`: ten days cost a call fewer
-than 900 of its 1,000 deliveries."""
-LATE_SHARE: Final = 0.06
-MAX_SPREAD_S: Final = 3 * 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +111,7 @@ def _while_flowing(
     wide: GateImage,
     parameters: GateParameters,
 ) -> Step:
-    wait_s, spread_s = _return_s(gate)
+    wait_s, spread_s = flowing_wait_s(gate)
     refused = Step(admission=Admission(permits=0, wait_s=wait_s, spread_s=spread_s))
     brake_until_ms = max(gate.throttled_at_ms, wide.throttled_at_ms) + parameters.brake_s * 1000
     if not request.wanted or now_ms < brake_until_ms:
@@ -188,27 +173,9 @@ def _correction(
     )
 
 
-def _return_s(gate: GateImage) -> tuple[float, float]:
-    """Return wait and spread of calls without a permit: back about when their turn may have come."""
-    queued = max(0, gate.waiting - gate.in_flight)
-    queued_s = queued / (RETURN_RATIO * rate_per_s(gate))
-    shortest_s = min(10.0, max(1.0, 0.2 * service_s(gate)))
-    longest_s = max(LONGEST_RETURN_S, queued / RETURNS_PER_S)
-    span_s = max(shortest_s, min(queued_s, longest_s))
-    return 0.1 * span_s, 0.9 * span_s
-
-
 def _refusal(gate: GateImage, now_ms: int, parameters: GateParameters) -> Admission:
     until_s = max(0.0, (gate.probe_at_ms - now_ms) / 1000)
     # A probe's lease is the worst case; its answer usually comes within the gap.
     is_probing = gate.mode == Mode.PROBING
     wait_s = min(until_s, gap_s(gate, now_ms, parameters)) if is_probing else until_s
-    return Admission(permits=0, wait_s=wait_s, spread_s=_hold_spread_s(gate, now_ms))
-
-
-def _hold_spread_s(gate: GateImage, now_ms: int) -> float:
-    age_s = hold_age_s(gate, now_ms)
-    spread_s = max(MIN_SPREAD_S, min(60.0, 0.25 * age_s), 0.02 * min(age_s, LATE_S))
-    few_s = max(FEW_SPREAD_S, gate.waiting / FEW_PER_S)
-    late_s = LATE_SHARE * max(0.0, age_s - LATE_S)
-    return min(MAX_SPREAD_S, min(spread_s, few_s) + late_s)
+    return Admission(permits=0, wait_s=wait_s, spread_s=holding_spread_s(gate, now_ms))

@@ -1,0 +1,46 @@
+"""When calls without a permit come back: soon enough for the next ones, and no more often than that takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from reprise.gate.pace import hold_age_s, rate_per_s, service_s
+
+if TYPE_CHECKING:
+    from reprise.gate.image import GateImage
+
+RETURN_RATIO: Final = 1.5
+"""Calls come back so much more often than the target drains, so that some are there when permits are."""
+LONGEST_RETURN_S: Final = 15.0
+"""Longest such wait, unless more calls than `RETURNS_PER_S` would come back a second."""
+RETURNS_PER_S: Final = 100.0
+MIN_SPREAD_S: Final = 4.0
+"""How far calls of a holding target spread: a quarter of its age up to a minute, then a fiftieth of it.
+Receives cost, and so does waiting."""
+FEW_SPREAD_S: Final = 20.0
+"""Few calls come back sooner: after this, if no more than `FEW_PER_S` do together."""
+FEW_PER_S: Final = 0.4
+LATE_S: Final = 3 * 3600.0
+"""Age from which `LATE_SHARE` of what is beyond is added, up to `MAX_SPREAD_S`: ten days cost a call fewer
+than 900 of its 1,000 deliveries."""
+LATE_SHARE: Final = 0.06
+MAX_SPREAD_S: Final = 3 * 3600.0
+
+
+def flowing_wait_s(gate: GateImage) -> tuple[float, float]:
+    """Return wait and spread of calls without a permit: back about when their turn may have come."""
+    queued = max(0, gate.waiting - gate.in_flight)
+    queued_s = queued / (RETURN_RATIO * rate_per_s(gate))
+    shortest_s = min(10.0, max(1.0, 0.2 * service_s(gate)))
+    longest_s = max(LONGEST_RETURN_S, queued / RETURNS_PER_S)
+    span_s = max(shortest_s, min(queued_s, longest_s))
+    return 0.1 * span_s, 0.9 * span_s
+
+
+def holding_spread_s(gate: GateImage, now_ms: int) -> float:
+    """Return how far calls of a holding target spread after its next probe, in seconds."""
+    age_s = hold_age_s(gate, now_ms)
+    spread_s = max(MIN_SPREAD_S, min(60.0, 0.25 * age_s), 0.02 * min(age_s, LATE_S))
+    few_s = max(FEW_SPREAD_S, gate.waiting / FEW_PER_S)
+    late_s = LATE_SHARE * max(0.0, age_s - LATE_S)
+    return min(MAX_SPREAD_S, min(spread_s, few_s) + late_s)
