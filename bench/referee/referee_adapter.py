@@ -14,6 +14,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -114,15 +115,29 @@ class Ours(api.Policy):  # type: ignore[misc]
         if isinstance(decision, Leave):
             return api.fold(decision.delay_s, 0)
         if decision.records < len(msgs):
-            return api.fold(min(decision.spread_s, decision.rest_delay_s), decision.records)
+            # The simulator sends both parts with one delay: the rest waits for its own when it comes.
+            sent_after_s = min(decision.spread_s, decision.rest_delay_s)
+            msgs[decision.records].meta = decision.rest_delay_s - sent_after_s
+            return api.fold(sent_after_s, decision.records)
         return [self.ctx.rng.random() * decision.spread_s for _ in msgs]
 
     def _bundle(self, now: float, inst: Any, bundle: Any) -> Any:
+        first = bundle.recs[0]
+        if first.meta:
+            rest_delay_s, first.meta = first.meta, None
+            return api.defer(rest_delay_s)
         decision = self._decide(now, inst, bundle.target, bundle.size, is_folded=True)
         if isinstance(decision, Leave):
             return api.defer(decision.delay_s)
         # The simulator cannot expand a part of an object: scouts bring the rest with them.
+        if rest := bundle.size - decision.records:
+            self._count_rest(inst, bundle.target, rest)
         return api.unfold(0, decision.spread_s)
+
+    def _count_rest(self, inst: Any, target: str, records: int) -> None:
+        add = {"waiting": records, "folded_records": -records, "folded_objects": -1}
+        with suppress(StoreError):
+            self._items(inst).update(target, Change(add=add))
 
     def _decide(
         self, now: float, inst: Any, target: str, records: int, *, is_folded: bool

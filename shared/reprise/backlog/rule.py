@@ -90,7 +90,7 @@ def decide_expansion(
     """
     if gate.mode != Mode.FLOWING:
         return _while_holding(gate, piece, now_ms, draw)
-    limit = round(parameters.lookahead_s * rate_per_s(gate)) + gate.in_flight
+    limit = _drained_ahead(gate, parameters) + gate.in_flight
     conditions = [Condition(name="mode", relation="=", value=Mode.FLOWING)]
     if gate.waiting <= limit:
         conditions.append(Condition(name="waiting", relation="<=", value=limit))
@@ -110,6 +110,13 @@ def decide_expansion(
         rest_delay_s=MIN_DELAY_S,
         change=_expansion(piece, records, now_ms, tuple(conditions)),
     )
+
+
+def _drained_ahead(gate: GateImage, parameters: GateParameters) -> int:
+    """Return how many calls the target drains in `lookahead_s`; that is a guess until one has run."""
+    calls = round(parameters.lookahead_s * rate_per_s(gate))
+    has_run = gate.succeeded_at_ms >= max(1, gate.changed_at_ms)
+    return calls if has_run or not gate.slow_start else min(calls, FIRST_OFFER - 1)
 
 
 def _while_holding(gate: GateImage, piece: Piece, now_ms: int, draw: float) -> Expand | Leave:

@@ -16,8 +16,9 @@ from reprise.gate.wait import flowing_wait_s, holding_spread_s
 
 CHUNKS: Final = 16
 """A batch is not worth its writes for less than this part of the window."""
-ROUNDS: Final = 3
-"""Calls that one permit serves in a batch, if they are short: fewer permits lie idle at its end."""
+BUSY_S: Final = 3.0
+"""A permit serves so many seconds of a batch's calls, one after the other: the more rounds, the fewer permits
+lie idle, since calls come in bursts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +153,8 @@ def _taken(expiry: Expiry, permits: int, window: int, correction: Change) -> Cha
 
 def _useful(gate: GateImage, wanted: int, is_plenty: bool, parameters: GateParameters) -> int:  # noqa: FBT001 - one of four
     """Return how many permits serve a batch best: some of its calls may follow others on theirs."""
-    rounds = 1.0 if is_plenty else min(ROUNDS, parameters.room_s / service_s(gate))
+    busy_s = min(BUSY_S, parameters.room_s)
+    rounds = 1.0 if is_plenty else busy_s / service_s(gate)
     return math.ceil(wanted / max(1.0, rounds))
 
 

@@ -3,7 +3,7 @@
 It adds up. Every throttle takes one permit, every fresh attempt that was admitted adds a small part of one;
 where the two balance, that part is the share of throttles. A small window has a larger share: one permit of
 three is a third of it, and a share that suits fifty would give it back after minutes. A plain AIMD window
-balances at a share of about 2 / window^2; a quarter of that is allowed here.
+balances at a share of about 2 / window^2; a seventh of that is allowed here.
 
 Two things show that the target has changed, and that the balance is far: throttles that stay away for much
 longer than they would, and a burst of them. Then the window moves faster, up or down. What a burst took is
@@ -29,12 +29,15 @@ if TYPE_CHECKING:
 
 BINDING_SHARE: Final = 0.75
 """A window of which less is in use does not bind, and need not grow."""
-OVERSHOOT_KEEPS: Final = 0.85
+OVERSHOOT_KEEPS: Final = 0.9
 """What the first throttle leaves of the permits in use: slow start went a little too far."""
-SMALL_SHARE: Final = 0.5
+SMALL_SHARE: Final = 0.3
 """Share of throttles that a small window is allowed, times the square of the window."""
+SMALL_POWER: Final = 5
+"""Power of the quiet that a small window grows with, where others grow with the square: its throttles come
+seldom, so until growth has doubled quiet says little, and from then on much."""
 QUIET_ROUNDS: Final = 5.0
-"""Quiet of a small window: so many service times for each of its permits, which is 2.5 of the gaps that
+"""Quiet of a small window: so many service times for each of its permits, which is 1.5 of the gaps that
 the balance would leave between its throttles."""
 BURST_SHARE: Final = 0.2
 """Part of the window that, refused within one service time, is a burst."""
@@ -48,7 +51,7 @@ WAY_BACK: Final = 8.0
 """How much faster a window grows that was cut in a burst, once it was quiet for long."""
 WAY_BACK_QUIET: Final = 1.6
 """Long: so many times the quiet after which growth doubles."""
-WAY_BACK_SHARE: Final = 0.8
+WAY_BACK_SHARE: Final = 0.55
 """Part of the window before the burst up to which it does."""
 
 
@@ -71,11 +74,14 @@ def growth_of(gate: GateImage, tally: Tally, now_ms: int, parameters: GateParame
 def _share(gate: GateImage, now_ms: int, parameters: GateParameters) -> float:
     """Return what a fresh attempt adds, at most 1: the balance's share, and the more the longer the quiet."""
     window = max(1.0, gate.window)
-    share = max(parameters.refused_share, SMALL_SHARE / window**2)
     quiet_s = (now_ms - max(gate.throttled_at_ms, gate.changed_at_ms)) / 1000
     quiet = quiet_s / min(parameters.quiet_s, QUIET_ROUNDS * window * service_s(gate))
+    share = max(
+        parameters.refused_share * (1.0 + quiet**2),
+        SMALL_SHARE / window**2 * (1.0 + quiet**SMALL_POWER),
+    )
     is_on_way_back = quiet > WAY_BACK_QUIET and gate.window < WAY_BACK_SHARE * gate.known_window
-    return min(1.0, share * (1.0 + quiet**2) * (WAY_BACK if is_on_way_back else 1.0))
+    return min(1.0, share * (WAY_BACK if is_on_way_back else 1.0))
 
 
 def cut_to(gate: GateImage, tally: Tally, now_ms: int, parameters: GateParameters) -> float | None:

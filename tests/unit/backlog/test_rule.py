@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,6 +57,13 @@ def test_many_objects_are_looked_at_less_often_in_a_long_hold() -> None:
 @given(st.floats(0, 1e6), st.integers(-5, 10_000))
 def test_a_look_is_neither_too_soon_nor_too_late(hold_age_s: float, objects: int) -> None:
     assert MIN_DELAY_S <= _look_after_s(hold_age_s, objects=objects) <= MAX_DELAY_S
+
+
+def test_the_second_object_stays_folded_until_a_call_of_the_first_has_run() -> None:
+    untried = GateImage(waiting=FIRST_OFFER, changed_at_ms=NOW_MS - 1000)
+    assert isinstance(decide_expansion(untried, FOLDED, now_ms=NOW_MS, draw=0.5), Leave)
+    tried = replace(untried, succeeded_at_ms=NOW_MS - 500)
+    assert isinstance(decide_expansion(tried, FOLDED, now_ms=NOW_MS, draw=0.5), Expand)
 
 
 def test_only_a_gate_that_was_used_of_late_gets_a_whole_object() -> None:

@@ -53,6 +53,11 @@ def test_a_batch_takes_a_third_from_a_scarce_one_and_runs_its_calls_after_each_o
     assert _ask(slow)[0].permits == 10
 
 
+def test_one_permit_serves_a_whole_batch_of_short_calls_for_three_seconds_at_most() -> None:
+    assert _ask(replace(FLOWING, in_flight=30, busy_ms=30_000))[0].permits == 1
+    assert _ask(replace(FLOWING, in_flight=30, busy_ms=50_000))[0].permits == 2
+
+
 def test_a_batch_is_refused_what_is_not_worth_its_writes() -> None:
     assert _ask(replace(FLOWING, in_flight=39))[0].permits == 0
     assert _ask(replace(FLOWING, in_flight=38))[0].permits == 2

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reprise.gate.image import GateImage, Mode
 from reprise.gate.law import SMALL_SHARE
-from reprise.gate.pace import rate_per_s
+from reprise.gate.pace import KNOWN_GOOD_S, rate_per_s
 from reprise.gate.parameters import DEFAULTS
 from reprise.gate.settle import FAULT, THROTTLE, settle
 from reprise.gate.table import TRANSITIONS
@@ -74,15 +74,26 @@ def test_a_throttle_takes_one_permit_and_fresh_successes_bring_a_part_of_one() -
     assert _after(STEADY, Tally(succeeded=10)).window == pytest.approx(40 + 10 * share)
 
 
-def test_a_small_window_is_allowed_a_quarter_of_the_throttles_of_plain_aimd() -> None:
+def test_a_small_window_is_allowed_a_seventh_of_the_throttles_of_plain_aimd() -> None:
     small = replace(STEADY, window=3.0, in_flight=3, throttled_at_ms=NOW_MS)
-    assert _after(small, Tally(succeeded=3)).window == pytest.approx(3 + 3 * 0.5 / 9)
-    assert _after(replace(small, window=1.0), Tally(succeeded=1)).window == 1.5
+    assert _after(small, Tally(succeeded=3)).window == pytest.approx(3 + 3 * 0.3 / 9)
+    assert _after(replace(small, window=1.0), Tally(succeeded=1)).window == 1.3
+
+
+@pytest.mark.parametrize(("window", "times_faster"), [(5.0, 33.0), (40.0, 5.0)])
+def test_after_twice_its_quiet_a_small_window_grows_with_the_fifth_power_and_others_with_the_square(
+    window: float, times_faster: float
+) -> None:
+    quiet_ms = round(1000 * min(DEFAULTS.quiet_s, 5 * window))
+    steady = replace(STEADY, window=window, in_flight=round(window), throttled_at_ms=NOW_MS)
+    quiet = replace(steady, throttled_at_ms=NOW_MS - 2 * quiet_ms, changed_at_ms=0)
+    at_first, later = (_after(gate, Tally(succeeded=1)).window - window for gate in (steady, quiet))
+    assert later == pytest.approx(times_faster * at_first, rel=1e-3)
 
 
 @pytest.mark.parametrize(
     ("window", "twice_as_fast_after_s"),
-    [(1.0, 5.0), (3.0, 15.0), (5.0, 25.0), (40.0, 25.0)],
+    [(1.0, 5.0), (3.0, 15.0), (5.0, 25.0), (40.0, DEFAULTS.quiet_s)],
 )
 def test_quiet_is_what_outlasts_the_gaps_that_the_balance_would_leave(
     window: float, twice_as_fast_after_s: float
@@ -121,7 +132,7 @@ def test_slow_start_multiplies_until_the_first_throttle() -> None:
     assert _after(young, Tally(succeeded=30)).window == 8 * DEFAULTS.ramp
     over = _after(young, Tally(succeeded=5, throttled=1))
     assert over.slow_start == 0
-    assert over.window == pytest.approx(6.8)
+    assert over.window == pytest.approx(0.9 * 8)
 
 
 def test_slow_start_ends_where_there_was_room_before_the_last_burst() -> None:
@@ -168,9 +179,9 @@ def test_a_window_cut_in_a_burst_grows_back_faster_once_it_is_quiet() -> None:
         )
         return _after(gate, Tally(succeeded=1)).window - gate.window
 
-    assert grown(51, 41) == pytest.approx(8 * grown(0, 41))
-    assert grown(51, 39) == grown(0, 39)
-    assert grown(49, 41) == grown(0, 41)
+    assert grown(73, 45) == pytest.approx(8 * grown(0, 45))
+    assert grown(73, 44) == grown(0, 44)
+    assert grown(72, 45) == grown(0, 45)
 
 
 def test_throttles_of_more_than_one_service_time_are_no_burst() -> None:
@@ -196,24 +207,27 @@ def test_a_throttle_at_one_permit_holds_the_flow() -> None:
 
 
 def test_faults_in_a_row_hold_the_flow_and_one_success_between_them_does_not() -> None:
-    gate = replace(STEADY, faults=8, succeeded_at_ms=1)
+    gate = replace(STEADY, faults=8, succeeded_at_ms=NOW_MS)
     assert _after(gate, Tally(executed=1, lost=1)).held_for == FAULT
     assert _after(gate, Tally(executed=1)).faults == 9
     assert _after(gate, Tally(executed=5, succeeded=1)).faults == 0
 
 
 def test_calls_that_failed_before_while_others_succeeded_hold_nothing() -> None:
-    gate = replace(STEADY, faults=9, succeeded_at_ms=1)
+    gate = replace(STEADY, faults=9, succeeded_at_ms=NOW_MS)
     assert _after(gate, Tally(suspects=50)).mode == Mode.FLOWING
 
 
-def test_calls_that_fail_again_show_an_outage_while_nothing_has_succeeded() -> None:
-    new = GateImage()
-    once = _after(new, Tally(executed=2))
-    again = _after(once, Tally(suspects=2))
-    assert (again.mode, again.faults) == (Mode.FLOWING, 4)
-    assert _after(again, Tally(suspects=1)).held_for == FAULT
-    assert _after(replace(again, succeeded_at_ms=1), Tally(executed=1)).mode == Mode.FLOWING
+@pytest.mark.parametrize("succeeded_at_ms", [0, NOW_MS - round(KNOWN_GOOD_S * 1000)])
+def test_two_calls_that_fail_again_show_an_outage_where_nothing_succeeded_of_late(
+    succeeded_at_ms: int,
+) -> None:
+    gate = replace(STEADY, succeeded_at_ms=succeeded_at_ms)
+    once = _after(gate, Tally(executed=2))
+    assert (once.mode, once.faults) == (Mode.FLOWING, 2)
+    assert _after(once, Tally(suspects=1)).held_for == FAULT
+    known_good = replace(once, succeeded_at_ms=NOW_MS)
+    assert _after(known_good, Tally(executed=1)).mode == Mode.FLOWING
 
 
 @pytest.mark.parametrize(
