@@ -38,7 +38,9 @@ SMALL_POWER: Final = 5
 seldom, so until growth has doubled quiet says little, and from then on much."""
 QUIET_ROUNDS: Final = 5.0
 """Quiet of a small window: so many service times for each of its permits, which is 1.5 of the gaps that
-the balance would leave between its throttles."""
+the balance would leave between its throttles. A shorter service time counts as a second: fresh attempts come
+with batches, and those last for seconds."""
+MIN_ROUND_S: Final = 1.0
 BURST_SHARE: Final = 0.2
 """Part of the window that, refused within one service time, is a burst."""
 MIN_BURST: Final = 4
@@ -75,7 +77,8 @@ def _share(gate: GateImage, now_ms: int, parameters: GateParameters) -> float:
     """Return what a fresh attempt adds, at most 1: the balance's share, and the more the longer the quiet."""
     window = max(1.0, gate.window)
     quiet_s = (now_ms - max(gate.throttled_at_ms, gate.changed_at_ms)) / 1000
-    quiet = quiet_s / min(parameters.quiet_s, QUIET_ROUNDS * window * service_s(gate))
+    round_s = max(MIN_ROUND_S, service_s(gate))
+    quiet = quiet_s / min(parameters.quiet_s, QUIET_ROUNDS * window * round_s)
     share = max(
         parameters.refused_share * (1.0 + quiet**2),
         SMALL_SHARE / window**2 * (1.0 + quiet**SMALL_POWER),

@@ -19,7 +19,7 @@ class GateParameters:
     sees (Wolff 1982, PASTA), so live calls are refused about as often."""
     quiet_s: float = 28.0
     """Seconds without a refusal after which growth doubles, and then goes on with the square; for a small
-    window fewer, five service times for each of its permits. 5 to 300. Source: the idea of CUBIC
+    window fewer, five service times (at least seconds) for each permit. 5 to 300. Source: the idea of CUBIC
     (RFC 9438), as in botocore's adaptive retry mode."""
     cut: float = 0.4
     """What a window keeps when a fifth of it is refused within one service time, or when another target meets

@@ -112,6 +112,13 @@ def test_quiet_is_what_outlasts_the_gaps_that_the_balance_would_leave(
     assert later == pytest.approx(min(1.0, 2 * at_first), rel=1e-3)
 
 
+def test_short_calls_count_as_calls_of_a_second_since_their_batches_last_for_seconds() -> None:
+    quiet = replace(STEADY, window=3.0, in_flight=3, throttled_at_ms=NOW_MS - 20_000)
+    short = replace(quiet, busy_ms=quiet.busy_ms // 10)
+    grown = [_after(gate, Tally(succeeded=1)).window for gate in (quiet, short)]
+    assert grown[0] == grown[1] > 3
+
+
 def test_attempts_on_a_permit_just_given_up_teach_nothing() -> None:
     assert _after(STEADY, Tally(succeeded=10, handed=10)).window == 40
 
