@@ -17,11 +17,8 @@ MAX_GAP_S: Final = 10.0
 MAX_LONG_GAP_S: Final = 20.0
 """Longest gap of all."""
 LONG_HOLD_S: Final = 1800.0
-KNOWN_GOOD_S: Final = 600.0
-"""A success this old says nothing of the target any more. Calls that fail for their own sake have had all
-their attempts by then."""
 UNKNOWN_FAULT_LIMIT: Final = 3
-"""Failures in a row that show an outage where nothing succeeded of late: two calls then hold their target
+"""Failures in a row that show an outage where no call ever succeeded: two calls then hold their target
 before either has had three attempts."""
 IDLE_S: Final = 60.0
 """A gate that nobody used for so long starts over: its window is old news."""
@@ -66,19 +63,14 @@ def rate_per_s(gate: GateImage) -> float:
     return max(1.0, gate.window) / service_s(gate)
 
 
-def is_outage(gate: GateImage, now_ms: int, parameters: GateParameters) -> bool:
+def is_outage(gate: GateImage, parameters: GateParameters) -> bool:
     """Tell whether the target fails for everybody, as far as its gate knows."""
     if gate.mode != Mode.FLOWING:
         return True
-    return gate.faults >= fault_limit(gate, now_ms, parameters)
+    return gate.faults >= fault_limit(gate, parameters)
 
 
-def fault_limit(gate: GateImage, now_ms: int, parameters: GateParameters) -> int:
-    """Return how many failures in a row show an outage: fewer where nothing succeeded of late."""
+def fault_limit(gate: GateImage, parameters: GateParameters) -> int:
+    """Return how many failures in a row show an outage: fewer where no call ever succeeded."""
     limit = parameters.fault_limit
-    return limit if has_succeeded_of_late(gate, now_ms) else min(limit, UNKNOWN_FAULT_LIMIT)
-
-
-def has_succeeded_of_late(gate: GateImage, now_ms: int) -> bool:
-    """Tell whether any call of the target succeeded within `KNOWN_GOOD_S`."""
-    return now_ms - gate.succeeded_at_ms < KNOWN_GOOD_S * 1000
+    return limit if gate.succeeded_at_ms else min(limit, UNKNOWN_FAULT_LIMIT)

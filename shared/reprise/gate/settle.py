@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from reprise.gate.image import Change, Condition, GateImage, Mode
 from reprise.gate.law import burst_before, cut_to, growth_of, known_after_cut
 from reprise.gate.lease import SLOTS, slot_name
-from reprise.gate.pace import MIN_GAP_S, fault_limit, gap_s, has_succeeded_of_late
+from reprise.gate.pace import MIN_GAP_S, fault_limit, gap_s
 from reprise.gate.parameters import DEFAULTS, GateParameters
 from reprise.gate.table import TRANSITIONS, GateEvent
 
@@ -50,7 +50,7 @@ def settle(
         return _decided(change, gate, _after_probe(gate, tally, now_ms, parameters))
     if gate.mode != Mode.FLOWING or not tally.attempts:
         return change
-    event = _event(gate, tally, now_ms, parameters)
+    event = _event(gate, tally, parameters)
     if event is not None:
         return _decided(change, gate, _hold(tally, event, now_ms))
     change = _counted(change, gate, tally, now_ms)
@@ -118,27 +118,25 @@ def _after_probe(
     }
 
 
-def _event(
-    gate: GateImage, tally: Tally, now_ms: int, parameters: GateParameters
-) -> GateEvent | None:
+def _event(gate: GateImage, tally: Tally, parameters: GateParameters) -> GateEvent | None:
     """Return what ends the flow, if anything does."""
     if tally.succeeded:
         return None
     if tally.throttled and tally.turn >= gate.turn and gate.window - tally.throttled < 1:
         return GateEvent.REFUSED_AT_ONE
-    failed = _failed(gate, tally, now_ms)
-    if failed and gate.faults + failed >= fault_limit(gate, now_ms, parameters):
+    failed = _failed(gate, tally)
+    if failed and gate.faults + failed >= fault_limit(gate, parameters):
         return GateEvent.FAULTED
     return None
 
 
-def _failed(gate: GateImage, tally: Tally, now_ms: int) -> int:
+def _failed(gate: GateImage, tally: Tally) -> int:
     """Return the failures that may be the target's fault.
 
-    Calls that failed before are suspects only if others succeeded: while nothing does, a few calls that
+    Calls that failed before are suspects only if others ever succeeded: while nothing did, a few calls that
     fail again and again show an outage, too.
     """
-    return tally.failed + (0 if has_succeeded_of_late(gate, now_ms) else tally.suspects)
+    return tally.failed + (0 if gate.succeeded_at_ms else tally.suspects)
 
 
 def _hold(tally: Tally, event: GateEvent, now_ms: int) -> dict[str, Value]:
@@ -167,7 +165,7 @@ def _counted(change: Change, gate: GateImage, tally: Tally, now_ms: int) -> Chan
     put, add = dict(change.put), dict(change.add)
     if tally.succeeded and gate.faults:
         put["faults"] = 0
-    elif not tally.succeeded and (failed := _failed(gate, tally, now_ms)):
+    elif not tally.succeeded and (failed := _failed(gate, tally)):
         add["faults"] = failed
     if tally.throttled:
         put["throttled_at_ms"] = now_ms

@@ -133,7 +133,7 @@ class Visit:
 
     def is_outage(self) -> bool:
         """Tell whether the target fails for everybody: then a failure is not the call's fault."""
-        return not self._is_away and is_outage(self._image, self.now_ms(), self.parameters)
+        return not self._is_away and is_outage(self._image, self.parameters)
 
     # --- the gate ---------------------------------------------------------------------------------
 
