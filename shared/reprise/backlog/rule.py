@@ -113,7 +113,10 @@ def decide_expansion(
 
 
 def _drained_ahead(gate: GateImage, parameters: GateParameters) -> int:
-    """Return how many calls the target drains in `lookahead_s`; that is a guess until one has run."""
+    """Return how many calls the target drains in `lookahead_s`.
+
+    Until one has run that is a guess, and a first offer that waits is enough: no second object follows it.
+    """
     calls = round(parameters.lookahead_s * rate_per_s(gate))
     has_run = gate.succeeded_at_ms >= max(1, gate.changed_at_ms)
     return calls if has_run or not gate.slow_start else min(calls, FIRST_OFFER - 1)

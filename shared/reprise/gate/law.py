@@ -38,9 +38,9 @@ SMALL_POWER: Final = 5
 seldom, so until growth has doubled quiet says little, and from then on much."""
 QUIET_ROUNDS: Final = 5.0
 """Quiet of a small window: so many service times for each of its permits, which is 1.5 of the gaps that
-the balance would leave between its throttles. A shorter service time counts as a second: fresh attempts come
-with batches, and those last for seconds."""
+the balance would leave between its throttles."""
 MIN_ROUND_S: Final = 1.0
+"""A shorter service time counts as this there: fresh attempts come with batches, which last for seconds."""
 BURST_SHARE: Final = 0.2
 """Part of the window that, refused within one service time, is a burst."""
 MIN_BURST: Final = 4

@@ -214,14 +214,14 @@ def test_a_throttle_at_one_permit_holds_the_flow() -> None:
 
 
 def test_faults_in_a_row_hold_the_flow_and_one_success_between_them_does_not() -> None:
-    gate = replace(STEADY, faults=8, succeeded_at_ms=NOW_MS)
+    gate = replace(STEADY, faults=8, succeeded_at_ms=1)
     assert _after(gate, Tally(executed=1, lost=1)).held_for == FAULT
     assert _after(gate, Tally(executed=1)).faults == 9
     assert _after(gate, Tally(executed=5, succeeded=1)).faults == 0
 
 
 def test_calls_that_failed_before_while_others_succeeded_hold_nothing() -> None:
-    gate = replace(STEADY, faults=9, succeeded_at_ms=NOW_MS)
+    gate = replace(STEADY, faults=9, succeeded_at_ms=1)
     assert _after(gate, Tally(suspects=50)).mode == Mode.FLOWING
 
 
