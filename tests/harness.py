@@ -189,7 +189,12 @@ class Pipeline:
                 clock=self.clock,
                 meter=self.meter,
             ),
-            backlog=BacklogKeeper(gates=self.gate_items, clock=self.clock, draw=lambda: self.draw),
+            backlog=BacklogKeeper(
+                gates=self.gate_items,
+                depth=self.replay_queue.depth,
+                clock=self.clock,
+                draw=lambda: self.draw,
+            ),
             objects=self.objects,
             capture_queue=self.capture_queue,
             clock=self.clock,

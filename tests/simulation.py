@@ -141,6 +141,9 @@ class SimulatedQueue:
                 self.visible_at_s[name] = self.now_s() + VISIBILITY_S
         return chosen
 
+    def depth(self) -> int:
+        return len(self.bodies)
+
     def delete(self, name: str) -> None:
         # Now and then a delete is lost, and the message comes again.
         if self.now_s() > FAULTS_END_S or self.random.random() > 0.05:

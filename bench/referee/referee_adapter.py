@@ -21,7 +21,8 @@ from typing import Any, Final
 
 sys.path.insert(0, os.environ["REPLAY_SIM"])
 
-from reprise.backlog.rule import Expand, Leave, Piece, decide_expansion
+from reprise.backlog.keeper import BacklogKeeper
+from reprise.backlog.rule import Expand, Leave
 from reprise.errors import StoreError
 from reprise.gate.image import Change, GateImage, Updated
 from reprise.gate.memory import GateMemory
@@ -143,24 +144,18 @@ class Ours(api.Policy):  # type: ignore[misc]
         self, now: float, inst: Any, target: str, records: int, *, is_folded: bool
     ) -> Expand | Leave:
         self.now_s = now
-        items = self._items(inst)
-        piece = Piece(records=records, is_folded=is_folded)
-        try:
-            image = items.read(target)
-            for _ in range(3):
-                decision = decide_expansion(
-                    image, piece, now_ms=self._now_ms(), draw=self.ctx.rng.random()
-                )
-                if decision.change is None:
-                    return decision
-                updated = items.update(target, decision.change)
-                if updated.applied:
-                    return decision
-                image = updated.image
-        except StoreError:
-            # The unpacker fails without its ledger, and looks again.
-            return Leave(delay_s=10 + 20 * self.ctx.rng.random(), change=None)
-        return Leave(delay_s=2.0, change=None)
+        keeper = inst.local.setdefault(
+            "keeper",
+            BacklogKeeper(
+                gates=self._items(inst),
+                depth=self.ctx.queue_depth,
+                clock=lambda: datetime.fromtimestamp(self._now_ms() / 1000, UTC),
+                draw=self.ctx.rng.random,
+            ),
+        )
+        decision: Expand | Leave = keeper.decide(target, records=records, is_folded=is_folded)
+        keeper.confirm(target, decision)
+        return decision
 
     # --- batches ----------------------------------------------------------------------------------
 

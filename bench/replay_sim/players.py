@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from replay_sim.world import Folded
 from reprise.backlog.keeper import BacklogKeeper
-from reprise.backlog.rule import Expand, Leave
+from reprise.backlog.rule import Leave
 from reprise.errors import StoreError
 from reprise.gate.image import Change, GateImage, Updated
 from reprise.gate.memory import GateMemory
@@ -116,16 +116,16 @@ class Ours:
 
     def _expand(self, calls: list[Call], memory: dict[str, object], *, is_folded: bool) -> None:
         world = self.world
-        keeper = BacklogKeeper(
-            gates=self._items(memory),
-            clock=lambda: START_AT + timedelta(seconds=world.now_s),
-            draw=world.random.random,
-        )
-        decision: Expand | Leave
-        try:
-            decision = keeper.decide(TARGET, records=len(calls), is_folded=is_folded)
-        except StoreError:
-            decision = Leave(delay_s=10 + 20 * world.random.random(), change=None)
+        keeper = memory.get("keeper")
+        if not isinstance(keeper, BacklogKeeper):
+            keeper = memory["keeper"] = BacklogKeeper(
+                gates=self._items(memory),
+                depth=lambda: world.depth,
+                clock=lambda: START_AT + timedelta(seconds=world.now_s),
+                draw=world.random.random,
+            )
+        decision = keeper.decide(TARGET, records=len(calls), is_folded=is_folded)
+        keeper.confirm(TARGET, decision)
         if isinstance(decision, Leave):
             world.send(Folded(calls), decision.delay_s)
             return

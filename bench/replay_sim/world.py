@@ -130,6 +130,8 @@ class World:
         """Instant, window and backlog, as the player saw them."""
         self.lost = 0
         self.backlog = 0
+        self.depth = 0
+        """Messages in the queue, due or waiting."""
         self.cohort = self.cohort_left = 0
         self.recovered_at_s: float | None = None
         self._serial = itertools.count()
@@ -236,10 +238,12 @@ class World:
 
     def send(self, item: Call | Folded, delay_s: float) -> None:
         """Let a message become visible after whole seconds."""
+        self.depth += 1
         self.after(math.ceil(max(0.0, delay_s)), lambda: self._show(item))
 
     def _show(self, item: Call | Folded) -> None:
         if isinstance(item, Call) and item.has_ended:
+            self.depth -= 1
             return
         self._visible.append(item)
         self.after(0.0, self._dispatch)
@@ -253,6 +257,7 @@ class World:
     def _dispatch(self) -> None:
         while self._visible and self._active < self._pollers:
             items = [self._visible.popleft() for _ in range(min(BATCH, len(self._visible)))]
+            self.depth -= len(items)
             batch = Batch(memory=self._idle.pop() if self._idle else {})
             batch.calls = [item for item in items if isinstance(item, Call)]
             self._active += 1
@@ -266,6 +271,7 @@ class World:
             return
         batch.is_dead = True
         self._active -= 1
+        self.depth += len(batch.calls)
         for call in [*batch.calls]:
             self.after(VISIBILITY_S, lambda call=call: self._show(call))  # type: ignore[misc]
 

@@ -7,11 +7,12 @@ from typing import Any
 
 from reprise import cold_start
 from reprise.aws.books_table import BooksTable
+from reprise.aws.depth import QueueDepth
 from reprise.aws.event_bus import EventBridgeBus
 from reprise.aws.gate_table import GateTable
 from reprise.aws.memory_item import MemoryItem
 from reprise.aws.session import Clients
-from reprise.aws.watch import QueueDepth, StackWatch, WatchClients
+from reprise.aws.watch import StackWatch, WatchClients
 from reprise.observe.observer import Observer, Places
 from reprise.settings import ObserverSettings
 from reprise.telemetry import EmfMeter, make_logger

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from reprise import cold_start
 from reprise.aws.books_table import BooksTable
+from reprise.aws.depth import QueueDepth
 from reprise.aws.gate_table import GateTable
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.objects import S3Objects
@@ -58,7 +59,10 @@ _stage = UnpackStage(
     ),
     parker=ParkStage(objects=_objects, capture_queue=_capture_queue, clock=utc_now, meter=_meter),
     backlog=BacklogKeeper(
-        gates=GateTable(_dynamodb, _settings.ledger_table), clock=utc_now, draw=_draw
+        gates=GateTable(_dynamodb, _settings.ledger_table),
+        depth=QueueDepth(_sqs, _settings.replay_queue_url),
+        clock=utc_now,
+        draw=_draw,
     ),
     objects=_objects,
     capture_queue=_capture_queue,

@@ -250,3 +250,14 @@ class Queue(Protocol):
 
     def give_back(self, waits_s: Mapping[str, float]) -> None:
         """Let messages reappear after their waits, by receipt handle; best effort."""
+
+
+class Depth(Protocol):
+    """Counts a queue's messages."""
+
+    def __call__(self) -> int:
+        """Return how many there are: due, in work, and waiting.
+
+        Raises:
+            StoreError: If it cannot be known.
+        """

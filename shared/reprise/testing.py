@@ -198,6 +198,11 @@ class InMemoryQueue:
         """Let messages reappear after their waits."""
         self.waits_s.update(waits_s)
 
+    def depth(self) -> int:
+        """Return how many messages were sent."""
+        self.faults.check("depth")
+        return len(self.sent)
+
 
 @dataclass(slots=True)
 class InMemoryLedger:

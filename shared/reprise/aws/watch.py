@@ -1,4 +1,4 @@
-"""Ask CloudWatch for alarms, CloudWatch Logs for filters, S3 for the quarantine, SQS for depths."""
+"""Ask CloudWatch for alarms, CloudWatch Logs for filters, S3 for the quarantine."""
 
 from __future__ import annotations
 
@@ -18,16 +18,9 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.literals import QueueAttributeNameType
 
 FILTER_PATTERN: Final = f'{{ $.event = "{EVENT_NAME}" }}'
 """What the template's subscription filters select."""
-_DEPTHS: Final[tuple[QueueAttributeNameType, ...]] = (
-    "ApproximateNumberOfMessages",
-    "ApproximateNumberOfMessagesNotVisible",
-    "ApproximateNumberOfMessagesDelayed",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,20 +102,3 @@ class StackWatch:
             and subscription.get("filterPattern") == FILTER_PATTERN
             for subscription in found["subscriptionFilters"]
         )
-
-
-class QueueDepth:
-    """Counts the messages of one queue."""
-
-    __slots__ = ("_client", "_url")
-
-    def __init__(self, client: SQSClient, url: str) -> None:
-        """Use the queue of this URL."""
-        self._client = client
-        self._url = url
-
-    def __call__(self) -> int:
-        """Return how many there are: due, in work, and waiting."""
-        with store_errors("sqs", "GetQueueAttributes"):
-            found = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=_DEPTHS)
-        return sum(int(found["Attributes"][name]) for name in _DEPTHS)

@@ -1,14 +1,25 @@
-"""Ask and tell a gate about the backlog, for whoever holds captured objects."""
+"""Ask and tell a gate about the backlog, for whoever holds captured objects.
+
+While a gate is away the replay queue's depth decides, and what the gate would have been told is owed to it:
+this process pays as soon as it can. If it dies, an estimate stays wrong, which the rule outlives.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from reprise.backlog.rule import Expand, Leave, Piece, decide_expansion
+from reprise.backlog.unasked import decide_unasked
+from reprise.errors import StoreError
+from reprise.gate.image import Change
 
 if TYPE_CHECKING:
-    from reprise.ports import Clock, Draw, GateItems
+    from reprise.ports import Clock, Depth, Draw, GateItems
+
+_log = logging.getLogger(__name__)
 
 _TRIES: Final = 3
 _BUSY_S: Final = 2.0
@@ -20,14 +31,19 @@ class BacklogKeeper:
     """Decides on pieces of captured objects, and keeps their count in the target's gate."""
 
     gates: GateItems
+    depth: Depth
+    """Messages in the replay queue."""
     clock: Clock
     draw: Draw
+    _owed: dict[str, Counter[str]] = field(default_factory=dict)
+    """By target, what to add to the counts of a gate that was away."""
 
     def decide(self, function: str, *, records: int, is_folded: bool) -> Expand | Leave:
         """Return what becomes of a piece; an expansion is reserved in the gate when this returns.
 
         Reserve first, then send: a crash in between reserves again, which only makes the count too
-        high, and the rule outlives that. Offer at most 1,000 calls at a time.
+        high, and the rule outlives that. Offer at most 1,000 calls at a time. Confirm what was done:
+        it is owed to a gate that was away.
 
         Args:
             function: The target's unqualified ARN.
@@ -35,13 +51,40 @@ class BacklogKeeper:
             is_folded: False at the first look at the object (or part), true ever after.
 
         Raises:
-            StoreError: If the gate cannot be asked or told: nothing may be expanded.
+            StoreError: If neither the gate nor the queue can be asked: nothing may be expanded.
         """
         piece = Piece(records=records, is_folded=is_folded)
+        try:
+            self._pay(function)
+            return self._ask(function, piece)
+        except StoreError:
+            _log.exception("gate is away: the queue's depth decides", extra={"target": function})
+            return decide_unasked(
+                piece, depth=self.depth(), now_ms=self._now_ms(), draw=self.draw()
+            )
+
+    def confirm(self, function: str, decision: Expand | Leave) -> None:
+        """Note that a decision was carried out."""
+        if not decision.is_told and decision.change is not None:
+            self._owed.setdefault(function, Counter()).update(_counts(decision.change))
+
+    def _pay(self, function: str) -> None:
+        """Tell a gate that was away what it missed: never of more waiting calls than the queue holds.
+
+        Most of those that were expanded meanwhile have ended since, and replayers owe nothing.
+        """
+        owed = self._owed.get(function)
+        if owed is None:
+            return
+        known = self.gates.read(function).waiting
+        waiting = min(self.depth(), known + owed["waiting"])
+        self.gates.update(function, Change(add={**owed, "waiting": waiting - known}))
+        del self._owed[function]
+
+    def _ask(self, function: str, piece: Piece) -> Expand | Leave:
         image = self.gates.read(function)
         for _ in range(_TRIES):
-            now_ms = int(self.clock().timestamp() * 1000)
-            decision = decide_expansion(image, piece, now_ms=now_ms, draw=self.draw())
+            decision = decide_expansion(image, piece, now_ms=self._now_ms(), draw=self.draw())
             if decision.change is None:
                 return decision
             updated = self.gates.update(function, decision.change)
@@ -49,3 +92,10 @@ class BacklogKeeper:
                 return decision
             image = updated.image
         return Leave(delay_s=_BUSY_S * (1 + self.draw()), change=None)
+
+    def _now_ms(self) -> int:
+        return int(self.clock().timestamp() * 1000)
+
+
+def _counts(change: Change) -> dict[str, int]:
+    return {name: int(amount) for name, amount in change.add.items()}

@@ -60,6 +60,8 @@ class Expand:
     rest_delay_s: float
     """When to look at what is left of the piece, if anything is."""
     change: Change
+    is_told: bool = True
+    """Whether the gate's conditions let the change in; false for one that is told when it can be reached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,7 @@ class Leave:
     delay_s: float
     change: Change | None
     """What the gate should know; None if it knows."""
+    is_told: bool = True
 
 
 def decide_expansion(
@@ -100,7 +103,7 @@ def decide_expansion(
     else:
         folded_s = (gate.folded_records + piece.records) / rate_per_s(gate)
         longest_s = max(FLOWING_DELAY_S, gate.folded_objects / FLOWING_LOOKS_PER_S)
-        return _leave(piece, _clamp(min(folded_s / 3, longest_s) * (0.5 + draw)))
+        return leave(piece, _clamp(min(folded_s / 3, longest_s) * (0.5 + draw)))
     rate = max(rate_per_s(gate), RAMP_PER_S if gate.slow_start else 0.0)
     records = min(piece.records, FIRST_OFFER) if is_idle(gate, now_ms) else piece.records
     spread_s = 0.7 * (max(0, gate.waiting - gate.in_flight) + records) / rate
@@ -108,7 +111,7 @@ def decide_expansion(
         records=records,
         spread_s=min(MAX_SPREAD_S, max(1.0, spread_s)),
         rest_delay_s=MIN_DELAY_S,
-        change=_expansion(piece, records, now_ms, tuple(conditions)),
+        change=expansion(piece, records, now_ms, tuple(conditions)),
     )
 
 
@@ -133,14 +136,14 @@ def _while_holding(gate: GateImage, piece: Piece, now_ms: int, draw: float) -> E
     # A probe whose lease ran out long ago has no successor, either: `waiting` is counted too high.
     nobody_probes = overdue_ms > 4000 * gap_s(gate, now_ms)
     if gate.waiting >= SCOUTS and not nobody_probes:
-        return _leave(piece, delay_s)
+        return leave(piece, delay_s)
     scouts = min(SCOUTS, piece.records)
     seen = Condition(name="expanded_at_ms", relation="=", value=gate.expanded_at_ms)
     return Expand(
         records=scouts,
         spread_s=max(1.0, (gate.probe_at_ms - now_ms) / 1000),
         rest_delay_s=delay_s,
-        change=_expansion(piece, scouts, now_ms, (seen,)),
+        change=expansion(piece, scouts, now_ms, (seen,)),
     )
 
 
@@ -153,7 +156,8 @@ def _is_starved(gate: GateImage, now_ms: int) -> bool:
     return now_ms - max(expanded_at_ms, gate.succeeded_at_ms) > SILENT_S * 1000
 
 
-def _expansion(piece: Piece, records: int, now_ms: int, when: tuple[Condition, ...]) -> Change:
+def expansion(piece: Piece, records: int, now_ms: int, when: tuple[Condition, ...]) -> Change:
+    """Return what a gate must know before the first `records` calls of a piece are sent."""
     left = piece.records - records
     add: dict[str, int | float] = {"waiting": records}
     if piece.is_folded:
@@ -163,7 +167,8 @@ def _expansion(piece: Piece, records: int, now_ms: int, when: tuple[Condition, .
     return Change(put={"expanded_at_ms": now_ms}, add=add, when=when)
 
 
-def _leave(piece: Piece, delay_s: float) -> Leave:
+def leave(piece: Piece, delay_s: float) -> Leave:
+    """Return that a piece stays folded; the gate counts it once."""
     if piece.is_folded:
         return Leave(delay_s=delay_s, change=None)
     add = {"folded_objects": 1, "folded_records": piece.records}

@@ -18,21 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from reprise.events.outbox import EventBus
-    from reprise.ports import Clock
+    from reprise.ports import Clock, Depth
     from reprise.telemetry import EmfMeter
 
 _log = logging.getLogger(__name__)
-
-
-class Depth(Protocol):
-    """Counts a queue's messages."""
-
-    def __call__(self) -> int:
-        """Return how many there are: due, in work, and waiting.
-
-        Raises:
-            StoreError: If it cannot be known.
-        """
 
 
 class Memories(Protocol):

@@ -72,6 +72,12 @@ class UnpackStage:
         self._sort(ref, remaining_ms)
         return None
 
+    def _ask(self, function: str, records: int, *, is_folded: bool) -> Expand | Leave:
+        decision = self.backlog.decide(function, records=records, is_folded=is_folded)
+        if not decision.is_told:
+            self.meter.count(metric.STORE_FAULTS)
+        return decision
+
     # --- An object that was not read before ---
 
     def _sort(self, ref: ObjectRef, remaining_ms: Callable[[], int]) -> None:
@@ -119,7 +125,7 @@ class UnpackStage:
 
         `is_whole` says that the object holds no other records, and so may wait as it is.
         """
-        decision = self.backlog.decide(part.function, records=len(part.entries), is_folded=False)
+        decision = self._ask(part.function, len(part.entries), is_folded=False)
         expanded: int = 0
         delay_s: float | None
         if isinstance(decision, Leave):
@@ -127,11 +133,10 @@ class UnpackStage:
         else:
             expanded, delay_s = self._expand(part, ref, quarantine, decision, remaining_ms)
         rest = part.after(expanded)
-        if not rest.entries:
-            return
-        is_counted = delay_s is not None
-        fold = self.parker.fold if is_whole else self.parker.park
-        fold(rest, ref, delay_s=delay_s or 0.0, is_counted=is_counted)
+        if rest.entries:
+            fold = self.parker.fold if is_whole else self.parker.park
+            fold(rest, ref, delay_s=delay_s or 0.0, is_counted=delay_s is not None)
+        self.backlog.confirm(part.function, decision)
 
     def _expand(
         self,
@@ -160,7 +165,16 @@ class UnpackStage:
                 return decision.delay_s
             # The gate counts it now, and must not do so at every look.
             self.parker.send(replace(ref, fold=replace(fold, is_counted=True)), decision.delay_s)
+            self.backlog.confirm(fold.function, decision)
             return None
+        self._expand_folded(ref, fold, decision, remaining_ms)
+        self.backlog.confirm(fold.function, decision)
+        return None
+
+    def _expand_folded(
+        self, ref: ObjectRef, fold: Fold, decision: Expand, remaining_ms: Callable[[], int]
+    ) -> None:
+        """Send the first calls of a folded object, and a message for what is left of it."""
         quarantine = Quarantine(ref.url, self.objects, self.meter)
         chunk: list[Entry] = []
         expanded = 0
@@ -181,17 +195,14 @@ class UnpackStage:
                     )
                     rest = replace(ref, skip=position + 1, fold=left)
                     self.parker.send(rest, delay_s=decision.rest_delay_s if is_last else 0.0)
-                    return None
+                    return
         self.enterer.enter(chunk, fold.source, quarantine, spread_s=decision.spread_s)
         quarantine.flush()
-        return None
 
     def _decide(self, fold: Fold) -> Expand | Leave:
         since = parse_instant(fold.since)
         if not is_overdue(since, now=self.clock(), retention_days=self.retention_days):
-            return self.backlog.decide(
-                fold.function, records=fold.records, is_folded=fold.is_counted
-            )
+            return self._ask(fold.function, fold.records, is_folded=fold.is_counted)
         expansion = overdue_expansion(fold.records)
         self.backlog.gates.update(fold.function, expansion.change)
         return expansion

@@ -8,9 +8,10 @@ from uuid import uuid4
 
 import pytest
 
+from reprise.aws.depth import QueueDepth
 from reprise.aws.event_bus import EventBridgeBus
 from reprise.aws.session import Clients
-from reprise.aws.watch import FILTER_PATTERN, QueueDepth, StackWatch, WatchClients
+from reprise.aws.watch import FILTER_PATTERN, StackWatch, WatchClients
 from reprise.errors import StoreError
 from reprise.events.event import GateChanged
 from reprise.observe.incidents import Alarm

@@ -78,6 +78,10 @@ class BilledQueue:
         self.bodies[name] = body
         heapq.heappush(self.due, (at_s, name))
 
+    def depth(self) -> int:
+        self.requests["depth"] += 1
+        return len(self.bodies)
+
     def receive(self) -> list[Notice]:
         notices: list[Notice] = []
         while self.due and self.due[0][0] <= self.now_s() and len(notices) < 10:
