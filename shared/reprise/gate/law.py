@@ -41,6 +41,9 @@ QUIET_ROUNDS: Final = 5.0
 the balance would leave between its throttles."""
 MIN_ROUND_S: Final = 1.0
 """A shorter service time counts as this there: fresh attempts come with batches, which last for seconds."""
+QUIET_GAPS: Final = 0.75
+"""Quiet is at least so much of the gap that the balance leaves between throttles: half a minute without one
+means nothing where calls take as long."""
 BURST_SHARE: Final = 0.2
 """Part of the window that, refused within one service time, is a burst."""
 MIN_BURST: Final = 4
@@ -78,11 +81,12 @@ def _share(gate: GateImage, now_ms: int, parameters: GateParameters) -> float:
     window = max(1.0, gate.window)
     quiet_s = (now_ms - max(gate.throttled_at_ms, gate.changed_at_ms)) / 1000
     round_s = max(MIN_ROUND_S, service_s(gate))
-    quiet = quiet_s / min(parameters.quiet_s, QUIET_ROUNDS * window * round_s)
-    share = max(
-        parameters.refused_share * (1.0 + quiet**2),
-        SMALL_SHARE / window**2 * (1.0 + quiet**SMALL_POWER),
+    usual, small = parameters.refused_share, SMALL_SHARE / window**2
+    gap_s = service_s(gate) / (window * max(usual, small))
+    quiet = quiet_s / max(
+        QUIET_GAPS * gap_s, min(parameters.quiet_s, QUIET_ROUNDS * window * round_s)
     )
+    share = max(usual * (1.0 + quiet**2), small * (1.0 + quiet**SMALL_POWER))
     is_on_way_back = quiet > WAY_BACK_QUIET and gate.window < WAY_BACK_SHARE * gate.known_window
     return min(1.0, share * (WAY_BACK if is_on_way_back else 1.0))
 

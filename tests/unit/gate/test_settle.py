@@ -114,9 +114,23 @@ def test_quiet_is_what_outlasts_the_gaps_that_the_balance_would_leave(
 
 def test_short_calls_count_as_calls_of_a_second_since_their_batches_last_for_seconds() -> None:
     quiet = replace(STEADY, window=3.0, in_flight=3, throttled_at_ms=NOW_MS - 20_000)
-    short = replace(quiet, busy_ms=quiet.busy_ms // 10)
-    grown = [_after(gate, Tally(succeeded=1)).window for gate in (quiet, short)]
-    assert grown[0] == grown[1] > 3
+    grown = [
+        _after(replace(quiet, succeeded=100, busy_ms=busy_ms), Tally(succeeded=1)).window
+        for busy_ms in (100_000, 10_000, 200_000)
+    ]
+    assert grown[0] == grown[1] > grown[2] > 3
+
+
+def test_half_a_minute_without_a_throttle_means_little_where_calls_take_as_long() -> None:
+    quiet = replace(STEADY, window=14.0, in_flight=14, throttled_at_ms=NOW_MS - 30_000)
+    grown = [
+        _after(replace(quiet, succeeded=100, busy_ms=100 * service_ms), Tally(succeeded=1)).window
+        for service_ms in (1000, 30_000)
+    ]
+    usual = DEFAULTS.refused_share
+    assert grown[0] > 14 + 2 * usual
+    # At this share a throttle comes every 1,071 s.
+    assert grown[1] == pytest.approx(14 + usual * (1 + (30 / (0.75 * 1071.4)) ** 2), abs=1e-6)
 
 
 def test_attempts_on_a_permit_just_given_up_teach_nothing() -> None:
