@@ -118,6 +118,15 @@ def test_function_may_do_what_it_needs_and_no_more(full: Deployment, name: str) 
         )
 
 
+def test_the_unpacker_may_count_the_replay_queue_for_when_a_gate_is_away(full: Deployment) -> None:
+    counted = {
+        resource.rpartition(":")[2]
+        for action, resource in permissions(full, "unpacker")
+        if action == "sqs:GetQueueAttributes"
+    }
+    assert counted == {"reprise-capture", "reprise-replay"}
+
+
 def test_the_unpacker_reads_and_writes_parked_objects_and_writes_no_captured_ones(
     full: Deployment,
 ) -> None:
