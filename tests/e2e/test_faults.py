@@ -9,6 +9,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from e2e.world import new_run, poll
+from reprise.backlog.rule import FIRST_OFFER
 from reprise.ledger.states import State
 
 if TYPE_CHECKING:
@@ -88,6 +89,27 @@ def test_services_that_answer_500_for_a_while_cost_time_only(world: World, guest
     assert {row.state for row in rows} == {State.SUCCEEDED}
     assert world.receipts(run) == [(number, True) for number in range(1, 31)]
     assert world.receipts(f"{run}-large") == [(number, True) for number in range(1, 6)]
+
+
+def test_a_gate_that_takes_no_writes_stops_no_call(world: World, guest: str) -> None:
+    run, table = new_run(), world.stack.ledger_table
+    arn = world.functions.get_function_configuration(FunctionName=guest)["FunctionArn"]
+    # As large as an item may be: the gate can be read, and DynamoDB refuses whatever adds to it.
+    key = f"gate#{arn}"
+    full = 400 * 1024 - len(f"id{key}" + "full")
+    gate = {"id": {"S": key}, "full": {"S": "x" * full}}
+    world.dynamodb.put_item(TableName=table, Item=gate)
+    world.hold(guest)
+    # More than a first offer, so that some are folded.
+    call_ids = world.capture(guest, run, 2 * FIRST_OFFER)
+    world.let_go(guest)
+
+    rows = world.await_end(call_ids, limit_s=150.0)
+
+    assert {row.state for row in rows} == {State.SUCCEEDED}
+    assert world.receipts(run) == [(number, True) for number in range(1, 2 * FIRST_OFFER + 1)]
+    assert world.dynamodb.get_item(TableName=table, Key={"id": gate["id"]})["Item"] == gate
+    world.dynamodb.delete_item(TableName=table, Key={"id": gate["id"]})
 
 
 def test_a_replayer_killed_amid_a_batch_loses_nothing_and_repeats_no_success(
