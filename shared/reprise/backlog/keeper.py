@@ -7,7 +7,7 @@ this process pays as soon as it can. If it dies, an estimate stays wrong, which 
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +24,12 @@ _log = logging.getLogger(__name__)
 _TRIES: Final = 3
 _BUSY_S: Final = 2.0
 """Shortest wait of who lost every race for the item."""
+_LAG_MS: Final = 60_000
+"""How long SQS is given to count what was sent.
+
+Source: SQS API reference, GetQueueAttributes: for a minute after the last send its counts may not be
+consistent.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +43,8 @@ class BacklogKeeper:
     draw: Draw
     _owed: dict[str, Counter[str]] = field(default_factory=dict)
     """By target, what to add to the counts of a gate that was away."""
+    _sent: deque[tuple[int, int]] = field(default_factory=deque)
+    """When calls were sent without a gate, and how many: the queue may not show them yet."""
 
     def decide(self, function: str, *, records: int, is_folded: bool) -> Expand | Leave:
         """Return what becomes of a piece; an expansion is reserved in the gate when this returns.
@@ -59,14 +67,22 @@ class BacklogKeeper:
             return self._ask(function, piece)
         except StoreError:
             _log.exception("gate is away: the queue's depth decides", extra={"target": function})
-            return decide_unasked(
-                piece, depth=self.depth(), now_ms=self._now_ms(), draw=self.draw()
-            )
+            now_ms = self._now_ms()
+            depth = max(self.depth(), self._sent_lately(now_ms))
+            return decide_unasked(piece, depth=depth, now_ms=now_ms, draw=self.draw())
 
     def confirm(self, function: str, decision: Expand | Leave) -> None:
         """Note that a decision was carried out."""
-        if not decision.is_told and decision.change is not None:
-            self._owed.setdefault(function, Counter()).update(_counts(decision.change))
+        if decision.is_told or decision.change is None:
+            return
+        self._owed.setdefault(function, Counter()).update(_counts(decision.change))
+        if isinstance(decision, Expand):
+            self._sent.append((self._now_ms(), decision.records))
+
+    def _sent_lately(self, now_ms: int) -> int:
+        while self._sent and now_ms - self._sent[0][0] > _LAG_MS:
+            self._sent.popleft()
+        return sum(records for _, records in self._sent)
 
     def _pay(self, function: str) -> None:
         """Tell a gate that was away what it missed: never of more waiting calls than the queue holds.

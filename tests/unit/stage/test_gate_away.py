@@ -78,6 +78,23 @@ def test_an_object_is_expanded_when_the_queue_runs_dry_and_only_then() -> None:
     assert pipeline.meter.counts[metric.STORE_FAULTS] == 4
 
 
+def test_a_queue_that_does_not_show_an_object_yet_gets_no_second_one() -> None:
+    pipeline = Pipeline()
+    unpacker = pipeline.unpacker()
+    pipeline.gate_items.faults.fail("read", times=5)
+    rest, _ = _look(unpacker, pipeline, _captured(pipeline))
+    assert unpacker.run(rest, plenty) is None
+    # The queue's counts lag by up to a minute.
+    pipeline.take_sent()
+
+    assert unpacker.run(rest, plenty) is not None
+    pipeline.clock.advance(59)
+    assert unpacker.run(rest, plenty) is not None
+    pipeline.clock.advance(2)
+    assert unpacker.run(rest, plenty) is None
+    assert len(pipeline.take_sent()) == CALLS - FIRST_OFFER
+
+
 def test_a_gate_that_comes_back_is_told_once_what_happened_without_it() -> None:
     pipeline = Pipeline()
     unpacker = pipeline.unpacker()
