@@ -129,13 +129,14 @@ class UnpackStage:
         expanded: int = 0
         delay_s: float | None
         if isinstance(decision, Leave):
-            delay_s = decision.delay_s
+            delay_s, is_counted = decision.delay_s, decision.change is not None
         else:
             expanded, delay_s = self._expand(part, ref, quarantine, decision, remaining_ms)
+            is_counted = delay_s is not None
         rest = part.after(expanded)
         if rest.entries:
             fold = self.parker.fold if is_whole else self.parker.park
-            fold(rest, ref, delay_s=delay_s or 0.0, is_counted=delay_s is not None)
+            fold(rest, ref, delay_s=delay_s or 0.0, is_counted=is_counted)
         self.backlog.confirm(part.function, decision)
 
     def _expand(
@@ -161,7 +162,7 @@ class UnpackStage:
         decision = self._decide(fold)
         if isinstance(decision, Leave):
             self.meter.count(metric.FOLDED_LOOKS)
-            if fold.is_counted:
+            if decision.change is None:
                 return decision.delay_s
             # The gate counts it now, and must not do so at every look.
             self.parker.send(replace(ref, fold=replace(fold, is_counted=True)), decision.delay_s)

@@ -13,12 +13,12 @@ from reprise import metric
 from reprise.backlog.parked import PREFIX
 from reprise.backlog.rule import FIRST_OFFER
 from reprise.errors import StoreError
-from reprise.gate.image import GateImage, Mode
+from reprise.gate.image import Change, GateImage, Mode, Updated
 from reprise.stage.enter import CHUNK
 from reprise.stage.intake import MAX_RECEIVES, RENEW_RECEIVES
 from reprise.stage.message import read_message
 from reprise.stage.notification import Fold, ObjectRef, read_notification, write_continuation
-from reprise.testing import SUCCEEDED
+from reprise.testing import SUCCEEDED, InMemoryGateItems
 
 if TYPE_CHECKING:
     from reprise.ports import OutMessage
@@ -241,6 +241,34 @@ def test_fault_at_any_step_of_parking_repeats_it_with_the_same_result(fault: str
     again.lines = pipeline.lines
     again.take_in(again.store())
     assert parked(again) == parked(pipeline)
+
+
+def test_an_object_that_lost_every_race_for_its_gate_is_counted_by_it_later() -> None:
+    pipeline = Pipeline()
+    let_go(pipeline)
+    update = pipeline.gate_items.update
+    races: list[Change] = []
+
+    def lose(function: str, change: Change) -> Updated:
+        races.append(change)
+        if len(races) <= 3:
+            return Updated(applied=False, image=pipeline.gate_items.images[function])
+        return update(function, change)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            InMemoryGateItems, "update", lambda _, function, change: lose(function, change)
+        )
+        pipeline.capture(*[call(b"%d" % n) for n in range(30)])
+        pipeline.take_in(pipeline.store())
+        (message,) = take_folded(pipeline)
+        hold(pipeline)
+        pipeline.take_in(message.body)
+
+    image = pipeline.gate_items.images[ORDERS]
+    assert (image.folded_objects, image.folded_records) == (1, 30)
+    (message,) = take_folded(pipeline)
+    assert fold_of(message).is_counted
 
 
 def test_duplicate_notifications_and_folded_messages_run_each_call_once() -> None:
