@@ -12,6 +12,7 @@ from reprise.backlog.keeper import BacklogKeeper
 from reprise.call.request import CallRequest
 from reprise.call.target import Target
 from reprise.events.herald import Herald
+from reprise.gate.image import GateImage, Mode
 from reprise.gate.memory import GateMemory
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.policy.policy import read_policy_document
@@ -293,3 +294,11 @@ def deliveries(*messages: OutMessage) -> list[Delivery]:
         Delivery(message_id=f"m{i}", receipt_handle=f"r{i}", body=message.body)
         for i, message in enumerate(messages)
     ]
+
+
+def hold(pipeline: Pipeline, function: str = ORDERS, *, waiting: int = 5) -> None:
+    """Let a target's gate hold, with enough calls expanded to carry its probes."""
+    now_ms = int(pipeline.clock.now.timestamp() * 1000)
+    pipeline.gate_items.images[function] = GateImage(
+        mode=Mode.HOLDING, holding_since_ms=now_ms, probe_at_ms=now_ms + 2000, waiting=waiting
+    )

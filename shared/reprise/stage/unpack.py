@@ -166,9 +166,8 @@ class UnpackStage:
                 return decision.delay_s
             # The gate counts it now, and must not do so at every look.
             self.parker.send(replace(ref, fold=replace(fold, is_counted=True)), decision.delay_s)
-            self.backlog.confirm(fold.function, decision)
-            return None
-        self._expand_folded(ref, fold, decision, remaining_ms)
+        else:
+            self._expand_folded(ref, fold, decision, remaining_ms)
         self.backlog.confirm(fold.function, decision)
         return None
 

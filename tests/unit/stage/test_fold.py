@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness import MAIL, ORDERS, Pipeline, call, notification
+from harness import MAIL, ORDERS, Pipeline, call, hold, notification
 from reprise import metric
 from reprise.backlog.parked import PREFIX
 from reprise.backlog.rule import FIRST_OFFER
 from reprise.errors import StoreError
-from reprise.gate.image import Change, GateImage, Mode, Updated
+from reprise.gate.image import Change, GateImage, Updated
 from reprise.stage.enter import CHUNK
 from reprise.stage.intake import MAX_RECEIVES, RENEW_RECEIVES
 from reprise.stage.message import read_message
@@ -24,14 +24,6 @@ if TYPE_CHECKING:
     from reprise.ports import OutMessage
 
 SOURCE = "s3://bucket/captured/2026/11/21/10/object.gz"
-
-
-def hold(pipeline: Pipeline, function: str = ORDERS) -> None:
-    """Let a target's gate hold, with enough calls expanded to carry its probes."""
-    now_ms = int(pipeline.clock.now.timestamp() * 1000)
-    pipeline.gate_items.images[function] = GateImage(
-        mode=Mode.HOLDING, holding_since_ms=now_ms, probe_at_ms=now_ms + 2000, waiting=5
-    )
 
 
 def let_go(pipeline: Pipeline, function: str = ORDERS) -> None:

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness import ORDERS, Pipeline, call, plenty
+from harness import ORDERS, Pipeline, call, hold, plenty
 from reprise import metric
 from reprise.backlog.rule import FIRST_OFFER, SCOUTS
 from reprise.backlog.unasked import ENOUGH, MAX_DELAY_S, MIN_DELAY_S
 from reprise.errors import StoreError
-from reprise.gate.image import GateImage, Mode
 from reprise.ports import OutMessage
 from reprise.stage.notification import Fold, read_notification
 
@@ -47,14 +46,6 @@ def _fold(ref: ObjectRef) -> Fold:
 
 def _crowd(pipeline: Pipeline) -> None:
     pipeline.replay_queue.sent += [OutMessage(body="another's")] * ENOUGH
-
-
-def _hold(pipeline: Pipeline) -> None:
-    """Let the gate be back, and hold: nothing is expanded then."""
-    now_ms = int(pipeline.clock.now.timestamp() * 1000)
-    pipeline.gate_items.images[ORDERS] = GateImage(
-        mode=Mode.HOLDING, holding_since_ms=now_ms, probe_at_ms=now_ms + 2000, waiting=SCOUTS
-    )
 
 
 def test_an_object_is_expanded_when_the_queue_runs_dry_and_only_then() -> None:
@@ -107,7 +98,7 @@ def test_a_gate_that_comes_back_is_told_once_what_happened_without_it() -> None:
     rest, _ = _look(unpacker, pipeline, rest)
     assert pipeline.gate_items.images == {}
 
-    _hold(pipeline)
+    hold(pipeline, waiting=SCOUTS)
     for _ in range(2):
         rest, _ = _look(unpacker, pipeline, rest)
         image = pipeline.gate_items.images[ORDERS]
@@ -122,7 +113,7 @@ def test_a_gate_that_comes_back_is_told_of_no_more_waiting_calls_than_the_queue_
     rest, _ = _look(unpacker, pipeline, _captured(pipeline))
     # All but three calls have ended by the time that the gate is back, which nobody could tell it.
     del pipeline.replay_queue.sent[3:]
-    _hold(pipeline)
+    hold(pipeline, waiting=SCOUTS)
 
     _look(unpacker, pipeline, rest)
 
@@ -138,7 +129,7 @@ def test_a_new_object_that_stays_folded_is_counted_when_the_gate_is_back() -> No
     rest, _ = _look(unpacker, pipeline, _captured(pipeline))
     assert _fold(rest).is_counted
 
-    _hold(pipeline)
+    hold(pipeline, waiting=SCOUTS)
     _look(unpacker, pipeline, rest)
     image = pipeline.gate_items.images[ORDERS]
     assert (image.folded_objects, image.folded_records) == (1, CALLS)
@@ -154,7 +145,7 @@ def test_nothing_is_owed_for_an_expansion_that_the_ledger_refused() -> None:
     with pytest.raises(StoreError):
         unpacker.run(ref, plenty)
 
-    _hold(pipeline)
+    hold(pipeline, waiting=SCOUTS)
     _look(unpacker, pipeline, ref)
     image = pipeline.gate_items.images[ORDERS]
     assert (image.waiting, image.folded_records) == (SCOUTS, CALLS)
