@@ -150,15 +150,15 @@ class Ledger(Protocol):
         """Return a row as it is now."""
 
     def lease(self, call_id: str, *, owner: str, now: datetime, until_ms: int) -> Lease:
-        """Take a call for one attempt, unless it has ended or another owner's lease still runs."""
+        """Take a call for one attempt, if it is due and has not ended, and no other owner's lease runs."""
 
     def settle(
         self, call_id: str, *, owner: str, event: LedgerEvent, changes: Mapping[str, object]
     ) -> bool:
         """End a lease by an event; False if it is not ours any more."""
 
-    def mark_letter_sent(self, call_id: str) -> None:
-        """Note that the dead letter is in its queue."""
+    def mark_letter_sent(self, call_id: str, *, opened_at: str) -> None:
+        """Note that the dead letter is in its queue, unless the call was opened again since."""
 
     def redrive(self, call_id: str, *, now: datetime) -> bool:
         """Open a dead-lettered call again, its attempts at zero; False if it is not dead-lettered."""

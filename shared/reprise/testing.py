@@ -238,7 +238,9 @@ class InMemoryLedger:
             if is_held and not has_expired and before.lease_owner == owner:
                 # Repeated by an SDK that lost the answer: granted as it was.
                 return Lease(granted=True, before=replace(before, state=State(before.lease_from)))
-            granted = before.state in sources(LedgerEvent.LEASE) or (is_held and has_expired)
+            is_due = before.due_at_ms <= int(now.timestamp() * 1000)
+            is_open = before.state in sources(LedgerEvent.LEASE)
+            granted = (is_open and is_due) or (is_held and has_expired)
             if granted:
                 self.rows[call_id] = replace(
                     before,
@@ -268,12 +270,14 @@ class InMemoryLedger:
             self.rows[call_id] = replace(row, state=result(event), **fields)
             return True
 
-    def mark_letter_sent(self, call_id: str) -> None:
+    def mark_letter_sent(self, call_id: str, *, opened_at: str) -> None:
         """Note that the dead letter is in its queue."""
         self.faults.check("mark_letter_sent")
         with self._lock:
-            if call_id in self.rows:
-                self.rows[call_id] = replace(self.rows[call_id], letter_sent=True)
+            row = self.rows.get(call_id)
+            if row is None or row.state is not State.DEAD_LETTERED or row.opened_at != opened_at:
+                return
+            self.rows[call_id] = replace(row, letter_sent=True)
 
     def redrive(self, call_id: str, *, now: datetime) -> bool:
         """Open a dead-lettered call again."""
@@ -291,6 +295,7 @@ class InMemoryLedger:
                 updated_at=format_instant(now),
                 attempts=0,
                 refusals=0,
+                due_at_ms=0,
                 reason=None,
                 message=None,
                 letter_sent=False,

@@ -62,7 +62,7 @@ class LedgerTable:
         return from_item(item) if item and "state" in item else None
 
     def lease(self, call_id: str, *, owner: str, now: datetime, until_ms: int) -> Lease:
-        """Take a call for one attempt, unless it has ended or another owner's lease still runs."""
+        """Take a call for one attempt, if it is due and has not ended, and no other owner's lease runs."""
         values: dict[str, object] = {
             "leased": result(LedgerEvent.LEASE).value,
             "owner": owner,
@@ -75,7 +75,8 @@ class LedgerTable:
         values |= {f"open{i}": state.value for i, state in enumerate(open_states)}
         values |= {f"held{i}": state.value for i, state in enumerate(held_states)}
         condition = (
-            f"#state IN ({_names('open', len(open_states))}) OR "
+            f"(#state IN ({_names('open', len(open_states))}) AND "
+            "(attribute_not_exists(#due) OR #due <= :now_ms)) OR "
             f"(#state IN ({_names('held', len(held_states))}) AND #until < :now_ms)"
         )
         with store_errors("dynamodb", "UpdateItem"):
@@ -93,6 +94,7 @@ class LedgerTable:
                         "#owner": "lease_owner",
                         "#until": "lease_until_ms",
                         "#updated": "updated_at",
+                        "#due": "due_at_ms",
                     },
                     ExpressionAttributeValues=_values(values),
                     ReturnValues="ALL_OLD",
@@ -139,17 +141,31 @@ class LedgerTable:
                 return self._is_told(call_id, owner, event)
         return True
 
-    def mark_letter_sent(self, call_id: str) -> None:
-        """Note that the dead letter is in its queue; a row that has reached its end of life stays gone."""
+    def mark_letter_sent(self, call_id: str, *, opened_at: str) -> None:
+        """Note that the dead letter is in its queue.
+
+        Nothing is noted for a row that has reached its end of life, or that was redriven since: its next
+        dead letter is another one.
+        """
         with store_errors("dynamodb", "UpdateItem"):
             try:
                 self._client.update_item(
                     TableName=self._table,
                     Key=_key(call_id),
                     UpdateExpression="SET #sent = :yes",
-                    ConditionExpression="attribute_exists(#state)",
-                    ExpressionAttributeNames={"#sent": "letter_sent", "#state": "state"},
-                    ExpressionAttributeValues={":yes": {"BOOL": True}},
+                    ConditionExpression="#state = :dead AND #opened = :opened",
+                    ExpressionAttributeNames={
+                        "#sent": "letter_sent",
+                        "#state": "state",
+                        "#opened": "opened_at",
+                    },
+                    ExpressionAttributeValues=_values(
+                        {
+                            "yes": True,
+                            "dead": result(LedgerEvent.DEAD_LETTER).value,
+                            "opened": opened_at,
+                        }
+                    ),
                 )
             except ClientError as error:
                 if not is_failed_condition(error):
@@ -172,7 +188,7 @@ class LedgerTable:
                     TableName=self._table,
                     Key=_key(call_id),
                     UpdateExpression="SET #state = :after, opened_at = :now, updated_at = :now, "
-                    "attempts = :zero, refusals = :zero, letter_sent = :no, "
+                    "attempts = :zero, refusals = :zero, due_at_ms = :zero, letter_sent = :no, "
                     "expires_at_s = expires_at_s + :keep "
                     "REMOVE #reason, #message",
                     ConditionExpression="#state = :dead",

@@ -53,6 +53,9 @@ class Row:
     """The last attempts, oldest first; throttles are only counted."""
     lease_owner: str | None = None
     lease_until_ms: int = 0
+    due_at_ms: int = 0
+    """When a waiting call may be leased next, in milliseconds since the epoch: its backoff, whatever brings
+    it back sooner (a second copy of its message, a message that was sent afresh)."""
     lease_from: str = State.CAPTURED.value
     """State that the row was in when the present lease was granted."""
     reason: str | None = None

@@ -24,6 +24,7 @@ from reprise.observe.tally import count_end, count_owed_end
 from reprise.policy.decision import DeadLetter, Decision, Done, RetryLater, WaitForGate
 from reprise.ports import OutMessage
 from reprise.stage.message import ReplayMessage, Settlement, write_message
+from reprise.stage.renew import LONGEST_DELAY_S
 from reprise.stage.verdict import Ended, GiveBack, Verdict
 
 if TYPE_CHECKING:
@@ -96,11 +97,13 @@ class Settler:
             case RetryLater(after_s=after_s):
                 self.meter.count(metric.RETRIED, target=row.target)
                 verdict = GiveBack(wait_s=after_s, meeting=meeting)
+                changes["due_at_ms"] = self._in_ms(after_s)
             case WaitForGate(floor_s=floor_s):
                 self.meter.count(metric.WASTED_REPLAYS, target=row.target)
                 wait_s = max(GATE_FLOOR_S, floor_s)
                 meeting = replace(meeting, retry_after_s=floor_s)
                 verdict = GiveBack(wait_s=wait_s, meeting=meeting)
+                changes["due_at_ms"] = self._in_ms(floor_s)
             case DeadLetter(reason=reason, message=why):
                 changes |= {"reason": reason.value, "message": why}
                 row = replace(row, reason=reason.value, message=why)
@@ -129,7 +132,9 @@ class Settler:
         if ours:
             count_owed_end(self.meter, message.record, owed.event, owed.changes.get("reason"))
         if not ours or owed.event is not LedgerEvent.SUCCEED:
-            self._queue(msgspec.structs.replace(message, settlement=None))
+            wait_s = owed.changes.get("due_at_ms", 0) / 1000 - self.clock().timestamp()
+            delay_s = round(min(LONGEST_DELAY_S, max(0.0, wait_s)))
+            self._queue(msgspec.structs.replace(message, settlement=None), delay_s)
         return Ended()
 
     def send_letter(
@@ -144,13 +149,16 @@ class Settler:
         attributes = {"call_id": row.id, "reason": row.reason or "", "target": row.target}
         try:
             self.dead_letters.send([OutMessage(body=letter, attributes=attributes)])
-            self.ledger.mark_letter_sent(row.id)
+            self.ledger.mark_letter_sent(row.id, opened_at=row.opened_at)
         except StoreError:
             _log.exception("dead letter could not be sent now", extra=about(message))
             return GiveBack(wait_s=STORE_WAIT_S, meeting=meeting)
         self.herald.dead_lettered(message.record, row, self.clock())
         _log.warning("call was given up", extra=about(message) | {"reason": row.reason})
         return Ended(meeting=meeting)
+
+    def _in_ms(self, wait_s: float) -> int:
+        return int((self.clock().timestamp() + wait_s) * 1000)
 
     def _changes(self, row: Row) -> dict[str, Any]:
         return {

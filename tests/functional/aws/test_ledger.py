@@ -75,7 +75,7 @@ def test_a_call_that_nobody_recorded_is_not_known(ledger: Ledger) -> None:
 
 def test_a_letter_of_a_row_that_has_gone_leaves_no_trace(ledger: Ledger) -> None:
     """The row may have reached its end of life; half a row would block the call's id for ever."""
-    ledger.mark_letter_sent(CALL)
+    ledger.mark_letter_sent(CALL, opened_at=make_row().opened_at)
     assert ledger.get(CALL) is None
     assert ledger.record(make_row()) is None
 
@@ -187,9 +187,46 @@ def test_a_call_that_has_ended_is_not_leased_again(ledger: Ledger, state: State)
 
 def test_a_letter_is_noted_as_sent(ledger: Ledger) -> None:
     ledger.record(make_row(state=State.DEAD_LETTERED))
-    ledger.mark_letter_sent(CALL)
-    ledger.mark_letter_sent(CALL)
+    ledger.mark_letter_sent(CALL, opened_at=make_row().opened_at)
+    ledger.mark_letter_sent(CALL, opened_at=make_row().opened_at)
     assert _get(ledger) == make_row(state=State.DEAD_LETTERED, letter_sent=True)
+
+
+def test_a_note_of_an_earlier_letter_is_not_taken_for_one_of_the_present_letter(
+    ledger: Ledger,
+) -> None:
+    """It comes late: the call was redriven and given up again, and that letter is still to be sent."""
+    row = make_row(state=State.DEAD_LETTERED)
+    ledger.record(row)
+    ledger.mark_letter_sent(CALL, opened_at="2026-01-01T00:00:00.000000Z")
+    assert _get(ledger) == row
+
+
+@pytest.mark.parametrize("state", [State.CAPTURED, State.SUCCEEDED])
+def test_a_letter_is_noted_of_dead_lettered_calls_only(ledger: Ledger, state: State) -> None:
+    row = make_row(state=state)
+    ledger.record(row)
+    ledger.mark_letter_sent(CALL, opened_at=row.opened_at)
+    assert _get(ledger) == row
+
+
+def test_a_call_is_not_leased_before_its_backoff_is_over(ledger: Ledger) -> None:
+    due_at_ms = int(NOW.timestamp() * 1000) + 60_000
+    row = make_row(state=State.WAITING, due_at_ms=due_at_ms)
+    ledger.record(row)
+    early = ledger.lease(
+        CALL, owner="a", now=NOW + timedelta(seconds=59), until_ms=due_at_ms + 9000
+    )
+    assert (early.granted, early.before) == (False, row)
+    later = NOW + timedelta(seconds=60)
+    assert ledger.lease(CALL, owner="a", now=later, until_ms=due_at_ms + 9000).granted
+
+
+def test_a_redrive_forgets_a_backoff(ledger: Ledger) -> None:
+    due_at_ms = int(NOW.timestamp() * 1000) + 60_000
+    ledger.record(make_row(state=State.DEAD_LETTERED, due_at_ms=due_at_ms))
+    assert ledger.redrive(CALL, now=NOW)
+    assert ledger.lease(CALL, owner="a", now=NOW, until_ms=due_at_ms).granted
 
 
 def test_a_redrive_opens_a_dead_lettered_call_from_zero(ledger: Ledger) -> None:
@@ -234,7 +271,7 @@ def test_a_service_that_refuses_is_a_store_error(dynamodb: DynamoDBClient) -> No
         lambda: ledger.get(CALL),
         lambda: ledger.lease(CALL, owner="a", now=NOW, until_ms=0),
         lambda: ledger.settle(CALL, owner="a", event=LedgerEvent.WAIT, changes={}),
-        lambda: ledger.mark_letter_sent(CALL),
+        lambda: ledger.mark_letter_sent(CALL, opened_at=make_row().opened_at),
         lambda: ledger.redrive(CALL, now=NOW),
     ]
     for operation in operations:
@@ -256,7 +293,7 @@ def test_the_double_fails_when_it_is_told_to(operation: str) -> None:
         "get": lambda: ledger.get(CALL),
         "lease": lambda: _lease(ledger),
         "settle": lambda: _settle(ledger, LedgerEvent.WAIT),
-        "mark_letter_sent": lambda: ledger.mark_letter_sent(CALL),
+        "mark_letter_sent": lambda: ledger.mark_letter_sent(CALL, opened_at=make_row().opened_at),
         "redrive": lambda: ledger.redrive(CALL, now=NOW),
     }
     with pytest.raises(StoreError):

@@ -219,6 +219,7 @@ def test_failed_job_waits_its_backoff_and_is_submitted_again_once() -> None:
     row = made.ledger.rows["batch:4c7599ae"]
     assert (row.state, row.attempts) == (State.WAITING, 1)
     assert made.replay_queue.waits_s == {"r0": 30.0}
+    made.clock.advance(30)
     made.functions.script = [Reply(outcome=SUCCEEDED.outcome, payload=b'{"jobId":"j2"}')]
     assert made.replay(message) == []
     row = made.ledger.rows["batch:4c7599ae"]
