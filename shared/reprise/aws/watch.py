@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
@@ -14,8 +15,10 @@ from reprise.stage.quarantine import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
 
@@ -86,6 +89,53 @@ class StackWatch:
         with store_errors("s3", "ListObjectsV2"):
             found = self._clients.s3.list_objects_v2(Bucket=self._bucket, Prefix=PREFIX)
         return found["KeyCount"]
+
+    def has_succeeded(self, function: str, since: datetime, now: datetime) -> bool:
+        """Tell whether an invocation of a function, whoever made it, succeeded in a full minute since then.
+
+        Metrics come with a delay of a minute or two. They count invocations by when they began, so the minute
+        in which the time lies is left out.
+
+        Args:
+            function: Its unqualified ARN.
+            since: From when on.
+            now: The present; the last ten minutes are looked at.
+
+        Source: Lambda developer guide, "Types of metrics for Lambda functions" (Invocations, Errors).
+        """
+        next_minute_at = (since + timedelta(minutes=1)).replace(second=0, microsecond=0)
+        start_at = max(next_minute_at, now - timedelta(minutes=10))
+        if start_at >= now:
+            return False
+        name = function.rpartition(":")[2]
+        queries: list[MetricDataQueryTypeDef] = [
+            {
+                "Id": metric.lower(),
+                "MetricStat": {
+                    "Metric": {
+                        "Namespace": "AWS/Lambda",
+                        "MetricName": metric,
+                        "Dimensions": [{"Name": "FunctionName", "Value": name}],
+                    },
+                    "Period": 60,
+                    "Stat": "Sum",
+                },
+            }
+            for metric in ("Invocations", "Errors")
+        ]
+        with store_errors("cloudwatch", "GetMetricData"):
+            found = self._clients.cloudwatch.get_metric_data(
+                MetricDataQueries=queries, StartTime=start_at, EndTime=now
+            )
+        counts = {
+            result["Id"]: dict(zip(result["Timestamps"], result["Values"], strict=True))
+            for result in found["MetricDataResults"]
+        }
+        errors = counts.get("errors", {})
+        return any(
+            count > errors.get(minute_at, 0.0)
+            for minute_at, count in counts.get("invocations", {}).items()
+        )
 
     def _is_subscribed(self, group: str) -> bool:
         with store_errors("logs", "DescribeSubscriptionFilters"):

@@ -46,7 +46,9 @@ class BacklogKeeper:
     _sent: deque[tuple[int, int]] = field(default_factory=deque)
     """When calls were sent without a gate, and how many: the queue may not show them yet."""
 
-    def decide(self, function: str, *, records: int, is_folded: bool) -> Expand | Leave:
+    def decide(
+        self, function: str, *, records: int, is_folded: bool, unrun: int = 0
+    ) -> Expand | Leave:
         """Return what becomes of a piece; an expansion is reserved in the gate when this returns.
 
         Reserve first, then send: a crash in between reserves again, which only makes the count too
@@ -57,11 +59,12 @@ class BacklogKeeper:
             function: The target's unqualified ARN.
             records: Calls in the piece, at least 1.
             is_folded: False at the first look at the object (or part), true ever after.
+            unrun: At the first look, calls in it that did not run in their caller's own try.
 
         Raises:
             StoreError: If neither the gate nor the queue can be asked: nothing may be expanded.
         """
-        piece = Piece(records=records, is_folded=is_folded)
+        piece = Piece(records=records, is_folded=is_folded, unrun=unrun)
         try:
             self._pay(function)
             return self._ask(function, piece)

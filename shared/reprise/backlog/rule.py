@@ -12,9 +12,14 @@ from typing import Final
 from reprise.gate.image import Change, Condition, GateImage, Mode
 from reprise.gate.pace import LONG_HOLD_S, gap_s, hold_age_s, is_idle, rate_per_s
 from reprise.gate.parameters import DEFAULTS, GateParameters
+from reprise.gate.settle import is_held_for_faults
 
 SCOUTS: Final = 2
 """Calls expanded while a gate holds, to carry its probes."""
+OVERDUE_S: Final = 1.0
+"""A probe of a target held for failures that is overdue for so long: no call that waits may make it."""
+SCOUT_COMES_S: Final = 4.0
+"""Until a scout has come, no others are sent for."""
 FIRST_OFFER: Final = 25
 """Calls expanded for a gate that nobody used of late: most likely an outage has just begun, and what is
 expanded must be looked at call by call until it ends. What is left of the object follows in seconds."""
@@ -48,6 +53,8 @@ class Piece:
     records: int
     is_folded: bool
     """Whether the gate counts it as folded already: true from the second look on."""
+    unrun: int = 0
+    """Calls in it that did not run in their caller's own try; known at the first look only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +79,8 @@ class Leave:
     change: Change | None
     """What the gate should know; None if it knows."""
     is_told: bool = True
+    scouts: int = 0
+    """Calls that did not run in their caller's own try, to be sent all the same; they stay in the piece."""
 
 
 def decide_expansion(
@@ -135,8 +144,14 @@ def _while_holding(gate: GateImage, piece: Piece, now_ms: int, draw: float) -> E
     overdue_ms = now_ms - gate.probe_at_ms
     # A probe whose lease ran out long ago has no successor, either: `waiting` is counted too high.
     nobody_probes = overdue_ms > 4000 * gap_s(gate, now_ms)
+    if is_held_for_faults(gate):
+        # None of the calls that wait may be the probe: they have failed. One that has not is still folded.
+        came_ms = now_ms - gate.expanded_at_ms
+        nobody_probes = overdue_ms > OVERDUE_S * 1000 and came_ms > SCOUT_COMES_S * 1000
     if gate.waiting >= SCOUTS and not nobody_probes:
-        return leave(piece, delay_s)
+        # They are the best probes of a target that is held for failures: other callers' calls may be good.
+        scouts = min(SCOUTS, piece.unrun) if is_held_for_faults(gate) else 0
+        return leave(piece, delay_s, scouts)
     scouts = min(SCOUTS, piece.records)
     seen = Condition(name="expanded_at_ms", relation="=", value=gate.expanded_at_ms)
     return Expand(
@@ -167,12 +182,14 @@ def expansion(piece: Piece, records: int, now_ms: int, when: tuple[Condition, ..
     return Change(put={"expanded_at_ms": now_ms}, add=add, when=when)
 
 
-def leave(piece: Piece, delay_s: float) -> Leave:
+def leave(piece: Piece, delay_s: float, scouts: int = 0) -> Leave:
     """Return that a piece stays folded; the gate counts it once."""
     if piece.is_folded:
         return Leave(delay_s=delay_s, change=None)
     add = {"folded_objects": 1, "folded_records": piece.records}
-    return Leave(delay_s=delay_s, change=Change(add=add))
+    if scouts:
+        add["waiting"] = scouts
+    return Leave(delay_s=delay_s, change=Change(add=add), scouts=scouts)
 
 
 def _clamp(delay_s: float) -> float:

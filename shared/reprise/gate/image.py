@@ -23,6 +23,15 @@ class Mode(StrEnum):
     """Nothing goes through until the next probe."""
 
 
+class HeldFor(StrEnum):
+    """Why a gate holds."""
+
+    THROTTLE = "throttle"
+    """The target refuses everything."""
+    FAULT = "fault"
+    """Distinct calls fail one after the other, and none succeeds."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateImage:
     """The item of one target; instants in milliseconds since the epoch, 0 for never."""
@@ -54,11 +63,16 @@ class GateImage:
     faults: int = 0
     """Failures in a row without a success between them, by changes that are added up."""
     held_for: str = ""
-    """Why it holds: `throttle` or `fault`."""
+    """Why it holds, or last held: one of `HeldFor`, or empty."""
     holding_since_ms: int = 0
     probe_at_ms: int = 0
     """Holding: when the next probe may go. Probing: when the probe's lease runs out."""
     probe_owner: str = ""
+    probed_at_ms: int = 0
+    """When a probe last failed."""
+    fault_holds: int = 0
+    """Holds for failures that followed each other, the present or last one included."""
+    fault_hold_ended_at_ms: int = 0
     succeeded: int = 0
     """Successes since the last resume."""
     busy_ms: int = 0

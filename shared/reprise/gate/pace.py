@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from reprise.gate.image import Mode
 from reprise.gate.parameters import DEFAULTS, GateParameters
 
 if TYPE_CHECKING:
@@ -18,8 +17,12 @@ MAX_LONG_GAP_S: Final = 20.0
 """Longest gap of all."""
 LONG_HOLD_S: Final = 1800.0
 UNKNOWN_FAULT_LIMIT: Final = 3
-"""Failures in a row that show an outage where no call ever succeeded: two calls then hold their target
-before either has had three attempts."""
+"""Calls that fail in a row and show an outage where none ever succeeded: the others of a small backlog then
+keep their attempts."""
+FAULT_HOLDS_APART_S: Final = 600.0
+"""Holds for failures that follow each other so soon are counted together."""
+MAX_DOUBLINGS: Final = 5
+"""A real outage then costs at most 320 calls an attempt before it is seen."""
 IDLE_S: Final = 60.0
 """A gate that nobody used for so long starts over: its window is old news."""
 
@@ -63,14 +66,19 @@ def rate_per_s(gate: GateImage) -> float:
     return max(1.0, gate.window) / service_s(gate)
 
 
-def is_outage(gate: GateImage, parameters: GateParameters) -> bool:
-    """Tell whether the target fails for everybody, as far as its gate knows."""
-    if gate.mode != Mode.FLOWING:
-        return True
-    return gate.faults >= fault_limit(gate, parameters)
+def fault_limit(gate: GateImage, now_ms: int, parameters: GateParameters) -> int:
+    """Return how many calls that fail in a row show an outage.
 
-
-def fault_limit(gate: GateImage, parameters: GateParameters) -> int:
-    """Return how many failures in a row show an outage: fewer where no call ever succeeded."""
+    Fewer do where none ever succeeded. Twice as many must for each hold of late that a success ended: most
+    likely those were some callers' bad calls.
+    """
     limit = parameters.fault_limit
-    return limit if gate.succeeded_at_ms else min(limit, UNKNOWN_FAULT_LIMIT)
+    if not gate.succeeded_at_ms:
+        return min(limit, UNKNOWN_FAULT_LIMIT)
+    doublings = min(gate.fault_holds, MAX_DOUBLINGS) if has_held_of_late(gate, now_ms) else 0
+    return int(limit) << doublings
+
+
+def has_held_of_late(gate: GateImage, now_ms: int) -> bool:
+    """Tell whether a hold for failures ended not long ago."""
+    return now_ms - gate.fault_hold_ended_at_ms < FAULT_HOLDS_APART_S * 1000

@@ -7,26 +7,23 @@ changes of the mode are conditional.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from reprise.gate.image import Change, Condition, GateImage, Mode
+from reprise.gate.image import Change, Condition, GateImage, HeldFor, Mode
 from reprise.gate.law import burst_before, cut_to, growth_of, known_after_cut
 from reprise.gate.lease import SLOTS, slot_name
-from reprise.gate.pace import MIN_GAP_S, fault_limit, gap_s
+from reprise.gate.pace import MIN_GAP_S, fault_limit, gap_s, has_held_of_late
 from reprise.gate.parameters import DEFAULTS, GateParameters
 from reprise.gate.table import TRANSITIONS, GateEvent
+from reprise.gate.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from reprise.gate.image import Value
-    from reprise.gate.tally import Tally
-
-THROTTLE: Final = "throttle"
-FAULT: Final = "fault"
 
 
-def settle(
+def settle(  # noqa: PLR0911 - one return an answer
     gate: GateImage,
     tally: Tally,
     *,
@@ -48,17 +45,41 @@ def settle(
         if gate.mode != Mode.PROBING or gate.probe_owner != owner:
             return change
         return _decided(change, gate, _after_probe(gate, tally, now_ms, parameters))
+    if is_held_for_faults(gate) and tally.succeeded:
+        # Admitted before the hold, and it ran well: the target does not fail for everybody.
+        return _decided(
+            change, gate, _flowing(gate, GateEvent.SUCCEEDED, tally, now_ms, parameters)
+        )
     if gate.mode != Mode.FLOWING or not tally.attempts:
         return change
-    event = _event(gate, tally, parameters)
+    event = _event(gate, tally, now_ms, parameters)
     if event is not None:
-        return _decided(change, gate, _hold(tally, event, now_ms))
+        return _decided(change, gate, _hold(gate, tally, event, now_ms))
     change = _counted(change, gate, tally, now_ms)
     cut = cut_to(gate, tally, now_ms, parameters)
     if cut is not None:
         return _decided(change, gate, _after_cut(gate, cut, now_ms))
     growth = growth_of(gate, tally, now_ms, parameters)
     return replace(change, add={**change.add, "window": growth}) if growth else change
+
+
+def is_held_for_faults(gate: GateImage) -> bool:
+    """Tell whether a gate holds, probing or not, because calls failed."""
+    return gate.mode != Mode.FLOWING and gate.held_for == HeldFor.FAULT
+
+
+def after_live_success(
+    gate: GateImage, now_ms: int, parameters: GateParameters = DEFAULTS
+) -> Change | None:
+    """Return what a live call that succeeded during a hold changes; None if that is no news.
+
+    A target that answers live calls fails for some callers only. It says nothing of its concurrency, so a
+    hold for throttles stays.
+    """
+    if not is_held_for_faults(gate):
+        return None
+    flowing = _flowing(gate, GateEvent.SUCCEEDED, Tally(), now_ms, parameters)
+    return _decided(Change(), gate, {**flowing, "succeeded_at_ms": now_ms})
 
 
 def _returned(gate: GateImage, tally: Tally, now_ms: int) -> Change:
@@ -96,54 +117,65 @@ def _after_probe(
 ) -> dict[str, Value]:
     """Return what a probe shows; after throttles even a failure shows that there is room."""
     ran = tally.executed + tally.suspects
-    if tally.succeeded or (ran and gate.held_for != FAULT):
-        return {
-            "mode": TRANSITIONS[Mode.PROBING, GateEvent.PROBE_RAN],
-            "window": parameters.first_window,
-            "slow_start": 1,
-            "faults": 0 if tally.succeeded else 1,
-            "holding_since_ms": 0,
-            "probe_owner": "",
-            "changed_at_ms": now_ms,
-            "succeeded": tally.succeeded,
-            "busy_ms": tally.busy_ms,
-        }
+    if tally.succeeded or (ran and gate.held_for != HeldFor.FAULT):
+        flowing = _flowing(gate, GateEvent.PROBE_RAN, tally, now_ms, parameters)
+        return flowing if tally.succeeded else {**flowing, "faults": 1}
+    put: dict[str, Value] = {}
     wait_s, event = 0.0, GateEvent.PROBE_UNUSED
     if tally.attempts:
         wait_s, event = gap_s(gate, now_ms, parameters), GateEvent.PROBE_REFUSED
+        put["probed_at_ms"] = now_ms
     return {
+        **put,
         "mode": TRANSITIONS[Mode.PROBING, event],
         "probe_owner": "",
         "probe_at_ms": now_ms + round(max(wait_s, tally.retry_after_s) * 1000),
     }
 
 
-def _event(gate: GateImage, tally: Tally, parameters: GateParameters) -> GateEvent | None:
+def _flowing(
+    gate: GateImage, event: GateEvent, tally: Tally, now_ms: int, parameters: GateParameters
+) -> dict[str, Value]:
+    ended: dict[str, Value] = (
+        {"fault_hold_ended_at_ms": now_ms} if gate.held_for == HeldFor.FAULT else {}
+    )
+    return {
+        **ended,
+        "mode": TRANSITIONS[Mode(gate.mode), event],
+        "window": parameters.first_window,
+        "slow_start": 1,
+        "faults": 0,
+        "holding_since_ms": 0,
+        "probe_owner": "",
+        "changed_at_ms": now_ms,
+        "succeeded": tally.succeeded,
+        "busy_ms": tally.busy_ms,
+    }
+
+
+def _event(
+    gate: GateImage, tally: Tally, now_ms: int, parameters: GateParameters
+) -> GateEvent | None:
     """Return what ends the flow, if anything does."""
     if tally.succeeded:
         return None
     if tally.throttled and tally.turn >= gate.turn and gate.window - tally.throttled < 1:
         return GateEvent.REFUSED_AT_ONE
-    failed = _failed(gate, tally)
-    if failed and gate.faults + failed >= fault_limit(gate, parameters):
+    if tally.failed and gate.faults + tally.failed >= fault_limit(gate, now_ms, parameters):
         return GateEvent.FAULTED
     return None
 
 
-def _failed(gate: GateImage, tally: Tally) -> int:
-    """Return the failures that may be the target's fault.
-
-    Calls that failed before are suspects only if others ever succeeded: while nothing did, a few calls that
-    fail again and again show an outage, too.
-    """
-    return tally.failed + (0 if gate.succeeded_at_ms else tally.suspects)
-
-
-def _hold(tally: Tally, event: GateEvent, now_ms: int) -> dict[str, Value]:
+def _hold(gate: GateImage, tally: Tally, event: GateEvent, now_ms: int) -> dict[str, Value]:
     wait_s = max(MIN_GAP_S, tally.retry_after_s)
+    held_for, fault_holds = HeldFor.THROTTLE, gate.fault_holds
+    if event is GateEvent.FAULTED:
+        held_for = HeldFor.FAULT
+        fault_holds = 1 + (fault_holds if has_held_of_late(gate, now_ms) else 0)
     return {
         "mode": TRANSITIONS[Mode.FLOWING, event],
-        "held_for": THROTTLE if event is GateEvent.REFUSED_AT_ONE else FAULT,
+        "held_for": held_for,
+        "fault_holds": fault_holds,
         "holding_since_ms": now_ms,
         "changed_at_ms": now_ms,
         "probe_at_ms": now_ms + round(wait_s * 1000),
@@ -165,8 +197,8 @@ def _counted(change: Change, gate: GateImage, tally: Tally, now_ms: int) -> Chan
     put, add = dict(change.put), dict(change.add)
     if tally.succeeded and gate.faults:
         put["faults"] = 0
-    elif not tally.succeeded and (failed := _failed(gate, tally)):
-        add["faults"] = failed
+    elif tally.failed and not tally.succeeded:
+        add["faults"] = tally.failed
     if tally.throttled:
         put["throttled_at_ms"] = now_ms
         if burst_before(gate, now_ms):

@@ -18,6 +18,7 @@ class GateEvent(StrEnum):
     PROBE_REFUSED = "the probe is throttled or fails"
     PROBE_UNUSED = "the probe's call had ended already"
     PROBE_LOST = "the probe's lease runs out"
+    SUCCEEDED = "held for faults, and any call succeeds, live ones included"
 
 
 TRANSITIONS: Final[dict[tuple[Mode, GateEvent], Mode]] = {
@@ -28,5 +29,7 @@ TRANSITIONS: Final[dict[tuple[Mode, GateEvent], Mode]] = {
     (Mode.PROBING, GateEvent.PROBE_REFUSED): Mode.HOLDING,
     (Mode.PROBING, GateEvent.PROBE_UNUSED): Mode.HOLDING,
     (Mode.PROBING, GateEvent.PROBE_LOST): Mode.PROBING,
+    (Mode.HOLDING, GateEvent.SUCCEEDED): Mode.FLOWING,
+    (Mode.PROBING, GateEvent.SUCCEEDED): Mode.FLOWING,
 }
 """Anything else leaves the mode as it is."""

@@ -24,7 +24,7 @@ class Meeting:
     has_ended: bool = False
     """Whether the call needs no further attempt."""
     is_suspect: bool = False
-    """Whether the call failed before while others succeeded: its failure says nothing of the target."""
+    """Whether a replay of the call failed before: that it fails again says nothing new of the target."""
     reason: str | None = None
     """`Reason` of a throttle."""
     retry_after_s: float = 0.0
@@ -57,7 +57,7 @@ class Tally:
     lost: int = 0
     """Transient, unknown or permanent."""
     suspects: int = 0
-    """Failures of calls that failed before while others succeeded; not among the two above."""
+    """Failures of calls that failed before; not among the two above."""
     ended: int = 0
     """Calls that need no further attempt."""
     retry_after_s: float = 0.0

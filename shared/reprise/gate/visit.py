@@ -16,8 +16,9 @@ from reprise.errors import StoreError
 from reprise.gate.admit import Admission, Request, Step, admit
 from reprise.gate.image import Change, Condition, GateImage, Mode
 from reprise.gate.memory import SPREAD_S, GateMemory
-from reprise.gate.pace import is_outage, service_s
+from reprise.gate.pace import service_s
 from reprise.gate.parameters import DEFAULTS, GateParameters
+from reprise.gate.probe import is_choosy, may_probe
 from reprise.gate.settle import settle
 from reprise.gate.tally import Meeting, Tally
 from reprise.outcome.outcome import OutcomeKind
@@ -79,6 +80,28 @@ class Visit:
     _room_until_ms: int = 0
     _lock: Lock = field(default_factory=Lock)
 
+    def is_choosy(self) -> bool:
+        """Tell whether the batch's next call would be a probe that not every call may be (`may_probe`)."""
+        try:
+            return is_choosy(self.gates.read(self.function), self.now_ms())
+        except StoreError:
+            # Asking for permits meets it, too, and deals with it.
+            return False
+
+    def may_probe(self, failures: int, backoff_s: float) -> bool:
+        """Tell whether a call that failed so often may be that probe.
+
+        Raises:
+            StoreError: If the gate cannot be read now.
+        """
+        return may_probe(
+            self.gates.read(self.function),
+            failures=failures,
+            backoff_s=backoff_s,
+            now_ms=self.now_ms(),
+            parameters=self.parameters,
+        )
+
     def enter(self, wanted: int) -> Entry:
         """Return the permits for a batch's calls; the others wait for `wait_s`."""
         with self._lock:
@@ -130,10 +153,6 @@ class Visit:
     def is_over(self) -> bool:
         """Tell whether no call of this visit runs any more."""
         return not self._running
-
-    def is_outage(self) -> bool:
-        """Tell whether the target fails for everybody: then a failure is not the call's fault."""
-        return not self._is_away and is_outage(self._image, self.parameters)
 
     # --- the gate ---------------------------------------------------------------------------------
 

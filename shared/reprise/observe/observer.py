@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from reprise import metric
 from reprise.errors import StoreError
+from reprise.gate.settle import after_live_success
 from reprise.observe.books import Book, Books
 from reprise.observe.gates import GateLike, gauges, is_holding
 from reprise.observe.incidents import Alarm, Scene, incidents
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from reprise.events.outbox import EventBus
-    from reprise.ports import Clock, Depth
+    from reprise.gate.image import GateImage
+    from reprise.ports import Clock, Depth, GateItems
     from reprise.telemetry import EmfMeter
 
 _log = logging.getLogger(__name__)
@@ -34,25 +37,17 @@ class Memories(Protocol):
         """Keep it."""
 
 
-class Gates(Protocol):
-    """Knows gates."""
-
-    def read(self, function: str) -> GateLike:
-        """Return how a gate stands; a new one flows.
-
-        Raises:
-            StoreError: If it cannot be known.
-        """
-
-
 class Watch(Protocol):
-    """Knows alarms and filters."""
+    """Knows alarms, filters, and how the targets fare."""
 
     def alarms(self) -> Sequence[Alarm]:
         """Return the states of the stack's alarms."""
 
     def filters_missing(self) -> int:
         """Return how many log groups lack the filter that captures from them."""
+
+    def has_succeeded(self, function: str, since: datetime, now: datetime) -> bool:
+        """Tell whether an invocation of a function, whoever made it, succeeded since then."""
 
     def quarantined(self) -> int:
         """Return how many objects are in quarantine, or 1,000 if there are more."""
@@ -73,7 +68,7 @@ class Observer:
     stack: str
     targets: tuple[str, ...]
     books: Books
-    gates: Gates
+    gates: GateItems
     replay_queue: Depth
     capture_queue: Depth
     dead_letters: Depth
@@ -113,6 +108,7 @@ class Observer:
         self.meter.gauge(metric.QUARANTINE_OBJECTS, self.watch.quarantined())
         self.meter.gauge(metric.FILTERS_MISSING, self.watch.filters_missing())
         held_s = self._gauge_gates(gates, folded, at_s)
+        self._end_holds(gates)
         scene = Scene(
             stack=self.stack,
             at_s=at_s,
@@ -143,6 +139,22 @@ class Observer:
         if not total:
             # The replayer tells the age of what waits. That nothing waits, only we can tell.
             self.meter.gauge(metric.OLDEST_WAITING_AGE, 0)
+
+    def _end_holds(self, gates: Mapping[str, GateImage]) -> None:
+        """End the holds for failures of targets that answer live calls: those failures are some callers' own.
+
+        Targets that an entry with a star allows are not known by name here; they have their probes.
+        """
+        now = self.clock()
+        for function, gate in gates.items():
+            change = after_live_success(gate, int(now.timestamp() * 1000))
+            since = datetime.fromtimestamp(gate.holding_since_ms / 1000, UTC)
+            if change is not None and self.watch.has_succeeded(function, since, now):
+                applied = self.gates.update(function, change).applied
+                _log.warning(
+                    "live calls succeed: hold for failures ended",
+                    extra={"target": function, "applied": applied},
+                )
 
     def _gauge_gates(
         self, gates: Mapping[str, GateLike], folded: Mapping[str, int], at_s: float

@@ -17,6 +17,7 @@ from reprise.backlog.overdue import is_overdue, overdue_expansion
 from reprise.backlog.part import Entry, Sorter
 from reprise.backlog.rule import Expand, Leave
 from reprise.instant import parse_instant
+from reprise.policy.decision import COUNTED
 from reprise.ports import OutMessage
 from reprise.stage.enter import CHUNK, new_row
 from reprise.stage.notification import write_continuation
@@ -72,8 +73,10 @@ class UnpackStage:
         self._sort(ref, remaining_ms)
         return None
 
-    def _ask(self, function: str, records: int, *, is_folded: bool) -> Expand | Leave:
-        decision = self.backlog.decide(function, records=records, is_folded=is_folded)
+    def _ask(
+        self, function: str, records: int, *, is_folded: bool, unrun: int = 0
+    ) -> Expand | Leave:
+        decision = self.backlog.decide(function, records=records, is_folded=is_folded, unrun=unrun)
         if not decision.is_told:
             self.meter.count(metric.STORE_FAULTS)
         return decision
@@ -125,11 +128,14 @@ class UnpackStage:
 
         `is_whole` says that the object holds no other records, and so may wait as it is.
         """
-        decision = self._ask(part.function, len(part.entries), is_folded=False)
+        unrun = [entry for entry in part.entries if entry.record.outcome.kind not in COUNTED]
+        decision = self._ask(part.function, len(part.entries), is_folded=False, unrun=len(unrun))
         expanded: int = 0
         delay_s: float | None
         if isinstance(decision, Leave):
             delay_s, is_counted = decision.delay_s, decision.change is not None
+            # They stay in the part as well: whether they lie at its beginning does not matter then.
+            self.enterer.enter(unrun[: decision.scouts], ref.source, quarantine)
         else:
             expanded, delay_s = self._expand(part, ref, quarantine, decision, remaining_ms)
             is_counted = delay_s is not None

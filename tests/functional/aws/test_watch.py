@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -136,3 +137,62 @@ def test_a_bus_that_is_away_is_given_up_after_two_tries(env: pytest.MonkeyPatch)
         with pytest.raises(StoreError):
             EventBridgeBus(Clients().events(), "default").put([CHANGE])
     assert len(server.requests) == 2
+
+
+NOW = datetime.now(UTC).replace(second=30, microsecond=0)
+"""moto gives metrics by their time, and none of long ago."""
+
+
+def put_counts(
+    clients: Clients, function: str, minutes_ago: int, *, invocations: int, errors: int
+) -> None:
+    at = NOW.replace(second=0) - timedelta(minutes=minutes_ago)
+    clients.cloudwatch().put_metric_data(
+        Namespace="AWS/Lambda",
+        MetricData=[
+            {
+                "MetricName": name,
+                "Dimensions": [{"Name": "FunctionName", "Value": function.rpartition(":")[2]}],
+                "Timestamp": at,
+                "Value": value,
+            }
+            for name, value in (("Invocations", invocations), ("Errors", errors))
+        ],
+    )
+
+
+@pytest.fixture
+def function() -> str:
+    """Return the ARN of a function that no other test has counted."""
+    return f"arn:aws:lambda:eu-west-1:123456789012:function:{uuid4()}"
+
+
+@pytest.mark.parametrize(
+    ("invocations", "errors", "has_succeeded"),
+    [(0, 0, False), (3, 3, False), (4, 3, True), (1, 0, True)],
+)
+def test_a_function_succeeded_where_it_ran_more_often_than_it_failed(
+    clients: Clients, function: str, invocations: int, errors: int, *, has_succeeded: bool
+) -> None:
+    put_counts(clients, function, 2, invocations=invocations, errors=errors)
+    watch = watch_of(clients)
+    assert watch.has_succeeded(function, NOW - timedelta(minutes=5), NOW) is has_succeeded
+
+
+def test_a_success_before_a_hold_or_in_its_first_minute_is_none_since_it(
+    clients: Clients, function: str
+) -> None:
+    put_counts(clients, function, 5, invocations=9, errors=0)
+    put_counts(clients, function, 3, invocations=9, errors=9)
+    watch = watch_of(clients)
+    assert not watch.has_succeeded(function, NOW - timedelta(minutes=5), NOW)
+    assert watch.has_succeeded(function, NOW - timedelta(minutes=6), NOW)
+
+
+def test_a_hold_that_has_just_begun_is_not_asked_about(clients: Clients, function: str) -> None:
+    put_counts(clients, function, 0, invocations=9, errors=0)
+    assert not watch_of(clients).has_succeeded(function, NOW - timedelta(seconds=20), NOW)
+
+
+def test_a_function_without_metrics_has_not_succeeded(clients: Clients, function: str) -> None:
+    assert not watch_of(clients).has_succeeded(function, NOW - timedelta(minutes=5), NOW)

@@ -8,16 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.gate.image import GateImage, Mode
+from reprise.gate.image import GateImage, HeldFor, Mode
 from reprise.gate.law import SMALL_SHARE
 from reprise.gate.pace import rate_per_s
 from reprise.gate.parameters import DEFAULTS
-from reprise.gate.settle import FAULT, THROTTLE, settle
+from reprise.gate.settle import after_live_success, settle
 from reprise.gate.table import TRANSITIONS
 from reprise.gate.tally import Meeting, Tally
 from reprise.outcome.outcome import OutcomeKind
 from strategies import NOW_MS
 
+THROTTLE, FAULT = HeldFor.THROTTLE, HeldFor.FAULT
 STEADY = GateImage(
     window=40.0,
     slow_start=0,
@@ -234,16 +235,54 @@ def test_faults_in_a_row_hold_the_flow_and_one_success_between_them_does_not() -
     assert _after(gate, Tally(executed=5, succeeded=1)).faults == 0
 
 
-def test_calls_that_failed_before_while_others_succeeded_hold_nothing() -> None:
-    gate = replace(STEADY, faults=9, succeeded_at_ms=1)
-    assert _after(gate, Tally(suspects=50)).mode == Mode.FLOWING
+@pytest.mark.parametrize("succeeded_at_ms", [0, 1])
+def test_calls_that_failed_before_hold_nothing(succeeded_at_ms: int) -> None:
+    gate = replace(STEADY, faults=2, succeeded_at_ms=succeeded_at_ms)
+    after = _after(gate, Tally(suspects=50))
+    assert (after.mode, after.faults) == (Mode.FLOWING, 2)
 
 
-def test_two_calls_that_fail_again_show_an_outage_where_nothing_ever_succeeded() -> None:
-    once = _after(GateImage(), Tally(executed=2))
-    assert (once.mode, once.faults) == (Mode.FLOWING, 2)
-    assert _after(once, Tally(suspects=1)).held_for == FAULT
-    assert _after(replace(once, succeeded_at_ms=1), Tally(executed=1)).mode == Mode.FLOWING
+def test_three_calls_that_fail_show_an_outage_where_nothing_ever_succeeded() -> None:
+    twice = _after(GateImage(), Tally(executed=2))
+    assert (twice.mode, twice.faults) == (Mode.FLOWING, 2)
+    assert _after(twice, Tally(executed=1)).held_for == FAULT
+    assert _after(replace(twice, succeeded_at_ms=1), Tally(executed=1)).mode == Mode.FLOWING
+
+
+@pytest.mark.parametrize("mode", [Mode.HOLDING, Mode.PROBING])
+def test_any_success_ends_a_hold_for_faults_and_none_for_throttles(mode: Mode) -> None:
+    held = replace(PROBING, mode=mode, held_for=FAULT, probe_owner="b", faults=10)
+    after = _after(held, Tally(succeeded=1, busy_ms=5))
+    assert (after.mode, after.faults, after.succeeded, after.holding_since_ms) == (
+        Mode.FLOWING,
+        0,
+        1,
+        0,
+    )
+    assert _after(replace(held, held_for=THROTTLE), Tally(succeeded=1)).mode == mode
+
+
+@pytest.mark.parametrize("mode", [Mode.HOLDING, Mode.PROBING])
+def test_a_live_success_ends_a_hold_for_faults(mode: Mode) -> None:
+    held = replace(PROBING, mode=mode, held_for=FAULT)
+    change = after_live_success(held, NOW_MS)
+    assert change is not None
+    after = change.apply(held)
+    assert (after.mode, after.succeeded_at_ms) == (Mode.FLOWING, NOW_MS)
+
+
+@pytest.mark.parametrize(
+    "gate", [replace(PROBING, held_for=THROTTLE), replace(STEADY, held_for=FAULT)]
+)
+def test_a_live_success_is_no_news_where_no_failures_hold(gate: GateImage) -> None:
+    assert after_live_success(gate, NOW_MS) is None
+
+
+def test_a_live_success_decides_for_the_turn_that_it_saw() -> None:
+    held = replace(PROBING, held_for=FAULT)
+    change = after_live_success(held, NOW_MS)
+    assert change is not None
+    assert not all(condition.holds(replace(held, turn=1)) for condition in change.when)
 
 
 @pytest.mark.parametrize(

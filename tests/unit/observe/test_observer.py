@@ -3,13 +3,14 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from reprise.errors import StoreError
 from reprise.events.event import IncidentOpened
-from reprise.gate.image import GateImage, Mode
+from reprise.gate.image import GateImage, HeldFor, Mode
 from reprise.observe.books import Book
 from reprise.observe.incidents import Alarm
 from reprise.observe.look import Memory
@@ -33,6 +34,8 @@ class Rig:
     kept: Memory = field(default_factory=Memory)
     states: list[Alarm] = field(default_factory=list)
     queued: int = 0
+    live_successes: set[str] = field(default_factory=set)
+    asked: list[tuple[str, datetime]] = field(default_factory=list)
 
     def load(self) -> Memory:
         return self.kept
@@ -43,6 +46,11 @@ class Rig:
     def alarms(self) -> list[Alarm]:
         self.faults.check("alarms")
         return self.states
+
+    def has_succeeded(self, function: str, since: datetime, now: datetime) -> bool:
+        assert since <= now
+        self.asked.append((function, since))
+        return function in self.live_successes
 
     def filters_missing(self) -> int:
         return 1
@@ -184,3 +192,33 @@ def test_what_was_measured_is_written_though_the_look_fails(
     with pytest.raises(StoreError):
         rig.look()
     assert measured(capsys)["BacklogTotal", ""] == [0]
+
+
+def held(rig: Rig, held_for: HeldFor) -> GateImage:
+    since_ms = int((rig.clock.now - timedelta(minutes=5)).timestamp() * 1000)
+    return GateImage(mode=Mode.HOLDING, held_for=held_for, holding_since_ms=since_ms)
+
+
+def test_live_calls_that_succeed_end_a_hold_for_failures() -> None:
+    rig = Rig(live_successes={ORDERS})
+    rig.gates.images[ORDERS] = held(rig, HeldFor.FAULT)
+    since = rig.clock.now - timedelta(minutes=5)
+    rig.look()
+    assert rig.gates.images[ORDERS].mode == Mode.FLOWING
+    assert rig.asked == [(ORDERS, since)]
+
+
+def test_a_hold_for_failures_stays_while_nothing_succeeds() -> None:
+    rig = Rig()
+    rig.gates.images[ORDERS] = held(rig, HeldFor.FAULT)
+    rig.look()
+    assert rig.gates.images[ORDERS].mode == Mode.HOLDING
+
+
+def test_of_a_hold_for_throttles_nobody_asks_whether_live_calls_succeed() -> None:
+    """They do, and that is why the replays hold."""
+    rig = Rig(live_successes={ORDERS})
+    rig.gates.images[ORDERS] = held(rig, HeldFor.THROTTLE)
+    rig.look()
+    assert rig.gates.images[ORDERS].mode == Mode.HOLDING
+    assert rig.asked == []
