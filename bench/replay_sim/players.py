@@ -175,7 +175,7 @@ class Ours:
         assert isinstance(held, Held)
         visit, draw = held.visit, self.world.random.random
         is_suspect = self.charged.get(id(call), 0) > 0
-        delay_s, has_ended = self._settle(call, outcome, visit)
+        delay_s, has_ended = self._settle(call, outcome)
         meeting = Meeting(
             kind=KINDS[outcome],
             busy_ms=round(latency_s * 1000),
@@ -201,13 +201,13 @@ class Ours:
             while batch.held:
                 self.world.back(batch, batch.held.popleft(), wait_s)
 
-    def _settle(self, call: Call, outcome: str, visit: Visit) -> tuple[float | None, bool]:
+    def _settle(self, call: Call, outcome: str) -> tuple[float | None, bool]:
         """Return the policy's own wait, if it has one, and whether the call has ended."""
         if outcome == "ok":
             return None, True
         if outcome == "throttled":
             return None, False
-        charged = self.charged[id(call)] = self.charged.get(id(call), 0) + (not visit.is_outage())
+        charged = self.charged[id(call)] = self.charged.get(id(call), 0) + 1
         decision = decide(
             Outcome(kind=OutcomeKind.FUNCTION_ERROR),
             Standing(attempts=charged, refusals=0, expires_at=START_AT + timedelta(days=14)),

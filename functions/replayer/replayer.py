@@ -102,6 +102,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
             message_id=record["messageId"],
             receipt_handle=record["receiptHandle"],
             body=record["body"],
+            receive_count=int(record["attributes"]["ApproximateReceiveCount"]),
+            sent_at_ms=int(record["attributes"]["SentTimestamp"]),
         )
         for record in event["Records"]
     ]

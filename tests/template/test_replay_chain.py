@@ -13,6 +13,7 @@ from reprise.settings import (
     ReplayerSettings,
     UnpackerSettings,
 )
+from reprise.stage.renew import RENEW_AGE_MS, RENEW_RECEIVES
 from template.conftest import TARGET
 from template.deployment import Deployment, Resource
 
@@ -176,23 +177,26 @@ def test_dead_letters_are_kept_longer_than_their_source_keeps_messages(plain: De
     assert redrives == 3
 
 
-def test_messages_never_outlive_the_objects_that_they_name() -> None:
-    """Ten days in the replay queue, then fourteen in the dead-letter queue."""
+def test_a_call_that_its_policy_gives_up_outlives_no_object_that_its_letter_names() -> None:
+    """Fourteen days by the longest policy, whatever SQS keeps, then fourteen in the dead-letter queue."""
     deployment = Deployment({"Targets": TARGET, "RetentionDays": "30"})
-    longest_s = sum(
-        deployment[f"Replay/{name}"].properties["MessageRetentionPeriod"]
-        for name in ("ReplayQueue", "DeadLetterQueue")
-    )
+    oldest = read_policy_document('{"default": {"max_age_s": 1209600}}').for_target("any")
+    letters = deployment["Replay/DeadLetterQueue"].properties["MessageRetentionPeriod"]
     rules = deployment["Capture/Bucket"].properties["LifecycleConfiguration"]["Rules"]
     assert all(
-        int(rule["ExpirationInDays"]) * 86_400 > longest_s
+        int(rule["ExpirationInDays"]) * 86_400 > oldest.max_age_s + letters
         for rule in rules
         if "ExpirationInDays" in rule
     )
 
 
-def test_forty_deliveries_are_far_from_the_replay_queues_limit(plain: Deployment) -> None:
-    assert plain["Replay/ReplayQueue"].properties["RedrivePolicy"]["maxReceiveCount"] == 1000
+def test_messages_are_sent_afresh_long_before_the_replay_queue_ends_them(
+    plain: Deployment,
+) -> None:
+    queue = plain["Replay/ReplayQueue"].properties
+    assert queue["RedrivePolicy"]["maxReceiveCount"] >= 2 * RENEW_RECEIVES
+    longest_wait_ms = 43_200_000
+    assert queue["MessageRetentionPeriod"] * 1000 >= RENEW_AGE_MS + 2 * longest_wait_ms
 
 
 def test_policy_document_is_one_that_the_package_reads(plain: Deployment, full: Deployment) -> None:

@@ -97,16 +97,23 @@ def decide(
     if outcome.kind is OutcomeKind.THROTTLED:
         return WaitForGate(floor_s=floor_s)
     tries = standing.attempts if outcome.kind in COUNTED else standing.refusals
-    wait_s = backoff_s(
-        max(tries, 1),
+    wait_s = policy_backoff_s(max(tries, 1), policy, draw=draw, floor_s=floor_s)
+    # Not beyond the end: the last look at the call is the one that gives it up.
+    return RetryLater(after_s=min(wait_s, (standing.expires_at - now).total_seconds()))
+
+
+def policy_backoff_s(
+    tries: int, policy: Policy, *, draw: float = 1.0, floor_s: float = 0.0
+) -> float:
+    """Return a policy's wait after so many tries, at least 1; without a draw the longest one."""
+    return backoff_s(
+        tries,
         initial_s=policy.initial_s,
         maximum_s=policy.maximum_s,
         coefficient=policy.coefficient,
         draw=draw,
         floor_s=floor_s,
     )
-    # Not beyond the end: the last look at the call is the one that gives it up.
-    return RetryLater(after_s=min(wait_s, (standing.expires_at - now).total_seconds()))
 
 
 def _not_worth_a_replay(outcome: Outcome, policy: Policy) -> DeadLetter | None:

@@ -33,12 +33,10 @@ from reprise.stage.unpack import new_row
 from reprise.stage.verdict import Ended, GiveBack, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from reprise.policy.policy import Policy
     from reprise.ports import Clock, Draw, Functions, Lease, Ledger, Objects, Reply
-    from reprise.record.record import Record
     from reprise.stage.message import ReplayMessage
 
 _log = logging.getLogger(__name__)
@@ -49,11 +47,6 @@ _LEASE_EXPIRED = Outcome(
     message="the replayer that held this call ended without saying how the call ended",
 )
 _REFUSED = frozenset({OutcomeKind.THROTTLED, OutcomeKind.TRANSIENT})
-
-
-def never() -> bool:
-    """Return False: no outage is known of."""
-    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +70,6 @@ class AttemptStage:
         *,
         owner: str,
         lease_until_ms: int,
-        is_outage: Callable[[], bool] = never,
     ) -> Verdict:
         """Make one attempt, unless the ledger says that it is not due.
 
@@ -86,7 +78,6 @@ class AttemptStage:
             policy: Its target's policy.
             owner: Who we are; unique per delivery, so that one batch may hold the same call twice.
             lease_until_ms: When this process can no longer be running.
-            is_outage: Whether the target fails for everybody, as its gate knows when the call has ended.
 
         Raises:
             StoreError: If the ledger cannot be asked (nothing was invoked), or neither it nor the
@@ -103,7 +94,7 @@ class AttemptStage:
         if not lease.granted:
             return self._refused(message, row, now)
         if row.state is State.LEASED:
-            return self._conclude(message, row, policy, owner, _LEASE_EXPIRED, never)
+            return self._conclude(message, row, policy, owner, _LEASE_EXPIRED)
         row = replace(row, updated_at=format_instant(now))
         if now >= _expires_at(message, row, policy):
             why = "older than its policy's max_age_s or its caller's NotAfter allows"
@@ -112,7 +103,16 @@ class AttemptStage:
             return self._carry_out(
                 DeadLetter(reason=Reason.EXPIRED, message=why), message, row, owner
             )
-        return self._invoke(message, row, policy, owner, is_outage)
+        return self._invoke(message, row, policy, owner)
+
+    def failures(self, message: ReplayMessage) -> int:
+        """Return how many replays of a call failed since it was captured or redriven.
+
+        Raises:
+            StoreError: If the ledger cannot be asked.
+        """
+        row = self.ledger.get(message.record.id)
+        return 0 if row is None else _failures(row, message.record.outcome)
 
     def _lease(self, message: ReplayMessage, owner: str, now: datetime, until_ms: int) -> Lease:
         call_id = message.record.id
@@ -124,32 +124,28 @@ class AttemptStage:
         return self.ledger.lease(call_id, owner=owner, now=now, until_ms=until_ms)
 
     def _refused(self, message: ReplayMessage, row: Row, now: datetime) -> Verdict:
-        """Deal with a call that has ended, or that another replayer holds."""
+        """Deal with a call that has ended, that another replayer holds, or whose backoff is not over."""
         if row.state not in TERMINAL:
-            now_ms = now.timestamp() * 1000
-            return GiveBack(wait_s=max(1.0, (row.lease_until_ms - now_ms) / 1000))
+            free_ms = row.lease_until_ms if row.state is State.LEASED else row.due_at_ms
+            return GiveBack(wait_s=max(1.0, free_ms / 1000 - now.timestamp()))
         if row.state is State.DEAD_LETTERED and not row.letter_sent:
             return self.settler.send_letter(message, row)
         return Ended()
 
-    def _invoke(
-        self,
-        message: ReplayMessage,
-        row: Row,
-        policy: Policy,
-        owner: str,
-        is_outage: Callable[[], bool],
-    ) -> Verdict:
+    def _invoke(self, message: ReplayMessage, row: Row, policy: Policy, owner: str) -> Verdict:
         record = message.record
         if not is_allowed(record.target.function, self.targets):
             why = "the target is not among the stack's Targets: add it, then redrive"
             barred = DeadLetter(reason=Reason.PERMANENT, message=why)
             return self._carry_out(barred, message, row, owner)
-        report = report_of(record)
-        if report is not None and not row.history:
-            return self._conclude_captured(message, row, policy, owner, spent=report.attempts)
-        if _may_have_run(record, row) and not policy.idempotent:
-            return self._conclude_captured(message, row, policy, owner, spent=0)
+        if _is_first_look(row):
+            report = report_of(record)
+            decided, counted = self._decide_captured(
+                message, row, policy, spent=report.attempts if report is not None else 0
+            )
+            # A failed batch job waits for its backoff; a call has waited on its way here.
+            if report is not None or isinstance(decided, DeadLetter):
+                return self._carry_out(decided, message, counted, owner)
         claim_check = record.payload.claim_check
         try:
             fetched = self.objects.get(claim_check) if claim_check is not None else None
@@ -162,19 +158,20 @@ class AttemptStage:
             unread = Outcome(
                 kind=OutcomeKind.TRANSIENT, code=f"Payload{error.code}", message=shorten(str(error))
             )
-            return self._conclude(message, row, policy, owner, unread, never)
+            return self._conclude(message, row, policy, owner, unread)
         context = context_for_replay(record)
         started_at = self.clock()
         reply = self.functions.invoke(record.target, payload, context, record.trace)
         busy_ms = round((self.clock() - started_at).total_seconds() * 1000)
-        return self._conclude(message, row, policy, owner, reply.outcome, is_outage, reply, busy_ms)
+        return self._conclude(message, row, policy, owner, reply.outcome, reply, busy_ms)
 
-    def _conclude_captured(
-        self, message: ReplayMessage, row: Row, policy: Policy, owner: str, *, spent: int
-    ) -> Verdict:
-        """Decide on what was captured as on an attempt's end: a failed batch job, an unknown outcome.
+    def _decide_captured(
+        self, message: ReplayMessage, row: Row, policy: Policy, *, spent: int
+    ) -> tuple[Decision, Row]:
+        """Decide on the captured outcome as on an attempt's end; return the row with that counted, too.
 
-        `spent` attempts came before it.
+        What the policy bars, what it gives one attempt only, and what may have run and must not run twice
+        ends here: the target is not asked again. `spent` attempts came before it.
         """
         now, outcome = self.clock(), message.record.outcome
         counted = replace(
@@ -188,8 +185,7 @@ class AttemptStage:
             refusals=counted.refusals,
             expires_at=_expires_at(message, row, policy),
         )
-        decision = decide(outcome, standing, policy, now=now, draw=self.draw())
-        return self._carry_out(decision, message, counted, owner)
+        return decide(outcome, standing, policy, now=now, draw=self.draw()), counted
 
     def _conclude(  # noqa: PLR0913, PLR0917 - an attempt, and what is known around it
         self,
@@ -198,27 +194,25 @@ class AttemptStage:
         policy: Policy,
         owner: str,
         outcome: Outcome,
-        is_outage: Callable[[], bool],
         reply: Reply | None = None,
         busy_ms: int = 0,
     ) -> Verdict:
         """Count a try, decide what its end means, and carry that out.
 
-        Without a reply the target was not asked, and its gate learns nothing. While the target fails
-        for everybody a failure is charged to nobody.
+        Without a reply the target was not asked, and its gate learns nothing. Every execution that failed
+        is charged to its call, whatever the gate thinks of the target: `max_attempts` is a hard cap.
         """
         now = self.clock()
         captured = message.record.outcome
-        is_charged = not (outcome.kind in COUNTED and is_outage())
         meeting = NOT_ASKED
         if reply is not None:
             meeting = Meeting(
                 kind=outcome.kind,
                 busy_ms=busy_ms,
-                is_suspect=row.attempts > own_attempts(row, captured),
+                is_suspect=_failures(row, captured) > 0,
                 reason=outcome.reason,
             )
-        counted = count_attempt(row, captured, outcome, now, is_charged=is_charged)
+        counted = count_attempt(row, captured, outcome, now)
         standing = Standing(
             attempts=counted.attempts,
             refusals=counted.refusals,
@@ -240,10 +234,9 @@ class AttemptStage:
         return self.settler.carry_out(decision, message, row, owner, reply, meeting)
 
 
-def _may_have_run(record: Record, row: Row) -> bool:
-    """Tell whether the caller's own try may have run, and nobody has decided on that yet."""
-    is_first_look = not row.history and row.opened_at == row.captured_at
-    return is_first_look and record.outcome.kind is OutcomeKind.UNKNOWN
+def _is_first_look(row: Row) -> bool:
+    """Tell whether nobody has decided on the captured outcome yet; a redrive is a decision."""
+    return not row.history and not row.attempts and row.opened_at == row.captured_at
 
 
 def own_attempts(row: Row, captured: Outcome) -> int:
@@ -254,13 +247,14 @@ def own_attempts(row: Row, captured: Outcome) -> int:
     return int(row.opened_at == row.captured_at and captured.kind in COUNTED)
 
 
-def count_attempt(
-    row: Row, captured: Outcome, outcome: Outcome, now: datetime, *, is_charged: bool = True
-) -> Row:
+def _failures(row: Row, captured: Outcome) -> int:
+    return max(0, row.attempts - own_attempts(row, captured))
+
+
+def count_attempt(row: Row, captured: Outcome, outcome: Outcome, now: datetime) -> Row:
     """Return the row with one more try counted; throttles are counted and not kept.
 
-    The try began when the row was leased, which is what its `updated_at` says. A try that is not charged
-    is kept in the history, and costs no attempt.
+    The try began when the row was leased, which is what its `updated_at` says.
     """
     attempts = row.attempts or own_attempts(row, captured)
     history, ended_at = row.history, format_instant(now)
@@ -272,7 +266,7 @@ def count_attempt(
         row = replace(row, first_refused_at=first_at, last_refused_at=ended_at)
     return replace(
         row,
-        attempts=attempts + int(is_charged and outcome.kind in COUNTED),
+        attempts=attempts + int(outcome.kind in COUNTED),
         refusals=row.refusals + int(outcome.kind in _REFUSED),
         history=history,
     )

@@ -17,7 +17,12 @@ class Delivery:
 
     message_id: str
     receipt_handle: str
+    """New at each delivery, also of one message twice in one batch (SQS API reference, ReceiveMessage)."""
     body: str
+    receive_count: int = 1
+    """Times that SQS has handed this message over, this one included."""
+    sent_at_ms: int = 0
+    """When it was sent, in milliseconds since the epoch; 0 if that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,6 @@ from reprise.stage.verdict import GiveBack
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable
 
     from reprise.gate.visit import Permit, Visit
     from reprise.ports import Draw, Meter
@@ -23,9 +22,7 @@ if TYPE_CHECKING:
 class Attempt(Protocol):
     """Makes one attempt of a call; never raises."""
 
-    def __call__(
-        self, delivery: Delivery, message: ReplayMessage, is_outage: Callable[[], bool], /
-    ) -> Verdict:
+    def __call__(self, delivery: Delivery, message: ReplayMessage, /) -> Verdict:
         """Return how it ended."""
 
 
@@ -47,17 +44,17 @@ class Lane:
         held: Permit | None = permit
         while call is not None and held is not None:
             delivery, message = call
-            verdict = self.attempt(delivery, message, self.visit.is_outage)
+            verdict = self.attempt(delivery, message)
             call = self._next()
             before = self.visit.store_faults
             held = self.visit.leave(held, verdict.meeting, is_wanted=call is not None)
             self.meter.count(metric.STORE_FAULTS, self.visit.store_faults - before)
             if isinstance(verdict, GiveBack):
-                waits_s[delivery.message_id] = self._wait_s(verdict)
+                waits_s[delivery.receipt_handle] = self._wait_s(verdict)
         # The permit is gone: what waited for it goes back, and with it what no lane will come for.
         wait_s = self.visit.wait_s(self.draw())
         while call is not None:
-            waits_s[call[0].message_id] = wait_s
+            waits_s[call[0].receipt_handle] = wait_s
             call = self._next() if self.visit.is_over() else None
         return waits_s
 
@@ -68,7 +65,7 @@ class Lane:
             return waits_s
         wait_s = self.visit.wait_s(self.draw())
         while (call := self._next()) is not None:
-            waits_s[call[0].message_id] = wait_s
+            waits_s[call[0].receipt_handle] = wait_s
         return waits_s
 
     def _next(self) -> Entry | None:
@@ -88,7 +85,7 @@ class Waiting:
     """What of a batch does not run now."""
 
     waits_s: dict[str, float] = field(default_factory=dict)
-    """Seconds until a message comes again, by its id."""
+    """Seconds until a message comes again, by its receipt handle."""
     rooms: list[Lane] = field(default_factory=list)
     """One lane of each target that has calls waiting for a permit of the batch's own."""
 

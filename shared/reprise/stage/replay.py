@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import defaultdict, deque
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -10,15 +11,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from reprise import metric
+from reprise.call.payload import digest
 from reprise.errors import BadRecordError, PolicyError, StoreError
 from reprise.gate.headroom import most_at_once
 from reprise.gate.lease import lease_ms
 from reprise.gate.visit import Visit
 from reprise.observe.log_context import about_call
-from reprise.stage.attempt import AttemptStage, never
+from reprise.policy.decision import COUNTED, policy_backoff_s
 from reprise.stage.lane import Lane, Waiting
 from reprise.stage.message import read_message
 from reprise.stage.quarantine import Quarantine
+from reprise.stage.returns import Returns
 from reprise.stage.verdict import GiveBack, Verdict
 
 if TYPE_CHECKING:
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
         PolicySource,
         Queue,
     )
+    from reprise.stage.attempt import AttemptStage
     from reprise.stage.delivery import Delivery, Entry, Group, Worker
     from reprise.stage.message import ReplayMessage
 
@@ -78,28 +82,24 @@ class ReplayStage:
         Never raises for what is in a batch: a message that cannot be dealt with comes again.
         """
         waiting = Waiting()
-        waits_s = waiting.waits_s
-        groups = self._read(deliveries, waits_s)
+        groups = self._read(deliveries, waiting.waits_s)
         book = self._book()
-        handles = {delivery.message_id: delivery.receipt_handle for delivery in deliveries}
+        returns = Returns(self.queue, deliveries, groups, self._now_ms())
         with ThreadPoolExecutor(max_workers=max(1, len(deliveries))) as pool:
             lanes = [
                 pool.submit(lane)
                 for function, group in groups.items()
                 for lane in self._lanes(function, group, book, worker, waiting)
             ]
-            refused = dict(waits_s)
-            self.queue.give_back({handles[name]: wait_s for name, wait_s in refused.items()})
+            returns.give_back(waiting.waits_s)
             running = set(lanes)
             while running:
                 # As each ends, and not after the slowest: a retry waits its own time.
                 look_s = LOOK_S if any(lane.room for lane in waiting.rooms) else None
                 ended, running = wait(running, timeout=look_s, return_when=FIRST_COMPLETED)
                 late = {name: wait_s for lane in ended for name, wait_s in lane.result().items()}
-                late |= waiting.leave_rooms()
-                self.queue.give_back({handles[name]: wait_s for name, wait_s in late.items()})
-                waits_s |= late
-        return list(waits_s)
+                returns.give_back(late | waiting.leave_rooms())
+        return returns.again()
 
     def _read(self, deliveries: Iterable[Delivery], waits_s: dict[str, float]) -> dict[str, Group]:
         """Group readable messages by function; quarantine the others."""
@@ -116,7 +116,7 @@ class ReplayStage:
                     quarantine.flush()
                 except StoreError:
                     _log.exception("quarantine is away", extra={"message_id": delivery.message_id})
-                    waits_s[delivery.message_id] = STORE_WAIT_S
+                    waits_s[delivery.receipt_handle] = STORE_WAIT_S
             else:
                 groups[message.record.target.function].append((delivery, message))
         return groups
@@ -153,14 +153,15 @@ class ReplayStage:
             self._wait(calls, waits_s, DISABLED_WAIT_S, DISABLED_WAIT_S)
         elif calls:
             visit = self._visit(function, policy, worker)
-            entry = visit.enter(len(calls))
+            calls, wanted = self._candidates(visit, calls, policy)
+            entry = visit.enter(wanted)
             self.meter.count(metric.STORE_FAULTS, visit.store_faults)
             first = calls[: len(entry.permits)]
             room = deque(calls[len(first) : len(first) + entry.room])
             # One draw for all of them, so that they come back together, as a batch.
             wait_s = visit.wait_s(self.draw())
             refused = calls[len(first) + len(room) :]
-            waits_s |= {delivery.message_id: wait_s for delivery, _ in refused}
+            waits_s |= {delivery.receipt_handle: wait_s for delivery, _ in refused}
             self.meter.count(metric.GATE_WAITS, len(refused), target=function)
             lane = Lane(
                 attempt=partial(self._attempt, policy, worker),
@@ -176,13 +177,38 @@ class ReplayStage:
             ]
         return lanes
 
+    def _candidates(self, visit: Visit, calls: Group, policy: Policy) -> tuple[Group, int]:
+        """Return a batch's calls, and how many may go.
+
+        In a hold for failures a probe must be chosen: it comes first, and where none may be it none may go.
+        """
+        if not visit.is_choosy():
+            return calls, len(calls)
+        fittest: Entry | None = None
+        least = math.inf
+        for entry in sorted(calls, key=_chance_to_have_failed):
+            try:
+                failures = self.attempts.failures(entry[1])
+                may_probe = visit.may_probe(failures, policy_backoff_s(max(1, failures), policy))
+            except StoreError:
+                _log.exception("cannot tell who may probe", extra={"target": visit.function})
+                self.meter.count(metric.STORE_FAULTS)
+                break
+            if may_probe and failures < least:
+                fittest, least = entry, failures
+            if not least:
+                break
+        if fittest is None:
+            return calls, 0
+        return [fittest, *(call for call in calls if call is not fittest)], len(calls)
+
     def _visit(self, function: str, policy: Policy, worker: Worker) -> Visit:
         return Visit(
             gates=self.gates,
             memory=self.memory,
             function=function,
             owner=worker.owner,
-            now_ms=lambda: int(self.clock().timestamp() * 1000),
+            now_ms=self._now_ms,
             draw=self.draw,
             lease_ms=lease_ms(worker.remaining_ms()),
             most=most_at_once(self.concurrency.limit(function), policy),
@@ -190,38 +216,29 @@ class ReplayStage:
 
     def _catch_up(self, entry: Entry, policy: Policy, worker: Worker) -> dict[str, float]:
         delivery, message = entry
-        verdict = self._attempt(policy, worker, delivery, message, never)
-        return {delivery.message_id: verdict.wait_s} if isinstance(verdict, GiveBack) else {}
+        verdict = self._attempt(policy, worker, delivery, message)
+        return {delivery.receipt_handle: verdict.wait_s} if isinstance(verdict, GiveBack) else {}
 
     def _wait(
         self, group: Group, waits_s: dict[str, float], wait_s: float, spread_s: float
     ) -> None:
         for delivery, _ in group:
-            waits_s[delivery.message_id] = wait_s + self.draw() * spread_s
+            waits_s[delivery.receipt_handle] = wait_s + self.draw() * spread_s
 
     def _attempt(
-        self,
-        policy: Policy,
-        worker: Worker,
-        delivery: Delivery,
-        message: ReplayMessage,
-        is_outage: Callable[[], bool],
+        self, policy: Policy, worker: Worker, delivery: Delivery, message: ReplayMessage
     ) -> Verdict:
         """Make one attempt if there is time for it; whatever goes wrong, the message comes again."""
         remaining_ms = worker.remaining_ms()
         if remaining_ms < self.call_timeout_s * 1000 + MARGIN_MS:
             return GiveBack(wait_s=0.0)
-        lease_until_ms = int(self.clock().timestamp() * 1000) + remaining_ms + 1000
+        lease_until_ms = self._now_ms() + remaining_ms + 1000
+        # By delivery: one batch may hold two copies of a call, even of one message, and only one may have it.
+        owner = f"{worker.owner}/{digest(delivery.receipt_handle.encode())[:16]}"
         try:
-            # By message, too: one batch may hold two copies of a call, and only one may have it.
-            owner = f"{worker.owner}/{delivery.message_id}"
             with about_call(message.record.id, message.record.target.function):
                 return self.attempts.run(
-                    message,
-                    policy,
-                    owner=owner,
-                    lease_until_ms=lease_until_ms,
-                    is_outage=is_outage,
+                    message, policy, owner=owner, lease_until_ms=lease_until_ms
                 )
         except StoreError:
             _log.exception("store is away", extra={"call_id": message.record.id})
@@ -230,3 +247,12 @@ class ReplayStage:
             # A defect of ours must cost this call a delay, not the batch its other calls.
             _log.exception("attempt failed", extra={"call_id": message.record.id})
         return GiveBack(wait_s=STORE_WAIT_S + self.draw() * STORE_WAIT_S)
+
+    def _now_ms(self) -> int:
+        return int(self.clock().timestamp() * 1000)
+
+
+def _chance_to_have_failed(entry: Entry) -> tuple[bool, int]:
+    """Sort key: calls that their caller's own try did not run come first, then those delivered least."""
+    delivery, message = entry
+    return message.record.outcome.kind in COUNTED, delivery.receive_count
