@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from reprise import __version__
 from reprise_cli.app import App
-from reprise_cli.exits import explain
+from reprise_cli.exits import ExitCode, explain
 from reprise_cli.lazy import LazyCommands
 from reprise_cli.options import DEFAULT_STACK, Options, hoist
-from reprise_cli.output import Output
+from reprise_cli.output import LogWarnings, Output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,12 +64,15 @@ class RootGroup(TyperGroup):
         """Run the command."""
         try:
             return super().invoke(ctx)
+        except (typer.Exit, typer.Abort, TyperException, BrokenPipeError):
+            raise
         except Exception as error:
+            out = ctx.obj.out if isinstance(ctx.obj, App) else Output(is_json=False)
             told = explain(error)
             if told is None:
-                raise
-            app = ctx.obj
-            (app.out if isinstance(app, App) else Output(is_json=False)).fail(told)
+                out.defect(error)
+                raise typer.Exit(ExitCode.FAILED) from error
+            out.fail(told)
             raise typer.Exit(told.code) from error
 
 
@@ -116,4 +121,5 @@ def prepare(  # noqa: PLR0913 - the options that every command takes
     )
     # Whoever runs the command in process may say what it works on.
     make: Callable[[Options, Output], App] = context.obj or App
-    context.obj = make(options, Output(is_json=json))
+    context.obj = make(options, out := Output(is_json=json))
+    logging.lastResort = LogWarnings(out)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
+import traceback
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
+
+from reprise.printable import printable, printable_json
+from reprise_cli.console import PlainConsole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,10 +21,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from reprise_cli.exits import CommandError
-
-
-_PIPE_WIDTH: Final = 160
-"""Columns where no terminal says otherwise: files and pipes cut nothing that people search for."""
 
 
 class Output:
@@ -32,9 +32,9 @@ class Output:
         """Write to these streams."""
         self.is_json = is_json
         self._stdout = stdout or sys.stdout
-        self.people = _console(stderr or sys.stderr if is_json else self._stdout)
+        self.people = PlainConsole(stderr or sys.stderr if is_json else self._stdout)
         """Where tables and timelines go: standard error with `--json`."""
-        self.notes = _console(stderr or sys.stderr)
+        self.notes = PlainConsole(stderr or sys.stderr)
         """Where progress and remarks go."""
 
     def show(self, *things: RenderableType) -> None:
@@ -44,22 +44,21 @@ class Output:
 
     def note(self, text: str) -> None:
         """Write a remark to standard error."""
-        self.notes.print(Text(text, style="dim"), soft_wrap=True)
+        self.notes.print(text, style="dim", soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """Write a warning to standard error."""
-        self.notes.print(Text.assemble(("warning: ", "bold yellow"), text), soft_wrap=True)
+        self.notes.print(Text("warning:", "bold yellow"), text, soft_wrap=True)
 
     def result(self, document: dict[str, Any]) -> None:
         """Write the result for programs, on one line; people have seen it as a table."""
         if self.is_json:
-            self._stdout.write(json.dumps(document) + "\n")
+            self._stdout.write(printable_json(json.dumps(document)) + "\n")
             self._stdout.flush()
 
     def fail(self, error: CommandError) -> None:
         """Write an error as one line; programs get it as an object, too."""
-        text = Text.assemble(("error: ", "bold red"), str(error))
-        self.notes.print(text, soft_wrap=True)
+        self.notes.print(Text("error:", "bold red"), str(error), soft_wrap=True)
         self.result(
             {
                 "error": {
@@ -70,6 +69,10 @@ class Output:
             }
         )
 
+    def defect(self, error: Exception) -> None:
+        """Write an error that nobody foresaw as Python does, which would write its message as it is."""
+        self.notes.print("".join(traceback.format_exception(error)), soft_wrap=True)
+
     @contextmanager
     def progress(self, what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
         """Show a bar while something takes its time; yields what moves it on.
@@ -78,7 +81,7 @@ class Output:
             what: What is done, as people would say it.
             total: Steps there are; None if nobody knows.
         """
-        columns = [TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()]
+        columns = [TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn()]
         if total is not None:
             columns.insert(2, MofNCompleteColumn())
         if not self.notes.is_terminal:
@@ -86,11 +89,18 @@ class Output:
             yield lambda _: None
             return
         with Progress(*columns, console=self.notes, transient=True) as progress:
-            task = progress.add_task(what, total=total)
+            task = progress.add_task(printable(what), total=total)
             yield lambda steps: progress.advance(task, steps)
 
 
-def _console(file: TextIO) -> Console:
-    """Return a console that takes text as it is: messages of others may hold brackets."""
-    width = None if file.isatty() else _PIPE_WIDTH
-    return Console(file=file, width=width, markup=False, highlight=False, emoji=False)
+class LogWarnings(logging.Handler):
+    """Shows what libraries log as warnings: Python's handler of last resort would write it as it is."""
+
+    def __init__(self, out: Output) -> None:
+        """Show it by this output."""
+        super().__init__(logging.WARNING)
+        self._out = out
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show one line, and the error that it is about."""
+        self._out.warn(self.format(record))

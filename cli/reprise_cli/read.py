@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 import typer
 
+from reprise.printable import printable_json
 from reprise.reader import Event, Foreign, read_events
 from reprise_cli.exits import CommandError, ExitCode
 from reprise_cli.read_memory import keep_large_buffers_apart
@@ -132,8 +133,8 @@ def _line_writer() -> Callable[[str | None], None]:
 
     def write_line(line: str | None) -> None:
         if line is not None:
-            # A lone surrogate is written as JSON spells it.
-            write(line.encode("utf-8", "backslashreplace") + b"\n")
+            # Whoever wrote the line, it may be read on a terminal.
+            write(printable_json(line).encode() + b"\n")
 
     return write_line
 

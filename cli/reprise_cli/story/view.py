@@ -35,4 +35,4 @@ def show_story(out: Output, story: Story) -> None:
     out.show(steps)
     if story.payload is not None:
         out.show(Text("payload", "bold"))
-        out.show(Text(story.payload))
+        out.show(story.payload)

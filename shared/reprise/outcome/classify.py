@@ -10,8 +10,10 @@ import json
 from typing import Final
 
 from reprise.outcome.outcome import Outcome, OutcomeKind
+from reprise.printable import printable
 
 MAX_MESSAGE_CHARS: Final = 1024
+_MAX_CODE_CHARS: Final = 256
 
 _KIND_BY_CODE: Final[dict[str, OutcomeKind]] = {
     "TooManyRequestsException": OutcomeKind.THROTTLED,
@@ -123,14 +125,13 @@ def no_answer(code: str, message: str) -> Outcome:
 
 
 def shorten(text: str) -> str:
-    """Return text as one line of at most 1,024 characters."""
-    line = " ".join(_storable(text).split())
+    """Return text as one printable line of at most 1,024 characters.
+
+    It goes to stores, letters and logs, and from there to terminals, chats and mails that others wrote: what
+    those could obey, and the lone surrogates that no store takes, are escapes from the start.
+    """
+    line = printable(" ".join(text.split()))
     return line if len(line) <= MAX_MESSAGE_CHARS else f"{line[: MAX_MESSAGE_CHARS - 1]}…"
-
-
-def _storable(text: str) -> str:
-    """Return text without lone surrogates: JSON may spell them, and no store takes them."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _kind_by_status(status: int | None) -> OutcomeKind:
@@ -150,6 +151,6 @@ def _error_of(payload: bytes) -> tuple[str, str]:
     if not isinstance(document, dict):
         return "Unknown", "the function failed without an error document"
     return (
-        _storable(str(document.get("errorType") or "Unknown")[:256]),
+        shorten(str(document.get("errorType") or "Unknown"))[:_MAX_CODE_CHARS],
         str(document.get("errorMessage") or "no error message"),
     )

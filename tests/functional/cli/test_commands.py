@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from moto import mock_aws
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from reprise.aws.ledger_table import LedgerTable
@@ -217,3 +222,60 @@ def test_live_traffic_needs_a_concurrency_to_share() -> None:
     result = run("chaos", "--live", "5")
     assert result.exit_code == 2
     assert "--restore-concurrency" in result.stderr
+
+
+def test_an_error_that_nobody_foresaw_is_told_whole_and_is_not_obeyed() -> None:
+    class BrokenApp(App):
+        @property
+        def stack(self) -> Stack:
+            raise ValueError("\x1b]0;mine\x07")
+
+    result = CliRunner().invoke(app, ["status", "call-1"], obj=BrokenApp)
+    assert result.exit_code == 1
+    assert "Traceback" in result.stderr
+    assert "ValueError: \\x1b]0;mine\\x07" in result.stderr
+    assert "\x1b" not in result.stderr
+
+
+def read_all(terminal: int) -> str:
+    """Return what comes out of a terminal until nobody can write to it: Linux tells that by an error."""
+    found = b""
+    with contextlib.suppress(OSError):
+        while piece := os.read(terminal, 65_536):
+            found += piece
+    return found.decode()
+
+
+def on_terminal(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
+    """Run a command on a pseudo-terminal; return all that the terminal was sent."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    screen, ours = os.openpty()
+    with ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(read_all, screen)
+        with monkeypatch.context() as patch, os.fdopen(ours, "w", encoding="utf-8") as terminal:
+            patch.setattr("sys.stdout", terminal)
+            patch.setattr("sys.stderr", terminal)
+            get_command(app).main(list(arguments), obj=MotoApp, standalone_mode=False)
+    os.close(screen)
+    return sent.result()
+
+
+@pytest.mark.parametrize(
+    "command", [("status", "call-1"), ("dlq", "list"), ("dlq", "show", "call-1")], ids=" ".join
+)
+def test_what_a_target_says_cannot_speak_to_the_terminal(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """Whoever makes a target fail has its error's text."""
+    clipboard, title, up = "\x1b]52;c;Y3VybA==\x1b\\", "\x1b]0;mine\x07", "\x9b1A\u202e"
+    row = dead_row(id="call-1", message=f"{clipboard}{title}{up} [bold]boom", letter_sent=True)
+    cloud.ledger.record(row)
+    cloud.send("DeadLetterQueueUrl", dead_letter(make_record(id="call-1"), row, now=NOW))
+    sent = on_terminal(monkeypatch, *command)
+    assert "\x1b[" in sent, "a terminal has styles"
+    # Styles, and what the progress bar takes itself away with: the planted text has none of these.
+    plain = re.sub(r"\x1b\[[?0-9;]*[A-Zhlm]|[\r\n]", "", sent)
+    assert plain.isprintable()
+    assert "\\x1b]52" in plain

@@ -14,6 +14,7 @@ import pytest
 from moto import mock_aws
 from typer.testing import CliRunner
 
+from reprise.call.payload import pack
 from reprise.record.line import write_line
 from reprise_cli.main import app
 from strategies import CONTROL, KEYS, LOG_GROUP, NOW_MS, envelope, make_record, zipped
@@ -90,6 +91,23 @@ def test_events_are_printed_with_all_that_is_known(tmp_path: Path) -> None:
         "message": "a",
     }
     assert lines == [first, first | {"id": "1", "message": "b\n"}, {"message": '{"other":1}'}]
+
+
+@pytest.mark.parametrize("option", ["--events", ""], ids=["events", "records"])
+def test_what_a_terminal_would_obey_is_printed_as_the_escape_that_json_has(
+    option: str, tmp_path: Path
+) -> None:
+    payload = pack('"\x7f\x9b31m\u202e\U000e0041"'.encode(), 10**6)
+    document = json.loads(write_line(make_record(payload=payload), KEYS))
+    # Whoever writes lines by another library need not escape what JSON lets stand.
+    line = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    path = tmp_path / "object"
+    path.write_bytes(envelope([line]))
+    result = run(str(path), *filter(None, [option]))
+    (printed,) = result.stdout.splitlines()
+    assert printed.isprintable()
+    found = json.loads(printed)
+    assert (json.loads(found["message"]) if option else found) == document
 
 
 def test_damage_ends_with_its_own_code_and_goes_to_quarantine(path: Path, tmp_path: Path) -> None:

@@ -188,15 +188,25 @@ def test_a_message_is_one_line_of_bounded_length(text: str, expected: str) -> No
     assert shorten(text) == expected
 
 
-@given(text=st.text(max_size=3000))
-def test_any_text_becomes_a_line_that_every_store_takes(text: str) -> None:
+@given(text=st.text(st.characters(), max_size=3000))
+def test_any_text_becomes_a_printable_line_that_every_store_takes(text: str) -> None:
     line = shorten(text)
     assert len(line) <= MAX_MESSAGE_CHARS
-    assert "\n" not in line
+    assert line.isprintable()
     line.encode()
 
 
-def test_lone_surrogates_of_a_target_reach_no_store() -> None:
-    payload = json.dumps({"errorType": "\ud800", "errorMessage": "a\udfffb"}).encode()
+@given(st.text(st.characters(), max_size=300), st.text(st.characters(), max_size=300))
+def test_what_a_target_says_is_printable_before_it_is_stored(kind: str, text: str) -> None:
+    payload = json.dumps({"errorType": kind, "errorMessage": text}).encode()
     outcome = classify_reply(200, "Unhandled", payload, None)
-    assert (outcome.code, outcome.message) == ("?", "a?b")
+    assert outcome.code is not None
+    assert outcome.message is not None
+    assert outcome.code.isprintable()
+    assert outcome.message.isprintable()
+
+
+def test_what_a_target_hides_is_kept_as_escapes() -> None:
+    payload = json.dumps({"errorType": "\ud800", "errorMessage": "a\x1b]0;t\x07\u202eb"}).encode()
+    outcome = classify_reply(200, "Unhandled", payload, None)
+    assert (outcome.code, outcome.message) == ("\\ud800", "a\\x1b]0;t\\x07\\u202eb")
