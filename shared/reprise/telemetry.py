@@ -19,6 +19,7 @@ from reprise import metric
 from reprise.observe.label import make_labeler
 from reprise.observe.log_context import CallFilter
 from reprise.observe.measured import Measured
+from reprise.printable import printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,7 +40,23 @@ def make_logger() -> Logger:
     for handler in logging.getLogger().handlers:
         if not any(isinstance(each, CallFilter) for each in handler.filters):
             handler.addFilter(CallFilter())
+            handler.setFormatter(_Printable(handler.formatter))
     return logger
+
+
+class _Printable(logging.Formatter):
+    """Writes lines as another formatter does, without a character that a terminal would obey.
+
+    The runtime's JSON leaves all but C0 as it is, and errors quote what others sent.
+    """
+
+    def __init__(self, formatter: logging.Formatter | None) -> None:
+        super().__init__()
+        self._formatter = formatter or logging.Formatter()
+
+    def format(self, record: logging.LogRecord) -> str:
+        lines = self._formatter.format(record).split("\n")
+        return "\n".join(printable_json(line) for line in lines)
 
 
 def write_stdout(line: str) -> None:

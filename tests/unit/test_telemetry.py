@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import io
 import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reprise import metric
 from reprise.observe.log_context import about_call
@@ -21,6 +24,8 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Reprise")
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "invoker")
     monkeypatch.setenv("REPRISE_STACK", "shop")
+    # What is done to the root's handlers must not be done to pytest's own.
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -187,3 +192,28 @@ def test_every_line_about_a_call_names_it_and_its_target() -> None:
     assert own["call_id"] == "id-2"
     assert "call_id" not in after
     assert len(keeper.filters) == 1
+
+
+@given(
+    text=st.text(st.characters(codec="utf-8") | st.sampled_from("\x00\x1b\x7f\x9b\u202e\u2066\n"))
+)
+def test_no_line_holds_what_a_terminal_would_obey(text: str) -> None:
+    """The runtime's own JSON escapes C0 only; an error's message and a call's id may be anybody's."""
+
+    class RuntimesOwn(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            return f"{json.dumps(record.__dict__['told'], ensure_ascii=False)}\n"
+
+    root, lines = logging.getLogger(), io.StringIO()
+    handler = logging.StreamHandler(lines)
+    handler.setFormatter(RuntimesOwn())
+    handler.terminator = ""
+    root.addHandler(handler)
+    try:
+        make_logger()
+        root.warning("it happened", extra={"told": text})
+    finally:
+        root.removeHandler(handler)
+    (line,) = lines.getvalue().splitlines()
+    assert line.isprintable()
+    assert json.loads(line) == text

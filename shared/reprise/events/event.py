@@ -1,6 +1,7 @@
 """The events, as they stand in EventBridge's `detail`; docs/reference/events.md is made from them.
 
-No event carries a payload: the dead-letter queue and the bucket do.
+No event carries a payload, or an error's text, which may quote one: rules send events to places that we do
+not know. The call's id leads to its dead letter and its row in the ledger, which have both.
 """
 
 from __future__ import annotations
@@ -66,8 +67,6 @@ class Death(msgspec.Struct, frozen=True, kw_only=True):
     """The call."""
     reason: str
     """`exhausted`, `permanent`, `expired` or `unknown`."""
-    message: str | None = None
-    """The same, for an operator."""
     attempts: int
     refusals: int
     object: str | None = None

@@ -58,7 +58,6 @@ def replay_dead_lettered(stack: str, record: Record, row: Row, now: datetime) ->
         reprise=Death(
             id=row.id,
             reason=reason.value,
-            message=row.message,
             attempts=row.attempts,
             refusals=row.refusals,
             object=row.capture_object,

@@ -9,6 +9,7 @@ import msgspec
 
 from reprise.events.event import Incident, IncidentClosed, IncidentOpened
 from reprise.instant import format_instant, from_ms
+from reprise.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +33,7 @@ RUNBOOKS_OF: Final = {
     "captured-not-unpacked": "capture-path",
 }
 """Runbooks of alarms that have none of their own name."""
+_HARMLESS: Final = str.maketrans('"`\\<>', "''/()")
 _WHAT: Final = {
     DEAD_LETTERS: "calls were given up",
     HOLDING: "a gate holds",
@@ -97,9 +99,8 @@ def _describe(
     since_s: float,
     dead_before: Mapping[str, Mapping[str, int]],
 ) -> Incident:
-    functions, raw_reason, count = _particulars(alarm, scene, dead_before)
-    # Input transformers put texts into JSON as they are.
-    reason = raw_reason.replace('"', "'").replace("\\", "/").replace("\n", " ")
+    raw_functions, raw_reason, count = _particulars(alarm, scene, dead_before)
+    functions, reason = plain(raw_functions), plain(raw_reason)
     age_s = round(scene.at_s - since_s, 1)
     since = format_instant(from_ms(int(since_s * 1000)))
     if kind is IncidentClosed:
@@ -123,6 +124,17 @@ def _describe(
         dashboard=scene.dashboard,
         runbook=f"{scene.runbooks}/{runbook}.md",
     )
+
+
+def plain(text: str) -> str:
+    """Return text as one line that mails, Slack and JSON take for nothing else than text.
+
+    EventBridge's input transformers put it between the quotes of a JSON template as it is. Slack takes `<`
+    for the beginning of a link or of a mention, of a whole channel too, and backticks for code.
+
+    Source: EventBridge user guide, "Input transformation"; Slack, "Formatting text for app surfaces".
+    """
+    return printable(" ".join(text.split())).translate(_HARMLESS)
 
 
 def _particulars(

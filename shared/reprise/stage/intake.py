@@ -107,7 +107,8 @@ class Intake:
         return None
 
     def _again_or_give_up(self, notice: Notice, error: Exception) -> float | None:
-        _log.error("object was not unpacked", extra={"body": notice.body[:1024]}, exc_info=error)
+        about = {"message_id": notice.message_id, "objects": _objects(notice)}
+        _log.error("object was not unpacked", extra=about, exc_info=error)
         self.meter.count(metric.OBJECTS_FAILED)
         looks = notice.receive_count
         wait_s = backoff_s(
@@ -141,6 +142,14 @@ class Intake:
         fold = replace(ref.fold, faults=ref.fold.faults + 1)
         self.stage.parker.send(replace(ref, fold=fold), wait_s)
         return True
+
+
+def _objects(notice: Notice) -> list[str]:
+    """Return the URLs of the objects that a message names; a body that names none may be anything."""
+    try:
+        return [ref.url for ref in read_notification(notice.body)]
+    except (BadRecordError, ValueError):
+        return []
 
 
 def _is_outage(error: Exception) -> bool:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -89,8 +91,8 @@ def test_a_hold_names_its_function_and_how_long_it_has_held() -> None:
 
 
 def test_waiting_calls_name_the_targets_that_have_some() -> None:
-    _, incident = one(Memory(), Alarm(name="waiting", state="ALARM", reason="4000 > 3600"))
-    assert (incident.function, incident.reason, incident.count) == ("orders", "4000 > 3600", 2)
+    _, incident = one(Memory(), Alarm(name="waiting", state="ALARM", reason="4000 above 3600"))
+    assert (incident.function, incident.reason, incident.count) == ("orders", "4000 above 3600", 2)
 
 
 def test_an_incident_of_the_pipeline_has_cloudwatchs_own_reason_and_its_runbook() -> None:
@@ -99,11 +101,27 @@ def test_an_incident_of_the_pipeline_has_cloudwatchs_own_reason_and_its_runbook(
     assert incident.runbook == "docs/runbooks/capture-path.md"
 
 
-@given(st.text())
-def test_no_reason_breaks_the_message_that_it_is_put_into(reason: str) -> None:
-    """EventBridge puts texts between the quotes of a template as they are."""
-    _, incident = one(Memory(), Alarm(name="quarantine", state="ALARM", reason=reason))
-    assert not {'"', "\\", "\n"} & set(incident.summary + incident.reason)
+anything = st.text(st.characters() | st.sampled_from('<>|!@#"`\\\n\r\x1b\x9b\u202e'))
+
+
+@given(reason=anything, label=anything)
+@pytest.mark.parametrize("name", ["quarantine", "dead-letters", "waiting"])
+def test_no_text_is_more_than_text_in_the_message_that_it_is_put_into(
+    name: str, reason: str, label: str
+) -> None:
+    """EventBridge puts texts between the quotes of a template as they are, and Slack obeys `<...>`."""
+    book = Book(known=2, ended=1, dead={reason: 1})
+    scene = replace(SCENE, books={label: book}, held_s={label: 1.0})
+    _, incident = one(Memory(), Alarm(name=name, state="ALARM", reason=reason), scene)
+    told = incident.summary + incident.reason + incident.function
+    assert told.isprintable()
+    assert not set('"\\`<>') & set(told)
+    json.loads(f'{{"text": "{told}"}}')
+
+
+def test_what_a_reason_would_do_in_slack_can_be_read_there() -> None:
+    alarm = Alarm(name="quarantine", state="ALARM", reason="<!channel> `a` <http://x|y>\x1b")
+    assert one(Memory(), alarm)[1].reason == "(!channel) 'a' (http://x|y)/x1b"
 
 
 def test_what_was_told_survives_as_json() -> None:
