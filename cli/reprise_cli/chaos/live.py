@@ -25,6 +25,8 @@ class LiveEnd(StrEnum):
 class LiveCall:
     """One live call."""
 
+    number: int
+    """From 1, as its receipts have it."""
     started_at: datetime
     end: LiveEnd
 

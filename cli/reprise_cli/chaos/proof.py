@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from reprise_cli.chaos.call import AnswerKind, CallAnswer, Receipt, Standing
+from reprise_cli.chaos.live import LiveCall, LiveEnd
 from reprise_cli.chaos.percentile import Spread, spread
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from reprise_cli.chaos.live import LiveReport
+
+_NAMED: Final = 5
+"""Calls that a problem names; whoever has seen five looks for the others by the same way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveEvidence:
+    """What is known of the live calls: the pipeline has no part in them, and must not disturb them."""
+
+    calls: Sequence[LiveCall]
+    receipts: Sequence[Receipt]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +39,10 @@ class Evidence:
     """From the ledger, by id."""
     receipts: Sequence[Receipt]
     letters: frozenset[str]
-    """Ids of the dead letters seen in their queue."""
+    """Ids of the captured calls whose dead letters were seen, however the ledger says that they ended."""
     restored_at: datetime
     """When the target was let go."""
+    live: LiveEvidence | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +70,9 @@ class Proof:
 
     def document(self) -> dict[str, Any]:
         """Return the proof for programs; its keys are a contract."""
-        live = {} if self.live is None else {"live": self.live.document()}
+        more: dict[str, Any] = {} if self.live is None else {"live": self.live.document()}
+        if self.problems:
+            more["problems"] = list(self.problems)
         return {
             "calls": self.calls,
             "direct": self.direct,
@@ -68,7 +83,7 @@ class Proof:
             "executed_twice": self.executed_twice,
             "restore_to_success_s": self.restore_to_success_s.document(),
             "wasted_replays": self.wasted_replays,
-            **live,
+            **more,
         }
 
 
@@ -76,12 +91,14 @@ def prove(evidence: Evidence) -> Proof:
     """Return what became of the calls.
 
     A captured call is lost unless the ledger says that it ended and somebody else confirms it: the
-    target by a receipt, or the dead-letter queue by a letter.
+    target by a receipt, or the dead-letter queue by a letter. It has one end: what ran well was not given
+    up, what succeeded has no letter, and only calls that were made to fail are given up.
     """
     by_kind = Counter(answer.kind for answer in evidence.answers)
     captured = [answer for answer in evidence.answers if answer.kind is AnswerKind.CAPTURED]
     standings = [evidence.standings.get(answer.call_id or "") for answer in captured]
-    runs = Counter(receipt.call for receipt in evidence.receipts if receipt.is_ok)
+    runs = _runs(evidence.receipts)
+    live_runs = _runs(evidence.live.receipts) if evidence.live is not None else Counter[int]()
     lost = sum(
         not _is_accounted_for(answer, standing, runs, evidence.letters)
         for answer, standing in zip(captured, standings, strict=True)
@@ -99,11 +116,20 @@ def prove(evidence: Evidence) -> Proof:
         succeeded=sum(standing.is_succeeded for standing in known),
         dead_lettered=sum(standing.is_dead_lettered for standing in known),
         lost=lost,
-        executed_twice=sum(count > 1 for count in runs.values()),
+        executed_twice=sum(count > 1 for count in (*runs.values(), *live_runs.values())),
         restore_to_success_s=spread(waits_s),
         wasted_replays=sum(standing.refusals for standing in known),
-        problems=tuple(_problems(evidence, captured, runs)),
+        problems=(
+            *_problems(evidence, captured, runs),
+            *_ends_that_differ(evidence, captured, runs),
+            *_live_problems(evidence.live, live_runs),
+        ),
     )
+
+
+def _runs(receipts: Sequence[Receipt]) -> Counter[int]:
+    """Return how often each call ran well."""
+    return Counter(receipt.call for receipt in receipts if receipt.is_ok)
 
 
 def _is_accounted_for(
@@ -153,3 +179,50 @@ def _problems(
         f"{strangers} receipts are of calls that nobody made": strangers > 0,
     }
     return [problem for problem, is_found in found.items() if is_found]
+
+
+def _ends_that_differ(
+    evidence: Evidence, captured: Sequence[CallAnswer], runs: Mapping[int, int]
+) -> list[str]:
+    """Return which calls ended in a way that they should not, or in two."""
+    healthy, well, twice = [], [], []
+    for answer in captured:
+        call_id = answer.call_id or ""
+        standing = evidence.standings.get(call_id)
+        if standing is not None and standing.is_dead_lettered:
+            healthy += [call_id] * (not answer.call.is_poison)
+            well += [call_id] * (runs.get(answer.call.number, 0) > 0)
+        elif standing is not None and standing.is_succeeded:
+            twice += [call_id] * (call_id in evidence.letters)
+    found = (
+        (healthy, "calls that were not made to fail were given up", ". See `reprise dlq show ID`"),
+        (well, "calls ran well and were given up", ""),
+        (twice, "calls succeeded and have a dead letter, too", ""),
+    )
+    return [_named(ids, what) + step for ids, what, step in found if ids]
+
+
+def _live_problems(live: LiveEvidence | None, runs: Mapping[int, int]) -> list[str]:
+    """Return what does not add up about live calls."""
+    if live is None:
+        return []
+    by_end: dict[LiveEnd, list[int]] = {end: [] for end in LiveEnd}
+    for call in live.calls:
+        by_end[call.end].append(call.number)
+    silent = [number for number in by_end[LiveEnd.ANSWERED] if not runs.get(number)]
+    ran = [number for number in by_end[LiveEnd.THROTTLED] if runs.get(number)]
+    strangers = runs.keys() - {call.number for call in live.calls}
+    found = (
+        (by_end[LiveEnd.FAILED], "live calls were neither answered nor throttled"),
+        (silent, "live calls were answered, but the target wrote no receipt"),
+        (ran, "live calls were throttled, and ran all the same"),
+        (strangers, "receipts are of live calls that nobody made"),
+    )
+    return [_named(map(str, sorted(numbers)), what) for numbers, what in found if numbers]
+
+
+def _named(names: Iterable[str], what: str) -> str:
+    """Return how many calls something is true of, and which."""
+    known = list(names)
+    rest = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
+    return f"{len(known)} {what}: {', '.join(known[:_NAMED])}{rest}"

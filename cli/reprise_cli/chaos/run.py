@@ -12,7 +12,7 @@ from reprise_cli.chaos.books import BATCH
 from reprise_cli.chaos.call import AnswerKind, Call, CallAnswer, Receipt, Standing, ids_of
 from reprise_cli.chaos.interrupt import interruptible
 from reprise_cli.chaos.live import LiveCall, LiveReport, during, tally
-from reprise_cli.chaos.proof import Evidence, Proof, prove
+from reprise_cli.chaos.proof import Evidence, LiveEvidence, Proof, prove
 from reprise_cli.chaos.timeline import Sample
 
 if TYPE_CHECKING:
@@ -53,8 +53,19 @@ class Ledgers(Protocol):
 class Traffic(Protocol):
     """Live traffic of the target."""
 
+    @property
+    def run(self) -> str:
+        """Return the name of its receipts."""
+
     def flowing(self) -> AbstractContextManager[list[LiveCall]]:
         """Let it flow inside; the list has all of its calls once it has ended."""
+
+
+class Queues(Protocol):
+    """The queues that calls run from."""
+
+    def wait(self) -> bool:
+        """Return True once no copy of a call can run any more; False if others keep the queues busy."""
 
 
 class LetterBox(Protocol):
@@ -88,6 +99,7 @@ class ChaosTest:
     load: Load
     books: Ledgers
     letters: LetterBox
+    queues: Queues
     view: View
     clock: Clock
     live: Traffic | None = None
@@ -97,32 +109,46 @@ class ChaosTest:
         began_s = time.monotonic()
         with interruptible(), self.view:
             with self.holder.bounded():
+                began_at = self.clock()
                 control = self._control()
                 restored_at = self._hold_and_call(began_s)
                 answers = self.load.answers
                 with self._live_traffic() as live_calls:
                     standings = self._watch(ids_of(answers), began_s)
+            ids = frozenset(ids_of(answers))
+            if all(_is_ended(standings.get(call_id)) for call_id in ids):
+                standings = self._read_when_quiet(ids)
             self.view.say("reading receipts and dead letters")
-            dead = frozenset(
-                call_id for call_id, standing in standings.items() if standing.is_dead_lettered
-            )
             evidence = Evidence(
                 calls=len(self.plan.calls),
                 answers=answers,
                 standings=standings,
                 receipts=self.books.receipts(self.plan.run),
-                letters=self.letters.seen(dead),
+                letters=self.letters.seen(ids),
                 restored_at=restored_at,
+                live=self._live_evidence([*control, *live_calls]),
             )
         proof = prove(evidence)
         if self.live is None:
             return proof
         # After the last success only calls wait that fail by themselves, and they need no room.
         ends = [standing.updated_at for standing in standings.values() if standing.is_succeeded]
+        without_replay = during(control, began_at + WARM_UP, restored_at)
         with_replay = during(live_calls, restored_at, max(ends, default=restored_at))
-        return replace(
-            proof, live=LiveReport(without_replay=tally(control), with_replay=tally(with_replay))
-        )
+        report = LiveReport(without_replay=tally(without_replay), with_replay=tally(with_replay))
+        return replace(proof, live=report)
+
+    def _read_when_quiet(self, call_ids: frozenset[str]) -> dict[str, Standing]:
+        """Read the ledger once no copy of a call can run: what a late one did is in the books then."""
+        self.view.say("waiting until nothing is left that could run")
+        if not self.queues.wait():
+            self.view.say("the queues serve others, too: every copy has had its time")
+        return self.books.standings(sorted(call_ids))
+
+    def _live_evidence(self, calls: Sequence[LiveCall]) -> LiveEvidence | None:
+        if self.live is None:
+            return None
+        return LiveEvidence(calls=calls, receipts=self.books.receipts(self.live.run))
 
     def _live_traffic(self) -> AbstractContextManager[list[LiveCall]]:
         return nullcontext([]) if self.live is None else self.live.flowing()
@@ -132,10 +158,9 @@ class ChaosTest:
         if self.live is None:
             return []
         self.view.say("live traffic alone: how it fares without replay")
-        began_at = self.clock()
         with self.live.flowing() as calls:
             time.sleep(self.plan.control_s)
-        return during(calls, began_at + WARM_UP, self.clock())
+        return calls
 
     def _hold_and_call(self, began_s: float) -> datetime:
         """Make all calls while the target is held; return when it was let go."""

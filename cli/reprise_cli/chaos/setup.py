@@ -14,6 +14,7 @@ from reprise_cli.chaos.deadman import DeadMan
 from reprise_cli.chaos.hold import Holder
 from reprise_cli.chaos.letters import QueuedLetters
 from reprise_cli.chaos.load import Load, Script
+from reprise_cli.chaos.quiet import quiet_of
 from reprise_cli.chaos.run import ChaosTest, Plan
 from reprise_cli.chaos.traffic import LiveTraffic
 from reprise_cli.chaos.view import View
@@ -156,6 +157,9 @@ def prepare(reprise: App, wishes: Wishes) -> ChaosTest:
         ),
         letters=QueuedLetters(
             client=aws.sqs, url=stack.dead_letter_queue_url, is_drained=wishes.is_drained
+        ),
+        queues=quiet_of(
+            aws.sqs, capture_url=stack.capture_queue_url, replay_url=stack.replay_queue_url
         ),
         view=View(reprise.out),
         clock=utc_now,

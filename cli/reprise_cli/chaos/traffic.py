@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -38,6 +39,8 @@ class LiveTraffic:
     rate_per_s: float
     work_ms: int
     clock: Clock
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    """Of all phases: a number names one call, and so its receipts."""
     pause: Callable[[threading.Event, float], bool] = field(default=threading.Event.wait)
     """Waits on an event for some seconds at most."""
 
@@ -57,10 +60,10 @@ class LiveTraffic:
     def _pace(self, stop: threading.Event, done: list[LiveCall]) -> None:
         began_s = time.monotonic()
         with ThreadPoolExecutor(MAX_AT_ONCE, thread_name_prefix="live") as pool:
-            for number, at_s in enumerate(arrivals(self.rate_per_s, _SEED), start=1):
+            for at_s in arrivals(self.rate_per_s, _SEED):
                 if self.pause(stop, max(0.0, at_s - (time.monotonic() - began_s))):
                     return
-                pool.submit(self._call, number, done)
+                pool.submit(self._call, next(self._numbers), done)
 
     def _call(self, number: int, done: list[LiveCall]) -> None:
         payload = {"run": self.run, "call": number, "behaviour": "ok", "work_ms": self.work_ms}
@@ -77,4 +80,4 @@ class LiveTraffic:
             end = LiveEnd.THROTTLED if is_throttle else LiveEnd.FAILED
         except BotoCoreError:
             end = LiveEnd.FAILED
-        done.append(LiveCall(started_at=started_at, end=end))
+        done.append(LiveCall(number=number, started_at=started_at, end=end))

@@ -15,7 +15,7 @@ from reprise_cli.chaos.call import Receipt, Standing, plan_calls
 from reprise_cli.chaos.live import LiveCall, LiveEnd
 from reprise_cli.chaos.load import Load, Script
 from reprise_cli.chaos.run import ChaosTest, Plan
-from reprise_cli.chaos.view import View
+from reprise_cli.chaos.view import View, proof_table
 from reprise_cli.output import Output
 
 if TYPE_CHECKING:
@@ -33,10 +33,20 @@ class Pipeline:
     """Calls that run twice."""
     times_out: frozenset[int] = frozenset()
     """Calls that the invoker never answers."""
+    gives_up: frozenset[int] = frozenset()
+    """Calls that were to succeed, and are given up."""
+    letters_too: frozenset[int] = frozenset()
+    """Calls that succeed and have a dead letter."""
+    late_copies: frozenset[int] = frozenset()
+    """Calls of which a copy runs after the ledger has said that they ended."""
+    is_busy: bool = False
+    """Whether the queues never get empty."""
+    live_twice: bool = False
     is_held: bool = False
     asked: list[Mapping[str, Any]] = field(default_factory=list)
     looks: int = 0
 
+    waits: int = 0
     bounds: int = 0
     ends_after_s: float = 3.0
 
@@ -67,14 +77,18 @@ class Pipeline:
             return {}
         return {
             call_id: Standing(
-                is_succeeded=not self._is_poison(call_id) and not self._is_lost(call_id),
-                is_dead_lettered=self._is_poison(call_id),
+                is_succeeded=not self._is_dead(call_id) and not self._is_lost(call_id),
+                is_dead_lettered=self._is_dead(call_id),
                 updated_at=START_AT + timedelta(seconds=self.ends_after_s),
             )
             for call_id in call_ids
         }
 
     def receipts(self, run: str) -> list[Receipt]:
+        if run == "run-1-live":
+            return [Receipt(call=number, is_ok=True) for number in LIVE_ANSWERED] * (
+                1 + self.live_twice
+            )
         assert {request["Payload"]["run"] for request in self.asked} == {run}
         return [
             Receipt(call=request["Payload"]["call"], is_ok=is_ok)
@@ -83,22 +97,33 @@ class Pipeline:
         ]
 
     def seen(self, call_ids: frozenset[str]) -> frozenset[str]:
-        return call_ids
+        letters = frozenset(f"id-{number}" for number in self.letters_too)
+        return frozenset(filter(self._is_dead, call_ids)) | (letters & call_ids)
+
+    def wait(self) -> bool:
+        self.waits += 1
+        return not self.is_busy
 
     def _runs(self, payload: Mapping[str, Any]) -> list[bool]:
         if payload["behaviour"] == "poison":
             return [False, False, False]
-        return [True] * (1 + (payload["call"] in self.doubles))
+        if payload["call"] in self.gives_up:
+            return []
+        late = payload["call"] in self.late_copies and self.waits > 0
+        return [True] * (1 + (payload["call"] in self.doubles) + late)
 
     def _is_lost(self, call_id: str) -> bool:
         return int(call_id.removeprefix("id-")) in self.loses
 
-    def _is_poison(self, call_id: str) -> bool:
-        return any(
+    def _is_dead(self, call_id: str) -> bool:
+        return int(call_id.removeprefix("id-")) in self.gives_up or any(
             request["Payload"]["behaviour"] == "poison"
             for request in self.asked
             if f"id-{request['Payload']['call']}" == call_id
         )
+
+
+LIVE_ANSWERED = (*range(1, 11), *range(11, 21, 2))
 
 
 def make_test(pipeline: Pipeline, text: io.StringIO, *, timeout_s: float = 20.0) -> ChaosTest:
@@ -113,6 +138,7 @@ def make_test(pipeline: Pipeline, text: io.StringIO, *, timeout_s: float = 20.0)
         load=Load(pipeline, Script(run="run-1", target="orders"), 4),
         books=pipeline,
         letters=pipeline,
+        queues=pipeline,
         view=View(Output(is_json=True, stdout=io.StringIO(), stderr=text)),
         clock=FakeClock(),
     )
@@ -144,6 +170,50 @@ def test_a_pipeline_that_breaks_its_promise_is_found_out(
     assert not proof.holds
 
 
+def test_what_runs_late_is_seen_since_receipts_are_read_when_nothing_can_run() -> None:
+    proof = make_test(
+        Pipeline(looks_until_end=1, late_copies=frozenset({5, 6})), io.StringIO()
+    ).run()
+    assert (proof.executed_twice, proof.holds) == (2, False)
+
+
+def test_queues_that_others_keep_busy_are_waited_for_and_named() -> None:
+    text = io.StringIO()
+    pipeline = Pipeline(looks_until_end=1, is_busy=True)
+    assert make_test(pipeline, text).run().holds
+    assert pipeline.waits == 1
+    assert "the queues serve others, too" in text.getvalue()
+
+
+def test_calls_that_have_not_ended_in_time_are_not_waited_for_again() -> None:
+    pipeline = Pipeline(looks_until_end=1, loses=frozenset({3}))
+    assert not make_test(pipeline, io.StringIO(), timeout_s=0.1).run().holds
+    assert pipeline.waits == 0
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "problem"),
+    [
+        (
+            Pipeline(looks_until_end=1, gives_up=frozenset({3})),
+            "1 calls that were not made to fail were given up: id-3",
+        ),
+        (
+            Pipeline(looks_until_end=1, letters_too=frozenset({4})),
+            "1 calls succeeded and have a dead letter, too: id-4",
+        ),
+    ],
+    ids=["given up", "two ends"],
+)
+def test_a_wrong_end_is_named_in_the_report(pipeline: Pipeline, problem: str) -> None:
+    """Letters are asked for of all calls: one that has none to have would not be looked for else."""
+    proof = make_test(pipeline, io.StringIO()).run()
+    assert not proof.holds
+    text = io.StringIO()
+    Output(is_json=False, stdout=text).show(proof_table(proof))
+    assert problem in text.getvalue()
+
+
 def test_the_target_is_let_go_when_the_test_is_interrupted() -> None:
     pipeline = Pipeline()
     test = make_test(pipeline, io.StringIO())
@@ -165,6 +235,7 @@ class Traffic:
     pipeline: Pipeline
     clock: FakeClock
     phases: int = 0
+    run: str = "run-1-live"
 
     @contextmanager
     def flowing(self) -> Iterator[list[LiveCall]]:
@@ -179,11 +250,20 @@ class Traffic:
         # From the restore to far beyond the last success, which is 3 s after it.
         calls += [
             LiveCall(
+                number=10 * (self.phases - 1) + second + 1,
                 started_at=START_AT + timedelta(seconds=second + 10 * (self.phases == 2)),
                 end=LiveEnd.THROTTLED if self.phases == 2 and second % 2 else LiveEnd.ANSWERED,
             )
             for second in range(10)
         ]
+
+
+def test_a_live_call_that_ran_twice_is_executed_twice() -> None:
+    pipeline = Pipeline(looks_until_end=1, ends_after_s=13.0, live_twice=True)
+    test = make_test(pipeline, io.StringIO())
+    test = replace(test, clock=(clock := FakeClock()), live=Traffic(pipeline, clock))
+    proof = test.run()
+    assert (proof.executed_twice, proof.holds) == (len(LIVE_ANSWERED), False)
 
 
 def test_live_traffic_is_compared_without_replay_and_while_replays_succeed() -> None:

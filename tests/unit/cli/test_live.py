@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import threading
 from dataclasses import dataclass, field
@@ -39,7 +40,7 @@ def test_arrivals_are_at_their_rate_and_the_same_for_the_same_seed(rate: float, 
 def test_calls_are_told_by_how_they_ended_and_by_when_they_began() -> None:
     ends = [LiveEnd.ANSWERED, LiveEnd.THROTTLED, LiveEnd.FAILED, LiveEnd.THROTTLED]
     calls = [
-        LiveCall(started_at=START_AT + timedelta(seconds=second), end=end)
+        LiveCall(number=second, started_at=START_AT + timedelta(seconds=second), end=end)
         for second, end in enumerate(ends)
     ]
     assert tally(calls) == LiveTally(calls=4, throttled=2, failed=1)
@@ -122,9 +123,38 @@ def test_traffic_is_paced_and_every_end_is_counted() -> None:
 
     assert tally(calls) == LiveTally(calls=50, throttled=10, failed=30)
     assert {call.started_at for call in calls} == {START_AT}
+    assert sorted(call.number for call in calls) == list(range(1, 51))
     assert sorted(payload["call"] for payload in target.asked) == list(range(1, 51))
     assert {payload["run"] for payload in target.asked} == {"run-1-live"}
     # The schedule does not move because an answer is late: pauses follow it, not the calls.
     schedule = list(islice(arrivals(20.0, 1), 51))
     assert all(pause_s <= at_s for pause_s, at_s in zip(pauses_s, schedule, strict=True))
     assert pauses_s[-1] > 1.0
+
+
+def test_calls_of_a_second_phase_have_numbers_of_their_own() -> None:
+    """Both phases' receipts have one name."""
+    seen, pauses = threading.Event(), itertools.count(1)
+
+    def pause(stop: threading.Event, _wait_s: float) -> bool:
+        if next(pauses) % 10:
+            return stop.is_set()
+        seen.set()
+        return stop.wait(10)
+
+    traffic = LiveTraffic(
+        calls=FakeTarget(),  # type: ignore[arg-type]
+        function="orders",
+        run="run-1-live",
+        rate_per_s=20.0,
+        work_ms=0,
+        clock=FakeClock(),
+        pause=pause,
+    )
+    numbers: list[int] = []
+    for _ in range(2):
+        with traffic.flowing() as calls:
+            assert seen.wait(10)
+        seen.clear()
+        numbers += [call.number for call in calls]
+    assert sorted(numbers) == list(range(1, 19))

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise_cli.chaos.call import AnswerKind, Call, CallAnswer, Receipt, Standing
-from reprise_cli.chaos.proof import Evidence, prove
+from reprise_cli.chaos.live import LiveCall, LiveEnd
+from reprise_cli.chaos.proof import Evidence, LiveEvidence, prove
 from strategies import NOW
 
 RESTORED_AT = NOW
@@ -176,6 +177,117 @@ def test_what_does_not_add_up_is_said(evidence: Evidence, problem: str) -> None:
     proof = prove(evidence)
     assert proof.problems == (problem,)
     assert not proof.holds
+
+
+def given_up(good: Evidence, *numbers: int) -> Evidence:
+    """Let calls that were to succeed be given up."""
+    ids = {f"id-{number}" for number in numbers}
+    dead = {
+        call_id: replace(good.standings[call_id], is_succeeded=False, is_dead_lettered=True)
+        for call_id in ids
+    }
+    return replace(
+        good,
+        standings={**good.standings, **dead},
+        receipts=[receipt for receipt in good.receipts if receipt.call not in numbers],
+        letters=good.letters | ids,
+    )
+
+
+def test_a_healthy_call_that_was_given_up_is_named() -> None:
+    proof = prove(given_up(good_evidence(), 3, 2))
+    assert proof.problems == (
+        "2 calls that were not made to fail were given up: id-2, id-3. See `reprise dlq show ID`",
+    )
+    assert (proof.lost, proof.holds) == (0, False)
+
+
+def test_a_call_that_ran_well_and_was_given_up_is_named() -> None:
+    good = good_evidence()
+    proof = prove(replace(given_up(good, 3), receipts=good.receipts))
+    assert "1 calls ran well and were given up: id-3" in proof.problems
+    assert not proof.holds
+
+
+def test_a_poison_call_that_ran_well_is_named_too() -> None:
+    good = good_evidence()
+    proof = prove(replace(good, receipts=[*good.receipts, Receipt(call=6, is_ok=True)]))
+    assert proof.problems == ("1 calls ran well and were given up: id-6",)
+
+
+def test_a_call_that_succeeded_and_has_a_dead_letter_is_named() -> None:
+    good = good_evidence()
+    proof = prove(replace(good, letters=good.letters | {"id-4"}))
+    assert proof.problems == ("1 calls succeeded and have a dead letter, too: id-4",)
+    assert not proof.holds
+
+
+def test_of_many_calls_the_first_are_named() -> None:
+    proof = prove(given_up(good_evidence(20), *range(2, 14)))
+    (problem,) = proof.problems
+    assert problem == (
+        "12 calls that were not made to fail were given up: id-2, id-3, id-4, id-5, id-6 and 7 more. "
+        "See `reprise dlq show ID`"
+    )
+
+
+def test_programs_get_the_problems_if_there_are_any() -> None:
+    assert "problems" not in prove(good_evidence()).document()
+    document = prove(given_up(good_evidence(), 3)).document()
+    assert document["problems"] == [
+        "1 calls that were not made to fail were given up: id-3. See `reprise dlq show ID`"
+    ]
+
+
+def live(*ends: LiveEnd) -> LiveEvidence:
+    """Return live calls that ended so, with a receipt for each that was answered."""
+    calls = [
+        LiveCall(number=number, started_at=NOW, end=end) for number, end in enumerate(ends, start=1)
+    ]
+    receipts = [
+        Receipt(call=call.number, is_ok=True) for call in calls if call.end is LiveEnd.ANSWERED
+    ]
+    return LiveEvidence(calls=calls, receipts=receipts)
+
+
+ANSWERED, REFUSED, BROKEN = LiveEnd.ANSWERED, LiveEnd.THROTTLED, LiveEnd.FAILED
+
+
+def test_live_calls_that_were_answered_or_throttled_are_proven_too() -> None:
+    assert prove(replace(good_evidence(), live=live(ANSWERED, REFUSED, ANSWERED))).holds
+
+
+@pytest.mark.parametrize(
+    ("evidence", "problem", "twice"),
+    [
+        (live(ANSWERED, BROKEN), "1 live calls were neither answered nor throttled: 2", 0),
+        (
+            replace(live(ANSWERED, ANSWERED), receipts=[Receipt(call=1, is_ok=True)]),
+            "1 live calls were answered, but the target wrote no receipt: 2",
+            0,
+        ),
+        (
+            replace(
+                live(ANSWERED, REFUSED), receipts=[Receipt(call=n, is_ok=True) for n in (1, 2)]
+            ),
+            "1 live calls were throttled, and ran all the same: 2",
+            0,
+        ),
+        (
+            replace(live(ANSWERED), receipts=[Receipt(call=n, is_ok=True) for n in (1, 9)]),
+            "1 receipts are of live calls that nobody made: 9",
+            0,
+        ),
+        (replace(live(ANSWERED), receipts=[Receipt(call=1, is_ok=True)] * 2), None, 1),
+    ],
+    ids=["failed", "no receipt", "ran all the same", "strangers", "twice"],
+)
+def test_a_live_call_that_does_not_add_up_is_named(
+    evidence: LiveEvidence, problem: str | None, twice: int
+) -> None:
+    proof = prove(replace(good_evidence(), live=evidence))
+    assert proof.problems == ((problem,) if problem else ())
+    assert (proof.executed_twice, proof.holds) == (twice, False)
 
 
 def test_a_success_before_the_restore_counts_as_no_time() -> None:
