@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from reprise.ledger.states import State
 from reprise.stage.message import read_message
 from reprise_cli.app import App
 from reprise_cli.main import app
+from reprise_cli.output import LogWarnings
 from reprise_cli.stack import Stack, from_outputs
 from strategies import NOW, make_record
 from unit.cli.test_letter import dead_row
@@ -235,6 +237,13 @@ def test_an_error_that_nobody_foresaw_is_told_whole_and_is_not_obeyed() -> None:
     assert "Traceback" in result.stderr
     assert "ValueError: \\x1b]0;mine\\x07" in result.stderr
     assert "\x1b" not in result.stderr
+
+
+@pytest.mark.usefixtures("cloud")
+def test_what_libraries_log_goes_the_command_s_own_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging, "lastResort", None)
+    run("dlq", "list")
+    assert isinstance(logging.lastResort, LogWarnings)
 
 
 def read_all(terminal: int) -> str:

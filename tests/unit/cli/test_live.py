@@ -9,7 +9,7 @@ import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice, pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -27,6 +27,9 @@ from reprise_cli.chaos.live import (
     tally,
 )
 from reprise_cli.chaos.traffic import LiveTraffic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @given(st.floats(min_value=0.1, max_value=1000), st.integers(min_value=0, max_value=9))
@@ -96,6 +99,20 @@ class FakeTarget:
                 return answer
 
 
+def make_traffic(
+    target: FakeTarget, pause: Callable[[threading.Event, float], bool]
+) -> LiveTraffic:
+    return LiveTraffic(
+        calls=target,  # type: ignore[arg-type]
+        function="orders",
+        run="run-1-live",
+        rate_per_s=20.0,
+        work_ms=100,
+        clock=FakeClock(),
+        pause=pause,
+    )
+
+
 def test_traffic_is_paced_and_every_end_is_counted() -> None:
     target = FakeTarget()
     pauses_s: list[float] = []
@@ -109,16 +126,7 @@ def test_traffic_is_paced_and_every_end_is_counted() -> None:
         has_seen_enough.set()
         return stop.wait(10)
 
-    traffic = LiveTraffic(
-        calls=target,  # type: ignore[arg-type]
-        function="orders",
-        run="run-1-live",
-        rate_per_s=20.0,
-        work_ms=100,
-        clock=FakeClock(),
-        pause=pause,
-    )
-    with traffic.flowing() as calls:
+    with make_traffic(target, pause).flowing() as calls:
         assert has_seen_enough.wait(10)
 
     assert tally(calls) == LiveTally(calls=50, throttled=10, failed=30)
@@ -142,15 +150,7 @@ def test_calls_of_a_second_phase_have_numbers_of_their_own() -> None:
         seen.set()
         return stop.wait(10)
 
-    traffic = LiveTraffic(
-        calls=FakeTarget(),  # type: ignore[arg-type]
-        function="orders",
-        run="run-1-live",
-        rate_per_s=20.0,
-        work_ms=0,
-        clock=FakeClock(),
-        pause=pause,
-    )
+    traffic = make_traffic(FakeTarget(), pause)
     numbers: list[int] = []
     for _ in range(2):
         with traffic.flowing() as calls:
