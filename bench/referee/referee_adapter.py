@@ -30,7 +30,7 @@ from reprise.gate.parameters import GateParameters
 from reprise.gate.tally import Meeting
 from reprise.gate.visit import Permit, Visit
 from reprise.outcome.outcome import Outcome, OutcomeKind
-from reprise.policy.decision import DeadLetter, RetryLater, Standing, decide
+from reprise.policy.decision import DeadLetter, RetryLater, Standing, decide, policy_backoff_s
 from reprise.policy.policy import Policy as TargetPolicy
 
 api: Any = importlib.import_module("replaysim.api")
@@ -172,7 +172,8 @@ class Ours(api.Policy):  # type: ignore[misc]
         for target, numbers in by_target.items():
             group = Group(self._visit(inst, target))
             inst.local["groups"][target] = group
-            entry = group.visit.enter(len(numbers))
+            numbers, wanted = _candidates(group.visit, numbers, items)  # noqa: PLW2901 - in their order
+            entry = group.visit.enter(wanted)
             waiting = len(entry.permits) + entry.room
             wait_s = group.visit.wait_s(self.ctx.rng.random())
             for place, number in enumerate(numbers):
@@ -187,7 +188,7 @@ class Ours(api.Policy):  # type: ignore[misc]
         self.now_s = now
         group: Group = inst.local["groups"][msg.target]
         is_suspect = msg.charged > 0
-        decision = self._settle(msg, outcome, is_outage=group.visit.is_outage())
+        decision = self._settle(msg, outcome)
         held = next((other for other in inst._held if other.target == msg.target), None)
         meeting = Meeting(
             kind=KINDS[outcome],
@@ -212,13 +213,13 @@ class Ours(api.Policy):  # type: ignore[misc]
                 settled += [(msg, api.defer(wait_s)) for msg in held if msg.target == target]
         return settled
 
-    def _settle(self, msg: Any, outcome: int, *, is_outage: bool) -> Any:
+    def _settle(self, msg: Any, outcome: int) -> Any:
         """Return what the product's policy decides; None where the gate says when."""
         if outcome == api.OK:
             return api.done()
         if outcome == api.THROTTLE:
             return None
-        msg.charged += not is_outage
+        msg.charged += 1
         standing = Standing(
             attempts=msg.charged, refusals=0, expires_at=START_AT + timedelta(days=14)
         )
@@ -256,6 +257,18 @@ class Ours(api.Policy):  # type: ignore[misc]
 
     def _now_ms(self) -> int:
         return START_MS + round(self.now_s * 1000)
+
+
+def _candidates(visit: Visit, numbers: list[int], items: list[Any]) -> tuple[list[int], int]:
+    """Return a batch's calls and how many may go, as the product's replayer chooses its probes."""
+    if not visit.is_choosy():
+        return numbers, len(numbers)
+    for number in sorted(numbers, key=lambda number: items[number].charged):
+        failures = items[number].charged
+        with suppress(StoreError):
+            if visit.may_probe(failures, policy_backoff_s(max(1, failures), POLICY)):
+                return [number, *(other for other in numbers if other != number)], len(numbers)
+    return numbers, 0
 
 
 def _image(item: dict[str, Any]) -> GateImage:

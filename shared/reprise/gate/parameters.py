@@ -27,8 +27,8 @@ class GateParameters:
     brake_s: float = 0.3
     """Seconds without admissions after a refusal: the target is full at this moment. 0 to 5."""
     fault_limit: int = 10
-    """Failures in a row, none succeeding, that show an outage by errors; three where no call ever
-    succeeded. 3 to 100."""
+    """Distinct calls that fail in a row, none succeeding, and show an outage by errors; three where no replay
+    ever succeeded. 3 to 100."""
     gap_share: float = 0.1
     """Gap between probes as a share of the hold's age. 0.02 to 0.5. Source: a circuit breaker's growing
     reset time-out, bounded here by 2 s and by 10 s (20 s after half an hour)."""
