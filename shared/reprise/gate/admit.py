@@ -8,7 +8,7 @@ from typing import Final
 
 from reprise.gate.image import Change, Condition, GateImage, Mode
 from reprise.gate.law import cut_window
-from reprise.gate.lease import Expiry, expire, slot_name
+from reprise.gate.lease import Expiry, expire, lease_epoch, slot_name
 from reprise.gate.pace import gap_s, is_idle, service_s, used_at_ms
 from reprise.gate.parameters import DEFAULTS, GateParameters
 from reprise.gate.table import TRANSITIONS, GateEvent
@@ -28,7 +28,7 @@ class Admission:
     permits: int
     is_probe: bool = False
     epoch: int = 0
-    """Lease epoch of the permits."""
+    """Epoch in which the lease of the permits ends."""
     turn: int = 0
     """The gate's turn at the admission."""
     wait_s: float = 0.0
@@ -54,9 +54,9 @@ class Request:
     owner: str
     """Who asks; a probe is leased to it."""
     lease_ms: int
-    """How long a permit can be held at most."""
+    """How long a permit can be held at most: until the asker's end."""
     most: int | None = None
-    """Cap on the window from the target's concurrency; None if unknown."""
+    """Cap on the window from the target's concurrency and policy; None if unknown."""
 
 
 def admit(
@@ -117,7 +117,7 @@ def _while_flowing(
     brake_until_ms = max(gate.throttled_at_ms, wide.throttled_at_ms) + parameters.brake_s * 1000
     if not request.wanted or now_ms < brake_until_ms:
         return refused
-    expiry = expire(gate, now_ms, request.lease_ms)
+    expiry = expire(gate, now_ms)
     correction = _correction(gate, wide, now_ms, parameters)
     window = int(correction.put.get("window", gate.window))
     window = max(1, window if request.most is None else min(window, request.most))
@@ -126,20 +126,25 @@ def _while_flowing(
     permits = min(free, useful)
     if permits < max(1, min(useful, window // CHUNKS)):
         return refused
-    change = _taken(expiry, permits, window, correction)
+    epoch = lease_epoch(expiry.epoch, now_ms, request.lease_ms)
+    change = _taken(expiry, epoch, permits, window, correction)
     admission = Admission(
-        permits=permits, epoch=expiry.epoch, turn=gate.turn, wait_s=wait_s, spread_s=spread_s
+        permits=permits, epoch=epoch, turn=gate.turn, wait_s=wait_s, spread_s=spread_s
     )
     return Step(admission=admission, change=change)
 
 
-def _taken(expiry: Expiry, permits: int, window: int, correction: Change) -> Change:
-    slot = slot_name(expiry.epoch)
+def _taken(expiry: Expiry, epoch: int, permits: int, window: int, correction: Change) -> Change:
     put, add = {**expiry.put, **correction.put}, dict(correction.add)
-    if expiry.put:
-        put |= {"in_flight": expiry.in_flight + permits, slot: permits}
+    slot = slot_name(epoch)
+    if slot in put:
+        put[slot] = permits
     else:
-        add |= {"in_flight": permits, slot: permits}
+        add[slot] = permits
+    if expiry.put:
+        put["in_flight"] = expiry.in_flight + permits
+    else:
+        add["in_flight"] = permits
     return Change(
         put=put,
         add=add,

@@ -46,11 +46,23 @@ class GateImage:
     in_flight: int = 0
     """Permits that are out."""
     epoch: int = 0
-    """Number of the present lease epoch; `leased_*` count permits by the epoch they were taken in."""
+    """Number of the present epoch; `leased_*` count permits by the epoch in which their lease ends."""
     leased_0: int = 0
     leased_1: int = 0
     leased_2: int = 0
     leased_3: int = 0
+    leased_4: int = 0
+    leased_5: int = 0
+    leased_6: int = 0
+    leased_7: int = 0
+    leased_8: int = 0
+    leased_9: int = 0
+    leased_10: int = 0
+    leased_11: int = 0
+    leased_12: int = 0
+    leased_13: int = 0
+    leased_14: int = 0
+    leased_15: int = 0
     changed_at_ms: int = 0
     """Last cut, hold or resume: an attempt admitted before it says nothing new."""
     throttled_at_ms: int = 0

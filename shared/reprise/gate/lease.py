@@ -1,13 +1,13 @@
 """Lease permits by epoch, so that those of a dead owner come back by themselves.
 
-A permit counts in the slot of the epoch in which it was taken. Four slots go round; an epoch lasts a third
-of the longest time a permit can be held, so when a slot comes to be used again, whoever still has a permit
-of it is dead, and the permit is given back. Counters need no list of owners, and no owner to clean up.
+An epoch lasts two minutes, whoever asks and however long replayers live. A permit counts in the slot of the
+epoch in which its lease ends, when its owner is dead at the latest; once that epoch is over the slot is
+emptied, and with it the permits of the dead come back. Sixteen slots go round, which is the longest that a
+Lambda function can run. Counters need no list of owners, and no owner to clean up.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -18,21 +18,35 @@ if TYPE_CHECKING:
 
     from reprise.gate.image import GateImage, Value
 
-SLOTS: Final = 4
-GRAIN_MS: Final = 30_000
+SLOTS: Final = 16
+EPOCH_MS: Final = 120_000
+LONGEST_LEASE_MS: Final = (SLOTS - 1) * EPOCH_MS
+"""A longer lease counts as this: 1,800 s, a function's longest timeout.
+
+Source: Lambda API reference, CreateFunction, Timeout.
+"""
 
 
 def slot_name(epoch: int) -> str:
-    """Return the counter of an epoch's permits."""
+    """Return the counter of the permits whose lease ends in an epoch."""
     return f"leased_{epoch % SLOTS}"
 
 
-def lease_ms(remaining_ms: int) -> int:
-    """Return the lease of a permit taken by a process that ends in `remaining_ms`.
+def lease_epoch(present: int, now_ms: int, lease_ms: int) -> int:
+    """Return the epoch in which a lease ends that begins now.
 
-    Rounded up to half minutes, the grain of the template's timeouts: epochs must be of one length.
+    Args:
+        present: The present epoch, as the gate will know it.
+        now_ms: The present.
+        lease_ms: How long the permit can be held at most.
     """
-    return max(1, math.ceil(remaining_ms / GRAIN_MS)) * GRAIN_MS
+    ends = (now_ms + min(lease_ms, LONGEST_LEASE_MS)) // EPOCH_MS
+    return min(max(present, ends), present + SLOTS - 1)
+
+
+def is_counted(gate: GateImage, epoch: int) -> bool:
+    """Tell whether permits whose lease ends in an epoch are counted as out."""
+    return gate.epoch <= epoch < gate.epoch + SLOTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,32 +60,33 @@ class Expiry:
     when: tuple[Condition, ...] = ()
 
 
-def expire(gate: GateImage, now_ms: int, lease_ms: int) -> Expiry:
+def expire(gate: GateImage, now_ms: int) -> Expiry:
     """Return the present epoch, and how many permits are out once those of dead owners are given back.
 
-    A new epoch also counts anew what is out, so that no error in the sum outlives a third of a lease.
+    A new epoch also counts anew what is out, so that no error in the sum outlives an epoch. An epoch
+    that no clock can have shown yet was counted in another unit, by another version of this: nothing that it
+    says of permits holds, and the count starts over.
 
     Args:
         gate: The gate as last known.
         now_ms: The present.
-        lease_ms: How long a permit can be held at most; the same for every replayer.
     """
-    epoch = now_ms * (SLOTS - 1) // lease_ms
-    if epoch <= gate.epoch:
+    epoch = now_ms // EPOCH_MS
+    if gate.epoch in {epoch, epoch + 1}:
+        # One ahead of ours: another clock is, a little.
         return Expiry(epoch=gate.epoch, in_flight=max(0, gate.in_flight))
-    over = {slot_name(old) for old in range(gate.epoch + 1, min(epoch, gate.epoch + SLOTS) + 1)}
+    is_odd = gate.epoch > epoch
+    first, last = (0, SLOTS) if is_odd else (gate.epoch, min(epoch, gate.epoch + SLOTS))
+    over = {slot_name(old) for old in range(first, last)}
     slots = {slot_name(slot) for slot in range(SLOTS)}
     in_flight = sum(max(0, getattr(gate, name)) for name in slots - over)
-    counted = {"in_flight", *over}
+    emptied = sorted(name for name in over if getattr(gate, name))
     return Expiry(
         epoch=epoch,
         in_flight=in_flight,
-        put={"epoch": epoch, **dict.fromkeys(sorted(over), 0)},
-        when=(
-            Condition(name="epoch", relation="=", value=gate.epoch),
-            *(
-                Condition(name=name, relation="=", value=getattr(gate, name))
-                for name in sorted(counted)
-            ),
+        put={"epoch": epoch, **dict.fromkeys(emptied, 0)},
+        when=tuple(
+            Condition(name=name, relation="=", value=getattr(gate, name))
+            for name in ("epoch", "in_flight", *emptied)
         ),
     )

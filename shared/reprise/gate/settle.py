@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from reprise.gate.image import Change, Condition, GateImage, HeldFor, Mode
 from reprise.gate.law import burst_before, cut_to, growth_of, known_after_cut
-from reprise.gate.lease import SLOTS, slot_name
+from reprise.gate.lease import is_counted, slot_name
 from reprise.gate.pace import MIN_GAP_S, fault_limit, gap_s, has_held_of_late
 from reprise.gate.parameters import DEFAULTS, GateParameters
 from reprise.gate.table import TRANSITIONS, GateEvent
@@ -86,8 +86,8 @@ def _returned(gate: GateImage, tally: Tally, now_ms: int) -> Change:
     """Return the permits, and what is counted whatever the gate's mode."""
     add: dict[str, int | float] = {}
     for epoch, permits in tally.returned.items():
-        # An older epoch's permits have been given back for us.
-        if permits and epoch > gate.epoch - SLOTS:
+        # Those whose lease is over have been given back for us.
+        if permits and is_counted(gate, epoch):
             add[slot_name(epoch)] = -permits
             add["in_flight"] = add.get("in_flight", 0) - permits
     if tally.ended:

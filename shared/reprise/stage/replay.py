@@ -14,7 +14,6 @@ from reprise import metric
 from reprise.call.payload import digest
 from reprise.errors import BadRecordError, PolicyError, StoreError
 from reprise.gate.headroom import most_at_once
-from reprise.gate.lease import lease_ms
 from reprise.gate.visit import Visit
 from reprise.observe.log_context import about_call
 from reprise.policy.decision import COUNTED, policy_backoff_s
@@ -210,7 +209,7 @@ class ReplayStage:
             owner=worker.owner,
             now_ms=self._now_ms,
             draw=self.draw,
-            lease_ms=lease_ms(worker.remaining_ms()),
+            lease_ms=worker.remaining_ms(),
             most=most_at_once(self.concurrency.limit(function), policy),
         )
 

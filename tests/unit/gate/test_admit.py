@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from reprise.gate.admit import Admission, Request, admit
 from reprise.gate.image import GateImage, Mode
-from reprise.gate.lease import SLOTS, lease_ms
+from reprise.gate.lease import EPOCH_MS, slot_name
 from reprise.gate.pace import IDLE_S, gap_s
 from reprise.gate.parameters import DEFAULTS
 from strategies import NOW_MS
 
 LEASE_MS = 90_000
-EPOCH = NOW_MS * (SLOTS - 1) // LEASE_MS
+EPOCH = NOW_MS // EPOCH_MS
 FLOWING = GateImage(
     window=40.0, slow_start=0, epoch=EPOCH, succeeded=100, busy_ms=100_000, succeeded_at_ms=NOW_MS
 )
@@ -43,8 +43,9 @@ def _ask(
 
 def test_a_batch_takes_what_it_wants_from_a_wide_window() -> None:
     admission, after = _ask(FLOWING)
-    assert (admission.permits, admission.epoch, after.in_flight) == (10, EPOCH, 10)
-    assert getattr(after, f"leased_{EPOCH % SLOTS}") == 10
+    assert (admission.permits, after.in_flight, after.epoch) == (10, 10, EPOCH)
+    assert admission.epoch == (NOW_MS + LEASE_MS) // EPOCH_MS
+    assert getattr(after, slot_name(admission.epoch)) == 10
 
 
 def test_a_batch_takes_a_third_from_a_scarce_one_and_runs_its_calls_after_each_other() -> None:
@@ -88,22 +89,6 @@ def test_a_gate_that_nobody_used_starts_over() -> None:
     later_ms = NOW_MS + round(IDLE_S * 1000) + 1
     admission, after = _ask(FLOWING, now_ms=later_ms)
     assert (admission.permits, after.window, after.slow_start) == (2, 2, 1)
-
-
-def test_permits_of_the_dead_come_back_when_their_lease_is_over() -> None:
-    _, gate = _ask(FLOWING)
-    alive_ms = NOW_MS + LEASE_MS - 1
-    gate = replace(gate, succeeded_at_ms=alive_ms)
-    assert _ask(gate, now_ms=alive_ms)[1].in_flight == 20
-    dead_ms = NOW_MS + LEASE_MS * SLOTS // (SLOTS - 1)
-    gate = replace(gate, succeeded_at_ms=dead_ms)
-    assert _ask(gate, now_ms=dead_ms)[1].in_flight == 10
-
-
-def test_a_sum_that_went_wrong_is_counted_anew_in_a_new_epoch() -> None:
-    wrong = replace(FLOWING, in_flight=-300)
-    later_ms = NOW_MS + LEASE_MS // 3 + 1
-    assert _ask(replace(wrong, succeeded_at_ms=later_ms), now_ms=later_ms)[1].in_flight == 10
 
 
 @pytest.mark.parametrize("gate", [HOLDING, replace(HOLDING, mode=Mode.PROBING, probe_owner="b")])
@@ -154,13 +139,6 @@ def test_ten_days_of_a_hold_cost_a_call_fewer_deliveries_than_it_has() -> None:
         at_ms += round(1000 * (admission.wait_s + random.random() * admission.spread_s))
         deliveries += 1
     assert deliveries < 900
-
-
-@pytest.mark.parametrize(
-    ("remaining_ms", "expected_ms"), [(89_990, 90_000), (60_000, 60_000), (1, 30_000), (0, 30_000)]
-)
-def test_leases_are_of_one_length(remaining_ms: int, expected_ms: int) -> None:
-    assert lease_ms(remaining_ms) == expected_ms
 
 
 @given(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from reprise.gate.image import GateImage, HeldFor, Mode
 from reprise.gate.law import SMALL_SHARE
+from reprise.gate.lease import SLOTS
 from reprise.gate.pace import rate_per_s
 from reprise.gate.parameters import DEFAULTS
 from reprise.gate.settle import after_live_success, settle
@@ -315,9 +316,15 @@ def test_the_probe_of_another_decides_nothing() -> None:
 
 
 def test_permits_of_an_epoch_that_is_over_are_not_returned_twice() -> None:
-    gate = replace(STEADY, epoch=9, leased_1=4)
-    after = _after(gate, Tally(returned={9: 2, 5: 3}))
-    assert (after.in_flight, after.leased_1) == (36, 2)
+    gate = replace(STEADY, epoch=9, leased_9=4)
+    after = _after(gate, Tally(returned={9: 2, 8: 3}))
+    assert (after.in_flight, after.leased_9) == (36, 2)
+
+
+def test_permits_of_an_epoch_of_another_unit_are_not_returned() -> None:
+    gate = replace(STEADY, epoch=9, leased_9=4)
+    after = _after(gate, Tally(returned={9 + SLOTS: 3}))
+    assert (after.in_flight, after.leased_9) == (38, 4)
 
 
 @given(gate=images, tally=tallies)
