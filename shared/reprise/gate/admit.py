@@ -11,6 +11,7 @@ from reprise.gate.law import cut_window
 from reprise.gate.lease import Expiry, expire, lease_epoch, slot_name
 from reprise.gate.pace import gap_s, is_idle, service_s, used_at_ms
 from reprise.gate.parameters import DEFAULTS, GateParameters
+from reprise.gate.paused import is_paused, paused_wait_s, resume
 from reprise.gate.table import TRANSITIONS, GateEvent
 from reprise.gate.wait import flowing_wait_s, holding_spread_s
 
@@ -69,6 +70,9 @@ def admit(
 ) -> Step:
     """Return how many of a batch's calls may go now.
 
+    Who asks for permits has seen the target's policy, and seen it enabled: a pause ends with that, and the
+    next one who asks gets permits.
+
     Args:
         gate: The gate as last known.
         request: What is asked.
@@ -78,6 +82,11 @@ def admit(
     """
     if gate.mode == Mode.FLOWING:
         return _while_flowing(gate, request, now_ms, wide or gate, parameters)
+    if is_paused(gate):
+        wait_s, spread_s = paused_wait_s(gate, now_ms)
+        waits = Admission(permits=0, wait_s=wait_s, spread_s=spread_s)
+        change = resume(gate, now_ms, parameters) if request.wanted else None
+        return Step(admission=waits, change=change)
     refused = _refusal(gate, now_ms, parameters)
     if now_ms < gate.probe_at_ms or not request.wanted:
         return Step(admission=refused)
@@ -112,15 +121,14 @@ def _while_flowing(
     wide: GateImage,
     parameters: GateParameters,
 ) -> Step:
-    wait_s, spread_s = flowing_wait_s(gate)
+    wait_s, spread_s = flowing_wait_s(gate, now_ms)
     refused = Step(admission=Admission(permits=0, wait_s=wait_s, spread_s=spread_s))
     brake_until_ms = max(gate.throttled_at_ms, wide.throttled_at_ms) + parameters.brake_s * 1000
     if not request.wanted or now_ms < brake_until_ms:
         return refused
     expiry = expire(gate, now_ms)
-    correction = _correction(gate, wide, now_ms, parameters)
-    window = int(correction.put.get("window", gate.window))
-    window = max(1, window if request.most is None else min(window, request.most))
+    correction = _capped(gate, request.most, _correction(gate, wide, now_ms, parameters))
+    window = max(1, int(correction.put.get("window", gate.window)))
     free = window - expiry.in_flight
     useful = _useful(gate, request.wanted, free * 2 >= window, parameters)
     permits = min(free, useful)
@@ -178,6 +186,20 @@ def _correction(
         add={"turn": 1},
         when=(Condition(name="turn", relation="=", value=gate.turn),),
     )
+
+
+def _capped(gate: GateImage, most: int | None, correction: Change) -> Change:
+    """Return a correction that also notes the cap, and takes a window above it back to it.
+
+    What is noted here bounds the window's growth, and tells the unpacker what the target drains.
+    """
+    cap, put, when = most or 0, dict(correction.put), correction.when
+    if cap != gate.cap:
+        put["cap"] = cap
+    if cap and int(put.get("window", gate.window)) > cap:
+        put["window"] = float(cap)
+        when = when or (Condition(name="turn", relation="=", value=gate.turn),)
+    return Change(put=put, add=correction.add, when=when)
 
 
 def _refusal(gate: GateImage, now_ms: int, parameters: GateParameters) -> Admission:

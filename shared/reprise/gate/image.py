@@ -30,6 +30,8 @@ class HeldFor(StrEnum):
     """The target refuses everything."""
     FAULT = "fault"
     """Distinct calls fail one after the other, and none succeeds."""
+    PAUSED = "paused"
+    """Its policy is not enabled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,8 @@ class GateImage:
     """Counts changes of the mode and cuts: who decides on an older turn decides nothing."""
     window: float = 2.0
     """Permits that may be out at once while flowing, at least 1."""
+    cap: int = 0
+    """Bound of the window by its target's concurrency and policy, as a replayer knew it; 0 for none."""
     slow_start: int = 1
     """1 while the window grows by multiples, 0 after its first cut."""
     in_flight: int = 0

@@ -19,6 +19,8 @@ class GateEvent(StrEnum):
     PROBE_UNUSED = "the probe's call had ended already"
     PROBE_LOST = "the probe's lease runs out"
     SUCCEEDED = "held for faults, and any call succeeds, live ones included"
+    PAUSED = "its policy is not enabled"
+    RESUMED = "its policy is enabled again"
 
 
 TRANSITIONS: Final[dict[tuple[Mode, GateEvent], Mode]] = {
@@ -31,5 +33,9 @@ TRANSITIONS: Final[dict[tuple[Mode, GateEvent], Mode]] = {
     (Mode.PROBING, GateEvent.PROBE_LOST): Mode.PROBING,
     (Mode.HOLDING, GateEvent.SUCCEEDED): Mode.FLOWING,
     (Mode.PROBING, GateEvent.SUCCEEDED): Mode.FLOWING,
+    (Mode.FLOWING, GateEvent.PAUSED): Mode.HOLDING,
+    (Mode.PROBING, GateEvent.PAUSED): Mode.HOLDING,
+    (Mode.HOLDING, GateEvent.PAUSED): Mode.HOLDING,
+    (Mode.HOLDING, GateEvent.RESUMED): Mode.FLOWING,
 }
 """Anything else leaves the mode as it is."""

@@ -14,6 +14,7 @@ from reprise import metric
 from reprise.call.payload import digest
 from reprise.errors import BadRecordError, PolicyError, StoreError
 from reprise.gate.headroom import most_at_once
+from reprise.gate.paused import hold_paused, paused_wait_s
 from reprise.gate.visit import Visit
 from reprise.observe.log_context import about_call
 from reprise.policy.decision import COUNTED, policy_backoff_s
@@ -49,7 +50,7 @@ MARGIN_MS: Final = 10_000
 STORE_WAIT_S: Final = 20.0
 """Wait, spread as far again, of calls whose store or policy cannot be had."""
 DISABLED_WAIT_S: Final = 300.0
-"""Wait between looks at a target whose policy is not enabled."""
+"""Wait, spread as far again, of calls of a target whose policy is not enabled and whose gate is away."""
 LOOK_S: Final = 0.5
 """Time between looks at the calls that wait for a permit of their batch: they must not wait for long."""
 
@@ -149,7 +150,7 @@ class ReplayStage:
             partial(self._catch_up, entry, policy, worker) for entry in owed
         ]
         if calls and not policy.enabled:
-            self._wait(calls, waits_s, DISABLED_WAIT_S, DISABLED_WAIT_S)
+            self._pause(function, calls, waits_s)
         elif calls:
             visit = self._visit(function, policy, worker)
             calls, wanted = self._candidates(visit, calls, policy)
@@ -217,6 +218,20 @@ class ReplayStage:
         delivery, message = entry
         verdict = self._attempt(policy, worker, delivery, message)
         return {delivery.receipt_handle: verdict.wait_s} if isinstance(verdict, GiveBack) else {}
+
+    def _pause(self, function: str, group: Group, waits_s: dict[str, float]) -> None:
+        """Let the gate of a target whose policy is not enabled hold, and its calls wait."""
+        now_ms = int(self.clock().timestamp() * 1000)
+        try:
+            gate = hold_paused(self.gates, function, now_ms)
+        except StoreError:
+            _log.exception("gate is away", extra={"target": function})
+            self.meter.count(metric.STORE_FAULTS)
+            self._wait(group, waits_s, DISABLED_WAIT_S, DISABLED_WAIT_S)
+            return
+        wait_s, spread_s = paused_wait_s(gate, now_ms)
+        wait_s += self.draw() * spread_s
+        waits_s |= {delivery.message_id: wait_s for delivery, _ in group}
 
     def _wait(
         self, group: Group, waits_s: dict[str, float], wait_s: float, spread_s: float

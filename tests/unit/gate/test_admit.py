@@ -80,9 +80,24 @@ def test_a_cut_made_for_every_target_is_made_here_once() -> None:
     assert (again.window, again.turn) == (after.window, 1)
 
 
-def test_a_cap_bounds_the_window() -> None:
-    assert _ask(FLOWING, most=3)[0].permits == 3
+def test_a_cap_bounds_the_window_and_is_noted() -> None:
+    admission, after = _ask(FLOWING, most=3)
+    assert (admission.permits, after.window, after.cap) == (3, 3, 3)
     assert _ask(replace(FLOWING, in_flight=3), most=3)[0].permits == 0
+
+
+def test_a_cap_that_was_lifted_bounds_nothing() -> None:
+    capped = replace(FLOWING, window=3.0, cap=3)
+    assert _ask(capped, most=40)[1].cap == 40
+    assert _ask(capped, most=None)[1].cap == 0
+
+
+def test_a_cap_does_not_undo_a_cut_that_came_between() -> None:
+    request = Request(wanted=1, owner="a", lease_ms=LEASE_MS, most=30)
+    change = admit(FLOWING, request, now_ms=NOW_MS).change
+    assert change is not None
+    cut = replace(FLOWING, window=16.0, turn=FLOWING.turn + 1)
+    assert not all(condition.holds(cut) for condition in change.when)
 
 
 def test_a_gate_that_nobody_used_starts_over() -> None:

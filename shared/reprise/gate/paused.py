@@ -1,0 +1,120 @@
+"""Hold a gate whose policy is not enabled, so that its backlog stays folded, and let it go again.
+
+A replayer sees the policy; an unpacker does not, and asks the gate. A pause is a hold without probes: only
+a replayer that finds the policy enabled ends it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from reprise.gate.image import Change, Condition, GateImage, HeldFor, Mode
+from reprise.gate.pace import hold_age_s
+from reprise.gate.parameters import DEFAULTS, GateParameters
+from reprise.gate.table import TRANSITIONS, GateEvent
+
+if TYPE_CHECKING:
+    from reprise.ports import GateItems
+
+NOTED_S: Final = 60.0
+"""How often it is noted that somebody still sees the policy."""
+MIN_SPAN_S: Final = 10.0
+LONG_SPAN_S: Final = 60.0
+AGE_SHARE: Final = 0.02
+"""Calls of a paused target come back after at most a fiftieth of its age, in these bounds."""
+RETURNS_PER_S: Final = 5.0
+MAX_SPAN_S: Final = 600.0
+"""Where many were expanded already, no more than this come back a second, unless that takes too long."""
+_TRIES: Final = 3
+
+
+def is_paused(gate: GateImage) -> bool:
+    """Tell whether a gate holds because its policy is not enabled."""
+    return gate.mode == Mode.HOLDING and gate.held_for == HeldFor.PAUSED
+
+
+def pause(gate: GateImage, now_ms: int) -> Change | None:
+    """Return what a replayer changes that finds the policy not enabled; None if the gate knows.
+
+    Args:
+        gate: The gate as last known.
+        now_ms: The present.
+    """
+    if is_paused(gate):
+        if now_ms < gate.probe_at_ms:
+            return None
+        put, seen = {"probe_at_ms": now_ms + round(1000 * NOTED_S)}, "probe_at_ms"
+        return Change(put=put, when=(_same(gate, "turn"), _same(gate, seen)))
+    return Change(
+        put={
+            "mode": TRANSITIONS[Mode(gate.mode), GateEvent.PAUSED],
+            "held_for": HeldFor.PAUSED,
+            "holding_since_ms": now_ms,
+            "changed_at_ms": now_ms,
+            "probe_at_ms": now_ms + round(1000 * NOTED_S),
+            "probe_owner": "",
+        },
+        add={"turn": 1},
+        when=(_same(gate, "turn"), _same(gate, "mode")),
+    )
+
+
+def resume(gate: GateImage, now_ms: int, parameters: GateParameters = DEFAULTS) -> Change | None:
+    """Return what a replayer changes that finds the policy enabled; None if the gate is not paused.
+
+    The target starts over as after any hold, with a small window and slow start.
+
+    Args:
+        gate: The gate as last known.
+        now_ms: The present.
+        parameters: The rule's numbers.
+    """
+    if not is_paused(gate):
+        return None
+    return Change(
+        put={
+            "mode": TRANSITIONS[Mode.HOLDING, GateEvent.RESUMED],
+            "held_for": "",
+            "window": parameters.first_window,
+            "slow_start": 1,
+            "faults": 0,
+            "holding_since_ms": 0,
+            "changed_at_ms": now_ms,
+        },
+        add={"turn": 1},
+        when=(_same(gate, "turn"), _same(gate, "mode")),
+    )
+
+
+def paused_wait_s(gate: GateImage, now_ms: int) -> tuple[float, float]:
+    """Return wait and spread of a paused target's calls: soon, so that an enabled policy is soon seen.
+
+    Args:
+        gate: The gate as last known.
+        now_ms: The present.
+
+    Returns:
+        Seconds; together at least 10 and at most 600.
+    """
+    usual_s = min(LONG_SPAN_S, max(MIN_SPAN_S, AGE_SHARE * hold_age_s(gate, now_ms)))
+    span_s = max(usual_s, min(MAX_SPAN_S, gate.waiting / RETURNS_PER_S))
+    return 0.5 * span_s, 0.5 * span_s
+
+
+def hold_paused(gates: GateItems, function: str, now_ms: int) -> GateImage:
+    """Let a target's gate hold for its policy, and return it.
+
+    Raises:
+        StoreError: If the gate is away.
+    """
+    image = gates.read(function)
+    for _ in range(_TRIES):
+        change = pause(image, now_ms)
+        if change is None:
+            break
+        image = gates.update(function, change).image
+    return image
+
+
+def _same(gate: GateImage, name: str) -> Condition:
+    return Condition(name=name, relation="=", value=getattr(gate, name))
