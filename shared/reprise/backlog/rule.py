@@ -1,18 +1,30 @@
 """Decide when a folded object is expanded: what the target drains within seconds, and no more.
 
 An object that stays folded costs one queue message whatever it holds. While a gate holds, only a few
-calls are expanded to carry probes.
+calls are expanded to carry probes; while it is paused, one at a time, to find out whether it still is.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
 from reprise.gate.image import Change, Condition, GateImage, Mode
-from reprise.gate.pace import LONG_HOLD_S, gap_s, hold_age_s, is_idle, rate_per_s
+from reprise.gate.lease import expire
+from reprise.gate.pace import (
+    LONG_HOLD_S,
+    gap_s,
+    hold_age_s,
+    is_idle,
+    rate_per_s,
+    service_s,
+    used_at_ms,
+)
 from reprise.gate.parameters import DEFAULTS, GateParameters
 from reprise.gate.settle import is_held_for_faults
+from reprise.gate.paused import LONG_SPAN_S, is_paused
+from reprise.gate.wait import at_least_s
 
 SCOUTS: Final = 2
 """Calls expanded while a gate holds, to carry its probes."""
@@ -35,12 +47,25 @@ FLOWING_LOOKS_PER_S: Final = 10.0
 """The same for a flowing target, if there are too many for `FLOWING_DELAY_S` each."""
 FLOWING_DELAY_S: Final = 20.0
 """Longest time from look to look while flowing: a window can grow a lot in it."""
+LOOK_SHARE: Final = 0.25
+"""The same as a part of a service time, for slow targets: their windows grow no faster than calls end."""
+AHEAD_SHARE: Final = 0.5
+"""Part of a service time that is kept expanded at least: what ends until the next look comes."""
 RAMP_PER_S: Final = 100.0
 """Drain expected of slow start: its own is about to be outgrown."""
 STARVED_S: Final = 5.0
-"""A window used by less than half for so long shows that `waiting` is counted too high."""
-SILENT_S: Final = 60.0
-"""The same, if nothing at all has ended for so long."""
+"""A window used by less than half, and no end for so long, show that `waiting` is counted too high."""
+STARVED_SERVICES: Final = 2.0
+"""The same in service times."""
+STARVED_AGAIN_SHARE: Final = 0.5
+MAX_STARVED_S: Final = 240.0
+"""If what was expanded for that is not used either, perhaps nobody has time to replay: half of the time since
+the gate was last used passes before more follows, and four minutes at most."""
+PAUSED_LOOK_S: Final = 40.0
+"""Time from look to look while paused, if no more than `PAUSED_LOOKS_PER_S` come of that."""
+PAUSED_LOOKS_PER_S: Final = 5.0
+FORGOTTEN_S: Final = 2 * LONG_SPAN_S
+"""A paused gate that nobody asked for so long, although calls wait, counts calls that have ended."""
 MIN_DELAY_S: Final = 2.0
 MAX_DELAY_S: Final = 1800.0
 MAX_SPREAD_S: Final = 60.0
@@ -102,39 +127,63 @@ def decide_expansion(
     """
     if gate.mode != Mode.FLOWING:
         return _while_holding(gate, piece, now_ms, draw)
-    limit = _drained_ahead(gate, parameters) + gate.in_flight
-    conditions = [Condition(name="mode", relation="=", value=Mode.FLOWING)]
+    in_flight = expire(gate, now_ms).in_flight
+    limit = _enough(gate, in_flight, parameters)
+    waiting, conditions = gate.waiting, [Condition(name="mode", relation="=", value=Mode.FLOWING)]
+    is_starved = gate.waiting > limit and _is_starved(gate, in_flight, now_ms)
     if gate.waiting <= limit:
         conditions.append(Condition(name="waiting", relation="<=", value=limit))
-    elif _is_starved(gate, now_ms):
+    elif is_starved:
+        waiting = in_flight
         seen = gate.expanded_at_ms
         conditions.append(Condition(name="expanded_at_ms", relation="=", value=seen))
     else:
-        folded_s = (gate.folded_records + piece.records) / rate_per_s(gate)
-        longest_s = max(FLOWING_DELAY_S, gate.folded_objects / FLOWING_LOOKS_PER_S)
-        return leave(piece, _clamp(min(folded_s / 3, longest_s) * (0.5 + draw)))
-    rate = max(rate_per_s(gate), RAMP_PER_S if gate.slow_start else 0.0)
-    records = min(piece.records, FIRST_OFFER) if is_idle(gate, now_ms) else piece.records
-    spread_s = 0.7 * (max(0, gate.waiting - gate.in_flight) + records) / rate
+        return leave(piece, _clamp(_look_s(gate, piece, now_ms) * (0.5 + draw)))
+    rate = max(rate_per_s(gate), _ramp_per_s(gate, parameters))
+    # Twice what is drained ahead: the next look finds half of it left, and no window runs dry.
+    useful = FIRST_OFFER if is_idle(gate, now_ms) else max(FIRST_OFFER, 2 * limit - waiting)
+    records = min(piece.records, useful)
+    spread_s = 0.7 * (max(0, waiting - in_flight) + records) / rate
+    change = expansion(piece, records, now_ms, tuple(conditions))
     return Expand(
         records=records,
         spread_s=min(MAX_SPREAD_S, max(1.0, spread_s)),
         rest_delay_s=MIN_DELAY_S,
-        change=expansion(piece, records, now_ms, tuple(conditions)),
+        change=_counted_anew(change, waiting + records) if is_starved else change,
     )
 
 
-def _drained_ahead(gate: GateImage, parameters: GateParameters) -> int:
-    """Return how many calls the target drains in `lookahead_s`.
+def _enough(gate: GateImage, in_flight: int, parameters: GateParameters) -> int:
+    """Return how many expanded calls are enough: those that run, and what is drained in the look-ahead.
 
-    Until one has run that is a guess, and a first offer that waits is enough: no second object follows it.
+    Until one has run that is a guess, and a first offer that waits is enough: no second one follows it.
     """
-    calls = round(parameters.lookahead_s * rate_per_s(gate))
+    ahead_s = max(parameters.lookahead_s, AHEAD_SHARE * service_s(gate))
+    calls = round(ahead_s * rate_per_s(gate)) + in_flight
     has_run = gate.succeeded_at_ms >= max(1, gate.changed_at_ms)
     return calls if has_run or not gate.slow_start else min(calls, FIRST_OFFER - 1)
 
 
+def _ramp_per_s(gate: GateImage, parameters: GateParameters) -> float:
+    """Return what slow start may drain soon: it multiplies once a service time, up to the cap."""
+    if not gate.slow_start:
+        return 0.0
+    rounds = min(10.0, parameters.lookahead_s / service_s(gate))
+    ramp_per_s = min(RAMP_PER_S, rate_per_s(gate) * math.pow(parameters.ramp, rounds))
+    return min(ramp_per_s, gate.cap / service_s(gate)) if gate.cap else ramp_per_s
+
+
+def _look_s(gate: GateImage, piece: Piece, now_ms: int) -> float:
+    folded_s = (gate.folded_records + piece.records) / rate_per_s(gate)
+    slow_s = LOOK_SHARE * at_least_s(gate, now_ms)
+    return min(
+        folded_s / 3, max(FLOWING_DELAY_S, slow_s, gate.folded_objects / FLOWING_LOOKS_PER_S)
+    )
+
+
 def _while_holding(gate: GateImage, piece: Piece, now_ms: int, draw: float) -> Expand | Leave:
+    if is_paused(gate):
+        return _while_paused(gate, piece, now_ms, draw)
     is_long = hold_age_s(gate, now_ms) > LONG_HOLD_S
     rarer = max(1.0, gate.folded_objects / MANY_OBJECTS) if is_long else 1.0
     looks_apart_s = rarer * max(
@@ -162,13 +211,44 @@ def _while_holding(gate: GateImage, piece: Piece, now_ms: int, draw: float) -> E
     )
 
 
-def _is_starved(gate: GateImage, now_ms: int) -> bool:
-    """Tell whether too few calls are out, although more are counted: those must have ended unseen."""
-    expanded_at_ms = max(gate.expanded_at_ms, gate.changed_at_ms)
-    if gate.in_flight < gate.window / 2:
-        return now_ms - expanded_at_ms > STARVED_S * 1000
-    # What is in flight, too, may be the permits of the dead: nobody asks, so nobody gives them back.
-    return now_ms - max(expanded_at_ms, gate.succeeded_at_ms) > SILENT_S * 1000
+def _while_paused(gate: GateImage, piece: Piece, now_ms: int, draw: float) -> Expand | Leave:
+    """Keep one call expanded, whose replayer finds out when the policy is enabled again."""
+    look_s = max(PAUSED_LOOK_S, gate.folded_objects / PAUSED_LOOKS_PER_S)
+    delay_s = _clamp(look_s * (0.5 + draw))
+    # Whoever sees the policy notes when the next look is due: one long overdue shows that nobody is left.
+    is_forgotten = now_ms - max(gate.probe_at_ms, gate.expanded_at_ms) > 1000 * FORGOTTEN_S
+    if gate.waiting > 0 and not is_forgotten:
+        return leave(piece, delay_s)
+    seen = Condition(name="expanded_at_ms", relation="=", value=gate.expanded_at_ms)
+    return Expand(
+        records=1,
+        spread_s=1.0,
+        rest_delay_s=delay_s,
+        change=_counted_anew(expansion(piece, 1, now_ms, (seen,)), 1),
+    )
+
+
+def _is_starved(gate: GateImage, in_flight: int, now_ms: int) -> bool:
+    """Tell whether too few calls are out, although more are counted: those must have ended unseen.
+
+    Permits of the dead count as out until their lease is over, and no longer.
+    """
+    if in_flight >= gate.window / 2:
+        return False
+    used_s = (now_ms - used_at_ms(gate)) / 1000
+    again_s = min(MAX_STARVED_S, STARVED_AGAIN_SHARE * used_s)
+    starved_s = max(STARVED_S, STARVED_SERVICES * service_s(gate))
+    since_ms = max(gate.expanded_at_ms, gate.changed_at_ms)
+    return (
+        now_ms - since_ms > 1000 * max(starved_s, again_s)
+        and now_ms - gate.succeeded_at_ms > 1000 * starved_s
+    )
+
+
+def _counted_anew(change: Change, waiting: int) -> Change:
+    """Return an expansion that also corrects the count of calls that wait."""
+    add = {name: amount for name, amount in change.add.items() if name != "waiting"}
+    return Change(put={**change.put, "waiting": waiting}, add=add, when=change.when)
 
 
 def expansion(piece: Piece, records: int, now_ms: int, when: tuple[Condition, ...]) -> Change:

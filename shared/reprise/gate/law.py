@@ -61,9 +61,14 @@ WAY_BACK_SHARE: Final = 0.55
 
 
 def growth_of(gate: GateImage, tally: Tally, now_ms: int, parameters: GateParameters) -> float:
-    """Return what is added to the window, or taken from it; the window stays at least 1."""
+    """Return what is added to the window, or taken from it.
+
+    It stays at least 1, and grows to its cap at most: what is above could never be used, and would make its
+    target look like a faster one.
+    """
     is_binding = gate.in_flight + 1 >= gate.window * BINDING_SHARE
-    threshold = gate.known_window or math.inf
+    cap = gate.cap or math.inf
+    threshold = min(cap, gate.known_window or math.inf)
     if gate.slow_start and gate.window < threshold:
         grows = is_binding and not tally.throttled
         # A batch may tell of several rounds at once; the window grows by one round at a time.
@@ -73,7 +78,7 @@ def growth_of(gate: GateImage, tally: Tally, now_ms: int, parameters: GateParame
     if is_binding:
         fresh = max(0, tally.attempts - tally.throttled - tally.handed)
         growth += fresh * _share(gate, now_ms, parameters)
-    return max(growth, 1.0 - gate.window)
+    return max(1.0 - gate.window, min(growth, max(0.0, cap - gate.window)))
 
 
 def _share(gate: GateImage, now_ms: int, parameters: GateParameters) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from reprise.gate.pace import hold_age_s, rate_per_s, service_s
+from reprise.gate.lease import LONGEST_LEASE_MS, expire
+from reprise.gate.pace import hold_age_s, service_s
 
 if TYPE_CHECKING:
     from reprise.gate.image import GateImage
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
 RETURN_RATIO: Final = 1.5
 """Calls come back so much more often than the target drains, so that some are there when permits are."""
 LONGEST_RETURN_S: Final = 15.0
-"""Longest such wait, unless more calls than `RETURNS_PER_S` would come back a second."""
+"""Longest such wait, unless the target's calls are slow, or more than `RETURNS_PER_S` would come back."""
+RETURN_SHARE: Final = 0.25
+"""Part of a service time that calls of a slow target wait at most: a permit that is free idles for less."""
 RETURNS_PER_S: Final = 100.0
 MIN_SPREAD_S: Final = 4.0
 """How far calls of a holding target spread: a quarter of its age up to a minute, then a fiftieth of it.
@@ -27,14 +30,32 @@ LATE_SHARE: Final = 0.06
 MAX_SPREAD_S: Final = 3 * 3600.0
 
 
-def flowing_wait_s(gate: GateImage) -> tuple[float, float]:
+def flowing_wait_s(gate: GateImage, now_ms: int) -> tuple[float, float]:
     """Return wait and spread of calls without a permit: back about when their turn may have come."""
+    slow_s = at_least_s(gate, now_ms)
     queued = max(0, gate.waiting - gate.in_flight)
-    queued_s = queued / (RETURN_RATIO * rate_per_s(gate))
+    queued_s = queued * slow_s / (RETURN_RATIO * max(1.0, gate.window))
     shortest_s = min(10.0, max(1.0, 0.2 * service_s(gate)))
-    longest_s = max(LONGEST_RETURN_S, queued / RETURNS_PER_S)
+    longest_s = max(LONGEST_RETURN_S, queued / RETURNS_PER_S, RETURN_SHARE * slow_s)
     span_s = max(shortest_s, min(queued_s, longest_s))
     return 0.1 * span_s, 0.9 * span_s
+
+
+def at_least_s(gate: GateImage, now_ms: int) -> float:
+    """Return how long a call of the target takes on average, or at least, in seconds.
+
+    While every permit is out and nothing ends, calls take as long as that lasts: all that is known of
+    a target whose first calls have not ended, and soon the truth of one that has become slow.
+    """
+    known_s = service_s(gate)
+    since_ms = max(
+        gate.succeeded_at_ms, gate.throttled_at_ms, gate.changed_at_ms, gate.expanded_at_ms
+    )
+    silent_s = min(LONGEST_LEASE_MS, now_ms - since_ms) / 1000
+    if not since_ms or silent_s < LONGEST_RETURN_S:
+        return known_s
+    is_full = expire(gate, now_ms).in_flight + 1 > gate.window
+    return max(known_s, silent_s) if is_full else known_s
 
 
 def holding_spread_s(gate: GateImage, now_ms: int) -> float:

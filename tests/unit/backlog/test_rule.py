@@ -18,6 +18,7 @@ from reprise.backlog.rule import (
     decide_expansion,
 )
 from reprise.gate.image import GateImage, Mode
+from reprise.gate.paused import PAUSED
 from strategies import NOW_MS
 
 FOLDED = Piece(records=1000, is_folded=True)
@@ -74,3 +75,44 @@ def test_only_a_gate_that_was_used_of_late_gets_a_whole_object() -> None:
         assert decision.records == records
         assert decision.change.add["folded_records"] == -records
         assert decision.change.add["folded_objects"] == (-1 if records == 1000 else 0)
+
+
+@given(
+    gate=st.builds(
+        GateImage,
+        mode=st.sampled_from([mode.value for mode in Mode]),
+        held_for=st.sampled_from(["throttle", "fault", PAUSED]),
+        window=st.floats(1, 2000),
+        cap=st.integers(0, 100),
+        slow_start=st.integers(0, 1),
+        in_flight=st.integers(-5, 2000),
+        waiting=st.integers(-5, 10_000),
+        folded_objects=st.integers(-5, 2000),
+        folded_records=st.integers(-5, 2_000_000),
+        succeeded=st.integers(0, 100),
+        busy_ms=st.integers(0, 10**8),
+        succeeded_at_ms=st.integers(0, NOW_MS),
+        probe_at_ms=st.integers(0, 2 * NOW_MS),
+        holding_since_ms=st.integers(0, NOW_MS),
+    ),
+    records=st.integers(1, 1000),
+    is_folded=st.booleans(),
+    draw=st.floats(0, 1, exclude_max=True),
+    later_ms=st.integers(0, 10**7),
+)
+def test_any_decision_expands_no_more_than_there_is_and_looks_again_in_time(
+    gate: GateImage,
+    records: int,
+    is_folded: bool,  # noqa: FBT001 - drawn by name
+    draw: float,
+    later_ms: int,
+) -> None:
+    piece = Piece(records=records, is_folded=is_folded)
+    decision = decide_expansion(gate, piece, now_ms=NOW_MS + later_ms, draw=draw)
+    if isinstance(decision, Leave):
+        assert MIN_DELAY_S <= decision.delay_s <= MAX_DELAY_S
+        return
+    assert 1 <= decision.records <= records
+    assert decision.spread_s >= 1
+    if gate.mode == Mode.FLOWING:
+        assert all(condition.holds(gate) for condition in decision.change.when)

@@ -52,6 +52,7 @@ images = st.builds(
     turn=st.integers(0, 3),
     window=st.floats(1, 2000),
     slow_start=st.integers(0, 1),
+    cap=st.integers(0, 100),
     in_flight=st.integers(-5, 2000),
     epoch=st.integers(0, 9),
     faults=st.integers(0, 20),
@@ -325,6 +326,20 @@ def test_permits_of_an_epoch_of_another_unit_are_not_returned() -> None:
     gate = replace(STEADY, epoch=9, leased_9=4)
     after = _after(gate, Tally(returned={9 + SLOTS: 3}))
     assert (after.in_flight, after.leased_9) == (38, 4)
+
+
+def test_growth_stops_at_the_cap() -> None:
+    for slow_start in (0, 1):
+        gate = replace(STEADY, window=9.5, in_flight=9, cap=10, slow_start=slow_start)
+        after = _after(gate, Tally(succeeded=10_000))
+        assert after.window == 10
+        assert _after(after, Tally(succeeded=10_000)).window == 10
+
+
+def test_a_window_above_its_cap_is_not_taken_back_by_each_who_tells() -> None:
+    gate = replace(STEADY, window=26.0, in_flight=26, cap=10)
+    assert _after(gate, Tally(succeeded=10)).window == 26
+    assert _after(gate, Tally(throttled=1)).window == 25
 
 
 @given(gate=images, tally=tallies)
