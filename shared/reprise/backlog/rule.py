@@ -22,8 +22,8 @@ from reprise.gate.pace import (
     used_at_ms,
 )
 from reprise.gate.parameters import DEFAULTS, GateParameters
-from reprise.gate.settle import is_held_for_faults
 from reprise.gate.paused import LONG_SPAN_S, is_paused
+from reprise.gate.settle import is_held_for_faults
 from reprise.gate.wait import at_least_s
 
 SCOUTS: Final = 2

@@ -221,7 +221,7 @@ class ReplayStage:
 
     def _pause(self, function: str, group: Group, waits_s: dict[str, float]) -> None:
         """Let the gate of a target whose policy is not enabled hold, and its calls wait."""
-        now_ms = int(self.clock().timestamp() * 1000)
+        now_ms = self._now_ms()
         try:
             gate = hold_paused(self.gates, function, now_ms)
         except StoreError:
@@ -231,7 +231,7 @@ class ReplayStage:
             return
         wait_s, spread_s = paused_wait_s(gate, now_ms)
         wait_s += self.draw() * spread_s
-        waits_s |= {delivery.message_id: wait_s for delivery, _ in group}
+        waits_s |= {delivery.receipt_handle: wait_s for delivery, _ in group}
 
     def _wait(
         self, group: Group, waits_s: dict[str, float], wait_s: float, spread_s: float

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reprise.backlog.rule import FORGOTTEN_S, Expand, Leave, Piece, decide_expansion
-from reprise.gate.image import GateImage, Mode
-from reprise.gate.paused import PAUSED
+from reprise.gate.image import GateImage, HeldFor, Mode
 from strategies import NOW_MS
 
 FOLDED = Piece(records=1000, is_folded=True)
 PAUSED_GATE = GateImage(
     mode=Mode.HOLDING,
-    held_for=PAUSED,
+    held_for=HeldFor.PAUSED,
     holding_since_ms=NOW_MS,
     probe_at_ms=NOW_MS + 60_000,
     expanded_at_ms=NOW_MS,

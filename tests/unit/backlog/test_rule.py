@@ -17,8 +17,7 @@ from reprise.backlog.rule import (
     Piece,
     decide_expansion,
 )
-from reprise.gate.image import GateImage, Mode
-from reprise.gate.paused import PAUSED
+from reprise.gate.image import GateImage, HeldFor, Mode
 from strategies import NOW_MS
 
 FOLDED = Piece(records=1000, is_folded=True)
@@ -81,7 +80,7 @@ def test_only_a_gate_that_was_used_of_late_gets_a_whole_object() -> None:
     gate=st.builds(
         GateImage,
         mode=st.sampled_from([mode.value for mode in Mode]),
-        held_for=st.sampled_from(["throttle", "fault", PAUSED]),
+        held_for=st.sampled_from(list(HeldFor)),
         window=st.floats(1, 2000),
         cap=st.integers(0, 100),
         slow_start=st.integers(0, 1),
