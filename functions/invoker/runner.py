@@ -15,7 +15,9 @@ from reprise.aws.queue import SqsQueue
 from reprise.aws.session import Clients
 from reprise.settings import RunnerSettings
 from reprise.stage.call import CallStage
+from reprise.stage.delivery import read_deliveries
 from reprise.stage.follow import Followers
+from reprise.stage.returns import Returns
 from reprise.stage.run_job import RunStage
 from reprise.telemetry import EmfMeter, make_logger
 from reprise.wiring import make_capturer, utc_now
@@ -59,17 +61,14 @@ cold_start.finish()
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Run what is due; name the messages that must come again."""
-    waits_s: dict[str, float] = {}
-    again: list[str] = []
-    for record in event["Records"]:
-        owner = f"{context.aws_request_id}/{record['messageId']}"
+    deliveries = read_deliveries(event)
+    returns = Returns(_queue, deliveries, now_ms=int(utc_now().timestamp() * 1000))
+    for delivery in deliveries:
+        owner = f"{context.aws_request_id}/{delivery.message_id}"
         wait_s = _stage.run(
-            record["body"], owner=owner, remaining_ms=context.get_remaining_time_in_millis
+            delivery.body, owner=owner, remaining_ms=context.get_remaining_time_in_millis
         )
         if wait_s is not None:
-            waits_s[record["receiptHandle"]] = wait_s
-            again.append(record["messageId"])
-    if waits_s:
-        _queue.give_back(waits_s)
+            returns.give_back({delivery.receipt_handle: wait_s})
     _meter.flush()
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in returns.again()]}

@@ -27,7 +27,7 @@ from reprise.observe.bookkeeper import Bookkeeper
 from reprise.observe.gates import GateLog, WatchedGates
 from reprise.settings import ReplayerSettings
 from reprise.stage.attempt import AttemptStage
-from reprise.stage.delivery import Delivery, Worker
+from reprise.stage.delivery import Worker, read_deliveries
 from reprise.stage.replay import ReplayStage
 from reprise.stage.settle import Settler
 from reprise.telemetry import EmfMeter, make_logger
@@ -97,16 +97,7 @@ cold_start.finish()
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Replay the calls of a batch; name the messages that must come again."""
-    deliveries = [
-        Delivery(
-            message_id=record["messageId"],
-            receipt_handle=record["receiptHandle"],
-            body=record["body"],
-            receive_count=int(record["attributes"]["ApproximateReceiveCount"]),
-            sent_at_ms=int(record["attributes"]["SentTimestamp"]),
-        )
-        for record in event["Records"]
-    ]
+    deliveries = read_deliveries(event)
     worker = Worker(owner=context.aws_request_id, remaining_ms=context.get_remaining_time_in_millis)
     again = _stage.run(deliveries, worker)
     _observer.finish(delivery.body for delivery in deliveries if delivery.message_id in again)

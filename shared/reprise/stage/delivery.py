@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from reprise.stage.message import ReplayMessage
 
@@ -23,6 +23,23 @@ class Delivery:
     """Times that SQS has handed this message over, this one included."""
     sent_at_ms: int = 0
     """When it was sent, in milliseconds since the epoch; 0 if that is not known."""
+
+
+def read_deliveries(event: Mapping[str, Any]) -> list[Delivery]:
+    """Return the messages of a batch as Lambda's event source mapping hands it over.
+
+    Source: Lambda developer guide, "Using Lambda with Amazon SQS", the example event.
+    """
+    return [
+        Delivery(
+            message_id=record["messageId"],
+            receipt_handle=record["receiptHandle"],
+            body=record["body"],
+            receive_count=int(record["attributes"]["ApproximateReceiveCount"]),
+            sent_at_ms=int(record["attributes"]["SentTimestamp"]),
+        )
+        for record in event["Records"]
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

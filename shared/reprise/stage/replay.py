@@ -84,7 +84,7 @@ class ReplayStage:
         waiting = Waiting()
         groups = self._read(deliveries, waiting.waits_s)
         book = self._book()
-        returns = Returns(self.queue, deliveries, groups, self._now_ms())
+        returns = Returns(self.queue, deliveries, groups, now_ms=self._now_ms())
         with ThreadPoolExecutor(max_workers=max(1, len(deliveries))) as pool:
             lanes = [
                 pool.submit(lane)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from reprise.errors import StoreError
 from reprise.stage.renew import is_spent, renewed
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from reprise.stage.delivery import Delivery, Group
 
 _log = logging.getLogger(__name__)
+_NO_GROUPS: Final[Mapping[str, Group]] = MappingProxyType({})
 
 
 class Returns:
@@ -26,7 +28,8 @@ class Returns:
         self,
         queue: Queue,
         deliveries: Sequence[Delivery],
-        groups: Mapping[str, Group],
+        groups: Mapping[str, Group] = _NO_GROUPS,
+        *,
         now_ms: int,
     ) -> None:
         """Begin with nothing given back.
@@ -34,7 +37,7 @@ class Returns:
         Args:
             queue: Where the batch came from.
             deliveries: The batch.
-            groups: Those of it that can be read, by the target's ARN.
+            groups: Those of it that wait for a target, by its ARN: SQS serves targets fairly.
             now_ms: When the batch began.
         """
         self._queue = queue
@@ -65,7 +68,8 @@ class Returns:
                 )
             else:
                 del kept[handle]
-        self._queue.give_back(kept)
+        if kept:
+            self._queue.give_back(kept)
         self._given |= kept.keys()
 
     def again(self) -> list[str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,9 +12,10 @@ from hypothesis import strategies as st
 from harness import FAILED, ORDERS, Pipeline, call, hold, plenty
 from reprise.ledger.states import State
 from reprise.ports import OutMessage
-from reprise.stage.delivery import Delivery, Worker
+from reprise.stage.delivery import Delivery, Worker, read_deliveries
 from reprise.stage.renew import LONGEST_DELAY_S, RENEW_AGE_MS, RENEW_RECEIVES, is_spent, renewed
 
+EVENTS = Path(__file__).parents[2] / "events"
 NOW_MS = 1_800_000_000_000
 
 
@@ -139,3 +143,10 @@ def test_a_copy_of_a_call_that_waits_for_its_backoff_does_not_spend_its_next_att
 
     assert len(pipeline.functions.invoked) == 1
     assert pipeline.gate_items.images[ORDERS].in_flight == 0
+
+
+def test_a_batch_of_an_event_source_is_read_with_what_sqs_knows_of_each_message() -> None:
+    event = json.loads((EVENTS / "sqs-replay.json").read_text())
+    (found,) = read_deliveries(event)
+    assert (found.receive_count, found.sent_at_ms) == (3, 1_795_255_200_123)
+    assert found.receipt_handle
