@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 START_AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
 TARGET: Final = "target"
 BELIEVED_S: Final = 0.2
-LEASE_MS: Final = 90_000
 KINDS: Final = {
     "ok": OutcomeKind.SUCCEEDED,
     "throttled": OutcomeKind.THROTTLED,
@@ -114,6 +113,10 @@ class Ours:
         """Ask the backlog rule what becomes of an object."""
         self._expand(calls, memory, is_folded=False)
 
+    def look(self, folded: Folded, memory: dict[str, object]) -> None:
+        """Ask the rule what becomes of a folded object."""
+        self._expand(folded.calls, memory, is_folded=True)
+
     def _expand(self, calls: list[Call], memory: dict[str, object], *, is_folded: bool) -> None:
         world = self.world
         keeper = memory.get("keeper")
@@ -138,7 +141,7 @@ class Ours:
         """Visit the gate with the calls, and the rule with the folded objects."""
         for item in items:
             if isinstance(item, Folded):
-                self._expand(item.calls, batch.memory, is_folded=True)
+                self.look(item, batch.memory)
         calls = list(batch.calls)
         if not calls:
             return
@@ -152,7 +155,8 @@ class Ours:
             owner=f"batch {self._batches}",
             now_ms=self._now_ms,
             draw=self.world.random.random,
-            lease_ms=LEASE_MS,
+            lease_ms=round(1000 * self.world.scenario.replayer_s),
+            most=self.world.scenario.most,
         )
         batch.state = held = Held(visit)
         entry = visit.enter(len(calls))
@@ -164,8 +168,7 @@ class Ours:
         for call in calls[first + entry.room :]:
             self.world.back(batch, call, wait_s)
         for call, permit in zip(calls[:first], entry.permits, strict=True):
-            held.permits[id(call)] = permit
-            self.world.start(batch, call)
+            self._begin(batch, held, call, permit)
         image = self.store.images.get(TARGET, GateImage())
         self.world.probes.append((self.world.now_s, image.window, self.world.backlog))
 
@@ -188,11 +191,25 @@ class Ours:
         else:
             batch.calls.remove(call)
         if permit is not None:
-            following = batch.held.popleft()
-            held.permits[id(following)] = permit
-            self.world.start(batch, following)
+            self._begin(batch, held, batch.held.popleft(), permit)
         elif visit.is_over():
             self._close_room(batch, visit)
+
+    def _begin(self, batch: Batch, held: Held, call: Call, permit: Permit) -> None:
+        """Start a call, or the next one that has not expired."""
+        following: Permit | None = permit
+        while following is not None and self.world.has_expired(call):
+            batch.calls.remove(call)
+            self.world.end(call, is_given_up=True)
+            ended = Meeting(has_ended=True)
+            following = held.visit.leave(following, ended, is_wanted=bool(batch.held))
+            if following is not None:
+                call = batch.held.popleft()
+        if following is not None:
+            held.permits[id(call)] = following
+            self.world.start(batch, call)
+        elif held.visit.is_over():
+            self._close_room(batch, held.visit)
 
     def _close_room(self, batch: Batch, visit: Visit) -> None:
         """Send back what waits for a permit of its batch."""

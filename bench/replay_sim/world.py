@@ -48,6 +48,11 @@ class Scenario:
     is_by_errors: bool = False
     """Whether the outage is by errors rather than by throttles."""
     store_away_s: tuple[float, float] = (0.0, 0.0)
+    most: int | None = None
+    """Cap on the target's replays, as the replayers know it."""
+    replayer_s: float = 90.0
+    """Timeout of the replayers."""
+    max_age_s: float = math.inf
 
     @property
     def bound_s(self) -> float:
@@ -316,6 +321,10 @@ class World:
         """Send a call of a batch back to the queue."""
         batch.calls.remove(call)
         self.send(call, delay_s)
+
+    def has_expired(self, call: Call) -> bool:
+        """Tell whether a call is older than its policy allows."""
+        return self.now_s - call.captured_at_s > self.scenario.max_age_s
 
     def end(self, call: Call, *, is_given_up: bool = False) -> None:
         """End a call: it succeeded, or is given up."""

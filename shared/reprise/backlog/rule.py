@@ -241,7 +241,7 @@ def _is_starved(gate: GateImage, in_flight: int, now_ms: int) -> bool:
     since_ms = max(gate.expanded_at_ms, gate.changed_at_ms)
     return (
         now_ms - since_ms > 1000 * max(starved_s, again_s)
-        and now_ms - gate.succeeded_at_ms > 1000 * starved_s
+        and now_ms - max(gate.ended_at_ms, gate.succeeded_at_ms) > 1000 * starved_s
     )
 
 

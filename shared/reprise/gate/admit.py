@@ -96,6 +96,7 @@ def admit(
             "mode": TRANSITIONS[Mode(gate.mode), event],
             "probe_owner": request.owner,
             "probe_at_ms": now_ms + request.lease_ms,
+            "cap": request.most or 0,
         },
         when=(
             Condition(name="mode", relation="=", value=gate.mode),

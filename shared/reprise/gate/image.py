@@ -95,6 +95,8 @@ class GateImage:
     """Time that those took together."""
     succeeded_at_ms: int = 0
     """Last success: proof that the target works."""
+    ended_at_ms: int = 0
+    """Last end of a call, by success or by being given up."""
     waiting: int = 0
     """Calls that were expanded and have not ended: an estimate, used for delays only."""
     folded_objects: int = 0

@@ -60,6 +60,11 @@ WAY_BACK_SHARE: Final = 0.55
 """Part of the window before the burst up to which it does."""
 
 
+def first_window(gate: GateImage, parameters: GateParameters) -> float:
+    """Return the window that a target starts over with, at most its cap."""
+    return min(parameters.first_window, gate.cap or math.inf)
+
+
 def growth_of(gate: GateImage, tally: Tally, now_ms: int, parameters: GateParameters) -> float:
     """Return what is added to the window, or taken from it.
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reprise.gate.image import Change, Condition, GateImage, HeldFor, Mode
-from reprise.gate.law import burst_before, cut_to, growth_of, known_after_cut
+from reprise.gate.law import burst_before, cut_to, first_window, growth_of, known_after_cut
 from reprise.gate.lease import is_counted, slot_name
 from reprise.gate.pace import MIN_GAP_S, fault_limit, gap_s, has_held_of_late
 from reprise.gate.parameters import DEFAULTS, GateParameters
@@ -90,9 +90,10 @@ def _returned(gate: GateImage, tally: Tally, now_ms: int) -> Change:
         if permits and is_counted(gate, epoch):
             add[slot_name(epoch)] = -permits
             add["in_flight"] = add.get("in_flight", 0) - permits
+    put: dict[str, Value] = {}
     if tally.ended:
         add["waiting"] = -tally.ended
-    put: dict[str, Value] = {}
+        put["ended_at_ms"] = now_ms
     if tally.succeeded:
         add |= {"succeeded": tally.succeeded, "busy_ms": tally.busy_ms}
         put["succeeded_at_ms"] = now_ms
@@ -142,7 +143,7 @@ def _flowing(
     return {
         **ended,
         "mode": TRANSITIONS[Mode(gate.mode), event],
-        "window": parameters.first_window,
+        "window": first_window(gate, parameters),
         "slow_start": 1,
         "faults": 0,
         "holding_since_ms": 0,

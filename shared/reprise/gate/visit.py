@@ -32,6 +32,8 @@ _log = logging.getLogger(__name__)
 
 EVERY_TARGET: Final = "*"
 """The item that notes throttles of the account or the caller; no function has such a name."""
+SLOW_S: Final = 60.0
+"""Service time from which calls wait for a permit of their batch although none can be run with it in time."""
 _TRIES: Final = 4
 
 
@@ -186,7 +188,9 @@ class Visit:
     def _room(self, wanted: int, admission: Admission) -> int:
         if admission.is_probe or not admission.permits:
             return 0
-        rounds = int(self.parameters.room_s / service_s(self._image))
+        known_s = service_s(self._image)
+        # Calls of a slow target have the time to wait for one that turns out to have ended or expired.
+        rounds = wanted if known_s > SLOW_S else int(self.parameters.room_s / known_s)
         self._room_until_ms = self.now_ms() + round(self.parameters.room_s * 1000)
         return min(wanted - admission.permits, admission.permits * rounds)
 

@@ -16,6 +16,10 @@ LONGEST_RETURN_S: Final = 15.0
 """Longest such wait, unless the target's calls are slow, or more than `RETURNS_PER_S` would come back."""
 RETURN_SHARE: Final = 0.25
 """Part of a service time that calls of a slow target wait at most: a permit that is free idles for less."""
+DRAIN_SHARE: Final = 0.02
+MAX_RETURN_S: Final = 600.0
+"""The same as a part of the time that the target takes for all that wait, up to ten minutes: what was
+expanded for a wide window may wait for a narrow one for hours."""
 RETURNS_PER_S: Final = 100.0
 MIN_SPREAD_S: Final = 4.0
 """How far calls of a holding target spread: a quarter of its age up to a minute, then a fiftieth of it.
@@ -34,10 +38,15 @@ def flowing_wait_s(gate: GateImage, now_ms: int) -> tuple[float, float]:
     """Return wait and spread of calls without a permit: back about when their turn may have come."""
     slow_s = at_least_s(gate, now_ms)
     queued = max(0, gate.waiting - gate.in_flight)
-    queued_s = queued * slow_s / (RETURN_RATIO * max(1.0, gate.window))
+    drain_s = queued * slow_s / max(1.0, gate.window)
     shortest_s = min(10.0, max(1.0, 0.2 * service_s(gate)))
-    longest_s = max(LONGEST_RETURN_S, queued / RETURNS_PER_S, RETURN_SHARE * slow_s)
-    span_s = max(shortest_s, min(queued_s, longest_s))
+    longest_s = max(
+        LONGEST_RETURN_S,
+        queued / RETURNS_PER_S,
+        RETURN_SHARE * slow_s,
+        min(MAX_RETURN_S, DRAIN_SHARE * drain_s),
+    )
+    span_s = max(shortest_s, min(drain_s / RETURN_RATIO, longest_s))
     return 0.1 * span_s, 0.9 * span_s
 
 
@@ -49,7 +58,11 @@ def at_least_s(gate: GateImage, now_ms: int) -> float:
     """
     known_s = service_s(gate)
     since_ms = max(
-        gate.succeeded_at_ms, gate.throttled_at_ms, gate.changed_at_ms, gate.expanded_at_ms
+        gate.ended_at_ms,
+        gate.succeeded_at_ms,
+        gate.throttled_at_ms,
+        gate.changed_at_ms,
+        gate.expanded_at_ms,
     )
     silent_s = min(LONGEST_LEASE_MS, now_ms - since_ms) / 1000
     if not since_ms or silent_s < LONGEST_RETURN_S:
