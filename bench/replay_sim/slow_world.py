@@ -10,9 +10,10 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from replay_sim.players import Ours
+from replay_sim.players import TARGET, Ours
 from replay_sim.world import BATCH, OBJECT_RECORDS, Batch, Call, Folded, Scenario, World
 from reprise.backlog.rule import AHEAD_SHARE, FIRST_OFFER
+from reprise.gate.image import GateImage
 from reprise.gate.parameters import DEFAULTS
 
 MAX_RECEIVES: Final = 1000
@@ -26,28 +27,6 @@ class SlowScenario(Scenario):
     replayers: int = 1000
     """Batches at a time, at most."""
     object_records: int = OBJECT_RECORDS
-    is_renewed: bool = False
-    """Whether the replayer sends a message afresh before its receives are spent."""
-
-    @property
-    def usable(self) -> float:
-        """Return how many expanded calls the gate can use.
-
-        They are those in flight, a first offer, and what the target drains in the rule's look-ahead,
-        through the least of its concurrency, its cap and the replayers' lanes.
-        """
-        at_once = min(self.concurrency, self.most or self.concurrency, BATCH * self.replayers)
-        ahead_s = max(DEFAULTS.lookahead_s, AHEAD_SHARE * self.service_s)
-        return ahead_s * at_once / self.service_s + at_once + FIRST_OFFER
-
-
-@dataclass(slots=True, eq=False)
-class Message:
-    """What SQS knows of a call's message."""
-
-    receives: int = 0
-    """Since it was sent."""
-    all_receives: int = 0
 
 
 @dataclass(slots=True)
@@ -66,7 +45,6 @@ class Counts:
     most_receives: int = 0
     """The same of one call."""
     looks: int = 0
-    renewed: int = 0
     requests: float = 0.0
     """To both queues: receive, delete, send, change visibility; ten messages each where they go together."""
 
@@ -79,8 +57,10 @@ class SlowWorld(World):
     def __init__(self, scenario: SlowScenario, seed: int) -> None:
         """Let the objects arrive evenly while the outage lasts."""
         super().__init__(scenario, Ours, seed)
+        assert isinstance(self.player, Ours)  # noqa: S101 - tells the type checker
+        self._ours, self._store = self.player, self.player.store
         self.counts = Counts()
-        self._messages: dict[int, Message] = {}
+        self._widest = 1.0
         self._memory: dict[str, object] = {}
         self.cohort = self.cohort_left = self.backlog = scenario.records
         objects = math.ceil(scenario.records / scenario.object_records)
@@ -94,8 +74,28 @@ class SlowWorld(World):
     @property
     def writes(self) -> int:
         """Return how often the gate was written to."""
-        assert isinstance(self.player, Ours)  # noqa: S101 - tells the type checker
-        return self.player.store.writes
+        return self._store.writes
+
+    @property
+    def usable(self) -> float:
+        """Return how many expanded calls the gate can use.
+
+        They are those in flight, a first offer, and what the target drains in the rule's look-ahead, through
+        the least of its concurrency, its cap and the replayers' lanes. Where neither concurrency nor cap is
+        known, the widest window that the gate came to takes their place: it is all that the rule can know.
+        """
+        scenario = self.scenario
+        known = scenario.concurrency if scenario.most is None else scenario.most
+        window = max(self._widest, known) if scenario.most is None else known
+        at_once = min(window, BATCH * scenario.replayers)
+        ahead_s = max(DEFAULTS.lookahead_s, AHEAD_SHARE * scenario.service_s)
+        return ahead_s * at_once / scenario.service_s + at_once + FIRST_OFFER
+
+    def _measure(self) -> None:
+        counts = self.counts
+        depth = counts.expanded - counts.succeeded - counts.expired - counts.moved
+        counts.deepest = max(counts.deepest, depth)
+        self._widest = max(self._widest, self._store.images.get(TARGET, GateImage()).window)
 
     def _capture_object(self, records: int) -> None:
         calls = [Call(self.now_s, is_cohort=True, is_poison=False) for _ in range(records)]
@@ -112,14 +112,13 @@ class SlowWorld(World):
         """Count what is expanded, and the requests."""
         if isinstance(item, Folded):
             self.counts.requests += 0.2
-        elif id(item) in self._messages:
+        elif item.was_sent:
             self.counts.requests += 0.1
         else:
-            self._messages[id(item)] = Message()
+            item.was_sent = True
             self.counts.requests += 0.1
             self.counts.expanded += 1
-            depth = self.counts.expanded - self.counts.succeeded - self.counts.expired
-            self.counts.deepest = max(self.counts.deepest, depth - self.counts.moved)
+            self._measure()
         super().send(item, delay_s)
 
     def _show(self, item: Call | Folded) -> None:
@@ -130,8 +129,7 @@ class SlowWorld(World):
         self.depth -= 1
         self.counts.looks += 1
         self.counts.requests += 0.2
-        assert isinstance(self.player, Ours)  # noqa: S101 - tells the type checker
-        self.player.look(item, self._memory)
+        self._ours.look(item, self._memory)
 
     def _dispatch(self) -> None:
         self._pollers = min(self._pollers, self.scenario.replayers)
@@ -146,12 +144,11 @@ class SlowWorld(World):
             self._close(batch)
 
     def _receive(self, call: Call) -> bool:
-        message, counts = self._messages[id(call)], self.counts
-        message.receives += 1
-        message.all_receives += 1
+        counts = self.counts
+        call.receives += 1
         counts.receives += 1
-        counts.most_receives = max(counts.most_receives, message.all_receives)
-        if message.receives <= MAX_RECEIVES:
+        counts.most_receives = max(counts.most_receives, call.receives)
+        if call.receives <= MAX_RECEIVES:
             return True
         counts.moved += 1
         self.cohort_left -= 1

@@ -70,6 +70,9 @@ class Call:
     is_poison: bool
     tries: int = 0
     has_ended: bool = False
+    was_sent: bool = False
+    """Whether it was expanded; its message may have come back since."""
+    receives: int = 0
 
 
 @dataclass(slots=True, eq=False)
