@@ -151,8 +151,8 @@ CELLS: Final = (
 )
 
 HEAD = (
-    "serv- con-  cap batches  calls   ok expired mo-  depth  receives  reqs  gate  hours\n"
-    "ice s cur.                                  ved /usab.  /call max /call writes"
+    "serv conc  cap repl  calls     ok expird mvd depth   rcv max  reqs write hours\n"
+    "   s                                       /usab /call     /call /call"
 )
 
 
@@ -175,11 +175,11 @@ def row(result: Result) -> str:
     scenario, counts, calls = result.scenario, result.counts, result.scenario.records
     cap = "-" if scenario.most is None else str(scenario.most)
     return (
-        f"{scenario.service_s:5g} {scenario.concurrency:4} {cap:>4} {scenario.replayers:7}"
-        f" {calls:6} {counts.succeeded:6} {counts.expired:5} {counts.moved:3} {result.depth:6.2f}"
-        f" {counts.receives / calls:6.1f} {counts.most_receives:3}"
+        f"{scenario.service_s:4g} {scenario.concurrency:4} {cap:>4} {scenario.replayers:4}"
+        f" {calls:6} {counts.succeeded:6} {counts.expired:6} {counts.moved:3} {result.depth:5.2f}"
+        f" {counts.receives / calls:5.1f} {counts.most_receives:3}"
         f" {counts.requests / calls:5.1f} {result.writes / calls:5.1f} {result.hours:5.1f}"
-        f"{' BAD' if result.faults else ''}"
+        f"{' !' if result.faults else ''}"
     )
 
 

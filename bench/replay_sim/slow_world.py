@@ -14,6 +14,7 @@ from replay_sim.players import TARGET, Ours
 from replay_sim.world import BATCH, OBJECT_RECORDS, Batch, Call, Folded, Scenario, World
 from reprise.backlog.rule import AHEAD_SHARE, FIRST_OFFER
 from reprise.gate.image import GateImage
+from reprise.gate.law import BINDING_SHARE
 from reprise.gate.parameters import DEFAULTS
 
 MAX_RECEIVES: Final = 1000
@@ -81,13 +82,13 @@ class SlowWorld(World):
         """Return how many expanded calls the gate can use.
 
         They are those in flight, a first offer, and what the target drains in the rule's look-ahead, through
-        the least of its concurrency, its cap and the replayers' lanes. Where neither concurrency nor cap is
-        known, the widest window that the gate came to takes their place: it is all that the rule can know.
+        its cap, or, where nothing is known of its concurrency, through the widest window that the gate came
+        to; and through no wider one than the replayers' lanes let grow.
         """
         scenario = self.scenario
         known = scenario.concurrency if scenario.most is None else scenario.most
         window = max(self._widest, known) if scenario.most is None else known
-        at_once = min(window, BATCH * scenario.replayers)
+        at_once = min(window, BATCH * scenario.replayers / BINDING_SHARE)
         ahead_s = max(DEFAULTS.lookahead_s, AHEAD_SHARE * scenario.service_s)
         return ahead_s * at_once / scenario.service_s + at_once + FIRST_OFFER
 
