@@ -9,13 +9,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from reprise.gate.image import GateImage, Mode
 from reprise.gate.memory import GateMemory
 from reprise.gate.pace import gap_s
+from reprise.gate.paused import hold_paused, is_paused
 from reprise.gate.tally import Meeting
 from reprise.gate.visit import Permit, Visit
 from reprise.outcome.outcome import OutcomeKind
 from reprise.testing import FakeClock, InMemoryGateItems
 from strategies import ORDERS
 
-LEASE_S = 60
+LEASES_S = (1, 60, 900, 1800)
+"""Of replayers that have just begun, that are late, and of one with another timeout."""
 kinds = st.sampled_from(
     [None, OutcomeKind.SUCCEEDED, OutcomeKind.THROTTLED, OutcomeKind.FUNCTION_ERROR]
 )
@@ -30,6 +32,7 @@ class GateMachine(RuleBasedStateMachine):
         self.gates = InMemoryGateItems()
         self.memory = GateMemory()
         self.batches = 0
+        self.forgotten: set[str] = set()
         self.running: dict[str, tuple[Visit, list[Permit], float, bool]] = {}
 
     def _now_ms(self) -> int:
@@ -42,8 +45,12 @@ class GateMachine(RuleBasedStateMachine):
         now_ms = self._now_ms()
         self.running = {owner: run for owner, run in self.running.items() if run[2] > now_ms}
 
-    @rule(wanted=st.integers(1, 10))
-    def a_batch_comes(self, wanted: int) -> None:
+    @rule(
+        wanted=st.integers(1, 10),
+        lease_s=st.sampled_from(LEASES_S),
+        most=st.sampled_from([None, 1, 5]),
+    )
+    def a_batch_comes(self, wanted: int, lease_s: int, most: int | None) -> None:
         self.batches += 1
         owner = f"batch-{self.batches}"
         visit = Visit(
@@ -53,7 +60,8 @@ class GateMachine(RuleBasedStateMachine):
             owner=owner,
             now_ms=self._now_ms,
             draw=lambda: 0.5,
-            lease_ms=LEASE_S * 1000,
+            lease_ms=lease_s * 1000,
+            most=most,
         )
         before = self.gates.read(ORDERS)
         entry = visit.enter(wanted)
@@ -61,8 +69,13 @@ class GateMachine(RuleBasedStateMachine):
         if before.mode != Mode.FLOWING:
             assert entry.is_probe == bool(entry.permits)
             assert not entry.permits or before.probe_at_ms <= self._now_ms()
+            assert not (entry.permits and is_paused(before))
+        elif entry.permits and most:
+            after = self.gates.read(ORDERS)
+            assert (after.cap, int(after.window) <= most) == (most, True)
+            assert after.in_flight <= most
         if entry.permits:
-            until_ms = self._now_ms() + LEASE_S * 1000 - 1
+            until_ms = self._now_ms() + lease_s * 1000 - 1
             self.running[owner] = (visit, list(entry.permits), until_ms, entry.is_probe)
 
     @rule(data=st.data(), kind=kinds, is_wanted=st.booleans())
@@ -79,6 +92,12 @@ class GateMachine(RuleBasedStateMachine):
             assert visit.is_over()
             del self.running[owner]
 
+    @rule()
+    def a_replayer_finds_the_policy_not_enabled(self) -> None:
+        # Nobody waits for a probe of before: what it met says nothing to a gate that is paused.
+        self.forgotten |= self.running.keys()
+        assert is_paused(hold_paused(self.gates, ORDERS, self._now_ms()))
+
     @rule(data=st.data())
     def a_replayer_dies(self, data: st.DataObject) -> None:
         if self.running:
@@ -93,6 +112,7 @@ class GateMachine(RuleBasedStateMachine):
     @invariant()
     def there_is_at_most_one_probe(self) -> None:
         probes = [owner for owner, run in self.running.items() if run[3]]
+        probes = [owner for owner in probes if owner not in self.forgotten]
         assert len(probes) <= 1
         gate = self.gates.read(ORDERS)
         if probes:
@@ -102,9 +122,10 @@ class GateMachine(RuleBasedStateMachine):
     def a_hold_ends(self) -> None:
         """However long it has lasted, somebody may probe within a minute, or within a lease."""
         gate = self.gates.read(ORDERS)
+        longest_s = max(LEASES_S) if gate.mode == Mode.PROBING else 60
         if gate.mode != Mode.FLOWING:
             assert 2 <= gap_s(gate, self._now_ms()) <= 60
-            assert gate.probe_at_ms <= self._now_ms() + 60_000
+            assert gate.probe_at_ms <= self._now_ms() + 1000 * longest_s
 
     @invariant()
     def the_window_is_at_least_one(self) -> None:
