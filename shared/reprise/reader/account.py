@@ -23,6 +23,8 @@ class LayerAccount(msgspec.Struct):
     """Between them: newlines, zeros, byte-order marks."""
     damaged_bytes: int = 0
     members: int = 0
+    wasted_bytes: int = 0
+    """Inflated in vain: of members that failed, as often as they were looked at."""
 
     @property
     def accounted_bytes(self) -> int:

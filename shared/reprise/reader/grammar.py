@@ -11,17 +11,17 @@ from typing import Final
 
 GAP: Final = b" \t\r\n\x0b\x0c\x00"
 """What may stand between documents, lines and members: blanks, and zeros of block devices."""
-BLANKS: Final = re.compile(rb"(?:[\s\x00]|\xef\xbb\xbf)*")
+BLANKS: Final = re.compile(rb"[\s\x00]*+(?:\xef\xbb\xbf[\s\x00]*+)*+")
 """Gaps, and the byte-order marks that some tools begin UTF-8 with."""
 PARTIAL_MARK: Final = (b"\xef", b"\xef\xbb")
 
-BOUNDARY: Final = re.compile(rb'\}\s*(?=\{\s*"[^,}\]:\s])')
+BOUNDARY: Final = re.compile(rb'\}\s*+(?=\{\s*+"[^,}\]:\s])')
 """The end of a JSON object that another one follows.
 
 Outside strings no JSON text holds `}{`. Inside a string the quote after `}{` would end it, and then only
 a comma, a brace, a bracket, a colon or a blank may follow: hence the last character.
 """
-PARTIAL_BOUNDARY: Final = re.compile(rb'\}\s*(?:\{\s*"?)?\Z')
+PARTIAL_BOUNDARY: Final = re.compile(rb'\}\s*+(?:\{\s*+"?)?\Z')
 """A boundary as far as it is known at the end of a piece."""
 
 _KNOWN: Final = (

@@ -19,6 +19,8 @@ STEP_BYTES: Final = 256 * 1024
 MAX_HELD_BYTES: Final = 12 * 1024 * 1024
 MAX_KEPT_BYTES: Final = 4 * 1024 * 1024
 """Members beyond either are passed on unchecked: CloudWatch Logs sends at most 1,000 KiB compressed."""
+MAX_SMALL_BYTES: Final = 16 * 1024
+"""So are members of members beyond this: those inside have checksums of their own."""
 BOMB_BYTES: Final = 64 * 1024 * 1024
 BOMB_RATIO: Final = 200
 """A member that inflates beyond both is a bomb: logs inflate tenfold, the most monotonous a hundredfold."""
@@ -26,6 +28,8 @@ _LEAST_INPUT_BYTES: Final = 16 * 1024
 """Sizes vary tenfold: most members should find room, since a second step costs more than 16 KiB copied."""
 MOST_INPUT_BYTES: Final = 256 * 1024
 """An inflater copies what follows its member in the input, so the input is kept short."""
+SUSPECT_INPUT_BYTES: Final = 256
+"""First input of what may be a member, after one that failed."""
 PASSED_INPUT_BYTES: Final = 2 * 1024
 """The last input of a member that is passed on is lost if the member breaks in it."""
 _SHORT_MAGIC: Final = MAGIC[:2]
@@ -71,8 +75,13 @@ class Member:
         return not (
             len(self.held) > MAX_HELD_BYTES
             or end - self.at > MAX_KEPT_BYTES
-            or self.held.startswith(_SHORT_MAGIC)
+            or (end - self.at > MAX_SMALL_BYTES and self.holds_members)
         )
+
+    @property
+    def holds_members(self) -> bool:
+        """Tell whether what is held begins like a member itself."""
+        return self.held.startswith(_SHORT_MAGIC)
 
     def release(self) -> Iterator[bytes]:
         """Yield what is held, step by step, and hold it no longer."""

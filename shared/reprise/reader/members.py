@@ -15,6 +15,7 @@ from reprise.reader.member import (
     MOST_INPUT_BYTES,
     PASSED_INPUT_BYTES,
     STEP_BYTES,
+    SUSPECT_INPUT_BYTES,
     Member,
     input_bytes_after,
 )
@@ -74,9 +75,9 @@ class Members:
             given = view[position : position + self._input_bytes]
             try:
                 content = inflate.decompress(given, STEP_BYTES)
-            except inflater.ERRORS:
-                self.open = Member(at + position, inflater.new_inflater())
-                return data, position
+            except inflater.ERRORS as error:
+                member = Member(at + position, inflate)
+                return (yield from self._fail(member, data, position, error, len(given)))
             if not inflate.eof:
                 self.open = Member(at + position, inflate)
                 return (yield from self.go_on(self.open, data, position, (content, given)))
@@ -116,7 +117,7 @@ class Members:
                 try:
                     piece = inflate.decompress(given, STEP_BYTES)
                 except inflater.ERRORS as error:
-                    return (yield from self._fail(member, data, start, f"gzip member: {error}"))
+                    return (yield from self._fail(member, data, start, error, len(given)))
             if inflate.eof:
                 position += len(given) - len(inflate.unused_data)
                 yield from self._finish(member, piece, self.at + position)
@@ -124,15 +125,20 @@ class Members:
             position += len(given) - len(inflate.unconsumed_tail)
             yield from self._hold(member, piece, self.at + position)
             if member.is_bomb or (member.is_passed_on and self._account.is_bomb):
-                return (yield from self._fail(member, data, start, _BOMB))
+                return (yield from self._fail(member, data, start, None))
             if position >= len(data) and len(piece) < STEP_BYTES:
                 member.keep(data, start)
                 return data, position
-            input_bytes = PASSED_INPUT_BYTES if member.is_passed_on else MOST_INPUT_BYTES
+            # If it fails, nobody says where: it has looked at half of what it was given, or more.
+            input_bytes = min(2 * input_bytes, MOST_INPUT_BYTES)
+            if member.is_passed_on:
+                input_bytes = PASSED_INPUT_BYTES
 
     def cut(self, member: Member) -> Generator[Batch, None, tuple[Data, int] | None]:
         """Deal with a member that the layer ends in; return what is to be looked at again, if anything."""
         self.open = None
+        if member.holds_members and not member.is_passed_on:
+            yield from self._pass_on(member)
         if member.is_passed_on:
             self._books.member_bytes += self.at - member.at
             yield from self._inside.end(is_cut=True)
@@ -151,14 +157,17 @@ class Members:
         """Keep what an unfinished member inflates to, or pass it on if it is no batch of logs."""
         if member.hold(piece, end):
             return
-        if not member.is_passed_on:
-            yield from self._outside.accept(self._inside.end(is_cut=True))
-            member.is_passed_on = True
-            self._inside.enter(self._object_offset(member))
-            for held in member.release():
-                yield from self._inside.feed(held)
-            return
-        yield from self._inside.feed(piece)
+        if member.is_passed_on:
+            yield from self._inside.feed(piece)
+        else:
+            yield from self._pass_on(member)
+
+    def _pass_on(self, member: Member) -> Iterator[Batch]:
+        yield from self._outside.accept(self._inside.end(is_cut=True))
+        member.is_passed_on = True
+        self._inside.enter(self._object_offset(member))
+        for held in member.release():
+            yield from self._inside.feed(held)
 
     def _finish(self, member: Member, piece: bytes, end: int) -> Iterator[Batch]:
         """Read a member's content: the member is whole and its checksum right."""
@@ -182,18 +191,33 @@ class Members:
             del content, piece
             yield items
 
-    def _fail(self, member: Member, data: Data, start: int, reason: str) -> Reading:
-        """Give a member up, and look for the next one within its bytes."""
+    def _fail(
+        self, member: Member, data: Data, start: int, why: Exception | None, given: int = 0
+    ) -> Reading:
+        """Give a member up, and look for the next one within its bytes.
+
+        Args:
+            member: The member.
+            data: The input.
+            start: Where in it the member begins, or goes on after what is kept of it.
+            why: What its inflater raised; None if it inflates to too much.
+            given: Bytes that the inflater was given then.
+        """
         self.open = None
-        rest = bytes(member.kept + data[start:])
-        first_at = self.at + start - len(member.kept)
+        if member.kept:
+            self.at += start - len(member.kept)
+            data, start = bytes(member.kept + memoryview(data)[start:]), 0
+        first_at = self.at + start
         if member.is_passed_on:
             self._books.member_bytes += first_at - member.at
-        end = self._search.after_failure(member, rest, first_at)
+        is_head = first_at == member.at
+        end = self._search.after_failure(member, data, start, is_head=is_head, given=given)
+        self._input_bytes = SUSPECT_INPUT_BYTES
+        reason = _BOMB if why is None else f"gzip member: {why}"
         may_be_text = not member.is_passed_on
-        yield from self._outside.give_up(rest[:end], first_at, reason, may_be_text=may_be_text)
-        self.at = first_at
-        return rest, end
+        given_up = bytes(memoryview(data)[start:end])
+        yield from self._outside.give_up(given_up, first_at, reason, may_be_text=may_be_text)
+        return data, end
 
     def _object_offset(self, member: Member) -> int:
         return member.at if self._depth == 0 else self._outside.member_at

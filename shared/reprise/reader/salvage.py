@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from reprise.reader.envelope import JSON, to_event
+from reprise.reader.attempt import Attempts, Failure
+from reprise.reader.envelope import to_event
 from reprise.reader.items import Origin
 
 if TYPE_CHECKING:
@@ -15,11 +16,10 @@ _EVENT: Final = re.compile(r'\{\s{0,8}"(?:id|timestamp|message|extractedFields)"
 _FIELD: Final = r'"%s"\s{0,8}:\s{0,8}"([^"\\]{0,512})"'
 _ORIGIN: Final = tuple(re.compile(_FIELD % name) for name in ("owner", "logGroup", "logStream"))
 _WORK: Final = 8
-"""Characters that may be looked at in vain, per character: what keeps this linear."""
-_TOO_DEEP: Final = 64 * 1024
+"""Characters that may be looked at in vain, per character."""
 
 
-def salvage(data: bytes) -> list[Item]:  # noqa: C901 - one scan, one loop
+def salvage(data: bytes) -> list[Item]:
     """Return the events that stand whole in the remains of an envelope.
 
     An event is whole if its JSON is: in JSON a message's own quotes are escaped, so that nothing
@@ -27,7 +27,8 @@ def salvage(data: bytes) -> list[Item]:  # noqa: C901 - one scan, one loop
     """
     if b'"message' not in data:
         return []
-    text = data.decode("utf-8", "surrogateescape")
+    attempts = Attempts(data, _WORK)
+    text = attempts.text
     first = _EVENT.search(text)
     if first is None or "CONTROL_MESSAGE" in text[: first.start()]:
         return []
@@ -37,24 +38,26 @@ def salvage(data: bytes) -> list[Item]:  # noqa: C901 - one scan, one loop
         return []
     origin = Origin(*(field[1] if field else "" for field in fields))
     items: list[Item] = []
-    position, work = 0, _WORK * len(text) + _TOO_DEEP
+    position = 0
     for start in (match.start() for match in _EVENT.finditer(text)):
         if start < position:
             continue
-        try:
-            event_fields, end = JSON.raw_decode(text, start)
-            text[start:end].encode()
-        except RecursionError:
-            work -= _TOO_DEEP
-        except UnicodeEncodeError:
-            work -= 1
-        except ValueError as error:
-            work -= getattr(error, "pos", start) - start + 1
-        else:
-            position = end
-            event = to_event(origin, event_fields)
-            if event is not None:
-                items.append(event)
-        if work < 0:
+        if attempts.is_exhausted:
             break
+        tried = attempts.decode(start)
+        if isinstance(tried, Failure):
+            continue
+        fields_of_event, position = tried
+        event = to_event(origin, fields_of_event) if _is_utf8(text[start:position]) else None
+        if event is not None:
+            items.append(event)
     return items
+
+
+def _is_utf8(text: str) -> bool:
+    """Tell whether a text has no bytes in it that are no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

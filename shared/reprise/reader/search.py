@@ -21,37 +21,41 @@ _WORK: Final = 16
 
 
 class Search:
-    """The search in one layer, and what it has cost so far."""
+    """The search in one layer."""
 
-    __slots__ = ("_books", "_wasted_bytes")
+    __slots__ = ("_books",)
 
     def __init__(self, books: LayerAccount) -> None:
-        """Begin with nothing wasted; the books tell how long the layer is."""
+        """Begin; the books tell how long the layer is, and what was wasted in it."""
         self._books = books
-        self._wasted_bytes = 0
 
-    def after_failure(self, member: Member, rest: bytes, first_at: int) -> int:
-        """Return how many bytes of a member that fails are to be given up.
+    def after_failure(
+        self, member: Member, data: bytes | bytearray, start: int, *, is_head: bool, given: int
+    ) -> int:
+        """Return up to where in the data a member that fails is to be given up.
 
         Args:
             member: The member.
-            rest: Its bytes that are kept, and all input that follows.
-            first_at: Their offset in the layer.
+            data: Its bytes that are kept, and all input that follows.
+            start: Where in the data they begin.
+            is_head: Whether the member itself begins there, and not only what is kept of it.
+            given: Bytes that it was given when it failed; it may have looked at fewer.
         """
-        looked_at = first_at + len(rest) if member.is_passed_on else member.end
-        self._wasted_bytes += looked_at - member.at + member.inflated_bytes // _WORK
-        skip = 1 if first_at == member.at else 0
+        looked_at = member.end - member.at + given + member.inflated_bytes // _WORK
+        self._books.wasted_bytes += looked_at
+        skip = start + 1 if is_head else start
         if self._is_exhausted:
-            skip += (member.end - member.at) // _WORK
-        end = rest.find(MAGIC, skip)
-        return end if end >= 0 else max(len(rest) - partial_magic(rest), min(1, len(rest)))
+            skip += looked_at // _WORK
+        end = data.find(MAGIC, skip)
+        return end if end >= 0 else max(len(data) - partial_magic(data), min(start + 1, len(data)))
 
     def after_cut(self, rest: bytes) -> int:
         """Return how many bytes are to be given up of a member that the layer ends in."""
         end = -1 if self._is_exhausted else rest.find(MAGIC, 1)
-        self._wasted_bytes += len(rest)
+        self._books.wasted_bytes += len(rest)
         return end if end >= 0 else len(rest)
 
     @property
     def _is_exhausted(self) -> bool:
-        return self._wasted_bytes > _FREE_WORK_BYTES + _WORK * self._books.bytes_in
+        books = self._books
+        return books.wasted_bytes > _FREE_WORK_BYTES + _WORK * books.bytes_in

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from reprise.reader.items import Batch
 
 _BRACE: Final = ord("{")
+_WORK: Final = 16
+"""Bytes that may be decoded in vain, per byte: members whose ends end no document."""
 
 
 class Text:
@@ -34,12 +36,14 @@ class Text:
     __slots__ = (
         "_at",
         "_buffer",
+        "_enough",
         "_is_broken",
         "_is_cut",
         "_is_first_line",
         "_line_ends",
         "_parts",
         "_scan",
+        "_work",
     )
 
     def __init__(
@@ -56,12 +60,15 @@ class Text:
         # Whether the line goes on that something overlong broke off in.
         self._is_broken = False
         self._line_ends = LineEnds()
+        self._work = 0
         self._begin(0)
 
     def _begin(self, start: int) -> None:
         """Look for the end of what begins here."""
         self._scan = start
         self._is_first_line = True
+        # Where the buffer must reach before it is worth another look.
+        self._enough = 0
 
     def enter(self, member_at: int, origin: int) -> None:
         """Note which member of the object what comes is the content of, and where that begins."""
@@ -78,16 +85,18 @@ class Text:
         if not self._buffer:
             self._at = at
         self._buffer += piece
+        self._work += _WORK * len(piece)
         yield from self._drain(is_end=False)
 
     def settle(self) -> Iterator[Batch]:
         """Yield what waits, if it is a whole document: a member has ended, the text may go on."""
-        if not self._buffer.endswith((b"}", b"}\n")):
+        if len(self._buffer) > self._work or not self._buffer.endswith((b"}", b"}\n")):
             return
         waiting, self._buffer = self._buffer, bytearray()
         items = self._parts.quick(waiting)
         if items is None:
             self._buffer = waiting
+            self._work -= len(waiting)
             return
         self._line_ends.clear()
         self._begin(0)
@@ -121,6 +130,7 @@ class Text:
         del buffer[:start]
         self._at += start
         self._scan -= start
+        self._enough -= start
         self._line_ends.drop(start)
 
     def _skip_blanks(self, start: int) -> int:
@@ -132,6 +142,8 @@ class Text:
     def _take_document(self, start: int, *, is_end: bool) -> Generator[Batch, None, int]:
         """Read what begins with a brace; return where it ends, or `start` if that is not known yet."""
         buffer = self._buffer
+        if len(buffer) < self._enough and not is_end:
+            return start
         limit = min(len(buffer), start + MAX_DOCUMENT_BYTES)
         newline = self._line_ends.find(buffer, start) if self._is_first_line else -1
         boundary = BOUNDARY.search(buffer, self._scan, newline + 1 if newline >= 0 else limit)
@@ -155,6 +167,9 @@ class Text:
             last = buffer.rfind(b"}", self._scan)
             is_partial = last >= 0 and PARTIAL_BOUNDARY.match(buffer, last)
             self._scan = last if is_partial else len(buffer)
+            if is_partial:
+                # The blanks so far are looked at again: not before there are twice as many.
+                self._enough = min(2 * len(buffer) - last, start + MAX_DOCUMENT_BYTES)
             return start
         document = self._cut(start, end)
         items = self._parts.document(document)

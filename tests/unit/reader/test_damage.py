@@ -322,26 +322,3 @@ def test_a_large_envelope_gives_its_events_one_by_one() -> None:
         assert account.events == 1000
     broken = envelope([*messages, "y"]).replace(b'"y"', rb'"\ud800"')
     assert texts_of(read_all(zipped(broken))[0]) == [*messages, "\ud800"]
-
-
-@pytest.mark.parametrize(
-    "unit",
-    [
-        b"\x1f\x8b\x08",
-        b"\x1f\x8b\x08\0\0\0\0\0\0\x03\0\x0a\0\xf5\xff" + b"x" * 10,
-        b'{"owner":"123456789012",',
-        b'{"a":',
-        b"{",
-        b'{"messageType":"DATA_MESSAGE","logEvents":[{"id":"',
-        b'{"id":',
-        b"}{",
-        b'"',
-        b"H4sI",
-    ],
-)
-def test_no_input_costs_more_than_its_length(unit: bytes) -> None:
-    """Quadratic work would take minutes here; bench/reader.py measures the growth."""
-    data = unit * (100_000 // len(unit))
-    items, account = read_all(data)
-    assert account.is_complete
-    assert len(items) < len(data)
