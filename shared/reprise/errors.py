@@ -29,6 +29,20 @@ class BadRecordError(RepriseError):
         self.message = message
 
 
+class SlowObjectError(RepriseError):
+    """A capture object takes longer to read than the unpacker has."""
+
+    def __init__(self, url: str, position: int) -> None:
+        """Keep which object it is, and from which item on nothing of it was dealt with."""
+        super().__init__(
+            f"{url}: takes longer to read than the unpacker has; nothing from item {position} on was"
+            " dealt with. Look at it with `reprise read --stats`; give the unpacker more memory, then"
+            " redrive its message"
+        )
+        self.url = url
+        self.position = position
+
+
 class PayloadError(RepriseError):
     """A payload is not the one that was captured, or is gone."""
 

@@ -9,12 +9,13 @@ from reprise import metric
 from reprise.backlog.part import Entry
 from reprise.batch.event import EVENTS_PREFIX, read_event
 from reprise.errors import BadRecordError
-from reprise.reader import Control, Damage, Event, Foreign, Item, Origin, read_events
+from reprise.reader import Control, Damage, Event, Foreign, Item, Origin
 from reprise.record.line import Trusted, read_line
 from reprise.record.record import EVENT_NAME, Record
+from reprise.stage.in_time import read_in_time
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from reprise.ports import KeySource, Meter, Objects
     from reprise.stage.notification import ObjectRef
@@ -34,12 +35,15 @@ class AcceptStage:
     batch_jobs: tuple[str, ...] = ()
     """Job definitions whose failed jobs are submitted again."""
 
-    def read(self, ref: ObjectRef, quarantine: Quarantine) -> Generator[tuple[int, Entry | None]]:
+    def read(
+        self, ref: ObjectRef, quarantine: Quarantine, remaining_ms: Callable[[], int]
+    ) -> Generator[tuple[int, Entry | None]]:
         """Yield every position of an object from its `skip` on, with the record there, if any.
 
         Raises:
             ObjectMissingError, ObjectDeniedError, StoreError: If it must be tried again.
             SettingsError: If the MAC secret is malformed.
+            SlowObjectError: If the time is over.
         """
         trusted = Trusted(
             keys=self.keys.keys(),
@@ -47,9 +51,8 @@ class AcceptStage:
             is_event_object=ref.key.startswith(EVENTS_PREFIX),
         )
         stream = self.objects.stream(ref.bucket, ref.key, ref.version_id)
-        for position, item in enumerate(read_events(stream)):
-            if position >= ref.skip:
-                yield position, self._accept(position, item, trusted, quarantine)
+        for position, item in read_in_time(ref, stream, remaining_ms):
+            yield position, self._accept(position, item, trusted, quarantine)
 
     def _accept(
         self, position: int, item: Item, trusted: Trusted, quarantine: Quarantine

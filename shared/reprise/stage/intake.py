@@ -1,7 +1,7 @@
 """Take in a batch of the capture queue: unpack, let folded objects wait, keep what cannot be unpacked.
 
-A folded object waits by visibility, which costs least. Every so often its message is sent afresh, so
-that neither the queue's receive count nor its retention ends a long wait.
+A folded object waits by visibility, which costs least, and so does one whose services are away. Every so
+often such a message is sent afresh, so that neither the queue's receive count nor its retention ends a wait.
 """
 
 from __future__ import annotations
@@ -17,6 +17,12 @@ from reprise.policy.backoff import backoff_s
 from reprise.ports import OutMessage
 from reprise.stage.notification import read_notification
 from reprise.stage.quarantine import Quarantine
+from reprise.stage.suspect import (
+    MAX_SUSPECT_RECEIVES,
+    RENEW_RECEIVES,
+    find_suspect,
+    waits_behind,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,14 +35,17 @@ _log = logging.getLogger(__name__)
 MAX_RECEIVES: Final = 6
 """Looks at an object that is itself at fault before it is given up: about five minutes.
 
-A service that is away is not the object's fault: then only the queue's own maxReceiveCount, hours
-later, gives it up. SQS's redrive tells no reason; ours does.
+A service that is away is not the object's fault, and never gives it up. SQS's redrive tells no reason;
+ours does.
 """
 _INITIAL_S: Final = 10.0
 _MAXIMUM_S: Final = 300.0
-_MIN_START_MS: Final = 30_000
-RENEW_RECEIVES: Final = 20
-"""Looks after which a folded object's message is sent afresh; the queue allows fifty."""
+_MIN_START_MS: Final = 60_000
+"""Time that a look needs to be worth a beginning: more than is kept to hand over."""
+_ENDS_PROCESSES: Final = (
+    f"not read in {MAX_SUSPECT_RECEIVES} receives: each ended the unpacker, out of time or memory. Look at it"
+    " with `reprise read --stats`; give the unpacker more memory, then redrive its message"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,23 +75,45 @@ class Intake:
 
         Never raises for what is in a batch: one bad object does not hold up the others.
         """
-        waits_s: dict[str, float] = {}
-        handles: dict[str, str] = {}
-        for notice in notices:
-            handles[notice.message_id] = notice.receipt_handle
-            if remaining_ms() < _MIN_START_MS:
-                waits_s[notice.message_id] = 0.0
-                continue
-            try:
-                wait_s = self._unpack(notice, remaining_ms)
-            except BadRecordError as error:
-                wait_s = self._keep(notice, error)
-            except Exception as error:  # noqa: BLE001 - a defect of ours must not lose an object
-                wait_s = self._again_or_give_up(notice, error)
-            if wait_s is not None:
-                waits_s[notice.message_id] = wait_s
-        self.queue.give_back({handles[name]: wait_s for name, wait_s in waits_s.items()})
-        return list(waits_s)
+        counts = [notice.receive_count for notice in notices]
+        suspect = find_suspect(counts)
+        if suspect is None:
+            return self._give_back(notices, [self._take(each, remaining_ms) for each in notices])
+        # At once: if the suspect ends this process, nobody gives anything back.
+        waits_s = waits_behind(counts, suspect)
+        others = [notices[index] for index in waits_s]
+        again = self._give_back(others, list(waits_s.values()))
+        one = notices[suspect]
+        return again + self._give_back([one], [self._take_suspect(one, remaining_ms)])
+
+    def _give_back(self, notices: Sequence[Notice], waits_s: Sequence[float | None]) -> list[str]:
+        """Let messages come again after their waits; None says that one has served."""
+        again = [
+            (notice, wait_s)
+            for notice, wait_s in zip(notices, waits_s, strict=True)
+            if wait_s is not None
+        ]
+        self.queue.give_back({notice.receipt_handle: wait_s for notice, wait_s in again})
+        return [notice.message_id for notice, _ in again]
+
+    def _take_suspect(self, notice: Notice, remaining_ms: Callable[[], int]) -> float | None:
+        """Deal with a message that may end this process, unless it has done so too often."""
+        if notice.receive_count <= MAX_SUSPECT_RECEIVES:
+            _log.warning("object is dealt with alone", extra={"body": notice.body[:1024]})
+            return self._take(notice, remaining_ms)
+        self.meter.count(metric.OBJECTS_FAILED)
+        return self._give_up(notice, _ENDS_PROCESSES, _MAXIMUM_S)
+
+    def _take(self, notice: Notice, remaining_ms: Callable[[], int]) -> float | None:
+        """Return None if a message has served, else when it is to come again."""
+        if remaining_ms() < _MIN_START_MS:
+            return self._wait(notice, 0.0)
+        try:
+            return self._unpack(notice, remaining_ms)
+        except BadRecordError as error:
+            return self._keep(notice, error)
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not lose an object
+            return self._again_or_give_up(notice, error)
 
     def _unpack(self, notice: Notice, remaining_ms: Callable[[], int]) -> float | None:
         """Return None if the message has served, else when it is to come again."""
@@ -119,10 +150,33 @@ class Intake:
             draw=1.0,
         )
         if looks < MAX_RECEIVES or _is_outage(error):
+            return self._wait(notice, wait_s)
+        return self._give_up(notice, f"{type(error).__name__}: {error}"[:1024], wait_s)
+
+    def _wait(self, notice: Notice, wait_s: float) -> float | None:
+        """Let a message come again, after many receives as a new one: SQS must not end its wait."""
+        if notice.receive_count < RENEW_RECEIVES:
             return wait_s
         try:
+            self._send_afresh(notice, wait_s)
+        except StoreError:
+            _log.exception("the capture queue is away: the object comes again as it is")
+            return wait_s
+        return None
+
+    def _send_afresh(self, notice: Notice, wait_s: float) -> None:
+        try:
+            refs = read_notification(notice.body)
+        except BadRecordError:
+            refs = ()
+        if len(refs) == 1 and refs[0].fold is not None:
+            self.stage.parker.send(refs[0], wait_s)
+        else:
+            self.queue.send([OutMessage(body=notice.body, delay_s=int(wait_s))])
+
+    def _give_up(self, notice: Notice, reason: str, wait_s: float) -> float | None:
+        try:
             if not self._excuse(notice, wait_s):
-                reason = f"{type(error).__name__}: {error}"[:1024]
                 self.dead_letters.send(
                     [OutMessage(body=notice.body, attributes={"reason": reason})]
                 )

@@ -16,6 +16,7 @@ from reprise import metric
 from reprise.backlog.overdue import is_overdue, overdue_expansion
 from reprise.backlog.part import Entry, Sorter
 from reprise.backlog.rule import Expand, Leave
+from reprise.errors import SlowObjectError
 from reprise.instant import parse_instant
 from reprise.policy.decision import COUNTED
 from reprise.ports import OutMessage
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["UnpackStage", "new_row"]
 
-RESERVE_MS: Final = 20_000
-"""Time kept to finish a chunk and hand the rest over."""
+RESERVE_MS: Final = 40_000
+"""Time kept to finish a chunk and hand the rest over: twice that of `reprise.stage.in_time`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,7 @@ class UnpackStage:
         Raises:
             ObjectMissingError, ObjectDeniedError, StoreError: If it must be tried again.
             SettingsError: If the MAC secret is malformed.
+            SlowObjectError: If there was no time for anything of it.
         """
         if ref.fold is not None:
             return self._look(ref, ref.fold, remaining_ms)
@@ -87,16 +89,24 @@ class UnpackStage:
         """Read an object for the first time, and settle what its records do next, part by part."""
         quarantine = Quarantine(ref.url, self.objects, self.meter)
         sorter = Sorter()
-        with closing(self.reader.read(ref, quarantine)) as items:
-            for position, entry in items:
-                if entry is not None and not entry.is_foldable:
-                    self.enterer.enter([entry], ref.source, quarantine)
-                elif entry is not None:
-                    for part in sorter.add(entry):
-                        self._settle(part, ref, quarantine, remaining_ms)
-                if (position + 1) % CHUNK == 0 and remaining_ms() < RESERVE_MS:
-                    self._hand_over(sorter, ref, quarantine, position + 1)
-                    return
+        reached = ref.skip
+        try:
+            with closing(self.reader.read(ref, quarantine, remaining_ms)) as items:
+                for position, entry in items:
+                    if entry is not None and not entry.is_foldable:
+                        self.enterer.enter([entry], ref.source, quarantine)
+                    elif entry is not None:
+                        for part in sorter.add(entry):
+                            self._settle(part, ref, quarantine, remaining_ms)
+                    reached = position + 1
+                    if reached % CHUNK == 0 and remaining_ms() < RESERVE_MS:
+                        self._hand_over(sorter, ref, quarantine, reached)
+                        return
+        except SlowObjectError:
+            if reached == ref.skip:
+                raise
+            self._hand_over(sorter, ref, quarantine, reached)
+            return
         # What is in quarantine already must not be met again, as it would be in the object itself.
         is_clean = not ref.skip and not sorter.closed and not quarantine.count
         parts = sorter.rest()
@@ -184,7 +194,7 @@ class UnpackStage:
         quarantine = Quarantine(ref.url, self.objects, self.meter)
         chunk: list[Entry] = []
         expanded = 0
-        with closing(self.reader.read(ref, quarantine)) as items:
+        with closing(self.reader.read(ref, quarantine, remaining_ms)) as items:
             for position, entry in items:
                 if entry is not None:
                     chunk.append(entry)

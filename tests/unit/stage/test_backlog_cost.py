@@ -27,7 +27,7 @@ from reprise.stage.intake import Intake, Notice
 from reprise.stage.notification import read_notification
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from reprise.backlog.part import Entry
     from reprise.ports import OutMessage
@@ -111,8 +111,10 @@ class LazyReader(AcceptStage):
     entries: Sequence[Entry]
     reads: Counter[str]
 
-    def read(self, ref: ObjectRef, quarantine: Quarantine) -> Generator[tuple[int, Entry | None]]:
-        del quarantine
+    def read(
+        self, ref: ObjectRef, quarantine: Quarantine, remaining_ms: Callable[[], int]
+    ) -> Generator[tuple[int, Entry | None]]:
+        del quarantine, remaining_ms
         self.reads[ref.key] += 1
         for item in self.entries[ref.skip :]:
             if item.position < 2 * FIRST_OFFER:

@@ -15,9 +15,10 @@ from reprise.backlog.rule import FIRST_OFFER
 from reprise.errors import StoreError
 from reprise.gate.image import Change, GateImage, Updated
 from reprise.stage.enter import CHUNK
-from reprise.stage.intake import MAX_RECEIVES, RENEW_RECEIVES
+from reprise.stage.intake import MAX_RECEIVES
 from reprise.stage.message import read_message
 from reprise.stage.notification import Fold, ObjectRef, read_notification, write_continuation
+from reprise.stage.suspect import RENEW_RECEIVES
 from reprise.testing import SUCCEEDED, InMemoryGateItems
 
 if TYPE_CHECKING:
@@ -305,9 +306,12 @@ def test_expansion_cut_short_before_anything_was_folded_parks_the_rest_at_once()
     let_go(pipeline)
     ids = pipeline.capture(*[call(b"%d" % n) for n in range(150)])
     pipeline.store("captured/x")
-    left_ms = iter([100_000, 1_000, 1_000])
 
-    pipeline.unpacker().run(ObjectRef(bucket="bucket", key="captured/x"), lambda: next(left_ms))
+    pipeline.unpacker().run(
+        ObjectRef(bucket="bucket", key="captured/x"),
+        # Short of time once the first are sent.
+        lambda: 1_000 if pipeline.replay_queue.sent else 100_000,
+    )
 
     sent = ids_of(pipeline.take_sent())
     assert sent == ids[:CHUNK]
@@ -356,7 +360,7 @@ def test_renewal_that_the_queue_refuses_loses_nothing() -> None:
     pipeline.capture(call())
     pipeline.take_in(pipeline.store())
     (message,) = take_folded(pipeline)
-    pipeline.capture_queue.faults.fail("send")
+    pipeline.capture_queue.faults.fail("send", times=2)
 
     assert pipeline.take_in(message.body, receive_count=RENEW_RECEIVES) == ["n0"]
 
@@ -405,13 +409,15 @@ def test_store_that_is_away_for_hours_never_gives_a_folded_object_up() -> None:
     pipeline.capture(call())
     pipeline.take_in(pipeline.store())
     (message,) = take_folded(pipeline)
-    for receive_count in range(2, 40):
+    for receive_count in range(2, RENEW_RECEIVES + 1):
         pipeline.gate_items.faults.fail("read")
         pipeline.ledger.faults.fail("record")
-        assert pipeline.take_in(message.body, receive_count=receive_count) == ["n0"]
+        again = pipeline.take_in(message.body, receive_count=receive_count)
+        assert again == (["n0"] if receive_count < RENEW_RECEIVES else [])
     let_go(pipeline)
+    (message,) = take_folded(pipeline)
 
-    assert pipeline.take_in(message.body, receive_count=40) == []
+    assert pipeline.take_in(message.body) == []
     assert len(pipeline.take_sent()) == 1
     assert pipeline.capture_dlq.sent == []
 

@@ -26,6 +26,7 @@ from reprise.record.mac import MacKeys
 from reprise.stage.intake import MAX_RECEIVES
 from reprise.stage.message import ReplayMessage, read_message
 from reprise.stage.notification import ObjectRef, read_notification, write_continuation
+from reprise.stage.suspect import RENEW_RECEIVES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -374,14 +375,14 @@ def test_outage_of_a_store_never_gives_an_object_up() -> None:
     pipeline = Pipeline()
     pipeline.capture(call())
     body = pipeline.store()
-    for receive_count in range(1, 40):
+    for receive_count in range(1, RENEW_RECEIVES):
         pipeline.ledger.faults.fail("record")
         assert pipeline.take_in(body, receive_count=receive_count) == ["n0"]
         pipeline.clock.advance(300.0)
 
     assert pipeline.capture_dlq.sent == []
     assert pipeline.capture_queue.waits_s == {"rn0": 300.0}
-    assert pipeline.take_in(body, receive_count=40) == []
+    assert pipeline.take_in(body, receive_count=RENEW_RECEIVES) == []
     assert len(pipeline.take_sent()) == 1
 
 
