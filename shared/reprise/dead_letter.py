@@ -32,6 +32,7 @@ CONDITIONS: Final = {
     Reason.EXPIRED: "EventAgeExceeded",
     Reason.PERMANENT: "Permanent",
     Reason.UNKNOWN: "Unknown",
+    Reason.KEY_CONFLICT: "KeyConflict",
 }
 """Why a call was given up, in Lambda's words where it has any."""
 

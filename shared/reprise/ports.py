@@ -149,8 +149,13 @@ class Ledger(Protocol):
     def get(self, call_id: str) -> Row | None:
         """Return a row as it is now."""
 
-    def lease(self, call_id: str, *, owner: str, now: datetime, until_ms: int) -> Lease:
-        """Take a call for one attempt, if it is due and has not ended, and no other owner's lease runs."""
+    def lease(
+        self, call_id: str, *, owner: str, now: datetime, until_ms: int, sha256: str | None = None
+    ) -> Lease:
+        """Take a call for one attempt, if it is due and has not ended, and no other owner's lease runs.
+
+        With a payload's digest, a row of another payload is not leased either.
+        """
 
     def settle(
         self, call_id: str, *, owner: str, event: LedgerEvent, changes: Mapping[str, object]
@@ -162,6 +167,12 @@ class Ledger(Protocol):
 
     def redrive(self, call_id: str, *, now: datetime) -> bool:
         """Open a dead-lettered call again, its attempts at zero; False if it is not dead-lettered."""
+
+    def recapture(self, dead: Row, after: Row) -> bool:
+        """Write what a later capture makes of a dead-lettered call; False if its row is another by now."""
+
+    def mark_may_have_run(self, call_id: str) -> bool:
+        """Note that a caller's own try of an open call may have run; False if the call has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from reprise.errors import ObjectMissingError, StoreError
 from reprise.gate.image import Change, GateImage, Updated
 from reprise.instant import format_instant
 from reprise.ledger.row import REDRIVE_KEEPS_S, Attempt, Row
-from reprise.ledger.states import LedgerEvent, State, result, sources
+from reprise.ledger.states import OPEN, LedgerEvent, State, result, sources
 from reprise.observe.books import Book
 from reprise.observe.measured import Measured
 from reprise.outcome.outcome import Outcome, OutcomeKind
@@ -226,13 +226,15 @@ class InMemoryLedger:
         self.faults.check("get")
         return self.rows.get(call_id)
 
-    def lease(self, call_id: str, *, owner: str, now: datetime, until_ms: int) -> Lease:
+    def lease(
+        self, call_id: str, *, owner: str, now: datetime, until_ms: int, sha256: str | None = None
+    ) -> Lease:
         """Take a call for one attempt."""
         self.faults.check("lease")
         with self._lock:
             before = self.rows.get(call_id)
-            if before is None:
-                return Lease(granted=False, before=None)
+            if before is None or sha256 not in (None, before.sha256):
+                return Lease(granted=False, before=before)
             has_expired = before.lease_until_ms < int(now.timestamp() * 1000)
             is_held = before.state in sources(LedgerEvent.TAKE_OVER)
             if is_held and not has_expired and before.lease_owner == owner:
@@ -299,8 +301,33 @@ class InMemoryLedger:
                 reason=None,
                 message=None,
                 letter_sent=False,
+                may_have_run=False,
                 expires_at_s=row.expires_at_s + REDRIVE_KEEPS_S,
             )
+            return True
+
+    def recapture(self, dead: Row, after: Row) -> bool:
+        """Write what a later capture makes of a dead-lettered call."""
+        self.faults.check("recapture")
+        with self._lock:
+            row = self.rows.get(dead.id)
+            if row is None or (row.state, row.opened_at, row.updated_at) != (
+                dead.state,
+                dead.opened_at,
+                dead.updated_at,
+            ):
+                return row == after  # repeated by an SDK, else False
+            self.rows[dead.id] = after
+            return True
+
+    def mark_may_have_run(self, call_id: str) -> bool:
+        """Note that a caller's own try of an open call may have run."""
+        self.faults.check("mark_may_have_run")
+        with self._lock:
+            row = self.rows.get(call_id)
+            if row is None or row.state not in OPEN:
+                return False
+            self.rows[call_id] = replace(row, may_have_run=True)
             return True
 
 

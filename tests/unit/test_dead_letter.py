@@ -90,6 +90,7 @@ def test_a_dead_letter_is_an_invocation_record_of_lambda() -> None:
         ("expired", "EventAgeExceeded"),
         ("permanent", "Permanent"),
         ("unknown", "Unknown"),
+        ("key_conflict", "KeyConflict"),
         (None, "Permanent"),
     ],
 )

@@ -15,7 +15,7 @@ from reprise.aws.fault import is_failed_condition, store_errors
 from reprise.aws.item import from_item, to_attribute, to_item
 from reprise.instant import format_instant
 from reprise.ledger.row import REDRIVE_KEEPS_S
-from reprise.ledger.states import LedgerEvent, State, result, sources
+from reprise.ledger.states import OPEN, LedgerEvent, State, result, sources
 from reprise.ports import Lease
 
 if TYPE_CHECKING:
@@ -61,8 +61,13 @@ class LedgerTable:
         item = response.get("Item")
         return from_item(item) if item and "state" in item else None
 
-    def lease(self, call_id: str, *, owner: str, now: datetime, until_ms: int) -> Lease:
-        """Take a call for one attempt, if it is due and has not ended, and no other owner's lease runs."""
+    def lease(
+        self, call_id: str, *, owner: str, now: datetime, until_ms: int, sha256: str | None = None
+    ) -> Lease:
+        """Take a call for one attempt, if it is due and has not ended, and no other owner's lease runs.
+
+        With a payload's digest, a row of another payload is not leased either.
+        """
         values: dict[str, object] = {
             "leased": result(LedgerEvent.LEASE).value,
             "owner": owner,
@@ -79,6 +84,9 @@ class LedgerTable:
             "(attribute_not_exists(#due) OR #due <= :now_ms)) OR "
             f"(#state IN ({_names('held', len(held_states))}) AND #until < :now_ms)"
         )
+        if sha256 is not None:
+            values["sha256"] = sha256
+            condition = f"sha256 = :sha256 AND ({condition})"
         with store_errors("dynamodb", "UpdateItem"):
             try:
                 response = self._client.update_item(
@@ -190,7 +198,7 @@ class LedgerTable:
                     UpdateExpression="SET #state = :after, opened_at = :now, updated_at = :now, "
                     "attempts = :zero, refusals = :zero, due_at_ms = :zero, letter_sent = :no, "
                     "expires_at_s = expires_at_s + :keep "
-                    "REMOVE #reason, #message",
+                    "REMOVE #reason, #message, may_have_run",
                     ConditionExpression="#state = :dead",
                     ExpressionAttributeNames={
                         "#state": "state",
@@ -203,6 +211,44 @@ class LedgerTable:
                 if not is_failed_condition(error):
                     raise
                 return self._is_redriven(call_id, now)
+        return True
+
+    def recapture(self, dead: Row, after: Row) -> bool:
+        """Write what a later capture makes of a dead-lettered call; False if its row is another by now."""
+        values = {"state": dead.state, "opened": dead.opened_at, "updated": dead.updated_at}
+        with store_errors("dynamodb", "PutItem"):
+            try:
+                self._client.put_item(
+                    TableName=self._table,
+                    Item=to_item(after),
+                    ConditionExpression="#state = :state AND opened_at = :opened "
+                    "AND updated_at = :updated",
+                    ExpressionAttributeNames={"#state": "state"},
+                    ExpressionAttributeValues=_values(values),
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except ClientError as error:
+                # Our own row stands in the way when the SDK repeated an answered write.
+                return self._in_the_way(error, dead.id) == after
+        return True
+
+    def mark_may_have_run(self, call_id: str) -> bool:
+        """Note that a caller's own try of an open call may have run; False if the call has ended."""
+        states = {f"open{i}": state.value for i, state in enumerate(OPEN)}
+        with store_errors("dynamodb", "UpdateItem"):
+            try:
+                self._client.update_item(
+                    TableName=self._table,
+                    Key=_key(call_id),
+                    UpdateExpression="SET may_have_run = :yes",
+                    ConditionExpression=f"#state IN ({_names('open', len(OPEN))})",
+                    ExpressionAttributeNames={"#state": "state"},
+                    ExpressionAttributeValues=_values({**states, "yes": True}),
+                )
+            except ClientError as error:
+                if not is_failed_condition(error):
+                    raise
+                return False
         return True
 
     def _refused(self, error: ClientError, call_id: str, owner: str) -> Lease:

@@ -48,7 +48,7 @@ class RequestContext(msgspec.Struct, frozen=True, kw_only=True):
     requestId: str  # noqa: N815 - Lambda's spelling
     functionArn: str  # noqa: N815 - as above
     condition: str
-    """`RetriesExhausted`, `EventAgeExceeded`, `Permanent` or `Unknown`."""
+    """`RetriesExhausted`, `EventAgeExceeded`, `Permanent`, `Unknown` or `KeyConflict`."""
     approximateInvokeCount: int  # noqa: N815 - as above
 
 
@@ -66,7 +66,7 @@ class Death(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     """The call."""
     reason: str
-    """`exhausted`, `permanent`, `expired` or `unknown`."""
+    """`exhausted`, `permanent`, `expired`, `unknown` or `key_conflict`."""
     attempts: int
     refusals: int
     object: str | None = None

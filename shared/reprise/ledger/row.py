@@ -39,8 +39,9 @@ class Row:
     sha256: str
     """Digest of the payload: one id may not name two payloads."""
     captured_at: str
+    """When the capture was that opened it; a redrive is none."""
     opened_at: str
-    """When the call was captured, or last redriven: its age counts from here."""
+    """When the call was captured, captured again after its end, or redriven: its age counts from here."""
     updated_at: str
     attempts: int = 0
     """Executions that failed."""
@@ -58,6 +59,8 @@ class Row:
     it back sooner (a second copy of its message, a message that was sent afresh)."""
     lease_from: str = State.CAPTURED.value
     """State that the row was in when the present lease was granted."""
+    may_have_run: bool = False
+    """Whether a caller's own try ended in an unknown outcome: only an operator's redrive says otherwise."""
     reason: str | None = None
     """Why the call was given up."""
     message: str | None = None

@@ -1,10 +1,10 @@
 """The life of a call as a table from (state, event) to state; a missing key is the error.
 
     captured ──lease──▶ leased ──succeed──▶ succeeded
-        ▲                │  ▲ └──dead_letter──▶ dead_lettered ──redrive──▶ captured
+        ▲                │  ▲ └──dead_letter──▶ dead_lettered ──redrive, recapture──▶ captured
         │              wait lease
-        └ redrive        ▼  │
-                       waiting
+        └ redrive,       ▼  │
+          recapture    waiting
 
 A lease of a dead owner may be taken over once it has run out: (leased, take_over) is leased again.
 """
@@ -36,9 +36,11 @@ class LedgerEvent(StrEnum):
     WAIT = "wait"
     DEAD_LETTER = "dead_letter"
     REDRIVE = "redrive"
+    RECAPTURE = "recapture"
 
 
 TERMINAL: Final = frozenset({State.SUCCEEDED, State.DEAD_LETTERED})
+OPEN: Final = tuple(state for state in State if state not in TERMINAL)
 
 TRANSITIONS: Final[dict[tuple[State, LedgerEvent], State]] = {
     (State.CAPTURED, LedgerEvent.LEASE): State.LEASED,
@@ -48,6 +50,7 @@ TRANSITIONS: Final[dict[tuple[State, LedgerEvent], State]] = {
     (State.LEASED, LedgerEvent.WAIT): State.WAITING,
     (State.LEASED, LedgerEvent.DEAD_LETTER): State.DEAD_LETTERED,
     (State.DEAD_LETTERED, LedgerEvent.REDRIVE): State.CAPTURED,
+    (State.DEAD_LETTERED, LedgerEvent.RECAPTURE): State.CAPTURED,
 }
 
 

@@ -29,6 +29,8 @@ class Reason(StrEnum):
     """Older than its policy or its caller allows."""
     UNKNOWN = "unknown"
     """It may have run, and its policy does not say that a second run is harmless."""
+    KEY_CONFLICT = "key_conflict"
+    """Its idempotency key named a call with another payload already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,9 @@ import pytest
 from reprise.aws.ledger_table import LedgerTable
 from reprise.errors import StoreError
 from reprise.instant import format_instant
+from reprise.ledger.recapture import reopened
 from reprise.ledger.row import Attempt, Row
-from reprise.ledger.states import LedgerEvent, State
+from reprise.ledger.states import OPEN, LedgerEvent, State
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.testing import InMemoryLedger
 from strategies import NOW, NOW_MS, make_row
@@ -259,6 +261,102 @@ def test_only_a_dead_lettered_call_is_redriven(ledger: Ledger, state: State) -> 
     assert _get(ledger) == make_row(state=state)
 
 
+def test_a_row_of_another_payload_is_not_leased(ledger: Ledger) -> None:
+    ledger.record(make_row(sha256="a"))
+    other = ledger.lease(CALL, owner="a", now=NOW, until_ms=SOON_MS, sha256="b")
+    assert (other.granted, other.before) == (False, make_row(sha256="a"))
+    assert _get(ledger) == make_row(sha256="a")
+    assert ledger.lease(CALL, owner="a", now=NOW, until_ms=SOON_MS, sha256="a").granted
+
+
+@pytest.mark.parametrize("state", [State.LEASED, State.WAITING])
+def test_a_running_lease_is_not_taken_over_for_another_payload(
+    ledger: Ledger, state: State
+) -> None:
+    ledger.record(make_row(state=state, sha256="a", lease_owner="x", lease_until_ms=0))
+    lease = ledger.lease(CALL, owner="a", now=NOW, until_ms=SOON_MS, sha256="b")
+    assert not lease.granted
+
+
+@pytest.mark.parametrize("state", OPEN)
+def test_an_open_call_is_marked_as_one_that_may_have_run(ledger: Ledger, state: State) -> None:
+    row = make_row(state=state, lease_owner="a", lease_until_ms=SOON_MS, attempts=1)
+    ledger.record(row)
+    assert ledger.mark_may_have_run(CALL)
+    assert ledger.mark_may_have_run(CALL), "repeated by the SDK"
+    assert _get(ledger) == replace(row, may_have_run=True)
+
+
+@pytest.mark.parametrize("state", [State.SUCCEEDED, State.DEAD_LETTERED])
+def test_a_call_that_has_ended_is_not_marked(ledger: Ledger, state: State) -> None:
+    ledger.record(make_row(state=state))
+    assert not ledger.mark_may_have_run(CALL)
+    assert _get(ledger) == make_row(state=state)
+
+
+def test_a_call_that_nobody_recorded_is_not_marked(ledger: Ledger) -> None:
+    assert not ledger.mark_may_have_run(CALL)
+    assert ledger.get(CALL) is None
+
+
+def test_an_attempts_end_keeps_the_mark_and_a_redrive_takes_it_away(ledger: Ledger) -> None:
+    ledger.record(make_row())
+    assert _lease(ledger)
+    assert ledger.mark_may_have_run(CALL)
+    assert _settle(ledger, LedgerEvent.DEAD_LETTER, reason="unknown")
+    assert _get(ledger).may_have_run
+    assert ledger.redrive(CALL, now=NOW + timedelta(days=1))
+    assert not _get(ledger).may_have_run
+
+
+DEAD = make_row(
+    state=State.DEAD_LETTERED,
+    attempts=3,
+    refusals=4,
+    history=(FAILED,),
+    reason="exhausted",
+    message="why",
+    letter_sent=True,
+    lease_owner="a",
+    updated_at="2026-11-21T11:00:00.000000Z",
+)
+LATER = "2026-11-21T12:00:00.000000Z"
+CAPTURE = make_row(captured_at=LATER, opened_at=LATER, capture_object="s3://b/later")
+
+
+def test_a_later_capture_opens_a_call_that_was_given_up_from_zero(ledger: Ledger) -> None:
+    ledger.record(DEAD)
+    ledger.mark_letter_sent(CALL)
+    after = reopened(DEAD, CAPTURE)
+    assert ledger.recapture(DEAD, after)
+    assert _get(ledger) == after == replace(CAPTURE, history=(FAILED,))
+    assert ledger.recapture(DEAD, after), "repeated by the SDK"
+    assert _lease(ledger)
+    assert not ledger.recapture(DEAD, after), "the same line, delivered again"
+    assert _get(ledger).state is State.LEASED
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        make_row(),
+        make_row(state=State.SUCCEEDED),
+        replace(DEAD, updated_at=LATER),
+        replace(DEAD, opened_at=LATER),
+    ],
+    ids=["open", "succeeded", "given up again", "opened again"],
+)
+def test_a_row_that_has_changed_since_it_was_seen_is_left_alone(ledger: Ledger, there: Row) -> None:
+    ledger.record(there)
+    assert not ledger.recapture(DEAD, reopened(DEAD, CAPTURE))
+    assert _get(ledger) == there
+
+
+def test_a_row_that_is_gone_is_not_opened_again(ledger: Ledger) -> None:
+    assert not ledger.recapture(DEAD, reopened(DEAD, CAPTURE))
+    assert ledger.get(CALL) is None
+
+
 def test_a_gates_item_is_no_call(dynamodb: DynamoDBClient, table: str) -> None:
     dynamodb.put_item(TableName=table, Item={"id": {"S": "gate#x"}, "mode": {"S": "holding"}})
     assert LedgerTable(dynamodb, table).get("gate#x") is None
@@ -273,6 +371,8 @@ def test_a_service_that_refuses_is_a_store_error(dynamodb: DynamoDBClient) -> No
         lambda: ledger.settle(CALL, owner="a", event=LedgerEvent.WAIT, changes={}),
         lambda: ledger.mark_letter_sent(CALL, opened_at=make_row().opened_at),
         lambda: ledger.redrive(CALL, now=NOW),
+        lambda: ledger.recapture(DEAD, CAPTURE),
+        lambda: ledger.mark_may_have_run(CALL),
     ]
     for operation in operations:
         with pytest.raises(StoreError) as caught:
@@ -282,7 +382,11 @@ def test_a_service_that_refuses_is_a_store_error(dynamodb: DynamoDBClient) -> No
 
 
 @pytest.mark.parametrize(
-    "operation", ["record", "get", "lease", "settle", "mark_letter_sent", "redrive"]
+    "operation",
+    [
+        *("record", "get", "lease", "settle", "mark_letter_sent", "redrive"),
+        *("recapture", "mark_may_have_run"),
+    ],
 )
 def test_the_double_fails_when_it_is_told_to(operation: str) -> None:
     ledger = InMemoryLedger()
@@ -295,6 +399,8 @@ def test_the_double_fails_when_it_is_told_to(operation: str) -> None:
         "settle": lambda: _settle(ledger, LedgerEvent.WAIT),
         "mark_letter_sent": lambda: ledger.mark_letter_sent(CALL, opened_at=make_row().opened_at),
         "redrive": lambda: ledger.redrive(CALL, now=NOW),
+        "recapture": lambda: ledger.recapture(DEAD, CAPTURE),
+        "mark_may_have_run": lambda: ledger.mark_may_have_run(CALL),
     }
     with pytest.raises(StoreError):
         calls[operation]()

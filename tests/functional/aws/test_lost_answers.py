@@ -13,6 +13,7 @@ from reprise.aws.session import Clients
 from reprise.gate.image import Change, Mode
 from reprise.gate.memory import GateMemory
 from reprise.gate.visit import Visit
+from reprise.ledger.recapture import reopened
 from reprise.ledger.states import LedgerEvent, State
 from strategies import NOW, NOW_MS, ORDERS, make_row
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 CALL = "orders:order-1"
+LATER = "2026-11-21T12:00:00.000000Z"
 
 
 class LostAnswers:
@@ -106,6 +108,18 @@ def test_a_redrive_whose_answer_is_lost_is_done(lost: LostAnswers, table: str) -
     ledger.record(make_row(state=State.DEAD_LETTERED))
     lost.lose()
     assert ledger.redrive(CALL, now=NOW)
+
+
+def test_a_call_that_is_opened_again_in_a_lost_answer_is_open(
+    lost: LostAnswers, table: str
+) -> None:
+    ledger = LedgerTable(lost.client, table)
+    dead = make_row(state=State.DEAD_LETTERED, reason="expired")
+    ledger.record(dead)
+    after = reopened(dead, make_row(opened_at=LATER, captured_at=LATER))
+    lost.lose()
+    assert ledger.recapture(dead, after)
+    assert lost.sent == 2
 
 
 def test_a_probe_whose_answer_is_lost_goes(lost: LostAnswers, table: str) -> None:

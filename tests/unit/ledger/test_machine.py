@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from reprise.instant import format_instant
+from reprise.ledger.recapture import reopened
 from reprise.ledger.states import TERMINAL, LedgerEvent, State
 from reprise.testing import InMemoryLedger
 from strategies import NOW, make_row
@@ -18,7 +21,7 @@ ends = st.sampled_from([LedgerEvent.SUCCEED, LedgerEvent.WAIT, LedgerEvent.DEAD_
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """Replayers that lease, settle, crash and come back late; an operator who redrives."""
+    """Replayers that lease, settle, crash and come late; an operator who redrives; callers who call again."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,6 +30,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.holder: str | None = None
         self.until_ms = 0
         self.ended: State | None = None
+        self.may_have_run = False
 
     def _now_ms(self) -> int:
         return int(self.now.timestamp() * 1000)
@@ -75,7 +79,32 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule()
     def an_operator_redrives(self) -> None:
         assert self.ledger.redrive(CALL, now=self.now)
-        self.ended = None
+        self.ended, self.may_have_run = None, False
+
+    @precondition(lambda self: self.ended is State.DEAD_LETTERED)
+    @rule()
+    def a_later_capture_opens_it_again(self) -> None:
+        dead = self.ledger.get(CALL)
+        assert dead is not None
+        self.now += timedelta(milliseconds=1)
+        at = format_instant(self.now)
+        after = reopened(dead, make_row(captured_at=at, opened_at=at, updated_at=at))
+        assert self.ledger.recapture(dead, after)
+        assert self.ledger.get(CALL) == after
+        self.ended, self.may_have_run = None, after.may_have_run
+
+    @rule()
+    def a_capture_looks_at_a_row_that_goes_on(self) -> None:
+        before = self.ledger.get(CALL)
+        seen = replace(before or make_row(), state=State.DEAD_LETTERED, updated_at="long ago")
+        assert not self.ledger.recapture(seen, make_row(opened_at="ever"))
+        assert self.ledger.get(CALL) == before
+
+    @rule()
+    def another_try_of_it_may_have_run(self) -> None:
+        is_open = self.ledger.get(CALL) is not None and self.ended is None
+        assert self.ledger.mark_may_have_run(CALL) == is_open
+        self.may_have_run = self.may_have_run or is_open
 
     @precondition(lambda self: self.ended is not State.DEAD_LETTERED)
     @rule()
@@ -94,6 +123,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if self.holder is not None:
             assert row.lease_owner == self.holder
         assert (row.state if row.state in TERMINAL else None) == self.ended
+        assert row.may_have_run == self.may_have_run
 
 
 LedgerMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30)

@@ -7,6 +7,7 @@ import pytest
 from reprise.errors import IllegalTransitionError
 from reprise.ledger import states
 from reprise.ledger.states import (
+    OPEN,
     TERMINAL,
     TRANSITIONS,
     LedgerEvent,
@@ -30,6 +31,11 @@ def test_an_event_happens_where_the_table_says_so_and_nowhere_else(
             next_state(state, event)
 
 
+def test_every_state_is_open_or_an_end() -> None:
+    assert {*OPEN, *TERMINAL} == set(State)
+    assert not TERMINAL.intersection(OPEN)
+
+
 def test_every_state_is_reached_from_captured() -> None:
     reached = {State.CAPTURED}
     for _ in State:
@@ -44,9 +50,9 @@ def test_every_open_state_can_still_end() -> None:
     assert ends == set(State)
 
 
-def test_success_is_for_ever_and_only_an_operator_opens_a_dead_letter() -> None:
+def test_success_is_for_ever_and_only_an_operator_or_a_later_capture_opens_a_dead_letter() -> None:
     leaving = {event for (before, event) in TRANSITIONS if before in TERMINAL}
-    assert leaving == {LedgerEvent.REDRIVE}
+    assert leaving == {LedgerEvent.REDRIVE, LedgerEvent.RECAPTURE}
     assert not any(before is State.SUCCEEDED for before, _ in TRANSITIONS)
 
 
