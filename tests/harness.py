@@ -6,7 +6,7 @@ import gzip
 import json
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reprise.backlog.keeper import BacklogKeeper
 from reprise.call.request import CallRequest
@@ -87,9 +87,16 @@ def plenty() -> int:
 
 
 def call(
-    payload: bytes = b'{"order":1}', *, function: str = ORDERS, key: str | None = None
+    payload: bytes = b'{"order":1}',
+    *,
+    function: str = ORDERS,
+    key: str | None = None,
+    **fields: Any,  # noqa: ANN401 - any other field of a target or a request
 ) -> CallRequest:
-    return CallRequest(target=Target(function=function), payload=payload, idempotency_key=key)
+    parts = {name: fields.pop(name) for name in ("qualifier", "tenant_id") if name in fields}
+    return CallRequest(
+        target=Target(function=function, **parts), payload=payload, idempotency_key=key, **fields
+    )
 
 
 def envelope(*lines: str, log_group: str = LOG_GROUP, owner: str = ACCOUNT) -> bytes:
@@ -164,6 +171,7 @@ class Pipeline:
             capturer=self.capturer,
             capture_outcomes=ALL_OUTCOMES,
             meter=self.meter,
+            ledger=lambda: self.ledger,
         )
 
     def unpacker(self) -> UnpackStage:
@@ -249,7 +257,8 @@ class Pipeline:
 
     def capture(self, *requests: CallRequest, reply: Reply = THROTTLED) -> list[str]:
         """Capture calls whose first try ended in `reply`; return their ids."""
-        return [self.capturer().capture(request, reply.outcome) for request in requests]
+        capturer = self.capturer()
+        return [capturer.capture(request, reply.outcome).call_id for request in requests]
 
     def store(
         self, key: str = "captured/2026/11/21/10/object.gz", lines: list[str] | None = None

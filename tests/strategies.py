@@ -8,8 +8,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from hypothesis import strategies as st
 
+from reprise.call.id import RANDOM_BYTES, id_of, new_call_id
 from reprise.call.payload import digest, pack
 from reprise.call.target import Target
 from reprise.instant import format_instant
@@ -143,9 +145,22 @@ outcomes = st.builds(
     request_id=st.none() | texts,
     function_error=st.none() | texts,
 )
-records = st.builds(
+keys = st.from_regex(r"[!-~]{1,256}", fullmatch=True)
+"""What may be an idempotency key, or a scope."""
+random_ids = st.builds(
+    new_call_id, st.integers(0, 2**48 - 1), st.binary(min_size=RANDOM_BYTES, max_size=RANDOM_BYTES)
+)
+
+
+def keyed(record: Record, key: str, scope: str | None = None) -> Record:
+    """Return a record of a call whose caller gave it a key."""
+    call_id = id_of(record.target, source=record.source.name, scope=scope, key=key)
+    return msgspec.structs.replace(record, id=call_id, idempotency_key=key, scope=scope)
+
+
+_unkeyed_records = st.builds(
     make_record,
-    id=texts.filter(bool),
+    id=random_ids,
     captured_at=instants.map(format_instant),
     source=st.builds(Source, name=texts, version=texts),
     target=targets,
@@ -155,6 +170,7 @@ records = st.builds(
     not_after=st.none() | instants.map(format_instant),
     trace=st.none() | texts,
 )
+records = _unkeyed_records | st.builds(keyed, _unkeyed_records, keys, st.none() | keys)
 waits_s = st.floats(0, 43_200)
 policies = st.builds(
     lambda waits, **fields: Policy(initial_s=min(waits), maximum_s=max(waits), **fields),

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import time
+from functools import cache
 from typing import Any
 
 from reprise import cold_start, metric
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.objects import S3Objects
+from reprise.aws.secret import SecretKeys
 from reprise.aws.session import Clients
-from reprise.call.answer import write_answer, write_refusal, write_status
-from reprise.call.payload import ClaimCheck
+from reprise.call.answer import write_answer, write_refusal
 from reprise.call.request import read_request
 from reprise.errors import BadRequestError
 from reprise.observe.pace import Pace
 from reprise.settings import CallerSettings
+from reprise.stage.status import StatusStage
 from reprise.telemetry import EmfMeter, make_logger
 from reprise.wiring import make_call_stage, trace_header
 
@@ -30,9 +32,9 @@ cold_start.finish()
 
 def lambda_handler(event: Any, context: object) -> dict[str, Any]:  # noqa: ANN401, ARG001 - Lambda's own signature
     """Make the call that the event asks for, or tell how an earlier one stands."""
-    if isinstance(event, dict) and isinstance(event.get("StatusOf"), str):
-        return _status(event["StatusOf"])
     try:
+        if isinstance(event, dict) and "StatusOf" in event:
+            return _status().run(event)
         request = read_request(event, _settings, trace=trace_header())
     except BadRequestError as error:
         return write_refusal(error)
@@ -47,10 +49,11 @@ def lambda_handler(event: Any, context: object) -> dict[str, Any]:  # noqa: ANN4
     return write_answer(request, answer, _settings.status_url)
 
 
-def _status(call_id: str) -> dict[str, Any]:
-    row = LedgerTable(_clients.dynamodb(), _settings.ledger_table).get(call_id)
-    late_result = None
-    if row is not None and row.result_key is not None:
-        kept = ClaimCheck(bucket=_settings.bucket, key=row.result_key)
-        late_result = S3Objects(_clients.s3, _settings.bucket).get(kept)
-    return write_status(call_id, row, late_result)
+@cache
+def _status() -> StatusStage:
+    return StatusStage(
+        keys=SecretKeys(cache(_clients.secrets), _settings.mac_secret_arn),
+        ledger=LedgerTable(_clients.dynamodb(), _settings.ledger_table),
+        objects=S3Objects(cache(_clients.s3), _settings.bucket),
+        bucket=_settings.bucket,
+    )

@@ -21,7 +21,9 @@ from reprise.call.request import CallRequest, check_request
 from reprise.call.target import resolve_target
 from reprise.errors import BadRequestError
 from reprise.instant import format_instant
+from reprise.record.status_token import read_status_token
 from reprise.settings import CallerSettings
+from reprise.stage.status import find_row
 from reprise.telemetry import EmfMeter
 from reprise.wiring import make_call_stage, trace_header
 
@@ -43,6 +45,8 @@ class CallOptions(TypedDict, total=False):
     """Tenant, for functions with tenant isolation."""
     idempotency_key: str | None
     """Your own name of the effect; it becomes part of the call's id."""
+    scope: str | None
+    """Your own namespace of such names, where other callers use the same source."""
     not_after: datetime | None
     """Aware instant after which a replay is of no use."""
 
@@ -52,7 +56,8 @@ class CallResult:
     """What became of a call."""
 
     status_code: int
-    """200: the target answered. 202: captured, to be replayed. Else: neither."""
+    """200: the target answered. 202: captured, to be replayed. 409: it did not succeed, and is not captured,
+    since its idempotency key names another payload. Else: neither."""
     payload: bytes
     """The target's own reply, unaltered."""
     function_error: str | None
@@ -60,6 +65,8 @@ class CallResult:
     outcome: Outcome
     call_id: str | None
     """Name of the captured call, for `result_of`."""
+    status_token: str | None
+    """Tells this capture from others of its key; whoever has it may ask the invoker, too."""
     not_captured: str | None
     """Why a call that should have been captured was not."""
 
@@ -106,25 +113,44 @@ class Client:
             payload=payload.encode() if isinstance(payload, str) else payload,
             client_context=options.get("client_context"),
             idempotency_key=options.get("idempotency_key"),
+            scope=options.get("scope"),
             not_after=format_instant(not_after) if not_after is not None else None,
             trace=trace_header(),
         )
         check_request(request)
         answer = self._stage.run(request)
         self._meter.flush()
-        outcome = answer.reply.outcome
+        outcome, captured = answer.reply.outcome, answer.captured
+        status_code = status_of(outcome)
+        if captured is not None or answer.refused is not None:
+            status_code = answer.refused.status if answer.refused is not None else 202
         return CallResult(
-            status_code=202 if answer.call_id is not None else status_of(outcome),
+            status_code=status_code,
             payload=answer.reply.payload,
             function_error=outcome.function_error,
             outcome=outcome,
-            call_id=answer.call_id,
+            call_id=captured.call_id if captured is not None else None,
+            status_token=captured.status_token if captured is not None else None,
             not_captured=answer.not_captured,
         )
 
-    def result_of(self, call_id: str) -> Row | None:
-        """Return what the ledger knows of a captured call; None until its line has been unpacked."""
-        return LedgerTable(self._clients.dynamodb(), self._settings.ledger_table).get(call_id)
+    def result_of(self, call_id: str, status_token: str | None = None) -> Row | None:
+        """Return what the ledger knows of a captured call; None until its line has been unpacked.
+
+        With the token it is the row of that very capture: its key may name a call with another payload,
+        or one that was given up before.
+
+        Raises:
+            BadRequestError: If the token is not this call's.
+            StoreError: If the ledger, or the key, cannot be had now.
+        """
+        ledger = LedgerTable(self._clients.dynamodb(), self._settings.ledger_table)
+        if status_token is None:
+            return ledger.get(call_id)
+        token = read_status_token(call_id, status_token, self._stage.capturer().keys.keys())
+        if token is None:
+            raise BadRequestError("status_token", "is not this call's", "Pass the CallResult's own")
+        return find_row(ledger, call_id, token)
 
 
 @cache

@@ -1,7 +1,8 @@
 """Let a target log its own failed event: `@reprise.capture` around a Lambda handler.
 
 For targets whose callers cannot go through the invoker. A target that is called through it needs no
-decorator: the invoker sees the failure itself.
+decorator: the invoker sees the failure itself. A target that is invoked asynchronously, or fed by a queue or
+a stream, must have none: there AWS itself tries a failed event again, and both would.
 """
 
 from __future__ import annotations
@@ -53,17 +54,26 @@ def capture[R](handler: Callable[[Any, Any], R]) -> Callable[[Any, Any], R]:
     return wrapped
 
 
-def failed_call(event: object, function_arn: str, error: Exception) -> tuple[CallRequest, Outcome]:
+def failed_call(
+    event: object, function_arn: str, request_id: str, error: Exception
+) -> tuple[CallRequest, Outcome]:
     """Return the call that a failing invocation was, and how it failed.
+
+    Its key is the invocation's request id, which Lambda keeps when it tries an event again: the tries of one
+    event are one call.
 
     Raises:
         BadRequestError: If the event is over Lambda's limit.
         TypeError, ValueError: If the event is no JSON.
+
+    Source: Lambda developer guide, "Understanding retry behavior in Lambda": on asynchronous retries the
+    event has the same request id.
     """
     parts = function_arn.split(":")
     request = CallRequest(
         target=Target(function=":".join(parts[:7]), qualifier=parts[7] if parts[7:] else None),
         payload=json.dumps(event, separators=(",", ":")).encode(),
+        idempotency_key=request_id,
         trace=trace_header(),
     )
     check_request(request)
@@ -79,7 +89,9 @@ def failed_call(event: object, function_arn: str, error: Exception) -> tuple[Cal
 
 def _capture_quietly(event: object, context: Any, error: Exception) -> None:  # noqa: ANN401 - Lambda's
     try:
-        request, outcome = failed_call(event, context.invoked_function_arn, error)
+        request, outcome = failed_call(
+            event, context.invoked_function_arn, context.aws_request_id, error
+        )
         capturer, meter = _default()
         capturer.capture(request, outcome)
         meter.flush()

@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from reprise.aws.functions import LambdaFunctions
+from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.objects import S3Objects
 from reprise.aws.secret import SecretKeys
 from reprise.record.record import Source
@@ -60,6 +61,7 @@ def make_call_stage(
         ),
         capture_outcomes=settings.capture_outcomes,
         meter=meter,
+        ledger=cache(lambda: LedgerTable(clients.dynamodb_in_passing(), settings.ledger_table)),
     )
 
 

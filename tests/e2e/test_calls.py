@@ -36,7 +36,9 @@ def test_an_unmodified_sdk_gets_the_answer_or_an_early_202_and_the_late_result(
     assert captured["reprise"]["status_url"] == f"reprise://reprise/calls/{call_id}"
     world.let_go(guest)
     world.await_end([call_id])
-    status = ask({"StatusOf": call_id})
+    assert ask({"StatusOf": call_id})["StatusCode"] == 403
+    token = captured["reprise"]["status_token"]
+    status = ask({"StatusOf": call_id, "StatusToken": token})
     assert status["reprise"]["state"] == "succeeded"
     assert json.loads(status["Payload"]) == {"run": run, "call": 2}
     assert world.receipts(run) == [(1, True), (2, True)]

@@ -30,6 +30,9 @@ def invoke(  # noqa: PLR0913 - one option a field of the request
     idempotency_key: Annotated[
         str | None, typer.Option(help="Your own name of the effect; becomes part of the id.")
     ] = None,
+    scope: Annotated[
+        str | None, typer.Option(help="Your own namespace of idempotency keys.")
+    ] = None,
     qualifier: Annotated[str | None, typer.Option(help="Version or alias.")] = None,
     not_after: Annotated[
         str | None, typer.Option(help="Instant, or duration from now: no replay after it.")
@@ -42,6 +45,7 @@ def invoke(  # noqa: PLR0913 - one option a field of the request
     options = {
         "Qualifier": qualifier,
         "IdempotencyKey": idempotency_key,
+        "Scope": scope,
         "NotAfter": not_after and read_not_after(not_after, utc_now()),
     }
     request |= {name: value for name, value in options.items() if value}

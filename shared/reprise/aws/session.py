@@ -62,6 +62,11 @@ class Clients:
         client: DynamoDBClient = self._make("dynamodb", _store_config())
         return client
 
+    def dynamodb_in_passing(self) -> DynamoDBClient:
+        """Return a client for a look at the ledger that must not hold up a capture line."""
+        client: DynamoDBClient = self._make("dynamodb", _passing_config())
+        return client
+
     def sqs(self) -> SQSClient:
         """Return a client for the queues."""
         client: SQSClient = self._make("sqs", _store_config())
@@ -95,12 +100,7 @@ class Clients:
 
     def events(self) -> EventBridgeClient:
         """Return a client for events, which gives up soon: nothing may wait for an event."""
-        config = Config(
-            retries={"total_max_attempts": 2, "mode": "standard"},
-            connect_timeout=1,
-            read_timeout=2,
-        )
-        client: EventBridgeClient = self._make("events", config)
+        client: EventBridgeClient = self._make("events", _passing_config())
         return client
 
     def cloudwatch(self) -> CloudWatchClient:
@@ -119,6 +119,15 @@ class Clients:
             region_name=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
             config=config,
         )
+
+
+def _passing_config() -> Config:
+    """Return the settings of clients whose answer is worth a few seconds and no more."""
+    return Config(
+        retries={"total_max_attempts": 2, "mode": "standard"},
+        connect_timeout=1,
+        read_timeout=2,
+    )
 
 
 def _store_config(read_timeout_s: int = 10) -> Config:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from reprise.instant import format_instant
+from reprise.ledger.states import State
 from reprise.outcome.outcome import OutcomeKind
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from reprise.call.request import CallRequest
     from reprise.errors import BadRequestError
     from reprise.ledger.row import Row
@@ -23,22 +28,32 @@ def write_answer(request: CallRequest, answer: Answer, status_url: str) -> dict[
 
     200 with `Payload` (and `FunctionError`) is the target's own reply; 202 with `reprise` means
     captured, to be replayed; anything else carries `error`.
+
+    Args:
+        request: What was asked for.
+        answer: What became of it.
+        status_url: With `{id}`, and if need be `{token}`, where the call's own go.
     """
     reply, outcome = answer.reply, answer.reply.outcome
-    if answer.call_id is not None:
+    if answer.captured is not None:
+        call_id, token = answer.captured.call_id, answer.captured.status_token
         return {
             "StatusCode": 202,
             "reprise": {
-                "id": answer.call_id,
+                "id": call_id,
                 "outcome": _outcome(outcome),
-                "status_url": status_url.replace("{id}", answer.call_id),
+                "status_url": _fill(status_url, {"{id}": call_id, "{token}": token}),
+                "status_token": token,
             },
         }
-    captured = (
+    captured: dict[str, Any] = (
         {"reprise": {"captured": False, "reason": answer.not_captured}}
         if answer.not_captured is not None
         else {}
     )
+    if answer.refused is not None:
+        captured["reprise"]["outcome"] = _outcome(outcome)
+        return {**write_refusal(answer.refused), **captured}
     if outcome.kind not in (OutcomeKind.SUCCEEDED, OutcomeKind.FUNCTION_ERROR):
         return {"StatusCode": status_of(outcome), "error": _outcome(outcome), **captured}
     document: dict[str, Any] = {
@@ -72,24 +87,13 @@ def write_refusal(error: BadRequestError) -> dict[str, Any]:
     }
 
 
-def write_status(call_id: str, row: Row | None, late_result: bytes | None = None) -> dict[str, Any]:
+def write_status(row: Row, late_result: bytes | None = None) -> dict[str, Any]:
     """Return the JSON of how a captured call stands.
 
     Args:
-        call_id: The id that was asked for.
-        row: Its row, if there is one.
+        row: Its row.
         late_result: The target's reply, if it is kept outside the row.
     """
-    if row is None:
-        return {
-            "StatusCode": 404,
-            "error": {
-                "field": "StatusOf",
-                "message": f"no call {call_id!r} is known",
-                "next_step": "A captured call is known once its line has been delivered and "
-                "unpacked, usually within minutes",
-            },
-        }
     if late_result is None and row.result is not None:
         late_result = row.result.encode()
     return {
@@ -106,6 +110,25 @@ def write_status(call_id: str, row: Row | None, late_result: bytes | None = None
         },
         **(_payload(late_result, wants_json=False) if late_result is not None else {}),
     }
+
+
+def write_captured(call_id: str, captured_at: datetime) -> dict[str, Any]:
+    """Return the JSON of a call that was captured, and that the ledger knows nothing of."""
+    return {
+        "StatusCode": 200,
+        "reprise": {
+            "id": call_id,
+            "state": State.CAPTURED.value,
+            "captured_at": format_instant(captured_at),
+            "message": "its line is on its way, or its row is older than the stack's RetentionDays",
+        },
+    }
+
+
+def _fill(template: str, values: dict[str, str]) -> str:
+    """Return a template with its names replaced, all at once: a value may spell another's name."""
+    names = "|".join(re.escape(name) for name in values)
+    return re.sub(names, lambda match: values[match[0]], template)
 
 
 def _payload(data: bytes, *, wants_json: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Read an invoker request: Lambda's Invoke API's own names, and three of ours."""
+"""Read an invoker request: Lambda's Invoke API's own names, and some of ours."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from reprise.call.id import call_id_from_key
+from reprise.call.id import check_name
 from reprise.call.payload import MAX_PAYLOAD_BYTES
 from reprise.call.target import Target, resolve_target
 from reprise.errors import BadRequestError
@@ -37,6 +37,7 @@ class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="pas
     client_context: str | None = None
     tenant_id: str | None = None
     idempotency_key: str | None = None
+    scope: str | None = None
     not_after: str | None = None
 
 
@@ -48,6 +49,9 @@ class CallRequest:
     payload: bytes
     client_context: str | None = None
     idempotency_key: str | None = None
+    """The caller's own name of the effect."""
+    scope: str | None = None
+    """The caller's own namespace of such names."""
     not_after: str | None = None
     trace: str | None = None
     wants_json: bool = False
@@ -92,6 +96,7 @@ def read_call(event: object, targets: tuple[str, ...], *, trace: str | None = No
         payload=_payload(wire),
         client_context=wire.client_context,
         idempotency_key=wire.idempotency_key,
+        scope=wire.scope,
         not_after=_instant(wire.not_after) if wire.not_after is not None else None,
         trace=trace,
         wants_json=wire.payload_base64 is None and not isinstance(wire.payload, str),
@@ -104,8 +109,8 @@ def check_request(request: CallRequest) -> None:
     """Accept a request that Lambda and the pipeline can carry.
 
     Raises:
-        BadRequestError: If the payload, the client context, the tenant or the idempotency key is out
-            of bounds.
+        BadRequestError: If the payload, the client context, the tenant, the idempotency key or its scope
+            is out of bounds.
     """
     if len(request.payload) > MAX_PAYLOAD_BYTES:
         raise BadRequestError(
@@ -128,7 +133,13 @@ def check_request(request: CallRequest) -> None:
             "Send the tenant's id as Lambda's Invoke API takes it",
         )
     if request.idempotency_key is not None:
-        call_id_from_key(request.target.name, request.idempotency_key)
+        check_name("IdempotencyKey", request.idempotency_key)
+    if request.scope is not None:
+        check_name("Scope", request.scope)
+        if request.idempotency_key is None:
+            raise BadRequestError(
+                "Scope", "stands without IdempotencyKey", "Send the key that it is a namespace of"
+            )
 
 
 def _payload(wire: _Wire) -> bytes:

@@ -13,6 +13,7 @@ from reprise.call.target import is_allowed
 from reprise.errors import BadRecordError, PayloadError
 from reprise.kind import kind_of
 from reprise.record.decode import check_version, decode_record, load_document, may_be_ours
+from reprise.record.named import check_id
 
 if TYPE_CHECKING:
     from reprise.record.mac import MacKeys
@@ -36,6 +37,10 @@ def write_line(record: Record, keys: MacKeys) -> str:
     """Return the signed capture line, ASCII, without its newline."""
     document = msgspec.to_builtins(record)
     del document["mac"]
+    for name in ("idempotency_key", "scope"):
+        # As lines of version 0.1.0 were: without.
+        if document[name] is None:
+            del document[name]
     return json.dumps(keys.sign(document), separators=(",", ":"), ensure_ascii=True)
 
 
@@ -44,8 +49,8 @@ def read_line(message: str, trusted: Trusted) -> Record | None:
 
     Raises:
         BadRecordError: With the quarantine reason, if the line is ours and cannot be trusted:
-            `truncated`, `unknown_version`, `bad_mac`, `invalid_record`, `target_not_allowed` or
-            `payload_mismatch`.
+            `truncated`, `unknown_version`, `bad_mac`, `invalid_record`, `target_not_allowed`,
+            `id_mismatch` or `payload_mismatch`.
     """
     if not may_be_ours(message):
         return None
@@ -68,6 +73,7 @@ def read_document(document: dict[str, Any], trusted: Trusted) -> Record:
         raise BadRecordError(
             "target_not_allowed", f"{record.target.function!r} is not among the stack's Targets"
         )
+    check_id(record)
     if record.payload.claim_check is None:
         try:
             unpack(record.payload)

@@ -73,6 +73,8 @@ class LoggedRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     outcome: Outcome
     not_after: Instant | None = None
     trace: str | None = None
+    idempotency_key: str | None = None
+    scope: str | None = None
     mac: Mac | None = None
 
 

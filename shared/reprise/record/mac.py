@@ -78,6 +78,18 @@ class MacKeys:
         ):
             raise BadRecordError("bad_mac", "record's mac does not match its content")
 
+    def macs(self, message: bytes) -> list[str]:
+        """Return the hex HMAC of a message by every valid key, the current key's first.
+
+        The message must not begin with a brace, as records do.
+        """
+        key_ids = sorted(self._keys, key=lambda key_id: key_id != self._current)
+        return [
+            hmac.new(self._keys[key_id].encode(), message, hashlib.sha256).hexdigest()
+            for key_id in key_ids
+            if self._keys[key_id]
+        ]
+
     def _mac(self, record: dict[str, Any], key_id: str) -> str:
         message = canonical({**record, "mac": {"key_id": key_id}})
         return hmac.new(self._keys[key_id].encode(), message, hashlib.sha256).hexdigest()

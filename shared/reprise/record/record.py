@@ -50,4 +50,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """ISO 8601 instant after which a replay is of no use."""
     trace: str | None = None
     """X-Ray header of the caller's request."""
+    idempotency_key: str | None = None
+    """The caller's own name of the effect; the id is made of it, and checked against it."""
+    scope: str | None = None
+    """The caller's own namespace of such names."""
     mac: Mac | None = None

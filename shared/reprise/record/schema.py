@@ -153,7 +153,7 @@ class CaptureLine(_Model):
     """What the subscription filter selects by."""
     level: Literal["ERROR"] = "ERROR"
     id: str
-    """The call's name for ever: a UUIDv7, or `<function name>:<idempotency key>`."""
+    """The call's name for ever: a UUIDv7, or `<function name>:<idempotency key>~<digest>`."""
     captured_at: _Instant
     """UTC, with microseconds."""
     source: LineSource
@@ -166,6 +166,10 @@ class CaptureLine(_Model):
     """Instant after which a replay is of no use."""
     trace: str | None = None
     """X-Ray header of the caller's request."""
+    idempotency_key: str | None = None
+    """The caller's own name of the effect, from which the id is made. Absent from lines of version 0.1.0."""
+    scope: str | None = None
+    """The caller's own namespace of such names."""
     mac: LineMac | None = None
 
     @model_validator(mode="after")

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reprise import metric
-from reprise.errors import RepriseError
+from reprise.call.payload import digest
+from reprise.errors import BadRequestError, RepriseError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reprise.call.request import CallRequest
     from reprise.outcome.outcome import OutcomeKind
-    from reprise.ports import Functions, Meter, Reply
-    from reprise.stage.capture import Capturer
+    from reprise.ports import Functions, Ledger, Meter, Reply
+    from reprise.stage.capture import Captured, Capturer
 
 _log = logging.getLogger(__name__)
 
@@ -26,15 +27,17 @@ class Answer:
 
     reply: Reply
     """The target's own reply, or how the invocation failed."""
-    call_id: str | None = None
+    captured: Captured | None = None
     """Set when the call was captured: it will be replayed."""
     not_captured: str | None = None
     """Set when the call should have been captured and was not: why."""
+    refused: BadRequestError | None = None
+    """Set beside it when that is the caller's own mistake."""
 
     @property
     def is_passed_through(self) -> bool:
         """Tell whether the target's own reply goes straight back."""
-        return self.call_id is None and self.not_captured is None
+        return self.captured is None and self.not_captured is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,18 +49,44 @@ class CallStage:
     """Made only when needed: the happy path pays for no key, no bucket, no clock."""
     capture_outcomes: frozenset[OutcomeKind]
     meter: Meter
+    ledger: Callable[[], Ledger] | None = None
+    """Asked, before a call with a key is captured, whether the key names another payload already. Without
+    one the unpacker finds out."""
 
     def run(self, request: CallRequest) -> Answer:
         """Invoke the target once; capture the call if it ended in an outcome worth a replay.
 
-        A failing capture never hides the target's own error.
+        A failing capture never hides the target's own error. A key that names another payload already is an
+        error at once, where the ledger knows the other call and can be asked.
         """
         reply = self.functions.invoke(request.target, request.payload, request.client_context)
         if reply.outcome.kind not in self.capture_outcomes:
             return Answer(reply=reply)
         try:
-            return Answer(reply=reply, call_id=self.capturer().capture(request, reply.outcome))
+            capturer = self.capturer()
+            refused = self._conflict(capturer.keyed_id(request), request.payload)
+            if refused is not None:
+                return Answer(reply=reply, not_captured=str(refused), refused=refused)
+            return Answer(reply=reply, captured=capturer.capture(request, reply.outcome))
         except RepriseError as error:
             self.meter.count(metric.CAPTURE_FAILED, target=request.target.function)
             _log.exception("call was not captured", extra={"target": request.target.function})
             return Answer(reply=reply, not_captured=str(error))
+
+    def _conflict(self, call_id: str | None, payload: bytes) -> BadRequestError | None:
+        """Return the error of a key that names another payload already, if that is known."""
+        if call_id is None or self.ledger is None:
+            return None
+        try:
+            row = self.ledger().get(call_id)
+        except StoreError:
+            _log.warning("ledger cannot be asked: the call is captured", exc_info=True)
+            return None
+        if row is None or row.sha256 == digest(payload):
+            return None
+        return BadRequestError(
+            "IdempotencyKey",
+            "names a captured call with another payload already",
+            "Send a key of its own for each payload, or a Scope if the other call is not yours",
+            status=409,
+        )

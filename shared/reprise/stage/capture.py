@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from reprise import metric
-from reprise.call.id import RANDOM_BYTES, call_id_from_key, new_call_id
+from reprise.call.id import RANDOM_BYTES, id_of, new_call_id
 from reprise.call.payload import Payload, digest, pack
 from reprise.instant import format_instant
 from reprise.record.line import MAX_LINE_BYTES, write_line
 from reprise.record.record import Record, Source
+from reprise.record.status_token import write_status_token
 
 if TYPE_CHECKING:
     from reprise.call.request import CallRequest
@@ -18,8 +19,17 @@ if TYPE_CHECKING:
     from reprise.ports import Clock, KeySource, LineSink, Meter, Objects, RandomBytes
 
 _RECORD_ROOM_BYTES: Final = 32 * 1024
-"""Room for everything but the payload: names, context (3.6 KB), message and code (15 KB if all of it
-is escaped), MAC."""
+"""Room for everything but the payload: names, key and scope, context (3.6 KB), message and code (15 KB if
+all of it is escaped), MAC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Captured:
+    """A call whose line is written."""
+
+    call_id: str
+    status_token: str
+    """By which whoever asked for the call may ask for its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,34 +44,47 @@ class Capturer:
     random_bytes: RandomBytes
     meter: Meter
 
-    def capture(self, request: CallRequest, outcome: Outcome) -> str:
-        """Write the capture line of a call that did not succeed, and return the call's id.
+    def keyed_id(self, request: CallRequest) -> str | None:
+        """Return the id of a call whose caller gave it a key; None if it is to be named at random."""
+        if request.idempotency_key is None:
+            return None
+        return id_of(
+            request.target,
+            source=self.source.name,
+            scope=request.scope,
+            key=request.idempotency_key,
+        )
+
+    def capture(self, request: CallRequest, outcome: Outcome) -> Captured:
+        """Write the capture line of a call that did not succeed.
 
         Raises:
             StoreError: If the payload or the key cannot be had; the call is not captured.
             SettingsError: If the key is malformed; the call is not captured.
         """
         now = self.clock()
-        call_id = (
-            call_id_from_key(request.target.name, request.idempotency_key)
-            if request.idempotency_key is not None
-            else new_call_id(int(now.timestamp() * 1000), self.random_bytes(RANDOM_BYTES))
+        call_id = self.keyed_id(request) or new_call_id(
+            int(now.timestamp() * 1000), self.random_bytes(RANDOM_BYTES)
         )
         keys = self.keys.keys()
+        payload = self._carry(call_id, request)
+        token = write_status_token(call_id, payload.sha256, now, keys)
         record = Record(
             id=call_id,
             captured_at=format_instant(now),
             source=self.source,
             target=request.target,
-            payload=self._carry(call_id, request),
+            payload=payload,
             client_context=request.client_context,
             outcome=outcome,
             not_after=request.not_after,
             trace=request.trace,
+            idempotency_key=request.idempotency_key,
+            scope=request.scope,
         )
         self.sink(write_line(record, keys))
         self.meter.count(metric.CAPTURED, target=request.target.function)
-        return call_id
+        return Captured(call_id=call_id, status_token=token)
 
     def _carry(self, call_id: str, request: CallRequest) -> Payload:
         """Return the payload as it travels; one that fits no line is kept before the line is written."""

@@ -105,8 +105,8 @@ class RunStage:
                 return self._call(due, request)
             case Recover():
                 self.meter.count(metric.RUNS_RECOVERED)
-                call_id = self.calls.capturer().capture(request, _RUNNER_DIED)
-                self._note_captured(due, call_id)
+                captured = self.calls.capturer().capture(request, _RUNNER_DIED)
+                self._note_captured(due, captured.call_id)
             case Wait(wait_s=wait_s, is_queued=is_queued):
                 self.meter.count(metric.RUNS_QUEUED, int(is_queued))
                 return wait_s
@@ -163,8 +163,8 @@ class RunStage:
         """Make the call of a run that has started, and note how it ended."""
         answer = self.calls.run(request)
         outcome = answer.reply.outcome
-        if answer.call_id is not None:
-            self._note_captured(due, answer.call_id)
+        if answer.captured is not None:
+            self._note_captured(due, answer.captured.call_id)
         elif outcome.kind is OutcomeKind.SUCCEEDED:
             self._note_success(due, request, answer)
         elif outcome.kind in _REFUSED:

@@ -13,12 +13,16 @@ from moto import mock_aws
 from reprise import client as library
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.session import Clients
+from reprise.call.id import conflict_id, id_of
+from reprise.call.payload import digest
+from reprise.call.target import Target
 from reprise.client import Client
 from reprise.errors import BadRequestError, SettingsError
 from reprise.instant import parse_instant
 from reprise.outcome.outcome import OutcomeKind
 from reprise.record.line import Trusted, read_line
 from reprise.record.mac import MacKeys
+from reprise.record.status_token import read_status_token
 from reprise.settings import CallerSettings
 from scripted_server import Answer, ScriptedServer
 from strategies import NOW, ORDERS, make_row
@@ -109,13 +113,19 @@ def test_a_throttled_call_is_captured_with_all_that_a_replay_needs(
         client_context="e30=",
         tenant_id="t-1",
         idempotency_key="order-1",
+        scope="shop",
         not_after=NOW,
     )
-    assert (result.status_code, result.call_id) == (202, "orders:order-1")
+    target = Target(function=ORDERS, qualifier="live", tenant_id="t-1")
+    call_id = id_of(target, source="library", scope="shop", key="order-1")
+    assert (result.status_code, result.call_id) == (202, call_id)
     assert result.outcome.kind is OutcomeKind.THROTTLED
     assert len(server.requests) == 1
     record = _record(capsys)
-    assert record.id == "orders:order-1"
+    assert (record.id, record.idempotency_key, record.scope) == (call_id, "order-1", "shop")
+    token = read_status_token(call_id, result.status_token, TRUSTED.keys)
+    assert token is not None
+    assert record.payload.sha256.startswith(token.sha256)
     assert (record.source.name, record.payload.inline) == ("library", "payload ü")
     assert (record.target.qualifier, record.target.tenant_id) == ("live", "t-1")
     assert record.client_context == "e30="
@@ -186,6 +196,7 @@ def test_a_capture_that_fails_does_not_hide_how_the_call_ended(
     ("options", "field"),
     [
         ({"idempotency_key": "a b"}, "IdempotencyKey"),
+        ({"scope": "mine"}, "Scope"),
         ({"qualifier": ""}, "Qualifier"),
         ({"client_context": "é"}, "ClientContext"),
     ],
@@ -213,6 +224,47 @@ def test_a_calls_row_is_found_by_its_id(client: Client, env: pytest.MonkeyPatch)
     table = client._settings.ledger_table  # noqa: SLF001 - where the fixture put it
     LedgerTable(Clients().dynamodb(), table).record(make_row())
     assert client.result_of("orders:order-1") == make_row()
+
+
+def test_a_captures_own_row_is_found_by_its_token(client: Client, env: pytest.MonkeyPatch) -> None:
+    del env
+    ledger = LedgerTable(Clients().dynamodb(), client._settings.ledger_table)  # noqa: SLF001 - as above
+    ours = client.invoke("orders", "ours", idempotency_key="order-1")
+    assert ours.call_id is not None
+    theirs = make_row(id=ours.call_id, sha256=digest(b"theirs"))
+    ledger.record(theirs)
+    assert client.result_of(ours.call_id) == theirs
+    assert client.result_of(ours.call_id, ours.status_token) is None
+    own = make_row(id=conflict_id(ours.call_id, digest(b"ours")), sha256=digest(b"ours"))
+    ledger.record(own)
+    assert client.result_of(ours.call_id, ours.status_token) == own
+    with pytest.raises(BadRequestError, match="status_token"):
+        client.result_of("another", ours.status_token)
+
+
+def test_a_key_that_names_another_payload_is_refused_and_writes_no_line(
+    client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = client._settings.ledger_table  # noqa: SLF001 - where the fixture put it
+    first = client.invoke("orders", "1", idempotency_key="order-1")
+    assert first.call_id is not None
+    row = make_row(id=first.call_id, sha256=digest(b"1"))
+    LedgerTable(Clients().dynamodb(), table).record(row)
+    capsys.readouterr()
+    again = client.invoke("orders", "1", idempotency_key="order-1")
+    other = client.invoke("orders", "2", idempotency_key="order-1")
+    assert (again.status_code, again.call_id) == (202, first.call_id)
+    assert (other.status_code, other.call_id, other.status_token) == (409, None, None)
+    assert other.not_captured is not None
+    assert other.not_captured.startswith("IdempotencyKey: ")
+    assert other.outcome.kind is OutcomeKind.THROTTLED
+    assert _record(capsys).id == first.call_id
+
+
+def test_a_ledger_that_cannot_be_asked_captures(client: Client) -> None:
+    table = client._settings.ledger_table  # noqa: SLF001 - where the fixture put it
+    Clients().dynamodb().delete_table(TableName=table)
+    assert client.invoke("orders", "1", idempotency_key="order-1").status_code == 202
 
 
 def test_the_modules_function_uses_the_environment_once(

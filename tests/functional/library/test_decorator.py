@@ -54,8 +54,17 @@ def handler(event: Any, context: Any) -> str:  # noqa: ANN401, ARG001 - Lambda's
     return "sold"
 
 
-def _context(arn: str = f"{ORDERS}:live", custom: object = None) -> SimpleNamespace:
-    return SimpleNamespace(invoked_function_arn=arn, client_context=SimpleNamespace(custom=custom))
+REQUEST_ID = "8e6e0f0e-3c5e-4a1c-9c0a-000000000001"
+
+
+def _context(
+    arn: str = f"{ORDERS}:live", custom: object = None, request_id: str = REQUEST_ID
+) -> SimpleNamespace:
+    return SimpleNamespace(
+        invoked_function_arn=arn,
+        aws_request_id=request_id,
+        client_context=SimpleNamespace(custom=custom),
+    )
 
 
 def _records(capsys: pytest.CaptureFixture[str]) -> list[Record]:
@@ -91,6 +100,27 @@ def test_an_unqualified_invocation_has_no_qualifier(capsys: pytest.CaptureFixtur
         handler({}, _context(ORDERS))
     (record,) = _records(capsys)
     assert (record.target.function, record.target.qualifier) == (ORDERS, None)
+
+
+def test_lambdas_tries_of_one_event_are_one_call(capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(3):
+        with pytest.raises(SkuError):
+            handler({"order": 1}, _context())
+    first, *others = _records(capsys)
+    assert len(others) == 2
+    assert first.id.startswith(f"orders:{REQUEST_ID}~")
+    assert {record.id for record in others} == {first.id}
+    assert {record.payload for record in others} == {first.payload}
+
+
+def test_two_events_are_two_calls_even_if_they_say_the_same(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for number in (1, 2):
+        with pytest.raises(SkuError):
+            handler({"order": 1}, _context(request_id=f"request-{number}"))
+    first, second = _records(capsys)
+    assert first.id != second.id
 
 
 def test_a_replay_that_fails_is_not_captured_again(capsys: pytest.CaptureFixture[str]) -> None:

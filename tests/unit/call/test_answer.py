@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.call.answer import write_answer, write_refusal, write_status
+from reprise.call.answer import write_answer, write_captured, write_refusal, write_status
 from reprise.call.request import CallRequest
 from reprise.call.target import Target
 from reprise.errors import BadRequestError
@@ -15,7 +15,8 @@ from reprise.ledger.states import State
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.ports import Reply
 from reprise.stage.call import Answer
-from strategies import ORDERS, make_row, payload_bytes
+from reprise.stage.capture import Captured
+from strategies import NOW, ORDERS, make_row, payload_bytes
 
 URL = "reprise://shop/calls/{id}"
 THROTTLE = Outcome(kind=OutcomeKind.THROTTLED, code="TooManyRequestsException", status=429)
@@ -57,14 +58,39 @@ def test_any_reply_can_be_answered_as_json(payload: bytes, *, wants_json: bool) 
     assert json.loads(json.dumps(answer))["StatusCode"] == 200
 
 
-def test_a_captured_call_is_accepted_with_its_id_and_never_a_success() -> None:
-    answer = Answer(reply=Reply(outcome=THROTTLE), call_id="orders:{id}")
-    assert write_answer(_request(), answer, URL) == {
+@pytest.mark.parametrize(
+    ("status_url", "expected"),
+    [
+        (URL, "reprise://shop/calls/orders:{id}{token}"),
+        ("https://x/{id}?t={token}", "https://x/orders:{id}{token}?t=secret"),
+    ],
+)
+def test_a_captured_call_is_accepted_with_its_id_and_never_a_success(
+    status_url: str, expected: str
+) -> None:
+    captured = Captured(call_id="orders:{id}{token}", status_token="secret")  # noqa: S106 - opens nothing
+    answer = Answer(reply=Reply(outcome=THROTTLE), captured=captured)
+    assert write_answer(_request(), answer, status_url) == {
         "StatusCode": 202,
         "reprise": {
-            "id": "orders:{id}",
+            "id": "orders:{id}{token}",
             "outcome": {"kind": "throttled", "code": "TooManyRequestsException", "status": 429},
-            "status_url": "reprise://shop/calls/orders:{id}",
+            "status_url": expected,
+            "status_token": "secret",
+        },
+    }
+
+
+def test_a_callers_mistake_that_is_found_after_the_call_is_told_beside_how_the_call_ended() -> None:
+    error = BadRequestError("IdempotencyKey", "is taken", "Send another", status=409)
+    answer = Answer(reply=Reply(outcome=THROTTLE), not_captured="why", refused=error)
+    assert write_answer(_request(), answer, URL) == {
+        "StatusCode": 409,
+        "error": {"field": "IdempotencyKey", "message": "is taken", "next_step": "Send another"},
+        "reprise": {
+            "captured": False,
+            "reason": "why",
+            "outcome": {"kind": "throttled", "code": "TooManyRequestsException", "status": 429},
         },
     }
 
@@ -114,15 +140,21 @@ def test_a_refusal_carries_field_message_and_next_step() -> None:
     }
 
 
-def test_the_status_of_an_unknown_call_is_not_found() -> None:
-    document = write_status("x", None)
-    assert document["StatusCode"] == 404
-    assert "'x'" in document["error"]["message"]
+def test_a_call_that_the_ledger_does_not_know_is_captured() -> None:
+    assert write_captured("x", NOW) == {
+        "StatusCode": 200,
+        "reprise": {
+            "id": "x",
+            "state": "captured",
+            "captured_at": "2026-11-21T10:00:00.000000Z",
+            "message": "its line is on its way, or its row is older than the stack's RetentionDays",
+        },
+    }
 
 
 def test_the_status_of_a_call_is_the_ledgers_view() -> None:
     row = make_row(state=State.DEAD_LETTERED, attempts=3, reason="exhausted", message="why")
-    assert write_status(row.id, row) == {
+    assert write_status(row) == {
         "StatusCode": 200,
         "reprise": {
             "id": "orders:order-1",
@@ -151,5 +183,5 @@ def test_the_status_of_a_call_holds_its_late_result_byte_for_byte(
     inline: str | None, kept: bytes | None, expected: dict[str, str]
 ) -> None:
     row = make_row(state=State.SUCCEEDED, result=inline)
-    document = write_status(row.id, row, kept)
+    document = write_status(row, kept)
     assert {name: value for name, value in document.items() if "Payload" in name} == expected

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from harness import FAILED, GONE, KEYS, LARGE, ORDERS, THROTTLED, TRANSIENT, UNKNOWN, Pipeline, call
 from reprise import metric
-from reprise.call.answer import write_answer, write_refusal, write_status
+from reprise.call.answer import write_answer, write_refusal
 from reprise.call.request import CallRequest, read_request
 from reprise.call.target import Target
 from reprise.errors import BadRequestError
@@ -165,6 +163,8 @@ def test_capture_that_fails_gives_the_targets_own_error_marked_not_captured(oper
         ({"FunctionName": "orders", "IdempotencyKey": ""}, "IdempotencyKey", 400),
         ({"FunctionName": "orders", "IdempotencyKey": "a b"}, "IdempotencyKey", 400),
         ({"FunctionName": "orders", "IdempotencyKey": 7}, "IdempotencyKey", 400),
+        ({"FunctionName": "orders", "IdempotencyKey": "k", "Scope": " "}, "Scope", 400),
+        ({"FunctionName": "orders", "Scope": "mine"}, "Scope", 400),
         ({"FunctionName": "orders", "NotAfter": "tomorrow"}, "NotAfter", 400),
         ({"FunctionName": "orders", "NotAfter": "2026-11-21T10:00:00"}, "NotAfter", 400),
     ],
@@ -227,14 +227,3 @@ def test_reply_that_is_no_text_is_answered_as_base64(wants_json: bool) -> None: 
     answer = write_answer(request, pipeline.caller().run(request), URL)
 
     assert answer == {"StatusCode": 200, "PayloadBase64": "/w==", "ExecutedVersion": "3"}
-
-
-def test_status_of_a_call_tells_its_state_and_late_result() -> None:
-    pipeline = Pipeline()
-    pipeline.replay(*pipeline.captured_messages(call()))
-    (row,) = pipeline.ledger.rows.values()
-
-    assert write_status(row.id, row)["Payload"] == '{"ok":true}'
-    assert write_status(row.id, row, b"\xff")["PayloadBase64"] == "/w=="
-    assert write_status("nobody", None)["StatusCode"] == 404
-    json.dumps(write_status(row.id, row))

@@ -104,7 +104,8 @@ def test_captured_run_has_the_runs_own_name_and_deadline(world: World) -> None:
     world.pipeline.functions.script = [FAILED]
     world.due(deadline_s=600)
     record = json.loads(world.pipeline.lines[0])
-    assert record["id"] == "orders:job@2026-11-21T10:00:00.000000Z"
+    assert record["id"].startswith("orders:job@2026-11-21T10:00:00.000000Z~")
+    assert record["idempotency_key"] == "job@2026-11-21T10:00:00.000000Z"
     assert record["not_after"] == "2026-11-21T10:10:00.000000Z"
 
 

@@ -113,6 +113,7 @@ def test_object_rewritten_with_more_records_adds_only_the_new_ones() -> None:
             id="foreign key",
         ),
         pytest.param(lambda line: resigned(line, id=7), "invalid_record", id="wrong type"),
+        pytest.param(lambda line: resigned(line, id="mail:order-1"), "id_mismatch", id="id"),
         pytest.param(
             lambda line: resigned(line, captured_at="yesterday"), "invalid_record", id="instant"
         ),
@@ -166,25 +167,6 @@ def test_line_from_elsewhere_is_quarantined_even_if_its_mac_is_right(
 
     assert pipeline.take_sent() == []
     assert [entry["reason"] for entry in quarantined(pipeline)] == [reason]
-
-
-def test_same_id_with_another_payload_is_quarantined_as_a_conflict() -> None:
-    pipeline = Pipeline()
-    pipeline.capture(call(b"1", key="order-1"), call(b"2", key="order-1"))
-
-    pipeline.take_in(pipeline.store())
-
-    assert len(pipeline.take_sent()) == 1
-    assert [entry["reason"] for entry in quarantined(pipeline)] == ["id_conflict"]
-
-
-def test_same_key_in_two_functions_names_two_calls() -> None:
-    pipeline = Pipeline()
-    pipeline.capture(call(key="order-1"), call(key="order-1", function=MAIL))
-
-    pipeline.take_in(pipeline.store())
-
-    assert sorted(pipeline.ledger.rows) == ["mail:order-1", "orders:order-1"]
 
 
 def test_foreign_lines_control_messages_and_other_json_are_counted_and_skipped() -> None:

@@ -1,0 +1,95 @@
+"""Tell a caller how its captured call stands, if it proves that the call is its own."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from reprise.call.answer import write_captured, write_status
+from reprise.call.id import conflict_id
+from reprise.call.payload import ClaimCheck
+from reprise.errors import BadRequestError
+from reprise.ledger.recapture import is_owed_more
+from reprise.record.status_token import read_status_token
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reprise.ledger.row import Row
+    from reprise.ports import KeySource, Ledger, Objects
+    from reprise.record.status_token import StatusToken
+
+_ID: Final = re.compile(r"[!-~]{1,1024}")
+"""Longer than any id of ours; DynamoDB refuses keys of more than 2,048 bytes."""
+
+
+class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The request as it arrives."""
+
+    StatusOf: object
+    StatusToken: object = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusStage:
+    """Answers those who hold a call's token."""
+
+    keys: KeySource
+    """Those of the source that gave the tokens."""
+    ledger: Ledger
+    objects: Objects
+    bucket: str
+
+    def run(self, event: Mapping[str, object]) -> dict[str, Any]:
+        """Return the answer to `{"StatusOf": id, "StatusToken": token}`.
+
+        Raises:
+            BadRequestError: 400 if the id is none; 403 if the token is not the call's, whether there is
+                such a call or not.
+            StoreError: If key, ledger or late result cannot be had now.
+        """
+        try:
+            asked = msgspec.convert(event, _Wire)
+        except msgspec.ValidationError as error:
+            raise BadRequestError(
+                "request", str(error), 'Send {"StatusOf": "...", "StatusToken": "..."}'
+            ) from error
+        call_id = asked.StatusOf
+        if not isinstance(call_id, str) or not _ID.fullmatch(call_id):
+            raise BadRequestError(
+                "StatusOf",
+                "must be 1 to 1,024 printable ASCII characters without blanks",
+                "Send the id of the 202",
+            )
+        token = read_status_token(call_id, asked.StatusToken, self.keys.keys())
+        if token is None:
+            raise BadRequestError(
+                "StatusToken",
+                "is not this call's",
+                "Send the status_token that came with the id; operators use `reprise status`",
+                status=403,
+            )
+        row = find_row(self.ledger, call_id, token)
+        if row is None:
+            return write_captured(call_id, token.captured_at)
+        if row.result_key is None:
+            return write_status(row)
+        kept = ClaimCheck(bucket=self.bucket, key=row.result_key)
+        return write_status(row, self.objects.get(kept))
+
+
+def find_row(ledger: Ledger, call_id: str, token: StatusToken) -> Row | None:
+    """Return the row of a token's own capture; None as long as there is none.
+
+    The id may name a call with another payload: then the capture has a row of its own. And it may name one
+    that was given up before this capture, which will open it again.
+    """
+    row = ledger.get(call_id)
+    if row is not None and not row.sha256.startswith(token.sha256):
+        row = ledger.get(conflict_id(call_id, token.sha256))
+    if row is None or is_owed_more(row, token.captured_at):
+        return None
+    return row
