@@ -187,10 +187,12 @@ class Pipeline:
             enterer=EnterStage(
                 ledger=self.ledger,
                 replay_queue=self.replay_queue,
+                dead_letters=self.dead_letters,
                 clock=self.clock,
                 draw=lambda: self.draw,
                 meter=self.meter,
                 retention_days=30,
+                herald=Herald("shop", self.events.append),
             ),
             parker=ParkStage(
                 objects=self.objects,

@@ -187,7 +187,9 @@ class Simulation:
         pipeline.objects = Breaking(pipeline.objects, self.chance, ("put", "get", "stream"))
         pipeline.keys = Breaking(pipeline.keys, self.chance, ("keys",))
         pipeline.ledger = Breaking(
-            pipeline.ledger, self.chance, ("record", "lease", "settle", "mark_letter_sent")
+            pipeline.ledger,
+            self.chance,
+            ("record", "lease", "settle", "mark_letter_sent", "recapture", "mark_may_have_run"),
         )
         self._images = pipeline.gate_items.images
         pipeline.gate_items = Breaking(pipeline.gate_items, self.chance, ("read", "update"))

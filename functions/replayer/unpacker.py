@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from reprise import cold_start
 from reprise.aws.books_table import BooksTable
 from reprise.aws.depth import QueueDepth
+from reprise.aws.event_bus import EventBridgeBus
 from reprise.aws.gate_table import GateTable
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.objects import S3Objects
@@ -17,6 +19,8 @@ from reprise.aws.queue import SqsQueue
 from reprise.aws.secret import SecretKeys
 from reprise.aws.session import Clients
 from reprise.backlog.keeper import BacklogKeeper
+from reprise.events.herald import Herald
+from reprise.events.outbox import Outbox
 from reprise.observe.bookkeeper import Bookkeeper
 from reprise.settings import UnpackerSettings
 from reprise.stage.accept import AcceptStage
@@ -39,6 +43,12 @@ _bookkeeper = Bookkeeper(books=BooksTable(_dynamodb, _settings.ledger_table), me
 _objects = S3Objects(lambda: _s3, _settings.bucket)
 _capture_queue = SqsQueue(_sqs, _settings.capture_queue_url)
 _draw = random.SystemRandom().random
+_outbox = Outbox(
+    cache(lambda: EventBridgeBus(_clients.events(), _settings.event_bus)),
+    meter=_meter,
+    monotonic=time.monotonic,
+    has_successes=False,
+)
 _stage = UnpackStage(
     reader=AcceptStage(
         objects=_objects,
@@ -52,10 +62,12 @@ _stage = UnpackStage(
     enterer=EnterStage(
         ledger=LedgerTable(_dynamodb, _settings.ledger_table),
         replay_queue=SqsQueue(_sqs, _settings.replay_queue_url),
+        dead_letters=SqsQueue(_sqs, _settings.dead_letter_queue_url),
         clock=utc_now,
         draw=_draw,
         meter=_meter,
         retention_days=_settings.retention_days,
+        herald=Herald(_settings.stack, _outbox.add),
     ),
     parker=ParkStage(objects=_objects, capture_queue=_capture_queue, clock=utc_now, meter=_meter),
     backlog=BacklogKeeper(
@@ -93,5 +105,6 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         for record in event["Records"]
     ]
     again = _intake.run(notices, context.get_remaining_time_in_millis)
+    _outbox.flush()
     _bookkeeper.finish()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}

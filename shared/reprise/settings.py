@@ -26,7 +26,7 @@ class CallerSettings:
     call_timeout_s: int
     capture_outcomes: frozenset[OutcomeKind]
     status_url: str
-    """With `{id}` where the call's id goes."""
+    """With `{id}`, and if need be `{token}`, where the call's own go."""
     ledger_table: str
 
     @classmethod
@@ -59,9 +59,13 @@ class UnpackerSettings:
     replay_queue_url: str
     capture_queue_url: str
     capture_dlq_url: str
+    dead_letter_queue_url: str
     log_groups: frozenset[str]
     account_id: str
     retention_days: int
+    stack: str
+    event_bus: str
+    """Name or ARN of the bus that events go to."""
     batch_jobs: tuple[str, ...] = ()
 
     @classmethod
@@ -79,9 +83,12 @@ class UnpackerSettings:
             replay_queue_url=_text(env, "REPRISE_REPLAY_QUEUE_URL"),
             capture_queue_url=_text(env, "REPRISE_CAPTURE_QUEUE_URL"),
             capture_dlq_url=_text(env, "REPRISE_CAPTURE_DLQ_URL"),
+            dead_letter_queue_url=_text(env, "REPRISE_DEAD_LETTER_QUEUE_URL"),
             log_groups=frozenset(_list(env, "REPRISE_LOG_GROUPS")),
             account_id=_text(env, "REPRISE_ACCOUNT_ID"),
             retention_days=_number(env, "REPRISE_RETENTION_DAYS"),
+            stack=_stack(env),
+            event_bus=_event_bus(env),
             batch_jobs=batch_job_definitions(env),
         )
 

@@ -149,7 +149,7 @@ def end_in_every_way(run: Run) -> None:
     run.replay(run.replay(run.captured(failure()), failure()), failure())
     run.replay(run.captured(UNKNOWN))
     messages = run.captured(size=LARGE)
-    (kept,) = [key for key in run.pipeline.objects.kept if f"-{run.number}/" in key]
+    (kept,) = [key for key in run.pipeline.objects.kept if f"-{run.number}~" in key]
     del run.pipeline.objects.kept[kept]
     run.replay(messages)
 

@@ -50,9 +50,11 @@ ENVIRONMENTS = {
         "REPRISE_REPLAY_QUEUE_URL",
         "REPRISE_CAPTURE_QUEUE_URL",
         "REPRISE_CAPTURE_DLQ_URL",
+        "REPRISE_DEAD_LETTER_QUEUE_URL",
         "REPRISE_LOG_GROUPS",
         "REPRISE_ACCOUNT_ID",
         "REPRISE_RETENTION_DAYS",
+        "REPRISE_EVENT_BUS",
     },
     "replayer": COMMON
     | {
@@ -77,6 +79,10 @@ ENVIRONMENTS = {
     },
     "chaos-target": {"REPRISE_RECEIPTS_TABLE"},
 }
+
+
+GIVING_UP = ("unpacker", "replayer")
+"""Functions that send dead letters."""
 
 
 def queue_of(deployment: Deployment, arn: str) -> Resource:
@@ -163,6 +169,10 @@ def test_each_function_is_fed_by_a_queue_that_it_was_told_to_send_to(plain: Depl
     assert plain.environment("unpacker")["REPRISE_CAPTURE_QUEUE_URL"] == capture.ref
     assert plain.environment("unpacker")["REPRISE_REPLAY_QUEUE_URL"] == replay.ref
     assert plain.environment("replayer")["REPRISE_REPLAY_QUEUE_URL"] == replay.ref
+    letters = {plain.environment(name)["REPRISE_DEAD_LETTER_QUEUE_URL"] for name in GIVING_UP}
+    assert letters == {
+        queue_of(plain, replay.properties["RedrivePolicy"]["deadLetterTargetArn"]).ref
+    }
 
 
 def test_dead_letters_are_kept_longer_than_their_source_keeps_messages(plain: Deployment) -> None:

@@ -50,6 +50,7 @@ ACTIONS = {
         "dynamodb:PutItem": "table/reprise-ledger",
         "dynamodb:UpdateItem": "table/reprise-ledger",
         "secretsmanager:GetSecretValue": "secret:reprise/mac",
+        "events:PutEvents": "event-bus/default",
     },
     "replayer": {
         "sqs:ReceiveMessage": ":reprise-replay",

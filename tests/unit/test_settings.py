@@ -31,6 +31,7 @@ UNPACKER = {
     "REPRISE_REPLAY_QUEUE_URL": "https://replay",
     "REPRISE_CAPTURE_QUEUE_URL": "https://capture",
     "REPRISE_CAPTURE_DLQ_URL": "https://capture-dlq",
+    "REPRISE_DEAD_LETTER_QUEUE_URL": "https://dead",
     "REPRISE_LOG_GROUPS": "/a,/b",
     "REPRISE_ACCOUNT_ID": "123456789012",
     "REPRISE_RETENTION_DAYS": "30",
@@ -93,6 +94,8 @@ def test_the_unpacker_reads_its_settings() -> None:
     assert settings.log_groups == {"/a", "/b"}
     assert settings.retention_days == 30
     assert settings.capture_dlq_url == "https://capture-dlq"
+    assert settings.dead_letter_queue_url == "https://dead"
+    assert (settings.stack, settings.event_bus) == ("reprise", "default")
 
 
 def test_the_replayer_reads_its_settings() -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from reprise.policy.decision import Reason
 from reprise_cli.app import app_of
 from reprise_cli.dlq.desk import Which, peek, redrive_selected
 from reprise_cli.dlq.letter import Selection, select
@@ -24,9 +25,7 @@ QueueOption = Annotated[
     Which,
     typer.Option("--queue", help="calls: calls given up; capture: objects not unpacked."),
 ]
-ReasonOption = Annotated[
-    str | None, typer.Option(help="Only this reason: exhausted, permanent, expired, unknown.")
-]
+ReasonOption = Annotated[str | None, typer.Option(help=f"Only this reason: {', '.join(Reason)}.")]
 TargetOption = Annotated[str | None, typer.Option(help="Only calls of this function.")]
 OlderOption = Annotated[str | None, typer.Option(help="Only letters older than this: 1h, 2d.")]
 LimitOption = Annotated[int, typer.Option(min=1, help="Letters to look at, at most.")]

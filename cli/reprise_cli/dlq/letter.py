@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from reprise.call.id import conflict_id
 from reprise.errors import BadRecordError
 from reprise.instant import parse_instant
+from reprise.policy.decision import Reason
 from reprise.record.decode import decode_record
 from reprise.stage.message import ReplayMessage, read_message, write_message
 
@@ -55,8 +57,8 @@ class Letter:
 
     @property
     def is_redrivable(self) -> bool:
-        """Tell whether there is a way back."""
-        return self.kind is not LetterKind.UNREADABLE
+        """Tell whether there is a way back: the key of a conflict names another call."""
+        return self.kind is not LetterKind.UNREADABLE and self.reason != Reason.KEY_CONFLICT
 
     def replay_body(self) -> str:
         """Return the body that goes back to the queue it came from.
@@ -113,13 +115,14 @@ def read_letter(message: Mapping[str, Any], *, is_capture: bool = False) -> Lett
 def _dead_letter(body: str) -> dict[str, Any]:
     document = json.loads(body)
     block = document["reprise"]
-    record = decode_record(block["record"])
+    record, reason = decode_record(block["record"]), str(block["reason"])
+    is_conflict = reason == Reason.KEY_CONFLICT
     return {
         "kind": LetterKind.DEAD_LETTER,
-        "id": record.id,
+        "id": conflict_id(record.id, record.payload.sha256) if is_conflict else record.id,
         "at": parse_instant(document["timestamp"]),
         "target": record.target.name,
-        "reason": str(block["reason"]),
+        "reason": reason,
         "message": str(block.get("message") or ""),
         "attempts": int(block.get("attempts") or 0),
         "record": record,

@@ -34,7 +34,7 @@ class Action(StrEnum):
     FAILED = "failed"
     """It is still here, and nothing was lost."""
     SKIPPED = "skipped"
-    """It cannot be read, and was not touched."""
+    """It cannot be read, or its key names another call: it was not touched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from reprise.instant import format_instant, parse_instant
 from reprise.ledger.row import MAX_HISTORY
 from reprise.ledger.states import TERMINAL, State
 from reprise.outcome.outcome import OutcomeKind
+from reprise.policy.decision import Reason
 from reprise_cli.duration import format_duration
 
 if TYPE_CHECKING:
@@ -101,9 +102,9 @@ def _steps(row: Row, arrival: Arrival | None, now: datetime) -> Iterator[Step]:
         at = max(row.captured_at, format_instant(arrival.at))
         yield Step(at=at, what="in S3", how=arrival.url)
     if row.unpacked_at is not None:
-        yield Step(
-            at=row.unpacked_at, what="unpacked", how="entered in the ledger and sent to replay"
-        )
+        is_sent = row.reason != Reason.KEY_CONFLICT
+        how = "entered in the ledger" + (" and sent to replay" if is_sent else "")
+        yield Step(at=row.unpacked_at, what="unpacked", how=how)
     if row.opened_at != row.captured_at:
         yield Step(at=row.opened_at, what="redriven", how="an operator opened it again", kind=WAIT)
     yield from _refusals(row)

@@ -44,6 +44,8 @@ class RetryLater:
 
     after_s: float
     """Seconds, at least 0."""
+    is_backoff: bool = True
+    """Whether the call itself must wait; false if only this capture of it has to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,16 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from reprise import metric
 from reprise.batch.event import report_of
 from reprise.call.payload import unpack
 from reprise.call.target import is_allowed
 from reprise.errors import ObjectMissingError, PayloadError, StoreError
 from reprise.gate.tally import Meeting
 from reprise.instant import format_instant, parse_instant
+from reprise.ledger.recapture import also_given_up, is_other_call, reopened, reopens
 from reprise.ledger.row import Attempt, Row, extend
 from reprise.ledger.states import TERMINAL, State
 from reprise.observe.tally import count_delivery, count_reply
@@ -22,6 +26,7 @@ from reprise.policy.decision import (
     DeadLetter,
     Decision,
     Reason,
+    RetryLater,
     Standing,
     decide,
     say,
@@ -37,6 +42,7 @@ if TYPE_CHECKING:
 
     from reprise.policy.policy import Policy
     from reprise.ports import Clock, Draw, Functions, Lease, Ledger, Objects, Reply
+    from reprise.record.record import Record
     from reprise.stage.message import ReplayMessage
 
 _log = logging.getLogger(__name__)
@@ -46,6 +52,13 @@ _LEASE_EXPIRED = Outcome(
     code="LeaseExpired",
     message="the replayer that held this call ended without saying how the call ended",
 )
+_ANOTHER_TRY = Outcome(
+    kind=OutcomeKind.UNKNOWN,
+    code="CalledAgain",
+    message="another try of this call, by the same idempotency key, ended in an unknown outcome",
+)
+_JOINED_WAIT_S = 300.0
+"""Wait of a capture that is of no use any more, while its call is open for another one."""
 _REFUSED = frozenset({OutcomeKind.THROTTLED, OutcomeKind.TRANSIENT})
 
 
@@ -86,7 +99,7 @@ class AttemptStage:
         if message.settlement is not None:
             return self.settler.catch_up(message, message.settlement)
         now = self.clock()
-        lease = self._lease(message, owner, now, lease_until_ms)
+        lease = self._lease(message, policy, owner, now, lease_until_ms)
         row = lease.before
         if row is None:
             return GiveBack(wait_s=STORE_WAIT_S)
@@ -96,13 +109,9 @@ class AttemptStage:
         if row.state is State.LEASED:
             return self._conclude(message, row, policy, owner, _LEASE_EXPIRED)
         row = replace(row, updated_at=format_instant(now))
-        if now >= _expires_at(message, row, policy):
-            why = "older than its policy's max_age_s or its caller's NotAfter allows"
-            if row.history:
-                why = f"{why}; last: {say(row.history[-1].outcome)}"
-            return self._carry_out(
-                DeadLetter(reason=Reason.EXPIRED, message=why), message, row, owner
-            )
+        too_late = _too_late(message, row, policy, now)
+        if too_late is not None:
+            return self._carry_out(too_late, message, row, owner)
         return self._invoke(message, row, policy, owner)
 
     def failures(self, message: ReplayMessage) -> int:
@@ -114,17 +123,47 @@ class AttemptStage:
         row = self.ledger.get(message.record.id)
         return 0 if row is None else _failures(row, message.record.outcome)
 
-    def _lease(self, message: ReplayMessage, owner: str, now: datetime, until_ms: int) -> Lease:
-        call_id = message.record.id
-        lease = self.ledger.lease(call_id, owner=owner, now=now, until_ms=until_ms)
-        if lease.before is not None:
+    def _lease(
+        self, message: ReplayMessage, policy: Policy, owner: str, now: datetime, until_ms: int
+    ) -> Lease:
+        record = message.record
+
+        def ask() -> Lease:
+            digest = record.payload.sha256
+            return self.ledger.lease(
+                record.id, owner=owner, now=now, until_ms=until_ms, sha256=digest
+            )
+
+        lease = ask()
+        row = lease.before
+        if row is None:
+            # The row is gone (TTL, a restored table): without one, nothing may be invoked.
+            self.ledger.record(self._new_row(message))
+        elif not lease.granted and not is_other_call(row, record) and reopens(row, record):
+            self._capture_again(message, row, policy, now)
+        else:
             return lease
-        # The row is gone (TTL, a restored table): without one, nothing may be invoked.
-        self.ledger.record(new_row(message.record, message.object, self.clock, self.retention_days))
-        return self.ledger.lease(call_id, owner=owner, now=now, until_ms=until_ms)
+        return ask()
+
+    def _capture_again(
+        self, message: ReplayMessage, dead: Row, policy: Policy, now: datetime
+    ) -> None:
+        """Open a call again that was given up and captured since, unless that capture is too old, too."""
+        record, capture = message.record, self._new_row(message)
+        if now >= expiry(record, policy, parse_instant(record.captured_at)):
+            self.ledger.recapture(dead, also_given_up(dead, capture))
+        elif self.ledger.recapture(dead, reopened(dead, capture)):
+            self.settler.meter.count(metric.RECORDED, target=dead.target)
+
+    def _new_row(self, message: ReplayMessage) -> Row:
+        return new_row(message.record, message.object, self.clock, self.retention_days)
 
     def _refused(self, message: ReplayMessage, row: Row, now: datetime) -> Verdict:
-        """Deal with a call that has ended, that another replayer holds, or whose backoff is not over."""
+        """Deal with a call that has ended, is held by another, is not due, or has another call's id."""
+        if is_other_call(row, message.record):
+            # Nobody sends one: it was given up when it was unpacked, under an id of its own.
+            _log.error("message has the id of another call", extra=about(message))
+            return Ended()
         if row.state not in TERMINAL:
             free_ms = row.lease_until_ms if row.state is State.LEASED else row.due_at_ms
             return GiveBack(wait_s=max(1.0, free_ms / 1000 - now.timestamp()))
@@ -138,13 +177,17 @@ class AttemptStage:
             why = "the target is not among the stack's Targets: add it, then redrive"
             barred = DeadLetter(reason=Reason.PERMANENT, message=why)
             return self._carry_out(barred, message, row, owner)
-        if _is_first_look(row):
-            report = report_of(record)
-            decided, counted = self._decide_captured(
-                message, row, policy, spent=report.attempts if report is not None else 0
-            )
+        report = report_of(record)
+        if report is not None and not row.history:
             # A failed batch job waits for its backoff; a call has waited on its way here.
-            if report is not None or isinstance(decided, DeadLetter):
+            decided, counted = self._decide_tried(
+                message, row, policy, record.outcome, spent=report.attempts
+            )
+            return self._carry_out(decided, message, counted, owner)
+        tried = _undecided(record, row, policy)
+        if tried is not None:
+            decided, counted = self._decide_tried(message, row, policy, tried, spent=row.attempts)
+            if isinstance(decided, DeadLetter):
                 return self._carry_out(decided, message, counted, owner)
         claim_check = record.payload.claim_check
         try:
@@ -165,19 +208,19 @@ class AttemptStage:
         busy_ms = round((self.clock() - started_at).total_seconds() * 1000)
         return self._conclude(message, row, policy, owner, reply.outcome, reply, busy_ms)
 
-    def _decide_captured(
-        self, message: ReplayMessage, row: Row, policy: Policy, *, spent: int
+    def _decide_tried(
+        self, message: ReplayMessage, row: Row, policy: Policy, outcome: Outcome, *, spent: int
     ) -> tuple[Decision, Row]:
-        """Decide on the captured outcome as on an attempt's end; return the row with that counted, too.
+        """Decide on a caller's own try as on an attempt's end; return the row with that counted, too.
 
         What the policy bars, what it gives one attempt only, and what may have run and must not run twice
         ends here: the target is not asked again. `spent` attempts came before it.
         """
-        now, outcome = self.clock(), message.record.outcome
+        now = self.clock()
         counted = replace(
             row,
             attempts=spent + int(outcome.kind in COUNTED),
-            refusals=int(outcome.kind in _REFUSED),
+            refusals=row.refusals + int(outcome.kind in _REFUSED),
             history=extend(row.history, Attempt(at=format_instant(now), outcome=outcome)),
         )
         standing = Standing(
@@ -234,9 +277,12 @@ class AttemptStage:
         return self.settler.carry_out(decision, message, row, owner, reply, meeting)
 
 
-def _is_first_look(row: Row) -> bool:
-    """Tell whether nobody has decided on the captured outcome yet; a redrive is a decision."""
-    return not row.history and not row.attempts and row.opened_at == row.captured_at
+def _undecided(record: Record, row: Row, policy: Policy) -> Outcome | None:
+    """Return a caller's own try that nobody has decided on yet, if there is one; a redrive is a decision."""
+    if row.may_have_run and not policy.idempotent:
+        return record.outcome if record.outcome.kind is OutcomeKind.UNKNOWN else _ANOTHER_TRY
+    is_first_look = not row.attempts and row.opened_at == row.captured_at
+    return record.outcome if is_first_look else None
 
 
 def own_attempts(row: Row, captured: Outcome) -> int:
@@ -272,5 +318,29 @@ def count_attempt(row: Row, captured: Outcome, outcome: Outcome, now: datetime) 
     )
 
 
+def _has_joined(record: Record, row: Row) -> bool:
+    """Tell whether another capture opened the row: then this one's NotAfter does not end the call."""
+    return row.opened_at == row.captured_at != record.captured_at
+
+
+def _too_late(
+    message: ReplayMessage, row: Row, policy: Policy, now: datetime
+) -> RetryLater | DeadLetter | None:
+    """Return what becomes of a call that it is too late to replay; None if it is not."""
+    if now >= _expires_at(message, row, policy):
+        why = "older than its policy's max_age_s or its caller's NotAfter allows"
+        if row.history:
+            why = f"{why}; last: {say(row.history[-1].outcome)}"
+        return DeadLetter(reason=Reason.EXPIRED, message=why)
+    not_after = message.record.not_after
+    if not_after is not None and now >= parse_instant(not_after):
+        # Too late for this capture only: the one that opened the row decides.
+        return RetryLater(after_s=_JOINED_WAIT_S, is_backoff=False)
+    return None
+
+
 def _expires_at(message: ReplayMessage, row: Row, policy: Policy) -> datetime:
-    return expiry(message.record, policy, parse_instant(row.opened_at))
+    record = message.record
+    if _has_joined(record, row):
+        record = msgspec.structs.replace(record, not_after=None)
+    return expiry(record, policy, parse_instant(row.opened_at))

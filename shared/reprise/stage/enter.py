@@ -1,19 +1,30 @@
-"""Enter captured calls in the ledger, then send those that have not ended to the replay queue."""
+"""Enter captured calls in the ledger, then send those that have not ended to the replay queue.
+
+A call whose id names another one already, since its caller used a key for two payloads, is entered under an
+id of its own as given up, and its dead letter is sent.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from reprise import metric
+from reprise.call.id import conflict_id
+from reprise.events.herald import SILENT, Herald
 from reprise.instant import format_instant
+from reprise.ledger.recapture import is_other_call, reopens
 from reprise.ledger.row import Row
-from reprise.ledger.states import TERMINAL, State
+from reprise.ledger.states import TERMINAL, LedgerEvent, State
+from reprise.observe.tally import count_end
+from reprise.outcome.outcome import OutcomeKind
+from reprise.policy.decision import Reason
 from reprise.ports import OutMessage
+from reprise.stage.letter import send_letter
 from reprise.stage.message import ReplayMessage, write_message
 
 if TYPE_CHECKING:
@@ -22,7 +33,6 @@ if TYPE_CHECKING:
     from reprise.backlog.part import Entry
     from reprise.ports import Clock, Draw, Ledger, Meter, Queue
     from reprise.record.record import Record
-    from reprise.stage.quarantine import Quarantine
 
 _log = logging.getLogger(__name__)
 
@@ -39,19 +49,14 @@ class EnterStage:
 
     ledger: Ledger
     replay_queue: Queue
+    dead_letters: Queue
     clock: Clock
     draw: Draw
     meter: Meter
     retention_days: int
+    herald: Herald = SILENT
 
-    def enter(
-        self,
-        chunk: Sequence[Entry],
-        url: str,
-        quarantine: Quarantine,
-        *,
-        spread_s: float = 0.0,
-    ) -> None:
+    def enter(self, chunk: Sequence[Entry], url: str, *, spread_s: float = 0.0) -> None:
         """Enter calls in the ledger, then send those that have not ended.
 
         In this order a crash can repeat a message, which the ledger makes harmless; the other way
@@ -60,43 +65,77 @@ class EnterStage:
         Args:
             chunk: The calls, at most `CHUNK`.
             url: S3 URL of the capture object that they came in.
-            quarantine: Takes calls whose id names another call already.
             spread_s: Each is delayed by its own share of that time.
+
+        Raises:
+            StoreError: If it must be tried again.
         """
         if not chunk:
             return
         with ThreadPoolExecutor(max_workers=min(LEDGER_THREADS, len(chunk))) as pool:
-            found = list(pool.map(lambda entry: self.ledger.record(self._row(entry, url)), chunk))
+            rows = [self._row(entry.record, url) for entry in chunk]
+            found = list(pool.map(self.ledger.record, rows))
         messages: list[OutMessage] = []
+        conflicts: list[Record] = []
         sent: Counter[str] = Counter()
         for entry, existing in zip(chunk, found, strict=True):
-            record = entry.record
-            body = write_message(ReplayMessage(record=record, object=url))
-            if existing is not None and _is_other_call(existing, record):
-                quarantine.add(
-                    entry.position,
-                    "id_conflict",
-                    f"id {record.id!r} already names another payload or target",
-                    body.encode(),
-                )
-            elif existing is not None and existing.state in TERMINAL:
-                self.meter.count(metric.DUPLICATES_SUPPRESSED, target=record.target.function)
+            record, target = entry.record, entry.record.target.function
+            if existing is not None and is_other_call(existing, record):
+                conflicts.append(record)
+            elif existing is not None and not self._is_due(existing, record):
+                self.meter.count(metric.DUPLICATES_SUPPRESSED, target=target)
             else:
-                target = record.target.function
                 self.meter.count(metric.RECORDED, int(existing is None), target=target)
                 sent[target] += 1
                 delay_s = min(MAX_DELAY_S, int(self.draw() * spread_s))
+                body = write_message(ReplayMessage(record=record, object=url))
                 messages.append(OutMessage(body=body, group=record.target.name, delay_s=delay_s))
         if messages:
             self.replay_queue.send(messages)
             for target, count in sent.items():
                 self.meter.count(metric.UNPACKED, count, target=target)
+        for record in conflicts:
+            self._give_up(record, url)
         _log.info(
             "unpacked calls", extra={"object": url, "read": len(chunk), "sent": len(messages)}
         )
 
-    def _row(self, entry: Entry, url: str) -> Row:
-        return new_row(entry.record, url, self.clock, self.retention_days)
+    def _is_due(self, row: Row, record: Record) -> bool:
+        """Tell whether a call is to be sent whose row is there; note what its capture says of it."""
+        if row.state in TERMINAL:
+            return reopens(row, record)
+        is_another_try = record.captured_at != row.captured_at
+        if is_another_try and record.outcome.kind is OutcomeKind.UNKNOWN:
+            self.ledger.mark_may_have_run(row.id)
+        return True
+
+    def _give_up(self, record: Record, url: str) -> None:
+        """Keep a call whose key names another payload: as a row of its own, and as a dead letter."""
+        row = replace(
+            self._row(record, url),
+            id=conflict_id(record.id, record.payload.sha256),
+            state=State.DEAD_LETTERED,
+            reason=Reason.KEY_CONFLICT.value,
+            message=f"key names another payload already, that of {record.id}: call again with a new key",
+        )
+        existing = self.ledger.record(row)
+        if existing is None:
+            self.meter.count(metric.RECORDED, target=row.target)
+            count_end(self.meter, row, LedgerEvent.DEAD_LETTER, self.clock())
+        elif existing.letter_sent:
+            self.meter.count(metric.DUPLICATES_SUPPRESSED, target=row.target)
+            return
+        send_letter(
+            record,
+            row,
+            dead_letters=self.dead_letters,
+            ledger=self.ledger,
+            herald=self.herald,
+            now=self.clock(),
+        )
+
+    def _row(self, record: Record, url: str) -> Row:
+        return new_row(record, url, self.clock, self.retention_days)
 
 
 def new_row(record: Record, url: str | None, clock: Clock, retention_days: int) -> Row:
@@ -109,12 +148,9 @@ def new_row(record: Record, url: str | None, clock: Clock, retention_days: int) 
         sha256=record.payload.sha256,
         captured_at=record.captured_at,
         opened_at=record.captured_at,
+        may_have_run=record.outcome.kind is OutcomeKind.UNKNOWN,
         updated_at=format_instant(now),
         unpacked_at=format_instant(now),
         capture_object=url,
         expires_at_s=int((now + timedelta(days=retention_days)).timestamp()),
     )
-
-
-def _is_other_call(existing: Row, record: Record) -> bool:
-    return existing.sha256 != record.payload.sha256 or existing.target != record.target.function

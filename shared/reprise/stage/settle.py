@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 import msgspec
 
 from reprise import metric
-from reprise.dead_letter import dead_letter
 from reprise.errors import StoreError
 from reprise.events.herald import SILENT, Herald
 from reprise.gate.tally import Meeting
@@ -23,6 +22,7 @@ from reprise.ledger.states import LedgerEvent
 from reprise.observe.tally import count_end, count_owed_end
 from reprise.policy.decision import DeadLetter, Decision, Done, RetryLater, WaitForGate
 from reprise.ports import OutMessage
+from reprise.stage.letter import send_letter
 from reprise.stage.message import ReplayMessage, Settlement, write_message
 from reprise.stage.renew import LONGEST_DELAY_S
 from reprise.stage.verdict import Ended, GiveBack, Verdict
@@ -94,10 +94,10 @@ class Settler:
                     count_end(self.meter, row, LedgerEvent.SUCCEED, self.clock())
                     self.herald.succeeded(message.record, row, self.clock())
                 return _after_telling(told, Ended(meeting=replace(meeting, has_ended=True)))
-            case RetryLater(after_s=after_s):
+            case RetryLater(after_s=after_s, is_backoff=is_backoff):
                 self.meter.count(metric.RETRIED, target=row.target)
                 verdict = GiveBack(wait_s=after_s, meeting=meeting)
-                changes["due_at_ms"] = self._in_ms(after_s)
+                changes["due_at_ms"] = self._in_ms(after_s) if is_backoff else 0
             case WaitForGate(floor_s=floor_s):
                 self.meter.count(metric.WASTED_REPLAYS, target=row.target)
                 wait_s = max(GATE_FLOOR_S, floor_s)
@@ -145,16 +145,19 @@ class Settler:
         response: bytes = b"",
     ) -> Verdict:
         """Send the dead letter of a call whose row says that it was given up."""
-        letter = dead_letter(message.record, row, now=self.clock(), response=response)
-        attributes = {"call_id": row.id, "reason": row.reason or "", "target": row.target}
         try:
-            self.dead_letters.send([OutMessage(body=letter, attributes=attributes)])
-            self.ledger.mark_letter_sent(row.id, opened_at=row.opened_at)
+            send_letter(
+                message.record,
+                row,
+                dead_letters=self.dead_letters,
+                ledger=self.ledger,
+                herald=self.herald,
+                now=self.clock(),
+                response=response,
+            )
         except StoreError:
             _log.exception("dead letter could not be sent now", extra=about(message))
             return GiveBack(wait_s=STORE_WAIT_S, meeting=meeting)
-        self.herald.dead_lettered(message.record, row, self.clock())
-        _log.warning("call was given up", extra=about(message) | {"reason": row.reason})
         return Ended(meeting=meeting)
 
     def _in_ms(self, wait_s: float) -> int:

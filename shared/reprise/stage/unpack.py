@@ -94,10 +94,10 @@ class UnpackStage:
             with closing(self.reader.read(ref, quarantine, remaining_ms)) as items:
                 for position, entry in items:
                     if entry is not None and not entry.is_foldable:
-                        self.enterer.enter([entry], ref.source, quarantine)
+                        self.enterer.enter([entry], ref.source)
                     elif entry is not None:
                         for part in sorter.add(entry):
-                            self._settle(part, ref, quarantine, remaining_ms)
+                            self._settle(part, ref, remaining_ms)
                     reached = position + 1
                     if reached % CHUNK == 0 and remaining_ms() < RESERVE_MS:
                         self._hand_over(sorter, ref, quarantine, reached)
@@ -112,7 +112,7 @@ class UnpackStage:
         parts = sorter.rest()
         for part in parts:
             is_whole = is_clean and len(parts) == 1
-            self._settle(part, ref, quarantine, remaining_ms, is_whole=is_whole)
+            self._settle(part, ref, remaining_ms, is_whole=is_whole)
         quarantine.flush()
 
     def _hand_over(
@@ -129,7 +129,6 @@ class UnpackStage:
         self,
         part: Part,
         ref: ObjectRef,
-        quarantine: Quarantine,
         remaining_ms: Callable[[], int],
         *,
         is_whole: bool = False,
@@ -145,9 +144,9 @@ class UnpackStage:
         if isinstance(decision, Leave):
             delay_s, is_counted = decision.delay_s, decision.change is not None
             # They stay in the part as well: whether they lie at its beginning does not matter then.
-            self.enterer.enter(unrun[: decision.scouts], ref.source, quarantine)
+            self.enterer.enter(unrun[: decision.scouts], ref.source)
         else:
-            expanded, delay_s = self._expand(part, ref, quarantine, decision, remaining_ms)
+            expanded, delay_s = self._expand(part, ref, decision, remaining_ms)
             is_counted = delay_s is not None
         rest = part.after(expanded)
         if rest.entries:
@@ -159,7 +158,6 @@ class UnpackStage:
         self,
         part: Part,
         ref: ObjectRef,
-        quarantine: Quarantine,
         decision: Expand,
         remaining_ms: Callable[[], int],
     ) -> tuple[int, float | None]:
@@ -168,7 +166,7 @@ class UnpackStage:
             if start and remaining_ms() < RESERVE_MS:
                 return start, None
             chunk = part.entries[start : min(start + CHUNK, decision.records)]
-            self.enterer.enter(chunk, ref.source, quarantine, spread_s=decision.spread_s)
+            self.enterer.enter(chunk, ref.source, spread_s=decision.spread_s)
         return decision.records, decision.rest_delay_s
 
     # --- A folded object ---
@@ -201,7 +199,7 @@ class UnpackStage:
                 is_last = expanded + len(chunk) == decision.records
                 if len(chunk) < CHUNK and not is_last:
                     continue
-                self.enterer.enter(chunk, fold.source, quarantine, spread_s=decision.spread_s)
+                self.enterer.enter(chunk, fold.source, spread_s=decision.spread_s)
                 expanded += len(chunk)
                 chunk.clear()
                 if (is_last and expanded < fold.records) or remaining_ms() < RESERVE_MS:
@@ -212,7 +210,7 @@ class UnpackStage:
                     rest = replace(ref, skip=position + 1, fold=left)
                     self.parker.send(rest, delay_s=decision.rest_delay_s if is_last else 0.0)
                     return
-        self.enterer.enter(chunk, fold.source, quarantine, spread_s=decision.spread_s)
+        self.enterer.enter(chunk, fold.source, spread_s=decision.spread_s)
         quarantine.flush()
 
     def _decide(self, fold: Fold) -> Expand | Leave:

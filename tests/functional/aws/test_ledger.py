@@ -326,7 +326,7 @@ CAPTURE = make_row(captured_at=LATER, opened_at=LATER, capture_object="s3://b/la
 
 def test_a_later_capture_opens_a_call_that_was_given_up_from_zero(ledger: Ledger) -> None:
     ledger.record(DEAD)
-    ledger.mark_letter_sent(CALL)
+    ledger.mark_letter_sent(CALL, opened_at=DEAD.opened_at)
     after = reopened(DEAD, CAPTURE)
     assert ledger.recapture(DEAD, after)
     assert _get(ledger) == after == replace(CAPTURE, history=(FAILED,))

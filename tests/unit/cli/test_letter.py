@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reprise.call.id import conflict_id
 from reprise.dead_letter import dead_letter
 from reprise.ledger.states import LedgerEvent, State
 from reprise.stage.message import ReplayMessage, Settlement, read_message, write_message
@@ -54,6 +55,16 @@ def test_a_dead_letter_is_read_and_becomes_the_replay_message_of_its_record() ->
     assert letter.at == NOW
     expected = ReplayMessage(record=record, object=OBJECT_URL)
     assert read_message(letter.replay_body()) == expected
+
+
+def test_a_letter_of_a_key_conflict_has_an_id_of_its_own_and_no_way_back() -> None:
+    """Its key names another call: what is sent back under it would run in that call's place."""
+    record = make_record()
+    own = conflict_id(record.id, record.payload.sha256)
+    row = dead_row(id=own, reason="key_conflict")
+    letter = read_letter(received(dead_letter(record, row, now=NOW)))
+    assert (letter.kind, letter.id, letter.reason) == (LetterKind.DEAD_LETTER, own, "key_conflict")
+    assert not letter.is_redrivable
 
 
 @pytest.mark.parametrize("is_owed", [False, True], ids=["a call", "a settlement"])

@@ -127,6 +127,18 @@ def test_what_cannot_be_read_is_left_alone() -> None:
     assert "m-1" in world.box.letters
 
 
+def test_a_call_whose_key_names_another_is_left_alone_and_so_is_the_other() -> None:
+    world = World()
+    other = dead_row(letter_sent=True)
+    world.ledger.rows[other.id] = other
+    row = dead_row(id="orders:order-1!0", reason="key_conflict", message="call again")
+    letter = read_letter(received(dead_letter(make_record(), row, now=NOW)))
+    (result,) = world.redrive(letter)
+    assert (result.action, result.why) == (Action.SKIPPED, "call again")
+    assert world.queue.sent == []
+    assert world.ledger.rows[other.id] == other
+
+
 def test_a_capture_notice_asks_the_ledger_nothing() -> None:
     world = World()
     world.ledger.faults.fail("redrive", 9)

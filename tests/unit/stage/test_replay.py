@@ -264,6 +264,7 @@ def test_redriven_call_is_run_whatever_the_policy_made_of_its_capture() -> None:
     pipeline = Pipeline(policy='{"default":{"max_attempts":1}}')
     (message,) = pipeline.captured_messages(call(), reply=FAILED)
     pipeline.replay(message)
+    pipeline.clock.advance(1)
     assert pipeline.ledger.redrive(only_row(pipeline).id, now=pipeline.clock())
 
     assert pipeline.replay(message, owner="redriven") == []
@@ -282,9 +283,17 @@ def test_copies_of_a_message_are_leased_by_owners_of_their_own() -> None:
     lease = pipeline.ledger.lease
 
     class Watched(InMemoryLedger):
-        def lease(self, call_id: str, *, owner: str, now: datetime, until_ms: int) -> Lease:
+        def lease(
+            self,
+            call_id: str,
+            *,
+            owner: str,
+            now: datetime,
+            until_ms: int,
+            sha256: str | None = None,
+        ) -> Lease:
             owners.append(owner)
-            return lease(call_id, owner=owner, now=now, until_ms=until_ms)
+            return lease(call_id, owner=owner, now=now, until_ms=until_ms, sha256=sha256)
 
     pipeline.ledger = Watched(rows=pipeline.ledger.rows)
     pipeline.gate_items.images[ORDERS] = GateImage(window=10.0)
