@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from local_engine.runtime.http import ApiRequest, RequestParser
 from local_engine.runtime.output import OutputPipe
+from local_engine.runtime.peer import belongs_to
 from local_engine.runtime.process import describe_exit
 
 if TYPE_CHECKING:
@@ -115,8 +116,12 @@ class RuntimeApi:
         return self._output.take()
 
     def _accept(self) -> None:
+        assert self._process is not None  # noqa: S101 - attached before it is served
         with contextlib.suppress(BlockingIOError):
             connection, _ = self._listener.accept()
+            if not belongs_to(self._process.pid, connection):
+                connection.close()
+                return
             connection.settimeout(None)
             # Without it the kernel holds back the end of an answer for 40 ms.
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
