@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from reprise_cli.aws import Aws
-from reprise_cli.place import find_place
+from reprise_cli.place import find_place, local_place
 from reprise_cli.stack import read_stack
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class App:
         import boto3  # noqa: PLC0415 - 12 MB that commands on local files do without
 
         profiles = boto3.Session().available_profiles
-        place = find_place(self.options, os.environ, profiles, self._engine_url)
+        place = find_place(self.options, os.environ, profiles, self._find_engine)
         if place.is_found_engine:
             self.out.note(f"no AWS settings: using the local engine at {place.endpoint_url}")
         return place
@@ -76,8 +76,8 @@ class App:
 
         return LedgerTable(self.aws.dynamodb, self.stack.ledger_table)
 
-    def _engine_url(self) -> str | None:
-        return self.engine.url if self.engine.health() is not None else None
+    def _find_engine(self) -> Place | None:
+        return local_place(self.engine) if self.engine.health() is not None else None
 
 
 def app_of(context: typer.Context) -> App:

@@ -36,7 +36,7 @@ class Aws:
             profile_name=place.profile,
             region_name=place.region,
             aws_access_key_id=place.access_key,
-            aws_secret_access_key=place.access_key,
+            aws_secret_access_key=place.secret_key,
         )
 
     @property

@@ -15,6 +15,8 @@ from reprise_cli.place import exports
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from reprise_cli.place import Place
+
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 _SAM: Final = Path(".tools/sam/bin/sam")
 _CONFIG: Final = "samconfig.toml"
@@ -26,7 +28,8 @@ _TAIL_CHARS: Final = 3000
 class Deployment:
     """One build of the template, and where it goes."""
 
-    engine_url: str
+    place: Place
+    """A local engine."""
     stack_name: str
     runtime: str
     """Lambda runtime that the engine has, such as `python3.13`."""
@@ -82,7 +85,7 @@ class Deployment:
         tools = [str(self.repository / part) for part in (".venv/bin", ".tools/uv/bin")]
         return {
             **kept,
-            **exports(self.engine_url),
+            **exports(self.place),
             "PATH": os.pathsep.join([*tools, os.environ.get("PATH", os.defpath)]),
             "SAM_CLI_TELEMETRY": "0",
         }

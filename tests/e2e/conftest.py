@@ -45,13 +45,12 @@ def pytest_runtest_makereport(
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Build and deploy the unchanged template, where what IAM does not allow is refused."""
     engine = Engine(state_dir=tmp_path_factory.mktemp("engine"))
-    url = engine.start(auth=True)
-    health = engine.health()
-    assert health is not None
+    engine.start(auth=True)
+    place = local_place(engine)
     deployment = Deployment(
-        engine_url=url,
+        place=place,
         stack_name=STACK_NAME,
-        runtime=health["runtimes"][0],
+        runtime=engine.admin("GET", "health")["runtimes"][0],
         # Short timeouts: a lease, and the visibility of its message, last as long as a function may.
         changes=(
             f"Targets={GUESTS}",
@@ -68,8 +67,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     try:
         deployment.build()
         deployment.deploy()
-        aws = Aws(local_place(url))
-        yield World(url, read_stack(aws.cloudformation, STACK_NAME, LOCAL_REGION))
+        aws = Aws(place)
+        yield World(engine, read_stack(aws.cloudformation, STACK_NAME, LOCAL_REGION))
     finally:
         engine.stop()
 

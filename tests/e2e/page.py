@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request
 
+    from reprise_cli.place import Place
+
 BROWSER = find_browser(os.environ)
 WIDE, NARROW = 1440, 390
 _TIMEOUT_MS = 20_000
@@ -32,11 +34,11 @@ _BLANK = """canvas => {
 
 
 @contextmanager
-def served_page(url: str, *options: str) -> Iterator[str]:
+def served_page(place: Place, *options: str) -> Iterator[str]:
     """Run the command on an engine, as a user does, and give the page's address."""
     process = subprocess.Popen(  # noqa: S603 - our own command
         [str(Path(sys.executable).with_name("reprise")), "dashboard", "--json", *options],
-        env={"PATH": "/usr/bin:/bin", **exports(url)},
+        env={"PATH": "/usr/bin:/bin", **exports(place)},
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         text=True,

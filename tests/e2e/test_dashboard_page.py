@@ -61,7 +61,7 @@ def address(world: World, browser: Browser) -> Iterator[str]:
         *("--calls", str(CALLS), "--poison", str(POISON), "--large", "1"),
     )
     assert done.code == 0, done.stderr
-    with served_page(world.url) as url:
+    with served_page(world.place) as url:
         yield url
 
 
@@ -206,7 +206,7 @@ def test_a_picture_is_taken_without_a_page(world: World, browser: Browser, tmp_p
 
 
 def test_a_page_left_running_is_stopped_by_its_process_id(world: World, tmp_path: Path) -> None:
-    url = start_page(tmp_path, world.url, world.stack.name)
+    url = start_page(tmp_path, world.place, world.stack.name)
     with urllib.request.urlopen(f"{url}api/dashboard?range=5m", timeout=20) as answer:  # noqa: S310 - our own page
         assert json.load(answer)["name"] == world.stack.name
     assert stop_page(tmp_path)

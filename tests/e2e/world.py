@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 import time
-import urllib.request
 import uuid
 import zipfile
 from collections import Counter
@@ -27,12 +26,14 @@ from reprise.aws.ledger_table import LedgerTable
 from reprise_cli.calling import Invoker
 from reprise_cli.deploy import REPOSITORY
 from reprise_cli.main import app
-from reprise_cli.place import exports
+from reprise_cli.place import exports, local_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from local_engine.control import Engine
     from reprise.ledger.row import Row
+    from reprise_cli.place import Place
     from reprise_cli.stack import Stack
 
 GUEST_PREFIX = "guest-"
@@ -67,18 +68,23 @@ class Done:
 class World:
     """The stack and its surroundings."""
 
-    url: str
+    engine: Engine
     stack: Stack
     _guests: list[str] = field(default_factory=list)
+
+    @cached_property
+    def place(self) -> Place:
+        """Where the stack is, and what opens it."""
+        return local_place(self.engine)
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - clients have no common base
         """Return a client of the account's owner."""
         return boto3.client(  # type: ignore[call-overload]
             service,
-            endpoint_url=self.url,
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 - the engine takes any
+            endpoint_url=self.place.endpoint_url,
+            region_name=self.place.region,
+            aws_access_key_id=self.place.access_key,
+            aws_secret_access_key=self.place.secret_key,
             config=Config(
                 retries={"total_max_attempts": 5}, read_timeout=60, max_pool_connections=64
             ),
@@ -109,7 +115,7 @@ class World:
         command = [str(Path(sys.executable).with_name("reprise")), *arguments]
         done = subprocess.run(  # noqa: S603 - our own command
             command,
-            env={"PATH": "/usr/bin:/bin", **exports(self.url)},
+            env={"PATH": "/usr/bin:/bin", **exports(self.place)},
             cwd=REPOSITORY,
             capture_output=True,
             text=True,
@@ -120,7 +126,7 @@ class World:
 
     def look(self, *arguments: str) -> Done:
         """Run a command that only looks in this process: it is asked again and again."""
-        done = CliRunner().invoke(app, list(arguments), env=exports(self.url))
+        done = CliRunner().invoke(app, list(arguments), env=exports(self.place))
         return Done(done.exit_code, done.stdout, done.stderr)
 
     # --- targets ---
@@ -253,12 +259,7 @@ class World:
 
     def admin(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         """Ask the engine itself."""
-        request = urllib.request.Request(  # noqa: S310 - our own engine
-            f"{self.url}/_reprise/{path}", data=json.dumps(body).encode(), method=method
-        )
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - as above
-            found: dict[str, Any] = json.load(answer)
-        return found
+        return self.engine.admin(method, path, body)
 
     @contextmanager
     def faults(self, *faults: dict[str, object]) -> Iterator[None]:

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 IS_STOCK = os.environ.get("REPRISE_TEST_STOCK") == "1"
 
-#: The canary of each correction.
+#: The canary of each correction, and of the guard, which stands before them all.
 CANARIES = {
+    "guard": "test_function_is_not_made_without_the_key",
     "runtime": "test_environment_outlives_a_handler_exception",
+    "role_credentials": "test_role_credentials_cannot_be_told_from_its_name",
     "lineage": "test_chain_through_a_queue_stops_after_sixteen_hops_unless_allowed",
     "invoke_limits": "test_too_large_request_is_refused",
     "invocations": "test_throttle_counts_once_and_is_no_invocation",
@@ -63,8 +65,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_configure() -> None:
     """Refuse a correction without a canary, or a canary without its correction."""
-    if set(CANARIES) != set(CORRECTIONS):
-        message = f"canaries and corrections differ in {sorted(set(CANARIES) ^ set(CORRECTIONS))}"
+    if difference := set(CANARIES) ^ {"guard", *CORRECTIONS}:
+        message = f"canaries and corrections differ in {sorted(difference)}"
         raise pytest.UsageError(message)
 
 
@@ -84,6 +86,4 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def aws(engine: Engine) -> Aws:
-    health = engine.health()
-    assert health is not None
-    return Aws(engine.url, runtime=health["runtimes"][0])
+    return Aws.at(engine)

@@ -46,9 +46,7 @@ TRUST = {
 def guarded(tmp_path_factory: pytest.TempPathFactory, *, is_stock: bool) -> Iterator[Aws]:
     engine = Engine(state_dir=tmp_path_factory.mktemp("guarded"))
     engine.start(auth=True, stock=is_stock)
-    health = engine.health()
-    assert health is not None
-    yield Aws(engine.url, runtime=health["runtimes"][0])
+    yield Aws.at(engine)
     engine.stop()
 
 

@@ -6,12 +6,14 @@ import contextlib
 import os
 import signal
 import threading
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from local_engine.control import Engine, EngineError
+from local_engine.key import write_private
 from local_engine.testing import Aws, wait_for
 
 if TYPE_CHECKING:
@@ -38,9 +40,7 @@ def own_engine(tmp_path: Path) -> Iterator[Engine]:
 
 def start_sleeper(engine: Engine, note: Path) -> list[int]:
     """Run a function that stays busy; return the pids of its process and its child."""
-    health = engine.health()
-    assert health is not None
-    aws = Aws(engine.url, runtime=health["runtimes"][0])
+    aws = Aws.at(engine)
     name = aws.make_function(SLEEPER, Timeout=60)
 
     def call() -> None:
@@ -94,6 +94,41 @@ def test_engine_that_cannot_start_shows_why(tmp_path: Path) -> None:
     engine = Engine(state_dir=tmp_path, runtimes="/no/such/python")
     with pytest.raises(EngineError, match="No such file"):
         engine.start()
+
+
+def test_key_is_in_a_file_of_its_owner_and_nowhere_else(own_engine: Engine) -> None:
+    folder, key = own_engine.state_dir, own_engine.key
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert (folder / "engine.json").stat().st_mode & 0o777 == 0o600
+    process = Path(f"/proc/{own_engine.state['pid']}")
+    seen = (process / "cmdline").read_text() + (process / "environ").read_text()
+    seen += own_engine.log_path.read_text() + repr(key)
+    assert key.secret_access_key not in seen
+    assert key.token not in seen
+
+
+def test_every_start_makes_another_key(own_engine: Engine) -> None:
+    first = own_engine.key
+    own_engine.stop()
+    own_engine.start()
+    assert not set(asdict(first).values()) & set(asdict(own_engine.key).values())
+
+
+def test_a_file_that_others_could_read_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    path.write_text("old")
+    path.chmod(0o644)
+    write_private(path, "new")
+    assert (path.read_text(), path.stat().st_mode & 0o777) == ("new", 0o600)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_engine_that_was_started_without_a_key_is_none(tmp_path: Path) -> None:
+    (tmp_path / "engine.json").write_text('{"pid": 1, "port": 1, "url": "http://127.0.0.1:1"}')
+    engine = Engine(state_dir=tmp_path)
+    with pytest.raises(EngineError, match="reprise local up"):
+        _ = engine.key
+    assert engine.health() is None
 
 
 def test_health_names_versions_runtimes_and_corrections(own_engine: Engine) -> None:

@@ -40,8 +40,8 @@ def demo(
     with interruptible():
         try:
             with outer.out.progress("starting the local engine"):
-                url = outer.engine.start()
-            reprise = outer.at(local_place(url))
+                outer.engine.start()
+            reprise = outer.at(local_place(outer.engine))
             deploy_locally(reprise)
             proof = _prove(reprise, calls, hold)
             is_kept = keep
@@ -49,7 +49,8 @@ def demo(
             if not is_kept:
                 outer.engine.stop()
     if is_kept:
-        page = start_page(outer.engine.state_dir, url, outer.options.stack_name)
+        place = local_place(outer.engine)
+        page = start_page(outer.engine.state_dir, place, outer.options.stack_name)
         outer.out.show(f"the dashboard: {page}?range=5m&period=5s")
         outer.out.note("`reprise local down` stops page and engine")
     else:

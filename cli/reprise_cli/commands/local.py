@@ -11,7 +11,7 @@ from reprise_cli.app import app_of
 from reprise_cli.dashboard.detached import stop_page
 from reprise_cli.deploy import Deployment, read_changes
 from reprise_cli.exits import CommandError, ExitCode
-from reprise_cli.place import exports
+from reprise_cli.place import exports, local_place
 
 if TYPE_CHECKING:
     from reprise_cli.app import App
@@ -44,10 +44,10 @@ def up(
             reprise.engine.start(auth=auth, time_scale=time_scale)
     else:
         reprise.out.note("the engine runs already")
-    url = reprise.engine.url
-    reprise.out.show("\n".join(f"export {name}={value}" for name, value in exports(url).items()))
+    environment = exports(local_place(reprise.engine))
+    reprise.out.show("\n".join(f"export {name}={value}" for name, value in environment.items()))
     reprise.out.note("next: `reprise local deploy`")
-    reprise.out.result({"url": url, "environment": exports(url)})
+    reprise.out.result({"url": reprise.engine.url, "environment": environment})
 
 
 @app.command()
@@ -104,7 +104,7 @@ def deploy_locally(reprise: App, changes: tuple[str, ...] = ()) -> None:
             "engine", "does not run", "Start it: reprise local up", ExitCode.UNREACHABLE
         )
     deployment = Deployment(
-        engine_url=reprise.engine.url,
+        place=local_place(reprise.engine),
         stack_name=reprise.options.stack_name,
         runtime=health["runtimes"][0],
         changes=changes,

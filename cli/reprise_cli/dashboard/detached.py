@@ -19,13 +19,15 @@ from reprise_cli.place import exports
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from reprise_cli.place import Place
+
 _STATE_FILE: Final = "page.json"
 _LOG_FILE: Final = "page.log"
 _LIMIT_S: Final = 20.0
 _POLL_S: Final = 0.1
 
 
-def start_page(state_dir: Path, engine_url: str, stack_name: str) -> str:
+def start_page(state_dir: Path, place: Place, stack_name: str) -> str:
     """Start a page for a local engine's stack, detached, and return its address once it answers.
 
     Raises:
@@ -45,7 +47,7 @@ def start_page(state_dir: Path, engine_url: str, stack_name: str) -> str:
                 f"--port={port}",
                 f"--stack-name={stack_name}",
             ],
-            env={**os.environ, **exports(engine_url)},
+            env={**os.environ, **exports(place)},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -1,4 +1,7 @@
-"""Start the engine: ``python -m local_engine --port N --state-dir D``."""
+"""Start the engine: ``python -m local_engine --port N --state-dir D``, with its key in the state folder.
+
+``local_engine.control`` writes the key there, and starts this.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import sys
 from pathlib import Path
 
 from local_engine import MINISTACK_VERSION
+from local_engine.control import Engine
 from local_engine.options import (
     DEFAULT_TIME_SCALE,
     EngineOptions,
@@ -39,9 +43,11 @@ def _parse_options() -> EngineOptions:
     parser.add_argument("--auth", action="store_true", help="enforce IAM")
     parser.add_argument("--stock", action="store_true", help="apply no correction")
     arguments = parser.parse_args()
+    state_dir = arguments.state_dir.resolve()
     return EngineOptions(
         port=arguments.port,
-        state_dir=arguments.state_dir.resolve(),
+        state_dir=state_dir,
+        key=Engine(state_dir=state_dir).key,
         time_scale=arguments.time_scale,
         auth=arguments.auth,
         stock=arguments.stock,

@@ -13,11 +13,12 @@ import signal
 import socket
 import subprocess
 import time
-import urllib.error
 import urllib.request
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from local_engine.key import EngineKey, write_private
 
 _PACKAGE_PARENT = Path(__file__).resolve().parents[1]
 _REPOSITORY = _PACKAGE_PARENT.parents[1]
@@ -25,6 +26,8 @@ _STATE_FILE = "engine.json"
 _LOG_FILE = "engine.log"
 _POLL_S = 0.05
 _STOP_LIMIT_S = 10.0
+_HEALTH_LIMIT_S = 5.0
+_OWNERS_ONLY = 0o700
 
 #: Interpreter the engine runs under, when ``.tools/engine`` is not the one.
 ENGINE_PYTHON_VARIABLE = "REPRISE_ENGINE_PYTHON"
@@ -56,7 +59,7 @@ class Engine:
 
     @property
     def state(self) -> dict[str, Any]:
-        """What the state file holds (``pid``, ``port``, ``url``); empty when there is none."""
+        """What the state file holds: ``pid``, ``port``, ``url``, and the key; empty when there is none."""
         try:
             state: dict[str, Any] = json.loads((self.state_dir / _STATE_FILE).read_text())
         except (FileNotFoundError, ValueError):
@@ -71,9 +74,20 @@ class Engine:
             EngineError: If none was started in this state folder.
         """
         if not (state := self.state):
-            message = f"no engine was started in {self.state_dir}; run `reprise local up`"
-            raise EngineError(message)
+            raise self._not_started()
         return str(state["url"])
+
+    @property
+    def key(self) -> EngineKey:
+        """Key of the running engine.
+
+        Raises:
+            EngineError: If none was started in this state folder.
+        """
+        try:
+            return EngineKey.read(self.state)
+        except KeyError as error:
+            raise self._not_started() from error
 
     @property
     def log_path(self) -> Path:
@@ -105,6 +119,8 @@ class Engine:
             message = f"an engine already runs at {self.url}; stop it first (`reprise local down`)"
             raise EngineError(message)
         self.state_dir.mkdir(parents=True, exist_ok=True)
+        # Logs, code and objects of the functions are its owner's, as the key is.
+        self.state_dir.chmod(_OWNERS_ONLY)
         port = port or _free_port()
         command = [self.python, "-m", "local_engine", "--port", str(port)]
         command += ["--state-dir", str(self.state_dir)]
@@ -114,6 +130,9 @@ class Engine:
         environment = {**os.environ, "PYTHONPATH": str(_PACKAGE_PARENT)}
         if self.runtimes is not None:
             environment["REPRISE_RUNTIME_PYTHON"] = self.runtimes
+        state = {"port": port, "url": f"http://127.0.0.1:{port}", **asdict(EngineKey.make())}
+        # Before its start: the engine reads its key there. No argument and no variable holds it.
+        self._write(state)
         with self.log_path.open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 - our own launcher
                 command,
@@ -123,11 +142,9 @@ class Engine:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        url = f"http://127.0.0.1:{port}"
-        state = {"pid": process.pid, "port": port, "url": url}
-        (self.state_dir / _STATE_FILE).write_text(json.dumps(state))
+        self._write({"pid": process.pid, **state})
         self._wait_until_healthy(process, limit_s)
-        return url
+        return self.url
 
     def stop(self) -> bool:
         """Stop the engine by its process id; return whether one was running.
@@ -156,14 +173,36 @@ class Engine:
 
     def health(self) -> dict[str, Any] | None:
         """Return the engine's health answer, or None when none answers."""
-        if not (state := self.state):
-            return None
         try:
-            with urllib.request.urlopen(f"{state['url']}/_reprise/health", timeout=5) as answer:  # noqa: S310
-                health: dict[str, Any] = json.load(answer)
-        except (OSError, urllib.error.URLError, ValueError):
+            return self.admin("GET", "health", timeout_s=_HEALTH_LIMIT_S)
+        except (EngineError, OSError, ValueError):
             return None
-        return health
+
+    def admin(
+        self, method: str, path: str, body: object = None, *, timeout_s: float = 10.0
+    ) -> dict[str, Any]:
+        """Ask the engine itself; ``local_engine.admin`` lists the paths.
+
+        Raises:
+            EngineError: If none was started in this state folder.
+            OSError: If it does not answer, or refuses.
+        """
+        request = urllib.request.Request(  # noqa: S310 - our own engine
+            f"{self.url}/_reprise/{path}",
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {self.key.token}"},
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=timeout_s) as response:  # noqa: S310 - as above
+            answer: dict[str, Any] = json.load(response)
+        return answer
+
+    def _write(self, state: dict[str, Any]) -> None:
+        write_private(self.state_dir / _STATE_FILE, json.dumps(state))
+
+    def _not_started(self) -> EngineError:
+        message = f"no engine was started in {self.state_dir}; run `reprise local up`"
+        return EngineError(message)
 
     def _wait_until_healthy(self, process: subprocess.Popen[bytes], limit_s: float) -> None:
         deadline = time.monotonic() + limit_s

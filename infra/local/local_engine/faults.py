@@ -5,18 +5,17 @@ A fault is data; the plan decides, under a seed, which call takes it.
 
 from __future__ import annotations
 
-import json
 import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import escape
 
+from local_engine.errors import error_answer
 from local_engine.operations import SIGNING_NAMES, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_XML_SERVICES = {"s3", "sns", "iam", "sts", "cloudformation"}
+    from local_engine.asgi import Answer
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,19 +71,16 @@ class Fault:
         self.hits += 1
         return True
 
-    def answer(self) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    def answer(self) -> Answer:
         """Return the answer in the service's protocol."""
-        if self.service in _XML_SERVICES:
-            inner = f"<Code>{escape(self.code)}</Code><Message>{escape(self.message)}</Message>"
-            error = f"<Error>{inner}</Error>"
-            body = error if self.service == "s3" else f"<ErrorResponse>{error}</ErrorResponse>"
-            kind = "application/xml"
-        else:
-            body = json.dumps({"__type": self.code, "message": self.message, **self.fields})
-            kind = "application/x-amz-json-1.0"
-        headers = {"content-type": kind, "x-amzn-errortype": self.code, **self.headers}
-        headers["content-length"] = str(len(body.encode()))
-        return self.status, [(k.encode(), v.encode()) for k, v in headers.items()], body.encode()
+        return error_answer(
+            self.service,
+            self.status,
+            self.code,
+            self.message,
+            fields=self.fields,
+            headers=self.headers,
+        )
 
 
 class FaultPlan:

@@ -50,12 +50,17 @@ class Operation:
     """Operation as the service's model names it, such as ``SendMessage``."""
 
 
+def signing_name(headers: dict[str, str]) -> str:
+    """Return the service that a request was signed for; "" where it could not be told."""
+    credential = _CREDENTIAL.search(headers.get("authorization", ""))
+    return credential.group(1) if credential else ""
+
+
 def recognise(
     method: str, path: str, headers: dict[str, str], query: str, body: bytes
 ) -> Operation:
     """Return the operation of a signed request."""
-    credential = _CREDENTIAL.search(headers.get("authorization", ""))
-    service = credential.group(1) if credential else ""
+    service = signing_name(headers)
     return Operation(service=service, name=_name(service, method, path, headers, query, body))
 
 

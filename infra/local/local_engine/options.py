@@ -7,6 +7,10 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from local_engine.key import EngineKey
 
 #: Locally a Firehose interval of 60 s passes in 1 s unless the caller says otherwise.
 DEFAULT_TIME_SCALE = 1 / 60
@@ -31,7 +35,9 @@ class EngineOptions:
     auth: bool = False
     """Whether IAM is enforced."""
     stock: bool = False
-    """Whether ministack runs without corrections, to prove the canaries."""
+    """Whether ministack runs without corrections and without the guard, to prove the canaries."""
+    key: EngineKey
+    """The key of this run."""
     runtimes: dict[str, str] = field(default_factory=dict)
     """Interpreter of each Lambda runtime."""
 
@@ -81,6 +87,9 @@ def set_environment(options: EngineOptions) -> None:
             "BIND_HOST": "127.0.0.1",
             "MINISTACK_HOST": "127.0.0.1",
             "AWS_ENDPOINT_URL": options.url,
+            # ministack takes the key that it finds here for that of the account's owner.
+            "AWS_ACCESS_KEY_ID": options.key.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": options.key.secret_access_key,
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING"),

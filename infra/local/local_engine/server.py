@@ -21,6 +21,7 @@ from local_engine.admin import Admin
 from local_engine.application import wrap
 from local_engine.corrections import apply_all
 from local_engine.faults import FaultPlan
+from local_engine.guard import guard
 from local_engine.seams import Seam
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def serve(options: EngineOptions) -> None:
         "corrections": list(corrections),
     }
     application = wrap(_APP["app"], Admin(health=health, plan=FaultPlan()), ready)
+    if not options.stock:
+        application = guard(application, options.key, options.port)
     _raise_file_limit()
     # A thread that returns from a system call waits this long for the interpreter;
     # with the default of 5 ms a busy server spends most of its time waiting.

@@ -5,17 +5,18 @@ from __future__ import annotations
 import io
 import json
 import time
-import urllib.request
 import uuid
 import zipfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 from botocore.config import Config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from local_engine.control import Engine
 
 REGION = "eu-west-1"
 ACCOUNT = "000000000000"
@@ -28,10 +29,20 @@ _POLL_S = 0.02
 class Aws:
     """Clients and shorthands for one engine."""
 
-    url: str
-    """Address of the engine."""
+    engine: Engine
+    """A running one."""
     runtime: str = "python3.13"
     """Runtime of the functions made here."""
+
+    @classmethod
+    def at(cls, engine: Engine) -> Self:
+        """Return the clients of an engine, with functions of the first runtime that it has."""
+        return cls(engine, runtime=engine.admin("GET", "health")["runtimes"][0])
+
+    @property
+    def url(self) -> str:
+        """Address of the engine."""
+        return self.engine.url
 
     def client(self, service: str, **settings: Any) -> Any:  # noqa: ANN401 - clients have no base
         """Return a boto3 client that never retries."""
@@ -41,12 +52,13 @@ class Aws:
             max_pool_connections=64,
             **settings,
         )
+        key = self.engine.key
         return boto3.client(  # type: ignore[call-overload]
             service,
             endpoint_url=self.url,
             region_name=REGION,
-            aws_access_key_id=ACCOUNT,
-            aws_secret_access_key="test",  # noqa: S106 - the engine takes any
+            aws_access_key_id=key.access_key_id,
+            aws_secret_access_key=key.secret_access_key,
             config=config,
         )
 
@@ -72,14 +84,7 @@ class Aws:
 
     def admin(self, method: str, path: str, **body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
         """Call a path of the engine itself, such as ``POST faults``; see ``local_engine.admin``."""
-        request = urllib.request.Request(  # noqa: S310 - our own engine
-            f"{self.url}/_reprise/{path}",
-            data=json.dumps(body).encode() if body else None,
-            method=method,
-        )
-        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
-            answer: dict[str, Any] = json.load(response)
-        return answer
+        return self.engine.admin(method, path, body or None)
 
     def make_queue(self, **attributes: str) -> tuple[str, str]:
         """Create a queue and return its URL and its ARN."""

@@ -6,9 +6,12 @@ import pytest
 
 from reprise_cli.deploy import Deployment, merge_overrides, read_changes
 from reprise_cli.exits import CommandError
+from reprise_cli.place import Place
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+PLACE = Place(endpoint_url="http://x", access_key="k", secret_key="s")  # noqa: S106 - nobody's
 
 
 def test_the_last_statement_of_a_parameter_wins() -> None:
@@ -32,9 +35,7 @@ def test_what_is_no_parameter_is_refused_with_an_example(text: str) -> None:
 
 
 def test_a_missing_sam_cli_names_make_setup(tmp_path: Path) -> None:
-    deployment = Deployment(
-        engine_url="http://x", stack_name="s", runtime="python3.13", repository=tmp_path
-    )
+    deployment = Deployment(place=PLACE, stack_name="s", runtime="python3.13", repository=tmp_path)
     with pytest.raises(CommandError, match="make setup"):
         deployment.build()
 
@@ -44,8 +45,6 @@ def test_the_end_of_what_sam_wrote_is_shown_when_it_fails(tmp_path: Path) -> Non
     sam.parent.mkdir(parents=True)
     sam.write_text('#!/bin/sh\necho "bad template in $AWS_ENDPOINT_URL"\nexit 3\n')
     sam.chmod(0o700)
-    deployment = Deployment(
-        engine_url="http://x", stack_name="s", runtime="python3.13", repository=tmp_path
-    )
+    deployment = Deployment(place=PLACE, stack_name="s", runtime="python3.13", repository=tmp_path)
     with pytest.raises(CommandError, match="bad template in http://x"):
         deployment.build()

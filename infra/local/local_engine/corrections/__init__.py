@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 #: Modules of this package; each has one canary in ``tests/local_engine``.
 CORRECTIONS = (
     "runtime",
+    "role_credentials",
     "lineage",
     "invoke_limits",
     "invocations",
