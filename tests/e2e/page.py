@@ -35,7 +35,7 @@ _BLANK = """canvas => {
 
 @contextmanager
 def served_page(place: Place, *options: str) -> Iterator[str]:
-    """Run the command on an engine, as a user does, and give the page's address."""
+    """Run the command on an engine, as a user does, and give the page's address with its token."""
     process = subprocess.Popen(  # noqa: S603 - our own command
         [str(Path(sys.executable).with_name("reprise")), "dashboard", "--json", *options],
         env={"PATH": "/usr/bin:/bin", **exports(place)},
@@ -68,7 +68,8 @@ class Visit:
     """A page that was opened, and what the browser said about it."""
 
     page: Page
-    url: str
+    address: str
+    """As the command printed it, with the token behind the #."""
     complaints: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
@@ -78,8 +79,13 @@ class Visit:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", self._note)
 
-    def go(self, path: str = "/") -> None:
-        self.page.goto(self.url.rstrip("/") + path)
+    @property
+    def url(self) -> str:
+        return self.address.partition("#")[0].rstrip("/")
+
+    def go(self, path: str = "/", *, has_token: bool = True) -> None:
+        _, sign, token = self.address.partition("#")
+        self.page.goto(self.url + path + (sign + token if has_token else ""))
         self.page.wait_for_selector("main[aria-busy=false]", state="attached")
 
     def card(self, title: str) -> Locator:

@@ -14,6 +14,7 @@ import pytest
 from e2e.page import BROWSER, NARROW, WIDE, Visit, chromium, served_page
 from e2e.world import poll
 from reprise_cli.dashboard.detached import start_page, stop_page
+from reprise_cli.dashboard.server import HOST
 from reprise_cli.deploy import REPOSITORY
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ def address(world: World, browser: Browser) -> Iterator[str]:
         *("--calls", str(CALLS), "--poison", str(POISON), "--large", "1"),
     )
     assert done.code == 0, done.stderr
-    with served_page(world.place) as url:
-        yield url
+    with served_page(world.place) as found:
+        yield found
 
 
 def open_page(browser: Browser, url: str, width: int, **options: Any) -> Visit:  # noqa: ANN401 - playwright's
@@ -206,8 +207,13 @@ def test_a_picture_is_taken_without_a_page(world: World, browser: Browser, tmp_p
 
 
 def test_a_page_left_running_is_stopped_by_its_process_id(world: World, tmp_path: Path) -> None:
-    url = start_page(tmp_path, world.place, world.stack.name)
-    with urllib.request.urlopen(f"{url}api/dashboard?range=5m", timeout=20) as answer:  # noqa: S310 - our own page
+    door = start_page(tmp_path, world.place, world.stack.name)
+    assert (tmp_path / "page.json").stat().st_mode & 0o777 == 0o600
+    url = f"http://{HOST}:{door.port}/"
+    request = urllib.request.Request(  # noqa: S310 - our own page
+        f"{url}api/dashboard?range=5m", headers={"Authorization": f"Bearer {door.token}"}
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - as above
         assert json.load(answer)["name"] == world.stack.name
     assert stop_page(tmp_path)
     assert not stop_page(tmp_path)

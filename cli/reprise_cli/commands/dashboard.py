@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import signal
 from pathlib import Path  # noqa: TC003 - typer reads the annotation at run time
 from threading import Thread
@@ -13,7 +15,7 @@ import typer
 from reprise_cli.app import app_of
 from reprise_cli.dashboard.browser import take_picture
 from reprise_cli.dashboard.pages import DEFAULT_RANGE, StackPages
-from reprise_cli.dashboard.server import HOST, make_server
+from reprise_cli.dashboard.server import TOKEN_VARIABLE, make_server
 from reprise_cli.exits import CommandError, ExitCode
 
 if TYPE_CHECKING:
@@ -52,19 +54,19 @@ def dashboard(  # noqa: PLR0913 - one option a wish
         raise CommandError("--theme", f"{theme!r} is none", "Say light or dark", ExitCode.USAGE)
     query = {"range": range_, "period": period}
     drawn = pages.dashboard(query)  # What cannot be drawn is told here, not in a browser.
-    server = make_server(pages, port)
-    url = f"http://{HOST}:{server.server_address[1]}/"
+    token = os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(32)
+    server, door = make_server(pages, token, port)
     if png is None:
-        reprise.out.show(f"dashboard {drawn['name']} ({drawn['place']}): {url}")
-        reprise.out.note("Ctrl-C ends it")
-        reprise.out.result({"url": url, "name": drawn["name"]})
+        reprise.out.show(f"dashboard {drawn['name']} ({drawn['place']}): {door.address()}")
+        reprise.out.note("who has this address can read the page; Ctrl-C ends it")
+        reprise.out.result({"url": door.address(), "name": drawn["name"]})
         _serve(server)
         return
     rows = max((widget["y"] + widget["height"] for widget in drawn["widgets"]), default=1)
     Thread(target=server.serve_forever, daemon=True).start()
     try:
         with reprise.out.progress("taking the picture"):
-            address = f"{url}?{urlencode(query | {'refresh': 'off', 'theme': theme})}"
+            address = door.address(urlencode(query | {"refresh": "off", "theme": theme}))
             take_picture(address, png, width=width, height=rows * _ROW_PX + _FRAME_PX)
     finally:
         server.shutdown()

@@ -51,7 +51,7 @@ def demo(
     if is_kept:
         place = local_place(outer.engine)
         page = start_page(outer.engine.state_dir, place, outer.options.stack_name)
-        outer.out.show(f"the dashboard: {page}?range=5m&period=5s")
+        outer.out.show(f"the dashboard: {page.address('range=5m&period=5s')}")
         outer.out.note("`reprise local down` stops page and engine")
     else:
         outer.out.note("the engine is stopped; `reprise demo --keep` leaves it for a look around")

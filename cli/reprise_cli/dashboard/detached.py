@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from reprise_cli.dashboard.server import ABOUT, HOST
+from local_engine.key import write_private
+from reprise_cli.dashboard.server import ABOUT, HOST, TOKEN_VARIABLE, Door
 from reprise_cli.exits import CommandError
 from reprise_cli.place import exports
 
@@ -27,15 +30,15 @@ _LIMIT_S: Final = 20.0
 _POLL_S: Final = 0.1
 
 
-def start_page(state_dir: Path, place: Place, stack_name: str) -> str:
-    """Start a page for a local engine's stack, detached, and return its address once it answers.
+def start_page(state_dir: Path, place: Place, stack_name: str) -> Door:
+    """Start a page for a local engine's stack, detached, and return where once it answers.
 
     Raises:
         CommandError: If it does not answer in time.
     """
     stop_page(state_dir)
     with socket.create_server((HOST, 0)) as probe:
-        port = int(probe.getsockname()[1])
+        door = Door(port=int(probe.getsockname()[1]), token=secrets.token_urlsafe(32))
     run = "from reprise_cli.main import app; app()"
     with (state_dir / _LOG_FILE).open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own command
@@ -44,19 +47,18 @@ def start_page(state_dir: Path, place: Place, stack_name: str) -> str:
                 "-c",
                 run,
                 "dashboard",
-                f"--port={port}",
+                f"--port={door.port}",
                 f"--stack-name={stack_name}",
             ],
-            env={**os.environ, **exports(place)},
+            env={**os.environ, **exports(place), TOKEN_VARIABLE: door.token},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    url = f"http://{HOST}:{port}/"
-    (state_dir / _STATE_FILE).write_text(json.dumps({"pid": process.pid, "url": url}))
+    write_private(state_dir / _STATE_FILE, json.dumps({"pid": process.pid, **asdict(door)}))
     deadline_s = time.monotonic() + _LIMIT_S
-    while _pid_at(url) != process.pid:
+    while _pid_at(door) != process.pid:
         if process.poll() is not None or time.monotonic() > deadline_s:
             process.kill()
             process.wait()
@@ -66,7 +68,7 @@ def start_page(state_dir: Path, place: Place, stack_name: str) -> str:
         time.sleep(_POLL_S)
     # It is meant to outlive this command.
     process.returncode = 0
-    return url
+    return door
 
 
 def stop_page(state_dir: Path) -> bool:
@@ -74,20 +76,24 @@ def stop_page(state_dir: Path) -> bool:
     path = state_dir / _STATE_FILE
     try:
         state: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError):
+        pid = int(state.pop("pid"))
+        door = Door(**state)
+    except (OSError, ValueError, TypeError):
         return False
     # A process id that no page of ours answers for may be somebody else's by now.
-    pid = int(state["pid"])
-    is_ours = _pid_at(str(state["url"])) == pid
+    is_ours = _pid_at(door) == pid
     if is_ours:
         os.kill(pid, signal.SIGTERM)
     path.unlink(missing_ok=True)
     return is_ours
 
 
-def _pid_at(url: str) -> int | None:
+def _pid_at(door: Door) -> int | None:
+    request = urllib.request.Request(
+        f"http://{HOST}:{door.port}{ABOUT}", headers={"Authorization": f"Bearer {door.token}"}
+    )
     try:
-        with urllib.request.urlopen(f"{url.rstrip('/')}{ABOUT}", timeout=2) as answer:  # noqa: S310 - our own page
+        with urllib.request.urlopen(request, timeout=2) as answer:  # noqa: S310 - as above
             return int(json.load(answer)["pid"])
     except (OSError, ValueError, KeyError):
         return None

@@ -1,4 +1,9 @@
-"""Serve the page on 127.0.0.1, to this machine's browsers only.
+"""Serve the page on 127.0.0.1, to who has the address that was printed.
+
+Other users of this machine reach the port, too, and any web page can have a browser ask it: what is read
+by asking takes a token, and what another page asks is refused. The token is behind the `#` of the address,
+which browsers send to nobody; the page's own script sends it along. A cookie would go to every port of this
+machine.
 
 The standard library's server is enough for one reader and five addresses, and adds no dependency to a
 command that people install. Nothing that it serves changes anything.
@@ -6,10 +11,11 @@ command that people install. Nothing that it serves changes anything.
 
 from __future__ import annotations
 
+import hmac
 import json
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
@@ -37,6 +43,7 @@ _ASSETS: Final = {
     "/": ("index.html", "text/html"),
     "/calls/": ("call.html", "text/html"),
     "/assets/page.css": ("page.css", "text/css"),
+    "/assets/api.js": ("api.js", "text/javascript"),
     "/assets/page.js": ("page.js", "text/javascript"),
     "/assets/call.js": ("call.js", "text/javascript"),
     "/assets/chart.js": ("chart.js", "text/javascript"),
@@ -50,6 +57,10 @@ _ASSETS: Final = {
 """Every file that is served, by its address: nothing is looked up by name."""
 ABOUT: Final = "/api/about"
 """Tells which process serves."""
+TOKEN_VARIABLE: Final = "REPRISE_DASHBOARD_TOKEN"  # noqa: S105 - a name
+"""Holds the token, where who starts the page has to know it; otherwise it is made at random."""
+_OWN_SITES: Final = frozenset({"none", "same-origin"})
+_API: Final = "/api/"
 _CALLS: Final = "/calls/"
 _API_CALLS: Final = "/api/calls/"
 
@@ -81,19 +92,38 @@ class Answer:
     body: bytes
 
 
-def answer(pages: Pages, host: str, target: str, port: int) -> Answer:
+class Headers(Protocol):
+    """Has a request's headers."""
+
+    def get(self, name: str, default: str) -> str:
+        """Return the first of this name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """Where the page is, and what opens it."""
+
+    port: int
+    token: str = field(repr=False)
+
+    def address(self, query: str = "") -> str:
+        """Return the page's address with its token; it is for the reader only."""
+        return f"http://{HOST}:{self.port}/{query and f'?{query}'}#token={self.token}"
+
+
+def answer(pages: Pages, headers: Headers, target: str, door: Door) -> Answer:
     """Return the answer to a GET request.
 
     Args:
         pages: What can be shown.
-        host: The request's Host header. Another name than this machine's own means that some site's name
-            was pointed at this server, to read it with a reader's browser.
+        headers: The request's. Another Host than this machine's own means that some site's name was
+            pointed at this server, to read it with a reader's browser.
         target: The request's target, such as `/calls/ID?x=y`.
-        port: The server's own.
+        door: Where this is served, and the token.
     """
-    if host not in {f"{HOST}:{port}", f"localhost:{port}"}:
-        return _error(HTTPStatus.MISDIRECTED_REQUEST, "Host", f"{host!r} is not served here", "")
     path, _, query = target.partition("?")
+    if refusal := _refuse(headers, path, door):
+        return refusal
     name = _CALLS if path.startswith(_CALLS) else path
     if name in _ASSETS:
         return _asset(*_ASSETS[name])
@@ -110,6 +140,22 @@ def answer(pages: Pages, host: str, target: str, port: int) -> Answer:
     return _json(HTTPStatus.OK, document)
 
 
+def _refuse(headers: Headers, path: str, door: Door) -> Answer | None:
+    host = headers.get("Host", "")
+    if host not in {f"{HOST}:{door.port}", f"localhost:{door.port}"}:
+        return _error(HTTPStatus.MISDIRECTED_REQUEST, "Host", f"{host!r} is not served here", "")
+    for name, own in (("Origin", {f"http://{host}"}), ("Sec-Fetch-Site", _OWN_SITES)):
+        if (value := headers.get(name, "")) and value not in own:
+            message = f"{value!r} is another page's"
+            return _error(HTTPStatus.FORBIDDEN, name, message, "Open it by its address")
+    wanted, given = f"Bearer {door.token}", headers.get("Authorization", "")
+    if path.startswith(_API) and not hmac.compare_digest(given.encode(), wanted.encode()):
+        message = "there is no token, or that of an earlier start"
+        next_step = "Open the whole address that the command printed"
+        return _error(HTTPStatus.FORBIDDEN, "Authorization", message, next_step)
+    return None
+
+
 def _document(pages: Pages, path: str, query: str) -> dict[str, Any] | None:
     if path == ABOUT:
         return {"pid": os.getpid()}
@@ -120,11 +166,12 @@ def _document(pages: Pages, path: str, query: str) -> dict[str, Any] | None:
     return None
 
 
-def make_server(pages: Pages, port: int = 0) -> ThreadingHTTPServer:
-    """Return a server that listens already; `serve_forever` serves.
+def make_server(pages: Pages, token: str, port: int = 0) -> tuple[ThreadingHTTPServer, Door]:
+    """Return a server that listens already, and where; `serve_forever` serves.
 
     Args:
         pages: What it shows.
+        token: What opens it.
         port: 0 takes a free one.
 
     Raises:
@@ -136,8 +183,7 @@ def make_server(pages: Pages, port: int = 0) -> ThreadingHTTPServer:
         timeout = 60
 
         def do_GET(self) -> None:
-            own_port = self.connection.getsockname()[1]
-            given = answer(pages, self.headers.get("Host", ""), self.path, own_port)
+            given = answer(pages, self.headers, self.path, door)
             self.send_response(given.status)
             for name, value in _HEADERS.items():
                 self.send_header(name, value)
@@ -156,7 +202,9 @@ def make_server(pages: Pages, port: int = 0) -> ThreadingHTTPServer:
             "--port", f"{port} cannot be used: {error.strerror}", "Name another, or none"
         ) from error
     server.daemon_threads = True
-    return server
+    # The handler is called by `serve_forever` only.
+    door = Door(port=server.server_address[1], token=token)
+    return server, door
 
 
 def _asset(name: str, kind: str) -> Answer:

@@ -1,5 +1,6 @@
 // One call's story.
 
+import { ask } from "/assets/api.js";
 import { instant } from "/assets/format.js";
 import { startTheme } from "/assets/theme.js";
 import { make } from "/assets/widgets.js";
@@ -12,11 +13,9 @@ document.title = `Reprise: call ${callId}`;
 startTheme(by("theme"), () => {});
 
 try {
-  const answer = await (await fetch(`/api/calls/${encodeURIComponent(callId)}`)).json();
-  if (answer.error) throw new Error(`${answer.error.field}: ${answer.error.message}. ${answer.error.next_step}`);
-  show(answer);
+  show(await ask(`/api/calls/${encodeURIComponent(callId)}`));
 } catch (error) {
-  by("problem").textContent = error instanceof TypeError ? "The server of this page does not answer." : error.message;
+  by("problem").textContent = error.message;
   by("problem").hidden = false;
 }
 by("story").setAttribute("aria-busy", "false");

@@ -1,6 +1,7 @@
 // The dashboard page: asks for the drawn dashboard, lays it out, and again at every refresh.
 // What is chosen stands in the address, so that a link shows the same.
 
+import { ask } from "/assets/api.js";
 import { Chart } from "/assets/chart.js";
 import { clock, duration } from "/assets/format.js";
 import { startTheme } from "/assets/theme.js";
@@ -24,15 +25,13 @@ async function refresh() {
   const mine = ++newest;
   const asked = new URLSearchParams([...choices].filter(([name]) => !NOT_OURS.has(name) && name !== "refresh"));
   try {
-    const response = await fetch(`/api/dashboard?${asked}`);
-    const answer = await response.json();
+    const answer = await ask(`/api/dashboard?${asked}`);
     if (mine !== newest) return;
-    if (answer.error) throw new Error(`${answer.error.field}: ${answer.error.message}. ${answer.error.next_step}`);
     show(answer);
     by("problem").hidden = true;
   } catch (error) {
     if (mine !== newest) return;
-    by("problem").textContent = error instanceof TypeError ? "The server of this page does not answer." : error.message;
+    by("problem").textContent = error.message;
     by("problem").hidden = false;
   }
   by("widgets").setAttribute("aria-busy", "false");

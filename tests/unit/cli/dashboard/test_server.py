@@ -9,8 +9,10 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from reprise_cli.dashboard.server import HOST, answer, make_server
+from reprise_cli.dashboard.server import HOST, Door, answer, make_server
 from reprise_cli.exits import CommandError
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 PORT = 8080
 OWN = f"{HOST}:{PORT}"
+DOOR = Door(port=PORT, token="of-this-start")  # noqa: S106 - a test's
+OPEN = {"Host": OWN, "Authorization": f"Bearer {DOOR.token}"}
+API = ("/api/about", "/api/dashboard", "/api/calls/orders:1", "/api/", "/api/x")
 
 
 @dataclass
@@ -27,6 +32,7 @@ class FakePages:
     asked: list[object] = field(default_factory=list)
 
     def dashboard(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        self.asked.append(asked)
         if asked.get("range") == "broken":
             raise ZeroDivisionError
         if asked.get("range") == "soon":
@@ -34,11 +40,13 @@ class FakePages:
         return {"asked": dict(asked)}
 
     def call(self, call_id: str) -> dict[str, Any]:
+        self.asked.append(call_id)
         return {"id": call_id}
 
 
-def get(target: str, host: str = OWN) -> tuple[HTTPStatus, str, bytes]:
-    found = answer(FakePages(), host, target, PORT)
+def get(target: str, **headers: str) -> tuple[HTTPStatus, str, bytes]:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    found = answer(FakePages(), OPEN | named, target, DOOR)
     return found.status, found.kind, found.body
 
 
@@ -72,7 +80,65 @@ def test_the_api_gets_what_was_asked() -> None:
 
 @pytest.mark.parametrize("host", ["", "elsewhere", f"elsewhere:{PORT}", f"{HOST}:1", HOST])
 def test_another_host_name_is_refused(host: str) -> None:
-    assert get("/api/dashboard", host)[0] is HTTPStatus.MISDIRECTED_REQUEST
+    assert get("/api/dashboard", Host=host)[0] is HTTPStatus.MISDIRECTED_REQUEST
+
+
+@pytest.mark.parametrize("path", ["/", "/calls/orders:1", "/assets/page.js", *API])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Sec_Fetch_Site": "same-site"},
+        {"Sec_Fetch_Site": "new-word"},
+        {"Origin": "null"},
+        {"Origin": "https://evil.example"},
+        {"Origin": f"http://{HOST}:1"},
+        {"Origin": f"https://{OWN}"},
+    ],
+    ids=str,
+)
+def test_what_another_page_asks_is_refused_whatever_it_knows(
+    path: str, headers: dict[str, str]
+) -> None:
+    status, _, body = get(path, **headers)
+    assert status is HTTPStatus.FORBIDDEN
+    assert json.loads(body)["error"]["field"] in {"Origin", "Sec-Fetch-Site"}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Sec_Fetch_Site": "none"}, {"Sec_Fetch_Site": "same-origin"}, {"Origin": f"http://{OWN}"}],
+    ids=str,
+)
+def test_what_the_page_itself_asks_is_answered(headers: dict[str, str]) -> None:
+    assert get("/api/dashboard", **headers)[0] is HTTPStatus.OK
+
+
+@pytest.mark.parametrize("path", API)
+@pytest.mark.parametrize("given", ["", "Bearer ", "Bearer of-another-start", DOOR.token, "é"])
+def test_nothing_is_read_without_the_token(path: str, given: str) -> None:
+    pages = FakePages()
+    found = answer(pages, OPEN | {"Authorization": given}, path, DOOR)
+    assert found.status is HTTPStatus.FORBIDDEN
+    assert "whole address" in json.loads(found.body)["error"]["next_step"]
+    assert pages.asked == []
+
+
+@given(token=st.text(), host=st.text(), origin=st.text(), site=st.text(), path=st.sampled_from(API))
+def test_only_the_whole_address_reads(
+    token: str, host: str, origin: str, site: str, path: str
+) -> None:
+    odd = {"Host": host, "Origin": origin, "Sec-Fetch-Site": site}
+    for headers in ({**OPEN, "Authorization": f"Bearer {token}"}, {**OPEN, **odd}):
+        pages = FakePages()
+        assert answer(pages, headers, path, DOOR).status is not HTTPStatus.OK
+        assert pages.asked == []
+
+
+def test_the_address_carries_the_token_where_no_browser_sends_it() -> None:
+    assert DOOR.address() == f"http://{OWN}/#token=of-this-start"
+    assert DOOR.address("range=5m") == f"http://{OWN}/?range=5m#token=of-this-start"
+    assert DOOR.token not in repr(DOOR)
 
 
 def test_known_errors_name_the_field_and_others_give_nothing_away(
@@ -86,18 +152,23 @@ def test_known_errors_name_the_field_and_others_give_nothing_away(
 
 
 def test_every_answer_has_the_strict_headers() -> None:
-    server = make_server(FakePages())
+    server, door = make_server(FakePages(), DOOR.token)
     thread = Thread(target=server.serve_forever)
     thread.start()
     try:
-        url = f"http://{HOST}:{server.server_address[1]}"
+        url = f"http://{HOST}:{door.port}"
         for path in ("/", "/api/dashboard"):
-            with urllib.request.urlopen(url + path, timeout=5) as found:  # noqa: S310 - our own server
+            request = urllib.request.Request(  # noqa: S310 - our own server
+                url + path, headers={"Authorization": OPEN["Authorization"]}
+            )
+            with urllib.request.urlopen(request, timeout=5) as found:  # noqa: S310 - as above
                 headers = found.headers
             policy = headers["Content-Security-Policy"]
             assert policy.startswith("default-src 'none'; script-src 'self'")
             assert "unsafe" not in policy
             assert headers["X-Content-Type-Options"] == "nosniff"
+            assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+            assert "Access-Control-Allow-Origin" not in headers
         post = urllib.request.Request(url, data=b"{}", method="POST")
         with pytest.raises(urllib.error.HTTPError, match="501"):
             urllib.request.urlopen(post, timeout=5)  # noqa: S310 - as above
@@ -108,9 +179,9 @@ def test_every_answer_has_the_strict_headers() -> None:
 
 
 def test_a_port_that_is_taken_is_named() -> None:
-    server = make_server(FakePages())
+    server, door = make_server(FakePages(), DOOR.token)
     try:
         with pytest.raises(CommandError, match="--port"):
-            make_server(FakePages(), server.server_address[1])
+            make_server(FakePages(), DOOR.token, door.port)
     finally:
         server.server_close()
