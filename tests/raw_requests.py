@@ -7,11 +7,13 @@ import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.client import HTTPConnection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import boto3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.config import Config
 from botocore.credentials import Credentials
 
 from local_engine.testing import REGION, archive
@@ -80,6 +82,19 @@ class Raw:
         )
         headers = {**request.headers, "Authorization": f"AWS4-HMAC-SHA256 {', '.join(parts)}"}
         return Raw(self.method, self.path, self.body, headers)
+
+
+def client(url: str, key: Credentials, service: str, region: str = REGION) -> Any:  # noqa: ANN401 - clients have no base
+    """Return a boto3 client that uses a key and never retries."""
+    return boto3.client(  # type: ignore[call-overload]
+        service,
+        endpoint_url=url,
+        region_name=region,
+        aws_access_key_id=key.access_key,
+        aws_secret_access_key=key.secret_key,
+        aws_session_token=key.token,
+        config=Config(retries={"total_max_attempts": 1}),
+    )
 
 
 def owner_of(aws: Aws) -> Credentials:

@@ -6,11 +6,15 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from playwright.sync_api import sync_playwright
 
 from reprise_cli.dashboard.browser import QUIET_FLAGS, find_browser, sandbox_flags
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 BROWSER = find_browser(os.environ)
 WIDE, NARROW = 1440, 390
 _TIMEOUT_MS = 20_000
+_MISSING = "no Chromium was found: browsers are NOT tested here (apt install chromium)"
 _BLANK = """canvas => {
   const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
   return pixels.every(each => each === 0);
@@ -53,14 +58,49 @@ def served_page(place: Place, *options: str) -> Iterator[str]:
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Start the system's Chromium, without a window and without its usual talk."""
+def chromium(*flags: str) -> Iterator[Browser]:
+    """Start the system's Chromium, without a window and without its usual talk.
+
+    Without one the test is skipped, loudly.
+    """
+    if BROWSER is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI needs a browser: make chromium")
+        # pytest's summary shows a skip in one line; this one is to be seen.
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            warnings.warn(_MISSING, UserWarning, stacklevel=1)
+        pytest.skip(_MISSING)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=BROWSER, args=[*QUIET_FLAGS, *sandbox_flags()]
+            executable_path=BROWSER, args=[*QUIET_FLAGS, *sandbox_flags(), *flags]
         )
         yield browser
         browser.close()
+
+
+@contextmanager
+def hostile_site() -> Iterator[int]:
+    """Serve an empty page on a port of this machine; what a site of anybody may do is done from there."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<!doctype html><title>anybody's</title>")
+
+        def log_message(self, *_values: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @dataclass

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import urllib.request
-import warnings
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from e2e.page import BROWSER, NARROW, WIDE, Visit, chromium, served_page
+from e2e.page import NARROW, WIDE, Visit, chromium, hostile_site, served_page
 from e2e.world import poll
 from reprise_cli.dashboard.detached import start_page, stop_page
 from reprise_cli.dashboard.server import HOST
@@ -30,19 +29,39 @@ SCREENSHOTS = os.environ.get("REPRISE_SCREENSHOTS")
 CALLS, POISON, HOLD = (600, 6, "40s") if SCREENSHOTS else (60, 2, "2s")
 """A picture is worth a longer outage."""
 START = "/?range=5m&period=5s&refresh=off"
-_MISSING = "no Chromium was found: the page is NOT tested here (apt install chromium)"
+ATTACK = """async url => {
+  const said = {};
+  const path = url + "/api/dashboard?range=3d";
+  const read = async options => {
+    try {
+      const response = await fetch(path, options);
+      return response.type === "opaque" ? "sent" : `read ${await response.text()}`;
+    } catch { return "refused"; }
+  };
+  // An answer that may not be embedded is an error to the page that asked, whatever it held.
+  said.blind = await read({mode: "no-cors"});
+  said.seen = await read({});
+  said.withCookies = await read({credentials: "include"});
+  said.withToken = await read({headers: {Authorization: "Bearer guess"}});
+  for (const tag of ["img", "script", "iframe"]) {
+    await new Promise(done => {
+      const element = document.createElement(tag);
+      element.src = tag === "iframe" ? url + "/?range=3d" : path;
+      element.addEventListener("load", done);
+      element.addEventListener("error", done);
+      document.body.append(element);
+    });
+  }
+  // The page itself, opened by another one: it knows the token, and would ask.
+  const opened = open(url + "/?range=3d");
+  await new Promise(done => setTimeout(done, 2000));
+  opened?.close();
+  return said;
+}"""
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if BROWSER is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI needs a browser: make chromium")
-        # pytest's summary shows a skip in one line; this one is to be seen.
-        with warnings.catch_warnings():
-            warnings.simplefilter("default")
-            warnings.warn(_MISSING, UserWarning, stacklevel=1)
-        pytest.skip(_MISSING)
     with chromium() as found:
         yield found
 
@@ -186,6 +205,54 @@ def test_a_calls_page_tells_its_story_without_its_payload(
     assert "no call 'nobody' is known" in visit.page.inner_text("#problem")
     assert all("502" in complaint for complaint in visit.complaints)
     assert visit.foreign() == []
+
+
+def test_without_the_whole_address_the_page_reads_nothing(browser: Browser, address: str) -> None:
+    visit = open_page(browser, address, WIDE)
+    visit.go(START, has_token=False)
+    assert "Open the whole address" in visit.page.inner_text("#problem")
+    assert visit.page.locator(".card").count() == 0
+    visit.go(START)
+    assert visit.page.locator(".card").count() > 10
+    assert "token" not in visit.page.url
+    # Another tab of this browser, and a reload, go on without it; another browser does not.
+    other = Visit(visit.page.context.new_page(), address)
+    other.go(START, has_token=False)
+    assert other.page.locator(".card").count() > 10
+    assert visit.page.context.cookies() == []
+    stranger = open_page(browser, address, WIDE)
+    stranger.go("/calls/any", has_token=False)
+    assert "Open the whole address" in stranger.page.inner_text("#problem")
+
+
+def test_another_address_behind_the_sign_only_is_taken_at_once(
+    browser: Browser, address: str
+) -> None:
+    visit = open_page(browser, address.replace("#token=", "#token=of-an-earlier-start"), WIDE)
+    visit.go(START)
+    assert visit.page.locator(".card").count() == 0
+    token = address.partition("#")[2]
+    visit.page.evaluate("hash => { location.hash = hash; }", token)
+    visit.page.wait_for_selector(".card")
+    assert "token" not in visit.page.url
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"], ids=["another site", "another port"])
+def test_another_page_cannot_make_it_ask_for_metrics(
+    world: World, browser: Browser, address: str, host: str
+) -> None:
+    counted = {"service": "cloudwatch", "operation": "GetMetricData"}
+    visit = open_page(browser, address, WIDE)
+    visit.go(START)
+    with world.faults(counted), hostile_site() as port:
+        visit.page.goto(f"http://{host}:{port}/")
+        said = visit.page.evaluate(ATTACK, visit.url)
+        (found,) = world.admin("GET", "faults")["faults"]
+        assert (found["hits"], set(said.values())) == (0, {"refused"})
+        # By its own address it does.
+        visit.go(START)
+        (found,) = world.admin("GET", "faults")["faults"]
+        assert found["hits"] > 0
 
 
 @pytest.mark.usefixtures("address")

@@ -11,15 +11,13 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from local_engine.control import Engine
 from local_engine.testing import ACCOUNT, REGION, Aws
-from raw_requests import Raw, owner_of
+from raw_requests import Raw, client, owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,18 +61,6 @@ def address(aws: Aws) -> str:
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_object(Bucket=bucket, Key="a b/é", Body=b"kept")
     return bucket
-
-
-def client(url: str, key: Credentials, service: str) -> Any:  # noqa: ANN401 - clients have no base
-    return boto3.client(  # type: ignore[call-overload]
-        service,
-        endpoint_url=url,
-        region_name=REGION,
-        aws_access_key_id=key.access_key,
-        aws_secret_access_key=key.secret_key,
-        aws_session_token=key.token,
-        config=Config(retries={"total_max_attempts": 1}),
-    )
 
 
 @pytest.mark.parametrize(("service", "action"), CALLS, ids=[service for service, _ in CALLS])

@@ -40,7 +40,8 @@ def error_answer(
         kind = "application/xml"
     else:
         text = json.dumps({"__type": code, "message": message, **(fields or {})})
-        kind = "application/x-amz-json-1.0"
+        # Who asks unsigned is often a person with a browser, which would save the other kind to a file.
+        kind = "application/x-amz-json-1.0" if service else "application/json"
     body = text.encode()
     found = {"content-type": kind, "x-amzn-errortype": code, **(headers or {})}
     found["content-length"] = str(len(body))
