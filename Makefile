@@ -108,7 +108,7 @@ e2e: setup ## The whole pipeline, deployed into the local engine by the real SAM
 	$(PYTEST) tests/e2e
 
 .PHONY: chromium
-chromium: ## A browser for the page's tests, by apt; without one they are skipped, loudly
+chromium: ## A browser for the tests of page and engine, by apt; without one they are skipped, loudly
 	@if command -v chromium chromium-browser google-chrome >/dev/null; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; \

@@ -66,7 +66,7 @@ _CREDENTIALS: Final = frozenset(
 )
 _SETTINGS_STEP: Final = (
     "Check AWS_PROFILE, AWS_REGION and AWS_ENDPOINT_URL, or start the local engine "
-    "with `reprise local up`"
+    "with `reprise local up` and export what it prints"
 )
 
 

@@ -49,7 +49,8 @@ def dashboard(  # noqa: PLR0913 - one option a wish
 ) -> None:
     """Show the deployed CloudWatch dashboard with its data, on 127.0.0.1, until Ctrl-C."""
     reprise = app_of(context)
-    pages = StackPages(reprise, name, shows_payload=show_payload)
+    # While a picture is taken, its address stands in the list of processes.
+    pages = StackPages(reprise, name, shows_payload=show_payload and png is None)
     if theme not in {"light", "dark"}:
         raise CommandError("--theme", f"{theme!r} is none", "Say light or dark", ExitCode.USAGE)
     query = {"range": range_, "period": period}
