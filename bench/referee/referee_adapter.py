@@ -193,7 +193,8 @@ class Ours(api.Policy):  # type: ignore[misc]
         meeting = Meeting(
             kind=KINDS[outcome],
             busy_ms=int(latency * 1000),
-            has_ended=decision in (api.done(), api.dlq()),
+            # Once: at its end, or when its first backoff begins.
+            has_left=not is_suspect and decision is not None,
             is_suspect=is_suspect,
         )
         permit = group.visit.leave(group.permits.pop(msg.id), meeting, is_wanted=held is not None)

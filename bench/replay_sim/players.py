@@ -18,7 +18,7 @@ from reprise.gate.tally import Meeting
 from reprise.gate.visit import Permit, Visit
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.policy.backoff import backoff_s
-from reprise.policy.decision import DeadLetter, RetryLater, Standing, decide
+from reprise.policy.decision import DeadLetter, RetryLater, Standing, decide, policy_backoff_s
 from reprise.policy.policy import Policy
 
 if TYPE_CHECKING:
@@ -127,9 +127,12 @@ class Ours:
                 clock=lambda: START_AT + timedelta(seconds=world.now_s),
                 draw=world.random.random,
             )
-        decision = keeper.decide(TARGET, records=len(calls), is_folded=is_folded)
+        unrun = [] if is_folded else [call for call in calls if not call.has_run]
+        decision = keeper.decide(TARGET, records=len(calls), is_folded=is_folded, unrun=len(unrun))
         keeper.confirm(TARGET, decision)
         if isinstance(decision, Leave):
+            for call in unrun[: decision.scouts]:
+                world.send(call, 0.0)
             world.send(Folded(calls), decision.delay_s)
             return
         for call in calls[: decision.records]:
@@ -159,7 +162,8 @@ class Ours:
             most=self.world.scenario.most,
         )
         batch.state = held = Held(visit)
-        entry = visit.enter(len(calls))
+        calls, wanted = self._candidates(visit, calls)
+        entry = visit.enter(wanted)
         first = len(entry.permits)
         batch.held.extend(calls[first : first + entry.room])
         if batch.held:
@@ -182,7 +186,8 @@ class Ours:
         meeting = Meeting(
             kind=KINDS[outcome],
             busy_ms=round(latency_s * 1000),
-            has_ended=has_ended,
+            # Once: at its end, or when its first backoff begins.
+            has_left=not is_suspect and (has_ended or delay_s is not None),
             is_suspect=is_suspect,
         )
         permit = visit.leave(held.permits.pop(id(call)), meeting, is_wanted=bool(batch.held))
@@ -195,13 +200,23 @@ class Ours:
         elif visit.is_over():
             self._close_room(batch, visit)
 
+    def _candidates(self, visit: Visit, calls: list[Call]) -> tuple[list[Call], int]:
+        """Return a batch's calls and how many may go, as the product's replayer chooses its probes."""
+        if not visit.is_choosy():
+            return calls, len(calls)
+        for call in sorted(calls, key=lambda call: (self.charged.get(id(call), 0), call.has_run)):
+            failures = self.charged.get(id(call), 0)
+            if visit.may_probe(failures, policy_backoff_s(max(1, failures), POLICY)):
+                return [call, *(other for other in calls if other is not call)], len(calls)
+        return calls, 0
+
     def _begin(self, batch: Batch, held: Held, call: Call, permit: Permit) -> None:
         """Start a call, or the next one that has not expired."""
         following: Permit | None = permit
         while following is not None and self.world.has_expired(call):
             batch.calls.remove(call)
             self.world.end(call, is_given_up=True)
-            ended = Meeting(has_ended=True)
+            ended = Meeting(has_left=not self.charged.get(id(call), 0))
             following = held.visit.leave(following, ended, is_wanted=bool(batch.held))
             if following is not None:
                 call = batch.held.popleft()

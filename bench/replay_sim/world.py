@@ -73,6 +73,10 @@ class Call:
     was_sent: bool = False
     """Whether it was expanded; its message may have come back since."""
     receives: int = 0
+    runs: int = 0
+    """Times that it ran in a replay, counted where that matters."""
+    has_run: bool = False
+    """Whether it ran in its caller's own try, and failed."""
 
 
 @dataclass(slots=True, eq=False)
@@ -226,7 +230,11 @@ class World:
         self._shadow -= 1
 
     def _capture(self, *, is_poison: bool) -> None:
-        call = Call(self.now_s, self.is_out(), is_poison and self.is_out())
+        fails = self.is_out() and self.scenario.is_by_errors
+        self.keep(Call(self.now_s, self.is_out(), is_poison and self.is_out(), has_run=fails))
+
+    def keep(self, call: Call) -> None:
+        """Capture a call."""
         self.backlog += 1
         if call.is_cohort:
             self.cohort += 1
@@ -289,18 +297,27 @@ class World:
             self._active -= 1
             self._idle.append(batch.memory)
 
+    def has_room(self) -> bool:
+        """Tell whether the target would take a call now."""
+        return self._busy < self._capacity()
+
+    def service_of(self, call: Call) -> float:
+        """Return how long a replay takes."""
+        del call
+        return self._service_s(self.random)
+
     # --- what players do --------------------------------------------------------------------------
 
     def start(self, batch: Batch, call: Call) -> None:
         """Invoke the target with a call."""
         batch.running += 1
         call.tries += 1
-        if self._busy >= self._capacity():
+        if not self.has_room():
             self.second().refused += 1
             self.after(REFUSAL_S, lambda: self._ends(batch, call, "throttled", REFUSAL_S))
             return
         self._busy += 1
-        service_s = self._service_s(self.random)
+        service_s = self.service_of(call)
         fails = call.is_poison or (self.is_out() and self.scenario.is_by_errors)
         outcome = "failed" if fails else "ok"
 

@@ -98,7 +98,7 @@ class GateImage:
     ended_at_ms: int = 0
     """Last end of a call, by success or by being given up."""
     waiting: int = 0
-    """Calls that were expanded and have not ended: an estimate, used for delays only."""
+    """Calls that were expanded, and neither ended nor failed yet: an estimate, used for delays only."""
     folded_objects: int = 0
     """Objects that were left folded: an estimate, too."""
     folded_records: int = 0

@@ -91,8 +91,8 @@ def _returned(gate: GateImage, tally: Tally, now_ms: int) -> Change:
             add[slot_name(epoch)] = -permits
             add["in_flight"] = add.get("in_flight", 0) - permits
     put: dict[str, Value] = {}
-    if tally.ended:
-        add["waiting"] = -tally.ended
+    if tally.left:
+        add["waiting"] = -tally.left
         put["ended_at_ms"] = now_ms
     if tally.succeeded:
         add |= {"succeeded": tally.succeeded, "busy_ms": tally.busy_ms}

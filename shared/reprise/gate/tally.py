@@ -21,8 +21,8 @@ class Meeting:
     kind: OutcomeKind | None = None
     """How the target answered; None if it was not asked."""
     busy_ms: int = 0
-    has_ended: bool = False
-    """Whether the call needs no further attempt."""
+    has_left: bool = False
+    """Whether the call waits for no permit from now on: it has ended, or its first backoff began."""
     is_suspect: bool = False
     """Whether a replay of the call failed before: that it fails again says nothing new of the target."""
     reason: str | None = None
@@ -58,8 +58,8 @@ class Tally:
     """Transient, unknown or permanent."""
     suspects: int = 0
     """Failures of calls that failed before; not among the two above."""
-    ended: int = 0
-    """Calls that need no further attempt."""
+    left: int = 0
+    """Calls that wait for no permit any more."""
     retry_after_s: float = 0.0
 
     @property
@@ -75,11 +75,11 @@ class Tally:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to tell."""
-        return not (self.attempts or self.ended or any(self.returned.values()) or self.is_probe)
+        return not (self.attempts or self.left or any(self.returned.values()) or self.is_probe)
 
     def count(self, meeting: Meeting) -> None:
         """Add one attempt's end."""
-        self.ended += meeting.has_ended
+        self.left += meeting.has_left
         self.retry_after_s = max(self.retry_after_s, meeting.retry_after_s)
         match meeting.kind:
             case None:

@@ -56,7 +56,7 @@ class Row:
     lease_until_ms: int = 0
     due_at_ms: int = 0
     """When a waiting call may be leased next, in milliseconds since the epoch: its backoff, whatever brings
-    it back sooner (a second copy of its message, a message that was sent afresh)."""
+    it back sooner (a second copy of its message, a message that was sent afresh). 0 before the first one."""
     lease_from: str = State.CAPTURED.value
     """State that the row was in when the present lease was granted."""
     may_have_run: bool = False

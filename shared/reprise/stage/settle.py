@@ -86,6 +86,9 @@ class Settler:
                 runs out, and the policy for unknown outcomes decides.
         """
         changes = self._changes(row)
+        if not row.due_at_ms:
+            # A call in its backoff waits for no permit: it must not pass for one, and leaves once.
+            meeting = replace(meeting, has_left=_leaves(decision))
         match decision:
             case Done():
                 changes |= self._keep_result(message, reply)
@@ -93,21 +96,20 @@ class Settler:
                 if told is _Told.YES:
                     count_end(self.meter, row, LedgerEvent.SUCCEED, self.clock())
                     self.herald.succeeded(message.record, row, self.clock())
-                return _after_telling(told, Ended(meeting=replace(meeting, has_ended=True)))
+                return _after_telling(told, Ended(meeting=meeting))
             case RetryLater(after_s=after_s, is_backoff=is_backoff):
                 self.meter.count(metric.RETRIED, target=row.target)
                 verdict = GiveBack(wait_s=after_s, meeting=meeting)
-                changes["due_at_ms"] = self._in_ms(after_s) if is_backoff else 0
+                changes["due_at_ms"] = self._in_ms(after_s) if is_backoff else row.due_at_ms
             case WaitForGate(floor_s=floor_s):
                 self.meter.count(metric.WASTED_REPLAYS, target=row.target)
                 wait_s = max(GATE_FLOOR_S, floor_s)
                 meeting = replace(meeting, retry_after_s=floor_s)
                 verdict = GiveBack(wait_s=wait_s, meeting=meeting)
-                changes["due_at_ms"] = self._in_ms(floor_s)
+                changes["due_at_ms"] = self._in_ms(floor_s) if floor_s else row.due_at_ms
             case DeadLetter(reason=reason, message=why):
                 changes |= {"reason": reason.value, "message": why}
                 row = replace(row, reason=reason.value, message=why)
-                meeting = replace(meeting, has_ended=True)
                 told = self._tell(message, owner, LedgerEvent.DEAD_LETTER, changes)
                 if told is not _Told.YES:
                     return _after_telling(told, Ended(meeting=meeting))
@@ -212,6 +214,19 @@ class Settler:
         except StoreError:
             _log.exception("late result could not be kept", extra=about(message))
             return {}
+
+
+def _leaves(decision: Decision) -> bool:
+    """Tell whether a call waits for no permit of its gate after a decision."""
+    match decision:
+        case Done() | DeadLetter():
+            return True
+        case RetryLater(is_backoff=is_backoff):
+            return is_backoff
+        case WaitForGate(floor_s=floor_s):
+            return floor_s > 0
+        case _:
+            assert_never(decision)
 
 
 def _after_telling(told: _Told, verdict: Verdict) -> Verdict:

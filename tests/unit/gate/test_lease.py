@@ -18,7 +18,7 @@ from reprise.testing import FakeClock, InMemoryGateItems
 from strategies import NOW_MS, ORDERS
 
 EPOCH = NOW_MS // EPOCH_MS
-ENDED = Meeting(kind=OutcomeKind.SUCCEEDED, busy_ms=1000, has_ended=True)
+ENDED = Meeting(kind=OutcomeKind.SUCCEEDED, busy_ms=1000, has_left=True)
 DAY_MS = 86_400_000
 
 

@@ -43,7 +43,7 @@ tallies = st.builds(
     executed=st.integers(0, 5),
     lost=st.integers(0, 5),
     suspects=st.integers(0, 5),
-    ended=st.integers(0, 5),
+    left=st.integers(0, 5),
     retry_after_s=st.floats(0, 1e5),
 )
 images = st.builds(
@@ -364,9 +364,9 @@ def test_a_tally_counts_what_was_met() -> None:
     kinds = [None, *(kind for kind in OutcomeKind)]
     for kind in kinds:
         tally.count(Meeting(kind=kind, busy_ms=5))
-    tally.count(Meeting(kind=OutcomeKind.FUNCTION_ERROR, is_suspect=True, has_ended=True))
+    tally.count(Meeting(kind=OutcomeKind.FUNCTION_ERROR, is_suspect=True, has_left=True))
     reason = "CallerRateLimitExceeded"
     tally.count(Meeting(kind=OutcomeKind.THROTTLED, reason=reason, retry_after_s=4))
     assert (tally.succeeded, tally.busy_ms, tally.throttled, tally.wide) == (1, 5, 2, 1)
-    assert (tally.executed, tally.lost, tally.suspects, tally.ended) == (1, 3, 1, 1)
+    assert (tally.executed, tally.lost, tally.suspects, tally.left) == (1, 3, 1, 1)
     assert (tally.attempts, tally.retry_after_s) == (8, 4)

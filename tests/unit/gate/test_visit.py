@@ -12,7 +12,7 @@ from reprise.outcome.outcome import OutcomeKind
 from reprise.testing import FakeClock, InMemoryGateItems
 from strategies import ORDERS
 
-SUCCESS = Meeting(kind=OutcomeKind.SUCCEEDED, busy_ms=1000, has_ended=True)
+SUCCESS = Meeting(kind=OutcomeKind.SUCCEEDED, busy_ms=1000, has_left=True)
 
 
 def _window_after_a_round(gate: GateImage) -> float:
