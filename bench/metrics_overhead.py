@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.connection import Connection
 
+    from reprise.record.mac import MacKeys
+
 ROOT = Path(__file__).parents[1]
 TARGET = "arn:aws:lambda:us-east-1:123456789012:function:target"
 LIMIT = 0.03
@@ -108,6 +110,7 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
     from reprise.telemetry import EmfMeter  # noqa: PLC0415
     from reprise.testing import (  # noqa: PLC0415
         FakeConcurrency,
+        FakeKeys,
         FakePolicies,
         InMemoryBus,
         InMemoryObjects,
@@ -124,6 +127,7 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
     store = GateTable(dynamodb, "ledger")
     log = GateLog()
     gates = WatchedGates(store, log)
+    keys = FakeKeys(make_keys())
     objects, queue, ledger = InMemoryObjects(), InMemoryQueue(), LedgerTable(dynamodb, "ledger")
     stage = ReplayStage(
         attempts=AttemptStage(
@@ -136,6 +140,7 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
                 objects=objects,
                 replay_queue=queue,
                 dead_letters=queue,
+                keys=keys,
                 clock=utc_now,
                 meter=used,
                 herald=herald,
@@ -144,6 +149,7 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
             draw=lambda: 0.5,
             retention_days=30,
         ),
+        keys=keys,
         gates=gates if is_measured else store,
         memory=GateMemory(),
         concurrency=FakeConcurrency(),
@@ -174,15 +180,24 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
     return run
 
 
+def make_keys() -> MacKeys:
+    """Return the keys that the calls are signed with."""
+    from reprise.record.mac import MacKeys  # noqa: PLC0415 - after the environment
+
+    return MacKeys("invoker", "k1", {"k1": "a key for measuring, of enough characters"}, ("*",))
+
+
 def make_batch(number: int, size: int) -> list[Any]:
     """Return deliveries of calls that no other batch has."""
     from reprise.call.payload import pack  # noqa: PLC0415 - after the environment
     from reprise.call.target import Target  # noqa: PLC0415
     from reprise.outcome.outcome import Outcome, OutcomeKind  # noqa: PLC0415
+    from reprise.record.authentic import sign_record  # noqa: PLC0415
     from reprise.record.record import Record, Source  # noqa: PLC0415
     from reprise.stage.delivery import Delivery  # noqa: PLC0415
     from reprise.stage.message import ReplayMessage, write_message  # noqa: PLC0415
 
+    keys = make_keys()
     payload = pack(json.dumps({"order": "x" * 1000}).encode(), 100_000)
     if payload is None:
         sys.exit("error: a kilobyte does not fit a line")
@@ -192,13 +207,16 @@ def make_batch(number: int, size: int) -> list[Any]:
             receipt_handle=f"r{index}",
             body=write_message(
                 ReplayMessage(
-                    record=Record(
-                        id=f"call-{number}-{index}",
-                        captured_at="2026-11-21T10:00:00.000000Z",
-                        source=Source(name="invoker", version="0.1.0"),
-                        target=Target(function=TARGET),
-                        payload=payload,
-                        outcome=Outcome(kind=OutcomeKind.THROTTLED),
+                    record=sign_record(
+                        Record(
+                            id=f"call-{number}-{index}",
+                            captured_at="2026-11-21T10:00:00.000000Z",
+                            source=Source(name="invoker", version="0.1.0"),
+                            target=Target(function=TARGET),
+                            payload=payload,
+                            outcome=Outcome(kind=OutcomeKind.THROTTLED),
+                        ),
+                        keys,
                     )
                 )
             ),

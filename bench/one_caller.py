@@ -1,9 +1,9 @@
 """Replay a backlog beside one caller's bad calls: how much longer do everybody else's calls take?
 
-The product's own gate and backlog rule, in discrete events. A target of 100 places is throttled to zero, and calls
-are captured, about a tenth of them one caller's that fail whenever they run. Each row compares the recovery of
-the others with the same seeds without that caller. Checks that every good call succeeded, that no bad one ran
-more often than its policy says, and that the others took no longer than 1.2 times what they take alone.
+The product's own gate and backlog rule, in discrete events. A target of 100 places is throttled to zero, and
+calls are captured, about a tenth of them one caller's that fail whenever they run. Each row compares the
+recovery of the others with the same seeds without that caller. Checks that every good call succeeded, that no
+bad one ran more often than its policy says, and that the others took no longer than 1.2 times as long.
 
     make bench     or     .tools/bench/bin/python bench/one_caller.py [--seeds 3]
 """

@@ -18,7 +18,6 @@ from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.policy.policy import read_policy_document
 from reprise.ports import OutMessage, Reply
 from reprise.record.mac import MacKeys
-from reprise.record.record import Source
 from reprise.stage.accept import AcceptStage
 from reprise.stage.attempt import AttemptStage
 from reprise.stage.call import CallStage
@@ -26,6 +25,7 @@ from reprise.stage.capture import Capturer
 from reprise.stage.delivery import Delivery, Worker
 from reprise.stage.enter import EnterStage
 from reprise.stage.intake import Intake, Notice
+from reprise.stage.notification import NoticeReader
 from reprise.stage.park import ParkStage
 from reprise.stage.replay import ReplayStage
 from reprise.stage.settle import Settler
@@ -50,7 +50,10 @@ ACCOUNT = "123456789012"
 ORDERS = f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:orders"
 MAIL = f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:mail"
 LOG_GROUP = "/reprise/reprise/capture"
-KEYS = MacKeys("k1", {"k1": "secret-one"})
+KEYS = MacKeys("invoker", "k1", {"k1": "the first secret of the invoker, of tests"}, ("*",))
+PIPELINE_KEYS = MacKeys(
+    "pipeline", "k1", {"k1": "the first secret of the pipeline, of tests"}, ("arn:aws:batch:*",)
+)
 PLENTY_MS = 300_000
 LARGE = Random(1).randbytes(5_000_000)  # noqa: S311 - bytes that compress badly
 """A payload that fits no line, compressed or not."""
@@ -144,7 +147,9 @@ class Pipeline:
     capture_queue: InMemoryQueue = field(default_factory=InMemoryQueue)
     capture_dlq: InMemoryQueue = field(default_factory=InMemoryQueue)
     dead_letters: InMemoryQueue = field(default_factory=InMemoryQueue)
-    keys: FakeKeys = field(default_factory=lambda: FakeKeys(KEYS))
+    keys: FakeKeys = field(default_factory=lambda: FakeKeys(PIPELINE_KEYS, (KEYS,)))
+    """Of all sources; those of the pipeline to sign with."""
+    invoker_keys: FakeKeys = field(default_factory=lambda: FakeKeys(KEYS))
     lines: list[str] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     targets: tuple[str, ...] = (ORDERS, MAIL)
@@ -156,8 +161,7 @@ class Pipeline:
 
     def capturer(self) -> Capturer:
         return Capturer(
-            source=Source(name="invoker", version="0.1.0"),
-            keys=self.keys,
+            keys=self.invoker_keys,
             objects=self.objects,
             sink=self.lines.append,
             clock=self.clock,
@@ -197,6 +201,7 @@ class Pipeline:
             parker=ParkStage(
                 objects=self.objects,
                 capture_queue=self.capture_queue,
+                keys=self.keys,
                 clock=self.clock,
                 meter=self.meter,
             ),
@@ -207,7 +212,6 @@ class Pipeline:
                 draw=lambda: self.draw,
             ),
             objects=self.objects,
-            capture_queue=self.capture_queue,
             clock=self.clock,
             meter=self.meter,
             retention_days=30,
@@ -216,6 +220,7 @@ class Pipeline:
     def intake(self) -> Intake:
         return Intake(
             stage=self.unpacker(),
+            reader=NoticeReader(bucket="bucket", keys=self.keys),
             objects=self.objects,
             queue=self.capture_queue,
             dead_letters=self.capture_dlq,
@@ -235,6 +240,7 @@ class Pipeline:
                     objects=self.objects,
                     replay_queue=self.replay_queue,
                     dead_letters=self.dead_letters,
+                    keys=self.keys,
                     clock=self.clock,
                     meter=self.meter,
                     herald=Herald("shop", self.events.append),
@@ -243,6 +249,7 @@ class Pipeline:
                 draw=lambda: self.draw,
                 retention_days=30,
             ),
+            keys=self.keys,
             gates=self.gate_items,
             memory=self.memory,
             concurrency=self.concurrency,

@@ -14,14 +14,18 @@ from hypothesis import strategies as st
 from reprise.call.id import RANDOM_BYTES, id_of, new_call_id
 from reprise.call.payload import digest, pack
 from reprise.call.target import Target
+from reprise.errors import BadRecordError
 from reprise.instant import format_instant
 from reprise.ledger.row import Row
 from reprise.ledger.states import State
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.policy.policy import Policy
+from reprise.record.authentic import sign_record
+from reprise.record.decode import decode_record
 from reprise.record.line import Trusted
 from reprise.record.mac import MacKeys
 from reprise.record.record import Record, Source
+from reprise.testing import FakeKeys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,8 +35,11 @@ NOW_MS = int(NOW.timestamp() * 1000)
 ACCOUNT = "123456789012"
 ARN_PREFIX = f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:"
 ORDERS = f"{ARN_PREFIX}orders"
-KEYS = MacKeys("k1", {"k1": "a key for tests"})
-TRUSTED = Trusted(keys=KEYS, targets=(f"{ARN_PREFIX}*",))
+KEY = "a key for tests, of enough characters"
+KEYS = MacKeys("invoker", "k1", {"k1": KEY}, ("*",))
+PIPELINE_KEYS = MacKeys("pipeline", "k1", {"k1": f"{KEY} and the pipeline's"}, ("arn:aws:batch:*",))
+KEYRING = FakeKeys(PIPELINE_KEYS, (KEYS,))
+TRUSTED = Trusted(keys=KEYRING, targets=(f"{ARN_PREFIX}*",))
 LOG_GROUP = "/reprise/reprise/capture"
 
 
@@ -49,6 +56,22 @@ def make_record(**changes: Any) -> Record:  # noqa: ANN401 - any field of a reco
         "outcome": Outcome(kind=OutcomeKind.THROTTLED, code="TooManyRequestsException", status=429),
     }
     return Record(**(fields | changes))
+
+
+def signed(record: Record | None = None, keys: MacKeys = KEYS) -> Record:
+    """Return a record as its source signs it."""
+    return sign_record(record if record is not None else make_record(), keys)
+
+
+def signed_document(document: dict[str, Any], keys: MacKeys = KEYS) -> dict[str, Any]:
+    """Return a capture line's JSON as a holder of these keys could sign it, as it should be or not."""
+    unsigned = {name: value for name, value in document.items() if name != "mac"}
+    try:
+        content = msgspec.to_builtins(decode_record(unsigned))
+    except BadRecordError:
+        content = dict(unsigned)
+    content.pop("mac", None)
+    return {**unsigned, "mac": msgspec.to_builtins(keys.sign(content))}
 
 
 def make_row(**changes: Any) -> Row:  # noqa: ANN401 - any field of a row
@@ -162,7 +185,7 @@ _unkeyed_records = st.builds(
     make_record,
     id=random_ids,
     captured_at=instants.map(format_instant),
-    source=st.builds(Source, name=texts, version=texts),
+    source=st.builds(Source, name=st.just("invoker"), version=texts),
     target=targets,
     payload=payload_bytes.map(lambda data: pack(data, 10**6)),
     client_context=st.none() | texts,

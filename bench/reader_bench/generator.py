@@ -19,7 +19,7 @@ from reprise.record.record import Record, Source
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-KEYS: Final = MacKeys("k1", {"k1": "a key for measuring"})
+KEYS: Final = MacKeys("invoker", "k1", {"k1": "a key for measuring, of enough characters"})
 ACCOUNT: Final = "123456789012"
 CONTROL: Final = {
     "messageType": "CONTROL_MESSAGE",

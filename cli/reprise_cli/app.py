@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import typer
 
     from local_engine.control import Engine
+    from reprise.aws.keyring import SecretKeyring
     from reprise.aws.ledger_table import LedgerTable
     from reprise_cli.options import Options
     from reprise_cli.output import Output
@@ -75,6 +76,13 @@ class App:
         from reprise.aws.ledger_table import LedgerTable  # noqa: PLC0415 - as boto3 above
 
         return LedgerTable(self.aws.dynamodb, self.stack.ledger_table)
+
+    @cached_property
+    def keyring(self) -> SecretKeyring:
+        """Return the keys of the stack's sources, each read when it is first needed."""
+        from reprise.aws.keyring import SecretKeyring  # noqa: PLC0415 - as boto3 above
+
+        return SecretKeyring(lambda: self.aws.secrets, self.stack.name)
 
     def _find_engine(self) -> Place | None:
         return local_place(self.engine) if self.engine.health() is not None else None

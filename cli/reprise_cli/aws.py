@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
 
@@ -78,6 +79,12 @@ class Aws:
     def scheduler(self) -> EventBridgeSchedulerClient:
         """Return the client of the dead-man switch."""
         client: EventBridgeSchedulerClient = self._make("scheduler")
+        return client
+
+    @cached_property
+    def secrets(self) -> SecretsManagerClient:
+        """Return the client of the sources' keys."""
+        client: SecretsManagerClient = self._make("secretsmanager")
         return client
 
     @cached_property

@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "top": "reprise_cli.commands.top:top",
     "dashboard": "reprise_cli.commands.dashboard:dashboard",
     "dlq": "reprise_cli.commands.dlq:app",
+    "sources": "reprise_cli.commands.sources:app",
     "read": "reprise_cli.read:read",
     "schedule": "reprise_cli.commands.schedule:app",
     "warm": "reprise_cli.commands.warm:app",

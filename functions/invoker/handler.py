@@ -26,7 +26,7 @@ _settings = CallerSettings.from_env(os.environ)
 _clients = Clients()
 _meter = EmfMeter()
 _pace = Pace(time.monotonic)
-_stage = make_call_stage(_clients, _settings, source="invoker", meter=_meter)
+_stage = make_call_stage(_clients, _settings, meter=_meter)
 cold_start.finish()
 
 

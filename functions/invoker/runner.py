@@ -44,7 +44,6 @@ _stage = RunStage(
                 _clients,
                 bucket=_settings.bucket,
                 mac_secret_arn=_settings.mac_secret_arn,
-                source="runner",
                 meter=_meter,
             )
         ),

@@ -13,6 +13,7 @@ from reprise.aws.books_table import BooksTable
 from reprise.aws.concurrency import FunctionConcurrency
 from reprise.aws.event_bus import EventBridgeBus
 from reprise.aws.gate_table import GateTable
+from reprise.aws.keyring import SecretKeyring
 from reprise.aws.kinds import TargetKinds
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.objects import S3Objects
@@ -45,6 +46,7 @@ _lambda = _clients.functions(_settings.call_timeout_s)
 _objects = S3Objects(cache(_clients.s3), _settings.bucket)
 _ledger = LedgerTable(_dynamodb, _settings.ledger_table)
 _queue = SqsQueue(_sqs, _settings.replay_queue_url)
+_keyring = SecretKeyring(cache(_clients.secrets), _settings.stack)
 _draw = random.SystemRandom().random
 _gate_log = GateLog()
 _outbox = Outbox(
@@ -65,6 +67,7 @@ _stage = ReplayStage(
             objects=_objects,
             replay_queue=_queue,
             dead_letters=SqsQueue(_sqs, _settings.dead_letter_queue_url),
+            keys=_keyring,
             clock=utc_now,
             meter=_meter,
             herald=_herald,
@@ -73,6 +76,7 @@ _stage = ReplayStage(
         draw=_draw,
         retention_days=_settings.retention_days,
     ),
+    keys=_keyring,
     gates=WatchedGates(GateTable(_dynamodb, _settings.ledger_table), _gate_log),
     memory=GateMemory(),
     concurrency=FunctionConcurrency(_lambda),

@@ -13,10 +13,10 @@ from reprise.aws.books_table import BooksTable
 from reprise.aws.depth import QueueDepth
 from reprise.aws.event_bus import EventBridgeBus
 from reprise.aws.gate_table import GateTable
+from reprise.aws.keyring import SecretKeyring
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.objects import S3Objects
 from reprise.aws.queue import SqsQueue
-from reprise.aws.secret import SecretKeys
 from reprise.aws.session import Clients
 from reprise.backlog.keeper import BacklogKeeper
 from reprise.events.herald import Herald
@@ -26,6 +26,7 @@ from reprise.settings import UnpackerSettings
 from reprise.stage.accept import AcceptStage
 from reprise.stage.enter import EnterStage
 from reprise.stage.intake import Intake, Notice
+from reprise.stage.notification import NoticeReader
 from reprise.stage.park import ParkStage
 from reprise.stage.unpack import UnpackStage
 from reprise.telemetry import EmfMeter, make_logger
@@ -42,6 +43,7 @@ _s3, _sqs, _dynamodb = _clients.s3(), _clients.sqs(), _clients.dynamodb()
 _bookkeeper = Bookkeeper(books=BooksTable(_dynamodb, _settings.ledger_table), meter=_meter)
 _objects = S3Objects(lambda: _s3, _settings.bucket)
 _capture_queue = SqsQueue(_sqs, _settings.capture_queue_url)
+_keyring = SecretKeyring(cache(_clients.secrets), _settings.stack)
 _draw = random.SystemRandom().random
 _outbox = Outbox(
     cache(lambda: EventBridgeBus(_clients.events(), _settings.event_bus)),
@@ -52,7 +54,7 @@ _outbox = Outbox(
 _stage = UnpackStage(
     reader=AcceptStage(
         objects=_objects,
-        keys=SecretKeys(cache(_clients.secrets), _settings.mac_secret_arn),
+        keys=_keyring,
         meter=_meter,
         targets=_settings.targets,
         log_groups=_settings.log_groups,
@@ -69,7 +71,13 @@ _stage = UnpackStage(
         retention_days=_settings.retention_days,
         herald=Herald(_settings.stack, _outbox.add),
     ),
-    parker=ParkStage(objects=_objects, capture_queue=_capture_queue, clock=utc_now, meter=_meter),
+    parker=ParkStage(
+        objects=_objects,
+        capture_queue=_capture_queue,
+        keys=_keyring,
+        clock=utc_now,
+        meter=_meter,
+    ),
     backlog=BacklogKeeper(
         gates=GateTable(_dynamodb, _settings.ledger_table),
         depth=QueueDepth(_sqs, _settings.replay_queue_url),
@@ -77,13 +85,13 @@ _stage = UnpackStage(
         draw=_draw,
     ),
     objects=_objects,
-    capture_queue=_capture_queue,
     clock=utc_now,
     meter=_meter,
     retention_days=_settings.retention_days,
 )
 _intake = Intake(
     stage=_stage,
+    reader=NoticeReader(bucket=_settings.bucket, keys=_keyring),
     objects=_objects,
     queue=_capture_queue,
     dead_letters=SqsQueue(_sqs, _settings.capture_dlq_url),

@@ -83,9 +83,7 @@ class Client:
         self._settings = settings or CallerSettings.from_env(os.environ)
         self._clients = Clients()
         self._meter = EmfMeter(targets=self._settings.targets)
-        self._stage = make_call_stage(
-            self._clients, self._settings, source="library", meter=self._meter
-        )
+        self._stage = make_call_stage(self._clients, self._settings, meter=self._meter)
 
     def invoke(
         self, function_name: str, payload: bytes | str = b"", **options: Unpack[CallOptions]

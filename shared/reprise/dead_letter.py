@@ -33,6 +33,7 @@ CONDITIONS: Final = {
     Reason.PERMANENT: "Permanent",
     Reason.UNKNOWN: "Unknown",
     Reason.KEY_CONFLICT: "KeyConflict",
+    Reason.UNDELIVERABLE: "Undeliverable",
 }
 """Why a call was given up, in Lambda's words where it has any."""
 

@@ -11,6 +11,7 @@ import functools
 import json
 import logging
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reprise.aws.session import Clients
@@ -19,7 +20,7 @@ from reprise.call.target import Target
 from reprise.errors import SettingsError
 from reprise.outcome.classify import shorten
 from reprise.outcome.outcome import Outcome, OutcomeKind
-from reprise.record.replay_mark import DECORATOR, is_marked
+from reprise.record.replay_mark import is_marked, marked_context
 from reprise.telemetry import EmfMeter
 from reprise.wiring import make_capturer, trace_header
 
@@ -35,8 +36,8 @@ def capture[R](handler: Callable[[Any, Any], R]) -> Callable[[Any, Any], R]:
     """Return a handler that writes a capture line when the wrapped one raises, and raises on.
 
     A replay that fails is not captured again: the replayer sees the failure itself. Needs
-    `REPRISE_BUCKET` and `REPRISE_MAC_SECRET_ARN` in the function's environment, and its log group in
-    the stack's parameter ExtraLogGroups.
+    `REPRISE_BUCKET` and `REPRISE_MAC_SECRET_ARN` in the function's environment (the secret of a source of its
+    own, made by `reprise sources add`), and its log group in the stack's parameter ExtraLogGroups.
 
     Raises:
         Exception: Whatever the handler raises; a failing capture never hides it.
@@ -92,6 +93,7 @@ def _capture_quietly(event: object, context: Any, error: Exception) -> None:  # 
         request, outcome = failed_call(
             event, context.invoked_function_arn, context.aws_request_id, error
         )
+        request = replace(request, client_context=marked_context(context.aws_request_id))
         capturer, meter = _default()
         capturer.capture(request, outcome)
         meter.flush()
@@ -107,7 +109,4 @@ def _default() -> tuple[Capturer, EmfMeter]:
     except KeyError as missing:
         msg = f"environment variable {missing} is not set: see the README, 'Decorate a target'"
         raise SettingsError(msg) from missing
-    capturer = make_capturer(
-        Clients(), bucket=bucket, mac_secret_arn=secret_arn, source=DECORATOR, meter=meter
-    )
-    return capturer, meter
+    return make_capturer(Clients(), bucket=bucket, mac_secret_arn=secret_arn, meter=meter), meter

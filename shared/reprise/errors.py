@@ -43,6 +43,10 @@ class SlowObjectError(RepriseError):
         self.position = position
 
 
+class SourceDeniedError(BadRecordError):
+    """The secret of who signed a record may not be read: whether it is authentic cannot be told."""
+
+
 class PayloadError(RepriseError):
     """A payload is not the one that was captured, or is gone."""
 

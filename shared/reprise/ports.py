@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from reprise.call.payload import ClaimCheck
     from reprise.call.target import Target
     from reprise.gate.image import Change, GateImage, Updated
-    from reprise.ledger.row import Row
+    from reprise.ledger.row import Identity, Row
     from reprise.ledger.states import LedgerEvent
     from reprise.outcome.outcome import Outcome
     from reprise.policy.policy import PolicyBook
@@ -89,14 +89,26 @@ class Functions(Protocol):
 
 
 class KeySource(Protocol):
-    """Holds the MAC keys."""
+    """Holds the MAC keys of one source, to sign with."""
 
     def keys(self) -> MacKeys:
         """Return the keys that are valid now.
 
         Raises:
             StoreError: If they cannot be had.
-            SettingsError: If the secret is malformed.
+            SettingsError: If their key document is refused.
+        """
+
+
+class Keyring(KeySource, Protocol):
+    """Holds the MAC keys of every source, to verify with; its own are the pipeline's."""
+
+    def find(self, key_id: str) -> MacKeys:
+        """Return the keys of the source that a key id names.
+
+        Raises:
+            BadRecordError: `bad_mac` if there is no such source, or its key document is refused.
+            StoreError: If they cannot be had now.
         """
 
 
@@ -150,11 +162,17 @@ class Ledger(Protocol):
         """Return a row as it is now."""
 
     def lease(
-        self, call_id: str, *, owner: str, now: datetime, until_ms: int, sha256: str | None = None
+        self,
+        call_id: str,
+        *,
+        owner: str,
+        now: datetime,
+        until_ms: int,
+        of: Identity | None = None,
     ) -> Lease:
         """Take a call for one attempt, if it is due and has not ended, and no other owner's lease runs.
 
-        With a payload's digest, a row of another payload is not leased either.
+        With `of` only the call that this is: the same id may not name another one.
         """
 
     def settle(
@@ -165,8 +183,11 @@ class Ledger(Protocol):
     def mark_letter_sent(self, call_id: str, *, opened_at: str) -> None:
         """Note that the dead letter is in its queue, unless the call was opened again since."""
 
-    def redrive(self, call_id: str, *, now: datetime) -> bool:
-        """Open a dead-lettered call again, its attempts at zero; False if it is not dead-lettered."""
+    def redrive(self, call_id: str, *, now: datetime, sha256: str | None = None) -> bool:
+        """Open a dead-lettered call again, its attempts at zero; False if it is not dead-lettered.
+
+        With `sha256` its payload is from now on the one of that digest.
+        """
 
     def recapture(self, dead: Row, after: Row) -> bool:
         """Write what a later capture makes of a dead-lettered call; False if its row is another by now."""

@@ -54,7 +54,7 @@ class UnpackerSettings:
 
     targets: tuple[str, ...]
     bucket: str
-    mac_secret_arn: str
+    stack: str
     ledger_table: str
     replay_queue_url: str
     capture_queue_url: str
@@ -63,7 +63,6 @@ class UnpackerSettings:
     log_groups: frozenset[str]
     account_id: str
     retention_days: int
-    stack: str
     event_bus: str
     """Name or ARN of the bus that events go to."""
     batch_jobs: tuple[str, ...] = ()
@@ -78,7 +77,7 @@ class UnpackerSettings:
         return cls(
             targets=_list(env, "REPRISE_TARGETS"),
             bucket=_text(env, "REPRISE_BUCKET"),
-            mac_secret_arn=_text(env, "REPRISE_MAC_SECRET_ARN"),
+            stack=_stack(env),
             ledger_table=_text(env, "REPRISE_LEDGER_TABLE"),
             replay_queue_url=_text(env, "REPRISE_REPLAY_QUEUE_URL"),
             capture_queue_url=_text(env, "REPRISE_CAPTURE_QUEUE_URL"),
@@ -87,7 +86,6 @@ class UnpackerSettings:
             log_groups=frozenset(_list(env, "REPRISE_LOG_GROUPS")),
             account_id=_text(env, "REPRISE_ACCOUNT_ID"),
             retention_days=_number(env, "REPRISE_RETENTION_DAYS"),
-            stack=_stack(env),
             event_bus=_event_bus(env),
             batch_jobs=batch_job_definitions(env),
         )

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from reprise.call.payload import ClaimCheck
-from reprise.errors import ObjectMissingError, StoreError
+from reprise.errors import BadRecordError, ObjectMissingError, StoreError
 from reprise.gate.image import Change, GateImage, Updated
 from reprise.instant import format_instant
-from reprise.ledger.row import REDRIVE_KEEPS_S, Attempt, Row
+from reprise.ledger.row import REDRIVE_KEEPS_S, Attempt, Identity, Row
 from reprise.ledger.states import OPEN, LedgerEvent, State, result, sources
 from reprise.observe.books import Book
 from reprise.observe.measured import Measured
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.ports import Lease, OutMessage, Reply
+from reprise.record.mac import MacKeys, split_key_id
 from reprise.schedule.job import JobState
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from reprise.call.target import Target
     from reprise.events.event import Event
     from reprise.policy.policy import PolicyBook
-    from reprise.record.mac import MacKeys
 
 START_AT = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 SUCCEEDED = Reply(outcome=Outcome(kind=OutcomeKind.SUCCEEDED, status=200), payload=b'{"ok":true}')
@@ -127,15 +127,29 @@ class FakeFunctions:
 
 @dataclass(slots=True)
 class FakeKeys:
-    """Holds MAC keys."""
+    """Holds the MAC keys of one source to sign with, and more to verify with."""
 
     current: MacKeys
+    others: tuple[MacKeys, ...] = ()
     faults: Faults = field(default_factory=Faults)
 
     def keys(self) -> MacKeys:
-        """Return the keys."""
+        """Return the keys to sign with."""
         self.faults.check("keys")
         return self.current
+
+    def find(self, key_id: str) -> MacKeys:
+        """Return the keys of the source that a key id names.
+
+        Raises:
+            BadRecordError: `bad_mac` if there is none.
+        """
+        self.faults.check("find")
+        source, _ = split_key_id(key_id)
+        for keys in (self.current, *self.others):
+            if keys.source == source:
+                return keys
+        raise BadRecordError("bad_mac", f"there is no source {source!r}")
 
 
 @dataclass(slots=True)
@@ -227,13 +241,21 @@ class InMemoryLedger:
         return self.rows.get(call_id)
 
     def lease(
-        self, call_id: str, *, owner: str, now: datetime, until_ms: int, sha256: str | None = None
+        self,
+        call_id: str,
+        *,
+        owner: str,
+        now: datetime,
+        until_ms: int,
+        of: Identity | None = None,
     ) -> Lease:
         """Take a call for one attempt."""
         self.faults.check("lease")
         with self._lock:
             before = self.rows.get(call_id)
-            if before is None or sha256 not in (None, before.sha256):
+            if before is None:
+                return Lease(granted=False, before=None)
+            if of is not None and of != before.identity:
                 return Lease(granted=False, before=before)
             has_expired = before.lease_until_ms < int(now.timestamp() * 1000)
             is_held = before.state in sources(LedgerEvent.TAKE_OVER)
@@ -281,7 +303,7 @@ class InMemoryLedger:
                 return
             self.rows[call_id] = replace(row, letter_sent=True)
 
-    def redrive(self, call_id: str, *, now: datetime) -> bool:
+    def redrive(self, call_id: str, *, now: datetime, sha256: str | None = None) -> bool:
         """Open a dead-lettered call again."""
         self.faults.check("redrive")
         with self._lock:
@@ -290,6 +312,9 @@ class InMemoryLedger:
                 if row is None or row.opened_at != format_instant(now):
                     return False
                 return row.state is result(LedgerEvent.REDRIVE)  # repeated by an SDK, else False
+            if sha256 is not None:
+                before = row.captured_sha256 or row.sha256
+                row = replace(row, sha256=sha256, captured_sha256=before)
             self.rows[call_id] = replace(
                 row,
                 state=result(LedgerEvent.REDRIVE),

@@ -12,11 +12,9 @@ from reprise.aws.functions import LambdaFunctions
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.objects import S3Objects
 from reprise.aws.secret import SecretKeys
-from reprise.record.record import Source
 from reprise.stage.call import CallStage
 from reprise.stage.capture import Capturer
 from reprise.telemetry import write_stdout
-from reprise.version import __version__
 
 if TYPE_CHECKING:
     from reprise.aws.session import Clients
@@ -29,12 +27,9 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def make_capturer(
-    clients: Clients, *, bucket: str, mac_secret_arn: str, source: str, meter: Meter
-) -> Capturer:
-    """Return what writes capture lines to standard output."""
+def make_capturer(clients: Clients, *, bucket: str, mac_secret_arn: str, meter: Meter) -> Capturer:
+    """Return what writes capture lines to standard output, in the name of the source whose secret this is."""
     return Capturer(
-        source=Source(name=source, version=__version__),
         keys=SecretKeys(cache(clients.secrets), mac_secret_arn),
         objects=S3Objects(cache(clients.s3), bucket),
         sink=write_stdout,
@@ -44,9 +39,7 @@ def make_capturer(
     )
 
 
-def make_call_stage(
-    clients: Clients, settings: CallerSettings, *, source: str, meter: Meter
-) -> CallStage:
+def make_call_stage(clients: Clients, settings: CallerSettings, *, meter: Meter) -> CallStage:
     """Return what makes calls; everything but the invocation itself waits until it is needed."""
     return CallStage(
         functions=LambdaFunctions(clients.functions(settings.call_timeout_s)),
@@ -55,7 +48,6 @@ def make_call_stage(
                 clients,
                 bucket=settings.bucket,
                 mac_secret_arn=settings.mac_secret_arn,
-                source=source,
                 meter=meter,
             )
         ),

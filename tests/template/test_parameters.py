@@ -102,11 +102,12 @@ def test_outputs_name_everything_that_a_client_or_an_operator_needs(full: Deploy
         "AWS::Lambda::Function",
         "AWS::S3::Bucket",
         "AWS::SSM::Parameter",
-        "AWS::SecretsManager::Secret",
         "AWS::KinesisFirehose::DeliveryStream",
     }
     assert {r.ref for r in full.resources().values() if r.type in kinds} <= named
     assert full.outputs["CaptureLogGroup"] in deployed
+    # Of the keys, those that people sign with: functions know their own.
+    assert full.outputs["OperatorSecretArn"] == full["Secrets/OperatorSecret"].ref
 
 
 def test_template_without_chaos_target_has_no_output_of_it(plain: Deployment) -> None:

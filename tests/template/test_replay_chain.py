@@ -46,7 +46,6 @@ ENVIRONMENTS = {
     "unpacker": COMMON
     | {
         "REPRISE_BATCH_JOB_DEFINITIONS",
-        "REPRISE_MAC_SECRET_ARN",
         "REPRISE_REPLAY_QUEUE_URL",
         "REPRISE_CAPTURE_QUEUE_URL",
         "REPRISE_CAPTURE_DLQ_URL",
@@ -117,6 +116,8 @@ def test_settings_are_what_the_package_reads(full: Deployment) -> None:
     assert TARGET in caller.targets
     assert caller.status_url == "reprise://reprise/calls/{id}"
     assert caller.ledger_table == replayer.ledger_table == "reprise-ledger"
+    # Where the keys of all sources are.
+    assert unpacker.stack == replayer.stack == "reprise"
 
 
 @pytest.mark.parametrize("longest_target_s", [30, 60, 300, 840])

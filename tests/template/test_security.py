@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 
+from reprise.aws.secret import secret_name
+from reprise.record.mac import STACK_SOURCES, MacKeys
 from template.conftest import TARGET
 from template.deployment import Deployment, Place
 from template.templates import strings
@@ -22,7 +25,7 @@ ACTIONS = {
         "s3:PutObject": "/payloads/*",
         "s3:GetObject": "/results/*",
         "dynamodb:GetItem": "table/reprise-ledger",
-        "secretsmanager:GetSecretValue": "secret:reprise/mac",
+        "secretsmanager:GetSecretValue": "secret:reprise/source/invoker-",
     },
     "runner": {
         "sqs:ReceiveMessage": ":reprise-jobs",
@@ -34,7 +37,7 @@ ACTIONS = {
         "s3:PutObject": "/payloads/*",
         "dynamodb:GetItem": "table/reprise-ledger",
         "dynamodb:PutItem": "table/reprise-ledger",
-        "secretsmanager:GetSecretValue": "secret:reprise/mac",
+        "secretsmanager:GetSecretValue": "secret:reprise/source/runner-",
     },
     "warmer": {"lambda:InvokeFunction": "function:basket:live"},
     "unpacker": {
@@ -49,7 +52,7 @@ ACTIONS = {
         "dynamodb:GetItem": "table/reprise-ledger",
         "dynamodb:PutItem": "table/reprise-ledger",
         "dynamodb:UpdateItem": "table/reprise-ledger",
-        "secretsmanager:GetSecretValue": "secret:reprise/mac",
+        "secretsmanager:GetSecretValue": "secret:reprise/source/*",
         "events:PutEvents": "event-bus/default",
     },
     "replayer": {
@@ -67,6 +70,7 @@ ACTIONS = {
         "dynamodb:GetItem": "table/reprise-ledger",
         "dynamodb:PutItem": "table/reprise-ledger",
         "dynamodb:UpdateItem": "table/reprise-ledger",
+        "secretsmanager:GetSecretValue": "secret:reprise/source/*",
         "ssm:GetParameter": "parameter/reprise/reprise/policy",
         "events:PutEvents": "event-bus/default",
     },
@@ -264,7 +268,7 @@ def test_everything_that_holds_calls_is_encrypted_with_the_users_key(full: Deplo
         "AWS::SecretsManager::Secret",
     }
     resources = [r for r in full.resources().values() if r.type in encryptable]
-    assert len(resources) == 2 + 2 + 6 + 1 + 6 + 1 + 1 + 1
+    assert len(resources) == 2 + 2 + 6 + 1 + 6 + 1 + 1 + 4
     for resource in resources:
         assert full.parameters["KmsKeyArn"] in list(strings(dict(resource.properties)))
 
@@ -319,12 +323,84 @@ def test_ledger_can_be_restored_to_any_second(plain: Deployment) -> None:
     }
 
 
-def test_secret_is_made_by_aws_and_never_in_the_template(plain: Deployment) -> None:
-    generated = plain["Secrets/MacSecret"].properties["GenerateSecretString"]
-    assert json.loads(generated["SecretStringTemplate"]) == {"current": "k1"}
+def readers_of(deployment: Deployment, secret: str) -> set[str]:
+    """Return the functions whose roles may read the secret of this ARN, denials counted."""
+    readers = set()
+    for name in FUNCTIONS:
+        role = deployment.function(name).properties["Role"]
+        said = {
+            statement["Effect"]
+            for statement in deployment.statements(role)
+            for resource in listed(statement["Resource"])
+            if "secretsmanager:GetSecretValue" in listed(statement["Action"])
+            and fnmatchcase(secret, resource)
+        }
+        if said == {"Allow"}:
+            readers.add(name)
+    return readers
+
+
+@pytest.mark.parametrize(
+    ("source", "readers"),
+    [
+        ("invoker", {"invoker", "unpacker", "replayer"}),
+        ("runner", {"runner", "unpacker", "replayer"}),
+        ("pipeline", {"unpacker", "replayer"}),
+        # Nothing of the stack signs as an operator; the replayer verifies what operators signed.
+        ("operator", {"replayer"}),
+        ("a-users-own", {"unpacker", "replayer"}),
+    ],
+)
+def test_each_source_reads_its_own_keys_and_only_the_pipeline_those_of_all(
+    full: Deployment, source: str, readers: set[str]
+) -> None:
+    secret = f"arn:aws:secretsmanager:eu-west-1:111122223333:secret:reprise/source/{source}-a1b2c3"
+    assert readers_of(full, secret) == readers
+
+
+def test_keys_of_other_stacks_and_other_secrets_of_this_one_are_read_by_nobody(
+    full: Deployment,
+) -> None:
+    prefix = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:"
+    for name in ("reprise-two/source/invoker", "reprise/machine", "reprise/other", "mac"):
+        assert readers_of(full, f"{prefix}{name}-a1b2c3") == set()
+
+
+def test_the_one_secret_of_0_1_0_stays_where_a_stack_is_upgraded(full: Deployment) -> None:
+    """A new name makes CloudFormation replace it; the logical id must stay for that."""
+    assert full["Secrets/MacSecret"].declaration["UpdateReplacePolicy"] == "Retain"
+    old = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:reprise/mac-a1b2c3"
+    assert readers_of(full, old) == {"unpacker", "replayer"}
+
+
+@pytest.mark.parametrize(
+    ("resource", "source", "targets"),
+    [
+        ("MacSecret", "invoker", ["*"]),
+        ("RunnerSecret", "runner", ["*", "arn:aws:batch:*"]),
+        ("PipelineSecret", "pipeline", ["arn:aws:batch:*"]),
+        ("OperatorSecret", "operator", ["*", "arn:aws:batch:*"]),
+    ],
+)
+def test_keys_are_made_by_aws_and_never_in_the_template(
+    plain: Deployment, resource: str, source: str, targets: list[str]
+) -> None:
+    secret = plain[f"Secrets/{resource}"]
+    generated = secret.properties["GenerateSecretString"]
+    document = json.loads(generated["SecretStringTemplate"])
+    assert document == {"current": "k1", "targets": targets}
+    assert secret.properties["Name"] == secret_name("reprise", source)
     assert generated["GenerateStringKey"] == "k1"
     assert generated["PasswordLength"] >= 43, "256 bits of letters and digits"
-    assert "SecretString" not in plain["Secrets/MacSecret"].properties
+    assert "SecretString" not in secret.properties
+    # What the package makes of it.
+    document["k1"] = "x" * generated["PasswordLength"]
+    assert MacKeys.from_secret(json.dumps(document), source).targets == tuple(targets)
+
+
+def test_every_source_of_the_stack_has_its_secret(plain: Deployment) -> None:
+    names = {s.properties["Name"] for s in plain.resources("AWS::SecretsManager::Secret").values()}
+    assert names == {secret_name("reprise", source) for source in STACK_SOURCES}
 
 
 def test_nothing_names_a_partition_or_a_region() -> None:

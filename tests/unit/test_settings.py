@@ -24,9 +24,9 @@ CALLER = {
     "REPRISE_LEDGER_TABLE": "ledger",
 }
 UNPACKER = {
+    "REPRISE_STACK": "shop",
     "REPRISE_BUCKET": "bucket",
     "REPRISE_TARGETS": ORDERS,
-    "REPRISE_MAC_SECRET_ARN": "arn:secret",
     "REPRISE_LEDGER_TABLE": "ledger",
     "REPRISE_REPLAY_QUEUE_URL": "https://replay",
     "REPRISE_CAPTURE_QUEUE_URL": "https://capture",
@@ -95,7 +95,7 @@ def test_the_unpacker_reads_its_settings() -> None:
     assert settings.retention_days == 30
     assert settings.capture_dlq_url == "https://capture-dlq"
     assert settings.dead_letter_queue_url == "https://dead"
-    assert (settings.stack, settings.event_bus) == ("reprise", "default")
+    assert (settings.stack, settings.event_bus) == ("shop", "default")
 
 
 def test_the_replayer_reads_its_settings() -> None:

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import Pipeline, call, envelope, notification
+from harness import PIPELINE_KEYS, Pipeline, call, envelope, notification
 from reprise.errors import BadRecordError
 from reprise.stage.notification import ObjectRef, read_notification, write_continuation
 from strategies import json_values, texts
@@ -120,7 +120,7 @@ def test_any_key_survives_notification_and_continuation(
     bucket: str, key: str, version_id: str | None, skip: int
 ) -> None:
     ref = ObjectRef(bucket=bucket, key=key, version_id=version_id, skip=skip)
-    assert read_notification(write_continuation(ref)) == (ref,)
+    assert read_notification(write_continuation(ref, PIPELINE_KEYS)) == (ref,)
     s3 = {"bucket": {"name": bucket}, "object": {"key": quote_plus(key)}}
     (read,) = read_notification(json.dumps({"Records": [{"s3": s3}]}))
     assert read == ObjectRef(bucket=bucket, key=key)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path  # noqa: TC003 - typer reads the annotation at run time
 from typing import Annotated
 
 import typer
 
+from reprise.call.payload import MAX_PAYLOAD_BYTES
 from reprise.policy.decision import Reason
 from reprise_cli.app import app_of
 from reprise_cli.dlq.desk import Which, peek, redrive_selected
@@ -86,9 +88,18 @@ def redrive(  # noqa: PLR0913 - one option a condition
     older_than: OlderOption = None,
     every: Annotated[bool, typer.Option("--all", help="Every letter.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show which.")] = False,
+    payload: Annotated[
+        Path | None,
+        typer.Option(help="File with a payload to run the one call with, signed as your edit."),
+    ] = None,
 ) -> None:
     """Bring dead letters back: the ledger opens the calls, and they are replayed."""
     reprise = app_of(context)
+    data = None if payload is None else _read(payload)
+    if data is not None and (len(ids or ()) != 1 or queue is not Which.CALLS):
+        raise CommandError(
+            "--payload", "replaces the payload of one call", "Name its ID", ExitCode.USAGE
+        )
     selection = Selection(
         ids=frozenset(ids or ()),
         reason=reason,
@@ -109,7 +120,7 @@ def redrive(  # noqa: PLR0913 - one option a condition
         documents = [describe(letter) for letter in letters]
         reprise.out.result({"dry_run": True, "selected": len(letters), "letters": documents})
         return
-    results = redrive_selected(reprise, queue, selection)
+    results = redrive_selected(reprise, queue, selection, data)
     report(reprise.out, results)
     missing = selection.ids - {
         name for result in results for name in (result.letter.id, result.letter.message_id)
@@ -118,8 +129,25 @@ def redrive(  # noqa: PLR0913 - one option a condition
         raise CommandError(
             "ID", f"no dead letter of {min(missing)!r} was seen", "Look at `reprise dlq list`"
         )
-    if any(result.action is Action.FAILED for result in results):
+    if any(result.action in {Action.FAILED, Action.REFUSED} for result in results):
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CommandError(
+            "--payload", f"{path} cannot be read: {error.strerror}", "Correct it", ExitCode.USAGE
+        ) from error
+    if len(data) > MAX_PAYLOAD_BYTES:
+        raise CommandError(
+            "--payload",
+            f"{path} has {len(data)} bytes, and Lambda takes {MAX_PAYLOAD_BYTES}",
+            "Send less",
+            ExitCode.USAGE,
+        )
+    return data
 
 
 def _seconds(text: str | None) -> float | None:

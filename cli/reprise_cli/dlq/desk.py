@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import uuid
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from reprise.aws.objects import S3Objects
 from reprise.aws.queue import SqsQueue
+from reprise.aws.secret import SecretKeys, secret_name
+from reprise.errors import StoreError
+from reprise.record.mac import OPERATOR
 from reprise_cli.dlq.browser import Browser
+from reprise_cli.dlq.edit import Edit
 from reprise_cli.dlq.letter import Letter, Selection, select
 from reprise_cli.dlq.redrive import Redriver, Result
+from reprise_cli.dlq.undeliverable import Finder
+from reprise_cli.exits import CommandError
 from reprise_cli.request import utc_now
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reprise_cli.app import App
 
 
@@ -25,7 +35,7 @@ class Which(StrEnum):
 def peek(
     reprise: App, queue: Which, limit: int | None, until: Selection | None = None
 ) -> list[Letter]:
-    """Return a queue's letters and give them back at once.
+    """Return a queue's letters and give them back at once; calls that SQS gave up are ended in the ledger.
 
     Args:
         reprise: What is at hand.
@@ -39,7 +49,8 @@ def peek(
         reprise.out.progress("looking through the dead-letter queue") as advance,
         _browser(reprise, queue) as browser,
     ):
-        for batch in browser.letters():
+        for found in browser.letters():
+            batch = _settled(reprise, found)
             letters += batch
             advance(len(batch))
             seen = {name for letter in batch for name in (letter.id, letter.message_id)}
@@ -51,8 +62,20 @@ def peek(
     return letters
 
 
-def redrive_selected(reprise: App, queue: Which, selection: Selection) -> list[Result]:
-    """Redrive the letters that are meant, batch by batch, and return what became of each."""
+def redrive_selected(
+    reprise: App, queue: Which, selection: Selection, payload: bytes | None = None
+) -> list[Result]:
+    """Redrive the letters that are meant, batch by batch, and return what became of each.
+
+    Args:
+        reprise: What is at hand.
+        queue: Which queue.
+        selection: Which letters; of one call, if there is a payload.
+        payload: Takes the place of the captured one.
+
+    Raises:
+        CommandError: If the key to sign a payload with may not be read.
+    """
     stack, started_at = reprise.stack, utc_now()
     back_to = stack.replay_queue_url if queue is Which.CALLS else stack.capture_queue_url
     results: list[Result] = []
@@ -65,9 +88,12 @@ def redrive_selected(reprise: App, queue: Which, selection: Selection) -> list[R
             ledger=reprise.ledger,
             queue=SqsQueue(reprise.aws.sqs, back_to),
             letters=browser,
+            keys=reprise.keyring,
             clock=utc_now,
+            edit=None if payload is None else _edit(reprise, payload),
         )
-        for batch in browser.letters():
+        for found in browser.letters():
+            batch = _settled(reprise, found)
             # What came back dead since we began has had its turn.
             meant = [
                 letter
@@ -80,7 +106,41 @@ def redrive_selected(reprise: App, queue: Which, selection: Selection) -> list[R
                 advance(len(meant))
             if selection.ids and selection.ids <= seen:
                 break
+    if redriver.unverified:
+        reprise.out.note(
+            f"{len(redriver.unverified)} letters could not be verified here, since the keys of their sources "
+            f"may not be read ({secret_name(stack.name, '*')}): the replayer verifies each before it invokes"
+        )
     return results
+
+
+def _edit(reprise: App, payload: bytes) -> Edit:
+    """Return what replaces a payload, signed by the operators' key."""
+    stack, name = reprise.stack, secret_name(reprise.stack.name, OPERATOR)
+    try:
+        keys = SecretKeys(lambda: reprise.aws.secrets, name).keys()
+    except StoreError as error:
+        raise CommandError(
+            "--payload",
+            f"secret {name!r} cannot be read: {error.code}",
+            "Only who may read it may edit calls: see the stack's output OperatorSecretArn",
+        ) from error
+    return Edit(data=payload, keys=keys, objects=S3Objects(lambda: reprise.aws.s3, stack.bucket))
+
+
+def _settled(reprise: App, batch: Sequence[Letter]) -> list[Letter]:
+    """End calls in the ledger whose messages SQS moved here; what cannot be told now is told later."""
+    finder = Finder(
+        ledger=reprise.ledger, keys=reprise.keyring, clock=utc_now, name=uuid.uuid4().hex
+    )
+    settled: list[Letter] = []
+    for letter in batch:
+        try:
+            settled.append(finder.settle(letter))
+        except StoreError as error:
+            reprise.out.note(f"{letter.id}: the ledger was not told that SQS gave it up: {error}")
+            settled.append(letter)
+    return settled
 
 
 def _browser(reprise: App, queue: Which) -> Browser:

@@ -13,7 +13,7 @@ from reprise.errors import BadRecordError
 from reprise.instant import parse_instant
 from reprise.policy.decision import Reason
 from reprise.record.decode import decode_record
-from reprise.stage.message import ReplayMessage, read_message, write_message
+from reprise.stage.message import read_message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ class LetterKind(StrEnum):
     DEAD_LETTER = "dead_letter"
     """A call that was given up."""
     REPLAY_MESSAGE = "replay_message"
-    """A call that SQS moved here by itself: its replays crashed again and again."""
+    """A call that SQS moved here by itself: received too often, or too old, before it had ended."""
     CAPTURE_NOTICE = "capture_notice"
     """A capture object that could not be unpacked."""
     UNREADABLE = "unreadable"
@@ -59,15 +59,6 @@ class Letter:
     def is_redrivable(self) -> bool:
         """Tell whether there is a way back: the key of a conflict names another call."""
         return self.kind is not LetterKind.UNREADABLE and self.reason != Reason.KEY_CONFLICT
-
-    def replay_body(self) -> str:
-        """Return the body that goes back to the queue it came from.
-
-        A dead letter is turned into the replay message of its record; anything else goes as it is.
-        """
-        if self.kind is not LetterKind.DEAD_LETTER or self.record is None:
-            return self.body
-        return write_message(ReplayMessage(record=self.record, object=self.capture_object))
 
 
 def read_letter(message: Mapping[str, Any], *, is_capture: bool = False) -> Letter:
@@ -103,8 +94,8 @@ def read_letter(message: Mapping[str, Any], *, is_capture: bool = False) -> Lett
             "kind": LetterKind.REPLAY_MESSAGE,
             "id": replay.record.id,
             "target": replay.record.target.name,
-            "reason": "crashed",
-            "message": "SQS gave it up: its replays ended without an answer",
+            "reason": Reason.UNDELIVERABLE.value,
+            "message": "SQS moved it here: received too often, or too old, before the call had ended",
             "record": replay.record,
             "capture_object": replay.object,
             "is_settlement": replay.settlement is not None,

@@ -3,23 +3,33 @@
 The order is ledger, queue, letter. Before the letter is deleted, the call is in the replay queue;
 before it is there, the ledger lets it run. A crash in between leaves the letter, and the next
 redrive does what is missing: the ledger suppresses a second message of the same call.
+
+A letter is believed only as far as its record is signed: whoever may write to the queue cannot have anything
+invoked by having it redriven.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from reprise.errors import StoreError
+from reprise.errors import BadRecordError, SourceDeniedError, StoreError
+from reprise.instant import format_instant
+from reprise.ledger.row import REDRIVE_KEEPS_S, Identity
 from reprise.ledger.states import State
 from reprise.ports import OutMessage
+from reprise.record.authentic import check_record
+from reprise.stage.enter import new_row
+from reprise.stage.message import ReplayMessage, read_authentic, write_message
 from reprise_cli.dlq.letter import Letter, LetterKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from reprise.ports import Clock, Ledger, Queue
+    from reprise.ledger.row import Row
+    from reprise.ports import Clock, Keyring, Ledger, Queue
+    from reprise.record.record import Record
 
 
 class Action(StrEnum):
@@ -33,6 +43,8 @@ class Action(StrEnum):
     """It is in its queue again; the letter could not be deleted, which is harmless."""
     FAILED = "failed"
     """It is still here, and nothing was lost."""
+    REFUSED = "refused"
+    """It is not what its source signed, or not the ledger's call: it is still here."""
     SKIPPED = "skipped"
     """It cannot be read, or its key names another call: it was not touched."""
 
@@ -53,6 +65,15 @@ class Letters(Protocol):
         """Delete letters; return those that are still there."""
 
 
+@dataclass(slots=True, kw_only=True)
+class _Going:
+    """One message to send, and the letters that it serves."""
+
+    body: str
+    group: str | None
+    letters: list[Letter]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redriver:
     """Brings letters back."""
@@ -61,53 +82,128 @@ class Redriver:
     queue: Queue
     """The replay queue; for capture notices the capture queue."""
     letters: Letters
+    keys: Keyring
     clock: Clock
+    edit: Callable[[Record], Record] | None = None
+    """Replaces payloads; the letters are then all of one call."""
+    unverified: list[Letter] = field(default_factory=list)
+    """Letters whose keys may not be read here; the replayer verifies them before it invokes."""
 
     def run(self, batch: Sequence[Letter]) -> list[Result]:
-        """Bring a batch back; never raises for what a store refuses."""
+        """Bring a batch back; never raises for what a store or a letter refuses."""
         results: list[Result] = []
-        going: dict[str, list[Letter]] = {}
+        # Two letters of one call need one message.
+        going: dict[tuple[str, str], _Going] = {}
         ended: list[Letter] = []
         for letter in batch:
             if not letter.is_redrivable:
                 results.append(Result(letter=letter, action=Action.SKIPPED, why=letter.message))
                 continue
             try:
-                is_due = letter.id in going or self._open(letter)
+                is_verified = self._verify(letter)
+                key = (letter.id, letter.record.payload.sha256 if letter.record else "")
+                if key in going:
+                    going[key].letters.append(letter)
+                elif (body := self._open(letter, is_verified=is_verified)) is None:
+                    ended.append(letter)
+                else:
+                    group = letter.target or None
+                    going[key] = _Going(body=body, group=group, letters=[letter])
+            except BadRecordError as error:
+                why = f"{error.reason}: {error.message}"
+                results.append(Result(letter=letter, action=Action.REFUSED, why=why))
             except StoreError as error:
                 results.append(Result(letter=letter, action=Action.FAILED, why=str(error)))
-                continue
-            if is_due:
-                # Two letters of one call need one message.
-                going.setdefault(letter.id, []).append(letter)
-            else:
-                ended.append(letter)
-        results += self._send(going)
+        results += self._send(list(going.values()))
         results += self._delete(ended, Action.ENDED)
         return results
 
-    def _open(self, letter: Letter) -> bool:
-        """Let the ledger allow a call to run again; False if it has succeeded."""
-        if letter.kind is LetterKind.CAPTURE_NOTICE or letter.is_settlement:
-            return True
-        if self.ledger.redrive(letter.id, now=self.clock()):
-            return True
-        # Not dead-lettered: opened by an earlier redrive that did not get further, or on its way,
-        # or its row has expired (the replayer makes a new one). Sending again is harmless.
-        row = self.ledger.get(letter.id)
-        return row is None or row.state is not State.SUCCEEDED
+    def _verify(self, letter: Letter) -> bool:
+        """Tell whether a letter's record was found authentic; False if its keys may not be read here.
 
-    def _send(self, going: dict[str, list[Letter]]) -> list[Result]:
+        Raises:
+            BadRecordError: If it is not.
+        """
+        if letter.record is None:
+            # A capture notice: the unpacker believes of it what is signed.
+            return True
+        try:
+            if letter.kind is LetterKind.REPLAY_MESSAGE:
+                read_authentic(letter.body, self.keys)
+            else:
+                check_record(letter.record, self.keys)
+        except SourceDeniedError:
+            if self.edit is not None:
+                # Whoever signs must know what.
+                raise
+            self.unverified.append(letter)
+            return False
+        return True
+
+    def _open(self, letter: Letter, *, is_verified: bool) -> str | None:
+        """Let the ledger allow a call to run again, and return the message; None if it has succeeded.
+
+        Raises:
+            BadRecordError: If it is not the call that the ledger knows.
+        """
+        record = letter.record
+        if record is None or letter.is_settlement:
+            return letter.body
+        wanted = record if self.edit is None else self.edit(record)
+        row = self.ledger.get(letter.id)
+        if row is None:
+            if not is_verified:
+                raise BadRecordError(
+                    "unverified",
+                    "the ledger does not know the call any more, and its keys may not be read here: "
+                    "allow secretsmanager:GetSecretValue on the stack's secrets below source/",
+                )
+            row = self._row_anew(letter, wanted)
+            row = self.ledger.record(row) or row
+        self._check_identity(row, record, wanted)
+        if row.state is State.DEAD_LETTERED:
+            sha256 = wanted.payload.sha256 if self.edit is not None else None
+            is_opened = self.ledger.redrive(letter.id, now=self.clock(), sha256=sha256)
+            if sha256 is not None and not is_opened:
+                raise BadRecordError("id_conflict", "somebody else has just redriven the call")
+        elif row.state is State.SUCCEEDED:
+            return None
+        # Else it was opened by an earlier redrive that did not get further, or is on its way: sending again
+        # is harmless.
+        return write_message(ReplayMessage(record=wanted, object=letter.capture_object))
+
+    def _check_identity(self, row: Row, record: Record, wanted: Record) -> None:
+        """Accept the call that the ledger knows, or one whose payload is being replaced."""
+        target = wanted.target.function
+        if row.identity == Identity(target, wanted.payload.sha256):
+            return
+        is_known = record.payload.sha256 in {row.sha256, row.captured_sha256}
+        if target != row.target or not is_known:
+            raise BadRecordError(
+                "id_conflict", "the ledger knows another payload or target by this id"
+            )
+        if self.edit is None:
+            raise BadRecordError("id_conflict", "an operator has replaced this payload since")
+        if row.state is not State.DEAD_LETTERED:
+            raise BadRecordError(
+                "id_conflict",
+                f"the call is {row.state.value} with another payload: redrive it with that one, "
+                "or wait for its end",
+            )
+
+    def _row_anew(self, letter: Letter, wanted: Record) -> Row:
+        """Return the row of a call whose row is gone: its age counts from now, as after any redrive."""
+        row = new_row(wanted, letter.capture_object, self.clock, REDRIVE_KEEPS_S // 86_400)
+        captured = wanted.edits or None
+        return replace(row, opened_at=format_instant(self.clock()), captured_sha256=captured)
+
+    def _send(self, going: Sequence[_Going]) -> list[Result]:
         if not going:
             return []
-        first = [letters[0] for letters in going.values()]
-        sent = [letter for letters in going.values() for letter in letters]
+        sent = [letter for message in going for letter in message.letters]
         try:
             self.queue.send(
-                [
-                    OutMessage(body=letter.replay_body(), group=letter.target or None)
-                    for letter in first
-                ]
+                [OutMessage(body=message.body, group=message.group) for message in going]
             )
         except StoreError as error:
             # Some may have been sent: they run once, and their letters wait for the next redrive.

@@ -65,7 +65,7 @@ def report(out: Output, results: Sequence[Result]) -> None:
             table.add_row(action.value.replace("_", " "), str(counts[action]))
     out.show(table if results else "no letter was meant")
     for result in results:
-        if result.action in {Action.FAILED, Action.SKIPPED}:
+        if result.action in {Action.FAILED, Action.REFUSED, Action.SKIPPED}:
             out.warn(f"{result.letter.id}: {result.action.value}: {result.why}")
     documents = [
         {"id": result.letter.id, "action": result.action.value, "why": result.why}

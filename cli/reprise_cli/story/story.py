@@ -106,7 +106,9 @@ def _steps(row: Row, arrival: Arrival | None, now: datetime) -> Iterator[Step]:
         how = "entered in the ledger" + (" and sent to replay" if is_sent else "")
         yield Step(at=row.unpacked_at, what="unpacked", how=how)
     if row.opened_at != row.captured_at:
-        yield Step(at=row.opened_at, what="redriven", how="an operator opened it again", kind=WAIT)
+        payload = "" if row.captured_sha256 is None else ", with another payload"
+        how = f"an operator opened it again{payload}"
+        yield Step(at=row.opened_at, what="redriven", how=how, kind=WAIT)
     yield from _refusals(row)
     ready_at = row.unpacked_at
     for number, attempt in enumerate(row.history):

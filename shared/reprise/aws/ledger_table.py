@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from reprise.ledger.row import Row
+    from reprise.ledger.row import Identity, Row
 
 
 class LedgerTable:
@@ -62,11 +62,17 @@ class LedgerTable:
         return from_item(item) if item and "state" in item else None
 
     def lease(
-        self, call_id: str, *, owner: str, now: datetime, until_ms: int, sha256: str | None = None
+        self,
+        call_id: str,
+        *,
+        owner: str,
+        now: datetime,
+        until_ms: int,
+        of: Identity | None = None,
     ) -> Lease:
         """Take a call for one attempt, if it is due and has not ended, and no other owner's lease runs.
 
-        With a payload's digest, a row of another payload is not leased either.
+        With `of` only the call that this is: the same id may not name another one.
         """
         values: dict[str, object] = {
             "leased": result(LedgerEvent.LEASE).value,
@@ -84,9 +90,18 @@ class LedgerTable:
             "(attribute_not_exists(#due) OR #due <= :now_ms)) OR "
             f"(#state IN ({_names('held', len(held_states))}) AND #until < :now_ms)"
         )
-        if sha256 is not None:
-            values["sha256"] = sha256
-            condition = f"sha256 = :sha256 AND ({condition})"
+        names = {
+            "#state": "state",
+            "#from": "lease_from",
+            "#owner": "lease_owner",
+            "#until": "lease_until_ms",
+            "#updated": "updated_at",
+            "#due": "due_at_ms",
+        }
+        if of is not None:
+            condition = f"({condition}) AND #target = :target AND #sha256 = :sha256"
+            values |= of._asdict()
+            names |= {f"#{name}": name for name in of._fields}
         with store_errors("dynamodb", "UpdateItem"):
             try:
                 response = self._client.update_item(
@@ -96,14 +111,7 @@ class LedgerTable:
                     UpdateExpression="SET #from = #state, #state = :leased, #owner = :owner, "
                     "#until = :until, #updated = :now",
                     ConditionExpression=condition,
-                    ExpressionAttributeNames={
-                        "#state": "state",
-                        "#from": "lease_from",
-                        "#owner": "lease_owner",
-                        "#until": "lease_until_ms",
-                        "#updated": "updated_at",
-                        "#due": "due_at_ms",
-                    },
+                    ExpressionAttributeNames=names,
                     ExpressionAttributeValues=_values(values),
                     ReturnValues="ALL_OLD",
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -179,7 +187,7 @@ class LedgerTable:
                 if not is_failed_condition(error):
                     raise
 
-    def redrive(self, call_id: str, *, now: datetime) -> bool:
+    def redrive(self, call_id: str, *, now: datetime, sha256: str | None = None) -> bool:
         """Open a dead-lettered call again, its attempts at zero; False if it is not dead-lettered."""
         (source,) = sources(LedgerEvent.REDRIVE)
         values: dict[str, object] = {
@@ -190,6 +198,11 @@ class LedgerTable:
             "no": False,
             "keep": REDRIVE_KEEPS_S,
         }
+        edit = ""
+        if sha256 is not None:
+            # Right-hand sides see the row as it was.
+            edit = ", captured_sha256 = if_not_exists(captured_sha256, sha256), sha256 = :sha256"
+            values["sha256"] = sha256
         with store_errors("dynamodb", "UpdateItem"):
             try:
                 self._client.update_item(
@@ -197,7 +210,7 @@ class LedgerTable:
                     Key=_key(call_id),
                     UpdateExpression="SET #state = :after, opened_at = :now, updated_at = :now, "
                     "attempts = :zero, refusals = :zero, due_at_ms = :zero, letter_sent = :no, "
-                    "expires_at_s = expires_at_s + :keep "
+                    f"expires_at_s = expires_at_s + :keep{edit} "
                     "REMOVE #reason, #message, may_have_run",
                     ConditionExpression="#state = :dead",
                     ExpressionAttributeNames={

@@ -62,8 +62,8 @@ MAX_STARVED_S: Final = 240.0
 """If what was expanded for that is not used either, perhaps nobody has time to replay: half of the time since
 the gate was last used passes before more follows, and four minutes at most."""
 SURPLUS_SHARE: Final = 0.5
-"""A flowing target's folded objects are looked at again when so much of what waits beyond the limit is drained:
-the window may grow meanwhile, and must not run dry."""
+"""A flowing target's folded objects are looked at again when so much of what waits beyond the limit is
+drained: the window may grow meanwhile, and must not run dry."""
 PAUSED_LOOK_S: Final = 40.0
 """Time from look to look while paused, if no more than `PAUSED_LOOKS_PER_S` come of that."""
 PAUSED_LOOKS_PER_S: Final = 5.0

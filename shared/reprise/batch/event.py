@@ -1,8 +1,8 @@
 """Read the events of failed batch jobs out of capture objects, as records of calls.
 
-No MAC: AWS writes these lines, not a holder of our key. They count only in objects below a prefix that
+No MAC: AWS writes these lines, not a holder of a key of ours. They count only in objects below a prefix that
 nothing but the events' own stream may write to, and even there they are hints: what is submitted again
-is what Batch itself says of the job (docs/adr/0014).
+is what Batch itself says of the job (docs/adr/0014). From there on the pipeline's own MAC vouches for them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from reprise.call.target import Target, is_allowed
 from reprise.errors import BadRecordError
 from reprise.instant import format_instant, parse_instant
 from reprise.policy.decision import COUNTED
+from reprise.record.mac import PIPELINE
 from reprise.record.record import Record, Source
 from reprise.version import __version__
 
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 EVENTS_PREFIX: Final = "batch-events/"
 """Where the events' own stream writes, in the stack's bucket."""
-SOURCE: Final = "batch"
-"""`Record.source.name` of records that tell of a failed job."""
 _COUNT: Final = re.compile(r"[0-9]{1,3}")
 
 
@@ -85,7 +84,7 @@ def _record(job: Job, target: str, at: str) -> Record:
         id=f"batch:{job.job_id}",
         # The age of a chain counts from its first failure, or hosts that keep vanishing never end it.
         captured_at=since,
-        source=Source(name=SOURCE, version=__version__),
+        source=Source(name=PIPELINE, version=__version__),
         target=Target(function=target),
         payload=Payload(inline=payload, size_bytes=len(payload), sha256=digest(payload.encode())),
         outcome=outcome,
@@ -94,7 +93,7 @@ def _record(job: Job, target: str, at: str) -> Record:
 
 def report_of(record: Record) -> Report | None:
     """Return what a record tells of a failed job; None if it is a call like any other."""
-    if record.source.name != SOURCE or record.payload.inline is None:
+    if record.source.name != PIPELINE or record.payload.inline is None:
         return None
     document: dict[str, Any] = json.loads(record.payload.inline)
     return msgspec.convert(document["again"], Report)

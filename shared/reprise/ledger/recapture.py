@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from reprise.instant import parse_instant
 from reprise.ledger.states import LedgerEvent, State, next_state
 from reprise.policy.decision import Reason
-from reprise.record.replay_mark import DECORATOR
+from reprise.record.replay_mark import is_captured_by_target
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 
 
 def is_other_call(row: Row, record: Record) -> bool:
-    """Tell whether a record has the id of a call that is another one."""
-    return row.sha256 != record.payload.sha256 or row.target != record.target.function
+    """Tell whether a captured record has the id of a call that is another one.
+
+    What counts is the payload that was captured, whatever an operator has replaced it by since.
+    """
+    captured_sha256 = row.captured_sha256 or row.sha256
+    return captured_sha256 != record.payload.sha256 or row.target != record.target.function
 
 
 def reopens(row: Row, record: Record) -> bool:
@@ -28,7 +32,7 @@ def reopens(row: Row, record: Record) -> bool:
     Never what a decorated target captured: its caller was answered with the error and not with 202, and
     Lambda's retries of one event are one call.
     """
-    if record.source.name == DECORATOR:
+    if is_captured_by_target(record):
         return False
     return is_owed_more(row, parse_instant(record.captured_at))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -28,6 +28,15 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
 
 
+class Identity(NamedTuple):
+    """What one id names."""
+
+    target: str
+    """Unqualified function ARN."""
+    sha256: str
+    """Digest of the payload."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """What the ledger knows of one call."""
@@ -38,6 +47,8 @@ class Row:
     """Unqualified function ARN."""
     sha256: str
     """Digest of the payload: one id may not name two payloads."""
+    captured_sha256: str | None = None
+    """Digest of the payload as it was captured, once an operator has replaced it."""
     captured_at: str
     """When the capture was that opened it; a redrive is none."""
     opened_at: str
@@ -77,6 +88,11 @@ class Row:
     """When the unpacker entered the call."""
     expires_at_s: int = 0
     """When DynamoDB may delete the row (TTL)."""
+
+    @property
+    def identity(self) -> Identity:
+        """Return what the id names."""
+        return Identity(self.target, self.sha256)
 
 
 def extend(history: tuple[Attempt, ...], attempt: Attempt) -> tuple[Attempt, ...]:

@@ -31,6 +31,8 @@ class Reason(StrEnum):
     """It may have run, and its policy does not say that a second run is harmless."""
     KEY_CONFLICT = "key_conflict"
     """Its idempotency key named a call with another payload already."""
+    UNDELIVERABLE = "undeliverable"
+    """SQS moved its message to the dead-letter queue by itself, before the call had ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

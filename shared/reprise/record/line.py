@@ -12,10 +12,12 @@ from reprise.call.payload import unpack
 from reprise.call.target import is_allowed
 from reprise.errors import BadRecordError, PayloadError
 from reprise.kind import kind_of
+from reprise.record.authentic import check_record, sign_record
 from reprise.record.decode import check_version, decode_record, load_document, may_be_ours
 from reprise.record.named import check_id
 
 if TYPE_CHECKING:
+    from reprise.ports import Keyring
     from reprise.record.mac import MacKeys
     from reprise.record.record import Record
 
@@ -27,7 +29,7 @@ MAX_LINE_BYTES: Final = 200 * 1024
 class Trusted:
     """What makes a record trustworthy: the keys, and the targets that may be invoked."""
 
-    keys: MacKeys
+    keys: Keyring
     targets: tuple[str, ...]
     is_event_object: bool = False
     """Whether the object lies where only the stream of batch jobs' events writes."""
@@ -35,13 +37,8 @@ class Trusted:
 
 def write_line(record: Record, keys: MacKeys) -> str:
     """Return the signed capture line, ASCII, without its newline."""
-    document = msgspec.to_builtins(record)
-    del document["mac"]
-    for name in ("idempotency_key", "scope"):
-        # As lines of version 0.1.0 were: without.
-        if document[name] is None:
-            del document[name]
-    return json.dumps(keys.sign(document), separators=(",", ":"), ensure_ascii=True)
+    document = msgspec.to_builtins(sign_record(record, keys))
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=True)
 
 
 def read_line(message: str, trusted: Trusted) -> Record | None:
@@ -51,6 +48,7 @@ def read_line(message: str, trusted: Trusted) -> Record | None:
         BadRecordError: With the quarantine reason, if the line is ours and cannot be trusted:
             `truncated`, `unknown_version`, `bad_mac`, `invalid_record`, `target_not_allowed`,
             `id_mismatch` or `payload_mismatch`.
+        StoreError: If the keys cannot be had now.
     """
     if not may_be_ours(message):
         return None
@@ -62,11 +60,11 @@ def read_document(document: dict[str, Any], trusted: Trusted) -> Record:
     """Return the record that a decoded capture line holds.
 
     Raises:
-        BadRecordError: As `read_line`.
+        BadRecordError, StoreError: As `read_line`.
     """
     check_version(document)
-    trusted.keys.verify(document)
     record = decode_record(document)
+    check_record(record, trusted.keys)
     if kind_of(record.target.function) is None or not is_allowed(
         record.target.function, trusted.targets
     ):

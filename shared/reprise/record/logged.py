@@ -73,8 +73,9 @@ class LoggedRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     outcome: Outcome
     not_after: Instant | None = None
     trace: str | None = None
-    idempotency_key: str | None = None
-    scope: str | None = None
+    idempotency_key: str | msgspec.UnsetType | None = msgspec.UNSET
+    scope: str | msgspec.UnsetType | None = msgspec.UNSET
+    edits: str | msgspec.UnsetType | None = msgspec.UNSET
     mac: Mac | None = None
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from reprise.call.id import id_of, is_id_without_key, is_name
 from reprise.errors import BadRecordError
 
@@ -18,6 +20,8 @@ def check_id(record: Record) -> None:
         BadRecordError: `id_mismatch`.
     """
     key, scope = record.idempotency_key, record.scope
+    key = None if key is msgspec.UNSET else key
+    scope = None if scope is msgspec.UNSET else scope
     if key is None:
         is_right = scope is None and is_id_without_key(record.id, record.target.name)
     else:

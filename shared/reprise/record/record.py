@@ -18,7 +18,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Who wrote a capture line."""
 
     name: str
-    """`invoker`, `library` or `decorator`."""
+    """The source whose key signed the line: `invoker`, `runner`, or one made for a library user or target."""
     version: str
     """Version of this package."""
 
@@ -27,12 +27,17 @@ class Mac(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The proof that a line was written by a holder of the key."""
 
     key_id: str
+    """Source and key: `<source>/<key>`."""
     value: str
-    """Hex HMAC-SHA-256 over the canonical record."""
+    """Hex HMAC-SHA-256 over the record's own fields, in canonical form."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A captured call, schema version 1."""
+    """A captured call, schema version 1.
+
+    The MAC covers every field that is set. A field that a later version adds must be `UNSET` by default: it
+    is then left out where nobody set it, and lines of earlier versions stay authentic.
+    """
 
     reprise: Literal[1] = 1
     event: Literal["invocation.captured"] = "invocation.captured"
@@ -50,8 +55,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """ISO 8601 instant after which a replay is of no use."""
     trace: str | None = None
     """X-Ray header of the caller's request."""
-    idempotency_key: str | None = None
+    idempotency_key: str | msgspec.UnsetType | None = msgspec.UNSET
     """The caller's own name of the effect; the id is made of it, and checked against it."""
-    scope: str | None = None
+    scope: str | msgspec.UnsetType | None = msgspec.UNSET
     """The caller's own namespace of such names."""
+    edits: str | msgspec.UnsetType | None = msgspec.UNSET
+    """Hex digest of the captured payload that an operator's replaces; set in no capture line."""
     mac: Mac | None = None

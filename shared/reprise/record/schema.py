@@ -63,7 +63,7 @@ class LineSource(_Model):
     """Who wrote the line."""
 
     name: str
-    """`invoker`, `library` or `decorator`."""
+    """The source whose key signed the line."""
     version: str
     """Version of the package that wrote it."""
 
@@ -136,9 +136,10 @@ class LineMac(_Model):
     """The proof that the line was written by a holder of the key."""
 
     key_id: str
-    """Name of the key in the stack's secret."""
+    """Source and key, `<source>/<key>`: the key in the secret `<stack>/source/<source>`."""
     value: str
-    """Hex HMAC-SHA-256 over the canonical record, `mac` reduced to its `key_id`."""
+    """Hex HMAC-SHA-256 over every field of this schema, null where it is not set (but `edits` only where it
+    is), `mac` reduced to its `key_id`; as JSON with sorted keys, no blanks, ASCII."""
 
 
 class CaptureLine(_Model):
@@ -170,6 +171,8 @@ class CaptureLine(_Model):
     """The caller's own name of the effect, from which the id is made. Absent from lines of version 0.1.0."""
     scope: str | None = None
     """The caller's own namespace of such names."""
+    edits: str | None = None
+    """Hex digest of the captured payload that an operator's replaces; set in no capture line."""
     mac: LineMac | None = None
 
     @model_validator(mode="after")

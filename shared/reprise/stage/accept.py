@@ -10,6 +10,7 @@ from reprise.backlog.part import Entry
 from reprise.batch.event import EVENTS_PREFIX, read_event
 from reprise.errors import BadRecordError
 from reprise.reader import Control, Damage, Event, Foreign, Item, Origin
+from reprise.record.authentic import sign_record
 from reprise.record.line import Trusted, read_line
 from reprise.record.record import EVENT_NAME, Record
 from reprise.stage.in_time import read_in_time
@@ -17,7 +18,7 @@ from reprise.stage.in_time import read_in_time
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from reprise.ports import KeySource, Meter, Objects
+    from reprise.ports import Keyring, Meter, Objects
     from reprise.stage.notification import ObjectRef
     from reprise.stage.quarantine import Quarantine
 
@@ -27,7 +28,7 @@ class AcceptStage:
     """Reads objects, and accepts authentic lines from where they may come from."""
 
     objects: Objects
-    keys: KeySource
+    keys: Keyring
     meter: Meter
     targets: tuple[str, ...]
     log_groups: frozenset[str]
@@ -42,11 +43,13 @@ class AcceptStage:
 
         Raises:
             ObjectMissingError, ObjectDeniedError, StoreError: If it must be tried again.
-            SettingsError: If the MAC secret is malformed.
+            SettingsError: If the pipeline's own key document is refused.
             SlowObjectError: If the time is over.
         """
+        # First: who may read no keys at all must not judge lines.
+        self.keys.keys()
         trusted = Trusted(
-            keys=self.keys.keys(),
+            keys=self.keys,
             targets=(*self.targets, *self.batch_jobs),
             is_event_object=ref.key.startswith(EVENTS_PREFIX),
         )
@@ -77,7 +80,7 @@ class AcceptStage:
         return None
 
     def _accept_event(self, position: int, text: str, quarantine: Quarantine) -> Entry | None:
-        """Return a failed batch job; where the object lies vouches for it (ADR 0014)."""
+        """Return a failed batch job, signed by the pipeline: its place vouches for it (ADR 0014)."""
         try:
             record = read_event(text, self.account_id, self.batch_jobs)
         except BadRecordError as error:
@@ -87,6 +90,7 @@ class AcceptStage:
         if record is None:
             self.meter.count(metric.FOREIGN_LINES)
             return None
+        record = sign_record(record, self.keys.keys())
         event = Event(text, origin=Origin(self.account_id))
         return Entry(position=position, event=event, record=record, is_foldable=False)
 

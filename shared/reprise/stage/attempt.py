@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,10 +13,10 @@ from reprise import metric
 from reprise.batch.event import report_of
 from reprise.call.payload import unpack
 from reprise.call.target import is_allowed
-from reprise.errors import ObjectMissingError, PayloadError, StoreError
+from reprise.errors import BadRecordError, ObjectMissingError, PayloadError, StoreError
 from reprise.gate.tally import Meeting
 from reprise.instant import format_instant, parse_instant
-from reprise.ledger.recapture import also_given_up, is_other_call, reopened, reopens
+from reprise.ledger.recapture import also_given_up, reopened, reopens
 from reprise.ledger.row import Attempt, Row, extend
 from reprise.ledger.states import TERMINAL, State
 from reprise.observe.tally import count_delivery, count_reply
@@ -93,6 +94,7 @@ class AttemptStage:
             lease_until_ms: When this process can no longer be running.
 
         Raises:
+            BadRecordError: `id_conflict`, if the ledger knows another call by this id.
             StoreError: If the ledger cannot be asked (nothing was invoked), or neither it nor the
                 queue could be told how the attempt ended (see `Settler.carry_out`).
         """
@@ -126,24 +128,25 @@ class AttemptStage:
     def _lease(
         self, message: ReplayMessage, policy: Policy, owner: str, now: datetime, until_ms: int
     ) -> Lease:
-        record = message.record
-
-        def ask() -> Lease:
-            digest = record.payload.sha256
-            return self.ledger.lease(
-                record.id, owner=owner, now=now, until_ms=until_ms, sha256=digest
-            )
-
-        lease = ask()
+        fresh = self._new_row(message)
+        take = partial(
+            self.ledger.lease,
+            fresh.id,
+            owner=owner,
+            now=now,
+            until_ms=until_ms,
+            of=fresh.identity,
+        )
+        lease = take()
         row = lease.before
         if row is None:
             # The row is gone (TTL, a restored table): without one, nothing may be invoked.
-            self.ledger.record(self._new_row(message))
-        elif not lease.granted and not is_other_call(row, record) and reopens(row, record):
+            self.ledger.record(fresh)
+        elif not lease.granted and fresh.identity == row.identity and reopens(row, message.record):
             self._capture_again(message, row, policy, now)
         else:
             return lease
-        return ask()
+        return take()
 
     def _capture_again(
         self, message: ReplayMessage, dead: Row, policy: Policy, now: datetime
@@ -159,10 +162,8 @@ class AttemptStage:
         return new_row(message.record, message.object, self.clock, self.retention_days)
 
     def _refused(self, message: ReplayMessage, row: Row, now: datetime) -> Verdict:
-        """Deal with a call that has ended, is held by another, is not due, or has another call's id."""
-        if is_other_call(row, message.record):
-            # Nobody sends one: it was given up when it was unpacked, under an id of its own.
-            _log.error("message has the id of another call", extra=about(message))
+        """Deal with a call that has ended, is held by another, is not due, or is not the row's."""
+        if _is_replaced(row, message.record):
             return Ended()
         if row.state not in TERMINAL:
             free_ms = row.lease_until_ms if row.state is State.LEASED else row.due_at_ms
@@ -283,6 +284,20 @@ def _undecided(record: Record, row: Row, policy: Policy) -> Outcome | None:
         return record.outcome if record.outcome.kind is OutcomeKind.UNKNOWN else _ANOTHER_TRY
     is_first_look = not row.attempts and row.opened_at == row.captured_at
     return record.outcome if is_first_look else None
+
+
+def _is_replaced(row: Row, record: Record) -> bool:
+    """Tell whether an operator has replaced a record's payload since.
+
+    Raises:
+        BadRecordError: `id_conflict`, if it is another call than the row's, however genuine.
+    """
+    target, sha256 = record.target.function, record.payload.sha256
+    if (target, sha256) == row.identity:
+        return False
+    if (target, sha256) == (row.target, row.captured_sha256):
+        return True
+    raise BadRecordError("id_conflict", f"id {row.id!r} names another payload or target")
 
 
 def own_attempts(row: Row, captured: Outcome) -> int:

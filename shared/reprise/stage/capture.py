@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from reprise import metric
 from reprise.call.id import RANDOM_BYTES, id_of, new_call_id
 from reprise.call.payload import Payload, digest, pack
@@ -12,6 +14,7 @@ from reprise.instant import format_instant
 from reprise.record.line import MAX_LINE_BYTES, write_line
 from reprise.record.record import Record, Source
 from reprise.record.status_token import write_status_token
+from reprise.version import __version__
 
 if TYPE_CHECKING:
     from reprise.call.request import CallRequest
@@ -36,7 +39,6 @@ class Captured:
 class Capturer:
     """Writes capture lines."""
 
-    source: Source
     keys: KeySource
     objects: Objects
     sink: LineSink
@@ -45,12 +47,16 @@ class Capturer:
     meter: Meter
 
     def keyed_id(self, request: CallRequest) -> str | None:
-        """Return the id of a call whose caller gave it a key; None if it is to be named at random."""
+        """Return the id of a call whose caller gave it a key; None if it is to be named at random.
+
+        Raises:
+            StoreError, SettingsError: As `capture`: the source's name comes with its secret.
+        """
         if request.idempotency_key is None:
             return None
         return id_of(
             request.target,
-            source=self.source.name,
+            source=self.keys.keys().source,
             scope=request.scope,
             key=request.idempotency_key,
         )
@@ -60,7 +66,7 @@ class Capturer:
 
         Raises:
             StoreError: If the payload or the key cannot be had; the call is not captured.
-            SettingsError: If the key is malformed; the call is not captured.
+            SettingsError: If the key document is refused; the call is not captured.
         """
         now = self.clock()
         call_id = self.keyed_id(request) or new_call_id(
@@ -72,15 +78,15 @@ class Capturer:
         record = Record(
             id=call_id,
             captured_at=format_instant(now),
-            source=self.source,
+            source=Source(name=keys.source, version=__version__),
             target=request.target,
             payload=payload,
             client_context=request.client_context,
             outcome=outcome,
             not_after=request.not_after,
             trace=request.trace,
-            idempotency_key=request.idempotency_key,
-            scope=request.scope,
+            idempotency_key=_said(request.idempotency_key),
+            scope=_said(request.scope),
         )
         self.sink(write_line(record, keys))
         self.meter.count(metric.CAPTURED, target=request.target.function)
@@ -97,3 +103,8 @@ class Capturer:
         claim_check = self.objects.put(f"payloads/{call_id}/{sha256[:16]}", data)
         self.meter.count(metric.CLAIM_CHECKS, target=request.target.function)
         return Payload(claim_check=claim_check, size_bytes=len(data), sha256=sha256)
+
+
+def _said(text: str | None) -> str | msgspec.UnsetType:
+    """Return what a caller said; what it did not say is left out of the line, as in version 0.1.0."""
+    return msgspec.UNSET if text is None else text

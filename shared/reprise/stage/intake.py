@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 from reprise import metric
 from reprise.backlog.slot import slot_wait_s
-from reprise.errors import BadRecordError, ObjectDeniedError, ObjectMissingError, StoreError
+from reprise.errors import (
+    BadRecordError,
+    ObjectDeniedError,
+    ObjectMissingError,
+    SettingsError,
+    StoreError,
+)
 from reprise.policy.backoff import backoff_s
 from reprise.ports import OutMessage
 from reprise.stage.notification import read_notification
@@ -28,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from reprise.ports import Clock, Meter, Objects, Queue
+    from reprise.stage.notification import NoticeReader
     from reprise.stage.unpack import UnpackStage
 
 _log = logging.getLogger(__name__)
@@ -64,6 +71,7 @@ class Intake:
     """Deals with batches of the capture queue."""
 
     stage: UnpackStage
+    reader: NoticeReader
     objects: Objects
     queue: Queue
     dead_letters: Queue
@@ -99,7 +107,7 @@ class Intake:
     def _take_suspect(self, notice: Notice, remaining_ms: Callable[[], int]) -> float | None:
         """Deal with a message that may end this process, unless it has done so too often."""
         if notice.receive_count <= MAX_SUSPECT_RECEIVES:
-            _log.warning("object is dealt with alone", extra={"body": notice.body[:1024]})
+            _log.warning("object is dealt with alone", extra=_about(notice))
             return self._take(notice, remaining_ms)
         self.meter.count(metric.OBJECTS_FAILED)
         return self._give_up(notice, _ENDS_PROCESSES, _MAXIMUM_S)
@@ -117,7 +125,7 @@ class Intake:
 
     def _unpack(self, notice: Notice, remaining_ms: Callable[[], int]) -> float | None:
         """Return None if the message has served, else when it is to come again."""
-        for ref in read_notification(notice.body):
+        for ref in self.reader.read(notice.body):
             wait_s = self.stage.run(ref, remaining_ms)
             if wait_s is None:
                 continue
@@ -128,7 +136,7 @@ class Intake:
         return None
 
     def _keep(self, notice: Notice, error: BadRecordError) -> float | None:
-        """Put a message that is no notification in quarantine."""
+        """Put a message in quarantine that is no notification, or no authentic one."""
         quarantine = Quarantine(f"capture-queue/{notice.message_id}", self.objects, self.meter)
         try:
             quarantine.add(0, error.reason, error.message, notice.body.encode())
@@ -138,8 +146,7 @@ class Intake:
         return None
 
     def _again_or_give_up(self, notice: Notice, error: Exception) -> float | None:
-        about = {"message_id": notice.message_id, "objects": _objects(notice)}
-        _log.error("object was not unpacked", extra=about, exc_info=error)
+        _log.error("object was not unpacked", extra=_about(notice), exc_info=error)
         self.meter.count(metric.OBJECTS_FAILED)
         looks = notice.receive_count
         wait_s = backoff_s(
@@ -158,21 +165,13 @@ class Intake:
         if notice.receive_count < RENEW_RECEIVES:
             return wait_s
         try:
-            self._send_afresh(notice, wait_s)
+            self.queue.send(
+                [OutMessage(body=notice.body, group=_group(notice), delay_s=int(wait_s))]
+            )
         except StoreError:
             _log.exception("the capture queue is away: the object comes again as it is")
             return wait_s
         return None
-
-    def _send_afresh(self, notice: Notice, wait_s: float) -> None:
-        try:
-            refs = read_notification(notice.body)
-        except BadRecordError:
-            refs = ()
-        if len(refs) == 1 and refs[0].fold is not None:
-            self.stage.parker.send(refs[0], wait_s)
-        else:
-            self.queue.send([OutMessage(body=notice.body, delay_s=int(wait_s))])
 
     def _give_up(self, notice: Notice, reason: str, wait_s: float) -> float | None:
         try:
@@ -180,15 +179,15 @@ class Intake:
                 self.dead_letters.send(
                     [OutMessage(body=notice.body, attributes={"reason": reason})]
                 )
-        except StoreError:
-            _log.exception("a queue is away: the object comes again")
+        except (StoreError, SettingsError):
+            _log.exception("a queue or a key is away: the object comes again")
             return wait_s
         return None
 
     def _excuse(self, notice: Notice, wait_s: float) -> bool:
         """Send a folded object's message afresh: it was received for its waits, not for its faults."""
         try:
-            (ref,) = read_notification(notice.body)
+            (ref,) = self.reader.read(notice.body)
         except (BadRecordError, ValueError):
             return False
         if ref.fold is None or ref.fold.faults >= MAX_RECEIVES:
@@ -198,12 +197,22 @@ class Intake:
         return True
 
 
-def _objects(notice: Notice) -> list[str]:
-    """Return the URLs of the objects that a message names; a body that names none may be anything."""
+def _group(notice: Notice) -> str | None:
+    """Return the name of the target that a folded object waits for: SQS serves targets fairly."""
     try:
-        return [ref.url for ref in read_notification(notice.body)]
+        (ref,) = read_notification(notice.body)
     except (BadRecordError, ValueError):
-        return []
+        return None
+    return ref.fold.function.rpartition(":")[2] if ref.fold is not None else None
+
+
+def _about(notice: Notice) -> dict[str, object]:
+    """Return what a log line on a message may name: a body that names no object may be anything."""
+    try:
+        urls = [ref.url for ref in read_notification(notice.body)]
+    except (BadRecordError, ValueError):
+        urls = []
+    return {"message_id": notice.message_id, "objects": urls}
 
 
 def _is_outage(error: Exception) -> bool:

@@ -1,4 +1,7 @@
-"""Read S3's notifications off the capture queue.
+"""Read S3's notifications off the capture queue, and our own messages of objects that go on.
+
+A notification says where to look, and no more: what it names lies in the stack's own bucket, and every line
+there bears its own MAC. What ours say beyond that bears the pipeline's.
 
 Source: S3 user guide, "Event message structure" (keys are URL-encoded; ignore new fields; compare
 the major version; test messages on set-up).
@@ -7,14 +10,22 @@ the major version; test messages on set-up).
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_plus
 
 import msgspec
 
 from reprise.errors import BadRecordError
 from reprise.instant import parse_instant
+from reprise.record.mac import PIPELINE, authenticate
+from reprise.record.record import Mac
+
+if TYPE_CHECKING:
+    from reprise.ports import Keyring
+    from reprise.record.mac import MacKeys
+
+_DOMAIN: Final = "reprise.continuation.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +57,8 @@ class ObjectRef:
     """Events at its beginning that an earlier run has dealt with."""
     fold: Fold | None = None
     """Set once the object has been read and left folded."""
+    mac: Mac | None = field(default=None, compare=False)
+    """The pipeline's, as read; not checked yet."""
 
     @property
     def url(self) -> str:
@@ -58,8 +71,42 @@ class ObjectRef:
         return self.url if self.fold is None else self.fold.source
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeReader:
+    """Reads what may be read: objects of the stack's bucket, and of our own words the authentic ones."""
+
+    bucket: str
+    keys: Keyring
+
+    def read(self, body: str) -> tuple[ObjectRef, ...]:
+        """Return the objects that a message of the capture queue names.
+
+        What an unsigned message says beyond the object is not believed: it is read as S3's own notification
+        would be. So are messages of 0.1.0, which are on the queue when a stack is upgraded.
+
+        Raises:
+            BadRecordError: `unknown_message`, `bucket_not_allowed` or `bad_mac`.
+            StoreError: If the keys cannot be had now.
+        """
+        refs = read_notification(body)
+        for ref in refs:
+            if ref.bucket != self.bucket:
+                raise BadRecordError(
+                    "bucket_not_allowed", f"{ref.url!r} is not in this stack's bucket"
+                )
+        return tuple(self._believed(ref) for ref in refs)
+
+    def _believed(self, ref: ObjectRef) -> ObjectRef:
+        if ref.mac is None:
+            return replace(ref, skip=0, fold=None)
+        signer = authenticate(_content(ref), ref.mac, self.keys, _DOMAIN)
+        if signer.source != PIPELINE:
+            raise BadRecordError("bad_mac", f"continuation signed by source {signer.source!r}")
+        return ref
+
+
 def read_notification(body: str) -> tuple[ObjectRef, ...]:
-    """Return the objects that a notification names; none for S3's own test message.
+    """Return the objects that a notification names, believed or not; none for S3's own test message.
 
     Raises:
         BadRecordError: `unknown_message`, if it is no S3 notification.
@@ -78,16 +125,28 @@ def read_notification(body: str) -> tuple[ObjectRef, ...]:
     return tuple(_read(entry) for entry in records if _is_creation(entry))
 
 
-def write_continuation(ref: ObjectRef) -> str:
-    """Return a message that resumes an object where this run stopped, or opens a folded one."""
+def write_continuation(ref: ObjectRef, keys: MacKeys) -> str:
+    """Return a message that resumes an object where this run stopped, or opens a folded one.
+
+    Args:
+        ref: The object, and where it stands.
+        keys: The pipeline's.
+    """
     s3: dict[str, Any] = {"bucket": {"name": ref.bucket}, "object": {"key": ref.key}}
     if ref.version_id is not None:
         s3["object"]["versionId"] = ref.version_id
     ours: dict[str, Any] = {"skip": ref.skip}
     if ref.fold is not None:
-        ours["fold"] = msgspec.to_builtins(ref.fold)
+        ours["fold"] = asdict(ref.fold)
+    ours["mac"] = msgspec.to_builtins(keys.sign(_content(ref), _DOMAIN))
     entry = {"eventName": "ObjectCreated:Continue", "s3": s3, "reprise": ours}
     return json.dumps({"Records": [entry]})
+
+
+def _content(ref: ObjectRef) -> dict[str, Any]:
+    content = asdict(ref)
+    del content["mac"]
+    return content
 
 
 def _is_creation(entry: object) -> bool:
@@ -103,7 +162,7 @@ def _read(entry: Any) -> ObjectRef:  # noqa: ANN401 - JSON's edge
         s3 = entry["s3"]
         bucket, key = s3["bucket"]["name"], s3["object"]["key"]
         ours = entry.get("reprise", {})
-        skip, fold = ours.get("skip"), ours.get("fold")
+        skip, fold, mac = ours.get("skip"), ours.get("fold"), ours.get("mac")
     except (KeyError, TypeError, AttributeError) as error:
         raise BadRecordError("unknown_message", f"notification lacks {error}") from error
     if not isinstance(bucket, str) or not isinstance(key, str):
@@ -118,13 +177,21 @@ def _read(entry: Any) -> ObjectRef:  # noqa: ANN401 - JSON's edge
         version_id=str(version_id) if version_id is not None else None,
         skip=skip or 0,
         fold=_read_fold(fold) if fold is not None else None,
+        mac=_convert(mac, Mac) if mac is not None else None,
     )
 
 
 def _read_fold(fields: object) -> Fold:
+    fold = _convert(fields, Fold)
     try:
-        fold = msgspec.convert(fields, Fold)
         parse_instant(fold.since)
     except ValueError as error:
-        raise BadRecordError("unknown_message", f"fold: {error}") from error
+        raise BadRecordError("unknown_message", f"since: {error}") from error
     return fold
+
+
+def _convert[T](fields: object, kind: type[T]) -> T:
+    try:
+        return msgspec.convert(fields, kind)
+    except ValueError as error:
+        raise BadRecordError("unknown_message", f"{kind.__name__.lower()}: {error}") from error

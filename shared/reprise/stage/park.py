@@ -16,7 +16,7 @@ from reprise.stage.notification import Fold, ObjectRef, write_continuation
 
 if TYPE_CHECKING:
     from reprise.backlog.part import Part
-    from reprise.ports import Clock, Meter, Objects, Queue
+    from reprise.ports import Clock, KeySource, Meter, Objects, Queue
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +27,8 @@ class ParkStage:
 
     objects: Objects
     capture_queue: Queue
+    keys: KeySource
+    """The pipeline's."""
     clock: Clock
     meter: Meter
 
@@ -75,13 +77,13 @@ class ParkStage:
         )
 
     def send(self, ref: ObjectRef, delay_s: float = 0.0) -> None:
-        """Send the message of a folded object, to come after a delay of at most 900 seconds.
+        """Send the message of an object that goes on, to come after a delay of at most 900 seconds.
 
         Raises:
-            StoreError: If the queue does not take it.
+            StoreError: If the queue does not take it, or the key to sign it with cannot be had.
         """
         group = ref.fold.function.rpartition(":")[2] if ref.fold is not None else None
-        body = write_continuation(ref)
+        body = write_continuation(ref, self.keys.keys())
         wait_s = slot_wait_s(delay_s, self.clock().timestamp(), longest_s=MAX_DELAY_S)
         self.capture_queue.send([OutMessage(body=body, group=group, delay_s=int(wait_s))])
 

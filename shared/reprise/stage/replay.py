@@ -19,10 +19,10 @@ from reprise.gate.visit import Visit
 from reprise.observe.log_context import about_call
 from reprise.policy.decision import COUNTED, policy_backoff_s
 from reprise.stage.lane import Lane, Waiting
-from reprise.stage.message import read_message
+from reprise.stage.message import read_authentic
 from reprise.stage.quarantine import Quarantine
 from reprise.stage.returns import Returns
-from reprise.stage.verdict import GiveBack, Verdict
+from reprise.stage.verdict import Ended, GiveBack, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Concurrency,
         Draw,
         GateItems,
+        Keyring,
         Meter,
         Objects,
         PolicySource,
@@ -60,6 +61,7 @@ class ReplayStage:
     """Replays batches."""
 
     attempts: AttemptStage
+    keys: Keyring
     gates: GateItems
     memory: GateMemory
     concurrency: Concurrency
@@ -102,24 +104,31 @@ class ReplayStage:
         return returns.again()
 
     def _read(self, deliveries: Iterable[Delivery], waits_s: dict[str, float]) -> dict[str, Group]:
-        """Group readable messages by function; quarantine the others."""
+        """Group authentic messages by function; quarantine the others."""
         groups: dict[str, Group] = defaultdict(list)
         for delivery in deliveries:
             try:
-                message = read_message(delivery.body)
+                message = read_authentic(delivery.body, self.keys)
             except BadRecordError as error:
-                quarantine = Quarantine(
-                    f"replay-queue/{delivery.message_id}", self.objects, self.meter
-                )
-                try:
-                    quarantine.add(0, error.reason, error.message, delivery.body.encode())
-                    quarantine.flush()
-                except StoreError:
-                    _log.exception("quarantine is away", extra={"message_id": delivery.message_id})
+                if not self._keep(delivery, error):
                     waits_s[delivery.receipt_handle] = STORE_WAIT_S
+            except StoreError:
+                _log.exception("keys are away", extra={"message_id": delivery.message_id})
+                waits_s[delivery.receipt_handle] = STORE_WAIT_S
             else:
                 groups[message.record.target.function].append((delivery, message))
         return groups
+
+    def _keep(self, delivery: Delivery, error: BadRecordError) -> bool:
+        """Put a message in quarantine; False if that cannot be done now."""
+        quarantine = Quarantine(f"replay-queue/{delivery.message_id}", self.objects, self.meter)
+        try:
+            quarantine.add(0, error.reason, error.message, delivery.body.encode())
+            quarantine.flush()
+        except StoreError:
+            _log.exception("quarantine is away", extra={"message_id": delivery.message_id})
+            return False
+        return True
 
     def _book(self) -> PolicyBook | None:
         try:
@@ -254,6 +263,9 @@ class ReplayStage:
                 return self.attempts.run(
                     message, policy, owner=owner, lease_until_ms=lease_until_ms
                 )
+        except BadRecordError as error:
+            if self._keep(delivery, error):
+                return Ended()
         except StoreError:
             _log.exception("store is away", extra={"call_id": message.record.id})
             self.meter.count(metric.STORE_FAULTS)

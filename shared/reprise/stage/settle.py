@@ -23,13 +23,13 @@ from reprise.observe.tally import count_end, count_owed_end
 from reprise.policy.decision import DeadLetter, Decision, Done, RetryLater, WaitForGate
 from reprise.ports import OutMessage
 from reprise.stage.letter import send_letter
-from reprise.stage.message import ReplayMessage, Settlement, write_message
+from reprise.stage.message import ReplayMessage, Settlement, with_settlement, write_message
 from reprise.stage.renew import LONGEST_DELAY_S
 from reprise.stage.verdict import Ended, GiveBack, Verdict
 
 if TYPE_CHECKING:
     from reprise.ledger.row import Row
-    from reprise.ports import Clock, Ledger, Meter, Objects, Queue, Reply
+    from reprise.ports import Clock, KeySource, Ledger, Meter, Objects, Queue, Reply
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +58,8 @@ class Settler:
     objects: Objects
     replay_queue: Queue
     dead_letters: Queue
+    keys: KeySource
+    """The pipeline's: they sign what the queue is to remember."""
     clock: Clock
     meter: Meter
     herald: Herald = SILENT
@@ -186,7 +188,7 @@ class Settler:
             _log.exception("ledger is away: the queue remembers", extra=about(message))
             self.meter.count(metric.STORE_FAULTS)
             settlement = Settlement(owner=owner, event=event, changes=changes)
-            owed = msgspec.structs.replace(message, settlement=settlement)
+            owed = with_settlement(message, settlement, self.keys.keys())
             self._queue(owed, delay_s=STORE_WAIT_S)
             return _Told.OWED
         if not ours:

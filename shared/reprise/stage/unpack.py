@@ -19,9 +19,7 @@ from reprise.backlog.rule import Expand, Leave
 from reprise.errors import SlowObjectError
 from reprise.instant import parse_instant
 from reprise.policy.decision import COUNTED
-from reprise.ports import OutMessage
 from reprise.stage.enter import CHUNK, new_row
-from reprise.stage.notification import write_continuation
 from reprise.stage.quarantine import Quarantine
 
 if TYPE_CHECKING:
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
 
     from reprise.backlog.keeper import BacklogKeeper
     from reprise.backlog.part import Part
-    from reprise.ports import Clock, Meter, Objects, Queue
+    from reprise.ports import Clock, Meter, Objects
     from reprise.stage.accept import AcceptStage
     from reprise.stage.enter import EnterStage
     from reprise.stage.notification import Fold, ObjectRef
@@ -50,7 +48,6 @@ class UnpackStage:
     parker: ParkStage
     backlog: BacklogKeeper
     objects: Objects
-    capture_queue: Queue
     clock: Clock
     meter: Meter
     retention_days: int
@@ -67,7 +64,7 @@ class UnpackStage:
 
         Raises:
             ObjectMissingError, ObjectDeniedError, StoreError: If it must be tried again.
-            SettingsError: If the MAC secret is malformed.
+            SettingsError: If the pipeline's key document is refused.
             SlowObjectError: If there was no time for anything of it.
         """
         if ref.fold is not None:
@@ -122,8 +119,7 @@ class UnpackStage:
         for part in sorter.rest():
             self.parker.park(part, ref, delay_s=0.0, is_counted=False)
         quarantine.flush()
-        rest = write_continuation(replace(ref, skip=position))
-        self.capture_queue.send([OutMessage(body=rest)])
+        self.parker.send(replace(ref, skip=position))
 
     def _settle(
         self,

@@ -13,7 +13,7 @@ from reprise.aws.ledger_table import LedgerTable
 from reprise.errors import StoreError
 from reprise.instant import format_instant
 from reprise.ledger.recapture import reopened
-from reprise.ledger.row import Attempt, Row
+from reprise.ledger.row import Attempt, Identity, Row
 from reprise.ledger.states import OPEN, LedgerEvent, State
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.testing import InMemoryLedger
@@ -261,23 +261,6 @@ def test_only_a_dead_lettered_call_is_redriven(ledger: Ledger, state: State) -> 
     assert _get(ledger) == make_row(state=state)
 
 
-def test_a_row_of_another_payload_is_not_leased(ledger: Ledger) -> None:
-    ledger.record(make_row(sha256="a"))
-    other = ledger.lease(CALL, owner="a", now=NOW, until_ms=SOON_MS, sha256="b")
-    assert (other.granted, other.before) == (False, make_row(sha256="a"))
-    assert _get(ledger) == make_row(sha256="a")
-    assert ledger.lease(CALL, owner="a", now=NOW, until_ms=SOON_MS, sha256="a").granted
-
-
-@pytest.mark.parametrize("state", [State.LEASED, State.WAITING])
-def test_a_running_lease_is_not_taken_over_for_another_payload(
-    ledger: Ledger, state: State
-) -> None:
-    ledger.record(make_row(state=state, sha256="a", lease_owner="x", lease_until_ms=0))
-    lease = ledger.lease(CALL, owner="a", now=NOW, until_ms=SOON_MS, sha256="b")
-    assert not lease.granted
-
-
 @pytest.mark.parametrize("state", OPEN)
 def test_an_open_call_is_marked_as_one_that_may_have_run(ledger: Ledger, state: State) -> None:
     row = make_row(state=state, lease_owner="a", lease_until_ms=SOON_MS, attempts=1)
@@ -355,6 +338,40 @@ def test_a_row_that_has_changed_since_it_was_seen_is_left_alone(ledger: Ledger, 
 def test_a_row_that_is_gone_is_not_opened_again(ledger: Ledger) -> None:
     assert not ledger.recapture(DEAD, reopened(DEAD, CAPTURE))
     assert ledger.get(CALL) is None
+
+
+def test_a_lease_of_another_call_of_the_same_id_is_refused_and_shows_the_row(
+    ledger: Ledger,
+) -> None:
+    row = make_row()
+    ledger.record(row)
+    for other in (Identity(row.target, "other"), Identity("other", row.sha256)):
+        lease = ledger.lease(CALL, owner="a", now=NOW, until_ms=SOON_MS, of=other)
+        assert (lease.granted, lease.before) == (False, row)
+    assert _get(ledger) == row
+    assert ledger.lease(CALL, owner="a", now=NOW, until_ms=SOON_MS, of=row.identity).granted
+
+
+def test_a_lease_that_has_run_out_is_not_taken_over_by_another_call(ledger: Ledger) -> None:
+    ledger.record(make_row())
+    _lease(ledger)
+    before = _get(ledger)
+    late = NOW + timedelta(seconds=600)
+    other = Identity(before.target, "other")
+    lease = ledger.lease(CALL, owner="b", now=late, until_ms=SOON_MS, of=other)
+    assert (lease.granted, lease.before) == (False, before)
+    assert _get(ledger) == before
+
+
+def test_a_redrive_may_replace_the_payload_and_keeps_what_was_captured(ledger: Ledger) -> None:
+    captured = make_row(state=State.DEAD_LETTERED)
+    ledger.record(captured)
+    assert ledger.redrive(CALL, now=NOW, sha256="first")
+    assert (_get(ledger).sha256, _get(ledger).captured_sha256) == ("first", captured.sha256)
+    _lease(ledger)
+    _settle(ledger, LedgerEvent.DEAD_LETTER)
+    assert ledger.redrive(CALL, now=NOW + timedelta(seconds=1), sha256="second")
+    assert (_get(ledger).sha256, _get(ledger).captured_sha256) == ("second", captured.sha256)
 
 
 def test_a_gates_item_is_no_call(dynamodb: DynamoDBClient, table: str) -> None:

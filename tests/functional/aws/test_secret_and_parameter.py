@@ -1,17 +1,18 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 from botocore.exceptions import NoRegionError
 
+from reprise.aws.keyring import SecretKeyring
 from reprise.aws.parameter import ParameterPolicies
 from reprise.aws.secret import SecretKeys
 from reprise.errors import PolicyError, SettingsError, StoreError
 from reprise.policy.policy import read_policy_document
-from reprise.record.mac import MacKeys
 from reprise.testing import FakeKeys, FakePolicies
-from strategies import KEYS
+from strategies import KEY, KEYS
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from reprise.aws.session import Clients
 
-SECRET = '{"current":"k1","k1":"a key for tests"}'  # noqa: S105 - opens nothing
+SECRET = json.dumps({"current": "k1", "k1": KEY, "targets": ["*"]})
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +33,11 @@ def ssm(clients: Clients) -> SSMClient:
     return clients.parameters()
 
 
-def test_keys_come_from_the_secret_and_are_remembered(secrets: SecretsManagerClient) -> None:
-    arn = secrets.create_secret(Name="good", SecretString=SECRET)["ARN"]
+def test_keys_come_from_the_secret_which_names_their_source(secrets: SecretsManagerClient) -> None:
+    arn = secrets.create_secret(Name="shop/source/invoker", SecretString=SECRET)["ARN"]
     source = SecretKeys(lambda: secrets, arn)
     keys = source.keys()
+    assert (keys.source, keys.targets) == ("invoker", ("*",))
     assert keys.sign({"a": 1}) == KEYS.sign({"a": 1})
     assert source.keys() is keys
 
@@ -49,6 +51,7 @@ def test_a_client_is_made_at_first_use_only(secrets: SecretsManagerClient) -> No
         return secrets
 
     SecretKeys(client, "x")
+    SecretKeyring(client, "shop")
     assert made == 0
 
 
@@ -62,15 +65,24 @@ def test_a_secret_that_is_not_there_is_a_store_error(secrets: SecretsManagerClie
 def test_a_malformed_secret_is_the_deployers_error(
     secrets: SecretsManagerClient, text: str
 ) -> None:
-    arn = secrets.create_secret(Name=f"bad{len(text)}", SecretString=text)["ARN"]
-    with pytest.raises(SettingsError):
-        SecretKeys(lambda: secrets, arn).keys()
+    name = f"shop/source/bad{len(text)}"
+    arn = secrets.create_secret(Name=name, SecretString=text)["ARN"]
+    keys = SecretKeys(lambda: secrets, arn)
+    for _ in range(2):
+        with pytest.raises(SettingsError, match=f"source 'bad{len(text)}'"):
+            keys.keys()
 
 
 def test_a_binary_secret_is_the_deployers_error(secrets: SecretsManagerClient) -> None:
-    arn = secrets.create_secret(Name="binary", SecretBinary=b"x")["ARN"]
+    arn = secrets.create_secret(Name="shop/source/binary", SecretBinary=b"x")["ARN"]
     with pytest.raises(SettingsError):
         SecretKeys(lambda: secrets, arn).keys()
+
+
+def test_the_one_secret_of_0_1_0_signs_nothing_any_more(secrets: SecretsManagerClient) -> None:
+    secrets.create_secret(Name="old/mac", SecretString=SECRET)
+    with pytest.raises(SettingsError, match="`reprise sources add`"):
+        SecretKeys(lambda: secrets, "old/mac").keys()
 
 
 def test_a_client_that_cannot_be_made_is_a_store_error() -> None:
@@ -101,7 +113,7 @@ def test_a_first_document_that_is_invalid_is_a_policy_error(ssm: SSMClient) -> N
 
 
 def test_the_doubles_give_what_they_hold_or_fail_when_told_to() -> None:
-    keys, policies = FakeKeys(MacKeys("k", {"k": "x"})), FakePolicies(read_policy_document("{}"))
+    keys, policies = FakeKeys(KEYS), FakePolicies(read_policy_document("{}"))
     assert keys.keys() is keys.current
     assert policies.policies() is policies.book
     keys.faults.fail("keys")

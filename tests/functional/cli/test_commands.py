@@ -19,19 +19,22 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from reprise.aws.ledger_table import LedgerTable
+from reprise.aws.secret import secret_name
+from reprise.call.payload import digest, pack, unpack
 from reprise.dead_letter import dead_letter
 from reprise.ledger.states import State
-from reprise.stage.message import read_message
+from reprise.stage.message import ReplayMessage, read_message, write_message
 from reprise_cli.app import App
 from reprise_cli.main import app
 from reprise_cli.output import LogWarnings
 from reprise_cli.stack import Stack, from_outputs
-from strategies import NOW, make_record
+from strategies import KEY, NOW, make_record, make_row, signed
 from unit.cli.test_letter import dead_row
 from unit.cli.test_stack import OUTPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from typer.testing import Result
 
@@ -59,7 +62,8 @@ class Cloud:
         """Put row and letter of a call where the replayer puts them."""
         row = dead_row(id=call_id, reason=reason, letter_sent=True)
         self.ledger.record(row)
-        self.send("DeadLetterQueueUrl", dead_letter(make_record(id=call_id), row, now=NOW))
+        record = signed(make_record(id=call_id))
+        self.send("DeadLetterQueueUrl", dead_letter(record, row, now=NOW))
 
     def send(self, queue: str, body: str) -> None:
         self.sqs.send_message(QueueUrl=self.urls[queue], MessageBody=body)
@@ -83,6 +87,11 @@ def cloud(aws_env: pytest.MonkeyPatch) -> Iterator[Cloud]:
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
+        secrets = boto3.client("secretsmanager")
+        for source in ("invoker", "operator"):
+            document = {"current": "k1", "k1": KEY, "targets": ["*"]}
+            name = secret_name("reprise", source)
+            secrets.create_secret(Name=name, SecretString=json.dumps(document))
         yield Cloud(sqs, dynamodb, urls)
 
 
@@ -147,12 +156,70 @@ def test_a_redrive_brings_back_what_is_meant_and_leaves_the_rest(cloud: Cloud) -
     result = run("dlq", "redrive", "--reason", "exhausted", "--json")
     assert (result.exit_code, document_of(result)["redriven"]) == (0, 1)
     (body,) = cloud.bodies("ReplayQueueUrl")
-    assert read_message(body).record == make_record(id="call-1")
+    assert read_message(body).record == signed(make_record(id="call-1"))
     (left,) = cloud.bodies("DeadLetterQueueUrl")
     assert json.loads(left)["reprise"]["id"] == "call-2"
     row = cloud.ledger.get("call-1")
     assert row is not None
     assert (row.state, row.attempts) == (State.CAPTURED, 0)
+
+
+def test_a_forged_letter_is_refused_with_its_reason_and_stays(cloud: Cloud) -> None:
+    cloud.give_up("call-1")
+    forged = make_record(id="call-2", payload=pack(b"evil", 100))
+    cloud.send("DeadLetterQueueUrl", dead_letter(forged, dead_row(id="call-2"), now=NOW))
+    result = run("dlq", "redrive", "--all", "--json")
+    document = document_of(result)
+    assert (result.exit_code, document["redriven"], document["refused"]) == (1, 1, 1)
+    (why,) = [letter["why"] for letter in document["letters"] if letter["id"] == "call-2"]
+    assert why == "bad_mac: there is no mac"
+    assert [read_message(body).record.id for body in cloud.bodies("ReplayQueueUrl")] == ["call-1"]
+    assert len(cloud.bodies("DeadLetterQueueUrl")) == 1
+
+
+def test_a_payload_is_replaced_as_the_operators_edit(cloud: Cloud, tmp_path: Path) -> None:
+    cloud.give_up("call-1")
+    file = tmp_path / "payload.json"
+    file.write_bytes(b'{"order":2}')
+    result = run("dlq", "redrive", "call-1", "--payload", str(file), "--json")
+    assert (result.exit_code, document_of(result)["redriven"]) == (0, 1)
+    (body,) = cloud.bodies("ReplayQueueUrl")
+    record = read_message(body).record
+    assert unpack(record.payload) == b'{"order":2}'
+    assert (record.source.name, record.edits) == ("operator", digest(b'{"order":1}'))
+    row = cloud.ledger.get("call-1")
+    assert row is not None
+    assert (row.sha256, row.captured_sha256) == (digest(b'{"order":2}'), digest(b'{"order":1}'))
+    assert "another payload" in run("status", "call-1").stdout
+
+
+def test_who_may_not_read_the_operators_key_edits_nothing(cloud: Cloud, tmp_path: Path) -> None:
+    cloud.give_up("call-1")
+    secrets = boto3.client("secretsmanager")
+    secrets.delete_secret(SecretId=secret_name("reprise", "operator"))
+    (tmp_path / "new").write_bytes(b"new")
+    result = run("dlq", "redrive", "call-1", "--payload", str(tmp_path / "new"))
+    assert result.exit_code == 1
+    assert "OperatorSecretArn" in result.stderr
+    assert cloud.bodies("ReplayQueueUrl") == []
+    row = cloud.ledger.get("call-1")
+    assert row is not None
+    assert row.state is State.DEAD_LETTERED
+
+
+@pytest.mark.parametrize("command", ["list", "show", "redrive"])
+def test_a_call_that_sqs_gave_up_is_ended_by_whoever_finds_it(cloud: Cloud, command: str) -> None:
+    record = signed(make_record(id="call-1"))
+    cloud.ledger.record(make_row(id="call-1"))
+    cloud.send("DeadLetterQueueUrl", write_message(ReplayMessage(record=record)))
+    arguments = {"list": [], "show": ["call-1"], "redrive": ["--reason", "undeliverable"]}[command]
+    assert run("dlq", command, *arguments).exit_code == 0
+    row = cloud.ledger.get("call-1")
+    assert row is not None
+    if command == "redrive":
+        assert (row.state, len(cloud.bodies("ReplayQueueUrl"))) == (State.CAPTURED, 1)
+    else:
+        assert (row.state, row.reason) == (State.DEAD_LETTERED, "undeliverable")
 
 
 def test_calls_that_may_have_run_are_marked(cloud: Cloud) -> None:
@@ -192,6 +259,8 @@ def test_the_status_of_a_call_is_a_table_or_its_row(cloud: Cloud) -> None:
         (["dlq", "redrive"], 2, "ID"),
         (["dlq", "list", "--older-than", "soon"], 2, "--older-than"),
         (["dlq", "show", "nobody"], 1, "ID"),
+        (["dlq", "redrive", "--all", "--payload", "/nowhere"], 2, "--payload"),
+        (["dlq", "redrive", "a", "b", "--payload", "/dev/null"], 2, "--payload"),
         (["chaos"], 2, "--target"),
         (["chaos", "--hold", "soon"], 2, "--hold"),
         (["chaos", "--target", "reprise-replayer"], 2, "--target"),
@@ -214,7 +283,16 @@ def test_an_error_is_one_line_that_names_the_field(
 
 
 def test_every_command_explains_itself() -> None:
-    commands = ("invoke", "status", "dlq list", "dlq show", "dlq redrive", "chaos", "demo")
+    commands = (
+        "invoke",
+        "status",
+        "dlq list",
+        "dlq show",
+        "dlq redrive",
+        "chaos",
+        "demo",
+        "sources",
+    )
     for command in (*commands, "top", "dashboard"):
         assert run(*command.split(), "--help").exit_code == 0
     assert run("--version").stdout.startswith("reprise ")

@@ -14,14 +14,12 @@ from functional.cli.test_commands import Cloud, document_of, run
 from functional.conftest import REGION
 from reprise.call.payload import digest
 from reprise.record.line import write_line
-from reprise.record.mac import MacKeys
-from strategies import make_record, make_row
+from strategies import KEYS, make_record, make_row
 from unit.cli.test_stack import OUTPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-KEYS = MacKeys("k1", {"k1": "secret"})
 BUCKET = OUTPUTS["BucketName"]
 KEY = "captured/2026/01/31/12/x.gz"
 

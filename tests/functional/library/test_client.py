@@ -24,16 +24,18 @@ from reprise.record.line import Trusted, read_line
 from reprise.record.mac import MacKeys
 from reprise.record.status_token import read_status_token
 from reprise.settings import CallerSettings
+from reprise.testing import FakeKeys
 from scripted_server import Answer, ScriptedServer
-from strategies import NOW, ORDERS, make_row
+from strategies import KEY, NOW, ORDERS, make_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reprise.record.record import Record
 
-SECRET = '{"current":"k1","k1":"a key for tests"}'  # noqa: S105 - opens nothing
-TRUSTED = Trusted(keys=MacKeys.from_secret(SECRET), targets=(ORDERS,))
+SECRET = json.dumps({"current": "k1", "k1": KEY, "targets": [ORDERS]})
+SHOP = MacKeys.from_secret(SECRET, "web-shop")
+TRUSTED = Trusted(keys=FakeKeys(SHOP), targets=(ORDERS,))
 THROTTLE = Answer(
     status=429,
     headers={"x-amzn-ErrorType": "TooManyRequestsException", "Retry-After": "2"},
@@ -60,7 +62,8 @@ def env(aws_env: pytest.MonkeyPatch, server: ScriptedServer) -> Iterator[pytest.
         clients.s3().create_bucket(
             Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
         )
-        arn = clients.secrets().create_secret(Name=bucket, SecretString=SECRET)["ARN"]
+        name = f"{bucket}/source/web-shop"
+        arn = clients.secrets().create_secret(Name=name, SecretString=SECRET)["ARN"]
         clients.dynamodb().create_table(
             TableName=bucket,
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
@@ -117,16 +120,16 @@ def test_a_throttled_call_is_captured_with_all_that_a_replay_needs(
         not_after=NOW,
     )
     target = Target(function=ORDERS, qualifier="live", tenant_id="t-1")
-    call_id = id_of(target, source="library", scope="shop", key="order-1")
+    call_id = id_of(target, source="web-shop", scope="shop", key="order-1")
     assert (result.status_code, result.call_id) == (202, call_id)
     assert result.outcome.kind is OutcomeKind.THROTTLED
     assert len(server.requests) == 1
     record = _record(capsys)
     assert (record.id, record.idempotency_key, record.scope) == (call_id, "order-1", "shop")
-    token = read_status_token(call_id, result.status_token, TRUSTED.keys)
+    token = read_status_token(call_id, result.status_token, SHOP)
     assert token is not None
     assert record.payload.sha256.startswith(token.sha256)
-    assert (record.source.name, record.payload.inline) == ("library", "payload ü")
+    assert (record.source.name, record.payload.inline) == ("web-shop", "payload ü")
     assert (record.target.qualifier, record.target.tenant_id) == ("live", "t-1")
     assert record.client_context == "e30="
     assert record.not_after is not None

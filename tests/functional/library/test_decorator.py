@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import io
 import json
 import sys
@@ -18,22 +19,24 @@ from reprise.outcome.outcome import OutcomeKind
 from reprise.record.line import Trusted, read_line
 from reprise.record.mac import MacKeys
 from reprise.record.replay_mark import context_for_replay
-from strategies import ORDERS
+from reprise.testing import FakeKeys
+from strategies import KEY, ORDERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reprise.record.record import Record
 
-SECRET = '{"current":"k1","k1":"a key for tests"}'  # noqa: S105 - opens nothing
-TRUSTED = Trusted(keys=MacKeys.from_secret(SECRET), targets=(ORDERS,))
+SECRET = json.dumps({"current": "k1", "k1": KEY, "targets": [ORDERS]})
+TRUSTED = Trusted(keys=FakeKeys(MacKeys.from_secret(SECRET, "orders")), targets=(ORDERS,))
 
 
 @pytest.fixture(autouse=True)
 def env(aws_env: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     del aws_env
     with pytest.MonkeyPatch.context() as patch, mock_aws():
-        arn = Clients().secrets().create_secret(Name=f"{uuid4()}", SecretString=SECRET)["ARN"]
+        name = f"{uuid4()}/source/orders"
+        arn = Clients().secrets().create_secret(Name=name, SecretString=SECRET)["ARN"]
         patch.setenv("REPRISE_BUCKET", "bucket")
         patch.setenv("REPRISE_MAC_SECRET_ARN", arn)
         patch.delenv("POWERTOOLS_METRICS_NAMESPACE", raising=False)
@@ -87,7 +90,7 @@ def test_a_handler_that_raises_raises_on_and_its_event_is_captured(
     assert record.payload.inline is not None
     assert json.loads(record.payload.inline) == {"order": "ü", "list": [1, 2.5, None]}
     assert (record.target.function, record.target.qualifier) == (ORDERS, "live")
-    assert record.source.name == "decorator"
+    assert record.source.name == "orders"
     assert (record.outcome.kind, record.outcome.code, record.outcome.message) == (
         OutcomeKind.FUNCTION_ERROR,
         "SkuError",
@@ -127,9 +130,12 @@ def test_a_replay_that_fails_is_not_captured_again(capsys: pytest.CaptureFixture
     with pytest.raises(SkuError):
         handler({}, _context())
     (record,) = _records(capsys)
-    assert context_for_replay(record) is not None
+    context = context_for_replay(record)
+    assert context is not None
+    # What Lambda's Python runtime makes of it.
+    custom = json.loads(base64.b64decode(context))["custom"]
     with pytest.raises(SkuError):
-        handler({}, _context(custom={"reprise_call_id": record.id}))
+        handler({}, _context(custom=custom))
     assert _records(capsys) == []
 
 

@@ -23,7 +23,7 @@ from strategies import ORDERS, make_row
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SECRET = '{"current":"k1","k1":"a key for tests"}'  # noqa: S105 - opens nothing
+SECRET = json.dumps({"current": "k1", "k1": "a key for tests, and long enough", "targets": ["*"]})
 THROTTLE = Answer(
     status=429,
     headers={"x-amzn-ErrorType": "TooManyRequestsException"},
@@ -40,7 +40,9 @@ def ask(aws_env: pytest.MonkeyPatch) -> Iterator[Callable[..., dict[str, Any]]]:
         ScriptedServer(THROTTLE) as server,
     ):
         clients, name = Clients(), f"ledger-{uuid4()}"
-        arn = clients.secrets().create_secret(Name=name, SecretString=SECRET)["ARN"]
+        arn = clients.secrets().create_secret(Name=f"{name}/source/invoker", SecretString=SECRET)[
+            "ARN"
+        ]
         clients.dynamodb().create_table(
             TableName=name,
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],

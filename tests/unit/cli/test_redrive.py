@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,16 +10,29 @@ from hypothesis import strategies as st
 
 from reprise.dead_letter import dead_letter
 from reprise.errors import StoreError
+from reprise.instant import format_instant
 from reprise.ledger.states import LedgerEvent, State
-from reprise.stage.message import ReplayMessage, Settlement, write_message
-from reprise.testing import FakeClock, Faults, InMemoryLedger, InMemoryQueue
+from reprise.record.mac import MacKeys
+from reprise.stage.message import (
+    ReplayMessage,
+    Settlement,
+    read_message,
+    with_settlement,
+    write_message,
+)
+from reprise.testing import FakeClock, FakeKeys, Faults, InMemoryLedger, InMemoryQueue
 from reprise_cli.dlq.letter import Letter, LetterKind, read_letter
 from reprise_cli.dlq.redrive import Action, Redriver, Result
-from strategies import NOW, make_record
-from unit.cli.test_letter import dead_row, received
+from strategies import KEYS, NOW, PIPELINE_KEYS, make_record, signed
+from unit.cli.test_letter import OBJECT_URL, dead_row, received
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from reprise.record.record import Record
+
+LATER = NOW + timedelta(days=1)
+OPERATOR_KEYS = MacKeys("operator", "k1", {"k1": "the operators' key, of these tests"}, ("*",))
 
 
 @dataclass(slots=True)
@@ -44,10 +58,16 @@ class World:
     ledger: InMemoryLedger = field(default_factory=InMemoryLedger)
     queue: InMemoryQueue = field(default_factory=InMemoryQueue)
     box: Box = field(default_factory=Box)
+    keys: FakeKeys = field(default_factory=lambda: FakeKeys(PIPELINE_KEYS, (KEYS, OPERATOR_KEYS)))
+    edit: Callable[[Record], Record] | None = None
+    unverified: list[Letter] = field(default_factory=list)
 
-    def give_up(self, call_id: str, message_id: str | None = None) -> Letter:
+    def give_up(
+        self, call_id: str, message_id: str | None = None, record: Record | None = None
+    ) -> Letter:
         """Put a call's row and its letter where the replayer puts them."""
-        record, row = make_record(id=call_id), dead_row(id=call_id, letter_sent=True)
+        record = record or signed(make_record(id=call_id))
+        row = dead_row(id=call_id, letter_sent=True)
         self.ledger.rows.setdefault(call_id, row)
         body = dead_letter(record, row, now=NOW)
         letter = read_letter(received(body, message_id or f"letter of {call_id}"))
@@ -56,7 +76,13 @@ class World:
 
     def redrive(self, *letters: Letter) -> list[Result]:
         redriver = Redriver(
-            ledger=self.ledger, queue=self.queue, letters=self.box, clock=FakeClock()
+            ledger=self.ledger,
+            queue=self.queue,
+            letters=self.box,
+            keys=self.keys,
+            clock=FakeClock(LATER),
+            edit=self.edit,
+            unverified=self.unverified,
         )
         return redriver.run(letters or list(self.box.letters.values()))
 
@@ -71,7 +97,9 @@ def test_a_redrive_opens_the_call_sends_it_and_deletes_the_letter() -> None:
     row = world.ledger.rows["call-1"]
     assert (row.state, row.attempts) == (State.CAPTURED, 0)
     (message,) = world.queue.sent
-    assert (message.body, message.group) == (letter.replay_body(), "orders")
+    expected = ReplayMessage(record=signed(make_record(id="call-1")), object=OBJECT_URL)
+    assert (read_message(message.body), message.group) == (expected, "orders")
+    assert letter.record == expected.record
     assert world.box.letters == {}
 
 
@@ -93,11 +121,16 @@ def test_a_redrive_that_was_cut_short_is_finished_by_the_next(state: State) -> N
     assert len(world.queue.sent) == 1
 
 
-def test_a_call_whose_row_has_expired_is_sent_all_the_same() -> None:
+def test_a_call_whose_row_has_expired_gets_a_row_whose_age_counts_from_now() -> None:
+    """Else the replayer would make one itself, as old as the capture, and find the call expired."""
     world = World()
     world.give_up("call-1")
     world.ledger.rows.clear()
     assert world.actions() == [Action.REDRIVEN]
+    row = world.ledger.rows["call-1"]
+    assert (row.state, row.attempts, row.capture_object) == (State.CAPTURED, 0, OBJECT_URL)
+    assert row.opened_at == format_instant(LATER)
+    assert row.expires_at_s > LATER.timestamp() + 29 * 86_400
 
 
 def test_two_letters_of_one_call_make_one_message() -> None:
@@ -113,7 +146,8 @@ def test_a_settlement_goes_back_without_opening_its_call() -> None:
     world = World()
     world.ledger.rows["orders:order-1"] = dead_row()
     owed = Settlement(owner="o", event=LedgerEvent.SUCCEED, changes={})
-    body = write_message(ReplayMessage(record=make_record(), settlement=owed))
+    message = with_settlement(ReplayMessage(record=signed()), owed, PIPELINE_KEYS)
+    body = write_message(message)
     assert [r.action for r in world.redrive(read_letter(received(body)))] == [Action.REDRIVEN]
     assert world.queue.sent[0].body == body
     assert world.ledger.rows["orders:order-1"].state is State.DEAD_LETTERED
@@ -203,18 +237,18 @@ def test_a_crash_at_any_step_loses_no_call(crash_at: int, calls: int) -> None:
     ledger = InMemoryLedger(rows=world.ledger.rows, faults=crasher)  # type: ignore[arg-type]
     queue = InMemoryQueue(sent=world.queue.sent, faults=crasher)  # type: ignore[arg-type]
     box = Box(letters=world.box.letters, faults=crasher)  # type: ignore[arg-type]
-    redriver = Redriver(ledger=ledger, queue=queue, letters=box, clock=FakeClock())
+    redriver = Redriver(ledger=ledger, queue=queue, letters=box, keys=world.keys, clock=FakeClock())
     try:
         redriver.run(list(letters.values()))
     except _CrashError:
         # Whatever step it was, each call is still in one of the two queues.
-        sent = {message.body for message in world.queue.sent}
+        sent = {read_message(message.body).record for message in world.queue.sent}
         for name, letter in letters.items():
-            assert name in world.box.letters or letter.replay_body() in sent
+            assert name in world.box.letters or letter.record in sent
         world.redrive()
     assert world.box.letters == {}
-    assert {letter.replay_body() for letter in letters.values()} == {
-        message.body for message in world.queue.sent
+    assert {letter.record for letter in letters.values()} == {
+        read_message(message.body).record for message in world.queue.sent
     }
 
 

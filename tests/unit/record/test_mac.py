@@ -8,135 +8,178 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise.errors import BadRecordError, SettingsError
-from reprise.record.mac import MacKeys, canonical
-from strategies import KEYS, json_values, texts
+from reprise.record.mac import MIN_KEY_LENGTH, MacKeys, authenticate, canonical, split_key_id
+from reprise.record.record import Mac
+from reprise.testing import FakeKeys
+from strategies import KEY, KEYS, json_values, texts
 
 documents = st.dictionaries(texts.filter(lambda name: name != "mac"), json_values, max_size=5)
+OTHER = "another key of enough characters"
 
 
-def _reason(keys: MacKeys, document: dict[str, Any]) -> str:
+def _reason(content: dict[str, Any], mac: Mac | None, keys: MacKeys = KEYS) -> str:
     with pytest.raises(BadRecordError) as caught:
-        keys.verify(document)
+        authenticate(content, mac, FakeKeys(keys))
     return caught.value.reason
 
 
-@given(document=documents)
-def test_what_is_signed_is_authentic(document: dict[str, Any]) -> None:
-    KEYS.verify(KEYS.sign(document))
+@given(content=documents, domain=texts)
+def test_what_is_signed_is_authentic(content: dict[str, Any], domain: str) -> None:
+    mac = KEYS.sign(content, domain)
+    assert authenticate(content, mac, FakeKeys(KEYS), domain) is KEYS
 
 
-@given(document=documents)
-def test_a_log_tool_may_reorder_and_respell(document: dict[str, Any]) -> None:
-    signed = KEYS.sign(document)
-    turned = dict(reversed(list(signed.items())))
-    KEYS.verify(json.loads(json.dumps(turned, indent=2, ensure_ascii=False)))
+@given(content=documents)
+def test_a_log_tool_may_reorder_and_respell(content: dict[str, Any]) -> None:
+    turned = dict(reversed(list(content.items())))
+    spelt = json.loads(json.dumps(turned, indent=2, ensure_ascii=False))
+    KEYS.verify(spelt, KEYS.sign(content))
 
 
-@given(document=documents, name=texts, value=json_values)
-def test_any_changed_field_is_detected(document: dict[str, Any], name: str, value: object) -> None:
-    signed = KEYS.sign(document)
-    altered = {**signed, name: value}
-    if name != "mac" and canonical(altered) != canonical(signed):
-        assert _reason(KEYS, altered) == "bad_mac"
+@given(content=documents, name=texts, value=json_values)
+def test_any_changed_field_is_detected(content: dict[str, Any], name: str, value: object) -> None:
+    altered = {**content, name: value}
+    if name != "mac" and canonical(altered) != canonical(content):
+        assert _reason(altered, KEYS.sign(content)) == "bad_mac"
 
 
-@given(document=documents)
-def test_another_key_signs_otherwise(document: dict[str, Any]) -> None:
-    other = MacKeys("k1", {"k1": "another key"})
-    assert _reason(other, KEYS.sign(document)) == "bad_mac"
+@given(content=documents)
+def test_another_key_signs_otherwise(content: dict[str, Any]) -> None:
+    other = MacKeys("invoker", "k1", {"k1": OTHER})
+    assert _reason(content, KEYS.sign(content), other) == "bad_mac"
+
+
+@given(content=documents, domain=texts.filter(bool))
+def test_what_is_signed_as_one_thing_is_no_other(content: dict[str, Any], domain: str) -> None:
+    with pytest.raises(BadRecordError, match="bad_mac"):
+        KEYS.verify(content, KEYS.sign(content, domain))
 
 
 def test_a_key_under_another_name_does_not_verify() -> None:
-    both = MacKeys("k1", {"k1": "a key for tests", "k2": "a key for tests"})
-    signed = both.sign({"a": 1})
-    signed["mac"]["key_id"] = "k2"
-    assert _reason(both, signed) == "bad_mac"
+    both = MacKeys("invoker", "k1", {"k1": KEY, "k2": KEY})
+    mac = both.sign({"a": 1})
+    assert _reason({"a": 1}, Mac(key_id="invoker/k2", value=mac.value), both) == "bad_mac"
+
+
+def test_the_same_key_of_another_source_does_not_verify() -> None:
+    mac = MacKeys("orders", "k1", {"k1": KEY}).sign({"a": 1})
+    assert _reason({"a": 1}, Mac(key_id="invoker/k1", value=mac.value)) == "bad_mac"
+    assert _reason({"a": 1}, mac) == "bad_mac"
 
 
 def test_two_keys_are_valid_during_a_rotation() -> None:
-    rotated = MacKeys("k2", {"k1": "a key for tests", "k2": "new"})
-    rotated.verify(KEYS.sign({"a": 1}))
-    rotated.verify(rotated.sign({"a": 1}))
-    assert rotated.sign({})["mac"]["key_id"] == "k2"
+    rotated = MacKeys("invoker", "k2", {"k1": KEY, "k2": OTHER})
+    rotated.verify({"a": 1}, KEYS.sign({"a": 1}))
+    rotated.verify({"a": 1}, rotated.sign({"a": 1}))
+    assert rotated.sign({}).key_id == "invoker/k2"
 
 
 @pytest.mark.parametrize(
     "mac",
     [
         None,
-        "k1",
-        [],
-        {},
-        {"key_id": "k1"},
-        {"key_id": "k2", "value": ""},
-        {"key_id": ["k1"], "value": ""},
-        {"key_id": "current", "value": ""},
-        {"key_id": "k1", "value": 5},
-        {"key_id": "k1", "value": ""},
-        {"key_id": "k1", "value": "\ud800é"},
+        Mac(key_id="invoker/k2", value=""),
+        Mac(key_id="invoker/current", value=""),
+        Mac(key_id="invoker/targets", value=""),
+        Mac(key_id="k1", value=""),
+        Mac(key_id="", value=""),
+        Mac(key_id="/", value=""),
+        Mac(key_id="/k1", value=""),
+        Mac(key_id="invoker/", value=""),
+        Mac(key_id="a/invoker/k1", value=""),
+        Mac(key_id="invoker/k1", value=""),
+        Mac(key_id="invoker/k1", value="\ud800é"),
     ],
 )
-def test_a_malformed_mac_is_a_bad_mac(mac: object) -> None:
-    assert _reason(KEYS, {"a": 1, "mac": mac}) == "bad_mac"
-
-
-def test_an_unsigned_record_is_a_bad_mac() -> None:
-    assert _reason(KEYS, {"a": 1}) == "bad_mac"
+def test_a_mac_that_is_none_is_a_bad_mac(mac: Mac | None) -> None:
+    assert _reason({"a": 1}, mac) == "bad_mac"
 
 
 def test_hex_in_capitals_is_another_value() -> None:
-    signed = KEYS.sign({"a": 1})
-    signed["mac"]["value"] = signed["mac"]["value"].upper()
-    assert _reason(KEYS, signed) == "bad_mac"
-
-
-def test_a_record_too_deep_to_be_signed_is_a_bad_mac() -> None:
-    """A line that anybody can log must not raise what the reader of a whole object does not expect."""
-    deep: Any = []
-    for _ in range(200_000):
-        deep = [deep]
-    try:
-        assert _reason(KEYS, {"x": deep, "mac": {"key_id": "k1", "value": ""}}) == "bad_mac"
-    finally:
-        while deep:  # freed level by level: the interpreter's own way recurses
-            deep = deep[0]
+    mac = KEYS.sign({"a": 1})
+    assert _reason({"a": 1}, Mac(key_id=mac.key_id, value=mac.value.upper())) == "bad_mac"
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("key_id", "parts"),
     [
-        "",
-        "not json",
-        "[]",
-        "5",
-        "null",
-        "{}",
-        '{"k1": "x"}',
-        '{"current": "k1"}',
-        '{"current": "k2", "k1": "x"}',
-        '{"current": "k1", "k1": ""}',
-        '{"current": ["k1"], "k1": "x"}',
-        # A key that is no text would be signed with its Python spelling, which anybody can guess.
-        '{"current": "k1", "k1": null}',
-        '{"current": "k1", "k1": 5}',
-        '{"current": "k1", "k1": "x", "k2": {}}',
-        '{"current": "k1", "k1": "\\ud800"}',
+        ("invoker/k1", ("invoker", "k1")),
+        ("k1", ("", "k1")),
+        ("a/b/c", ("a/b", "c")),
+        ("", ("", "")),
     ],
 )
-def test_a_malformed_secret_is_the_deployers_error(text: str) -> None:
-    with pytest.raises(SettingsError, match="MAC secret"):
-        MacKeys.from_secret(text)
+def test_a_key_id_names_its_source(key_id: str, parts: tuple[str, str]) -> None:
+    assert split_key_id(key_id) == parts
 
 
-def test_a_secret_names_its_signing_key() -> None:
-    keys = MacKeys.from_secret('{"current": "k1", "k1": "a key for tests", "k0": "old"}')
+LONG = "x" * MIN_KEY_LENGTH
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        [],
+        5,
+        None,
+        {},
+        {"k1": LONG},
+        {"current": "k1"},
+        {"current": "k2", "k1": LONG},
+        {"current": ["k1"], "k1": LONG},
+        # A key that is no text would be signed with its Python spelling, which anybody can guess.
+        {"current": "k1", "k1": None},
+        {"current": "k1", "k1": 5},
+        {"current": "k1", "k1": LONG, "k2": {}},
+        {"current": "k1", "k1": "\ud800" * MIN_KEY_LENGTH},
+        {"current": "a/b", "a/b": LONG},
+        {"current": "k1", "k1": LONG, "": LONG},
+        {"current": "k1", "k1": LONG, "targets": "*"},
+        {"current": "k1", "k1": LONG, "targets": None},
+        {"current": "k1", "k1": LONG, "targets": [5]},
+    ],
+)
+def test_a_malformed_document_is_refused_and_names_its_source(document: object) -> None:
+    with pytest.raises(SettingsError, match="source 'orders'"):
+        MacKeys.from_secret(json.dumps(document), "orders")
+
+
+@pytest.mark.parametrize("text", ["", "not json", "{", "[" * 100_000])
+def test_what_is_no_json_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="must be JSON"):
+        MacKeys.from_secret(text, "orders")
+
+
+@pytest.mark.parametrize("key", ["", "x" * (MIN_KEY_LENGTH - 1)])
+@pytest.mark.parametrize("name", ["k1", "k0"])
+def test_an_emptied_or_short_key_signs_and_verifies_nothing(name: str, key: str) -> None:
+    """Not even beside a good one: whoever blanked it meant it to be gone."""
+    document = {"current": "k1", "k1": LONG} | {name: key}
+    with pytest.raises(SettingsError, match=f"'{name}' has {len(key)} characters"):
+        MacKeys.from_secret(json.dumps(document), "orders")
+
+
+def test_a_document_names_its_signing_key_and_its_targets() -> None:
+    text = json.dumps({"current": "k1", "k1": KEY, "k0": OTHER, "targets": ["arn:a", "arn:b*"]})
+    keys = MacKeys.from_secret(text, "invoker")
     assert keys.sign({"a": 1}) == KEYS.sign({"a": 1})
+    assert keys.targets == ("arn:a", "arn:b*")
+
+
+def test_a_document_without_targets_signs_for_none() -> None:
+    assert MacKeys.from_secret(json.dumps({"current": "k1", "k1": KEY}), "orders").targets == ()
+
+
+def test_the_one_secret_of_0_1_0_signs_for_all() -> None:
+    keys = MacKeys.from_secret(json.dumps({"current": "k1", "k1": KEY}), "")
+    assert keys.targets == ("arn:*",)
+    assert keys.sign({}).key_id == "k1"
 
 
 @given(text=texts | json_values.map(json.dumps))
 def test_any_secret_gives_keys_or_a_settings_error(text: str) -> None:
     try:
-        keys = MacKeys.from_secret(text)
+        keys = MacKeys.from_secret(text, "orders")
     except SettingsError:
         return
-    keys.verify(keys.sign({}))
+    keys.verify({}, keys.sign({}))

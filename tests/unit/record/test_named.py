@@ -10,10 +10,22 @@ from hypothesis import strategies as st
 from reprise.call.id import id_of
 from reprise.call.target import Target
 from reprise.errors import BadRecordError
-from reprise.record.line import read_line, write_line
+from reprise.record.line import Trusted, read_line, write_line
+from reprise.record.mac import MacKeys
 from reprise.record.named import check_id
 from reprise.record.record import Record, Source
-from strategies import ARN_PREFIX, KEYS, ORDERS, TRUSTED, keyed, keys, make_record, records
+from reprise.testing import FakeKeys
+from strategies import (
+    ARN_PREFIX,
+    KEY,
+    ORDERS,
+    PIPELINE_KEYS,
+    TRUSTED,
+    keyed,
+    keys,
+    make_record,
+    records,
+)
 
 KEYED = keyed(make_record(), "order-1", "shop")
 UUID = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"
@@ -27,8 +39,10 @@ def test_what_our_writers_write_is_named_right(record: Record) -> None:
 def test_a_line_that_names_another_sources_call_is_refused() -> None:
     """A library user or a decorated target signs lines too, and knows how ids are made."""
     theirs = msgspec.structs.replace(KEYED, source=Source(name="library", version="0.1.0"))
+    library = MacKeys("library", "k1", {"k1": KEY}, ("*",))
+    trusted = Trusted(keys=FakeKeys(PIPELINE_KEYS, (library,)), targets=TRUSTED.targets)
     with pytest.raises(BadRecordError) as caught:
-        read_line(write_line(theirs, KEYS), TRUSTED)
+        read_line(write_line(theirs, library), trusted)
     assert caught.value.reason == "id_mismatch"
 
 

@@ -18,9 +18,10 @@ import msgspec
 import pytest
 
 from backlog_entries import entry
-from harness import ORDERS, THROTTLED, Pipeline, notification, plenty
+from harness import KEYS, ORDERS, THROTTLED, Pipeline, notification, plenty
 from reprise.backlog.rule import FIRST_OFFER
 from reprise.gate.image import GateImage
+from reprise.record.authentic import sign_record
 from reprise.stage.accept import AcceptStage
 from reprise.stage.delivery import Delivery, Worker
 from reprise.stage.intake import Intake, Notice
@@ -117,10 +118,10 @@ class LazyReader(AcceptStage):
         del quarantine, remaining_ms
         self.reads[ref.key] += 1
         for item in self.entries[ref.skip :]:
-            if item.position < 2 * FIRST_OFFER:
+            if item.position < 8 * FIRST_OFFER:
                 # What may be expanded needs an id of its own; nobody looks at that of the others.
                 record = msgspec.structs.replace(item.record, id=f"{ref.key}:{item.position}")
-                yield item.position, replace(item, record=record)
+                yield item.position, replace(item, record=sign_record(record, KEYS))
             else:
                 yield item.position, item
 

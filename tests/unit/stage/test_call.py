@@ -14,7 +14,7 @@ from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.ports import Reply
 from reprise.record.line import MAX_LINE_BYTES, Trusted, read_line
 from reprise.settings import CallerSettings
-from reprise.testing import SUCCEEDED
+from reprise.testing import SUCCEEDED, FakeKeys
 
 URL = "reprise://reprise/calls/{id}"
 SETTINGS = CallerSettings(
@@ -26,7 +26,7 @@ SETTINGS = CallerSettings(
     status_url=URL,
     ledger_table="ledger",
 )
-TRUSTED = Trusted(keys=KEYS, targets=(ORDERS,))
+TRUSTED = Trusted(keys=FakeKeys(KEYS), targets=(ORDERS,))
 
 
 def test_success_is_passed_on_and_nothing_is_written() -> None:
@@ -130,7 +130,7 @@ def test_capture_that_fails_gives_the_targets_own_error_marked_not_captured(oper
     pipeline = Pipeline()
     pipeline.functions.script = [THROTTLED]
     pipeline.objects.faults.fail("put")
-    pipeline.keys.faults.fail("keys", int(operation == "keys"))
+    pipeline.invoker_keys.faults.fail("keys", int(operation == "keys"))
     request = call(LARGE)
 
     answer = write_answer(request, pipeline.caller().run(request), URL)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness import MAIL, ORDERS, Pipeline, call, hold, notification
+from harness import MAIL, ORDERS, PIPELINE_KEYS, Pipeline, call, hold, notification
 from reprise import metric
 from reprise.backlog.parked import PREFIX
 from reprise.backlog.rule import FIRST_OFFER
@@ -330,7 +330,7 @@ def test_object_that_nobody_counted_is_counted_at_its_first_look_only() -> None:
         source=SOURCE,
         is_counted=False,
     )
-    body = write_continuation(ObjectRef(bucket="bucket", key="parked/x", fold=fold))
+    body = write_continuation(ObjectRef(bucket="bucket", key="parked/x", fold=fold), PIPELINE_KEYS)
 
     assert pipeline.take_in(body) == []
     (message,) = take_folded(pipeline)
@@ -442,7 +442,7 @@ def test_expansions_are_spread_as_the_gate_asks() -> None:
 )
 def test_folded_message_that_makes_no_sense_is_quarantined(fold: object) -> None:
     pipeline = Pipeline()
-    document = json.loads(write_continuation(ObjectRef(bucket="bucket", key="k")))
+    document = json.loads(write_continuation(ObjectRef(bucket="bucket", key="k"), PIPELINE_KEYS))
     document["Records"][0]["reprise"]["fold"] = fold
 
     assert pipeline.take_in(json.dumps(document)) == []
@@ -452,7 +452,7 @@ def test_folded_message_that_makes_no_sense_is_quarantined(fold: object) -> None
 def test_folded_message_keeps_all_that_is_known_of_its_object() -> None:
     fold = Fold(function=ORDERS, records=3, since="2026-11-21T10:00:00Z", source=SOURCE, faults=2)
     ref = ObjectRef(bucket="b", key="parked/a+b", version_id="v", skip=9, fold=fold)
-    assert read_notification(write_continuation(ref)) == (ref,)
+    assert read_notification(write_continuation(ref, PIPELINE_KEYS)) == (ref,)
     assert read_notification(notification("captured/x"))[0].fold is None
 
 

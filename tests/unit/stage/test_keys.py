@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,7 +25,7 @@ from reprise.call.payload import digest
 from reprise.call.target import Target
 from reprise.instant import format_instant
 from reprise.ledger.states import State
-from reprise.record.record import Source
+from reprise.record.replay_mark import marked_context
 from reprise.stage.capture import Capturer
 from reprise.testing import SUCCEEDED
 
@@ -361,8 +362,7 @@ def test_what_a_decorated_target_captures_again_runs_no_more_than_the_policy_all
     """Lambda tries an asynchronous event again, and each try that fails writes a line of the same call."""
     pipeline = Pipeline()
     decorated = Capturer(
-        source=Source(name="decorator", version="0.1.0"),
-        keys=pipeline.keys,
+        keys=pipeline.invoker_keys,
         objects=pipeline.objects,
         sink=pipeline.lines.append,
         clock=pipeline.clock,
@@ -372,7 +372,8 @@ def test_what_a_decorated_target_captures_again_runs_no_more_than_the_policy_all
     pipeline.functions.answer = lambda _target, _payload: FAILED
     for number in range(6):
         pipeline.lines.clear()
-        decorated.capture(call(key="request-id"), FAILED.outcome)
+        request = replace(call(key="request-id"), client_context=marked_context("request-id"))
+        decorated.capture(request, FAILED.outcome)
         assert pipeline.take_in(pipeline.store(f"captured/{number}.gz")) == []
         for message in pipeline.take_sent():
             while pipeline.replay(message):

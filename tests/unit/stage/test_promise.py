@@ -52,7 +52,7 @@ def test_under_any_faults_every_call_of_an_idempotent_target_succeeds_or_is_pois
 
 def test_simulation_folds_parks_and_opens_objects_and_breaks_on_the_way() -> None:
     """Without this the seeds above could pass by never coming near the backlog."""
-    simulation = Simulation(8)
+    simulation = Simulation(11)
 
     simulation.run()
 

@@ -33,7 +33,7 @@ from reprise.testing import SUCCEEDED, InMemoryLedger
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from reprise.ledger.row import Row
+    from reprise.ledger.row import Identity, Row
 
 
 def only_row(pipeline: Pipeline) -> Row:
@@ -290,10 +290,10 @@ def test_copies_of_a_message_are_leased_by_owners_of_their_own() -> None:
             owner: str,
             now: datetime,
             until_ms: int,
-            sha256: str | None = None,
+            of: Identity | None = None,
         ) -> Lease:
             owners.append(owner)
-            return lease(call_id, owner=owner, now=now, until_ms=until_ms, sha256=sha256)
+            return lease(call_id, owner=owner, now=now, until_ms=until_ms, of=of)
 
     pipeline.ledger = Watched(rows=pipeline.ledger.rows)
     pipeline.gate_items.images[ORDERS] = GateImage(window=10.0)

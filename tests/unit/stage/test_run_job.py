@@ -148,7 +148,7 @@ def test_refused_call_that_cannot_be_captured_stays_in_the_queue(world: World) -
     world.pipeline.functions.script = [
         Reply(outcome=FAILED.outcome.__class__(kind=OutcomeKind.THROTTLED, code="x"))
     ]
-    world.pipeline.keys.faults.fail("keys")
+    world.pipeline.invoker_keys.faults.fail("keys")
     assert world.due() == 20.0
     assert world.states == ["queued"]
     assert world.due() is None
@@ -157,7 +157,7 @@ def test_refused_call_that_cannot_be_captured_stays_in_the_queue(world: World) -
 
 def test_failed_call_that_cannot_be_captured_is_captured_when_its_lease_ends(world: World) -> None:
     world.pipeline.functions.script = [FAILED]
-    world.pipeline.keys.faults.fail("keys")
+    world.pipeline.invoker_keys.faults.fail("keys")
     assert world.due() == 61.0
     world.pipeline.clock.advance(62)
     assert world.due() is None

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from reprise.stage.capture import Captured
 
 KEY = "payslip-2026-11-bob"
-ROTATED = MacKeys("k2", {"k1": "secret-one", "k2": "secret-two"})
-STRANGERS = MacKeys("k1", {"k1": "of another stack"})
+_FIRST = "the first secret of the invoker, of tests"
+ROTATED = MacKeys("invoker", "k2", {"k1": _FIRST, "k2": _FIRST[::-1]}, ("*",))
+STRANGERS = MacKeys("invoker", "k1", {"k1": "the first secret of another stack"}, ("*",))
 
 
 def _capture(pipeline: Pipeline, payload: bytes = b"1", key: str | None = KEY) -> Captured:
@@ -36,7 +37,7 @@ def _take_in(pipeline: Pipeline, name: str = "first") -> None:
 
 def _ask(pipeline: Pipeline, **event: object) -> dict[str, Any]:
     stage = StatusStage(
-        keys=pipeline.keys,
+        keys=pipeline.invoker_keys,
         ledger=pipeline.ledger,
         objects=pipeline.objects,
         bucket=pipeline.objects.bucket,
@@ -111,11 +112,11 @@ def test_a_token_opens_its_own_call_only() -> None:
 def test_a_token_lasts_as_long_as_its_key() -> None:
     pipeline = Pipeline()
     captured = _capture(pipeline)
-    pipeline.keys.current = ROTATED
+    pipeline.invoker_keys.current = ROTATED
     assert _of(pipeline, captured)["StatusCode"] == 200
-    pipeline.keys.current = STRANGERS
+    pipeline.invoker_keys.current = STRANGERS
     assert _of(pipeline, captured)["StatusCode"] == 403
-    pipeline.keys.current = KEYS
+    pipeline.invoker_keys.current = KEYS
     assert _of(pipeline, captured)["StatusCode"] == 200
 
 

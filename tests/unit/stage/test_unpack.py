@@ -14,6 +14,7 @@ from harness import (
     LOG_GROUP,
     MAIL,
     ORDERS,
+    PIPELINE_KEYS,
     Pipeline,
     call,
     envelope,
@@ -27,6 +28,7 @@ from reprise.stage.intake import MAX_RECEIVES
 from reprise.stage.message import ReplayMessage, read_message
 from reprise.stage.notification import ObjectRef, read_notification, write_continuation
 from reprise.stage.suspect import RENEW_RECEIVES
+from strategies import signed_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,14 +43,16 @@ def quarantined(pipeline: Pipeline) -> list[dict[str, str]]:
     ]
 
 
+STRANGER = MacKeys("stranger", "k9", {"k9": "a key that nobody gave to this stack"}, ("*",))
+
+
 def altered(line: str, **changes: object) -> str:
     return json.dumps({**json.loads(line), **changes})
 
 
 def resigned(line: str, **changes: object) -> str:
     """Return a line with changes, signed by the right key: authentic, but not as it should be."""
-    document = {**json.loads(line), **changes}
-    return json.dumps(KEYS.sign(document))
+    return json.dumps(signed_document({**json.loads(line), **changes}, KEYS))
 
 
 def test_each_captured_call_becomes_one_row_and_one_message() -> None:
@@ -108,9 +112,14 @@ def test_object_rewritten_with_more_records_adds_only_the_new_ones() -> None:
         pytest.param(lambda line: altered(line, id="other"), "bad_mac", id="altered"),
         pytest.param(lambda line: altered(line, mac=None), "bad_mac", id="unsigned"),
         pytest.param(
-            lambda line: json.dumps(MacKeys("k9", {"k9": "x"}).sign(json.loads(line))),
+            lambda line: json.dumps(signed_document(json.loads(line), STRANGER)),
             "bad_mac",
             id="foreign key",
+        ),
+        pytest.param(
+            lambda line: json.dumps(signed_document(json.loads(line), PIPELINE_KEYS)),
+            "bad_mac",
+            id="another source's name",
         ),
         pytest.param(lambda line: resigned(line, id=7), "invalid_record", id="wrong type"),
         pytest.param(lambda line: resigned(line, id="mail:order-1"), "id_mismatch", id="id"),
@@ -334,7 +343,7 @@ def test_events_other_than_creations_are_ignored() -> None:
 
 def test_continuation_keeps_the_version_and_the_place() -> None:
     ref = ObjectRef(bucket="b", key="k+%20", version_id="v", skip=7)
-    assert read_notification(write_continuation(ref)) == (ref,)
+    assert read_notification(write_continuation(ref, PIPELINE_KEYS)) == (ref,)
 
 
 def test_log_group_of_the_test_pipeline_is_the_capture_group() -> None:

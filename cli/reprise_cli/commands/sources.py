@@ -1,0 +1,124 @@
+"""`reprise sources`: who may sign captured calls, and for which targets."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from reprise.aws.secret import secret_name
+from reprise.errors import SettingsError
+from reprise_cli.app import app_of
+from reprise_cli.exits import CommandError
+from reprise_cli.sources.document import (
+    check_name,
+    check_targets,
+    new_document,
+    rotated,
+    statements,
+)
+from reprise_cli.sources.secrets import RECOVERY_DAYS, SourceSecrets
+
+if TYPE_CHECKING:
+    from reprise_cli.app import App
+
+app = typer.Typer(
+    help="Sources: each library user and decorated target signs with a key of its own.",
+    no_args_is_help=True,
+)
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of a source.")]
+_KEY_BYTES = 32
+
+
+@app.command("list")
+def list_sources(context: typer.Context) -> None:
+    """List the stack's sources, and what each may sign for."""
+    reprise = app_of(context)
+    found = _secrets_of(reprise).all()
+    table = Table("source", "may sign for", title=f"{len(found)} sources")
+    for source in found:
+        table.add_row(source.name, source.problem or "\n".join(source.targets) or "nothing")
+    reprise.out.show(table)
+    documents = [
+        {
+            "name": source.name,
+            "arn": source.arn,
+            "targets": list(source.targets),
+            "problem": source.problem,
+        }
+        for source in found
+    ]
+    reprise.out.result({"sources": documents})
+
+
+@app.command("add")
+def add_source(
+    context: typer.Context,
+    name: NameArgument,
+    *,
+    targets: Annotated[
+        list[str],
+        typer.Option(help="Function or job definition that it may sign for; again for more."),
+    ],
+) -> None:
+    """Make a source with a key of its own, and say what its role must be allowed."""
+    reprise = app_of(context)
+    check_name(name)
+    stack, store = reprise.stack, _secrets_of(reprise)
+    allowed = (*stack.target_arns.split(","), *stack.batch_job_definitions)
+    listed = [entry.strip() for text in targets for entry in text.split(",") if entry.strip()]
+    arns = check_targets(listed, allowed)
+    kms_key = store.key_of_stack()
+    arn = store.add(name, new_document(arns, secrets.token_hex(_KEY_BYTES)), kms_key)
+    environment = {"REPRISE_MAC_SECRET_ARN": arn, "REPRISE_BUCKET": stack.bucket}
+    policy = statements(arn, stack.bucket, kms_key)
+    table = Table("what", "value", title=f"source {name}")
+    table.add_row("may sign for", "\n".join(arns))
+    for variable, value in environment.items():
+        table.add_row(variable, value)
+    reprise.out.show(table, "its role needs, beside what it has:", json.dumps(policy, indent=2))
+    reprise.out.result(
+        {
+            "name": name,
+            "arn": arn,
+            "targets": list(arns),
+            "environment": environment,
+            "statements": policy,
+        }
+    )
+
+
+@app.command("rotate")
+def rotate_source(context: typer.Context, name: NameArgument) -> None:
+    """Give a source a new key; the one before stays valid until the next rotation."""
+    reprise = app_of(context)
+    store = _secrets_of(reprise)
+    try:
+        text, key_name = rotated(store.read(name), name, secrets.token_hex(_KEY_BYTES))
+    except SettingsError as error:
+        raise CommandError(
+            "NAME", str(error), f"Correct the secret {secret_name(store.stack, name)!r} by hand"
+        ) from error
+    store.write(name, text)
+    reprise.out.show(f"{name} signs with {key_name} within a minute")
+    reprise.out.result({"name": name, "current": key_name})
+
+
+@app.command("remove")
+def remove_source(context: typer.Context, name: NameArgument) -> None:
+    """Remove a source: within a minute nothing that it signed is believed, wherever it is."""
+    reprise = app_of(context)
+    check_name(name, is_new=False)
+    _secrets_of(reprise).remove(name)
+    reprise.out.show(
+        f"{name} is removed; its secret can be restored for {RECOVERY_DAYS} days. "
+        "Calls of its that wait go to quarantine"
+    )
+    reprise.out.result({"name": name, "recovery_days": RECOVERY_DAYS})
+
+
+def _secrets_of(reprise: App) -> SourceSecrets:
+    return SourceSecrets(client=reprise.aws.secrets, stack=reprise.stack.name)

@@ -1,0 +1,63 @@
+"""Replace a dead-lettered call's payload: a new record, signed as the operator's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from reprise.call.payload import Payload, digest, pack
+from reprise.errors import BadRecordError
+from reprise.record.authentic import may_sign, sign_record
+from reprise.record.mac import OPERATOR
+from reprise.record.record import Record, Source
+from reprise.record.replay_mark import context_for_replay
+from reprise.version import __version__
+
+if TYPE_CHECKING:
+    from reprise.ports import Objects
+    from reprise.record.mac import MacKeys
+
+_BUDGET_BYTES: Final = 200 * 1024
+"""Longest payload inside the message, escaped; as captured ones, longer ones are kept in the bucket."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """Another payload, and the keys to sign it with."""
+
+    data: bytes
+    keys: MacKeys
+    """The operators'."""
+    objects: Objects
+
+    def __call__(self, record: Record) -> Record:
+        """Return a record with the payload replaced; all else is the captured call's.
+
+        Raises:
+            BadRecordError: `target_not_allowed`, if operators may not sign for its target.
+            StoreError: If a long payload is not kept.
+        """
+        target = record.target.function
+        if not may_sign(self.keys, target):
+            raise BadRecordError("target_not_allowed", f"operators may not sign for {target!r}")
+        return sign_record(
+            msgspec.structs.replace(
+                record,
+                source=Source(name=OPERATOR, version=__version__),
+                payload=self._carry(record.id),
+                # The mark of a call that its own target captured goes on.
+                client_context=context_for_replay(record),
+                edits=record.edits or record.payload.sha256,
+            ),
+            self.keys,
+        )
+
+    def _carry(self, call_id: str) -> Payload:
+        payload = pack(self.data, _BUDGET_BYTES)
+        if payload is not None:
+            return payload
+        sha256 = digest(self.data)
+        kept = self.objects.put(f"payloads/{call_id}/{sha256[:16]}", self.data)
+        return Payload(claim_check=kept, size_bytes=len(self.data), sha256=sha256)

@@ -1,0 +1,1 @@
+"""Sources: who may sign captured calls, for which targets, with which keys."""

@@ -1,0 +1,122 @@
+"""Key documents of sources, and what goes with them: pure rules."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from reprise.call.target import is_allowed, resolve_target
+from reprise.errors import BadRequestError
+from reprise.record.mac import SOURCE_NAME, STACK_SOURCES, MacKeys
+from reprise_cli.exits import CommandError, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_NUMBERED: Final = re.compile(r"k([0-9]{1,9})")
+
+
+def check_name(name: str, *, is_new: bool = True) -> None:
+    """Accept a name that a source may have, or that one made here has.
+
+    Raises:
+        CommandError: If not.
+    """
+    if not SOURCE_NAME.fullmatch(name):
+        raise CommandError(
+            "NAME",
+            f"{name!r} is no name of a source",
+            "Take 1 to 64 letters, digits, hyphens and underscores, a letter or digit first",
+            ExitCode.USAGE,
+        )
+    if name in STACK_SOURCES:
+        next_step = "Choose another name" if is_new else "It goes with the stack"
+        raise CommandError("NAME", f"{name!r} comes with the stack", next_step, ExitCode.USAGE)
+
+
+def check_targets(targets: Sequence[str], allowed: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the ARNs of the targets that a source may sign for.
+
+    Args:
+        targets: Names or ARNs of functions, ARNs of job definitions; a trailing `*` stands for all that begin
+            so, and `*` alone for all functions.
+        allowed: The stack's Targets and BatchJobDefinitions, which bound the source in any case.
+
+    Raises:
+        CommandError: If there is none, or the stack allows one of them not at all.
+    """
+    if not targets:
+        raise CommandError(
+            "--targets", "names none", "Say for which: --targets orders", ExitCode.USAGE
+        )
+    return tuple(_complete(target, allowed) for target in targets)
+
+
+def _complete(target: str, allowed: tuple[str, ...]) -> str:
+    prefix = target.removesuffix("*")
+    if target == "*" or (target in allowed) or (target != prefix and _meets(prefix, allowed)):
+        return target
+    if target.startswith("arn:") and is_allowed(target, allowed):
+        return target
+    try:
+        return resolve_target(target, allowed).function
+    except BadRequestError as error:
+        raise CommandError(
+            "--targets",
+            f"{target!r} is nothing that this stack may call",
+            "Add it to Targets or BatchJobDefinitions and deploy again, or correct it",
+        ) from error
+
+
+def _meets(prefix: str, allowed: tuple[str, ...]) -> bool:
+    """Tell whether anything that begins so is allowed."""
+    return is_allowed(prefix, allowed) or any(entry.startswith(prefix) for entry in allowed)
+
+
+def new_document(targets: Sequence[str], key: str) -> str:
+    """Return the first key document of a source."""
+    return json.dumps({"current": "k1", "k1": key, "targets": list(targets)})
+
+
+def rotated(text: str, source: str, key: str) -> tuple[str, str]:
+    """Return a key document with a new current key, and that key's name.
+
+    The key before stays valid until the next rotation, for what is on its way; older ones go.
+
+    Raises:
+        SettingsError: If the document is none that anybody accepts.
+    """
+    MacKeys.from_secret(text, source)
+    document: dict[str, Any] = json.loads(text)
+    before = document["current"]
+    numbers = [int(match[1]) for name in document if (match := _NUMBERED.fullmatch(name))]
+    name = f"k{max(numbers, default=0) + 1}"
+    kept = {"current": name, name: key, before: document[before]}
+    return json.dumps(kept | {"targets": document.get("targets", [])}), name
+
+
+def statements(secret_arn: str, bucket: str, kms_key: str | None) -> list[dict[str, Any]]:
+    """Return what a source's role must be allowed: to read its key, and to keep payloads that fit no line."""
+    partition = secret_arn.split(":")[1]
+    wanted: list[dict[str, Any]] = [
+        {
+            "Effect": "Allow",
+            "Action": "secretsmanager:GetSecretValue",
+            "Resource": secret_arn,
+        },
+        {
+            "Effect": "Allow",
+            "Action": "s3:PutObject",
+            "Resource": f"arn:{partition}:s3:::{bucket}/payloads/*",
+        },
+    ]
+    if kms_key is not None:
+        wanted.append(
+            {
+                "Effect": "Allow",
+                "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+                "Resource": kms_key,
+            }
+        )
+    return wanted
