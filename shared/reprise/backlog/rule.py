@@ -62,8 +62,9 @@ MAX_STARVED_S: Final = 240.0
 """If what was expanded for that is not used either, perhaps nobody has time to replay: half of the time since
 the gate was last used passes before more follows, and four minutes at most."""
 SURPLUS_SHARE: Final = 0.5
-"""A flowing target's folded objects are looked at again when so much of what waits beyond the limit is
-drained: the window may grow meanwhile, and must not run dry."""
+FEW_LOOKS_PER_S: Final = 0.5
+"""A flowing target's few folded objects are looked at again when half of what waits beyond the limit is
+drained, with no more looks a second than this: nobody else's look would find that a window runs dry."""
 PAUSED_LOOK_S: Final = 40.0
 """Time from look to look while paused, if no more than `PAUSED_LOOKS_PER_S` come of that."""
 PAUSED_LOOKS_PER_S: Final = 5.0
@@ -183,7 +184,8 @@ def _look_s(gate: GateImage, piece: Piece, limit: int, now_ms: int) -> float:
     slow_s = LOOK_SHARE * at_least_s(gate, now_ms)
     many_s = gate.folded_objects / FLOWING_LOOKS_PER_S
     longest_s = max(FLOWING_DELAY_S, slow_s, many_s)
-    return min(folded_s / 3, longest_s, max(SURPLUS_SHARE * surplus_s, many_s))
+    soon_s = max(SURPLUS_SHARE * surplus_s, gate.folded_objects / FEW_LOOKS_PER_S)
+    return min(folded_s / 3, longest_s, soon_s)
 
 
 def _while_holding(gate: GateImage, piece: Piece, now_ms: int, draw: float) -> Expand | Leave:
