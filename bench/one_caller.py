@@ -49,10 +49,22 @@ ROWS: Final = (
     Caller(name="in the last half minute", calls=1000, from_s=570.0, to_s=600.0),
     Caller(name="after the outage, too", calls=1500, from_s=0.0, to_s=900.0),
     Caller(
-        name="beside few calls", calls=60, from_s=0.0, to_s=60.0, good=500, outage_s=60.0, seeds=10
+        name="beside fewer calls",
+        calls=200,
+        from_s=0.0,
+        to_s=120.0,
+        good=2000,
+        outage_s=120.0,
+        seeds=6,
     ),
     Caller(
-        name="before all others", calls=60, from_s=0.0, to_s=5.0, good=500, outage_s=60.0, seeds=10
+        name="before all others",
+        calls=200,
+        from_s=0.0,
+        to_s=10.0,
+        good=2000,
+        outage_s=120.0,
+        seeds=6,
     ),
 )
 

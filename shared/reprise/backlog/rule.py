@@ -61,10 +61,6 @@ STARVED_AGAIN_SHARE: Final = 0.5
 MAX_STARVED_S: Final = 240.0
 """If what was expanded for that is not used either, perhaps nobody has time to replay: half of the time since
 the gate was last used passes before more follows, and four minutes at most."""
-SURPLUS_SHARE: Final = 0.5
-FEW_LOOKS_PER_S: Final = 0.5
-"""A flowing target's few folded objects are looked at again when half of what waits beyond the limit is
-drained, with no more looks a second than this: nobody else's look would find that a window runs dry."""
 PAUSED_LOOK_S: Final = 40.0
 """Time from look to look while paused, if no more than `PAUSED_LOOKS_PER_S` come of that."""
 PAUSED_LOOKS_PER_S: Final = 5.0
@@ -142,7 +138,7 @@ def decide_expansion(
         seen = gate.expanded_at_ms
         conditions.append(Condition(name="expanded_at_ms", relation="=", value=seen))
     else:
-        return leave(piece, _clamp(_look_s(gate, piece, limit, now_ms) * (0.5 + draw)))
+        return leave(piece, _clamp(_look_s(gate, piece, now_ms) * (0.5 + draw)))
     rate = max(rate_per_s(gate), _ramp_per_s(gate, parameters))
     # Twice what is drained ahead: the next look finds half of it left, and no window runs dry.
     useful = FIRST_OFFER if is_idle(gate, now_ms) else max(FIRST_OFFER, 2 * limit - waiting)
@@ -177,15 +173,12 @@ def _ramp_per_s(gate: GateImage, parameters: GateParameters) -> float:
     return min(ramp_per_s, gate.cap / service_s(gate)) if gate.cap else ramp_per_s
 
 
-def _look_s(gate: GateImage, piece: Piece, limit: int, now_ms: int) -> float:
-    """Return when to look again: about when those that wait beyond the limit are drained."""
+def _look_s(gate: GateImage, piece: Piece, now_ms: int) -> float:
     folded_s = (gate.folded_records + piece.records) / rate_per_s(gate)
-    surplus_s = (gate.waiting - limit) / rate_per_s(gate)
     slow_s = LOOK_SHARE * at_least_s(gate, now_ms)
-    many_s = gate.folded_objects / FLOWING_LOOKS_PER_S
-    longest_s = max(FLOWING_DELAY_S, slow_s, many_s)
-    soon_s = max(SURPLUS_SHARE * surplus_s, gate.folded_objects / FEW_LOOKS_PER_S)
-    return min(folded_s / 3, longest_s, soon_s)
+    return min(
+        folded_s / 3, max(FLOWING_DELAY_S, slow_s, gate.folded_objects / FLOWING_LOOKS_PER_S)
+    )
 
 
 def _while_holding(gate: GateImage, piece: Piece, now_ms: int, draw: float) -> Expand | Leave:
