@@ -86,6 +86,11 @@ def test_a_cap_bounds_the_window_and_is_noted() -> None:
     assert _ask(replace(FLOWING, in_flight=3), most=3)[0].permits == 0
 
 
+def test_a_probe_notes_the_cap_too() -> None:
+    _, after = _ask(HOLDING, most=1, now_ms=HOLDING.probe_at_ms)
+    assert (after.mode, after.cap) == (Mode.PROBING, 1)
+
+
 def test_a_cap_that_was_lifted_bounds_nothing() -> None:
     capped = replace(FLOWING, window=3.0, cap=3)
     assert _ask(capped, most=40)[1].cap == 40

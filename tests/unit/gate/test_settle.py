@@ -328,6 +328,17 @@ def test_permits_of_an_epoch_of_another_unit_are_not_returned() -> None:
     assert (after.in_flight, after.leased_9) == (38, 4)
 
 
+def test_a_capped_target_starts_over_with_its_cap() -> None:
+    probing = GateImage(mode=Mode.PROBING, probe_owner="a", cap=1)
+    assert _after(probing, Tally(is_probe=True, succeeded=1)).window == 1
+
+
+def test_an_end_is_noted_whatever_it_is() -> None:
+    for tally in (Tally(ended=1), Tally(ended=1, succeeded=1)):
+        assert _after(STEADY, tally).ended_at_ms == NOW_MS
+    assert _after(STEADY, Tally(throttled=1)).ended_at_ms == 0
+
+
 def test_growth_stops_at_the_cap() -> None:
     for slow_start in (0, 1):
         gate = replace(STEADY, window=9.5, in_flight=9, cap=10, slow_start=slow_start)
