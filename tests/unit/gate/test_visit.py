@@ -15,11 +15,8 @@ from strategies import ORDERS
 SUCCESS = Meeting(kind=OutcomeKind.SUCCEEDED, busy_ms=1000, has_left=True)
 
 
-def _window_after_a_round(gate: GateImage) -> float:
-    """Return the window once each of the first calls has handed its permit on."""
-    clock, gates = FakeClock(), InMemoryGateItems()
-    gates.images[ORDERS] = replace(gate, succeeded_at_ms=int(clock().timestamp() * 1000))
-    visit = Visit(
+def _visit(gates: InMemoryGateItems, clock: FakeClock) -> Visit:
+    return Visit(
         gates=gates,
         memory=GateMemory(),
         function=ORDERS,
@@ -28,6 +25,13 @@ def _window_after_a_round(gate: GateImage) -> float:
         draw=lambda: 0.5,
         lease_ms=90_000,
     )
+
+
+def _window_after_a_round(gate: GateImage) -> float:
+    """Return the window once each of the first calls has handed its permit on."""
+    clock, gates = FakeClock(), InMemoryGateItems()
+    gates.images[ORDERS] = replace(gate, succeeded_at_ms=int(clock().timestamp() * 1000))
+    visit = _visit(gates, clock)
     entry = visit.enter(10)
     for permit in entry.permits:
         assert visit.leave(permit, SUCCESS, is_wanted=True) is not None
@@ -40,3 +44,18 @@ def test_slow_start_hears_of_each_round_and_not_only_of_the_batch() -> None:
 
 def test_a_steady_window_hears_of_a_batch_when_its_permits_are_idle() -> None:
     assert _window_after_a_round(GateImage(window=2.0, slow_start=0)) == 2.0
+
+
+def test_calls_of_a_slow_target_wait_for_one_that_turns_out_to_have_ended() -> None:
+    clock, gates = FakeClock(), InMemoryGateItems()
+    now_ms = int(clock().timestamp() * 1000)
+    slow = GateImage(window=1.0, slow_start=0, succeeded=1, busy_ms=300_000, succeeded_at_ms=now_ms)
+    gates.images[ORDERS] = slow
+    visit = _visit(gates, clock)
+    entry = visit.enter(10)
+    assert (len(entry.permits), entry.room) == (1, 9)
+    permit = visit.leave(entry.permits[0], Meeting(has_ended=True), is_wanted=True)
+    assert permit is not None
+    clock.advance(5)
+    assert not visit.is_room_open()
+    assert visit.leave(permit, SUCCESS, is_wanted=True) is None
