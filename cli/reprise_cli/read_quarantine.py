@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
+import re
 from pathlib import Path, PurePosixPath
+from typing import Final
 
 from reprise.call.payload import ClaimCheck
 from reprise.stage.quarantine import PREFIX, Quarantine
+from reprise_cli.exits import CommandError
+
+_MAX_STEP_BYTES: Final = 255
+"""NAME_MAX of Linux and macOS."""
+_SHORT: Final = 48
+"""Characters that are left of a longer step: of four bytes at most, and a digest after them."""
+_UNSAFE: Final = re.compile("[\0\ud800-\udfff]")
 
 
 class _Folder:
@@ -18,10 +29,23 @@ class _Folder:
         """Keep bytes under a key."""
         steps = PurePosixPath(key.removeprefix(PREFIX)).parts
         # A path of the reader's machine must not lead out of the folder.
-        path = self._folder.joinpath(*(step for step in steps if step not in {"/", "..", "."}))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        inside = (step for step in steps if step not in {"/", "..", "."})
+        path = self._folder.joinpath(*map(_file_name, inside))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        except OSError as error:
+            step = "Name a folder that can be written"
+            raise CommandError("--quarantine", f"{path}: {error.strerror}", step) from error
         return ClaimCheck(bucket=str(self._folder), key=key)
+
+
+def _file_name(step: str) -> str:
+    """Return a step of a key as a file's name; one that can be none is told apart by its digest."""
+    data = step.encode("utf-8", "surrogatepass")
+    if len(data) <= _MAX_STEP_BYTES and not _UNSAFE.search(step):
+        return step
+    return f"{_UNSAFE.sub('_', step)[:_SHORT]}-{hashlib.sha256(data).hexdigest()[:16]}"
 
 
 class _NoMeter:
@@ -35,5 +59,5 @@ class _NoMeter:
 
 
 def quarantine_in(folder: Path, source: str) -> Quarantine:
-    """Return where one source's unreadable parts go: JSON lines below a folder."""
-    return Quarantine(source, _Folder(folder), _NoMeter())
+    """Return where one source's unreadable parts go, all of them: JSON lines below a folder."""
+    return Quarantine(source, _Folder(folder), _NoMeter(), most_bytes=math.inf)

@@ -278,7 +278,9 @@ def test_every_log_group_and_object_of_ours_expires(full: Deployment) -> None:
     assert {str(group.properties["RetentionInDays"]) for group in groups} == {"30"}
     rules = full["Capture/Bucket"].properties["LifecycleConfiguration"]["Rules"]
     expiring = {rule["Prefix"] for rule in rules if "ExpirationInDays" in rule}
-    assert expiring == {"captured/", "batch-events/", "parked/", "payloads/", "results/"}
+    assert expiring == {
+        *("captured/", "batch-events/", "parked/", "payloads/", "results/", "quarantine/"),
+    }
     ledger = full["Replay/Ledger"].properties
     assert ledger["TimeToLiveSpecification"] == {"AttributeName": "expires_at_s", "Enabled": True}
 

@@ -94,7 +94,28 @@ class Checked:
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice, of which YAML would take the last in silence."""
+    """Refuses what would be taken in silence: a key that stands twice, and an alias.
+
+    Aliases of aliases make gigabytes of a few hundred bytes, and files come with foreign pull requests.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(
+                problem=f"the alias *{event.anchor} is not taken: write out what it stands for",
+                problem_mark=event.start_mark,
+            )
+        return super().compose_node(parent, index)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002 - PyYAML's
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, LookupError, AttributeError) as error:
+            # PyYAML reads numbers and dates by patterns, and believes an explicit tag.
+            raise yaml.MarkedYAMLError(
+                problem=f"no value of {node.tag}: {error}", problem_mark=node.start_mark
+            ) from error
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -131,6 +152,8 @@ def read_job_file(path: Path) -> JobFile:
         raise _usage(str(path), f"is no text in UTF-8: {error}", "Save it as UTF-8") from error
     except yaml.YAMLError as error:
         raise _usage(str(path), " ".join(str(error).split()), "Correct the YAML") from error
+    except RecursionError as error:
+        raise _usage(str(path), "is nested too deep", "Correct the YAML") from error
     except msgspec.ValidationError as error:
         raise _usage(str(path), _by_name(str(error), document), _next_step(str(error))) from error
     return jobs

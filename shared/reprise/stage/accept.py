@@ -13,7 +13,7 @@ from reprise.reader import Control, Damage, Event, Foreign, Item, Origin
 from reprise.record.authentic import sign_record
 from reprise.record.line import Trusted, read_line
 from reprise.record.record import EVENT_NAME, Record
-from reprise.stage.in_time import read_in_time
+from reprise.stage.in_time import no_hurry, read_in_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -37,7 +37,10 @@ class AcceptStage:
     """Job definitions whose failed jobs are submitted again."""
 
     def read(
-        self, ref: ObjectRef, quarantine: Quarantine, remaining_ms: Callable[[], int]
+        self,
+        ref: ObjectRef,
+        quarantine: Quarantine,
+        remaining_ms: Callable[[], int] = no_hurry,
     ) -> Generator[tuple[int, Entry | None]]:
         """Yield every position of an object from its `skip` on, with the record there, if any.
 

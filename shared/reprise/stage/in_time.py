@@ -17,6 +17,11 @@ LATE_MS: Final = 20_000
 """Time that is kept to hand over what was read; more than the reader ever takes for one step."""
 
 
+def no_hurry() -> int:
+    """Return more milliseconds than any reading takes."""
+    return 1 << 40
+
+
 def read_in_time(
     ref: ObjectRef, chunks: Iterable[bytes], remaining_ms: Callable[[], int]
 ) -> Iterator[tuple[int, Item]]:

@@ -1,10 +1,14 @@
-"""Keep what cannot be processed, with its reason, so that nothing is lost."""
+"""Keep what cannot be processed, with its reason, so that nothing is lost.
+
+Whoever can write capture objects can fill them with what nobody can read. So of one reading and one reason
+only the first mebibyte is kept here; of the rest the places are told, and it stays where it came from.
+"""
 
 from __future__ import annotations
 
 import base64
 import json
-from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from reprise import metric
@@ -15,6 +19,8 @@ if TYPE_CHECKING:
     from reprise.reader import Damage
 
 PREFIX: Final = "quarantine/"
+MAX_KEPT_BYTES: Final = 1024 * 1024
+"""Kept of one reading and one reason, not counting what is beyond it of the last entry."""
 _FLUSH_BYTES: Final = 4 * 1024 * 1024
 
 
@@ -29,33 +35,54 @@ class Keeper(Protocol):
         """
 
 
-class Quarantine:
-    """Collects the unprocessable of one object and keeps it as JSON lines, part by part.
+@dataclass(slots=True)
+class _Part:
+    """Entries of one reason that are not written yet."""
 
-    The parts' names follow from the object and the position, so that reading the same object twice
-    writes the same parts.
+    lines: list[str] = field(default_factory=list)
+    start: int = 0
+    """Position of the first of them."""
+    left_out: int = 0
+    first_left_out: int = 0
+    last_left_out: int = 0
+
+
+class Quarantine:
+    """Collects the unprocessable of one object and keeps it as JSON lines, a part for each reason.
+
+    The parts' names follow from the object, the position and the reason, so that reading the same object
+    twice writes the same parts, and many entries of one reason do not hide those of another.
     """
 
     __slots__ = (
-        "_lines",
+        "_kept_bytes",
         "_meter",
+        "_most_bytes",
         "_objects",
-        "_reasons",
+        "_parts",
         "_size_bytes",
         "_source",
-        "_start",
         "count",
     )
 
-    def __init__(self, source: str, objects: Keeper, meter: Meter) -> None:
-        """Collect for one source: an S3 URL or a message id."""
+    def __init__(
+        self, source: str, objects: Keeper, meter: Meter, most_bytes: float = MAX_KEPT_BYTES
+    ) -> None:
+        """Collect for one source: an S3 URL or a message id.
+
+        Args:
+            source: Where the entries come from, and where what is not kept stays.
+            objects: Keeps the parts.
+            meter: Counts all entries, kept or not.
+            most_bytes: After so many bytes of one reason no more are kept.
+        """
         self._source = source
         self._objects = objects
         self._meter = meter
-        self._lines: list[str] = []
-        self._reasons: Counter[str] = Counter()
+        self._most_bytes = most_bytes
+        self._parts: dict[str, _Part] = {}
+        self._kept_bytes: dict[str, int] = {}
         self._size_bytes = 0
-        self._start = 0
         self.count = 0
 
     def add(self, position: int, reason: str, message: str, data: bytes) -> None:
@@ -94,15 +121,22 @@ class Quarantine:
         self._keep(position, fields, damage.data)
 
     def _keep(self, position: int, fields: dict[str, object], data: bytes) -> None:
-        if not self._lines:
-            self._start = position
+        reason = str(fields["reason"])
+        part = self._parts.setdefault(reason, _Part())
+        self.count += 1
+        kept_bytes = self._kept_bytes.get(reason, 0)
+        if kept_bytes >= self._most_bytes:
+            part.first_left_out = part.first_left_out if part.left_out else position
+            part.last_left_out = position
+            part.left_out += 1
+            return
+        part.start = part.start if part.lines else position
         packed = base64.b64encode(data).decode("ascii")
         where = {"source": self._source, "position": position}
         line = json.dumps(where | fields | {"data_base64": packed})
-        self._lines.append(line)
-        self._reasons[str(fields["reason"])] += 1
+        part.lines.append(line)
+        self._kept_bytes[reason] = kept_bytes + len(line)
         self._size_bytes += len(line)
-        self.count += 1
         if self._size_bytes >= _FLUSH_BYTES:
             self.flush()
 
@@ -112,14 +146,27 @@ class Quarantine:
         Raises:
             StoreError: If it cannot be written; it is kept for the next try.
         """
-        if not self._lines:
-            return
-        name = self._source.removeprefix("s3://")
-        self._objects.put(
-            f"{PREFIX}{name}/{self._start:012d}.jsonl", ("\n".join(self._lines) + "\n").encode()
-        )
-        for reason, count in self._reasons.items():
+        for reason, part in list(self._parts.items()):
+            lines = [*part.lines]
+            if part.left_out:
+                lines.append(self._left_out(reason, part))
+            start = part.start if part.lines else part.first_left_out
+            name = f"{self._source.removeprefix('s3://')}/{start:012d}-{reason}.jsonl"
+            self._objects.put(PREFIX + name, ("\n".join(lines) + "\n").encode())
+            count = len(part.lines) + part.left_out
             self._meter.count(metric.QUARANTINED, count, reason=reason)
-        self._reasons.clear()
-        self._lines.clear()
+            del self._parts[reason]
         self._size_bytes = 0
+
+    def _left_out(self, reason: str, part: _Part) -> str:
+        first, last = part.first_left_out, part.last_left_out
+        return json.dumps(
+            {
+                "source": self._source,
+                "position": first,
+                "reason": reason,
+                "message": f"{part.left_out} more from position {first} to {last} are in the source only",
+                "left_out": part.left_out,
+                "last_position": last,
+            }
+        )

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from reprise.call.payload import pack
 from reprise.record.line import write_line
 from reprise_cli.main import app
+from reprise_cli.read_quarantine import quarantine_in
 from strategies import CONTROL, KEYS, LOG_GROUP, NOW_MS, envelope, make_record, zipped
 
 if TYPE_CHECKING:
@@ -127,6 +128,44 @@ def test_damage_ends_with_its_own_code_and_goes_to_quarantine(path: Path, tmp_pa
     damage = next(entry for entry in kept if entry["reason"] == "damaged")
     assert (damage["source"], damage["offset"], damage["length"]) == (str(path), len(whole), 7)
     assert {entry["reason"] for entry in kept} == {"damaged", "truncated"}
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["x\0y", "s3://bucket/" + "k" * 300, "s3://bucket/" + "é" * 200 + "/z", "a\ud800b", "../../x"],
+)
+def test_every_source_has_a_place_of_its_own_in_the_folder(source: str, tmp_path: Path) -> None:
+    folder = tmp_path / "quarantine"
+    for name in (source, source + "2"):
+        keep = quarantine_in(folder, name)
+        keep.add(0, "damaged", "why", b"data")
+        keep.flush()
+
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) == 2
+    assert all(path.is_relative_to(folder) for path in files)
+
+
+def test_folder_that_cannot_be_written_is_named(path: Path, tmp_path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"garbage")
+    (tmp_path / "file").write_text("")
+
+    result = run(str(path), "--quarantine", str(tmp_path / "file"))
+
+    assert result.exit_code == 1
+    assert "--quarantine" in result.stderr
+    assert "Name a folder that can be written" in " ".join(result.stderr.split())
+
+
+def test_all_damage_is_kept_in_the_folder_however_much(path: Path, tmp_path: Path) -> None:
+    junk = [RECORDS[0].replace("invocation", "invocation.captured" + "x" * 100_000)[:100_000]] * 50
+    path.write_bytes(zipped(envelope(junk)))
+    folder = tmp_path / "quarantine"
+
+    assert run(str(path), "--quarantine", str(folder)).exit_code == 5
+
+    kept = [line for file in folder.rglob("*.jsonl") for line in file.read_text().splitlines()]
+    assert len(kept) == 50
 
 
 def test_a_record_whose_payload_was_altered_is_none(tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reprise.schedule.due import read_due
 from reprise_cli.exits import CommandError, ExitCode
@@ -187,3 +190,59 @@ def test_job_that_was_paused_by_hand_stays_paused(tmp_path: Path) -> None:
 def test_policies_are_those_of_targets(tmp_path: Path) -> None:
     _, checked = read(tmp_path)
     assert policies_of(checked) == {"orders": {"idempotent": True}}
+
+
+def with_payload(payload: str) -> str:
+    return FILE.replace("{full: true}", payload)
+
+
+def test_alias_is_refused_by_its_name_and_place_before_it_grows(tmp_path: Path) -> None:
+    """Each level is ten times the one before: a gigabyte, if it were taken."""
+    levels = "".join(f", a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9))
+    with pytest.raises(CommandError) as caught:
+        read(tmp_path, with_payload("{a0: &a0 [x, x, x, x, x, x, x, x, x, x]" + levels + "}"))
+    assert caught.value.code is ExitCode.USAGE
+    assert "the alias *a0 is not taken" in str(caught.value)
+    assert "line 7" in str(caught.value)
+    assert "jobs.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize("payload", ["&a {x: *a}", "&a [*a]", "{<<: *base}", "*nobody"])
+def test_every_use_of_an_alias_is_refused(tmp_path: Path, payload: str) -> None:
+    with pytest.raises(CommandError, match="is not taken"):
+        read(tmp_path, with_payload(payload))
+
+
+def test_anchor_that_nothing_refers_to_changes_nothing(tmp_path: Path) -> None:
+    assert read(tmp_path, with_payload("&a {full: true}")) == read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "1" * 5000,
+        "2026-13-45",
+        "2026-11-21T10:00:00+99:99",
+        "!!timestamp x",
+        "!!int x",
+        "!!int ''",
+        "!!float x",
+        "!!bool x",
+        "!!map x",
+        "[" * 5000,
+        "{a: " * 5000,
+    ],
+)
+def test_what_yaml_chokes_on_is_an_error_of_the_file(tmp_path: Path, payload: str) -> None:
+    with pytest.raises(CommandError, match=r"jobs\.yaml") as caught:
+        read(tmp_path, with_payload(payload))
+    assert caught.value.code is ExitCode.USAGE
+
+
+@given(
+    st.text(st.sampled_from("{}[]&*!|>'\"%@,:?-#~ab1.\n \t"), max_size=30)
+    | st.text(st.characters(codec="utf-8"), max_size=20)
+)
+def test_no_file_raises_anything_else(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    with contextlib.suppress(CommandError):
+        read(tmp_path_factory.mktemp("jobs"), with_payload(text))

@@ -113,7 +113,10 @@ class LazyReader(AcceptStage):
     reads: Counter[str]
 
     def read(
-        self, ref: ObjectRef, quarantine: Quarantine, remaining_ms: Callable[[], int]
+        self,
+        ref: ObjectRef,
+        quarantine: Quarantine,
+        remaining_ms: Callable[[], int] = plenty,
     ) -> Generator[tuple[int, Entry | None]]:
         del quarantine, remaining_ms
         self.reads[ref.key] += 1
