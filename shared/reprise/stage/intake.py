@@ -22,13 +22,13 @@ from reprise.errors import (
 from reprise.policy.backoff import backoff_s
 from reprise.ports import OutMessage
 from reprise.stage.notification import read_notification
-from reprise.stage.quarantine import Quarantine
-from reprise.stage.suspect import (
-    MAX_SUSPECT_RECEIVES,
+from reprise.stage.poison import (
+    MAX_POISON_RECEIVES,
     RENEW_RECEIVES,
-    find_suspect,
+    find_poison,
     waits_behind,
 )
+from reprise.stage.quarantine import Quarantine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,7 +50,7 @@ _MAXIMUM_S: Final = 300.0
 _MIN_START_MS: Final = 60_000
 """Time that a look needs to be worth a beginning: more than is kept to hand over."""
 _ENDS_PROCESSES: Final = (
-    f"not read in {MAX_SUSPECT_RECEIVES} receives: each ended the unpacker, out of time or memory. Look at it"
+    f"not read in {MAX_POISON_RECEIVES} receives: each ended the unpacker, out of time or memory. Look at it"
     " with `reprise read --stats`; give the unpacker more memory, then redrive its message"
 )
 
@@ -84,15 +84,15 @@ class Intake:
         Never raises for what is in a batch: one bad object does not hold up the others.
         """
         counts = [notice.receive_count for notice in notices]
-        suspect = find_suspect(counts)
-        if suspect is None:
+        alone = find_poison(counts)
+        if alone is None:
             return self._give_back(notices, [self._take(each, remaining_ms) for each in notices])
-        # At once: if the suspect ends this process, nobody gives anything back.
-        waits_s = waits_behind(counts, suspect)
+        # At once: if it ends this process, nobody gives anything back.
+        waits_s = waits_behind(counts, alone)
         others = [notices[index] for index in waits_s]
         again = self._give_back(others, list(waits_s.values()))
-        one = notices[suspect]
-        return again + self._give_back([one], [self._take_suspect(one, remaining_ms)])
+        one = notices[alone]
+        return again + self._give_back([one], [self._take_alone(one, remaining_ms)])
 
     def _give_back(self, notices: Sequence[Notice], waits_s: Sequence[float | None]) -> list[str]:
         """Let messages come again after their waits; None says that one has served."""
@@ -104,9 +104,9 @@ class Intake:
         self.queue.give_back({notice.receipt_handle: wait_s for notice, wait_s in again})
         return [notice.message_id for notice, _ in again]
 
-    def _take_suspect(self, notice: Notice, remaining_ms: Callable[[], int]) -> float | None:
+    def _take_alone(self, notice: Notice, remaining_ms: Callable[[], int]) -> float | None:
         """Deal with a message that may end this process, unless it has done so too often."""
-        if notice.receive_count <= MAX_SUSPECT_RECEIVES:
+        if notice.receive_count <= MAX_POISON_RECEIVES:
             _log.warning("object is dealt with alone", extra=_about(notice))
             return self._take(notice, remaining_ms)
         self.meter.count(metric.OBJECTS_FAILED)

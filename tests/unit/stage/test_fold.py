@@ -18,7 +18,7 @@ from reprise.stage.enter import CHUNK
 from reprise.stage.intake import MAX_RECEIVES
 from reprise.stage.message import read_message
 from reprise.stage.notification import Fold, ObjectRef, read_notification, write_continuation
-from reprise.stage.suspect import RENEW_RECEIVES
+from reprise.stage.poison import RENEW_RECEIVES
 from reprise.testing import SUCCEEDED, InMemoryGateItems
 
 if TYPE_CHECKING:

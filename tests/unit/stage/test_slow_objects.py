@@ -14,11 +14,11 @@ from reprise.gate.image import GateImage
 from reprise.stage.in_time import LATE_MS, read_in_time
 from reprise.stage.intake import MAX_RECEIVES, Notice
 from reprise.stage.notification import ObjectRef, read_notification
-from reprise.stage.suspect import (
+from reprise.stage.poison import (
     APART_S,
-    MAX_SUSPECT_RECEIVES,
+    MAX_POISON_RECEIVES,
     RENEW_RECEIVES,
-    find_suspect,
+    find_poison,
     waits_behind,
 )
 from reprise.stage.unpack import RESERVE_MS
@@ -162,7 +162,7 @@ def test_queue_that_is_away_too_keeps_the_message_as_it_is() -> None:
     assert pipeline.take_in(body, receive_count=RENEW_RECEIVES) == ["n0"]
 
 
-def test_message_that_never_gets_its_turn_is_renewed_and_no_suspect() -> None:
+def test_message_that_never_gets_its_turn_is_renewed_and_never_poison() -> None:
     pipeline = Pipeline()
     notice = Notice(message_id="n", receipt_handle="r", body="{}", receive_count=RENEW_RECEIVES)
     assert pipeline.intake().run([notice], lambda: 1_000) == []
@@ -183,7 +183,7 @@ def batch(pipeline: Pipeline, *receive_counts: int) -> list[Notice]:
     ]
 
 
-def test_suspect_is_dealt_with_alone_and_its_batch_goes_back_before() -> None:
+def test_poison_is_dealt_with_alone_and_its_batch_goes_back_before() -> None:
     pipeline = Pipeline()
     notices = batch(pipeline, 1, RENEW_RECEIVES + 5, RENEW_RECEIVES + 1, 7)
     given_back: list[dict[str, float]] = []
@@ -200,7 +200,7 @@ def test_suspect_is_dealt_with_alone_and_its_batch_goes_back_before() -> None:
 
 def test_message_that_ended_the_process_alone_is_given_up_with_its_reason() -> None:
     pipeline = Pipeline()
-    (notice,) = batch(pipeline, MAX_SUSPECT_RECEIVES + 1)
+    (notice,) = batch(pipeline, MAX_POISON_RECEIVES + 1)
 
     assert pipeline.intake().run([notice], plenty) == []
 
@@ -210,27 +210,27 @@ def test_message_that_ended_the_process_alone_is_given_up_with_its_reason() -> N
     assert pipeline.take_sent() == []
 
 
-def test_dead_letter_queue_that_is_away_keeps_a_suspect_coming() -> None:
+def test_dead_letter_queue_that_is_away_keeps_a_poison_message_coming() -> None:
     pipeline = Pipeline()
-    (notice,) = batch(pipeline, MAX_SUSPECT_RECEIVES + 1)
+    (notice,) = batch(pipeline, MAX_POISON_RECEIVES + 1)
     pipeline.capture_dlq.faults.fail("send")
 
     assert pipeline.intake().run([notice], plenty) == ["n0"]
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=10))
-def test_one_suspect_is_chosen_and_everything_else_waits(counts: list[int]) -> None:
-    chosen = find_suspect(counts)
+def test_one_message_is_chosen_and_everything_else_waits(counts: list[int]) -> None:
+    chosen = find_poison(counts)
     if max(counts) <= RENEW_RECEIVES:
         assert chosen is None
         return
     assert chosen is not None
-    suspects = [count for count in counts if count > RENEW_RECEIVES]
-    assert counts[chosen] == min(suspects)
+    found = [count for count in counts if count > RENEW_RECEIVES]
+    assert counts[chosen] == min(found)
     waits_s = waits_behind(counts, chosen)
     assert sorted([*waits_s, chosen]) == list(range(len(counts)))
     apart = [wait_s for index, wait_s in waits_s.items() if counts[index] > RENEW_RECEIVES]
-    assert sorted(set(apart)) == [APART_S * (number + 1) for number in range(len(suspects) - 1)]
+    assert sorted(set(apart)) == [APART_S * (number + 1) for number in range(len(found) - 1)]
 
 
 class Killed(BaseException):
@@ -275,7 +275,7 @@ def test_a_message_that_ends_processes_ends_itself_and_none_of_its_batch() -> No
         for name in set(received) - set(again):
             del notices[name], due_s[name]
 
-    assert RENEW_RECEIVES <= killed <= MAX_SUSPECT_RECEIVES
+    assert RENEW_RECEIVES <= killed <= MAX_POISON_RECEIVES
     (letter,) = pipeline.capture_dlq.sent
     assert "captured/4" in letter.body
     assert len(pipeline.ledger.rows) == 9

@@ -27,7 +27,7 @@ from reprise.record.mac import MacKeys
 from reprise.stage.intake import MAX_RECEIVES
 from reprise.stage.message import ReplayMessage, read_message
 from reprise.stage.notification import ObjectRef, read_notification, write_continuation
-from reprise.stage.suspect import RENEW_RECEIVES
+from reprise.stage.poison import RENEW_RECEIVES
 from strategies import signed_document
 
 if TYPE_CHECKING:
