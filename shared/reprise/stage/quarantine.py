@@ -1,7 +1,8 @@
 """Keep what cannot be processed, with its reason, so that nothing is lost.
 
 Whoever can write capture objects can fill them with what nobody can read. So of one reading and one reason
-only the first mebibyte is kept here; of the rest the places are told, and it stays where it came from.
+only the first mebibyte is kept here, or ten entries; of the rest the places are told, and it stays where it
+came from.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 PREFIX: Final = "quarantine/"
 MAX_KEPT_BYTES: Final = 1024 * 1024
 """Kept of one reading and one reason, not counting what is beyond it of the last entry."""
+ALWAYS_KEPT: Final = 10
+"""Entries of one reading and one reason that are kept whatever their size."""
 _FLUSH_BYTES: Final = 4 * 1024 * 1024
 
 
@@ -55,7 +58,7 @@ class Quarantine:
     """
 
     __slots__ = (
-        "_kept_bytes",
+        "_kept",
         "_meter",
         "_most_bytes",
         "_objects",
@@ -74,14 +77,14 @@ class Quarantine:
             source: Where the entries come from, and where what is not kept stays.
             objects: Keeps the parts.
             meter: Counts all entries, kept or not.
-            most_bytes: After so many bytes of one reason no more are kept.
+            most_bytes: After so many bytes of one reason, and ten entries, no more are kept.
         """
         self._source = source
         self._objects = objects
         self._meter = meter
         self._most_bytes = most_bytes
         self._parts: dict[str, _Part] = {}
-        self._kept_bytes: dict[str, int] = {}
+        self._kept: dict[str, tuple[int, int]] = {}
         self._size_bytes = 0
         self.count = 0
 
@@ -124,8 +127,8 @@ class Quarantine:
         reason = str(fields["reason"])
         part = self._parts.setdefault(reason, _Part())
         self.count += 1
-        kept_bytes = self._kept_bytes.get(reason, 0)
-        if kept_bytes >= self._most_bytes:
+        kept, kept_bytes = self._kept.get(reason, (0, 0))
+        if kept >= ALWAYS_KEPT and kept_bytes >= self._most_bytes:
             part.first_left_out = part.first_left_out if part.left_out else position
             part.last_left_out = position
             part.left_out += 1
@@ -135,7 +138,7 @@ class Quarantine:
         where = {"source": self._source, "position": position}
         line = json.dumps(where | fields | {"data_base64": packed})
         part.lines.append(line)
-        self._kept_bytes[reason] = kept_bytes + len(line)
+        self._kept[reason] = kept + 1, kept_bytes + len(line)
         self._size_bytes += len(line)
         if self._size_bytes >= _FLUSH_BYTES:
             self.flush()

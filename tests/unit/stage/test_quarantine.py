@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from harness import Pipeline, call
 from reprise import metric
 from reprise.errors import StoreError
-from reprise.stage.quarantine import MAX_KEPT_BYTES, Quarantine
+from reprise.stage.quarantine import ALWAYS_KEPT, MAX_KEPT_BYTES, Quarantine
 from reprise.testing import FakeMeter, InMemoryObjects
 
 if TYPE_CHECKING:
@@ -42,14 +42,14 @@ def keep(junk: Sequence[tuple[int, str, bytes]]) -> tuple[InMemoryObjects, FakeM
 
 
 def test_flood_of_one_reason_is_cut_and_the_places_of_the_rest_are_told() -> None:
-    junk = [(position, "bad_mac", b"x" * 100_000) for position in range(500)]
+    junk = [(position, "bad_mac", b"x" * 50_000) for position in range(500)]
     objects, meter = keep(junk)
 
     found = entries(objects)
     assert sum(map(len, objects.kept.values())) < 2 * MAX_KEPT_BYTES
     *kept, rest = found
     assert [entry["position"] for entry in kept] == list(range(len(kept)))
-    assert all(base64.b64decode(entry["data_base64"]) == b"x" * 100_000 for entry in kept)
+    assert all(base64.b64decode(entry["data_base64"]) == b"x" * 50_000 for entry in kept)
     assert (rest["source"], rest["reason"]) == (SOURCE, "bad_mac")
     assert (rest["position"], rest["last_position"]) == (len(kept), 499)
     assert rest["left_out"] == 500 - len(kept)
@@ -57,7 +57,7 @@ def test_flood_of_one_reason_is_cut_and_the_places_of_the_rest_are_told() -> Non
 
 
 def test_flood_of_one_reason_does_not_hide_an_entry_of_another() -> None:
-    junk = [(position, "bad_mac", b"x" * 100_000) for position in range(500)]
+    junk = [(position, "bad_mac", b"x" * 50_000) for position in range(500)]
     objects, _ = keep([*junk[:400], (1000, "truncated", b"genuine"), *junk[400:]])
 
     (name,) = [key for key in objects.kept if key.endswith("-truncated.jsonl")]
@@ -65,11 +65,13 @@ def test_flood_of_one_reason_does_not_hide_an_entry_of_another() -> None:
     assert (entry["position"], base64.b64decode(entry["data_base64"])) == (1000, b"genuine")
 
 
-def test_one_entry_is_kept_whole_whatever_its_size() -> None:
-    data = b"x" * (3 * MAX_KEPT_BYTES)
-    objects, _ = keep([(7, "damaged", data)])
-    (entry,) = entries(objects)
-    assert base64.b64decode(entry["data_base64"]) == data
+def test_the_first_entries_are_kept_whole_whatever_their_size() -> None:
+    data = b"x" * MAX_KEPT_BYTES
+    objects, _ = keep([(number, "damaged", data) for number in range(ALWAYS_KEPT + 2)])
+    *kept, rest = entries(objects)
+    assert [entry["position"] for entry in kept] == list(range(ALWAYS_KEPT))
+    assert all(base64.b64decode(entry["data_base64"]) == data for entry in kept)
+    assert rest["left_out"] == 2
 
 
 @given(
