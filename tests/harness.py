@@ -39,6 +39,7 @@ from reprise.testing import (
     FakePolicies,
     InMemoryGateItems,
     InMemoryLedger,
+    InMemoryMarks,
     InMemoryObjects,
     InMemoryQueue,
 )
@@ -146,6 +147,7 @@ class Pipeline:
     replay_queue: InMemoryQueue = field(default_factory=InMemoryQueue)
     capture_queue: InMemoryQueue = field(default_factory=InMemoryQueue)
     capture_dlq: InMemoryQueue = field(default_factory=InMemoryQueue)
+    marks: InMemoryMarks = field(default_factory=InMemoryMarks)
     dead_letters: InMemoryQueue = field(default_factory=InMemoryQueue)
     keys: FakeKeys = field(default_factory=lambda: FakeKeys(PIPELINE_KEYS, (KEYS,)))
     """Of all sources; those of the pipeline to sign with."""
@@ -224,6 +226,7 @@ class Pipeline:
             objects=self.objects,
             queue=self.capture_queue,
             dead_letters=self.capture_dlq,
+            marks=self.marks,
             clock=self.clock,
             meter=self.meter,
         )

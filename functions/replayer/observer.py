@@ -10,10 +10,15 @@ from reprise.aws.books_table import BooksTable
 from reprise.aws.depth import QueueDepth
 from reprise.aws.event_bus import EventBridgeBus
 from reprise.aws.gate_table import GateTable
+from reprise.aws.listing import S3Listing
+from reprise.aws.mark_table import MarkTable
 from reprise.aws.memory_item import MemoryItem
+from reprise.aws.queue import SqsQueue
 from reprise.aws.session import Clients
 from reprise.aws.watch import StackWatch, WatchClients
+from reprise.observe.look import Memory
 from reprise.observe.observer import Observer, Places
+from reprise.observe.reconcile import Reconciler, Sweep
 from reprise.settings import ObserverSettings
 from reprise.telemetry import EmfMeter, make_logger
 from reprise.wiring import utc_now
@@ -22,7 +27,7 @@ make_logger()
 _settings = ObserverSettings.from_env(os.environ)
 _clients = Clients()
 _meter = EmfMeter()
-_sqs, _dynamodb = _clients.sqs(), _clients.dynamodb()
+_sqs, _dynamodb, _s3 = _clients.sqs(), _clients.dynamodb(), _clients.s3()
 _observer = Observer(
     stack=_settings.stack,
     targets=_settings.targets,
@@ -31,9 +36,9 @@ _observer = Observer(
     replay_queue=QueueDepth(_sqs, _settings.replay_queue_url),
     capture_queue=QueueDepth(_sqs, _settings.capture_queue_url),
     dead_letters=QueueDepth(_sqs, _settings.dead_letter_queue_url),
-    memories=MemoryItem(_dynamodb, _settings.ledger_table),
+    memories=MemoryItem(_dynamodb, _settings.ledger_table, "memory", Memory),
     watch=StackWatch(
-        WatchClients(cloudwatch=_clients.cloudwatch(), logs=_clients.logs(), s3=_clients.s3()),
+        WatchClients(cloudwatch=_clients.cloudwatch(), logs=_clients.logs(), s3=_s3),
         stack=_settings.stack,
         bucket=_settings.bucket,
         alarms=_settings.alarms,
@@ -44,6 +49,15 @@ _observer = Observer(
     meter=_meter,
     clock=utc_now,
 )
+_reconciler = Reconciler(
+    bucket=_settings.bucket,
+    listing=S3Listing(_s3, _settings.bucket),
+    marks=MarkTable(_dynamodb, _settings.ledger_table),
+    queue=SqsQueue(_sqs, _settings.capture_queue_url),
+    sweeps=MemoryItem(_dynamodb, _settings.ledger_table, "sweep", Sweep),
+    clock=utc_now,
+    meter=_meter,
+)
 cold_start.finish()
 
 
@@ -52,4 +66,7 @@ def lambda_handler(event: Any, context: object) -> None:  # noqa: ANN401, ARG001
     try:
         _observer.look()
     finally:
-        _meter.flush()
+        try:
+            _reconciler.look()
+        finally:
+            _meter.flush()

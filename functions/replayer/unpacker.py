@@ -15,6 +15,7 @@ from reprise.aws.event_bus import EventBridgeBus
 from reprise.aws.gate_table import GateTable
 from reprise.aws.keyring import SecretKeyring
 from reprise.aws.ledger_table import LedgerTable
+from reprise.aws.mark_table import MarkTable
 from reprise.aws.objects import S3Objects
 from reprise.aws.queue import SqsQueue
 from reprise.aws.session import Clients
@@ -95,6 +96,7 @@ _intake = Intake(
     objects=_objects,
     queue=_capture_queue,
     dead_letters=SqsQueue(_sqs, _settings.capture_dlq_url),
+    marks=MarkTable(_dynamodb, _settings.ledger_table),
     clock=utc_now,
     meter=_meter,
 )

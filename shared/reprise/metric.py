@@ -48,6 +48,7 @@ QUARANTINED: Final = "Quarantined"
 CONTROL_MESSAGES: Final = "ControlMessages"
 FOREIGN_LINES: Final = "ForeignLines"
 OBJECTS_FAILED: Final = "ObjectsFailed"
+LOST_NOTIFICATIONS: Final = "LostNotifications"
 REPLAYS: Final = "Replays"
 OBJECTS_FOLDED: Final = "ObjectsFolded"
 OBJECTS_PARKED: Final = "ObjectsParked"
@@ -97,6 +98,7 @@ _ROWS: Final = (
     Metric(CONTROL_MESSAGES, COUNT, _WHOLE, "health checks of CloudWatch Logs found in capture objects"),
     Metric(FOREIGN_LINES, COUNT, _WHOLE, "lines in capture objects that are no capture lines"),
     Metric(OBJECTS_FAILED, COUNT, _WHOLE, "looks at a capture object that failed"),
+    Metric(LOST_NOTIFICATIONS, COUNT, _WHOLE, "capture objects found that no notification had named"),
     Metric(OBJECTS_FOLDED, COUNT, _WHOLE, "capture objects left as they are until their gate asks for them"),
     Metric(OBJECTS_PARKED, COUNT, _WHOLE, "parts of capture objects kept apart, one target each"),
     Metric(FOLDED_LOOKS, COUNT, _WHOLE, "looks at a folded object that left it folded"),

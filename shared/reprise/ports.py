@@ -152,6 +152,24 @@ class Objects(Protocol):
         """
 
 
+class Marks(Protocol):
+    """Remembers which capture objects somebody was told of."""
+
+    def put(self, url: str, until_s: float) -> None:
+        """Mark an object, by its S3 URL, until an instant in seconds since the epoch.
+
+        Raises:
+            StoreError: If that cannot be written now.
+        """
+
+    def missing(self, urls: Sequence[str], at_s: float) -> list[str]:
+        """Return the objects that are not marked now, in their order; leave out what is not known.
+
+        Raises:
+            StoreError: If it cannot be known.
+        """
+
+
 class Ledger(Protocol):
     """Keeps one row per call; every change is conditional."""
 

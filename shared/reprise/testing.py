@@ -18,6 +18,7 @@ from reprise.ledger.row import REDRIVE_KEEPS_S, Attempt, Identity, Row
 from reprise.ledger.states import OPEN, LedgerEvent, State, result, sources
 from reprise.observe.books import Book
 from reprise.observe.measured import Measured
+from reprise.observe.reconcile import Page
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.ports import Lease, OutMessage, Reply
 from reprise.record.mac import MacKeys, split_key_id
@@ -193,6 +194,42 @@ class InMemoryObjects:
         data = self.kept[key]
         for start in range(0, len(data), self.chunk_bytes):
             yield data[start : start + self.chunk_bytes]
+
+
+@dataclass(slots=True)
+class InMemoryMarks:
+    """Marks of capture objects."""
+
+    until_s: dict[str, float] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
+
+    def put(self, url: str, until_s: float) -> None:
+        """Mark an object until an instant."""
+        self.faults.check("put")
+        self.until_s[url] = until_s
+
+    def missing(self, urls: Sequence[str], at_s: float) -> list[str]:
+        """Return the objects that are not marked now."""
+        self.faults.check("missing")
+        return [url for url in urls if self.until_s.get(url, 0.0) <= at_s]
+
+
+@dataclass(slots=True)
+class InMemoryListing:
+    """A bucket's list: when each object was written, in seconds since the epoch."""
+
+    modified_at_s: dict[str, float] = field(default_factory=dict)
+    page_size: int = 1000
+    faults: Faults = field(default_factory=Faults)
+
+    def page(self, prefix: str, after: str) -> Page:
+        """Return the objects below a prefix whose keys come after a key."""
+        self.faults.check("page")
+        keys = [key for key in sorted(self.modified_at_s) if key.startswith(prefix) and key > after]
+        some = keys[: self.page_size]
+        return Page(
+            modified_at_s={key: self.modified_at_s[key] for key in some}, is_last=some == keys
+        )
 
 
 @dataclass(slots=True)

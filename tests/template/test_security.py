@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from reprise.aws.secret import secret_name
+from reprise.observe.reconcile import OLDEST_S, PREFIXES
 from reprise.record.mac import STACK_SOURCES, MacKeys
 from template.conftest import TARGET
 from template.deployment import Deployment, Place
@@ -80,6 +81,7 @@ ACTIONS = {
         "dynamodb:PutItem": "table/reprise-ledger",
         "dynamodb:UpdateItem": "table/reprise-ledger",
         "sqs:GetQueueAttributes": ":reprise-dead-letter",
+        "sqs:SendMessage": ":reprise-capture",
         "s3:ListBucket": ":reprise-111122223333-eu-west-1",
         "cloudwatch:DescribeAlarms": "alarm:*",
         "logs:DescribeSubscriptionFilters": "log-group:/reprise/reprise/capture",
@@ -121,6 +123,30 @@ def test_function_may_do_what_it_needs_and_no_more(full: Deployment, name: str) 
         assert any(
             part in resource for granted_action, resource in granted if granted_action == action
         )
+
+
+def test_the_observer_names_objects_to_the_unpacker_and_touches_no_call(full: Deployment) -> None:
+    statements = {
+        statement["Sid"]: statement
+        for statement in full.statements(full.function("observer").properties["Role"])
+        if "Sid" in statement
+    }
+    sends = statements["SendLostNotifications"]
+    assert sends["Resource"].endswith(":reprise-capture")
+    lists = statements["CountQuarantineAndFindObjects"]["Condition"]["StringLike"]["s3:prefix"]
+    assert lists == ["quarantine/*", *(f"{prefix}*" for prefix in PREFIXES)]
+    keys = statements["ReadBooksAndGatesAndRemember"]["Condition"]["ForAllValues:StringLike"]
+    assert keys == {"dynamodb:LeadingKeys": ["book#*", "gate#*", "observer#*", "object#*"]}
+    actions = [action for action, _ in permissions(full, "observer")]
+    assert not [action for action in actions if action.startswith("s3:Get")]
+
+
+def test_the_reconciler_looks_where_the_bucket_notifies(full: Deployment) -> None:
+    rules = full["Capture/Bucket"].properties["NotificationConfiguration"]["QueueConfigurations"]
+    notified = [rule["Filter"]["S3Key"]["Rules"][0]["Value"] for rule in rules]
+    assert notified == list(PREFIXES)
+    retained_s = 86_400 * int(full["Capture/CaptureLogGroup"].properties["RetentionInDays"])
+    assert retained_s > OLDEST_S
 
 
 def test_the_unpacker_may_count_the_replay_queue_for_when_a_gate_is_away(full: Deployment) -> None:

@@ -128,6 +128,7 @@ def _intake() -> Widget:
             ours(metric.OBJECTS_FOLDED, "objects left folded", color=PURPLE),
             ours(metric.OBJECTS_PARKED, "parts parked", color=YELLOW),
             ours(metric.FOLDED_LOOKS, "looks at folded objects", color="#000080"),
+            ours(metric.LOST_NOTIFICATIONS, "lost notifications", color="#800000"),
         ],
         unit="a minute",
         width=8,

@@ -1,44 +1,45 @@
-"""Keep the observer's memory in one item of the ledger's table, under an id that no call can have."""
+"""Keep what the observer remembers in items of the ledger's table, under ids that no call can have."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from reprise.aws.fault import store_errors
-from reprise.observe.look import Memory
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_KEY: Final[dict[str, Any]] = {"id": {"S": "observer#memory"}}
 
+class MemoryItem[T: msgspec.Struct]:
+    """One item, of one type."""
 
-class MemoryItem:
-    """The item."""
+    __slots__ = ("_client", "_key", "_kind", "_table")
 
-    __slots__ = ("_client", "_table")
-
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
-        """Use this table."""
+    def __init__(self, client: DynamoDBClient, table: str, name: str, kind: type[T]) -> None:
+        """Use the item of this name; `kind` needs no arguments to be empty."""
         self._client = client
         self._table = table
+        self._key: dict[str, Any] = {"id": {"S": f"observer#{name}"}}
+        self._kind = kind
 
-    def load(self) -> Memory:
-        """Return the memory; empty at first, and if an older version of ours wrote it."""
+    def load(self) -> T:
+        """Return what is remembered; nothing at first, and if an older version of ours wrote it."""
         with store_errors("dynamodb", "GetItem"):
-            response = self._client.get_item(TableName=self._table, Key=_KEY, ConsistentRead=True)
+            response = self._client.get_item(
+                TableName=self._table, Key=self._key, ConsistentRead=True
+            )
         text = response.get("Item", {}).get("memory", {}).get("S")
         if text is None:
-            return Memory()
+            return self._kind()
         try:
-            return msgspec.json.decode(str(text), type=Memory)
+            return msgspec.json.decode(str(text), type=self._kind)
         except msgspec.DecodeError:
-            return Memory()
+            return self._kind()
 
-    def save(self, memory: Memory) -> None:
-        """Keep the memory."""
-        item = {**_KEY, "memory": {"S": msgspec.json.encode(memory).decode()}}
+    def save(self, memory: T) -> None:
+        """Keep it."""
+        item = {**self._key, "memory": {"S": msgspec.json.encode(memory).decode()}}
         with store_errors("dynamodb", "PutItem"):
             self._client.put_item(TableName=self._table, Item=item)

@@ -19,6 +19,7 @@ from reprise.errors import (
     SettingsError,
     StoreError,
 )
+from reprise.observe.reconcile import MARK_S
 from reprise.policy.backoff import backoff_s
 from reprise.ports import OutMessage
 from reprise.stage.notification import read_notification
@@ -33,8 +34,8 @@ from reprise.stage.quarantine import Quarantine
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from reprise.ports import Clock, Meter, Objects, Queue
-    from reprise.stage.notification import NoticeReader
+    from reprise.ports import Clock, Marks, Meter, Objects, Queue
+    from reprise.stage.notification import NoticeReader, ObjectRef
     from reprise.stage.unpack import UnpackStage
 
 _log = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ class Intake:
     objects: Objects
     queue: Queue
     dead_letters: Queue
+    marks: Marks
     clock: Clock
     meter: Meter
 
@@ -126,6 +128,8 @@ class Intake:
     def _unpack(self, notice: Notice, remaining_ms: Callable[[], int]) -> float | None:
         """Return None if the message has served, else when it is to come again."""
         for ref in self.reader.read(notice.body):
+            if ref.fold is None and not ref.skip:
+                self._mark(ref)
             wait_s = self.stage.run(ref, remaining_ms)
             if wait_s is None:
                 continue
@@ -134,6 +138,15 @@ class Intake:
                 return slot_wait_s(wait_s, self.clock().timestamp())
             self.stage.parker.send(ref, wait_s)
         return None
+
+    def _mark(self, ref: ObjectRef) -> None:
+        """Note that an object's notification came: from here on its message answers for it."""
+        try:
+            self.marks.put(ref.url, self.clock().timestamp() + MARK_S)
+        except StoreError:
+            # Then the reconciler sends it once more, which is harmless.
+            _log.warning("object was not marked", extra={"object": ref.url}, exc_info=True)
+            self.meter.count(metric.STORE_FAULTS)
 
     def _keep(self, notice: Notice, error: BadRecordError) -> float | None:
         """Put a message in quarantine that is no notification, or no authentic one."""

@@ -71,7 +71,7 @@ def test_a_missing_table_is_a_store_error(dynamodb: DynamoDBClient) -> None:
 def test_memory_is_empty_at_first_and_then_as_it_was_kept(
     dynamodb: DynamoDBClient, table: str
 ) -> None:
-    item = MemoryItem(dynamodb, table)
+    item = MemoryItem(dynamodb, table, "memory", Memory)
     assert item.load() == Memory()
     memory = Memory(
         looks=[Past(at_s=1.5, known={"orders": 2}, ended={"orders": 1}, is_idle=True)],
@@ -85,4 +85,4 @@ def test_memory_is_empty_at_first_and_then_as_it_was_kept(
 def test_memory_of_another_version_is_forgotten(dynamodb: DynamoDBClient, table: str) -> None:
     item = {"id": {"S": "observer#memory"}, "memory": {"S": '{"looks": 7}'}}
     dynamodb.put_item(TableName=table, Item=item)
-    assert MemoryItem(dynamodb, table).load() == Memory()
+    assert MemoryItem(dynamodb, table, "memory", Memory).load() == Memory()
