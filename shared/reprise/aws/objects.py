@@ -49,21 +49,21 @@ class S3Objects:
             ObjectMissingError: If it is gone, or is not in the stack's own bucket.
             StoreError: If it cannot be read now.
         """
-        if claim_check.bucket != self._bucket:
-            # A record must not make the replayer read other people's buckets.
-            raise ObjectMissingError(
-                "s3", "GetObject", "ForeignBucket", f"{claim_check.bucket!r} is not this stack's"
-            )
         return b"".join(self.stream(claim_check.bucket, claim_check.key, claim_check.version_id))
 
     def stream(self, bucket: str, key: str, version_id: str | None = None) -> Iterator[bytes]:
         """Yield an object's bytes in pieces of 256 KB.
 
         Raises:
-            ObjectMissingError: If it is gone.
+            ObjectMissingError: If it is gone, or is not in the stack's own bucket.
             ObjectDeniedError: If it may not be read.
             StoreError: If it cannot be read now, or ends early.
         """
+        if bucket != self._bucket:
+            # Neither a record nor a notice may make us read other people's buckets.
+            raise ObjectMissingError(
+                "s3", "GetObject", "ForeignBucket", f"{bucket!r} is not this stack's"
+            )
         request: GetObjectRequestTypeDef = {"Bucket": bucket, "Key": key}
         if version_id is not None and version_id != "null":
             request["VersionId"] = version_id

@@ -62,11 +62,13 @@ def test_what_is_gone_is_missing(objects: Objects) -> None:
             objects.get(ClaimCheck(bucket=bucket, key=key))
 
 
-def test_a_record_cannot_make_us_read_other_buckets(s3: S3Client) -> None:
+def test_neither_a_record_nor_a_notice_can_make_us_read_other_buckets(s3: S3Client) -> None:
     s3.create_bucket(Bucket="others", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     s3.put_object(Bucket="others", Key="secret", Body=b"x")
     with pytest.raises(ObjectMissingError, match="ForeignBucket"):
         S3Objects(lambda: s3, "bucket").get(ClaimCheck(bucket="others", key="secret"))
+    with pytest.raises(ObjectMissingError, match="ForeignBucket"):
+        list(S3Objects(lambda: s3, "bucket").stream("others", "secret"))
 
 
 def test_a_claim_check_names_one_version(s3: S3Client) -> None:
