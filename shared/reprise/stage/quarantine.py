@@ -171,5 +171,6 @@ class Quarantine:
                 "message": f"{part.left_out} more from position {first} to {last} are in the source only",
                 "left_out": part.left_out,
                 "last_position": last,
+                "data_base64": "",
             }
         )

@@ -63,19 +63,21 @@ class Rig:
         self.listing.modified_at_s[key] = self.now_s - age_s
         return key
 
+    def reconciler(self) -> Reconciler:
+        return Reconciler(
+            bucket="bucket",
+            listing=self.listing,
+            marks=self.marks,
+            queue=self.queue,
+            sweeps=self,
+            clock=self.clock,
+            meter=self.meter,
+        )
+
     def look(self, times: int = 1) -> list[str]:
         """Look so often, ten minutes apart; return the keys that were sent."""
         for _ in range(times):
-            reconciler = Reconciler(
-                bucket="bucket",
-                listing=self.listing,
-                marks=self.marks,
-                queue=self.queue,
-                sweeps=self,
-                clock=self.clock,
-                meter=self.meter,
-            )
-            reconciler.look()
+            self.reconciler().look()
             self.clock.advance(EVERY_S)
         refs = [ref for sent in self.queue.sent for ref in read_notification(sent.body)]
         self.queue.sent.clear()
@@ -209,17 +211,8 @@ def test_call_whose_objects_notification_was_lost_is_replayed_all_the_same() -> 
     rig = Rig(clock=pipeline.clock, marks=pipeline.marks, queue=pipeline.capture_queue)
     rig.listing.modified_at_s[key] = rig.now_s
     pipeline.clock.advance(HOUR_S)
-    reconciler = Reconciler(
-        bucket="bucket",
-        listing=rig.listing,
-        marks=pipeline.marks,
-        queue=pipeline.capture_queue,
-        sweeps=rig,
-        clock=pipeline.clock,
-        meter=pipeline.meter,
-    )
 
-    reconciler.look()
+    rig.reconciler().look()
     (message,) = pipeline.capture_queue.sent
     assert pipeline.take_in(message.body) == []
 

@@ -52,7 +52,7 @@ def test_flood_of_one_reason_is_cut_and_the_places_of_the_rest_are_told() -> Non
     assert all(base64.b64decode(entry["data_base64"]) == b"x" * 50_000 for entry in kept)
     assert (rest["source"], rest["reason"]) == (SOURCE, "bad_mac")
     assert (rest["position"], rest["last_position"]) == (len(kept), 499)
-    assert rest["left_out"] == 500 - len(kept)
+    assert (rest["left_out"], rest["data_base64"]) == (500 - len(kept), "")
     assert meter.counts[metric.QUARANTINED] == 500
 
 
