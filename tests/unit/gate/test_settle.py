@@ -334,7 +334,7 @@ def test_a_capped_target_starts_over_with_its_cap() -> None:
 
 
 def test_an_end_is_noted_whatever_it_is() -> None:
-    for tally in (Tally(ended=1), Tally(ended=1, succeeded=1)):
+    for tally in (Tally(left=1), Tally(left=1, succeeded=1)):
         assert _after(STEADY, tally).ended_at_ms == NOW_MS
     assert _after(STEADY, Tally(throttled=1)).ended_at_ms == 0
 

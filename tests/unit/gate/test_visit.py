@@ -54,7 +54,7 @@ def test_calls_of_a_slow_target_wait_for_one_that_turns_out_to_have_ended() -> N
     visit = _visit(gates, clock)
     entry = visit.enter(10)
     assert (len(entry.permits), entry.room) == (1, 9)
-    permit = visit.leave(entry.permits[0], Meeting(has_ended=True), is_wanted=True)
+    permit = visit.leave(entry.permits[0], Meeting(has_left=True), is_wanted=True)
     assert permit is not None
     clock.advance(5)
     assert not visit.is_room_open()

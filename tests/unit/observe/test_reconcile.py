@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import Pipeline, call
+from harness import PIPELINE_KEYS, Pipeline, call
 from reprise import metric
 from reprise.errors import StoreError
 from reprise.observe.reconcile import (
@@ -231,7 +231,7 @@ def test_object_is_marked_when_its_notification_comes_and_at_no_continuation() -
 
     pipeline.marks.until_s.clear()
     for ref in (ObjectRef(bucket="bucket", key="captured/x", skip=1),):
-        pipeline.take_in(write_continuation(ref))
+        pipeline.take_in(write_continuation(ref, PIPELINE_KEYS))
     assert pipeline.marks.until_s == {}
 
 
