@@ -211,7 +211,7 @@ class Ledger(Protocol):
         """Write what a later capture makes of a dead-lettered call; False if its row is another by now."""
 
     def mark_may_have_run(self, call_id: str) -> bool:
-        """Note that a caller's own try of an open call may have run; False if the call has ended."""
+        """Note that another try of a call may have run; False if the call has succeeded, or is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

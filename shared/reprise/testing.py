@@ -15,7 +15,7 @@ from reprise.errors import BadRecordError, ObjectMissingError, StoreError
 from reprise.gate.image import Change, GateImage, Updated
 from reprise.instant import format_instant
 from reprise.ledger.row import REDRIVE_KEEPS_S, Attempt, Identity, Row
-from reprise.ledger.states import OPEN, LedgerEvent, State, result, sources
+from reprise.ledger.states import LedgerEvent, State, result, sources
 from reprise.observe.books import Book
 from reprise.observe.measured import Measured
 from reprise.observe.reconcile import Page
@@ -373,24 +373,25 @@ class InMemoryLedger:
         self.faults.check("recapture")
         with self._lock:
             row = self.rows.get(dead.id)
-            if row is None or (row.state, row.opened_at, row.updated_at) != (
-                dead.state,
-                dead.opened_at,
-                dead.updated_at,
-            ):
+            if row is None or _life(row) != _life(dead):
                 return row == after  # repeated by an SDK, else False
             self.rows[dead.id] = after
             return True
 
     def mark_may_have_run(self, call_id: str) -> bool:
-        """Note that a caller's own try of an open call may have run."""
+        """Note that another try of a call may have run."""
         self.faults.check("mark_may_have_run")
         with self._lock:
             row = self.rows.get(call_id)
-            if row is None or row.state not in OPEN:
+            if row is None or row.state is State.SUCCEEDED:
                 return False
             self.rows[call_id] = replace(row, may_have_run=True)
             return True
+
+
+def _life(row: Row) -> tuple[object, ...]:
+    """Return what tells whether a row has changed since it was seen, but for its letter."""
+    return row.state, row.opened_at, row.updated_at, row.may_have_run
 
 
 @dataclass(slots=True)

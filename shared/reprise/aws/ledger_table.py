@@ -15,7 +15,7 @@ from reprise.aws.fault import is_failed_condition, store_errors
 from reprise.aws.item import from_item, to_attribute, to_item
 from reprise.instant import format_instant
 from reprise.ledger.row import REDRIVE_KEEPS_S
-from reprise.ledger.states import OPEN, LedgerEvent, State, result, sources
+from reprise.ledger.states import LedgerEvent, State, result, sources
 from reprise.ports import Lease
 
 if TYPE_CHECKING:
@@ -228,14 +228,21 @@ class LedgerTable:
 
     def recapture(self, dead: Row, after: Row) -> bool:
         """Write what a later capture makes of a dead-lettered call; False if its row is another by now."""
-        values = {"state": dead.state, "opened": dead.opened_at, "updated": dead.updated_at}
+        values = {
+            "state": dead.state,
+            "opened": dead.opened_at,
+            "updated": dead.updated_at,
+            "may": dead.may_have_run,
+        }
         with store_errors("dynamodb", "PutItem"):
             try:
                 self._client.put_item(
                     TableName=self._table,
                     Item=to_item(after),
+                    # Rows of version 0.1.0 say nothing of `may_have_run`.
                     ConditionExpression="#state = :state AND opened_at = :opened "
-                    "AND updated_at = :updated",
+                    "AND updated_at = :updated "
+                    "AND (attribute_not_exists(may_have_run) OR may_have_run = :may)",
                     ExpressionAttributeNames={"#state": "state"},
                     ExpressionAttributeValues=_values(values),
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -246,17 +253,17 @@ class LedgerTable:
         return True
 
     def mark_may_have_run(self, call_id: str) -> bool:
-        """Note that a caller's own try of an open call may have run; False if the call has ended."""
-        states = {f"open{i}": state.value for i, state in enumerate(OPEN)}
+        """Note that another try of a call may have run; False if the call has succeeded, or is not known."""
+        values = {"yes": True, "succeeded": State.SUCCEEDED}
         with store_errors("dynamodb", "UpdateItem"):
             try:
                 self._client.update_item(
                     TableName=self._table,
                     Key=_key(call_id),
                     UpdateExpression="SET may_have_run = :yes",
-                    ConditionExpression=f"#state IN ({_names('open', len(OPEN))})",
+                    ConditionExpression="attribute_exists(#state) AND #state <> :succeeded",
                     ExpressionAttributeNames={"#state": "state"},
-                    ExpressionAttributeValues=_values({**states, "yes": True}),
+                    ExpressionAttributeValues=_values(values),
                 )
             except ClientError as error:
                 if not is_failed_condition(error):

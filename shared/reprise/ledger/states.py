@@ -40,7 +40,6 @@ class LedgerEvent(StrEnum):
 
 
 TERMINAL: Final = frozenset({State.SUCCEEDED, State.DEAD_LETTERED})
-OPEN: Final = tuple(state for state in State if state not in TERMINAL)
 
 TRANSITIONS: Final[dict[tuple[State, LedgerEvent], State]] = {
     (State.CAPTURED, LedgerEvent.LEASE): State.LEASED,

@@ -168,6 +168,9 @@ class AttemptStage:
         if row.state not in TERMINAL:
             free_ms = row.lease_until_ms if row.state is State.LEASED else row.due_at_ms
             return GiveBack(wait_s=max(1.0, free_ms / 1000 - now.timestamp()))
+        if reopens(row, message.record):
+            # The row has changed under our hands.
+            return GiveBack(wait_s=STORE_WAIT_S)
         if row.state is State.DEAD_LETTERED and not row.letter_sent:
             return self.settler.send_letter(message, row)
         return Ended()
@@ -275,6 +278,8 @@ class AttemptStage:
         reply: Reply | None = None,
         meeting: Meeting = NOT_ASKED,
     ) -> Verdict:
+        if isinstance(decision, DeadLetter):
+            row = _given_up_for(message.record, row)
         return self.settler.carry_out(decision, message, row, owner, reply, meeting)
 
 
@@ -338,6 +343,14 @@ def _has_joined(record: Record, row: Row) -> bool:
     return row.opened_at == row.captured_at != record.captured_at
 
 
+def _given_up_for(record: Record, row: Row) -> Row:
+    """Return the row of a call that is given up: its end holds for this capture and all before it."""
+    if not _has_joined(record, row):
+        return row
+    latest = max(row.opened_at, record.captured_at, key=parse_instant)
+    return replace(row, captured_at=latest, opened_at=latest)
+
+
 def _too_late(
     message: ReplayMessage, row: Row, policy: Policy, now: datetime
 ) -> RetryLater | DeadLetter | None:
@@ -355,7 +368,9 @@ def _too_late(
 
 
 def _expires_at(message: ReplayMessage, row: Row, policy: Policy) -> datetime:
-    record = message.record
-    if _has_joined(record, row):
-        record = msgspec.structs.replace(record, not_after=None)
-    return expiry(record, policy, parse_instant(row.opened_at))
+    """Return when a message gives its call up: not before its own capture, or the row, is too old."""
+    record, opened_at = message.record, parse_instant(row.opened_at)
+    if not _has_joined(record, row):
+        return expiry(record, policy, opened_at)
+    by_age = expiry(msgspec.structs.replace(record, not_after=None), policy, opened_at)
+    return max(by_age, expiry(record, policy, parse_instant(record.captured_at)))

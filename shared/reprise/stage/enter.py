@@ -102,12 +102,10 @@ class EnterStage:
 
     def _is_due(self, row: Row, record: Record) -> bool:
         """Tell whether a call is to be sent whose row is there; note what its capture says of it."""
-        if row.state in TERMINAL:
-            return reopens(row, record)
         is_another_try = record.captured_at != row.captured_at
         if is_another_try and record.outcome.kind is OutcomeKind.UNKNOWN:
             self.ledger.mark_may_have_run(row.id)
-        return True
+        return row.state not in TERMINAL or reopens(row, record)
 
     def _give_up(self, record: Record, url: str) -> None:
         """Keep a call whose key names another payload: as a row of its own, and as a dead letter."""

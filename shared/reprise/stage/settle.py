@@ -174,6 +174,8 @@ class Settler:
             "first_refused_at": row.first_refused_at,
             "last_refused_at": row.last_refused_at,
             "history": msgspec.to_builtins(row.history),
+            "captured_at": row.captured_at,
+            "opened_at": row.opened_at,
             "updated_at": format_instant(self.clock()),
         }
 

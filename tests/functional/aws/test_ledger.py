@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from reprise.aws.item import to_item
 from reprise.aws.ledger_table import LedgerTable
 from reprise.errors import StoreError
 from reprise.instant import format_instant
 from reprise.ledger.recapture import reopened
 from reprise.ledger.row import Attempt, Identity, Row
-from reprise.ledger.states import OPEN, LedgerEvent, State
+from reprise.ledger.states import LedgerEvent, State
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.testing import InMemoryLedger
 from strategies import NOW, NOW_MS, make_row
@@ -33,6 +34,17 @@ FAILED = Attempt(
     outcome=Outcome(
         kind=OutcomeKind.FUNCTION_ERROR, code="E", message="é", retry_after_s=1.5, status=200
     ),
+)
+
+DEAD = make_row(
+    state=State.DEAD_LETTERED,
+    attempts=3,
+    refusals=4,
+    history=(FAILED,),
+    reason="exhausted",
+    message="why",
+    letter_sent=True,
+    expires_at_s=1_000,
 )
 
 
@@ -232,18 +244,7 @@ def test_a_redrive_forgets_a_backoff(ledger: Ledger) -> None:
 
 
 def test_a_redrive_opens_a_dead_lettered_call_from_zero(ledger: Ledger) -> None:
-    ledger.record(
-        make_row(
-            state=State.DEAD_LETTERED,
-            attempts=3,
-            refusals=4,
-            history=(FAILED,),
-            reason="exhausted",
-            message="why",
-            letter_sent=True,
-            expires_at_s=1_000,
-        )
-    )
+    ledger.record(DEAD)
     later = NOW + timedelta(days=1)
     assert ledger.redrive(CALL, now=later)
     at = format_instant(later)
@@ -261,8 +262,8 @@ def test_only_a_dead_lettered_call_is_redriven(ledger: Ledger, state: State) -> 
     assert _get(ledger) == make_row(state=state)
 
 
-@pytest.mark.parametrize("state", OPEN)
-def test_an_open_call_is_marked_as_one_that_may_have_run(ledger: Ledger, state: State) -> None:
+@pytest.mark.parametrize("state", [state for state in State if state is not State.SUCCEEDED])
+def test_a_call_is_marked_as_one_that_may_have_run(ledger: Ledger, state: State) -> None:
     row = make_row(state=state, lease_owner="a", lease_until_ms=SOON_MS, attempts=1)
     ledger.record(row)
     assert ledger.mark_may_have_run(CALL)
@@ -270,11 +271,10 @@ def test_an_open_call_is_marked_as_one_that_may_have_run(ledger: Ledger, state: 
     assert _get(ledger) == replace(row, may_have_run=True)
 
 
-@pytest.mark.parametrize("state", [State.SUCCEEDED, State.DEAD_LETTERED])
-def test_a_call_that_has_ended_is_not_marked(ledger: Ledger, state: State) -> None:
-    ledger.record(make_row(state=state))
+def test_a_call_that_succeeded_is_not_marked(ledger: Ledger) -> None:
+    ledger.record(make_row(state=State.SUCCEEDED))
     assert not ledger.mark_may_have_run(CALL)
-    assert _get(ledger) == make_row(state=state)
+    assert _get(ledger) == make_row(state=State.SUCCEEDED)
 
 
 def test_a_call_that_nobody_recorded_is_not_marked(ledger: Ledger) -> None:
@@ -292,17 +292,6 @@ def test_an_attempts_end_keeps_the_mark_and_a_redrive_takes_it_away(ledger: Ledg
     assert not _get(ledger).may_have_run
 
 
-DEAD = make_row(
-    state=State.DEAD_LETTERED,
-    attempts=3,
-    refusals=4,
-    history=(FAILED,),
-    reason="exhausted",
-    message="why",
-    letter_sent=True,
-    lease_owner="a",
-    updated_at="2026-11-21T11:00:00.000000Z",
-)
 LATER = "2026-11-21T12:00:00.000000Z"
 CAPTURE = make_row(captured_at=LATER, opened_at=LATER, capture_object="s3://b/later")
 
@@ -326,13 +315,23 @@ def test_a_later_capture_opens_a_call_that_was_given_up_from_zero(ledger: Ledger
         make_row(state=State.SUCCEEDED),
         replace(DEAD, updated_at=LATER),
         replace(DEAD, opened_at=LATER),
+        replace(DEAD, may_have_run=True),
     ],
-    ids=["open", "succeeded", "given up again", "opened again"],
+    ids=["open", "succeeded", "given up again", "opened again", "marked"],
 )
 def test_a_row_that_has_changed_since_it_was_seen_is_left_alone(ledger: Ledger, there: Row) -> None:
     ledger.record(there)
     assert not ledger.recapture(DEAD, reopened(DEAD, CAPTURE))
     assert _get(ledger) == there
+
+
+def test_a_row_of_the_first_version_is_opened_again(dynamodb: DynamoDBClient, table: str) -> None:
+    item = to_item(DEAD)
+    del item["may_have_run"]
+    dynamodb.put_item(TableName=table, Item=item)
+    ledger = LedgerTable(dynamodb, table)
+    assert ledger.get(CALL) == DEAD
+    assert ledger.recapture(DEAD, reopened(DEAD, CAPTURE))
 
 
 def test_a_row_that_is_gone_is_not_opened_again(ledger: Ledger) -> None:

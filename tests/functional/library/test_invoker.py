@@ -7,14 +7,11 @@ import importlib
 import json
 import sys
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import pytest
-from moto import mock_aws
 
 import reprise
 from reprise.aws.ledger_table import LedgerTable
-from reprise.aws.session import Clients
 from reprise.call.payload import digest
 from reprise.ledger.states import State
 from scripted_server import Answer, ScriptedServer
@@ -22,6 +19,10 @@ from strategies import ORDERS, make_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from reprise.aws.session import Clients
 
 SECRET = json.dumps({"current": "k1", "k1": "a key for tests, and long enough", "targets": ["*"]})
 THROTTLE = Answer(
@@ -32,29 +33,16 @@ THROTTLE = Answer(
 
 
 @pytest.fixture
-def ask(aws_env: pytest.MonkeyPatch) -> Iterator[Callable[..., dict[str, Any]]]:
-    del aws_env
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        mock_aws(),
-        ScriptedServer(THROTTLE) as server,
-    ):
-        clients, name = Clients(), f"ledger-{uuid4()}"
-        arn = clients.secrets().create_secret(Name=f"{name}/source/invoker", SecretString=SECRET)[
-            "ARN"
-        ]
-        clients.dynamodb().create_table(
-            TableName=name,
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+def ask(clients: Clients, table: str) -> Iterator[Callable[..., dict[str, Any]]]:
+    secret = f"{table}/source/invoker"
+    arn = clients.secrets().create_secret(Name=secret, SecretString=SECRET)["ARN"]
+    with pytest.MonkeyPatch.context() as patch, ScriptedServer(THROTTLE) as server:
         patch.setenv("AWS_ENDPOINT_URL_LAMBDA", server.url)
         patch.setenv("REPRISE_TARGETS", ORDERS)
         patch.setenv("REPRISE_BUCKET", "bucket")
         patch.setenv("REPRISE_MAC_SECRET_ARN", arn)
         patch.setenv("REPRISE_CALL_TIMEOUT_S", "5")
-        patch.setenv("REPRISE_LEDGER_TABLE", name)
+        patch.setenv("REPRISE_LEDGER_TABLE", table)
         patch.delenv("POWERTOOLS_METRICS_NAMESPACE", raising=False)
         handler = importlib.import_module("invoker.handler")
 
@@ -70,7 +58,9 @@ def ask(aws_env: pytest.MonkeyPatch) -> Iterator[Callable[..., dict[str, Any]]]:
         gc.unfreeze()
 
 
-def test_a_captured_call_is_found_by_its_id_and_token(ask: Callable[..., dict[str, Any]]) -> None:
+def test_a_captured_call_is_found_by_its_id_and_token(
+    ask: Callable[..., dict[str, Any]], dynamodb: DynamoDBClient, table: str
+) -> None:
     captured = ask(FunctionName="orders", Payload="1", IdempotencyKey="order-1")
     assert captured["StatusCode"] == 202
     block = captured["reprise"]
@@ -79,7 +69,7 @@ def test_a_captured_call_is_found_by_its_id_and_token(ask: Callable[..., dict[st
     assert ask(**question)["reprise"]["state"] == "captured"
 
     row = make_row(id=block["id"], state=State.SUCCEEDED, sha256=digest(b"1"), result='{"ok":true}')
-    _ledger().record(row)
+    LedgerTable(dynamodb, table).record(row)
     answer = ask(**question)
     assert (answer["reprise"]["state"], answer["Payload"]) == ("succeeded", '{"ok":true}')
     assert ask(StatusOf=block["id"])["StatusCode"] == 403
@@ -87,16 +77,12 @@ def test_a_captured_call_is_found_by_its_id_and_token(ask: Callable[..., dict[st
     assert ask(StatusOf=7)["StatusCode"] == 400
 
 
-def test_a_key_that_names_another_payload_is_refused(ask: Callable[..., dict[str, Any]]) -> None:
+def test_a_key_that_names_another_payload_is_refused(
+    ask: Callable[..., dict[str, Any]], dynamodb: DynamoDBClient, table: str
+) -> None:
     first = ask(FunctionName="orders", Payload="1", IdempotencyKey="order-1", Scope="shop")
-    _ledger().record(make_row(id=first["reprise"]["id"], sha256=digest(b"1")))
+    LedgerTable(dynamodb, table).record(make_row(id=first["reprise"]["id"], sha256=digest(b"1")))
     other = ask(FunctionName="orders", Payload="2", IdempotencyKey="order-1", Scope="shop")
     assert (other["StatusCode"], other["error"]["field"]) == (409, "IdempotencyKey")
     elsewhere = ask(FunctionName="orders", Payload="2", IdempotencyKey="order-1", Scope="b2b")
     assert elsewhere["StatusCode"] == 202
-
-
-def _ledger() -> LedgerTable:
-    clients = Clients()
-    (table,) = clients.dynamodb().list_tables()["TableNames"]
-    return LedgerTable(clients.dynamodb(), table)

@@ -102,9 +102,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule()
     def another_try_of_it_may_have_run(self) -> None:
-        is_open = self.ledger.get(CALL) is not None and self.ended is None
-        assert self.ledger.mark_may_have_run(CALL) == is_open
-        self.may_have_run = self.may_have_run or is_open
+        is_due = self.ledger.get(CALL) is not None and self.ended is not State.SUCCEEDED
+        assert self.ledger.mark_may_have_run(CALL) == is_due
+        self.may_have_run = self.may_have_run or is_due
 
     @precondition(lambda self: self.ended is not State.DEAD_LETTERED)
     @rule()

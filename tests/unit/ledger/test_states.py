@@ -7,7 +7,6 @@ import pytest
 from reprise.errors import IllegalTransitionError
 from reprise.ledger import states
 from reprise.ledger.states import (
-    OPEN,
     TERMINAL,
     TRANSITIONS,
     LedgerEvent,
@@ -29,11 +28,6 @@ def test_an_event_happens_where_the_table_says_so_and_nowhere_else(
         assert state not in sources(event)
         with pytest.raises(IllegalTransitionError, match=f"{state} cannot {event}"):
             next_state(state, event)
-
-
-def test_every_state_is_open_or_an_end() -> None:
-    assert {*OPEN, *TERMINAL} == set(State)
-    assert not TERMINAL.intersection(OPEN)
 
 
 def test_every_state_is_reached_from_captured() -> None:

@@ -26,8 +26,7 @@ from reprise.call.target import Target
 from reprise.instant import format_instant
 from reprise.ledger.states import State
 from reprise.record.replay_mark import marked_context
-from reprise.stage.capture import Capturer
-from reprise.testing import SUCCEEDED
+from reprise.testing import SUCCEEDED, InMemoryLedger
 
 if TYPE_CHECKING:
     from reprise.call.request import CallRequest
@@ -277,6 +276,18 @@ def test_a_second_callers_short_deadline_does_not_end_the_first_callers_call() -
     assert pipeline.replay(*second) == []
 
 
+def test_a_first_callers_age_does_not_end_a_second_callers_call() -> None:
+    """The second capture's message comes first, at an instant when only the first one is too old."""
+    pipeline = Pipeline(policy='{"default":{"max_age_s":3600}}')
+    _take(pipeline, call(key=KEY))
+    pipeline.clock.advance(HOUR_S - 60)
+    second = _take(pipeline, call(key=KEY), name="second")
+    pipeline.clock.advance(120)
+    pipeline.replay(*second)
+    assert len(pipeline.functions.invoked) == 1
+    assert _row(pipeline).state is State.SUCCEEDED
+
+
 def test_an_old_captures_message_does_not_end_a_call_that_a_later_one_opened() -> None:
     pipeline = Pipeline()
     deadline = format_instant(pipeline.clock.now)
@@ -361,14 +372,7 @@ def test_a_call_that_succeeded_is_never_opened_again() -> None:
 def test_what_a_decorated_target_captures_again_runs_no_more_than_the_policy_allows() -> None:
     """Lambda tries an asynchronous event again, and each try that fails writes a line of the same call."""
     pipeline = Pipeline()
-    decorated = Capturer(
-        keys=pipeline.invoker_keys,
-        objects=pipeline.objects,
-        sink=pipeline.lines.append,
-        clock=pipeline.clock,
-        random_bytes=pipeline.random_bytes,
-        meter=pipeline.meter,
-    )
+    decorated = pipeline.capturer()
     pipeline.functions.answer = lambda _target, _payload: FAILED
     for number in range(6):
         pipeline.lines.clear()
@@ -473,6 +477,44 @@ def test_a_later_capture_whose_outcome_is_unknown_does_not_run_either() -> None:
     pipeline = Pipeline()
     _end_by_exhaustion(pipeline)
     pipeline.replay(*_take(pipeline, call(key=KEY), reply=UNKNOWN, name="later"))
+    assert pipeline.functions.invoked == []
+    assert _row(pipeline).reason == "unknown"
+
+
+def test_an_unknown_outcome_that_is_heard_of_after_the_end_stops_a_later_captures_replay() -> None:
+    pipeline = Pipeline()
+    (first,) = _take(pipeline, call(key=KEY))
+    pipeline.clock.advance(5)
+    pipeline.lines.clear()
+    pipeline.capture(call(key=KEY), reply=UNKNOWN)
+    late = pipeline.store("captured/late.gz")
+    pipeline.clock.advance(5)
+    pipeline.functions.script = [GONE]
+    pipeline.replay(first)
+    assert _row(pipeline).reason == "permanent"
+    assert pipeline.take_in(late) == []
+    assert pipeline.take_sent() == []
+    pipeline.clock.advance(60)
+
+    pipeline.replay(*_take(pipeline, call(key=KEY), name="again"))
+
+    assert len(pipeline.functions.invoked) == 1
+    assert _row(pipeline).reason == "unknown"
+
+
+def test_a_capture_whose_row_changes_under_its_hands_comes_again() -> None:
+    pipeline = Pipeline()
+    _end_by_exhaustion(pipeline)
+    (again,) = _take(pipeline, call(key=KEY), name="later")
+
+    class Changing(InMemoryLedger):
+        def recapture(self, dead: Row, after: Row) -> bool:
+            self.mark_may_have_run(dead.id)
+            return super().recapture(dead, after)
+
+    pipeline.ledger = Changing(rows=pipeline.ledger.rows)
+    assert pipeline.replay(again) == ["m0"]
+    assert pipeline.replay(again) == []
     assert pipeline.functions.invoked == []
     assert _row(pipeline).reason == "unknown"
 

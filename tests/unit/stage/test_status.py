@@ -179,6 +179,21 @@ def test_a_capture_that_grew_too_old_with_its_call_is_told_so() -> None:
     assert len(pipeline.dead_letters.sent) == 1
 
 
+def test_a_capture_whose_own_message_ends_the_call_is_told_that_end() -> None:
+    """The message of a later capture comes first, and finds both too old."""
+    pipeline = Pipeline()
+    captures = []
+    for number in range(2):
+        captures.append(_capture(pipeline))
+        _take_in(pipeline, f"{number}")
+        pipeline.clock.advance(60)
+    pipeline.clock.advance(7 * 3600)
+    _, second = pipeline.take_sent()
+    pipeline.replay(second)
+    for captured in captures:
+        assert _of(pipeline, captured)["reprise"]["reason"] == "expired"
+
+
 def test_a_capture_before_an_end_for_good_is_told_that_end() -> None:
     pipeline = Pipeline(policy='{"default":{"max_attempts":1}}')
     first, second = _capture(pipeline), None
