@@ -118,6 +118,14 @@ chromium: ## A browser for the tests of page and engine, by apt; without one the
 screenshots: setup ## Take the docs' pictures of the page again, by its own tests
 	REPRISE_SCREENSHOTS=docs/images $(PYTEST) tests/e2e/test_dashboard_page.py
 
+.PHONY: simulate
+simulate: .venv/.stamp ## Many seeds of the simulation (SEEDS=0-20000, JOBS=2)
+	PYTHONPATH=tests $(BIN)/python -m simulation --seeds $(or $(SEEDS),0-2000) --jobs $(or $(JOBS),2)
+
+.PHONY: mutants
+mutants: .venv/.stamp ## The promise's seeds against mutations of the rules: each must be caught
+	$(BIN)/python tests/mutate.py
+
 # The end-to-end tests mostly wait, and mind being kept waiting; all else computes beside them, in what time they leave. Each
 # target's output is printed whole, when it ends.
 .PHONY: test

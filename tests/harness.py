@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,9 @@ from reprise.testing import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
     from reprise.events.event import Event
 
 ACCOUNT = "123456789012"
@@ -155,6 +159,9 @@ class Pipeline:
     lines: list[str] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     targets: tuple[str, ...] = (ORDERS, MAIL)
+    retention_days: int = 30
+    executor: Callable[[int], Executor] = ThreadPoolExecutor
+    wait: Callable[..., Any] = wait
     _serial: int = 0
 
     def random_bytes(self, length: int) -> bytes:
@@ -197,7 +204,8 @@ class Pipeline:
                 clock=self.clock,
                 draw=lambda: self.draw,
                 meter=self.meter,
-                retention_days=30,
+                retention_days=self.retention_days,
+                executor=self.executor,
                 herald=Herald("shop", self.events.append),
             ),
             parker=ParkStage(
@@ -216,7 +224,7 @@ class Pipeline:
             objects=self.objects,
             clock=self.clock,
             meter=self.meter,
-            retention_days=30,
+            retention_days=self.retention_days,
         )
 
     def intake(self) -> Intake:
@@ -250,7 +258,7 @@ class Pipeline:
                 ),
                 clock=self.clock,
                 draw=lambda: self.draw,
-                retention_days=30,
+                retention_days=self.retention_days,
             ),
             keys=self.keys,
             gates=self.gate_items,
@@ -263,6 +271,8 @@ class Pipeline:
             draw=lambda: self.draw,
             meter=self.meter,
             call_timeout_s=self.call_timeout_s,
+            executor=self.executor,
+            wait=self.wait,
         )
 
     # --- driving it -------------------------------------------------------------------------------

@@ -28,7 +28,8 @@ from reprise.stage.letter import send_letter
 from reprise.stage.message import ReplayMessage, write_message
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Executor
 
     from reprise.backlog.part import Entry
     from reprise.ports import Clock, Draw, Ledger, Meter, Queue
@@ -55,6 +56,8 @@ class EnterStage:
     meter: Meter
     retention_days: int
     herald: Herald = SILENT
+    executor: Callable[[int], Executor] = ThreadPoolExecutor
+    """Makes what enters so many calls side by side."""
 
     def enter(self, chunk: Sequence[Entry], url: str, *, spread_s: float = 0.0) -> None:
         """Enter calls in the ledger, then send those that have not ended.
@@ -72,7 +75,7 @@ class EnterStage:
         """
         if not chunk:
             return
-        with ThreadPoolExecutor(max_workers=min(LEDGER_THREADS, len(chunk))) as pool:
+        with self.executor(min(LEDGER_THREADS, len(chunk))) as pool:
             rows = [self._row(entry.record, url) for entry in chunk]
             found = list(pool.map(self.ledger.record, rows))
         messages: list[OutMessage] = []

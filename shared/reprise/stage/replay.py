@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import defaultdict, deque
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -26,6 +26,7 @@ from reprise.stage.verdict import Ended, GiveBack, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from concurrent.futures import Executor
 
     from reprise.gate.memory import GateMemory
     from reprise.policy.policy import Policy, PolicyBook
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from reprise.stage.attempt import AttemptStage
     from reprise.stage.delivery import Delivery, Entry, Group, Worker
     from reprise.stage.message import ReplayMessage
+
+type _Running = Future[dict[str, float]]
 
 _log = logging.getLogger(__name__)
 
@@ -72,6 +75,10 @@ class ReplayStage:
     draw: Draw
     meter: Meter
     call_timeout_s: int
+    executor: Callable[[int], Executor] = ThreadPoolExecutor
+    """Makes what runs so many lanes side by side."""
+    wait: Callable[[set[_Running], float | None, str], tuple[set[_Running], set[_Running]]] = wait
+    """Waits for the first of them, at most so many seconds."""
 
     def run(self, deliveries: Sequence[Delivery], worker: Worker) -> list[str]:
         """Replay what may be replayed now, and return the ids of the messages that must come again.
@@ -87,7 +94,7 @@ class ReplayStage:
         groups = self._read(deliveries, waiting.waits_s)
         book = self._book()
         returns = Returns(self.queue, deliveries, groups, now_ms=self._now_ms())
-        with ThreadPoolExecutor(max_workers=max(1, len(deliveries))) as pool:
+        with self.executor(max(1, len(deliveries))) as pool:
             lanes = [
                 pool.submit(lane)
                 for function, group in groups.items()
@@ -98,7 +105,7 @@ class ReplayStage:
             while running:
                 # As each ends, and not after the slowest: a retry waits its own time.
                 look_s = LOOK_S if any(lane.room for lane in waiting.rooms) else None
-                ended, running = wait(running, timeout=look_s, return_when=FIRST_COMPLETED)
+                ended, running = self.wait(running, look_s, FIRST_COMPLETED)
                 late = {name: wait_s for lane in ended for name, wait_s in lane.result().items()}
                 returns.give_back(late | waiting.leave_rooms())
         return returns.again()

@@ -1,0 +1,352 @@
+"""Mutations of the rules that the promise stands on; `tests/mutate.py` runs the promise's seeds against each.
+
+Those of the double and of the table are apart: half of the seeds run on each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+_DOUBLE: Final = "shared/reprise/testing.py"
+_TABLE: Final = "shared/reprise/aws/ledger_table.py"
+_REPLAY: Final = "shared/reprise/stage/replay.py"
+_ATTEMPT: Final = "shared/reprise/stage/attempt.py"
+_SETTLE: Final = "shared/reprise/stage/settle.py"
+_RENEW: Final = "shared/reprise/stage/renew.py"
+_RETURNS: Final = "shared/reprise/stage/returns.py"
+_INTAKE: Final = "shared/reprise/stage/intake.py"
+_UNPACK: Final = "shared/reprise/stage/unpack.py"
+_ENTER: Final = "shared/reprise/stage/enter.py"
+_DECISION: Final = "shared/reprise/policy/decision.py"
+_ADMIT: Final = "shared/reprise/gate/admit.py"
+_LEASE: Final = "shared/reprise/gate/lease.py"
+_REDRIVE: Final = "cli/reprise_cli/dlq/redrive.py"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutant:
+    """One change of the source: `old` must be there exactly once."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+MUTANTS: Final = (
+    # --- the lease ---
+    Mutant(
+        name="lease: a running one is taken over, one that ran out is not (double)",
+        file=_DOUBLE,
+        old="or (is_held and has_expired)",
+        new="or (is_held and not has_expired)",
+    ),
+    Mutant(
+        name="lease: a running one is taken over, one that ran out is not (table)",
+        file=_TABLE,
+        old="AND #until < :now_ms)",
+        new="AND #until > :now_ms)",
+    ),
+    Mutant(
+        name="lease: granted for calls that have ended (double)",
+        file=_DOUBLE,
+        old="is_open = before.state in sources(LedgerEvent.LEASE)",
+        new="is_open = before.state is not State.LEASED",
+    ),
+    Mutant(
+        name="lease: granted for calls that have ended (table)",
+        file=_TABLE,
+        old="open_states = sources(LedgerEvent.LEASE)",
+        new="open_states = tuple(set(State) - {State.LEASED})",
+    ),
+    Mutant(
+        name="lease: granted before the call is due (double)",
+        file=_DOUBLE,
+        old="granted = (is_open and is_due)",
+        new="granted = is_open",
+    ),
+    Mutant(
+        name="lease: granted before the call is due (table)",
+        file=_TABLE,
+        old="OR #due <= :now_ms)",
+        new="OR #due <= :until)",
+    ),
+    Mutant(
+        name="lease: ends at once",
+        file=_REPLAY,
+        old=" + remaining_ms + 1000",
+        new="",
+    ),
+    Mutant(
+        name="lease: ends while its process may run",
+        file=_REPLAY,
+        old=" + remaining_ms + 1000",
+        new=" + remaining_ms // 2",
+    ),
+    Mutant(
+        name="lease: one owner for a whole batch",
+        file=_REPLAY,
+        old='owner = f"{worker.owner}/{digest(delivery.receipt_handle.encode())[:16]}"',
+        new="owner = worker.owner",
+    ),
+    Mutant(
+        name="lease: one owner for both copies of a message in a batch",
+        file=_REPLAY,
+        old='owner = f"{worker.owner}/{digest(delivery.receipt_handle.encode())[:16]}"',
+        new='owner = f"{worker.owner}/{delivery.message_id}"',
+    ),
+    Mutant(
+        name="lease: one that the SDK repeats is refused (double)",
+        file=_DOUBLE,
+        old="if is_held and not has_expired and before.lease_owner == owner:",
+        new="if is_held and not has_expired and before.lease_owner == owner + before.id:",
+    ),
+    Mutant(
+        name="lease: one that the SDK repeats is refused (table)",
+        file=_TABLE,
+        old="if row is None or row.state is not State.LEASED or row.lease_owner != owner:",
+        new="if row is None or row.id:",
+    ),
+    Mutant(
+        name="lease: one that the SDK repeats passes for a dead owner's (double)",
+        file=_DOUBLE,
+        old="before=replace(before, state=State(before.lease_from))",
+        new="before=before",
+    ),
+    Mutant(
+        name="lease: one that the SDK repeats passes for a dead owner's (table)",
+        file=_TABLE,
+        old="before=replace(row, state=State(row.lease_from))",
+        new="before=row",
+    ),
+    # --- the attempt ---
+    Mutant(
+        name="attempt: what may have run is replayed whatever the policy says",
+        file=_DECISION,
+        old="if kind is OutcomeKind.UNKNOWN and not policy.idempotent:",
+        new="if kind is OutcomeKind.UNKNOWN and not policy.idempotent and policy.max_attempts < 0:",
+    ),
+    Mutant(
+        name="attempt: a dead owner's passes for one that did not run",
+        file=_ATTEMPT,
+        old='    kind=OutcomeKind.UNKNOWN,\n    code="LeaseExpired",',
+        new='    kind=OutcomeKind.TRANSIENT,\n    code="LeaseExpired",',
+    ),
+    Mutant(
+        name="attempt: the captured outcome is not decided on",
+        file=_ATTEMPT,
+        old="        if _is_first_look(row):",
+        new="        if _is_first_look(row) and not row.id:",
+    ),
+    Mutant(
+        name="attempt: failed executions are not counted",
+        file=_ATTEMPT,
+        old="attempts=attempts + int(outcome.kind in COUNTED)",
+        new="attempts=attempts",
+    ),
+    Mutant(
+        name="attempt: begins without the time for it",
+        file=_REPLAY,
+        old="if remaining_ms < self.call_timeout_s * 1000 + MARGIN_MS:",
+        new="if remaining_ms < MARGIN_MS:",
+    ),
+    Mutant(
+        name="attempt: a policy that is not enabled is taken for one that is",
+        file=_REPLAY,
+        old="if calls and not policy.enabled:",
+        new="if calls and policy.max_attempts < 0:",
+    ),
+    # --- its end ---
+    Mutant(
+        name="settle: whoever says so ends a lease (double)",
+        file=_DOUBLE,
+        old="if row is None or row.lease_owner != owner:",
+        new="if row is None:",
+    ),
+    Mutant(
+        name="settle: whoever says so ends a lease (table)",
+        file=_TABLE,
+        old='"AND #lease_owner = :mine"',
+        new='"AND (#lease_owner = :mine OR attribute_exists(#lease_owner))"',
+    ),
+    Mutant(
+        name="settle: whatever the row's state (double)",
+        file=_DOUBLE,
+        old="            if row.state not in sources(event):\n"
+        "                return row.state is result(event)\n",
+        new="",
+    ),
+    Mutant(
+        name="settle: whatever the row's state (table)",
+        file=_TABLE,
+        old="ConditionExpression=f\"#state IN ({_names('from', len(allowed))}) \"",
+        new='ConditionExpression=f"(attribute_exists(#state) OR "\n'
+        "f\"#state IN ({_names('from', len(allowed))})) \"",
+    ),
+    Mutant(
+        name="settle: the letter is noted before it is sent",
+        file=_SETTLE,
+        old="            self.dead_letters.send([OutMessage(body=letter, attributes=attributes)])\n"
+        "            self.ledger.mark_letter_sent(row.id, opened_at=row.opened_at)\n",
+        new="            self.ledger.mark_letter_sent(row.id, opened_at=row.opened_at)\n"
+        "            self.dead_letters.send([OutMessage(body=letter, attributes=attributes)])\n",
+    ),
+    Mutant(
+        name="settle: a letter that was not sent is not sent again",
+        file=_ATTEMPT,
+        old="if row.state is State.DEAD_LETTERED and not row.letter_sent:",
+        new="if row.state is State.DEAD_LETTERED and row.letter_sent is None:",
+    ),
+    Mutant(
+        name="settle: the message goes where the lease was lost",
+        file=_SETTLE,
+        old="            return GiveBack(wait_s=STORE_WAIT_S, meeting=verdict.meeting)",
+        new="            return Ended(meeting=verdict.meeting)",
+    ),
+    Mutant(
+        name="settle: what the ledger is owed is dropped",
+        file=_SETTLE,
+        old="            self._queue(owed, delay_s=STORE_WAIT_S)\n",
+        new="            del owed\n",
+    ),
+    Mutant(
+        name="settle: the call is not queued again after what the ledger was owed",
+        file=_SETTLE,
+        old="if not ours or owed.event is not LedgerEvent.SUCCEED:",
+        new="if not ours and owed.event is not LedgerEvent.SUCCEED:",
+    ),
+    Mutant(
+        name="settle: nor where the lease is not ours any more",
+        file=_SETTLE,
+        old="if not ours or owed.event is not LedgerEvent.SUCCEED:",
+        new="if ours and owed.event is not LedgerEvent.SUCCEED:",
+    ),
+    # --- the gate ---
+    Mutant(
+        name="gate: a probe that died has no successor",
+        file=_ADMIT,
+        old="if now_ms < gate.probe_at_ms or not request.wanted:",
+        new="if now_ms < gate.probe_at_ms or gate.mode == Mode.PROBING or not request.wanted:",
+    ),
+    Mutant(
+        name="gate: a probe goes at once",
+        file=_ADMIT,
+        old="if now_ms < gate.probe_at_ms or not request.wanted:",
+        new="if not request.wanted:",
+    ),
+    Mutant(
+        name="gate: the cap is not asked for",
+        file=_ADMIT,
+        old="window if request.most is None else min(window, request.most)",
+        new="window if request.most is None else max(window, request.most)",
+    ),
+    Mutant(
+        name="gate: two batches take the same permits",
+        file=_ADMIT,
+        old='(Condition(name="in_flight", relation="<=", value=window - permits),)',
+        new='(Condition(name="in_flight", relation="<=", value=10**6),)',
+    ),
+    # --- the backlog ---
+    Mutant(
+        name="fold: an object goes when a look at it fails",
+        file=_INTAKE,
+        old="        if looks < MAX_RECEIVES or _is_outage(error):\n            return wait_s\n",
+        new="        if looks < MAX_RECEIVES or _is_outage(error):\n            return None\n",
+    ),
+    Mutant(
+        name="fold: the rest of a folded object is never sent",
+        file=_UNPACK,
+        old="                    self.parker.send(rest, delay_s=decision.rest_delay_s if is_last else 0.0)\n",
+        new="                    del rest\n",
+    ),
+    Mutant(
+        name="fold: the rest begins one call late",
+        file=_UNPACK,
+        old="rest = replace(ref, skip=position + 1, fold=left)",
+        new="rest = replace(ref, skip=position + 2, fold=left)",
+    ),
+    Mutant(
+        name="fold: the first call of what is parked is passed over",
+        file=_UNPACK,
+        old="rest = part.after(expanded)",
+        new="rest = part.after(expanded + 1)",
+    ),
+    Mutant(
+        name="fold: a folded object's message is not renewed",
+        file=_INTAKE,
+        old="if notice.receive_count < RENEW_RECEIVES:",
+        new="if notice.receive_count:",
+    ),
+    Mutant(
+        name="enter: calls that have ended are sent again",
+        file=_ENTER,
+        old="elif existing is not None and existing.state in TERMINAL:",
+        new="elif existing is not None and existing.state is None:",
+    ),
+    # --- renewals ---
+    Mutant(
+        name="renew: never by receives",
+        file=_RENEW,
+        old="return is_old or delivery.receive_count >= RENEW_RECEIVES",
+        new="return is_old",
+    ),
+    Mutant(
+        name="renew: never by age",
+        file=_RENEW,
+        old="return is_old or delivery.receive_count >= RENEW_RECEIVES",
+        new="return delivery.receive_count >= RENEW_RECEIVES",
+    ),
+    Mutant(
+        name="renew: the old one goes, and no new one is sent",
+        file=_RETURNS,
+        old="self._queue.send([renewed(delivery, self._groups.get(handle), wait_s)])",
+        new="self._queue.send([])",
+    ),
+    Mutant(
+        name="renew: the old one stays beside the new one",
+        file=_RETURNS,
+        old="                del kept[handle]\n",
+        new="                pass\n",
+    ),
+    Mutant(
+        name="renew: the old one goes where no new one could be sent",
+        file=_RETURNS,
+        old="            except StoreError:\n                _log.exception(",
+        new="            except StoreError:\n"
+        "                del kept[handle]\n"
+        "                _log.exception(",
+    ),
+    # --- the operator ---
+    Mutant(
+        name="redrive: the letter goes, and no message was sent",
+        file=_REDRIVE,
+        old="return [Result(letter=letter, action=Action.FAILED, why=str(error)) for letter in sent]",
+        new="return self._delete(sent, Action.FAILED)",
+    ),
+    Mutant(
+        name="redrive: the ledger is not told",
+        file=_REDRIVE,
+        old="if self.ledger.redrive(letter.id, now=self.clock()):",
+        new="if letter.id:",
+    ),
+    Mutant(
+        name="redrive: attempts are not given back (double)",
+        file=_DOUBLE,
+        old="                attempts=0,\n                refusals=0,\n",
+        new="                refusals=0,\n",
+    ),
+    Mutant(
+        name="redrive: attempts are not given back (table)",
+        file=_TABLE,
+        old='"attempts = :zero, refusals = :zero, ',
+        new='"refusals = :zero, ',
+    ),
+    Mutant(
+        name="redrive: of a call that has not ended (double)",
+        file=_DOUBLE,
+        old="if row is None or row.state is not State.DEAD_LETTERED:\n"
+        "                if row is None or row.opened_at",
+        new="if row is None:\n                if row is None or row.opened_at",
+    ),
+)

@@ -1,0 +1,243 @@
+"""The promise, as checks on one run."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from reprise.gate.image import Mode
+from reprise.gate.memory import GateMemory
+from reprise.gate.visit import Visit
+from reprise.ledger.states import TERMINAL, State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reprise.ledger.row import Row
+    from simulation.history import Batch, Execution
+    from simulation.run import Simulation
+
+LEAST_DRAW: Final = 0.5
+"""The pipeline's draws are from the upper half."""
+EXPIRES_EARLY_S: Final = 1.0
+
+
+class Checker:
+    """Checks one run, and notes what is broken in its history."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        self._scenario = simulation.scenario
+        self._history = simulation.history
+        self._world = simulation.world
+        default = dict(simulation.scenario.policy["default"])
+        self._default = default
+        self._max_attempts: int = default["max_attempts"]
+
+    # --- while it runs ----------------------------------------------------------------------------
+
+    def check_execution(self, function: str, call_id: str, batch: Batch) -> None:
+        """Check that an execution that is about to begin may begin."""
+        now_s = self._simulation.now_s
+        report = self._history.report
+        if not batch.is_enabled[function]:
+            report("enabled", f"{call_id} runs, and its policy is not enabled")
+        runs = self._history.executions[call_id]
+        is_redriven = self._history.redrives[call_id] or call_id in self._history.restored
+        hows = {how for name, _, how in self._history.captures if name == call_id}
+        if hows == {"unknown"} and not (self._scenario.ever_idempotent or is_redriven):
+            report("unknown", f"{call_id} runs, and may have run at its caller's")
+        if hows == {"failed"} and self._bars_errors() and not is_redriven:
+            report("barred", f"{call_id} runs, and its policy bars what was captured of it")
+        unknown_at_s = self._history.unknown_entered_at_s.get(call_id)
+        if (
+            unknown_at_s is not None
+            and batch.began_at_s > unknown_at_s
+            and not (self._scenario.ever_idempotent or is_redriven)
+        ):
+            report(
+                "unknown again", f"{call_id} runs, and a second try of its caller's may have run"
+            )
+        if now_s > batch.deadline_s:
+            return
+        held = self._world.look(call_id)
+        is_held = held is not None and held.state == State.LEASED
+        is_ours = held is not None and held.owner == batch.holds.get(call_id)
+        if not (is_held and is_ours) and call_id not in self._history.restored:
+            report("lease", f"{call_id} runs in {batch.name}, which does not hold it: {held}")
+        self._check_wait(call_id, runs, now_s)
+        self._check_gate(function, call_id, batch, now_s)
+
+    def _bars_errors(self) -> bool:
+        bars = "function_error" not in self._default.get("replay_on", ["function_error"])
+        bars = bars or bool(self._default.get("never_error_types"))
+        return bars or self._max_attempts == 1
+
+    def _check_wait(self, call_id: str, runs: list[Execution], now_s: float) -> None:
+        """A call that failed waits its backoff, whoever brings it back."""
+        history = self._history
+        if not runs or history.excuses[call_id] or history.redrives[call_id]:
+            return
+        last = runs[-1]
+        least_s = LEAST_DRAW * min(self._default["initial_s"], self._default["maximum_s"])
+        if not last.is_ok and last.is_answered and now_s < last.ends_at_s + least_s:
+            history.report(
+                "wait",
+                f"{call_id} runs {now_s - last.ends_at_s:.1f} s after it failed, not {least_s}",
+            )
+
+    def _check_gate(self, function: str, call_id: str, batch: Batch, now_s: float) -> None:
+        """Beside a holding gate only the probe runs; and never more than the policy's concurrency."""
+        if batch.met_gate_fault or now_s > batch.deadline_s:
+            return
+        image = self._world.gate(function)
+        held_s = image.changed_at_ms / 1000 - self._simulation.world.start_s
+        if (
+            image.mode != Mode.FLOWING
+            and batch.began_at_s > held_s
+            and image.probe_owner != batch.name
+            and not self._simulation.faults.met["arrive late"]
+        ):
+            self._history.report("gate", f"{call_id} runs in {batch.name}, beside a holding gate")
+        most = self._default.get("max_concurrency")
+        # Who cannot reach the gate goes by its own memory, who outlives its time outlives its permit, and
+        # what nobody waits for any more is nobody's.
+        running = [
+            run
+            for run in self._simulation.functions.running.get(function, [])
+            if run.ends_at_s > now_s
+            and run.is_answered
+            and not run.batch.met_gate_fault
+            and now_s <= run.batch.deadline_s
+        ]
+        if most is not None and len(running) >= most and not self._history.is_gate_told_twice:
+            self._history.report("cap", f"{len(running) + 1} run of {function}, not {most}")
+
+    # --- at its end -------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Check what is left when nothing is left to do."""
+        simulation, report = self._simulation, self._history.report
+        for queue in (simulation.replays, simulation.captures):
+            if queue.messages:
+                report("end", f"{len(queue.messages)} messages are left in {queue.name}")
+        if self._world.pipeline.capture_dlq.sent:
+            report("queue limit", "a capture object was given up")
+        rows = self._world.rows()
+        if unknown := set(rows) - set(self._history.plans):
+            report("row", f"rows of no call: {unknown}")
+        for call_id in self._history.plans:
+            row = rows.get(call_id)
+            if row is None:
+                report("lost", f"{call_id} has no row")
+            elif row.state not in TERMINAL:
+                report("lost", f"{call_id} is {row.state} for ever")
+            else:
+                self._check_row(call_id, row)
+        self._check_letters(rows)
+        self._check_captures(rows)
+        self._check_gates()
+
+    def _check_row(self, call_id: str, row: Row) -> None:
+        history, report = self._history, self._history.report
+        runs = history.executions[call_id]
+        redrives = history.redrives[call_id]
+        is_restored = call_id in history.restored
+        ok = sum(run.is_ok for run in runs)
+        lost = sum(not run.is_answered for run in runs) + history.excuses[call_id].total()
+        allowed = 1 + redrives + (lost if self._scenario.ever_idempotent else 0)
+        if ok > allowed and not is_restored:
+            report("twice", f"{call_id} succeeded {ok} times")
+        if row.state is State.SUCCEEDED and not ok:
+            report("end", f"{call_id} is succeeded, and never ran well")
+        hows = {how for name, _, how in history.captures if name == call_id}
+        own = int(hows <= {"failed", "unknown"})
+        most = self._max_attempts * (1 + redrives)
+        if len(runs) + own > most and not is_restored:
+            report("attempts", f"{call_id} ran {len(runs)} times after {own}, not {most} in all")
+        if row.state is State.DEAD_LETTERED:
+            self._check_death(call_id, row, ok, lost)
+
+    def _check_death(self, call_id: str, row: Row, ok: int, lost: int) -> None:
+        """A call is given up for a cause, and not if somebody knows that it ran well."""
+        history, report = self._history, self._history.report
+        plan = history.plans[call_id]
+        runs = history.executions[call_id]
+        if ok and not lost and call_id not in history.restored:
+            report("death", f"{call_id} ran well, and was given up: {row.reason}")
+        failed = any(not run.is_ok for run in runs)
+        # Which of several lines under one key is entered first, nobody knows.
+        hows = {how for name, _, how in history.captures if name == call_id}
+        own = int(bool(hows & {"failed", "unknown"}))
+        is_barred = plan.captured == "failed" and self._bars_errors()
+        causes = {
+            "unknown": bool(lost) or self._was_unknown(call_id),
+            "exhausted": bool(lost) or failed or bool(own),
+            "permanent": failed or is_barred,
+            "expired": self._is_old(call_id),
+        }
+        if not causes.get(str(row.reason), False):
+            report("death", f"{call_id} ({plan.nature}) was given up without cause: {row.reason}")
+        if lost or row.reason != "exhausted":
+            return
+        # The caller's own attempt counts until an operator gives the call all of them anew.
+        opened_at_s = history.redriven_at_s.get(call_id, -1.0)
+        since = sum(run.began_at_s > opened_at_s for run in runs) + own * (opened_at_s < 0)
+        if since < self._max_attempts and not is_barred:
+            report("death", f"{call_id} is exhausted after {since} executions")
+
+    def _was_unknown(self, call_id: str) -> bool:
+        return any(name == call_id and how == "unknown" for name, _, how in self._history.captures)
+
+    def _is_old(self, call_id: str) -> bool:
+        ended_at_s = self._history.ended_at_s.get(call_id)
+        if ended_at_s is None:
+            return True
+        begun_at_s = min(at_s for name, at_s, _ in self._history.captures if name == call_id)
+        max_age_s: int = self._default["max_age_s"]
+        return ended_at_s - begun_at_s >= max_age_s - EXPIRES_EARLY_S
+
+    def _check_letters(self, rows: Mapping[str, Row]) -> None:
+        dead = {name for name, row in rows.items() if row.state is State.DEAD_LETTERED}
+        letters = {
+            json.loads(message.body)["reprise"]["id"]
+            for message in self._simulation.letters.messages.values()
+        }
+        for call_id in dead - letters:
+            self._history.report("letters", f"{call_id} was given up, and has no letter")
+        for call_id in letters - dead:
+            # An operator's copy may stay: a second letter of one call, or one that he could not delete.
+            is_old = self._history.redrives[call_id] or call_id in self._history.restored
+            if not is_old:
+                self._history.report("letters", f"{call_id} has a letter, and was not given up")
+
+    def _check_captures(self, rows: Mapping[str, Row]) -> None:
+        """What was captured under the key of an earlier call has an end of its own, or shares a good one."""
+        for call_id, at_s, _ in self._history.captures:
+            row = rows.get(call_id)
+            ended_at_s = self._history.ended_at_s.get(call_id)
+            if row is None or row.state is not State.DEAD_LETTERED or ended_at_s is None:
+                continue
+            if ended_at_s < at_s and not self._history.redrives[call_id]:
+                self._history.report(
+                    "captured again", f"{call_id} was captured after it was given up"
+                )
+
+    def _check_gates(self) -> None:
+        """A day later every gate lets a call through, whatever died with its permits."""
+        later_ms = int((self._world.start_s + self._simulation.now_s + 86_400) * 1000)
+        for function in self._world.pipeline.targets:
+            visit = Visit(
+                gates=self._world.gates(),
+                memory=GateMemory(),
+                function=function,
+                owner="later",
+                now_ms=lambda: later_ms,
+                draw=lambda: 0.5,
+                lease_ms=60_000,
+            )
+            if not visit.enter(1).permits:
+                image = self._world.gate(function)
+                self._history.report(
+                    "gate", f"{function} lets nothing through a day later: {image}"
+                )

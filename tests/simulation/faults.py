@@ -1,0 +1,220 @@
+"""Let calls of stores take time, fail before or after they have had their effect, and interleave."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+
+from reprise.errors import StoreError
+from simulation.history import Batch
+from simulation.scenario import FAULTS_END_S, STORE_FAULTS
+from simulation.scheduler import Crash
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from simulation.history import Held, History
+    from simulation.scheduler import Scheduler, Task
+
+OPERATOR: Final = "operator"
+GATE_KEY: Final = "gate#"
+LATEST_S: Final = 800.0
+"""AWS takes a request up to 15 minutes after it was signed (IAM user guide, "AWS Signature Version 4")."""
+
+
+def store_error(operation: str, code: str) -> Exception:
+    return StoreError("simulated", operation, code, "simulated")
+
+
+def client_error(operation: str, code: str) -> Exception:
+    return ClientError({"Error": {"Code": code, "Message": "simulated"}}, operation)
+
+
+@dataclass(slots=True, kw_only=True)
+class Faults:
+    """Draws faults, and lets calls meet them."""
+
+    scheduler: Scheduler
+    random: Random
+    rates: dict[str, float]
+    history: History
+    look: Callable[[str], Held | None]
+    """Looks at a call's row, past all faults."""
+    met: Counter[str] = field(default_factory=Counter)
+    trace: list[tuple[float, str, str, str, str]] = field(default_factory=list)
+    late: dict[str, list[Callable[[], None]]] = field(default_factory=dict)
+    """By row, requests on their way to it."""
+    works_on: dict[Task, str] = field(default_factory=dict)
+    """Which call a task is about."""
+
+    def is_met(self, kind: str) -> bool:
+        if self.scheduler.now_s > FAULTS_END_S or self.random.random() >= self.rates[kind]:
+            return False
+        self.met[kind] += 1
+        self.note(kind)
+        return True
+
+    def note(self, what: str, key: str = "", fault: str = "") -> None:
+        task = self.scheduler.current
+        name = task.process.name if task is not None else "-"
+        self.trace.append((self.scheduler.now_s, name, what, key, fault))
+
+    def ask(
+        self,
+        what: str,
+        key: str,
+        work: Callable[[], Any],
+        error: Callable[[str, str], Exception],
+        *,
+        is_still: bool = False,
+    ) -> Any:  # noqa: ANN401 - whatever the store answers
+        """Make one call of a store.
+
+        Raises:
+            Crash: If the process dies at it.
+            Exception: What `error` makes, if it is refused, or its answer lost.
+        """
+        fault = self._drawn()
+        self.scheduler.sleep(self._took_s(fault), is_still=is_still)
+        self.note(what, key, fault)
+        self._excuse(key, fault, is_gate=is_still)
+        if fault == "die":
+            raise Crash
+        if fault == "refuse":
+            raise error(what, "InternalServerError")
+        if fault == "arrive late":
+            self._delay(what, key, work)
+            raise error(what, "RequestTimeout")
+        answer = self._done(key, work)
+        if fault == "crash":
+            raise Crash
+        if fault == "lose answer":
+            raise error(what, "RequestTimeout")
+        return self._again(key, work, is_still=is_still) if fault == "repeat" else answer
+
+    def _again(self, key: str, work: Callable[[], Any], *, is_still: bool) -> Any:  # noqa: ANN401
+        try:
+            self.scheduler.sleep(self.random.random() * 2, is_still=is_still)
+        except Crash:
+            self._excuse(key, "crash", is_gate=is_still)
+            raise
+        return self._done(key, work)
+
+    def _drawn(self) -> str:
+        if self.scheduler.now_s > FAULTS_END_S:
+            return ""
+        drawn = self.random.random()
+        for kind in STORE_FAULTS:
+            drawn -= self.rates[kind]
+            if drawn < 0:
+                self.met[kind] += 1
+                # A redrive that comes minutes late can open a call that was given up again.
+                is_operator = self.scheduler.process.name == OPERATOR
+                return "lose answer" if kind == "arrive late" and is_operator else kind
+        return ""
+
+    def _took_s(self, fault: str) -> float:
+        took_s = self.random.random() ** 3 * 0.2
+        if fault != "slow":
+            return took_s
+        if isinstance(self.scheduler.process, Batch):
+            self.scheduler.process.was_slow = True
+        return took_s + self.random.uniform(1, 40)
+
+    def _excuse(self, key: str, fault: str, *, is_gate: bool) -> None:
+        if is_gate and fault in {"repeat", "lose answer", "arrive late"}:
+            self.history.is_gate_told_twice = True
+        if fault in {"", "slow", "repeat"}:
+            return
+        task, process = self.scheduler.current, self.scheduler.process
+        if is_gate and isinstance(process, Batch):
+            process.met_gate_fault = True
+        call_id = self.works_on.get(task) if task is not None else None
+        for name in {key, call_id, *self._lost_with(process, fault)} - {None, ""}:
+            self.history.excuse(str(name), fault)
+
+    @staticmethod
+    def _lost_with(process: object, fault: str) -> tuple[str, ...]:
+        if fault in {"die", "crash"} and isinstance(process, Batch):
+            return tuple(process.holds)
+        return ()
+
+    def _delay(self, what: str, key: str, work: Callable[[], Any]) -> None:
+        """Let a request arrive later: at any time, or just when an operator has redriven its call."""
+        random, batch = self.random, self.scheduler.process
+        is_row = key in self.history.plans
+        late_s = random.uniform(1, LATEST_S if is_row and random.random() < 0.8 else 90)
+        is_due = True
+
+        def arrive() -> None:
+            nonlocal is_due
+            if is_due:
+                is_due = False
+                self._arrive(what, key, work, batch)
+
+        self.scheduler.call_at(self.scheduler.now_s + late_s, arrive)
+        if is_row:
+            self.late.setdefault(key, []).append(arrive)
+
+    def hurry(self, key: str) -> None:
+        """Let what is on its way to a row arrive now."""
+        for arrive in self.late.pop(key, []):
+            self.scheduler.call_at(self.scheduler.now_s, arrive)
+
+    def _arrive(self, what: str, key: str, work: Callable[[], Any], batch: object) -> None:
+        """Do what its sender gave up long ago; nobody hears the answer."""
+        self.note(f"late {what}", key)
+        try:
+            self._done(key, work, batch)
+        except (StoreError, ClientError):
+            return
+
+    def _done(self, key: str, work: Callable[[], Any], batch: object = None) -> Any:  # noqa: ANN401
+        if key not in self.history.plans:
+            return work()
+        before = self.look(key)
+        try:
+            return work()
+        finally:
+            process = batch if isinstance(batch, Batch) else self.scheduler.current
+            by = process if isinstance(process, Batch) else getattr(process, "process", None)
+            if by is not None:
+                self.history.see(key, before, self.look(key), by, self.scheduler.now_s)
+
+
+class Breaking:
+    """A store whose every call takes time, and may fail."""
+
+    def __init__(self, faults: Faults, store: object, *, is_gate: bool = False) -> None:
+        self._faults = faults
+        self._store = store
+        self._is_gate = is_gate
+        self._is_client = hasattr(store, "update_item")
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a proxy
+        operation = getattr(self._store, name)
+        if not callable(operation):
+            return operation
+        faults, error = self._faults, client_error if self._is_client else store_error
+
+        def asked(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - a proxy
+            key = _key_of(args, kwargs)
+            is_still = self._is_gate or key.startswith(GATE_KEY)
+            return faults.ask(
+                name, key, lambda: operation(*args, **kwargs), error, is_still=is_still
+            )
+
+        self.__dict__[name] = asked
+        return asked
+
+
+def _key_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    """Return what a call is about: a call's id, a gate's or an object's name."""
+    if args:
+        return str(getattr(args[0], "id", args[0] if isinstance(args[0], str) else ""))
+    key = kwargs.get("Key") or kwargs.get("Item") or {}
+    return str(key.get("id", {}).get("S", ""))

@@ -1,0 +1,121 @@
+"""What happened in a run, as far as the promise asks for it, and what must never happen at all."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from reprise.ledger.states import TERMINAL, TRANSITIONS, State
+from simulation.scheduler import Process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simulation.scenario import Planned
+
+
+@dataclass(slots=True, eq=False)
+class Batch(Process):
+    """A process that works on one batch of messages."""
+
+    began_at_s: float = 0.0
+    deadline_s: float = 0.0
+    """When it ought to end; its platform may be late."""
+    holds: dict[str, str] = field(default_factory=dict)
+    """By the ids of calls, the owners under which it holds them."""
+    is_enabled: dict[str, bool] = field(default_factory=dict)
+    """By function, what the policy said when it was asked."""
+    met_gate_fault: bool = False
+    finished_at_s: float = math.inf
+    """When it returned; a crash is no return."""
+    was_slow: bool = False
+    """Whether it may overrun its time: one of its stores was slow, or it stood still."""
+    unknown: set[str] = field(default_factory=set)
+    """Ids of calls of which it reads that they may have run."""
+    suppressed: set[str] = field(default_factory=set)
+    """Ids whose rows it found succeeded when it entered them."""
+
+
+@dataclass(slots=True)
+class Execution:
+    """One run of the target's code."""
+
+    number: int
+    began_at_s: float
+    ends_at_s: float
+    is_ok: bool
+    batch: Batch
+    is_answered: bool = True
+    """Whether the answer is on its way to the replayer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a row says about who holds it."""
+
+    state: str
+    owner: str | None
+
+
+@dataclass(slots=True)
+class History:
+    """What happened."""
+
+    now_s: Callable[[], float]
+    ids: dict[int, str] = field(default_factory=dict)
+    """Ids of the calls, by number."""
+    plans: dict[str, Planned] = field(default_factory=dict)
+    captures: list[tuple[str, float, str]] = field(default_factory=list)
+    """Id, instant, and how the caller's own try ended."""
+    executions: dict[str, list[Execution]] = field(default_factory=lambda: defaultdict(list))
+    owners: dict[str, Batch] = field(default_factory=dict)
+    """Who leased under which name."""
+    excuses: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    """By call, the faults after which nobody can know how its attempt ended."""
+    redrives: Counter[str] = field(default_factory=Counter)
+    redriven_at_s: dict[str, float] = field(default_factory=dict)
+    """When a call was last redriven."""
+    restored: set[str] = field(default_factory=set)
+    ended_at_s: dict[str, float] = field(default_factory=dict)
+    """When a call's row last came to an end."""
+    unknown: dict[str, set[str]] = field(default_factory=dict)
+    """By capture object, the ids of those in it that may have run."""
+    unknown_entered_at_s: dict[str, float] = field(default_factory=dict)
+    """When the unpacker entered a second line of a call, whose own outcome was unknown."""
+    is_gate_told_twice: bool = False
+    """Whether a gate may count a permit twice, which it does till its next epoch."""
+    violations: list[tuple[str, str]] = field(default_factory=list)
+
+    def report(self, kind: str, what: str) -> None:
+        self.violations.append((kind, f"{what} (at {self.now_s():.3f} s)"))
+
+    def excuse(self, call_id: str, fault: str) -> None:
+        self.excuses[call_id][fault] += 1
+
+    def see(
+        self, call_id: str, before: Held | None, after: Held | None, batch: Process, now_s: float
+    ) -> None:
+        """Check one change of a row."""
+        if before == after or after is None:
+            return
+        if before is None:
+            if after.state != State.CAPTURED:
+                self.report("row", f"{call_id} began as {after.state}")
+            return
+        if after.state in TERMINAL and before.state != after.state:
+            self.ended_at_s[call_id] = now_s
+        steps = {(source, target) for (source, _), target in TRANSITIONS.items()}
+        if before.state != after.state and (before.state, after.state) not in steps:
+            self.report("row", f"{call_id} went from {before.state} to {after.state}")
+        if before.state != State.LEASED:
+            return
+        owner = self.owners.get(before.owner or "")
+        if owner is None or owner is batch:
+            return
+        if owner.is_dead or (now_s > owner.deadline_s < owner.finished_at_s):
+            self.excuse(call_id, "lease ran out")
+        elif owner.holds.get(call_id) == before.owner:
+            what = f"{call_id} was taken from {before.owner}, which works on it, by {batch.name}"
+            self.report("lease", what)

@@ -1,0 +1,109 @@
+"""An operator who brings dead letters back, with the command's own code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from reprise.errors import StoreError
+from reprise_cli.dlq.letter import LetterKind, read_letter
+from reprise_cli.dlq.redrive import Action, Redriver
+from simulation.faults import OPERATOR
+from simulation.history import Batch
+from simulation.world import SendingQueue
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from reprise_cli.dlq.letter import Letter
+    from simulation.queue import SimulatedQueue
+    from simulation.world import World
+
+
+class _Box:
+    """The dead-letter queue, where letters are deleted."""
+
+    def __init__(self, world: World, letters: SimulatedQueue) -> None:
+        self._world = world
+        self._letters = letters
+
+    def delete(self, letters: Sequence[Letter]) -> list[Letter]:
+        self._world.scheduler.sleep(0.05)
+        if self._world.faults.is_met("keep deleted"):
+            raise StoreError("simulated", "DeleteMessageBatch", "InternalServerError", "refused")
+        for letter in letters:
+            self._letters.messages.pop(letter.message_id, None)
+        return []
+
+
+class _Hurrying:
+    """The ledger; what is late comes at the worst moment, when a call has just been opened again."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._ledger = world.stores()[0]
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a proxy
+        return getattr(self._ledger, name)
+
+    def redrive(self, call_id: str, *, now: datetime) -> bool:
+        is_open: bool = self._ledger.redrive(call_id, now=now)
+        if is_open:
+            self._world.faults.hurry(call_id)
+        return is_open
+
+
+class Operator:
+    """Redrives every letter that lies there when he comes."""
+
+    def __init__(self, world: World, replays: SimulatedQueue, letters: SimulatedQueue) -> None:
+        self._world = world
+        self._replays = replays
+        self._letters = letters
+        self._failed: set[str] = set()
+
+    def finish(self) -> None:
+        """Redrive once more what could not be redriven."""
+        self.start(self._failed)
+
+    def start(self, only: set[str] | None = None) -> None:
+        """Redrive every letter, or only those of these calls."""
+        world = self._world
+        letters = [
+            read_letter(
+                {
+                    "MessageId": message.name,
+                    "Body": message.body,
+                    "Attributes": {"SentTimestamp": "0"},
+                    "MessageAttributes": {},
+                }
+            )
+            for message in self._letters.messages.values()
+        ]
+        letters = [letter for letter in letters if only is None or letter.id in only]
+        if not letters:
+            return
+
+        def run() -> None:
+            ledger = _Hurrying(world)
+            # Until it is told otherwise: the command may be ended half way.
+            self._failed |= {letter.id for letter in letters}
+            for letter in letters:
+                world.history.redrives[letter.id] += letter.kind is LetterKind.DEAD_LETTER
+                world.history.redriven_at_s[letter.id] = world.scheduler.now_s
+                # What is open again is nobody's guess: its former end is void.
+                world.history.ended_at_s.pop(letter.id, None)
+            world.faults.met["redrive"] += 1
+            redriver = Redriver(
+                ledger=cast("Any", ledger),
+                queue=cast("Any", SendingQueue(world, self._replays)),
+                letters=_Box(world, self._letters),
+                keys=world.pipeline.keys,
+                clock=world.pipeline.clock,
+            )
+            for result in redriver.run(letters):
+                world.faults.note("redrive", result.letter.id, result.action)
+                if result.action is not Action.FAILED:
+                    self._failed.discard(result.letter.id)
+
+        world.scheduler.start(Batch(name=OPERATOR), run)

@@ -1,0 +1,375 @@
+"""One run of the pipeline under one seed."""
+
+from __future__ import annotations
+
+import json
+import logging
+from contextlib import contextmanager
+from functools import partial
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+from harness import FAILED, MAIL, ORDERS, THROTTLED, TRANSIENT, UNKNOWN, call, notification
+from reprise.policy.policy import read_policy_document
+from reprise.ports import OutMessage
+from reprise.stage.delivery import Delivery, Worker
+from reprise.stage.intake import Notice
+from reprise.testing import START_AT
+from simulation.check import Checker
+from simulation.faults import Faults
+from simulation.history import Batch, History
+from simulation.limits import capture_limits, replay_limits
+from simulation.operator import Operator
+from simulation.queue import SimulatedQueue
+from simulation.scenario import FAULTS_END_S, Planned, Scenario, scenario_of
+from simulation.scheduler import Crash, Scheduler
+from simulation.target import SimulatedFunctions
+from simulation.world import Sandbox, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from reprise.ports import Reply
+    from simulation.history import Held
+    from simulation.queue import Received
+
+REPLIES: Final[dict[str, Reply]] = {
+    "throttled": THROTTLED,
+    "failed": FAILED,
+    "transient": TRANSIENT,
+    "unknown": UNKNOWN,
+}
+LARGE: Final = Random(0).randbytes(130_000)  # noqa: S311 - bytes that compress badly
+"""Too long for a line: such a call travels by claim check."""
+TIMEOUT_S: Final = 48.0
+"""Of a process: one call, the margin, and a little."""
+LIMIT_S: Final = 7 * 86_400.0
+MAX_BATCH: Final = 10
+
+
+class Simulation:
+    """The pipeline, its queues, its targets, its operator, and time."""
+
+    def __init__(self, seed: int, *, reconcile: Callable[[Simulation], None] | None = None) -> None:
+        """Set the stage.
+
+        Args:
+            seed: Decides on everything.
+            reconcile: Called when nothing is left to do, an hour later each time, until it changes nothing:
+                it may send notifications of objects that nobody has unpacked. Without it S3 loses none.
+        """
+        self.scenario = scenario = scenario_of(seed)
+        self.random = random = Random(f"run {seed}")  # noqa: S311 - a simulation's chance
+        self.scheduler = scheduler = Scheduler(LIMIT_S)
+        self.history = History(lambda: scheduler.now_s)
+        rates = dict(scenario.rates)
+        if reconcile is None:
+            rates["lose notice"] = 0.0
+        self._reconcile = reconcile
+        self.faults = Faults(
+            scheduler=scheduler,
+            random=random,
+            rates=rates,
+            history=self.history,
+            look=self._look,
+        )
+        self.world = World(scenario, scheduler, random, self.faults, self.history)
+        self.world.book = read_policy_document(json.dumps(scenario.policy))
+        self.functions = SimulatedFunctions(
+            scenario=scenario,
+            scheduler=scheduler,
+            random=random,
+            faults=self.faults,
+            history=self.history,
+            check=self._check_execution,
+        )
+        self.world.pipeline.functions = self.functions  # type: ignore[assignment]
+        self.replays, self.captures, self.letters = self._queues()
+        self._pollers = (
+            _Poller(self, self.replays, scenario.replayers, self._replay),
+            _Poller(self, self.captures, scenario.unpackers, self._unpack),
+        )
+        self._batches = 0
+        self._serial = 0
+        self.objects: dict[str, tuple[str, ...]] = {}
+        """Of capture objects, by key, the ids of what is in them."""
+        for planned in scenario.objects:
+            self._capture(planned)
+        for plan in scenario.later:
+            scheduler.call_at(plan.at_s, partial(self._capture_again, plan))
+        for at_s, policy in scenario.edits:
+            scheduler.call_at(at_s, partial(self._edit, policy))
+        for at_s in scenario.restores_s:
+            scheduler.call_at(at_s, self._restore)
+        self.operator = Operator(self.world, self.replays, self.letters)
+        for at_s in scenario.redrives_s:
+            scheduler.call_at(at_s, self.operator.start)
+        if scenario.redrives_s:
+            scheduler.call_at(FAULTS_END_S + 1000.0, self.operator.finish)
+
+    @property
+    def now_s(self) -> float:
+        return self.scheduler.now_s
+
+    def run(self) -> list[tuple[str, str]]:
+        """Run until nothing is left to do; return what was broken: a kind each, and what it was."""
+        with _silence():
+            try:
+                self.scheduler.run()
+                while self._reconcile is not None and self._is_reconciled():
+                    self.scheduler.run()
+            except TimeoutError as error:
+                self.history.report("end", str(error))
+            Checker(self).check()
+        return self.history.violations
+
+    def trace(self) -> list[str]:
+        """Return what happened, a line each."""
+        return [
+            f"{at_s:10.3f} {who:12} {what:20} {key} {fault}".rstrip()
+            for at_s, who, what, key, fault in self.faults.trace
+        ]
+
+    def notify(self, key: str, times: int = 1) -> None:
+        """Let S3 say that an object was made."""
+        for _ in range(times):
+            self.captures.send([OutMessage(body=notification(key))])
+
+    # --- what it is made of -----------------------------------------------------------------------
+
+    def _queues(self) -> tuple[SimulatedQueue, SimulatedQueue, SimulatedQueue]:
+        replay, capture = replay_limits(), capture_limits()
+        make: Any = partial(
+            SimulatedQueue,
+            now_s=lambda: self.scheduler.now_s,
+            random=self.random,
+            is_met=self.faults.is_met,
+            report=self.history.report,
+        )
+        replays = make(
+            name="r",
+            changed=self._replays_changed,
+            visibility_s=self.scenario.visibility_s,
+            receives_offset=replay.receives_offset,
+            max_receives=replay.max_receives,
+            age_offset_s=replay.age_offset_s,
+            retention_s=replay.retention_s,
+            in_flight_limit=self.scenario.in_flight_limit,
+        )
+        captures = make(
+            name="c",
+            changed=self._captures_changed,
+            visibility_s=60.0,
+            max_receives=capture.max_receives,
+            retention_s=capture.retention_s,
+        )
+        return replays, captures, make(name="d")
+
+    def _look(self, call_id: str) -> Held | None:
+        return self.world.look(call_id)
+
+    def _replays_changed(self, at_s: float) -> None:
+        self._pollers[0].request(at_s)
+
+    def _captures_changed(self, at_s: float) -> None:
+        self._pollers[1].request(at_s)
+
+    def _capture(self, planned: tuple[Planned, ...]) -> None:
+        """Capture calls, and store them as one object."""
+        pipeline: Any = self.world.pipeline
+        start = len(pipeline.lines)
+        for plan in planned:
+            payload = LARGE if plan.is_large else b'{"n":%d}' % plan.number
+            request = call(payload, function=plan.function, key=plan.key)
+            (call_id,) = pipeline.capture(request, reply=REPLIES[plan.captured])
+            self.functions.numbers[payload] = plan.number
+            self.history.ids[plan.number] = call_id
+            self.history.plans.setdefault(call_id, plan)
+            self.history.captures.append((call_id, self.scheduler.now_s, plan.captured))
+        self._serial += 1
+        key = f"captured/2026/11/21/10/{self._serial}.gz"
+        pipeline.store(key, pipeline.lines[start:])
+        self.history.unknown[key] = {
+            self.history.ids[plan.number] for plan in planned if plan.captured == "unknown"
+        }
+        self.objects[key] = tuple(self.history.ids[plan.number] for plan in planned)
+        if not self.faults.is_met("lose notice"):
+            self.notify(key, 2 if self.faults.is_met("notify twice") else 1)
+
+    def _capture_again(self, plan: Planned) -> None:
+        self.faults.met["capture again"] += 1
+        self._capture((plan,))
+
+    def _edit(self, policy: dict[str, Any]) -> None:
+        is_disabled = policy["default"].get("enabled") is False
+        self.faults.met["disable" if is_disabled else "flip idempotent"] += 1
+        self.faults.note("edit", json.dumps(policy["default"]))
+        self.world.book = read_policy_document(json.dumps(policy))
+
+    def _restore(self) -> None:
+        """Lose the row of a call that has not ended, of one that the ledger is owed, if there is one."""
+        rows = self.world.rows()
+        live = [name for name, row in rows.items() if row.state in {"waiting", "leased"}]
+        owed = [
+            name
+            for name in live
+            for message in self.replays.messages.values()
+            if name in message.body and '"settlement":{' in message.body
+        ]
+        if live:
+            name = self.random.choice(owed or live)
+            self.faults.note("restore", name)
+            self.faults.met["restore"] += 1
+            self.history.restored.add(name)
+            self.history.excuse(name, "restored")
+            self.world.forget(name)
+
+    def _is_reconciled(self) -> bool:
+        assert self._reconcile is not None
+        self.scheduler.now_s += 3600.0
+        sent = self.captures.sent
+        self._reconcile(self)
+        return self.captures.sent > sent
+
+    # --- processes --------------------------------------------------------------------------------
+
+    def _start(
+        self, name: str, sandbox: Sandbox, poller: _Poller, work: Callable[[Worker], None]
+    ) -> None:
+        self._batches += 1
+        now_s = self.scheduler.now_s
+        batch = Batch(
+            name=f"{name}-{self._batches}", began_at_s=now_s, deadline_s=now_s + TIMEOUT_S
+        )
+        late_s = self.random.uniform(5, 300) if self.faults.is_met("outlive") else 0.0
+        batch.ends_at_s = batch.deadline_s + late_s
+        pause_s = TIMEOUT_S + self.random.uniform(0, late_s) if late_s else 0.0
+        if late_s:
+            batch.was_slow = True
+            # It stands still at some moment, and finds out only later that its time is over.
+            at_s = now_s + self.random.random() * 5
+            self.scheduler.call_at(at_s, lambda: setattr(batch, "stands_until_s", at_s + pause_s))
+
+        def remaining_ms() -> int:
+            return max(0, int((batch.deadline_s - self.scheduler.now_s) * 1000))
+
+        def run() -> None:
+            try:
+                work(Worker(owner=batch.name, remaining_ms=remaining_ms))
+                batch.finished_at_s = self.scheduler.now_s
+            except Crash:
+                self.faults.note("crash", batch.name)
+                if self.scheduler.now_s >= batch.deadline_s and not batch.was_slow:
+                    self.history.report(
+                        "time", f"{batch.name} ran out of time, and nothing was slow"
+                    )
+                for call_id in batch.holds:
+                    self.history.excuse(call_id, "crash")
+                self.scheduler.kill(batch)
+                sandbox.renew()
+            finally:
+                poller.free.append(sandbox)
+                poller.request(self.scheduler.now_s)
+
+        self.scheduler.start(batch, run)
+
+    def _replay(self, sandbox: Sandbox, received: list[Received], poller: _Poller) -> None:
+        start_ms = int(START_AT.timestamp() * 1000)
+        deliveries = [
+            Delivery(
+                message_id=message.name,
+                receipt_handle=message.handle,
+                body=message.body,
+                receive_count=message.receive_count,
+                sent_at_ms=start_ms + int(message.sent_at_s * 1000),
+            )
+            for message in received
+        ]
+
+        def work(worker: Worker) -> None:
+            again = sandbox.replayer.run(deliveries, worker)
+            self._delete(self.replays, received, again)
+
+        self._start("replayer", sandbox, poller, work)
+
+    def _unpack(self, sandbox: Sandbox, received: list[Received], poller: _Poller) -> None:
+        notices = [
+            Notice(
+                message_id=message.name,
+                receipt_handle=message.handle,
+                body=message.body,
+                receive_count=message.receive_count,
+            )
+            for message in received
+        ]
+
+        def work(worker: Worker) -> None:
+            again = sandbox.intake.run(notices, worker.remaining_ms)
+            self._delete(self.captures, received, again)
+
+        self._start("unpacker", sandbox, poller, work)
+
+    def _delete(self, queue: SimulatedQueue, received: list[Received], again: list[str]) -> None:
+        """Delete what need not come again, as Lambda does for its caller."""
+        self.scheduler.sleep(self.random.random() * 0.1)
+        for message in received:
+            if message.name not in again:
+                self.faults.note("delete", message.name)
+                queue.delete(message.handle)
+
+    def _check_execution(self, function: str, call_id: str, batch: Batch) -> None:
+        Checker(self).check_execution(function, call_id, batch)
+
+
+class _Poller:
+    """Hands what is visible in a queue to free sandboxes, as an event source mapping does."""
+
+    def __init__(
+        self,
+        simulation: Simulation,
+        queue: SimulatedQueue,
+        sandboxes: int,
+        start: Callable[[Sandbox, list[Received], _Poller], None],
+    ) -> None:
+        self._simulation = simulation
+        self._queue = queue
+        self._start = start
+        self._next_s = float("inf")
+        queues = simulation.replays, simulation.captures, simulation.letters
+        self.free = [Sandbox(simulation.world, *queues) for _ in range(sandboxes)]
+
+    def request(self, at_s: float) -> None:
+        """Look when something may be there."""
+        scheduler = self._simulation.scheduler
+        at_s = max(at_s, scheduler.now_s)
+        if self.free and at_s < self._next_s:
+            self._next_s = at_s
+            scheduler.call_at(at_s, partial(self._poll, at_s))
+
+    def _poll(self, at_s: float) -> None:
+        if at_s != self._next_s:
+            return
+        self._next_s = float("inf")
+        random = self._simulation.random
+        if not self.free:
+            return
+        received = self._queue.receive(random.choice((1, 2, 5, MAX_BATCH)))
+        if received:
+            self._start(self.free.pop(random.randrange(len(self.free))), received, self)
+        due_s = self._queue.next_due_s()
+        if due_s < float("inf"):
+            self.request(due_s + random.random() * 0.3)
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep the product's log lines back: there are thousands, and each costs more than a store's call."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+__all__ = ["MAIL", "ORDERS", "Scenario", "Simulation"]

@@ -1,0 +1,264 @@
+"""Run threads one at a time, in simulated time, in an order that follows from the seed alone.
+
+A thread runs until it sleeps; then whoever is due next goes on. Whatever a store or a target takes is such a
+sleep, so batches and lanes interleave at every call of a store, and nowhere else. Callbacks run in between,
+by whichever thread comes across them, and must not sleep.
+
+The threads hand a baton on: each waits on a lock of its own. They are kept for the next run.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from threading import Lock, Thread
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STUCK_S: Final = 120.0
+"""Real time after which a run hangs: then one lane waits for a lock that another holds while it sleeps."""
+
+MAX_STEPS: Final = 100_000
+"""A run takes a thousand; a long one, ten thousand."""
+
+
+class Crash(BaseException):
+    """The process dies here: nothing after it runs, nobody is told."""
+
+
+class Stopped(BaseException):
+    """The run is over."""
+
+
+@dataclass(slots=True, eq=False)
+class Process:
+    """What dies together."""
+
+    name: str
+    ends_at_s: float = math.inf
+    """When it is killed."""
+    is_dead: bool = False
+    stands_until_s: float = 0.0
+    """Until when it stands still, as a process does whose machine is taken away."""
+    still_for: Task | None = None
+    """Whose sleep its other tasks sit out."""
+    tasks: dict[Task, None] = field(default_factory=dict)
+    postponed: list[Task] = field(default_factory=list)
+
+
+class Task:
+    """One thread of a process."""
+
+    __slots__ = ("baton", "process", "serial", "work")
+
+    def __init__(self, process: Process, work: Callable[[], None]) -> None:
+        self.process = process
+        self.work = work
+        self.serial = -1
+        """Of the entry that is to wake it; older entries are void."""
+        self.baton: Lock | None = None
+
+
+class _Worker:
+    """A thread that runs one task after the other."""
+
+    __slots__ = ("baton", "run")
+
+    def __init__(self) -> None:
+        self.baton = Lock()
+        self.baton.acquire()
+        self.run: Callable[[], None] = lambda: None
+        Thread(target=self._loop, daemon=True).start()
+
+    def _loop(self) -> None:
+        while True:
+            self.baton.acquire()
+            self.run()
+
+
+_idle: list[_Worker] = []
+"""Threads of earlier tasks. Only one thread of a run is awake, so nobody else takes from it."""
+
+
+class Scheduler:
+    """Simulated time, and who goes on in it."""
+
+    def __init__(self, limit_s: float = math.inf) -> None:
+        self.now_s = 0.0
+        self.current: Task | None = None
+        self.steps = 0
+        self._limit_s = limit_s
+        self._due: list[tuple[float, int, Task | Callable[[], None]]] = []
+        self._serial = itertools.count()
+        self._tasks: dict[Task, None] = {}
+        self._main = Lock()
+        self._main.acquire()
+        self._failure: BaseException | None = None
+        self._is_stopping = False
+
+    # --- what tasks and callbacks call ------------------------------------------------------------
+
+    @property
+    def process(self) -> Process:
+        """The process of the task that runs."""
+        assert self.current is not None
+        return self.current.process
+
+    def call_at(self, at_s: float, work: Callable[[], None]) -> None:
+        heappush(self._due, (max(at_s, self.now_s), next(self._serial), work))
+
+    def start(self, process: Process, work: Callable[[], None], after_s: float = 0.0) -> Task:
+        task = Task(process, work)
+        self._tasks[task] = None
+        process.tasks[task] = None
+        self._push(task, self.now_s + after_s)
+        return task
+
+    def sleep(self, seconds: float, *, is_still: bool = False) -> None:
+        """Let time pass; `is_still` makes the process's other tasks sit it out, as behind a lock.
+
+        Raises:
+            Crash: If the process was killed meanwhile.
+        """
+        task = self.current
+        assert task is not None
+        process = task.process
+        self._push(task, self.now_s + seconds)
+        if not is_still:
+            self._switch(task)
+            return
+        process.still_for = task
+        try:
+            self._switch(task)
+        finally:
+            process.still_for = None
+            for other in process.postponed:
+                self._push(other, self.now_s)
+            process.postponed.clear()
+
+    def park(self, seconds: float = math.inf) -> None:
+        """Sleep until somebody wakes this task, or until so many seconds are over."""
+        task = self.current
+        assert task is not None
+        task.serial = -1
+        if seconds < math.inf:
+            self._push(task, self.now_s + seconds)
+        self._switch(task)
+
+    def wake(self, task: Task) -> None:
+        self._push(task, self.now_s)
+
+    def kill(self, process: Process) -> None:
+        """Let every task of a process raise `Crash` where it sleeps."""
+        if process.is_dead:
+            return
+        process.is_dead = True
+        for task in process.tasks:
+            if task is not self.current:
+                self._push(task, self.now_s)
+
+    # --- the run ----------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Go on until nothing is due any more.
+
+        Raises:
+            BaseException: Whatever a task or a callback raised; also if time or patience ran out.
+        """
+        self._is_stopping = False
+        following = self._next()
+        if following is not None:
+            self._hand_to(following)
+            if not self._main.acquire(timeout=STUCK_S):
+                msg = "a lane waits for a lock that another holds while it sleeps"
+                raise RuntimeError(msg)
+        self._unwind()
+        if self._failure is not None:
+            raise self._failure
+
+    def _unwind(self) -> None:
+        """Let tasks that nobody would wake any more end."""
+        self._is_stopping = True
+        for task in list(self._tasks):
+            if task.baton is not None and task in self._tasks:
+                task.baton.release()
+                self._main.acquire()
+
+    def _push(self, task: Task, at_s: float) -> None:
+        task.serial = serial = next(self._serial)
+        heappush(self._due, (at_s, serial, task))
+
+    def _next(self) -> Task | None:
+        """Return whose turn it is, callbacks done; None if the run is over."""
+        due = self._due
+        try:
+            while due and self._failure is None:
+                at_s, serial, work = heappop(due)
+                if isinstance(work, Task):
+                    if work.serial != serial:
+                        continue
+                    process = work.process
+                    if process.stands_until_s > at_s:
+                        self._push(work, process.stands_until_s)
+                        continue
+                    if process.still_for is not None and process.still_for is not work:
+                        process.postponed.append(work)
+                        continue
+                    self.now_s = at_s
+                    self.steps += 1
+                    if at_s > self._limit_s or self.steps > MAX_STEPS:
+                        msg = f"it never ends: {at_s:.0f} s, {self.steps} steps"
+                        raise TimeoutError(msg)  # noqa: TRY301 - as any callback's own failure
+                    return work
+                self.now_s = at_s
+                self.current = None
+                work()
+        except BaseException as error:  # noqa: BLE001 - it is raised again by `run`
+            self._failure = error
+        return None
+
+    def _hand_to(self, task: Task | None) -> None:
+        self.current = task
+        if task is None:
+            self._main.release()
+            return
+        if task.baton is None:
+            worker = _idle.pop() if _idle else _Worker()
+            task.baton = worker.baton
+            worker.run = lambda: self._run(task, worker)
+        task.baton.release()
+
+    def _switch(self, task: Task) -> None:
+        if self._is_stopping:
+            raise Stopped
+        following = self._next()
+        if following is not task:
+            self._hand_to(following)
+            assert task.baton is not None
+            task.baton.acquire()
+        self.current = task
+        if self._is_stopping:
+            raise Stopped
+        process = task.process
+        if process.is_dead or self.now_s >= process.ends_at_s:
+            self.kill(process)
+            raise Crash
+
+    def _run(self, task: Task, worker: _Worker) -> None:
+        try:
+            if not task.process.is_dead:
+                task.work()
+        except Crash:
+            self.kill(task.process)
+        except Stopped:
+            pass
+        except BaseException as error:  # noqa: BLE001 - it is raised again by `run`
+            self._failure = self._failure or error
+        del self._tasks[task]
+        task.process.tasks.pop(task, None)
+        _idle.append(worker)
+        self._hand_to(None if self._is_stopping else self._next())

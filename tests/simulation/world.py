@@ -1,0 +1,321 @@
+"""The pipeline's stages in sandboxes of their own, on stores that all of them share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from harness import Pipeline
+from reprise.aws.gate_table import GateTable
+from reprise.aws.item import from_item
+from reprise.aws.ledger_table import LedgerTable
+from reprise.gate.memory import GateMemory
+from reprise.policy.policy import read_policy_document
+from reprise.testing import (
+    START_AT,
+    FakeClock,
+    InMemoryGateItems,
+    InMemoryLedger,
+    InMemoryObjects,
+)
+from simulation.dynamodb import DynamoDB
+from simulation.executor import Executor, wait
+from simulation.faults import Breaking, Faults, store_error
+from simulation.history import Batch, Held
+from simulation.scheduler import Crash
+from simulation.target import CALL_TIMEOUT_S
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+    from random import Random
+
+    from reprise.gate.image import GateImage
+    from reprise.ledger.row import Row
+    from reprise.policy.policy import PolicyBook
+    from reprise.ports import GateItems, Lease, Ledger, OutMessage
+    from reprise.stage.intake import Intake
+    from reprise.stage.replay import ReplayStage
+    from simulation.history import History
+    from simulation.queue import SimulatedQueue
+    from simulation.scenario import Scenario
+    from simulation.scheduler import Scheduler
+
+TABLE: Final = "ledger"
+
+
+class SimulatedClock(FakeClock):
+    """Tells simulated time."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    @property
+    def now(self) -> datetime:  # type: ignore[override] # it cannot be set
+        return START_AT + timedelta(seconds=self._scheduler.now_s)
+
+    def __call__(self) -> datetime:
+        return START_AT + timedelta(seconds=self._scheduler.now_s)
+
+
+class SimulatedPipeline(Pipeline):
+    """The harness's pipeline, with a new draw every time that one is asked for."""
+
+    random: Random
+
+    @property
+    def draw(self) -> float:
+        # From the upper half: so the shortest backoff is known.
+        return 0.5 + self.random.random() / 2
+
+    @draw.setter
+    def draw(self, value: float) -> None:
+        pass
+
+
+class WatchedLedger:
+    """Notes who holds which call, and passes on."""
+
+    def __init__(self, ledger: Ledger, world: World) -> None:
+        self._ledger = ledger
+        self._world = world
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a proxy
+        return getattr(self._ledger, name)
+
+    def record(self, row: Row) -> Row | None:
+        batch = self._world.batch
+        existing = self._ledger.record(row)
+        if existing is not None and row.id in batch.unknown:
+            self._world.history.unknown_entered_at_s.setdefault(row.id, self._world.scheduler.now_s)
+        if existing is not None and existing.state == "succeeded":
+            batch.suppressed.add(row.id)
+        return existing
+
+    def lease(self, call_id: str, *, owner: str, **request: Any) -> Lease:  # noqa: ANN401 - the port's
+        world, batch = self._world, self._world.batch
+        world.history.owners[owner] = batch
+        is_first = world.works_on(call_id)
+        if is_first and batch.deadline_s - world.scheduler.now_s < CALL_TIMEOUT_S:
+            world.history.report("time", f"{batch.name} begins with {call_id} too late to end it")
+        lease = self._ledger.lease(call_id, owner=owner, **request)
+        if lease.granted:
+            batch.holds[call_id] = owner
+        return lease
+
+    def settle(self, call_id: str, **request: Any) -> bool:  # noqa: ANN401 - the port's
+        self._world.works_on(call_id)
+        # From the moment that it is asked the write may be done.
+        try:
+            return self._ledger.settle(call_id, **request)
+        except Crash:
+            # Whoever dies at it dies holding the call.
+            request["owner"] = ""
+            raise
+        finally:
+            if self._world.batch.holds.get(call_id) == request["owner"]:
+                del self._world.batch.holds[call_id]
+
+
+class WatchedObjects:
+    """Notes of which calls a batch reads that they may have run, and passes on."""
+
+    def __init__(self, objects: Any, world: World) -> None:  # noqa: ANN401 - a proxy
+        self._objects = objects
+        self._world = world
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a proxy
+        return getattr(self._objects, name)
+
+    def stream(self, bucket: str, key: str, version_id: str | None = None) -> Iterator[bytes]:
+        self._world.batch.unknown |= self._world.history.unknown.get(key, set())
+        return cast("Iterator[bytes]", self._objects.stream(bucket, key, version_id))
+
+
+class SimulatedPolicies:
+    """The policies in force; now and then they cannot be had."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def policies(self) -> PolicyBook:
+        world = self._world
+        book = cast(
+            "PolicyBook",
+            world.faults.ask("policies", "", lambda: world.book, store_error),
+        )
+        for function in world.pipeline.targets:
+            name = function.rpartition(":")[2]
+            world.batch.is_enabled[function] = book.for_target(name).enabled
+        return book
+
+
+class World:
+    """What all processes share."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        scheduler: Scheduler,
+        random: Random,
+        faults: Faults,
+        history: History,
+    ) -> None:
+        self.scenario = scenario
+        self.scheduler = scheduler
+        self.random = random
+        self.faults = faults
+        self.history = history
+        self.dynamodb = DynamoDB() if scenario.has_table else None
+        self.book = read_policy_document("{}")
+        self.double = InMemoryLedger()
+        self.gate_double = InMemoryGateItems()
+        self.bucket = InMemoryObjects()
+        self.start_s = START_AT.timestamp()
+        pipeline = SimulatedPipeline(
+            clock=SimulatedClock(scheduler),
+            call_timeout_s=CALL_TIMEOUT_S,
+            objects=self.bucket,
+            executor=cast("Any", lambda _: Executor(scheduler, random)),
+            wait=lambda lanes, timeout_s, when: wait(scheduler, lanes, timeout_s, when),
+            retention_days=cast("int", scenario.retention_days),
+        )
+        pipeline.random = random
+        self.pipeline = pipeline
+        """Of nobody: what captures calls, and has no faults."""
+
+    # --- what nothing breaks ----------------------------------------------------------------------
+
+    @property
+    def batch(self) -> Batch:
+        return cast("Batch", self.scheduler.process)
+
+    def works_on(self, call_id: str) -> bool:
+        """Note which call a task is about; tell whether that is new."""
+        task = self.scheduler.current
+        assert task is not None
+        is_new = self.faults.works_on.get(task) != call_id
+        self.faults.works_on[task] = call_id
+        return is_new
+
+    def rows(self) -> Mapping[str, Row]:
+        if self.dynamodb is None:
+            return self.double.rows
+        return {
+            name: from_item(item) for name, item in self.dynamodb.items.items() if "state" in item
+        }
+
+    def look(self, call_id: str) -> Held | None:
+        if self.dynamodb is None:
+            row = self.double.rows.get(call_id)
+            return None if row is None else Held(row.state, row.lease_owner)
+        item = self.dynamodb.items.get(call_id)
+        if item is None:
+            return None
+        return Held(item["state"]["S"], item.get("lease_owner", {}).get("S"))
+
+    def forget(self, call_id: str) -> None:
+        """Lose a row, as a restored table does."""
+        if self.dynamodb is None:
+            self.double.rows.pop(call_id, None)
+        else:
+            self.dynamodb.items.pop(call_id, None)
+
+    def gates(self) -> GateItems:
+        """Return the gates as nobody breaks them, and nobody remembers them."""
+        if self.dynamodb is None:
+            return self.gate_double
+        return GateTable(cast("Any", self.dynamodb), TABLE, lambda: self.scheduler.now_s)
+
+    def gate(self, function: str) -> GateImage:
+        return self.gates().read(function)
+
+    # --- what processes get -----------------------------------------------------------------------
+
+    def stores(self) -> tuple[WatchedLedger, GateItems]:
+        """Return the ledger and the gates of a new sandbox."""
+        if self.dynamodb is None:
+            ledger: Any = Breaking(self.faults, self.double)
+            gates: Any = Breaking(self.faults, self.gate_double, is_gate=True)
+        else:
+            client: Any = Breaking(self.faults, self.dynamodb)
+            ledger = LedgerTable(client, TABLE)
+            gates = GateTable(client, TABLE, lambda: self.scheduler.now_s)
+        return WatchedLedger(ledger, self), gates
+
+    def sandbox(
+        self, replays: SimulatedQueue, captures: SimulatedQueue, letters: SimulatedQueue
+    ) -> SimulatedPipeline:
+        """Return the pipeline of a new sandbox: its own memory, and stores that break."""
+        ledger, gates = self.stores()
+        pipeline: Any = replace(
+            self.pipeline,
+            memory=GateMemory(),
+            ledger=cast("Any", ledger),
+            gate_items=cast("Any", gates),
+            objects=cast("Any", WatchedObjects(Breaking(self.faults, self.bucket), self)),
+            keys=cast("Any", Breaking(self.faults, self.pipeline.keys)),
+            replay_queue=cast("Any", SendingQueue(self, replays)),
+            capture_queue=cast("Any", SendingQueue(self, captures)),
+            dead_letters=cast("Any", SendingQueue(self, letters)),
+        )
+        pipeline.random = self.random
+        return cast("SimulatedPipeline", pipeline)
+
+
+class SendingQueue:
+    """What a process has of a queue: sends take time and fail, waits that cannot be set are not told of."""
+
+    def __init__(self, world: World, queue: SimulatedQueue) -> None:
+        self._world = world
+        self._queue = queue
+        self._breaking = Breaking(world.faults, queue)
+
+    def send(self, messages: Sequence[OutMessage]) -> None:
+        world = self._world
+        for call_id in world.batch.suppressed - world.history.restored:
+            if any(f'"id":"{call_id}"' in message.body for message in messages):
+                world.history.report("suppress", f"{call_id} had succeeded, and was sent again")
+        self._breaking.send(messages)
+
+    def give_back(self, waits_s: Mapping[str, float]) -> None:
+        if waits_s:
+            self._world.faults.note("give back", " ".join(waits_s))
+            self._queue.give_back(waits_s)
+
+    def depth(self) -> int:
+        return cast("int", self._breaking.depth())
+
+
+class Sandbox:
+    """Where one process after the other runs, each on what the last one left in memory."""
+
+    def __init__(
+        self,
+        world: World,
+        replays: SimulatedQueue,
+        captures: SimulatedQueue,
+        letters: SimulatedQueue,
+    ) -> None:
+        self._world = world
+        self._queues = replays, captures, letters
+        self._replayer: ReplayStage | None = None
+        self._intake: Intake | None = None
+
+    def renew(self) -> None:
+        """Start over, as after a crash."""
+        self._replayer = self._intake = None
+
+    @property
+    def replayer(self) -> ReplayStage:
+        if self._replayer is None:
+            stage = self._world.sandbox(*self._queues).replayer()
+            self._replayer = replace(stage, policies=SimulatedPolicies(self._world))
+        return self._replayer
+
+    @property
+    def intake(self) -> Intake:
+        if self._intake is None:
+            self._intake = self._world.sandbox(*self._queues).intake()
+        return self._intake
