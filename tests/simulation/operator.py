@@ -46,8 +46,8 @@ class _Hurrying:
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a proxy
         return getattr(self._ledger, name)
 
-    def redrive(self, call_id: str, *, now: datetime) -> bool:
-        is_open: bool = self._ledger.redrive(call_id, now=now)
+    def redrive(self, call_id: str, *, now: datetime, sha256: str | None = None) -> bool:
+        is_open: bool = self._ledger.redrive(call_id, now=now, sha256=sha256)
         if is_open:
             self._world.faults.hurry(call_id)
         return is_open

@@ -41,8 +41,8 @@ REPLIES: Final[dict[str, Reply]] = {
 }
 LARGE: Final = Random(0).randbytes(130_000)  # noqa: S311 - bytes that compress badly
 """Too long for a line: such a call travels by claim check."""
-TIMEOUT_S: Final = 48.0
-"""Of a process: one call, the margin, and a little."""
+TIMEOUTS_S: Final = {"replayer": 48.0, "unpacker": 110.0}
+"""Of a process: one call, the margin, and a little; twice of what the unpacker keeps, and a little."""
 LIMIT_S: Final = 7 * 86_400.0
 MAX_BATCH: Final = 10
 
@@ -238,12 +238,13 @@ class Simulation:
     ) -> None:
         self._batches += 1
         now_s = self.scheduler.now_s
+        timeout_s = TIMEOUTS_S[name]
         batch = Batch(
-            name=f"{name}-{self._batches}", began_at_s=now_s, deadline_s=now_s + TIMEOUT_S
+            name=f"{name}-{self._batches}", began_at_s=now_s, deadline_s=now_s + timeout_s
         )
         late_s = self.random.uniform(5, 300) if self.faults.is_met("outlive") else 0.0
         batch.ends_at_s = batch.deadline_s + late_s
-        pause_s = TIMEOUT_S + self.random.uniform(0, late_s) if late_s else 0.0
+        pause_s = timeout_s + self.random.uniform(0, late_s) if late_s else 0.0
         if late_s:
             batch.was_slow = True
             # It stands still at some moment, and finds out only later that its time is over.
