@@ -350,8 +350,7 @@ class InMemoryLedger:
                     return False
                 return row.state is result(LedgerEvent.REDRIVE)  # repeated by an SDK, else False
             if sha256 is not None:
-                before = row.captured_sha256 or row.sha256
-                row = replace(row, sha256=sha256, captured_sha256=before)
+                row = replace(row, sha256=sha256, captured_sha256=row.original_sha256)
             self.rows[call_id] = replace(
                 row,
                 state=result(LedgerEvent.REDRIVE),

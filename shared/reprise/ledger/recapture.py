@@ -22,8 +22,8 @@ def is_other_call(row: Row, record: Record) -> bool:
 
     What counts is the payload that was captured, whatever an operator has replaced it by since.
     """
-    captured_sha256 = row.captured_sha256 or row.sha256
-    return captured_sha256 != record.payload.sha256 or row.target != record.target.function
+    other_payload = row.original_sha256 != record.payload.sha256
+    return other_payload or row.target != record.target.function
 
 
 def reopens(row: Row, record: Record) -> bool:

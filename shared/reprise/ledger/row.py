@@ -90,6 +90,11 @@ class Row:
     """When DynamoDB may delete the row (TTL)."""
 
     @property
+    def original_sha256(self) -> str:
+        """Return the digest of the payload that was captured, whatever an operator has replaced it by."""
+        return self.captured_sha256 or self.sha256
+
+    @property
     def identity(self) -> Identity:
         """Return what the id names."""
         return Identity(self.target, self.sha256)

@@ -82,7 +82,7 @@ class CallStage:
         except StoreError:
             _log.warning("ledger cannot be asked: the call is captured", exc_info=True)
             return None
-        if row is None or row.sha256 == digest(payload):
+        if row is None or row.original_sha256 == digest(payload):
             return None
         return BadRequestError(
             "IdempotencyKey",

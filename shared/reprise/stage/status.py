@@ -88,7 +88,7 @@ def find_row(ledger: Ledger, call_id: str, token: StatusToken) -> Row | None:
     that was given up before this capture, which will open it again.
     """
     row = ledger.get(call_id)
-    if row is not None and not row.sha256.startswith(token.sha256):
+    if row is not None and not row.original_sha256.startswith(token.sha256):
         row = ledger.get(conflict_id(call_id, token.sha256))
     if row is None or is_owed_more(row, token.captured_at):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 
 from harness import FAILED, GONE, KEYS, THROTTLED, Pipeline, call
 from reprise.call.answer import write_refusal
+from reprise.call.payload import digest
 from reprise.errors import BadRequestError
 from reprise.ports import Reply
 from reprise.record.mac import MacKeys
@@ -235,3 +237,13 @@ def test_a_field_that_a_question_has_not_is_named() -> None:
 def test_any_question_gets_an_answer_of_kind_4xx(call_id: object, token: object) -> None:
     answer = _ask(Pipeline(), StatusOf=call_id, StatusToken=token)
     assert answer["StatusCode"] in {400, 403}
+
+
+def test_a_caller_learns_the_end_of_its_call_whose_payload_an_operator_replaced() -> None:
+    pipeline = Pipeline()
+    captured = _capture(pipeline)
+    _take_in(pipeline)
+    row = pipeline.ledger.rows[captured.call_id]
+    edited = replace(row, sha256=digest(b"edited"), captured_sha256=row.sha256)
+    pipeline.ledger.rows[captured.call_id] = edited
+    assert _of(pipeline, captured)["reprise"]["state"] == "captured"
