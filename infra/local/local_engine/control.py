@@ -131,7 +131,7 @@ class Engine:
         if self.runtimes is not None:
             environment["REPRISE_RUNTIME_PYTHON"] = self.runtimes
         state = {"port": port, "url": f"http://127.0.0.1:{port}", **asdict(EngineKey.make())}
-        # Before its start: the engine reads its key there. No argument and no variable holds it.
+        # Before its start: the engine reads its key there, and no list of processes shows it.
         self._write(state)
         with self.log_path.open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 - our own launcher
