@@ -109,6 +109,10 @@ class AttemptStage:
         if not lease.granted:
             return self._refused(message, row, now)
         if row.state is State.LEASED:
+            # Who held it may have ended before it decided on the caller's own try.
+            ended = self._end_tried(message, row, policy, owner)
+            if ended is not None:
+                return ended
             return self._conclude(message, row, policy, owner, _LEASE_EXPIRED)
         row = replace(row, updated_at=format_instant(now))
         too_late = _too_late(message, row, policy, now)
@@ -181,18 +185,9 @@ class AttemptStage:
             why = "the target is not among the stack's Targets: add it, then redrive"
             barred = DeadLetter(reason=Reason.PERMANENT, message=why)
             return self._carry_out(barred, message, row, owner)
-        report = report_of(record)
-        if report is not None and not row.history:
-            # A failed batch job waits for its backoff; a call has waited on its way here.
-            decided, counted = self._decide_tried(
-                message, row, policy, record.outcome, spent=report.attempts
-            )
-            return self._carry_out(decided, message, counted, owner)
-        tried = _undecided(record, row, policy)
-        if tried is not None:
-            decided, counted = self._decide_tried(message, row, policy, tried, spent=row.attempts)
-            if isinstance(decided, DeadLetter):
-                return self._carry_out(decided, message, counted, owner)
+        ended = self._end_tried(message, row, policy, owner)
+        if ended is not None:
+            return ended
         claim_check = record.payload.claim_check
         try:
             fetched = self.objects.get(claim_check) if claim_check is not None else None
@@ -211,6 +206,26 @@ class AttemptStage:
         reply = self.functions.invoke(record.target, payload, context, record.trace)
         busy_ms = round((self.clock() - started_at).total_seconds() * 1000)
         return self._conclude(message, row, policy, owner, reply.outcome, reply, busy_ms)
+
+    def _end_tried(
+        self, message: ReplayMessage, row: Row, policy: Policy, owner: str
+    ) -> Verdict | None:
+        """Decide on a caller's own try, if that is still to be done; return None if the call may run."""
+        record = message.record
+        report = report_of(record)
+        if report is not None and not row.history:
+            # A failed batch job waits for its backoff; a call has waited on its way here.
+            decided, counted = self._decide_tried(
+                message, row, policy, record.outcome, spent=report.attempts
+            )
+            return self._carry_out(decided, message, counted, owner)
+        tried = _undecided(record, row, policy)
+        if tried is None:
+            return None
+        decided, counted = self._decide_tried(message, row, policy, tried, spent=row.attempts)
+        if not isinstance(decided, DeadLetter):
+            return None
+        return self._carry_out(decided, message, counted, owner)
 
     def _decide_tried(
         self, message: ReplayMessage, row: Row, policy: Policy, outcome: Outcome, *, spent: int

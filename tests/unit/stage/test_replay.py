@@ -249,6 +249,20 @@ def test_captured_failure_that_the_policy_bars_is_given_up_without_asking_the_ta
     assert len(pipeline.dead_letters.sent) == 1
 
 
+def test_replayer_that_crashed_before_it_decided_on_a_captured_failure_changes_nothing() -> None:
+    pipeline = Pipeline(policy='{"default":{"idempotent":true,"replay_on":["throttled"]}}')
+    (message,) = pipeline.captured_messages(call(), reply=FAILED)
+    call_id = only_row(pipeline).id
+    until_ms = int(pipeline.clock().timestamp() * 1000)
+    pipeline.ledger.lease(call_id, owner="crashed", now=pipeline.clock(), until_ms=until_ms)
+    pipeline.clock.advance(1)
+
+    assert pipeline.replay(message, owner="successor") == []
+
+    assert pipeline.functions.invoked == []
+    assert only_row(pipeline).reason == "permanent"
+
+
 def test_captured_throttle_that_the_policy_does_not_replay_is_given_up() -> None:
     pipeline = Pipeline(policy='{"default":{"replay_on":["function_error"]}}')
     (message,) = pipeline.captured_messages(call())
