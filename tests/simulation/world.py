@@ -87,11 +87,19 @@ class WatchedLedger:
     def record(self, row: Row) -> Row | None:
         batch = self._world.batch
         existing = self._ledger.record(row)
-        if existing is not None and row.id in batch.unknown:
+        if existing is not None and row.id in batch.unknown and not batch.was_slow:
             self._world.history.unknown_entered_at_s.setdefault(row.id, self._world.scheduler.now_s)
         if existing is not None and existing.state == "succeeded":
             batch.suppressed.add(row.id)
         return existing
+
+    def mark_may_have_run(self, call_id: str) -> bool:
+        entered_at_s = self._world.history.unknown_entered_at_s
+        # Until the mark is there, nobody can know of that try.
+        entered_at_s.pop(call_id, None)
+        is_marked = self._ledger.mark_may_have_run(call_id)
+        entered_at_s[call_id] = self._world.scheduler.now_s
+        return is_marked
 
     def lease(self, call_id: str, *, owner: str, **request: Any) -> Lease:  # noqa: ANN401 - the port's
         world, batch = self._world, self._world.batch

@@ -111,9 +111,7 @@ class AttemptStage:
         if row.state is State.LEASED:
             # Who held it may have ended before it decided on the caller's own try.
             ended = self._end_tried(message, row, policy, owner)
-            if ended is not None:
-                return ended
-            return self._conclude(message, row, policy, owner, _LEASE_EXPIRED)
+            return ended or self._conclude(message, row, policy, owner, _LEASE_EXPIRED)
         row = replace(row, updated_at=format_instant(now))
         too_late = _too_late(message, row, policy, now)
         if too_late is not None:
