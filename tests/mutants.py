@@ -13,6 +13,7 @@ _TABLE: Final = "shared/reprise/aws/ledger_table.py"
 _REPLAY: Final = "shared/reprise/stage/replay.py"
 _ATTEMPT: Final = "shared/reprise/stage/attempt.py"
 _SETTLE: Final = "shared/reprise/stage/settle.py"
+_LETTER: Final = "shared/reprise/stage/letter.py"
 _RENEW: Final = "shared/reprise/stage/renew.py"
 _RETURNS: Final = "shared/reprise/stage/returns.py"
 _INTAKE: Final = "shared/reprise/stage/intake.py"
@@ -136,8 +137,14 @@ MUTANTS: Final = (
     Mutant(
         name="attempt: the captured outcome is not decided on",
         file=_ATTEMPT,
-        old="        if _is_first_look(row):",
-        new="        if _is_first_look(row) and not row.id:",
+        old="is_first_look = not row.attempts and row.opened_at == row.captured_at",
+        new="is_first_look = False",
+    ),
+    Mutant(
+        name="attempt: what a dead owner did not decide on is not decided on",
+        file=_ATTEMPT,
+        old="return ended or self._conclude(message, row, policy, owner, _LEASE_EXPIRED)",
+        new="return self._conclude(message, row, policy, owner, _LEASE_EXPIRED)",
     ),
     Mutant(
         name="attempt: failed executions are not counted",
@@ -186,11 +193,11 @@ MUTANTS: Final = (
     ),
     Mutant(
         name="settle: the letter is noted before it is sent",
-        file=_SETTLE,
-        old="            self.dead_letters.send([OutMessage(body=letter, attributes=attributes)])\n"
-        "            self.ledger.mark_letter_sent(row.id, opened_at=row.opened_at)\n",
-        new="            self.ledger.mark_letter_sent(row.id, opened_at=row.opened_at)\n"
-        "            self.dead_letters.send([OutMessage(body=letter, attributes=attributes)])\n",
+        file=_LETTER,
+        old="    dead_letters.send([OutMessage(body=letter, attributes=attributes)])\n"
+        "    ledger.mark_letter_sent(row.id, opened_at=row.opened_at)\n",
+        new="    ledger.mark_letter_sent(row.id, opened_at=row.opened_at)\n"
+        "    dead_letters.send([OutMessage(body=letter, attributes=attributes)])\n",
     ),
     Mutant(
         name="settle: a letter that was not sent is not sent again",
@@ -238,8 +245,8 @@ MUTANTS: Final = (
     Mutant(
         name="gate: the cap is not asked for",
         file=_ADMIT,
-        old="window if request.most is None else min(window, request.most)",
-        new="window if request.most is None else max(window, request.most)",
+        old='    if cap and int(put.get("window", gate.window)) > cap:',
+        new='    if cap and int(put.get("window", gate.window)) < 0:',
     ),
     Mutant(
         name="gate: two batches take the same permits",
@@ -251,8 +258,8 @@ MUTANTS: Final = (
     Mutant(
         name="fold: an object goes when a look at it fails",
         file=_INTAKE,
-        old="        if looks < MAX_RECEIVES or _is_outage(error):\n            return wait_s\n",
-        new="        if looks < MAX_RECEIVES or _is_outage(error):\n            return None\n",
+        old="            return self._wait(notice, wait_s)\n",
+        new="            return None\n",
     ),
     Mutant(
         name="fold: the rest of a folded object is never sent",
@@ -275,14 +282,26 @@ MUTANTS: Final = (
     Mutant(
         name="fold: a folded object's message is not renewed",
         file=_INTAKE,
-        old="if notice.receive_count < RENEW_RECEIVES:",
-        new="if notice.receive_count:",
+        old="            if notice.receive_count < RENEW_RECEIVES:\n                return slot_wait_s",
+        new="            if notice.receive_count:\n                return slot_wait_s",
+    ),
+    Mutant(
+        name="enter: a capture of a call that was given up opens nothing",
+        file=_ENTER,
+        old="return row.state not in TERMINAL or reopens(row, record)",
+        new="return row.state not in TERMINAL",
+    ),
+    Mutant(
+        name="enter: another try that may have run is not marked",
+        file=_ENTER,
+        old="if is_another_try and record.outcome.kind is OutcomeKind.UNKNOWN:",
+        new="if is_another_try and record.outcome.kind is None:",
     ),
     Mutant(
         name="enter: calls that have ended are sent again",
         file=_ENTER,
-        old="elif existing is not None and existing.state in TERMINAL:",
-        new="elif existing is not None and existing.state is None:",
+        old="return row.state not in TERMINAL or reopens(row, record)",
+        new="return True",
     ),
     # --- renewals ---
     Mutant(
@@ -327,8 +346,8 @@ MUTANTS: Final = (
     Mutant(
         name="redrive: the ledger is not told",
         file=_REDRIVE,
-        old="if self.ledger.redrive(letter.id, now=self.clock()):",
-        new="if letter.id:",
+        old="is_opened = self.ledger.redrive(letter.id, now=self.clock(), sha256=sha256)",
+        new="is_opened = True",
     ),
     Mutant(
         name="redrive: attempts are not given back (double)",

@@ -60,7 +60,7 @@ STARVED_SERVICES: Final = 2.0
 STARVED_AGAIN_SHARE: Final = 0.5
 MAX_STARVED_S: Final = 240.0
 """If what was expanded for that is not used either, perhaps nobody has time to replay: half of the time since
-the gate was last used passes before more follows, and four minutes at most."""
+the gate was last used, or an expansion was due, passes before more follows, and four minutes at most."""
 PAUSED_LOOK_S: Final = 40.0
 """Time from look to look while paused, if no more than `PAUSED_LOOKS_PER_S` come of that."""
 PAUSED_LOOKS_PER_S: Final = 5.0
@@ -235,7 +235,7 @@ def _is_starved(gate: GateImage, in_flight: int, now_ms: int) -> bool:
     """
     if in_flight >= gate.window / 2:
         return False
-    used_s = (now_ms - used_at_ms(gate)) / 1000
+    used_s = (now_ms - max(used_at_ms(gate), gate.offered_at_ms)) / 1000
     again_s = min(MAX_STARVED_S, STARVED_AGAIN_SHARE * used_s)
     starved_s = max(STARVED_S, STARVED_SERVICES * service_s(gate))
     since_ms = max(gate.expanded_at_ms, gate.changed_at_ms)
@@ -246,9 +246,10 @@ def _is_starved(gate: GateImage, in_flight: int, now_ms: int) -> bool:
 
 
 def _counted_anew(change: Change, waiting: int) -> Change:
-    """Return an expansion that also corrects the count of calls that wait."""
+    """Return an expansion that also corrects the count of calls that wait, and was not due by it."""
     add = {name: amount for name, amount in change.add.items() if name != "waiting"}
-    return Change(put={**change.put, "waiting": waiting}, add=add, when=change.when)
+    put = {name: value for name, value in change.put.items() if name != "offered_at_ms"}
+    return Change(put={**put, "waiting": waiting}, add=add, when=change.when)
 
 
 def expansion(piece: Piece, records: int, now_ms: int, when: tuple[Condition, ...]) -> Change:
@@ -259,7 +260,8 @@ def expansion(piece: Piece, records: int, now_ms: int, when: tuple[Condition, ..
         add |= {"folded_records": -records, "folded_objects": 0 if left else -1}
     elif left:
         add |= {"folded_records": left, "folded_objects": 1}
-    return Change(put={"expanded_at_ms": now_ms}, add=add, when=when)
+    put = {"expanded_at_ms": now_ms, "offered_at_ms": now_ms}
+    return Change(put=put, add=add, when=when)
 
 
 def leave(piece: Piece, delay_s: float, scouts: int = 0) -> Leave:

@@ -104,6 +104,8 @@ class GateImage:
     folded_records: int = 0
     expanded_at_ms: int = 0
     """Last expansion."""
+    offered_at_ms: int = 0
+    """Last expansion that was due by the count of what waits, and not because nothing of that came."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

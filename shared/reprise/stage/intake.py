@@ -48,6 +48,8 @@ ours does.
 """
 _INITIAL_S: Final = 10.0
 _MAXIMUM_S: Final = 300.0
+_AWAY_S: Final = 60.0
+"""Longest wait for a service that is away: what was received often for its waits must not wait for that."""
 _MIN_START_MS: Final = 60_000
 """Time that a look needs to be worth a beginning: more than is kept to hand over."""
 _ENDS_PROCESSES: Final = (
@@ -161,15 +163,15 @@ class Intake:
     def _again_or_give_up(self, notice: Notice, error: Exception) -> float | None:
         _log.error("object was not unpacked", extra=_about(notice), exc_info=error)
         self.meter.count(metric.OBJECTS_FAILED)
-        looks = notice.receive_count
+        looks, is_outage = notice.receive_count, _is_outage(error)
         wait_s = backoff_s(
             min(looks, MAX_RECEIVES),
             initial_s=_INITIAL_S,
-            maximum_s=_MAXIMUM_S,
+            maximum_s=_AWAY_S if is_outage else _MAXIMUM_S,
             coefficient=2.0,
             draw=1.0,
         )
-        if looks < MAX_RECEIVES or _is_outage(error):
+        if looks < MAX_RECEIVES or is_outage:
             return self._wait(notice, wait_s)
         return self._give_up(notice, f"{type(error).__name__}: {error}"[:1024], wait_s)
 

@@ -97,12 +97,24 @@ def test_a_window_used_by_less_than_half_while_calls_end_is_not_starved() -> Non
 
 
 def test_a_gate_that_no_replayer_has_time_for_is_offered_little() -> None:
-    gate, expanded = GateImage(waiting=FIRST_OFFER, expanded_at_ms=NOW_MS), 0
+    gate, expanded = GateImage(), 0
     for second in range(0, 7200, 5):
         decision = decide_expansion(gate, FOLDED, now_ms=NOW_MS + 1000 * second, draw=0.5)
         if isinstance(decision, Expand):
             gate, expanded = decision.change.apply(gate), expanded + decision.records
-    assert FIRST_OFFER <= expanded <= 7200 / MAX_STARVED_S * FIRST_OFFER
+    assert FIRST_OFFER <= expanded <= (7200 / MAX_STARVED_S + 6) * FIRST_OFFER
+
+
+def test_a_first_offer_that_was_lost_on_its_way_is_followed_soon_by_another() -> None:
+    """The gate was told of it, and then the queue was away; before, nobody had used the gate for a week."""
+    gate = GateImage(succeeded_at_ms=NOW_MS - 7 * 86_400_000)
+    first = decide_expansion(gate, FOLDED, now_ms=NOW_MS, draw=0.5)
+    assert isinstance(first, Expand)
+    gate = first.change.apply(gate)
+    second = decide_expansion(gate, FOLDED, now_ms=NOW_MS + 5001, draw=0.5)
+    assert isinstance(second, Expand)
+    third = decide_expansion(second.change.apply(gate), FOLDED, now_ms=NOW_MS + 10_010, draw=0.5)
+    assert isinstance(third, Expand)
 
 
 def test_a_dead_gate_is_found_again_when_the_leases_of_the_dead_are_over() -> None:
