@@ -84,6 +84,7 @@ ACTIONS = {
         "sqs:SendMessage": ":reprise-capture",
         "s3:ListBucket": ":reprise-111122223333-eu-west-1",
         "cloudwatch:DescribeAlarms": "alarm:*",
+        "cloudwatch:GetMetricData": "*",
         "logs:DescribeSubscriptionFilters": "log-group:/reprise/reprise/capture",
         "events:PutEvents": "event-bus/default",
     },
@@ -186,6 +187,7 @@ def test_no_permission_is_for_every_resource_but_tracing(full: Deployment) -> No
         if "*" in listed(statement["Resource"])
     }
     assert wild == {
+        "cloudwatch:GetMetricData",
         "lambda:GetAccountSettings",
         "xray:PutTraceSegments",
         "xray:PutTelemetryRecords",
