@@ -14,6 +14,8 @@ _REPLAY: Final = "shared/reprise/stage/replay.py"
 _ATTEMPT: Final = "shared/reprise/stage/attempt.py"
 _SETTLE: Final = "shared/reprise/stage/settle.py"
 _LETTER: Final = "shared/reprise/stage/letter.py"
+_RECAPTURE: Final = "shared/reprise/ledger/recapture.py"
+_RECONCILE: Final = "shared/reprise/observe/reconcile.py"
 _RENEW: Final = "shared/reprise/stage/renew.py"
 _RETURNS: Final = "shared/reprise/stage/returns.py"
 _INTAKE: Final = "shared/reprise/stage/intake.py"
@@ -137,8 +139,8 @@ MUTANTS: Final = (
     Mutant(
         name="attempt: the captured outcome is not decided on",
         file=_ATTEMPT,
-        old="is_first_look = not row.attempts and row.opened_at == row.captured_at",
-        new="is_first_look = False",
+        old="    is_first_look = not row.attempts and row.opened_at == row.captured_at\n",
+        new="    is_first_look = row.attempts < 0\n",
     ),
     Mutant(
         name="attempt: what a dead owner did not decide on is not decided on",
@@ -245,8 +247,8 @@ MUTANTS: Final = (
     Mutant(
         name="gate: the cap is not asked for",
         file=_ADMIT,
-        old='    if cap and int(put.get("window", gate.window)) > cap:',
-        new='    if cap and int(put.get("window", gate.window)) < 0:',
+        old="    cap, put, when = most or 0,",
+        new="    cap, put, when = 0,",
     ),
     Mutant(
         name="gate: two batches take the same permits",
@@ -254,12 +256,25 @@ MUTANTS: Final = (
         old='(Condition(name="in_flight", relation="<=", value=window - permits),)',
         new='(Condition(name="in_flight", relation="<=", value=10**6),)',
     ),
+    Mutant(
+        name="gate: permits of the dead never come back",
+        file=_LEASE,
+        old="if gate.epoch in {epoch, epoch + 1}:",
+        new="if gate.epoch:",
+    ),
+    Mutant(
+        name="gate: a pause never ends",
+        file=_ADMIT,
+        old="change = resume(gate, now_ms, parameters) if request.wanted else None",
+        new="change = None",
+    ),
     # --- the backlog ---
     Mutant(
         name="fold: an object goes when a look at it fails",
         file=_INTAKE,
-        old="            return self._wait(notice, wait_s)\n",
-        new="            return None\n",
+        old="        if looks < MAX_RECEIVES or _is_outage(error):\n"
+        "            return self._wait(notice, wait_s)\n",
+        new="        if looks < MAX_RECEIVES or _is_outage(error):\n            return None\n",
     ),
     Mutant(
         name="fold: the rest of a folded object is never sent",
@@ -282,26 +297,20 @@ MUTANTS: Final = (
     Mutant(
         name="fold: a folded object's message is not renewed",
         file=_INTAKE,
-        old="            if notice.receive_count < RENEW_RECEIVES:\n                return slot_wait_s",
-        new="            if notice.receive_count:\n                return slot_wait_s",
-    ),
-    Mutant(
-        name="enter: a capture of a call that was given up opens nothing",
-        file=_ENTER,
-        old="return row.state not in TERMINAL or reopens(row, record)",
-        new="return row.state not in TERMINAL",
-    ),
-    Mutant(
-        name="enter: another try that may have run is not marked",
-        file=_ENTER,
-        old="if is_another_try and record.outcome.kind is OutcomeKind.UNKNOWN:",
-        new="if is_another_try and record.outcome.kind is None:",
+        old="            if notice.receive_count < RENEW_RECEIVES:\n                return slot_wait_s(",
+        new="            if notice.receive_count:\n                return slot_wait_s(",
     ),
     Mutant(
         name="enter: calls that have ended are sent again",
         file=_ENTER,
         old="return row.state not in TERMINAL or reopens(row, record)",
         new="return True",
+    ),
+    Mutant(
+        name="enter: a capture of a call that was given up opens nothing",
+        file=_ENTER,
+        old="return row.state not in TERMINAL or reopens(row, record)",
+        new="return row.state not in TERMINAL",
     ),
     # --- renewals ---
     Mutant(
@@ -347,7 +356,7 @@ MUTANTS: Final = (
         name="redrive: the ledger is not told",
         file=_REDRIVE,
         old="is_opened = self.ledger.redrive(letter.id, now=self.clock(), sha256=sha256)",
-        new="is_opened = True",
+        new="is_opened = bool(letter.id)",
     ),
     Mutant(
         name="redrive: attempts are not given back (double)",
@@ -364,8 +373,41 @@ MUTANTS: Final = (
     Mutant(
         name="redrive: of a call that has not ended (double)",
         file=_DOUBLE,
-        old="if row is None or row.state is not State.DEAD_LETTERED:\n"
-        "                if row is None or row.opened_at",
-        new="if row is None:\n                if row is None or row.opened_at",
+        old="            if row is None or row.state is not State.DEAD_LETTERED:\n"
+        "                if row is None or row.opened_at != format_instant(now):\n",
+        new="            if row is None:\n"
+        "                if row is None or row.opened_at != format_instant(now):\n",
+    ),
+    Mutant(
+        name="redrive: of a call that has not ended (table)",
+        file=_TABLE,
+        old='ConditionExpression="#state = :dead",\n',
+        new='ConditionExpression="#state = :dead OR attribute_exists(#state)",\n',
+    ),
+    # --- captures under one key ---
+    Mutant(
+        name="recapture: never",
+        file=_RECAPTURE,
+        old="return row.reason == Reason.EXPIRED or captured_at >= parse_instant(row.updated_at)",
+        new="return row.reason == Reason.EXPIRED",
+    ),
+    Mutant(
+        name="recapture: it is forgotten that the call may have run",
+        file=_RECAPTURE,
+        old="may_have_run = dead.may_have_run or dead.reason == Reason.UNKNOWN or capture.may_have_run",
+        new="may_have_run = capture.may_have_run",
+    ),
+    Mutant(
+        name="recapture: another try that may have run is not noted",
+        file=_ENTER,
+        old="if is_another_try and record.outcome.kind is OutcomeKind.UNKNOWN:",
+        new="if is_another_try and record.outcome.kind is None:",
+    ),
+    # --- lost notifications ---
+    Mutant(
+        name="reconcile: what is missed is not sent",
+        file=_RECONCILE,
+        old="        self._send(lost[:MAX_SENT], at_s)\n",
+        new="",
     ),
 )

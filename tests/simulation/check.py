@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Final
 
 from reprise.gate.image import Mode
 from reprise.gate.memory import GateMemory
 from reprise.gate.visit import Visit
+from reprise.instant import parse_instant
 from reprise.ledger.states import TERMINAL, State
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 
 LEAST_DRAW: Final = 0.5
 """The pipeline's draws are from the upper half."""
-TWICE: Final = 2
 EXPIRES_EARLY_S: Final = 1.0
 
 
@@ -50,17 +51,12 @@ class Checker:
             report("unknown", f"{call_id} runs, and may have run at its caller's")
         if hows == {"failed"} and self._bars_errors() and not is_redriven:
             report("barred", f"{call_id} runs, and its policy bars what was captured of it")
-        unknown_at_s = self._history.unknown_entered_at_s.get(call_id)
-        if (
-            unknown_at_s is not None
-            and batch.began_at_s > unknown_at_s
-            and not (self._scenario.ever_idempotent or is_redriven)
-        ):
-            report(
-                "unknown again", f"{call_id} runs, and a second try of its caller's may have run"
-            )
         if now_s > batch.deadline_s:
             return
+        unknown_at_s = self._history.unknown_entered_at_s.get(call_id, math.inf)
+        may_have_run = call_id in self._history.unknown or batch.began_at_s > unknown_at_s
+        if may_have_run and not (self._scenario.ever_idempotent or is_redriven):
+            report("unknown again", f"{call_id} runs, and an earlier try may have run")
         held = self._world.look(call_id)
         is_held = held is not None and held.state == State.LEASED
         is_ours = held is not None and held.owner == batch.holds.get(call_id)
@@ -77,7 +73,8 @@ class Checker:
     def _check_wait(self, call_id: str, runs: list[Execution], now_s: float) -> None:
         """A call that failed waits its backoff, whoever brings it back."""
         history = self._history
-        if not runs or history.excuses[call_id] or history.redrives[call_id]:
+        captures = sum(name == call_id for name, _, _ in history.captures)
+        if not runs or history.excuses[call_id] or history.redrives[call_id] or captures > 1:
             return
         last = runs[-1]
         least_s = LEAST_DRAW * min(self._default["initial_s"], self._default["maximum_s"])
@@ -153,7 +150,7 @@ class Checker:
             report("end", f"{call_id} is succeeded, and never ran well")
         hows = {how for name, _, how in history.captures if name == call_id}
         own = int(hows <= {"failed", "unknown"})
-        # A later capture of a call that was given up opens it again, as a redrive does.
+        # A capture of a call that was given up opens it again.
         captures = sum(name == call_id for name, _, _ in history.captures)
         most = self._max_attempts * (captures + redrives)
         if len(runs) + own > most and not is_restored:
@@ -181,7 +178,8 @@ class Checker:
         }
         if not causes.get(str(row.reason), False):
             report("death", f"{call_id} ({plan.nature}) was given up without cause: {row.reason}")
-        if lost or row.reason != "exhausted":
+        captures = sum(name == call_id for name, _, _ in history.captures)
+        if lost or row.reason != "exhausted" or captures > 1:
             return
         # The caller's own attempt counts until an operator gives the call all of them anew.
         opened_at_s = history.redriven_at_s.get(call_id, -1.0)
@@ -209,11 +207,10 @@ class Checker:
         for call_id in dead - letters:
             self._history.report("letters", f"{call_id} was given up, and has no letter")
         for call_id in letters - dead:
-            # An operator's copy may stay: a second letter of one call, or one that he could not delete. And a
-            # later capture opens a call again that was given up.
+            # An operator's copy may stay: a second letter of one call, or one that he could not delete.
             captures = sum(name == call_id for name, _, _ in self._history.captures)
-            is_old = self._history.redrives[call_id] or call_id in self._history.restored
-            if not is_old and captures < TWICE:
+            is_restored = call_id in self._history.restored
+            if not (self._history.redrives[call_id] or captures > 1 or is_restored):
                 self._history.report("letters", f"{call_id} has a letter, and was not given up")
 
     def _check_captures(self, rows: Mapping[str, Row]) -> None:
@@ -223,29 +220,30 @@ class Checker:
             ended_at_s = self._history.ended_at_s.get(call_id)
             if row is None or row.state is not State.DEAD_LETTERED or ended_at_s is None:
                 continue
-            if ended_at_s < at_s and not self._history.redrives[call_id]:
+            # One that is too old itself shares the end of the call before it; its row says so.
+            opened_at_s = parse_instant(row.opened_at).timestamp() - self._world.start_s
+            if max(ended_at_s, opened_at_s) < at_s - 1e-3 and not self._history.redrives[call_id]:
                 self._history.report(
                     "captured again", f"{call_id} was captured after it was given up"
                 )
 
     def _check_gates(self) -> None:
-        """A day later every gate lets a call through, whatever died with its permits, or ends its pause."""
-        later_ms = int((self._world.start_s + self._simulation.now_s + 86_400) * 1000)
+        """A day later every gate lets a call through, whatever died with its permits."""
         for function in self._world.pipeline.targets:
-            visits = [
-                Visit(
-                    gates=self._world.gates(),
-                    memory=GateMemory(),
-                    function=function,
-                    owner=f"later {number}",
-                    now_ms=lambda: later_ms,
-                    draw=lambda: 0.5,
-                    lease_ms=60_000,
-                )
-                for number in range(TWICE)
-            ]
-            if not any(visit.enter(1).permits for visit in visits):
+            if not any(self._is_let_through(function, 86_400.0 + look * 60) for look in range(3)):
                 image = self._world.gate(function)
-                self._history.report(
-                    "gate", f"{function} lets nothing through a day later: {image}"
-                )
+                self._history.report("gate", f"{function} lets nothing through any more: {image}")
+
+    def _is_let_through(self, function: str, later_s: float) -> bool:
+        """Tell whether a batch of one call gets a permit; it may only hear first that a pause is over."""
+        later_ms = int((self._world.start_s + self._simulation.now_s + later_s) * 1000)
+        visit = Visit(
+            gates=self._world.gates(),
+            memory=GateMemory(),
+            function=function,
+            owner="later",
+            now_ms=lambda: later_ms,
+            draw=lambda: 0.5,
+            lease_ms=60_000,
+        )
+        return bool(visit.enter(1).permits)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reprise.ledger.states import TERMINAL, TRANSITIONS, State
+from reprise.policy.decision import Reason
 from simulation.scheduler import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simulation.scenario import Planned
+
+STEPS: Final = frozenset((source, target) for (source, _), target in TRANSITIONS.items())
 
 
 @dataclass(slots=True, eq=False)
@@ -34,6 +37,8 @@ class Batch(Process):
     """Whether it may overrun its time: one of its stores was slow, or it stood still."""
     unknown: set[str] = field(default_factory=set)
     """Ids of calls of which it reads that they may have run."""
+    entered: set[str] = field(default_factory=set)
+    """Those of them whose call was there already when it entered them."""
     suppressed: set[str] = field(default_factory=set)
     """Ids whose rows it found succeeded when it entered them."""
 
@@ -53,10 +58,12 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a row says about who holds it."""
+    """What a row says about who holds its call, and how that ended."""
 
     state: str
     owner: str | None
+    reason: str | None
+    """Why the call was given up."""
 
 
 @dataclass(slots=True)
@@ -80,10 +87,12 @@ class History:
     restored: set[str] = field(default_factory=set)
     ended_at_s: dict[str, float] = field(default_factory=dict)
     """When a call's row last came to an end."""
-    unknown: dict[str, set[str]] = field(default_factory=dict)
+    unknown: set[str] = field(default_factory=set)
+    """Ids of calls that were given up because they may have run."""
+    unknown_in: dict[str, set[str]] = field(default_factory=dict)
     """By capture object, the ids of those in it that may have run."""
     unknown_entered_at_s: dict[str, float] = field(default_factory=dict)
-    """When the unpacker entered a second line of a call, whose own outcome was unknown."""
+    """When the unpacker had dealt with a second line of a call, whose own outcome was unknown."""
     is_gate_told_twice: bool = False
     """Whether a gate may count a permit twice, which it does till its next epoch."""
     violations: list[tuple[str, str]] = field(default_factory=list)
@@ -104,13 +113,22 @@ class History:
             if after.state != State.CAPTURED:
                 self.report("row", f"{call_id} began as {after.state}")
             return
-        if after.state in TERMINAL and before.state != after.state:
-            self.ended_at_s[call_id] = now_s
-        steps = {(source, target) for (source, _), target in TRANSITIONS.items()}
-        if before.state != after.state and (before.state, after.state) not in steps:
-            self.report("row", f"{call_id} went from {before.state} to {after.state}")
-        if before.state != State.LEASED:
+        self._check_step(call_id, before, after, now_s)
+        if before.state == State.LEASED:
+            self._check_lease(call_id, before, batch, now_s)
+
+    def _check_step(self, call_id: str, before: Held, after: Held, now_s: float) -> None:
+        if before.state == after.state:
             return
+        if (before.state, after.state) not in STEPS:
+            self.report("row", f"{call_id} went from {before.state} to {after.state}")
+        if after.state in TERMINAL:
+            self.ended_at_s[call_id] = now_s
+        if after.reason == Reason.UNKNOWN:
+            self.unknown.add(call_id)
+
+    def _check_lease(self, call_id: str, before: Held, batch: Process, now_s: float) -> None:
+        """A call is nobody else's while its owner works on it, and has time to."""
         owner = self.owners.get(before.owner or "")
         if owner is None or owner is batch:
             return

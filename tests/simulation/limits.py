@@ -6,13 +6,11 @@ the product's constants stay as they are, and each call meets them within minute
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from typing import Final
 
-from reprise.stage import poison
+from reprise.stage import poison, renew
 
-RENEWAL_MODULES: Final = ("reprise.stage.renew", "reprise.stage.replay")
 BEFORE_RECEIVES: Final = 10
 """Deliveries of a new message before it must be renewed."""
 BEFORE_AGE_S: Final = 3600.0
@@ -33,24 +31,13 @@ class Limits:
     retention_s: float
 
 
-def _constant(name: str) -> float:
-    """Return a constant of the replay queue's renewals; 0 if the product renews nothing."""
-    for module in RENEWAL_MODULES:
-        try:
-            return float(getattr(importlib.import_module(module), name))
-        except (ImportError, AttributeError):
-            continue
-    return 0.0
-
-
 def replay_limits() -> Limits:
     """Return the limits of the replay queue."""
-    receives_offset = max(0, int(_constant("RENEW_RECEIVES")) - BEFORE_RECEIVES)
-    renew_age_s = _constant("RENEW_AGE_MS") / 1000 or _constant("RENEW_AGE_S")
-    age_offset_s = max(0.0, renew_age_s - BEFORE_AGE_S)
+    receives_offset = renew.RENEW_RECEIVES - BEFORE_RECEIVES
+    age_offset_s = renew.RENEW_AGE_MS / 1000 - BEFORE_AGE_S
     return Limits(
         receives_offset=receives_offset,
-        max_receives=receives_offset + BEFORE_RECEIVES + BEYOND_RECEIVES,
+        max_receives=renew.RENEW_RECEIVES + BEYOND_RECEIVES,
         age_offset_s=age_offset_s,
         retention_s=age_offset_s + BEFORE_AGE_S + BEYOND_AGE_S,
     )

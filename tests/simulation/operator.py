@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from reprise.errors import StoreError
-from reprise_cli.dlq.letter import LetterKind, read_letter
+from reprise_cli.dlq.letter import read_letter
 from reprise_cli.dlq.redrive import Action, Redriver
 from simulation.faults import OPERATOR
 from simulation.history import Batch
@@ -13,7 +13,6 @@ from simulation.world import SendingQueue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from reprise_cli.dlq.letter import Letter
     from simulation.queue import SimulatedQueue
@@ -46,9 +45,14 @@ class _Hurrying:
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a proxy
         return getattr(self._ledger, name)
 
-    def redrive(self, call_id: str, *, now: datetime, sha256: str | None = None) -> bool:
-        is_open: bool = self._ledger.redrive(call_id, now=now, sha256=sha256)
+    def redrive(self, call_id: str, **request: Any) -> bool:  # noqa: ANN401 - the port's
+        history = self._world.history
+        # From here on it may be open again, and its former end is void.
+        history.redrives[call_id] += 1
+        history.ended_at_s.pop(call_id, None)
+        is_open: bool = self._ledger.redrive(call_id, **request)
         if is_open:
+            history.redriven_at_s[call_id] = self._world.scheduler.now_s
             self._world.faults.hurry(call_id)
         return is_open
 
@@ -88,11 +92,6 @@ class Operator:
             ledger = _Hurrying(world)
             # Until it is told otherwise: the command may be ended half way.
             self._failed |= {letter.id for letter in letters}
-            for letter in letters:
-                world.history.redrives[letter.id] += letter.kind is LetterKind.DEAD_LETTER
-                world.history.redriven_at_s[letter.id] = world.scheduler.now_s
-                # What is open again is nobody's guess: its former end is void.
-                world.history.ended_at_s.pop(letter.id, None)
             world.faults.met["redrive"] += 1
             redriver = Redriver(
                 ledger=cast("Any", ledger),

@@ -7,14 +7,15 @@ import logging
 from contextlib import contextmanager
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from harness import FAILED, MAIL, ORDERS, THROTTLED, TRANSIENT, UNKNOWN, call, notification
+from reprise.observe.reconcile import EVERY_S, Reconciler, Sweep
 from reprise.policy.policy import read_policy_document
 from reprise.ports import OutMessage
 from reprise.stage.delivery import Delivery, Worker
 from reprise.stage.intake import Notice
-from reprise.testing import START_AT
+from reprise.testing import START_AT, InMemoryListing
 from simulation.check import Checker
 from simulation.faults import Faults
 from simulation.history import Batch, History
@@ -41,8 +42,10 @@ REPLIES: Final[dict[str, Reply]] = {
 }
 LARGE: Final = Random(0).randbytes(130_000)  # noqa: S311 - bytes that compress badly
 """Too long for a line: such a call travels by claim check."""
-TIMEOUTS_S: Final = {"replayer": 48.0, "unpacker": 110.0}
-"""Of a process: one call, the margin, and a little; twice of what the unpacker keeps, and a little."""
+TIMEOUTS_S: Final = {"replayer": 48.0, "unpacker": 100.0}
+"""Of a replayer: one call, the margin, and a little; of an unpacker: what it wants to begin, and a little."""
+RECONCILE_LOOKS: Final = 8
+"""Looks of the reconciler, one after the other, after which it has seen every object that is old enough."""
 LIMIT_S: Final = 7 * 86_400.0
 MAX_BATCH: Final = 10
 
@@ -50,26 +53,21 @@ MAX_BATCH: Final = 10
 class Simulation:
     """The pipeline, its queues, its targets, its operator, and time."""
 
-    def __init__(self, seed: int, *, reconcile: Callable[[Simulation], None] | None = None) -> None:
+    def __init__(self, seed: int, *, is_reconciled: bool = True) -> None:
         """Set the stage.
 
         Args:
             seed: Decides on everything.
-            reconcile: Called when nothing is left to do, an hour later each time, until it changes nothing:
-                it may send notifications of objects that nobody has unpacked. Without it S3 loses none.
+            is_reconciled: Whether somebody looks for objects whose notification was lost.
         """
         self.scenario = scenario = scenario_of(seed)
         self.random = random = Random(f"run {seed}")  # noqa: S311 - a simulation's chance
         self.scheduler = scheduler = Scheduler(LIMIT_S)
         self.history = History(lambda: scheduler.now_s)
-        rates = dict(scenario.rates)
-        if reconcile is None:
-            rates["lose notice"] = 0.0
-        self._reconcile = reconcile
         self.faults = Faults(
             scheduler=scheduler,
             random=random,
-            rates=rates,
+            rates=scenario.rates,
             history=self.history,
             look=self._look,
         )
@@ -89,6 +87,8 @@ class Simulation:
             _Poller(self, self.replays, scenario.replayers, self._replay),
             _Poller(self, self.captures, scenario.unpackers, self._unpack),
         )
+        self._listing = InMemoryListing()
+        self._is_reconciled = is_reconciled
         self._batches = 0
         self._serial = 0
         self.objects: dict[str, tuple[str, ...]] = {}
@@ -116,8 +116,8 @@ class Simulation:
         with _silence():
             try:
                 self.scheduler.run()
-                while self._reconcile is not None and self._is_reconciled():
-                    self.scheduler.run()
+                if self._is_reconciled and self.faults.met["lose notice"]:
+                    self._reconcile()
             except TimeoutError as error:
                 self.history.report("end", str(error))
             Checker(self).check()
@@ -129,11 +129,6 @@ class Simulation:
             f"{at_s:10.3f} {who:12} {what:20} {key} {fault}".rstrip()
             for at_s, who, what, key, fault in self.faults.trace
         ]
-
-    def notify(self, key: str, times: int = 1) -> None:
-        """Let S3 say that an object was made."""
-        for _ in range(times):
-            self.captures.send([OutMessage(body=notification(key))])
 
     # --- what it is made of -----------------------------------------------------------------------
 
@@ -189,12 +184,14 @@ class Simulation:
         self._serial += 1
         key = f"captured/2026/11/21/10/{self._serial}.gz"
         pipeline.store(key, pipeline.lines[start:])
-        self.history.unknown[key] = {
+        self.history.unknown_in[key] = {
             self.history.ids[plan.number] for plan in planned if plan.captured == "unknown"
         }
         self.objects[key] = tuple(self.history.ids[plan.number] for plan in planned)
+        self._listing.modified_at_s[key] = self.world.pipeline.clock().timestamp()
         if not self.faults.is_met("lose notice"):
-            self.notify(key, 2 if self.faults.is_met("notify twice") else 1)
+            for _ in range(2 if self.faults.is_met("notify twice") else 1):
+                self.captures.send([OutMessage(body=notification(key))])
 
     def _capture_again(self, plan: Planned) -> None:
         self.faults.met["capture again"] += 1
@@ -224,12 +221,27 @@ class Simulation:
             self.history.excuse(name, "restored")
             self.world.forget(name)
 
-    def _is_reconciled(self) -> bool:
-        assert self._reconcile is not None
-        self.scheduler.now_s += 3600.0
-        sent = self.captures.sent
-        self._reconcile(self)
-        return self.captures.sent > sent
+    def _reconcile(self) -> None:
+        """Let the reconciler look, with nothing else left to do, until it finds nothing any more."""
+        world = self.world
+        reconciler = Reconciler(
+            bucket=world.bucket.bucket,
+            listing=self._listing,
+            marks=world.pipeline.marks,
+            queue=cast("Any", self.captures),
+            sweeps=_Sweeps(),
+            clock=world.pipeline.clock,
+            meter=world.pipeline.meter,
+        )
+        looks = 0
+        while looks < RECONCILE_LOOKS:
+            self.scheduler.now_s += EVERY_S
+            sent = self.captures.sent
+            reconciler.look()
+            looks += 1
+            if self.captures.sent > sent:
+                self.scheduler.run()
+                looks = 0
 
     # --- processes --------------------------------------------------------------------------------
 
@@ -306,6 +318,10 @@ class Simulation:
 
         def work(worker: Worker) -> None:
             again = sandbox.intake.run(notices, worker.remaining_ms)
+            if not again:
+                # All of the batch is dealt with; what it entered holds from now on.
+                for call_id in self.world.batch.entered:
+                    self.history.unknown_entered_at_s.setdefault(call_id, self.scheduler.now_s)
             self._delete(self.captures, received, again)
 
         self._start("unpacker", sandbox, poller, work)
@@ -320,6 +336,19 @@ class Simulation:
 
     def _check_execution(self, function: str, call_id: str, batch: Batch) -> None:
         Checker(self).check_execution(function, call_id, batch)
+
+
+class _Sweeps:
+    """Keeps how far the reconciler has come."""
+
+    def __init__(self) -> None:
+        self._sweep = Sweep()
+
+    def load(self) -> Sweep:
+        return self._sweep
+
+    def save(self, sweep: Sweep) -> None:
+        self._sweep = sweep
 
 
 class _Poller:

@@ -172,6 +172,14 @@ class _Maker:
             ]
         return tuple(phases)
 
+    def redrives(self) -> tuple[float, ...]:
+        """Return when an operator comes; now and then two come at once."""
+        times_s: list[float] = []
+        for _ in range(3):
+            at_s = self.random.uniform(60, 1000)
+            times_s += [at_s, at_s + self.random.random()] if self.chance(0.5) else [at_s]
+        return tuple(times_s)
+
     def make(self) -> Scenario:
         random = self.random
         is_long = self.chance(0.02)
@@ -218,9 +226,7 @@ class _Maker:
             unpackers=random.randint(1, 2),
             in_flight_limit=random.choice((6, 12, 120_000)),
             visibility_s=random.choice((60.0, 60.0, 25.0)),
-            redrives_s=tuple(random.uniform(60, 1000) for _ in range(4))
-            if self.chance(rates["redrive"])
-            else (),
+            redrives_s=self.redrives() if self.chance(rates["redrive"]) else (),
             restores_s=tuple(random.uniform(1, 600) for _ in range(3))
             if self.chance(rates["restore"])
             else (),

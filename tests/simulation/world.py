@@ -10,6 +10,7 @@ from harness import Pipeline
 from reprise.aws.gate_table import GateTable
 from reprise.aws.item import from_item
 from reprise.aws.ledger_table import LedgerTable
+from reprise.call.payload import ClaimCheck
 from reprise.gate.memory import GateMemory
 from reprise.policy.policy import read_policy_document
 from reprise.testing import (
@@ -74,6 +75,25 @@ class SimulatedPipeline(Pipeline):
         pass
 
 
+class VersionedObjects(InMemoryObjects):
+    """A bucket that keeps every version, as the stack's own does."""
+
+    versions: dict[tuple[str, str], bytes]
+
+    def put(self, key: str, data: bytes) -> ClaimCheck:
+        number = str(sum(name == key for name, _ in self.versions) + 1)
+        self.versions[key, number] = data
+        kept = super().put(key, data)
+        return ClaimCheck(bucket=kept.bucket, key=key, version_id=number)
+
+    def get(self, claim_check: ClaimCheck) -> bytes:
+        return b"".join(self.stream(claim_check.bucket, claim_check.key, claim_check.version_id))
+
+    def stream(self, bucket: str, key: str, version_id: str | None = None) -> Iterator[bytes]:
+        data = self.versions.get((key, version_id or ""))
+        return super().stream(bucket, key) if data is None else iter((data,))
+
+
 class WatchedLedger:
     """Notes who holds which call, and passes on."""
 
@@ -87,19 +107,11 @@ class WatchedLedger:
     def record(self, row: Row) -> Row | None:
         batch = self._world.batch
         existing = self._ledger.record(row)
-        if existing is not None and row.id in batch.unknown and not batch.was_slow:
-            self._world.history.unknown_entered_at_s.setdefault(row.id, self._world.scheduler.now_s)
+        if existing is not None and row.id in batch.unknown:
+            batch.entered.add(row.id)
         if existing is not None and existing.state == "succeeded":
             batch.suppressed.add(row.id)
         return existing
-
-    def mark_may_have_run(self, call_id: str) -> bool:
-        entered_at_s = self._world.history.unknown_entered_at_s
-        # Until the mark is there, nobody can know of that try.
-        entered_at_s.pop(call_id, None)
-        is_marked = self._ledger.mark_may_have_run(call_id)
-        entered_at_s[call_id] = self._world.scheduler.now_s
-        return is_marked
 
     def lease(self, call_id: str, *, owner: str, **request: Any) -> Lease:  # noqa: ANN401 - the port's
         world, batch = self._world, self._world.batch
@@ -137,7 +149,7 @@ class WatchedObjects:
         return getattr(self._objects, name)
 
     def stream(self, bucket: str, key: str, version_id: str | None = None) -> Iterator[bytes]:
-        self._world.batch.unknown |= self._world.history.unknown.get(key, set())
+        self._world.batch.unknown |= self._world.history.unknown_in.get(key, set())
         return cast("Iterator[bytes]", self._objects.stream(bucket, key, version_id))
 
 
@@ -179,7 +191,8 @@ class World:
         self.book = read_policy_document("{}")
         self.double = InMemoryLedger()
         self.gate_double = InMemoryGateItems()
-        self.bucket = InMemoryObjects()
+        self.bucket = VersionedObjects()
+        self.bucket.versions = {}
         self.start_s = START_AT.timestamp()
         pipeline = SimulatedPipeline(
             clock=SimulatedClock(scheduler),
@@ -217,11 +230,12 @@ class World:
     def look(self, call_id: str) -> Held | None:
         if self.dynamodb is None:
             row = self.double.rows.get(call_id)
-            return None if row is None else Held(row.state, row.lease_owner)
+            return None if row is None else Held(row.state, row.lease_owner, row.reason)
         item = self.dynamodb.items.get(call_id)
         if item is None:
             return None
-        return Held(item["state"]["S"], item.get("lease_owner", {}).get("S"))
+        owner, reason = (item.get(name, {}).get("S") for name in ("lease_owner", "reason"))
+        return Held(item["state"]["S"], owner, reason)
 
     def forget(self, call_id: str) -> None:
         """Lose a row, as a restored table does."""
@@ -264,6 +278,7 @@ class World:
             gate_items=cast("Any", gates),
             objects=cast("Any", WatchedObjects(Breaking(self.faults, self.bucket), self)),
             keys=cast("Any", Breaking(self.faults, self.pipeline.keys)),
+            marks=cast("Any", Breaking(self.faults, self.pipeline.marks)),
             replay_queue=cast("Any", SendingQueue(self, replays)),
             capture_queue=cast("Any", SendingQueue(self, captures)),
             dead_letters=cast("Any", SendingQueue(self, letters)),
