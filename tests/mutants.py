@@ -145,8 +145,8 @@ MUTANTS: Final = (
     Mutant(
         name="attempt: what a dead owner did not decide on is not decided on",
         file=_ATTEMPT,
-        old="return ended or self._conclude(message, row, policy, owner, _LEASE_EXPIRED)",
-        new="return self._conclude(message, row, policy, owner, _LEASE_EXPIRED)",
+        old="            ended = self._end_tried(message, row, policy, owner)\n            return ended or",
+        new="            return",
     ),
     Mutant(
         name="attempt: failed executions are not counted",
@@ -272,9 +272,8 @@ MUTANTS: Final = (
     Mutant(
         name="fold: an object goes when a look at it fails",
         file=_INTAKE,
-        old="        if looks < MAX_RECEIVES or _is_outage(error):\n"
-        "            return self._wait(notice, wait_s)\n",
-        new="        if looks < MAX_RECEIVES or _is_outage(error):\n            return None\n",
+        old="            return self._wait(notice, wait_s)\n",
+        new="            return None\n",
     ),
     Mutant(
         name="fold: the rest of a folded object is never sent",

@@ -118,7 +118,9 @@ class _Maker:
             number=number,
             function=random.choice((ORDERS, ORDERS, MAIL)),
             nature=random.choice((GOOD, GOOD, GOOD, GOOD, POISON, FLAKY)),
-            captured=random.choice(("throttled",) * 6 + ("failed", "transient", "unknown")),
+            captured=random.choice(
+                ("throttled",) * 5 + ("failed", "failed", "transient", "unknown")
+            ),
             key=f"key-{number}" if self.chance(0.3) else None,
             is_large=number == 0 and self.chance(0.1),
         )
@@ -135,10 +137,13 @@ class _Maker:
         if self.chance(0.08):
             # Few deliveries, and hours between them.
             default |= {"initial_s": 7200, "maximum_s": 14_400, "max_age_s": 14 * 86_400}
-        if self.chance(0.15):
+        if self.chance(0.2):
             default["replay_on"] = ["throttled", "transient"]
-        if self.chance(0.1):
+        if self.chance(0.15):
             default["never_error_types"] = ["ValueError"]
+        if {"replay_on", "never_error_types"} & set(default):
+            # What the policy bars must not come back by the door of unknown outcomes.
+            default["idempotent"] = self.chance(0.8)
         if self.chance(0.4):
             default["max_concurrency"] = random.choice((1, 2, 3))
         return {"default": default}
