@@ -140,6 +140,13 @@ beside: setup
 dashboard: .venv/.stamp ## Write the dashboard's body into infra/observability.yaml
 	PYTHONPATH=infra/dashboard:shared $(BIN)/python -m reprise_dashboard
 
+.PHONY: verify
+verify: .venv/.stamp ## What takes longer: many seeds, the mutations, slow targets, one caller's bad calls
+	$(MAKE) --no-print-directory simulate SEEDS=0-10000
+	$(MAKE) --no-print-directory mutants
+	$(BIN)/python bench/slow_targets.py
+	$(BIN)/python bench/one_caller.py
+
 # --- Uses -----------------------------------------------------------------------------------------------------------
 
 .PHONY: demo
