@@ -2,7 +2,7 @@
 
     python tests/mutate.py                    all of tests/mutants.py, on two cores
     python tests/mutate.py --only renew       those with a word in their name
-    python tests/mutate.py --seeds 0-400      more seeds than `make test` has
+    python tests/mutate.py --seeds 0-900      more seeds than `make test` has
 
 Each mutation is a text that must occur exactly once, replaced in a copy of the source; the seeds run on the
 copy in a process of their own, and end at the first that fails. The exit status is 1 if one survives, or does
@@ -79,7 +79,7 @@ class Copy:
 def main() -> int:
     """Return 1 if a mutation survives."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seeds", default="0-400")
+    parser.add_argument("--seeds", default="0-500")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default="", help="a word in the name")
     parser.add_argument("--but", default="", help="kinds of violations that do not count")

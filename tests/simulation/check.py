@@ -179,12 +179,12 @@ class Checker:
         if not causes.get(str(row.reason), False):
             report("death", f"{call_id} ({plan.nature}) was given up without cause: {row.reason}")
         captures = sum(name == call_id for name, _, _ in history.captures)
-        if lost or row.reason != "exhausted" or captures > 1:
+        if row.reason != "exhausted" or captures > 1:
             return
         # The caller's own attempt counts until an operator gives the call all of them anew.
         opened_at_s = history.redriven_at_s.get(call_id, -1.0)
         since = sum(run.began_at_s > opened_at_s for run in runs) + own * (opened_at_s < 0)
-        if since < self._max_attempts and not is_barred:
+        if since + lost < self._max_attempts and not is_barred:
             report("death", f"{call_id} is exhausted after {since} executions")
 
     def _was_unknown(self, call_id: str) -> bool:

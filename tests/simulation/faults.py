@@ -48,6 +48,8 @@ class Faults:
     trace: list[tuple[float, str, str, str, str]] = field(default_factory=list)
     late: dict[str, list[Callable[[], None]]] = field(default_factory=dict)
     """By row, requests on their way to it."""
+    forced: str = ""
+    """What the next call of a store meets."""
     works_on: dict[Task, str] = field(default_factory=dict)
     """Which call a task is about."""
 
@@ -107,6 +109,10 @@ class Faults:
     def _drawn(self) -> str:
         if self.scheduler.now_s > FAULTS_END_S:
             return ""
+        if self.forced:
+            forced, self.forced = self.forced, ""
+            self.met[forced] += 1
+            return forced
         drawn = self.random.random()
         for kind in STORE_FAULTS:
             drawn -= self.rates[kind]

@@ -71,6 +71,8 @@ class History:
     """What happened."""
 
     now_s: Callable[[], float]
+    taken_over: Callable[[Batch], None] = lambda _: None
+    """Told whose lease ran out and was taken over."""
     ids: dict[int, str] = field(default_factory=dict)
     """Ids of the calls, by number."""
     plans: dict[str, Planned] = field(default_factory=dict)
@@ -134,6 +136,7 @@ class History:
             return
         if owner.is_dead or (now_s > owner.deadline_s < owner.finished_at_s):
             self.excuse(call_id, "lease ran out")
+            self.taken_over(owner)
         elif owner.holds.get(call_id) == before.owner:
             what = f"{call_id} was taken from {before.owner}, which works on it, by {batch.name}"
             self.report("lease", what)

@@ -63,7 +63,7 @@ class Simulation:
         self.scenario = scenario = scenario_of(seed)
         self.random = random = Random(f"run {seed}")  # noqa: S311 - a simulation's chance
         self.scheduler = scheduler = Scheduler(LIMIT_S)
-        self.history = History(lambda: scheduler.now_s)
+        self.history = History(lambda: scheduler.now_s, self._wake_late_owner)
         self.faults = Faults(
             scheduler=scheduler,
             random=random,
@@ -159,6 +159,12 @@ class Simulation:
             retention_s=capture.retention_s,
         )
         return replays, captures, make(name="d")
+
+    def _wake_late_owner(self, owner: Batch) -> None:
+        """Let who lost a call go on at the worst moment: while the next one works on it."""
+        if self.random.random() < 0.7:
+            at_s = self.scheduler.now_s + self.random.random()
+            self.scheduler.call_at(at_s, lambda: self.scheduler.go_on(owner))
 
     def _look(self, call_id: str) -> Held | None:
         return self.world.look(call_id)

@@ -40,7 +40,7 @@ OTHER_FAULTS: Final[dict[str, float]] = {
     "redrive": 0.5,  # share of runs in which an operator redrives
     "disable": 0.3,  # share of runs in which a policy is not enabled for a while
     "flip idempotent": 0.2,
-    "capture again": 0.3,  # share of runs in which callers repeat themselves
+    "capture again": 0.4,  # share of runs in which callers repeat themselves
 }
 FAULTS_END_S: Final = 900.0
 GOOD, POISON, FLAKY = "good", "poison", "flaky"
@@ -121,8 +121,19 @@ class _Maker:
             captured=random.choice(
                 ("throttled",) * 5 + ("failed", "failed", "transient", "unknown")
             ),
-            key=f"key-{number}" if self.chance(0.3) else None,
+            key=f"key-{number}" if self.chance(0.4) else None,
             is_large=number == 0 and self.chance(0.1),
+        )
+
+    def plan_again(self, first: Planned) -> Planned:
+        random = self.random
+        return Planned(
+            number=first.number,
+            function=first.function,
+            nature=first.nature,
+            captured=random.choice(("throttled", "unknown")),
+            at_s=random.choice((20, 300, 1500)) * random.random(),
+            key=first.key,
         )
 
     def policy(self, *, is_long: bool) -> dict[str, Any]:
@@ -196,18 +207,10 @@ class _Maker:
         planned = [self.plan(number) for number in range(calls)]
         later: list[Planned] = []
         if self.chance(rates["capture again"]):
-            later = [
-                Planned(
-                    number=first.number,
-                    function=first.function,
-                    nature=first.nature,
-                    captured=random.choice(("throttled", "unknown")),
-                    at_s=random.choice((20, 300, 1500)) * random.random(),
-                    key=first.key,
-                )
-                for first in planned
-                if first.key is not None and not first.is_large
-            ][:2]
+            keyed = [plan for plan in planned if plan.key is not None and not plan.is_large]
+            # Those that may have run are the ones to get wrong.
+            keyed.sort(key=lambda plan: plan.captured != "unknown")
+            later = [self.plan_again(first) for first in keyed[:2]]
         objects = []
         left = planned
         while left:

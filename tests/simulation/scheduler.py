@@ -44,6 +44,8 @@ class Process:
     is_dead: bool = False
     stands_until_s: float = 0.0
     """Until when it stands still, as a process does whose machine is taken away."""
+    standing: list[Task] = field(default_factory=list)
+    """What would have gone on meanwhile."""
     still_for: Task | None = None
     """Whose sleep its other tasks sit out."""
     tasks: dict[Task, None] = field(default_factory=dict)
@@ -152,6 +154,15 @@ class Scheduler:
     def wake(self, task: Task) -> None:
         self._push(task, self.now_s)
 
+    def go_on(self, process: Process) -> None:
+        """Let a process that stands still go on now."""
+        if process.stands_until_s > self.now_s:
+            process.stands_until_s = self.now_s
+            for task in process.standing:
+                if task in process.tasks:
+                    self._push(task, self.now_s)
+            process.standing.clear()
+
     def kill(self, process: Process) -> None:
         """Let every task of a process raise `Crash` where it sleeps."""
         if process.is_dead:
@@ -204,6 +215,7 @@ class Scheduler:
                     process = work.process
                     if process.stands_until_s > at_s:
                         self._push(work, process.stands_until_s)
+                        process.standing.append(work)
                         continue
                     if process.still_for is not None and process.still_for is not work:
                         process.postponed.append(work)

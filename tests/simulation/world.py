@@ -12,6 +12,7 @@ from reprise.aws.item import from_item
 from reprise.aws.ledger_table import LedgerTable
 from reprise.call.payload import ClaimCheck
 from reprise.gate.memory import GateMemory
+from reprise.ledger.states import LedgerEvent
 from reprise.policy.policy import read_policy_document
 from reprise.testing import (
     START_AT,
@@ -127,6 +128,11 @@ class WatchedLedger:
     def settle(self, call_id: str, **request: Any) -> bool:  # noqa: ANN401 - the port's
         self._world.works_on(call_id)
         # From the moment that it is asked the write may be done.
+        faults = self._world.faults
+        is_end = request["event"] is LedgerEvent.DEAD_LETTER
+        if is_end and self._world.random.random() < 4 * faults.rates["arrive late"]:
+            # An end that is told late is the worst: an operator may have redriven the call meanwhile.
+            faults.forced = "arrive late"
         try:
             return self._ledger.settle(call_id, **request)
         except Crash:

@@ -14,7 +14,7 @@ from reprise import metric
 from simulation import Simulation
 from simulation.scenario import OTHER_FAULTS, STORE_FAULTS
 
-SEEDS = range(400)
+SEEDS = range(500)
 PARTS = {
     metric.OBJECTS_FOLDED,
     metric.OBJECTS_PARKED,
