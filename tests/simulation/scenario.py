@@ -35,7 +35,7 @@ OTHER_FAULTS: Final[dict[str, float]] = {
     "unknown": 0.08,  # the target runs and its answer is lost
     "transient": 0.08,  # the service fails before the target runs
     "notify twice": 0.3,  # S3 notifies twice
-    "lose notice": 0.15,  # S3 does not notify; only where somebody reconciles
+    "lose notice": 0.15,  # S3 does not notify
     "restore": 0.3,  # a row that has not ended is gone, as in a restored table; share of runs
     "redrive": 0.5,  # share of runs in which an operator redrives
     "disable": 0.3,  # share of runs in which a policy is not enabled for a while

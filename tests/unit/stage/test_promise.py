@@ -44,6 +44,5 @@ def test_the_seeds_meet_every_fault_and_every_part_of_the_pipeline() -> None:
         simulation.run()
         met += simulation.faults.met
         counts += simulation.world.pipeline.meter.counts
-    # Notifications are lost only where somebody reconciles.
-    assert {*STORE_FAULTS, *OTHER_FAULTS} - set(met) == {"lose notice"}
+    assert {*STORE_FAULTS, *OTHER_FAULTS} - set(met) == set()
     assert PARTS - {name for name, count in counts.items() if count > 5} == set()
