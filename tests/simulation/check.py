@@ -89,10 +89,9 @@ class Checker:
         if batch.met_gate_fault or now_s > batch.deadline_s:
             return
         image = self._world.gate(function)
-        held_s = image.changed_at_ms / 1000 - self._simulation.world.start_s
         if (
             image.mode != Mode.FLOWING
-            and batch.began_at_s > held_s
+            and batch.began_at_s > self._world.held_since_s(function)
             and image.probe_owner != batch.name
             and not self._simulation.faults.met["arrive late"]
         ):

@@ -44,6 +44,8 @@ class Faults:
     history: History
     look: Callable[[str], Held | None]
     """Looks at a call's row, past all faults."""
+    gate_written: Callable[[str], None]
+    """Told of every write to a gate."""
     met: Counter[str] = field(default_factory=Counter)
     trace: list[tuple[float, str, str, str, str]] = field(default_factory=list)
     late: dict[str, list[Callable[[], None]]] = field(default_factory=dict)
@@ -92,6 +94,8 @@ class Faults:
             self._delay(what, key, work)
             raise error(what, "RequestTimeout")
         answer = self._done(key, work)
+        if is_still and what.startswith("update"):
+            self.gate_written(key.removeprefix(GATE_KEY))
         if fault == "crash":
             raise Crash
         if fault == "lose answer":
@@ -178,6 +182,8 @@ class Faults:
             self._done(key, work, batch)
         except (StoreError, ClientError):
             return
+        if key not in self.history.plans:
+            self.gate_written(key.removeprefix(GATE_KEY))
 
     def _done(self, key: str, work: Callable[[], Any], batch: object = None) -> Any:  # noqa: ANN401
         if key not in self.history.plans:

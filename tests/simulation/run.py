@@ -70,6 +70,7 @@ class Simulation:
             rates=scenario.rates,
             history=self.history,
             look=self._look,
+            gate_written=self._gate_written,
         )
         self.world = World(scenario, scheduler, random, self.faults, self.history)
         self.world.book = read_policy_document(json.dumps(scenario.policy))
@@ -168,6 +169,9 @@ class Simulation:
 
     def _look(self, call_id: str) -> Held | None:
         return self.world.look(call_id)
+
+    def _gate_written(self, function: str) -> None:
+        self.world.note_mode(function)
 
     def _replays_changed(self, at_s: float) -> None:
         self._pollers[0].request(at_s)

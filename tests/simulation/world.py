@@ -11,6 +11,7 @@ from reprise.aws.gate_table import GateTable
 from reprise.aws.item import from_item
 from reprise.aws.ledger_table import LedgerTable
 from reprise.call.payload import ClaimCheck
+from reprise.gate.image import Mode
 from reprise.gate.memory import GateMemory
 from reprise.ledger.states import LedgerEvent
 from reprise.policy.policy import read_policy_document
@@ -200,6 +201,7 @@ class World:
         self.bucket = VersionedObjects()
         self.bucket.versions = {}
         self.start_s = START_AT.timestamp()
+        self._held_since_s: dict[str, float] = {}
         pipeline = SimulatedPipeline(
             clock=SimulatedClock(scheduler),
             call_timeout_s=CALL_TIMEOUT_S,
@@ -258,6 +260,17 @@ class World:
 
     def gate(self, function: str) -> GateImage:
         return self.gates().read(function)
+
+    def note_mode(self, function: str) -> None:
+        """Note when a gate ceased to flow: it may be written long after it was decided on."""
+        if self.gate(function).mode == Mode.FLOWING:
+            self._held_since_s.pop(function, None)
+        else:
+            self._held_since_s.setdefault(function, self.scheduler.now_s)
+
+    def held_since_s(self, function: str) -> float:
+        """Return since when a gate has not flowed."""
+        return self._held_since_s.get(function, self.scheduler.now_s)
 
     # --- what processes get -----------------------------------------------------------------------
 
