@@ -170,6 +170,19 @@ def authenticate(
     return keys
 
 
+def authenticate_own(
+    content: Mapping[str, Any], mac: Mac | None, keyring: Keyring, domain: str
+) -> None:
+    """Accept content that the pipeline itself signed.
+
+    Raises:
+        BadRecordError, StoreError: As `authenticate`; `bad_mac`, too, if another source signed it.
+    """
+    signer = authenticate(content, mac, keyring, domain)
+    if signer.source != PIPELINE:
+        raise BadRecordError("bad_mac", f"signed by source {signer.source!r}, not by the pipeline")
+
+
 def split_key_id(key_id: str) -> tuple[str, str]:
     """Return source and key that a key id names; the source is `LEGACY` if it names none."""
     source, _, name = key_id.rpartition("/")

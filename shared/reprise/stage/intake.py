@@ -213,12 +213,12 @@ class Intake:
 
 
 def _group(notice: Notice) -> str | None:
-    """Return the name of the target that a folded object waits for: SQS serves targets fairly."""
+    """Return the group of a message, as it stands there."""
     try:
         (ref,) = read_notification(notice.body)
     except (BadRecordError, ValueError):
         return None
-    return ref.fold.function.rpartition(":")[2] if ref.fold is not None else None
+    return ref.group
 
 
 def _about(notice: Notice) -> dict[str, object]:

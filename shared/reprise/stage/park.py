@@ -82,10 +82,9 @@ class ParkStage:
         Raises:
             StoreError: If the queue does not take it, or the key to sign it with cannot be had.
         """
-        group = ref.fold.function.rpartition(":")[2] if ref.fold is not None else None
         body = write_continuation(ref, self.keys.keys())
         wait_s = slot_wait_s(delay_s, self.clock().timestamp(), longest_s=MAX_DELAY_S)
-        self.capture_queue.send([OutMessage(body=body, group=group, delay_s=int(wait_s))])
+        self.capture_queue.send([OutMessage(body=body, group=ref.group, delay_s=int(wait_s))])
 
     def _fold(self, part: Part, ref: ObjectRef, *, is_counted: bool) -> Fold:
         return Fold(
