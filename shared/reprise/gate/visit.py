@@ -74,6 +74,7 @@ class Visit:
     store_faults: int = 0
     """Times that the gates could not be reached."""
     _image: GateImage = field(default_factory=GateImage)
+    _is_read: bool = False
     _wide: GateImage = field(default_factory=GateImage)
     _is_away: bool = False
     _tally: Tally = field(default_factory=Tally)
@@ -83,21 +84,22 @@ class Visit:
     _lock: Lock = field(default_factory=Lock)
 
     def is_choosy(self) -> bool:
-        """Tell whether the batch's next call would be a probe that not every call may be (`may_probe`)."""
+        """Tell whether the batch's next call would be a probe that not every call may be (`may_probe`).
+
+        The gate is read once for that and for asking for permits.
+        """
         try:
-            return is_choosy(self.gates.read(self.function), self.now_ms())
+            self._image = self.gates.read(self.function)
         except StoreError:
             # Asking for permits meets it, too, and deals with it.
             return False
+        self._is_read = True
+        return is_choosy(self._image, self.now_ms())
 
     def may_probe(self, failures: int, backoff_s: float) -> bool:
-        """Tell whether a call that failed so often may be that probe.
-
-        Raises:
-            StoreError: If the gate cannot be read now.
-        """
+        """Tell whether a call that failed so often may be that probe."""
         return may_probe(
-            self.gates.read(self.function),
+            self._image,
             failures=failures,
             backoff_s=backoff_s,
             now_ms=self.now_ms(),
@@ -170,7 +172,8 @@ class Visit:
 
     def _ask(self, wanted: int) -> Admission:
         self._wide = self.gates.read(EVERY_TARGET)
-        self._image = self.gates.read(self.function)
+        if not self._is_read:
+            self._image = self.gates.read(self.function)
         for _ in range(_TRIES):
             step = self._step(wanted)
             if step.change is None:

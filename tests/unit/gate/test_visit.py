@@ -7,7 +7,7 @@ from dataclasses import replace
 from reprise.gate.image import GateImage
 from reprise.gate.memory import GateMemory
 from reprise.gate.tally import Meeting
-from reprise.gate.visit import Visit
+from reprise.gate.visit import EVERY_TARGET, Visit
 from reprise.outcome.outcome import OutcomeKind
 from reprise.testing import FakeClock, InMemoryGateItems
 from strategies import ORDERS
@@ -59,3 +59,31 @@ def test_calls_of_a_slow_target_wait_for_one_that_turns_out_to_have_ended() -> N
     clock.advance(5)
     assert not visit.is_room_open()
     assert visit.leave(permit, SUCCESS, is_wanted=True) is None
+
+
+class CountingGates(InMemoryGateItems):
+    """Gates that note what is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads: list[str] = []
+
+    def read(self, function: str) -> GateImage:
+        self.reads.append(function)
+        return super().read(function)
+
+
+def test_a_batch_reads_its_gate_once_before_its_first_call() -> None:
+    gates = CountingGates()
+    visit = _visit(gates, FakeClock())
+    assert not visit.is_choosy()
+    assert visit.enter(1).permits
+    assert sorted(gates.reads) == sorted([ORDERS, EVERY_TARGET])
+
+
+def test_a_gate_that_could_not_be_read_first_is_read_again_for_permits() -> None:
+    gates = InMemoryGateItems()
+    gates.faults.fail("read", times=1)
+    visit = _visit(gates, FakeClock())
+    assert not visit.is_choosy()
+    assert visit.enter(1).permits
