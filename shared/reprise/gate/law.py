@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 from reprise.gate.pace import service_s
 
 if TYPE_CHECKING:
-    from reprise.gate.image import GateImage
+    from reprise.gate.image import GateImage, Value
     from reprise.gate.parameters import GateParameters
     from reprise.gate.tally import Tally
 
@@ -60,9 +60,15 @@ WAY_BACK_SHARE: Final = 0.55
 """Part of the window before the burst up to which it does."""
 
 
-def first_window(gate: GateImage, parameters: GateParameters) -> float:
-    """Return the window that a target starts over with, at most its cap."""
-    return min(parameters.first_window, gate.cap or math.inf)
+def start_over(gate: GateImage, now_ms: int, parameters: GateParameters) -> dict[str, Value]:
+    """Return what a gate knows of a target that starts over after a hold: a small window, and slow start."""
+    return {
+        "window": min(parameters.first_window, gate.cap or math.inf),
+        "slow_start": 1,
+        "faults": 0,
+        "holding_since_ms": 0,
+        "changed_at_ms": now_ms,
+    }
 
 
 def growth_of(gate: GateImage, tally: Tally, now_ms: int, parameters: GateParameters) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from reprise.gate.image import Change, Condition, GateImage, HeldFor, Mode
-from reprise.gate.law import first_window
+from reprise.gate.law import start_over
 from reprise.gate.pace import hold_age_s
 from reprise.gate.parameters import DEFAULTS, GateParameters
 from reprise.gate.table import TRANSITIONS, GateEvent
@@ -76,11 +76,7 @@ def resume(gate: GateImage, now_ms: int, parameters: GateParameters = DEFAULTS) 
         put={
             "mode": TRANSITIONS[Mode.HOLDING, GateEvent.RESUMED],
             "held_for": "",
-            "window": first_window(gate, parameters),
-            "slow_start": 1,
-            "faults": 0,
-            "holding_since_ms": 0,
-            "changed_at_ms": now_ms,
+            **start_over(gate, now_ms, parameters),
         },
         add={"turn": 1},
         when=(_same(gate, "turn"), _same(gate, "mode")),

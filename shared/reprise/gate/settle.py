@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reprise.gate.image import Change, Condition, GateImage, HeldFor, Mode
-from reprise.gate.law import burst_before, cut_to, first_window, growth_of, known_after_cut
+from reprise.gate.law import burst_before, cut_to, growth_of, known_after_cut, start_over
 from reprise.gate.lease import is_counted, slot_name
 from reprise.gate.pace import MIN_GAP_S, fault_limit, gap_s, has_held_of_late
 from reprise.gate.parameters import DEFAULTS, GateParameters
@@ -143,12 +143,8 @@ def _flowing(
     return {
         **ended,
         "mode": TRANSITIONS[Mode(gate.mode), event],
-        "window": first_window(gate, parameters),
-        "slow_start": 1,
-        "faults": 0,
-        "holding_since_ms": 0,
+        **start_over(gate, now_ms, parameters),
         "probe_owner": "",
-        "changed_at_ms": now_ms,
         "succeeded": tally.succeeded,
         "busy_ms": tally.busy_ms,
     }
