@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from reprise.errors import BadRecordError, SourceDeniedError, StoreError
 from reprise.instant import format_instant
-from reprise.ledger.row import REDRIVE_KEEPS_S, Identity
+from reprise.ledger.row import REDRIVE_KEEPS_S, identity_of
 from reprise.ledger.states import State
 from reprise.ports import OutMessage
 from reprise.record.authentic import check_record
@@ -175,7 +175,7 @@ class Redriver:
     def _check_identity(self, row: Row, record: Record, wanted: Record) -> None:
         """Accept the call that the ledger knows, or one whose payload is being replaced."""
         target = wanted.target.function
-        if row.identity == Identity(target, wanted.payload.sha256):
+        if row.identity == identity_of(wanted):
             return
         is_known = record.payload.sha256 in {row.sha256, row.captured_sha256}
         if target != row.target or not is_known:

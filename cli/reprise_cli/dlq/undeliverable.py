@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from reprise.errors import BadRecordError
 from reprise.instant import format_instant
-from reprise.ledger.row import Identity
+from reprise.ledger.row import identity_of
 from reprise.ledger.states import LedgerEvent, State
 from reprise.policy.decision import Reason
+from reprise.stage.attempt import LEASE_EXPIRED
 from reprise.stage.message import read_authentic
 from reprise_cli.dlq.letter import LetterKind
 
@@ -26,7 +27,6 @@ _LEASE_MS: Final = 60_000
 _WHY: Final = (
     "SQS moved its message here: received too often, or too old, before the call had ended"
 )
-_MAY_HAVE_RUN: Final = "the replayer that held this call ended without saying how the call ended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class Finder:
             owner=owner,
             now=now,
             until_ms=int(now.timestamp() * 1000) + _LEASE_MS,
-            of=Identity(record.target.function, record.payload.sha256),
+            of=identity_of(record),
         )
         row = lease.before
         if row is not None and lease.granted:
@@ -87,5 +87,5 @@ def _end_of(row: Row) -> tuple[Reason, str]:
     """Return why a call is given up: under the lease of a replayer that died, it may have run."""
     was_held = row.state is State.LEASED and not (row.lease_owner or "").startswith(_OWNER)
     if was_held or (row.state is State.LEASED and row.lease_from == State.LEASED.value):
-        return Reason.UNKNOWN, f"{_MAY_HAVE_RUN}; {_WHY}"
+        return Reason.UNKNOWN, f"{LEASE_EXPIRED.message}; {_WHY}"
     return Reason.UNDELIVERABLE, _WHY

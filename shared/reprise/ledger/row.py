@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
 from reprise.ledger.states import State
 from reprise.outcome.outcome import Outcome  # noqa: TC001 - msgspec reads the annotation at run time
+
+if TYPE_CHECKING:
+    from reprise.record.record import Record
 
 MAX_HISTORY: Final = 20
 """Attempts kept in a row, the newest; a row stays far below DynamoDB's 400 KB."""
@@ -98,6 +101,11 @@ class Row:
     def identity(self) -> Identity:
         """Return what the id names."""
         return Identity(self.target, self.sha256)
+
+
+def identity_of(record: Record) -> Identity:
+    """Return what a record's id names."""
+    return Identity(record.target.function, record.payload.sha256)
 
 
 def extend(history: tuple[Attempt, ...], attempt: Attempt) -> tuple[Attempt, ...]:

@@ -17,7 +17,7 @@ from reprise.errors import BadRecordError, ObjectMissingError, PayloadError, Sto
 from reprise.gate.tally import Meeting
 from reprise.instant import format_instant, parse_instant
 from reprise.ledger.recapture import also_given_up, reopened, reopens
-from reprise.ledger.row import Attempt, Row, extend
+from reprise.ledger.row import Attempt, Row, extend, identity_of
 from reprise.ledger.states import TERMINAL, State
 from reprise.observe.tally import count_delivery, count_reply
 from reprise.outcome.classify import shorten
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_LEASE_EXPIRED = Outcome(
+LEASE_EXPIRED = Outcome(
     kind=OutcomeKind.UNKNOWN,
     code="LeaseExpired",
     message="the replayer that held this call ended without saying how the call ended",
@@ -111,7 +111,7 @@ class AttemptStage:
         if row.state is State.LEASED:
             # Who held it may have ended before it decided on the caller's own try.
             ended = self._end_tried(message, row, policy, owner)
-            return ended or self._conclude(message, row, policy, owner, _LEASE_EXPIRED)
+            return ended or self._conclude(message, row, policy, owner, LEASE_EXPIRED)
         row = replace(row, updated_at=format_instant(now))
         too_late = _too_late(message, row, policy, now)
         if too_late is not None:
@@ -130,21 +130,17 @@ class AttemptStage:
     def _lease(
         self, message: ReplayMessage, policy: Policy, owner: str, now: datetime, until_ms: int
     ) -> Lease:
-        fresh = self._new_row(message)
+        record = message.record
+        identity = identity_of(record)
         take = partial(
-            self.ledger.lease,
-            fresh.id,
-            owner=owner,
-            now=now,
-            until_ms=until_ms,
-            of=fresh.identity,
+            self.ledger.lease, record.id, owner=owner, now=now, until_ms=until_ms, of=identity
         )
         lease = take()
         row = lease.before
         if row is None:
             # The row is gone (TTL, a restored table): without one, nothing may be invoked.
-            self.ledger.record(fresh)
-        elif not lease.granted and fresh.identity == row.identity and reopens(row, message.record):
+            self.ledger.record(self._new_row(message))
+        elif not lease.granted and row.identity == identity and reopens(row, record):
             self._capture_again(message, row, policy, now)
         else:
             return lease
@@ -310,10 +306,10 @@ def _is_replaced(row: Row, record: Record) -> bool:
     Raises:
         BadRecordError: `id_conflict`, if it is another call than the row's, however genuine.
     """
-    target, sha256 = record.target.function, record.payload.sha256
-    if (target, sha256) == row.identity:
+    identity = identity_of(record)
+    if identity == row.identity:
         return False
-    if (target, sha256) == (row.target, row.captured_sha256):
+    if identity == (row.target, row.captured_sha256):
         return True
     raise BadRecordError("id_conflict", f"id {row.id!r} names another payload or target")
 
