@@ -119,9 +119,9 @@ class Client:
         answer = self._stage.run(request)
         self._meter.flush()
         outcome, captured = answer.reply.outcome, answer.captured
-        status_code = status_of(outcome)
-        if captured is not None or answer.refused is not None:
-            status_code = answer.refused.status if answer.refused is not None else 202
+        status_code = 202 if captured is not None else status_of(outcome)
+        if answer.refused is not None:
+            status_code = answer.refused.status
         return CallResult(
             status_code=status_code,
             payload=answer.reply.payload,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from reprise.aws.secret import secret_name
+from reprise.aws.secret import DENIED, secret_name
 from reprise.errors import SettingsError
 from reprise.record.mac import INVOKER, MacKeys
 from reprise_cli.exits import CommandError
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 RECOVERY_DAYS: Final = 7
 """Secrets Manager API reference, DeleteSecret: the shortest recovery window."""
-_DENIED: Final = frozenset({"AccessDeniedException", "DecryptionFailure"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +59,7 @@ class SourceSecrets:
             return Source(name=name, arn=arn, problem=str(error))
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
-            if code not in _DENIED:
+            if code not in DENIED:
                 raise
             return Source(name=name, arn=arn, problem=f"its secret may not be read ({code})")
         return Source(name=name, arn=arn, targets=keys.targets)

@@ -10,7 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from reprise.aws.fault import store_errors
-from reprise.aws.secret import TTL_S, secret_name
+from reprise.aws.secret import DENIED, TTL_S, secret_name
 from reprise.errors import BadRecordError, SettingsError, SourceDeniedError, StoreError
 from reprise.record.mac import (
     LEGACY,
@@ -36,7 +36,6 @@ _EXPECTED: Final = frozenset({*STACK_SOURCES, LEGACY})
 """Looked up however many unknown names there were: they are few."""
 _GONE: Final = frozenset({"ResourceNotFoundException", "InvalidRequestException"})
 """There is no such secret, or it is being deleted."""
-_DENIED: Final = frozenset({"AccessDeniedException", "DecryptionFailure"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +148,7 @@ class SecretKeyring:
                     "keys cannot be read again: the last ones stay", extra={"source": source}
                 )
                 return last
-            if error.code in _DENIED:
+            if error.code in DENIED:
                 why = f"secret {name!r} may not be read: allow it, and its KMS key ({error.code})"
                 return SourceDeniedError("bad_mac", why)
             raise

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 TTL_S: Final = 60.0
+DENIED: Final = frozenset({"AccessDeniedException", "DecryptionFailure"})
+"""Codes of a secret that is there, and may not be read."""
 _FOLDER: Final = "/source/"
 
 
