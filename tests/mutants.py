@@ -354,7 +354,9 @@ MUTANTS: Final = (
     Mutant(
         name="redrive: the ledger is not told",
         file=_REDRIVE,
-        old="is_opened = self.ledger.redrive(letter.id, now=self.clock(), sha256=sha256)",
+        old="is_opened = self.ledger.redrive(\n"
+        "                letter.id, opened_at=row.opened_at, now=self.clock(), sha256=sha256\n"
+        "            )",
         new="is_opened = bool(letter.id)",
     ),
     Mutant(

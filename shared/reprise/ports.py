@@ -201,10 +201,16 @@ class Ledger(Protocol):
     def mark_letter_sent(self, call_id: str, *, opened_at: str) -> None:
         """Note that the dead letter is in its queue, unless the call was opened again since."""
 
-    def redrive(self, call_id: str, *, now: datetime, sha256: str | None = None) -> bool:
-        """Open a dead-lettered call again, its attempts at zero; False if it is not dead-lettered.
+    def redrive(
+        self, call_id: str, *, opened_at: str, now: datetime, sha256: str | None = None
+    ) -> bool:
+        """Open a dead-lettered call again, its attempts at zero; False if its row is another by now.
 
-        With `sha256` its payload is from now on the one of that digest.
+        Args:
+            call_id: The call.
+            opened_at: What its row said of this when it was read: the call was not opened since.
+            now: The instant.
+            sha256: Of another payload that it has from now on, if any.
         """
 
     def recapture(self, dead: Row, after: Row) -> bool:

@@ -340,7 +340,9 @@ class InMemoryLedger:
                 return
             self.rows[call_id] = replace(row, letter_sent=True)
 
-    def redrive(self, call_id: str, *, now: datetime, sha256: str | None = None) -> bool:
+    def redrive(
+        self, call_id: str, *, opened_at: str, now: datetime, sha256: str | None = None
+    ) -> bool:
         """Open a dead-lettered call again."""
         self.faults.check("redrive")
         with self._lock:
@@ -349,6 +351,8 @@ class InMemoryLedger:
                 if row is None or row.opened_at != format_instant(now):
                     return False
                 return row.state is result(LedgerEvent.REDRIVE)  # repeated by an SDK, else False
+            if row.opened_at != opened_at:
+                return False
             if sha256 is not None:
                 row = replace(row, sha256=sha256, captured_sha256=row.original_sha256)
             self.rows[call_id] = replace(

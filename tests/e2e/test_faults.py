@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from e2e.world import new_run, poll
 from reprise.backlog.rule import FIRST_OFFER
+from reprise.gate.lease import EPOCH_MS
 from reprise.ledger.states import State
 
 if TYPE_CHECKING:
@@ -130,7 +131,9 @@ def test_a_replayer_killed_amid_a_batch_loses_nothing_and_repeats_no_success(
         # The gate holds: a probe comes first, after its gap. It and its batch die.
         poll(lambda: world.states(call_ids)["leased"] >= 1, limit_s=60.0)
         killed = world.admin("POST", "kill", {"function": world.stack.replayer})["killed"]
-        rows = world.await_end(call_ids, limit_s=100.0)
+        # The permits of the dead may be all that there are: they come back when the epoch of their
+        # lease's end is over.
+        rows = world.await_end(call_ids, limit_s=20 + EPOCH_MS / 1000 + 80)
     assert killed >= 1
     by_state = {state: [row for row in rows if row.state is state] for state in State}
     given_up = by_state[State.DEAD_LETTERED]

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from simulation.history import Held, History
     from simulation.scheduler import Scheduler, Task
 
-OPERATOR: Final = "operator"
 GATE_KEY: Final = "gate#"
 LATEST_S: Final = 800.0
 """AWS takes a request up to 15 minutes after it was signed (IAM user guide, "AWS Signature Version 4")."""
@@ -122,9 +121,7 @@ class Faults:
             drawn -= self.rates[kind]
             if drawn < 0:
                 self.met[kind] += 1
-                # A redrive that comes minutes late can open a call that was given up again.
-                is_operator = self.scheduler.process.name == OPERATOR
-                return "lose answer" if kind == "arrive late" and is_operator else kind
+                return kind
         return ""
 
     def _took_s(self, fault: str) -> float:

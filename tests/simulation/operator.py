@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, cast
 from reprise.errors import StoreError
 from reprise_cli.dlq.letter import read_letter
 from reprise_cli.dlq.redrive import Action, Redriver
-from simulation.faults import OPERATOR
 from simulation.history import Batch
 from simulation.world import SendingQueue
 
@@ -102,7 +101,8 @@ class Operator:
             )
             for result in redriver.run(letters):
                 world.faults.note("redrive", result.letter.id, result.action)
-                if result.action is not Action.FAILED:
-                    self._failed.discard(result.letter.id)
+                # Another operator may have redriven it meanwhile, and it was given up again.
+                again = self._failed.add if result.action is Action.FAILED else self._failed.discard
+                again(result.letter.id)
 
-        world.scheduler.start(Batch(name=OPERATOR), run)
+        world.scheduler.start(Batch(name="operator"), run)

@@ -163,7 +163,9 @@ class Redriver:
         self._check_identity(row, record, wanted)
         if row.state is State.DEAD_LETTERED:
             sha256 = wanted.payload.sha256 if self.edit is not None else None
-            is_opened = self.ledger.redrive(letter.id, now=self.clock(), sha256=sha256)
+            is_opened = self.ledger.redrive(
+                letter.id, opened_at=row.opened_at, now=self.clock(), sha256=sha256
+            )
             if sha256 is not None and not is_opened:
                 raise BadRecordError("id_conflict", "somebody else has just redriven the call")
         elif row.state is State.SUCCEEDED:

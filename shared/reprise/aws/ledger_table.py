@@ -187,13 +187,20 @@ class LedgerTable:
                 if not is_failed_condition(error):
                     raise
 
-    def redrive(self, call_id: str, *, now: datetime, sha256: str | None = None) -> bool:
-        """Open a dead-lettered call again, its attempts at zero; False if it is not dead-lettered."""
+    def redrive(
+        self, call_id: str, *, opened_at: str, now: datetime, sha256: str | None = None
+    ) -> bool:
+        """Open a dead-lettered call again, its attempts at zero; False if its row is another by now.
+
+        A request that arrives when the call has been opened and has ended once more opens nothing: nobody
+        would send a message for it.
+        """
         (source,) = sources(LedgerEvent.REDRIVE)
         values: dict[str, object] = {
             "after": result(LedgerEvent.REDRIVE).value,
             "dead": source.value,
             "now": format_instant(now),
+            "opened": opened_at,
             "zero": 0,
             "no": False,
             "keep": REDRIVE_KEEPS_S,
@@ -212,7 +219,7 @@ class LedgerTable:
                     "attempts = :zero, refusals = :zero, due_at_ms = :zero, letter_sent = :no, "
                     f"expires_at_s = expires_at_s + :keep{edit} "
                     "REMOVE #reason, #message, may_have_run",
-                    ConditionExpression="#state = :dead",
+                    ConditionExpression="#state = :dead AND opened_at = :opened",
                     ExpressionAttributeNames={
                         "#state": "state",
                         "#reason": "reason",

@@ -36,6 +36,7 @@ FAILED = Attempt(
     ),
 )
 
+OPENED_AT = make_row().opened_at
 DEAD = make_row(
     state=State.DEAD_LETTERED,
     attempts=3,
@@ -83,7 +84,7 @@ def test_a_call_that_nobody_recorded_is_not_known(ledger: Ledger) -> None:
     lease = ledger.lease(CALL, owner="a", now=NOW, until_ms=SOON_MS)
     assert (lease.granted, lease.before) == (False, None)
     assert not _settle(ledger, LedgerEvent.SUCCEED)
-    assert not ledger.redrive(CALL, now=NOW)
+    assert not ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW)
     assert ledger.get(CALL) is None
 
 
@@ -239,26 +240,38 @@ def test_a_call_is_not_leased_before_its_backoff_is_over(ledger: Ledger) -> None
 def test_a_redrive_forgets_a_backoff(ledger: Ledger) -> None:
     due_at_ms = int(NOW.timestamp() * 1000) + 60_000
     ledger.record(make_row(state=State.DEAD_LETTERED, due_at_ms=due_at_ms))
-    assert ledger.redrive(CALL, now=NOW)
+    assert ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW)
     assert ledger.lease(CALL, owner="a", now=NOW, until_ms=due_at_ms).granted
 
 
 def test_a_redrive_opens_a_dead_lettered_call_from_zero(ledger: Ledger) -> None:
     ledger.record(DEAD)
     later = NOW + timedelta(days=1)
-    assert ledger.redrive(CALL, now=later)
+    assert ledger.redrive(CALL, opened_at=OPENED_AT, now=later)
     at = format_instant(later)
     assert _get(ledger) == make_row(
         opened_at=at, updated_at=at, history=(FAILED,), expires_at_s=1_000 + 30 * 86_400
     )
-    assert ledger.redrive(CALL, now=later), "repeated by the SDK"
-    assert not ledger.redrive(CALL, now=later + timedelta(seconds=1))
+    assert ledger.redrive(CALL, opened_at=OPENED_AT, now=later), "repeated by the SDK"
+    assert not ledger.redrive(CALL, opened_at=at, now=later + timedelta(seconds=1))
+
+
+def test_a_redrive_that_arrives_when_the_call_has_ended_once_more_opens_nothing(
+    ledger: Ledger,
+) -> None:
+    ledger.record(DEAD)
+    assert ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW + timedelta(days=1))
+    _lease(ledger)
+    assert _settle(ledger, LedgerEvent.DEAD_LETTER)
+    again = _get(ledger)
+    assert not ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW + timedelta(days=2))
+    assert _get(ledger) == again
 
 
 @pytest.mark.parametrize("state", [State.CAPTURED, State.LEASED, State.WAITING, State.SUCCEEDED])
 def test_only_a_dead_lettered_call_is_redriven(ledger: Ledger, state: State) -> None:
     ledger.record(make_row(state=state))
-    assert not ledger.redrive(CALL, now=NOW + timedelta(seconds=1))
+    assert not ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW + timedelta(seconds=1))
     assert _get(ledger) == make_row(state=state)
 
 
@@ -288,7 +301,7 @@ def test_an_attempts_end_keeps_the_mark_and_a_redrive_takes_it_away(ledger: Ledg
     assert ledger.mark_may_have_run(CALL)
     assert _settle(ledger, LedgerEvent.DEAD_LETTER, reason="unknown")
     assert _get(ledger).may_have_run
-    assert ledger.redrive(CALL, now=NOW + timedelta(days=1))
+    assert ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW + timedelta(days=1))
     assert not _get(ledger).may_have_run
 
 
@@ -365,11 +378,12 @@ def test_a_lease_that_has_run_out_is_not_taken_over_by_another_call(ledger: Ledg
 def test_a_redrive_may_replace_the_payload_and_keeps_what_was_captured(ledger: Ledger) -> None:
     captured = make_row(state=State.DEAD_LETTERED)
     ledger.record(captured)
-    assert ledger.redrive(CALL, now=NOW, sha256="first")
+    assert ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW, sha256="first")
     assert (_get(ledger).sha256, _get(ledger).captured_sha256) == ("first", captured.sha256)
     _lease(ledger)
     _settle(ledger, LedgerEvent.DEAD_LETTER)
-    assert ledger.redrive(CALL, now=NOW + timedelta(seconds=1), sha256="second")
+    opened_at, later = format_instant(NOW), NOW + timedelta(seconds=1)
+    assert ledger.redrive(CALL, opened_at=opened_at, now=later, sha256="second")
     assert (_get(ledger).sha256, _get(ledger).captured_sha256) == ("second", captured.sha256)
 
 
@@ -386,7 +400,7 @@ def test_a_service_that_refuses_is_a_store_error(dynamodb: DynamoDBClient) -> No
         lambda: ledger.lease(CALL, owner="a", now=NOW, until_ms=0),
         lambda: ledger.settle(CALL, owner="a", event=LedgerEvent.WAIT, changes={}),
         lambda: ledger.mark_letter_sent(CALL, opened_at=make_row().opened_at),
-        lambda: ledger.redrive(CALL, now=NOW),
+        lambda: ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW),
         lambda: ledger.recapture(DEAD, CAPTURE),
         lambda: ledger.mark_may_have_run(CALL),
     ]
@@ -414,7 +428,7 @@ def test_the_double_fails_when_it_is_told_to(operation: str) -> None:
         "lease": lambda: _lease(ledger),
         "settle": lambda: _settle(ledger, LedgerEvent.WAIT),
         "mark_letter_sent": lambda: ledger.mark_letter_sent(CALL, opened_at=make_row().opened_at),
-        "redrive": lambda: ledger.redrive(CALL, now=NOW),
+        "redrive": lambda: ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW),
         "recapture": lambda: ledger.recapture(DEAD, CAPTURE),
         "mark_may_have_run": lambda: ledger.mark_may_have_run(CALL),
     }

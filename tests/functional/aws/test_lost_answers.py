@@ -105,9 +105,10 @@ def test_an_end_whose_answer_is_lost_is_told(
 
 def test_a_redrive_whose_answer_is_lost_is_done(lost: LostAnswers, table: str) -> None:
     ledger = LedgerTable(lost.client, table)
-    ledger.record(make_row(state=State.DEAD_LETTERED))
+    dead = make_row(state=State.DEAD_LETTERED)
+    ledger.record(dead)
     lost.lose()
-    assert ledger.redrive(CALL, now=NOW)
+    assert ledger.redrive(CALL, opened_at=dead.opened_at, now=NOW)
 
 
 def test_a_call_that_is_opened_again_in_a_lost_answer_is_open(

@@ -279,7 +279,8 @@ def test_redriven_call_is_run_whatever_the_policy_made_of_its_capture() -> None:
     (message,) = pipeline.captured_messages(call(), reply=FAILED)
     pipeline.replay(message)
     pipeline.clock.advance(1)
-    assert pipeline.ledger.redrive(only_row(pipeline).id, now=pipeline.clock())
+    row = only_row(pipeline)
+    assert pipeline.ledger.redrive(row.id, opened_at=row.opened_at, now=pipeline.clock())
 
     assert pipeline.replay(message, owner="redriven") == []
 
@@ -772,7 +773,8 @@ def test_redriven_call_starts_from_zero_attempts_and_a_fresh_age() -> None:
     pipeline.replay(message)
     assert only_row(pipeline).reason == "expired"
 
-    assert pipeline.ledger.redrive(only_row(pipeline).id, now=pipeline.clock())
+    row = only_row(pipeline)
+    assert pipeline.ledger.redrive(row.id, opened_at=row.opened_at, now=pipeline.clock())
     pipeline.functions.script = [FAILED, FAILED]
     assert pipeline.replay(message, owner="one") == ["m0"]
     pipeline.clock.advance(60)
