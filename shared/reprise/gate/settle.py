@@ -44,7 +44,10 @@ def settle(  # noqa: PLR0911 - one return an answer
     if tally.is_probe:
         if gate.mode != Mode.PROBING or gate.probe_owner != owner:
             return change
-        return _decided(change, gate, _after_probe(gate, tally, now_ms, parameters))
+        decided = _decided(change, gate, _after_probe(gate, tally, now_ms, parameters))
+        # Whoever takes a lost probe over does not turn the gate: the probe is theirs now.
+        ours = Condition(name="probe_owner", relation="=", value=owner)
+        return replace(decided, when=(*decided.when, ours))
     if is_held_for_faults(gate) and tally.succeeded:
         # Admitted before the hold, and it ran well: the target does not fail for everybody.
         return _decided(

@@ -77,19 +77,29 @@ def incidents(
 ) -> tuple[Memory, list[Incident]]:
     """Return what is new, and the memory in which it is told.
 
-    An alarm without enough data is neither: its incident stays as it was.
+    An alarm without enough data is neither: its incident stays as it was. One for letters that nobody has
+    counted yet waits for the next look: a replayer counts at the end of its batch, after it has sent them.
     """
     told: list[Incident] = []
     open_, dead = dict(memory.open), memory.dead
+    nameless = False
     for alarm in alarms:
         if alarm.state == "ALARM" and alarm.name not in open_:
+            if alarm.name == DEAD_LETTERS and not memory.nameless and not _newly_dead(scene, dead):
+                nameless = True
+                continue
             open_[alarm.name] = scene.at_s
             told.append(_describe(IncidentOpened, alarm, scene, scene.at_s, dead))
         elif alarm.state == "OK" and alarm.name in open_:
             told.append(_describe(IncidentClosed, alarm, scene, open_.pop(alarm.name), dead))
-    if DEAD_LETTERS not in open_ and any(alarm.name == DEAD_LETTERS for alarm in alarms):
-        dead = {label: dict(book.dead) for label, book in scene.books.items() if book.dead}
-    return msgspec.structs.replace(memory, open=open_, dead=dead), told
+    if DEAD_LETTERS not in open_ and not scene.dead_letters:
+        # Not those of this look: SQS's number, and the alarm even more, may lag behind the books.
+        dead = memory.dead_seen
+    seen = {label: dict(book.dead) for label, book in scene.books.items() if book.dead}
+    after = msgspec.structs.replace(
+        memory, open=open_, dead=dead, dead_seen=seen, nameless=nameless
+    )
+    return after, told
 
 
 def _describe(
@@ -142,19 +152,12 @@ def _particulars(
 ) -> tuple[str, str, int]:
     """Return the functions concerned, the reason, and how many calls."""
     if alarm.name == DEAD_LETTERS:
-        new = {
-            label: {
-                reason: count - dead_before.get(label, {}).get(reason, 0)
-                for reason, count in book.dead.items()
-            }
-            for label, book in scene.books.items()
-        }
+        new = _newly_dead(scene, dead_before)
         totals = {label: sum(reasons.values()) for label, reasons in new.items()}
         parts = [
             f"{label} {count} {reason}"
             for label in _worst_first(totals)
             for reason, count in sorted(new[label].items())
-            if count > 0
         ]
         reason = ", ".join(parts) or alarm.reason
         return ", ".join(_worst_first(totals)), reason, scene.dead_letters
@@ -166,6 +169,19 @@ def _particulars(
         backlogs = {label: book.backlog for label, book in scene.books.items()}
         return ", ".join(_worst_first(backlogs)), alarm.reason, _backlog(scene)
     return "", alarm.reason, 0
+
+
+def _newly_dead(scene: Scene, before: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    """Return how many letters were counted since, by label and reason; no zeros."""
+    new = {
+        label: {
+            reason: count - before.get(label, {}).get(reason, 0)
+            for reason, count in book.dead.items()
+            if count > before.get(label, {}).get(reason, 0)
+        }
+        for label, book in scene.books.items()
+    }
+    return {label: reasons for label, reasons in new.items() if reasons}
 
 
 def _backlog(scene: Scene) -> int:

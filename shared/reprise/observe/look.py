@@ -34,7 +34,11 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     open: dict[str, float] = {}
     """Incidents that were told, by alarm: since when, in seconds since the epoch."""
     dead: dict[str, dict[str, int]] = {}
-    """Totals of dead letters by label and reason, when the last incident of them was closed."""
+    """Totals of dead letters by label and reason, at the look before the last at which none lay there."""
+    dead_seen: dict[str, dict[str, int]] = {}
+    """The same at the last look."""
+    nameless: bool = False
+    """Whether an alarm for dead letters was seen, and nobody had counted any yet."""
 
 
 def remember(memory: Memory, books: Mapping[str, Book], *, at_s: float, is_idle: bool) -> Memory:

@@ -40,7 +40,7 @@ _FIRST_PREFIX_S: Final = OLDEST_S + 86_400
 """Firehose tries for a day, and names the hour in which it began."""
 MARK_S: Final = OLDEST_S + 2 * 86_400
 """How long a mark of the unpacker is kept: longer than its object is looked at."""
-_SENT_MARK_S: Final = 6 * 3600
+SENT_MARK_S: Final = 6 * 3600
 """What was sent is not sent again so soon, if the unpacker has not come to it."""
 MAX_SENT: Final = 50
 """Sent at one look, so that objects of before there were marks make no storm: all are read for nothing."""
@@ -168,4 +168,4 @@ class Reconciler:
         self.meter.count(metric.LOST_NOTIFICATIONS, len(keys))
         for key in keys:
             _log.warning("notification was lost: sent again", extra={"key": key})
-            self.marks.put(f"s3://{self.bucket}/{key}", at_s + _SENT_MARK_S)
+            self.marks.put(f"s3://{self.bucket}/{key}", at_s + SENT_MARK_S)

@@ -316,6 +316,17 @@ def test_the_probe_of_another_decides_nothing() -> None:
     assert _after(replace(PROBING, probe_owner="b"), tally).mode == Mode.PROBING
 
 
+@pytest.mark.parametrize("tally", [Tally(succeeded=1), Tally(throttled=1), Tally()])
+def test_a_probe_that_was_taken_over_while_its_first_owner_decided_is_left_alone(
+    tally: Tally,
+) -> None:
+    tally.is_probe = True
+    change = settle(PROBING, tally, owner="a", now_ms=NOW_MS)
+    assert all(condition.holds(PROBING) for condition in change.when)
+    taken_over = replace(PROBING, probe_owner="b")
+    assert not all(condition.holds(taken_over) for condition in change.when)
+
+
 def test_permits_of_an_epoch_that_is_over_are_not_returned_twice() -> None:
     gate = replace(STEADY, epoch=9, leased_9=4)
     after = _after(gate, Tally(returned={9: 2, 8: 3}))

@@ -29,6 +29,12 @@ SCENE = Scene(
     runbooks="docs/runbooks",
 )
 DEAD = Alarm(name="dead-letters", state="ALARM", reason="Threshold crossed")
+OK = replace(DEAD, state="OK")
+AGAIN = replace(
+    SCENE,
+    books={**SCENE.books, "mail": Book(known=3, ended=3, dead={"unknown": 3})},
+    dead_letters=2,
+)
 
 
 def one(memory: Memory, alarm: Alarm, scene: Scene = SCENE) -> tuple[Memory, Incident]:
@@ -67,10 +73,46 @@ def test_an_incident_is_told_once_and_its_end_once() -> None:
 
 def test_the_next_incident_names_what_died_since_the_last() -> None:
     memory, _ = one(Memory(), DEAD)
-    memory, _ = one(memory, replace(DEAD, state="OK"))
-    books = {**SCENE.books, "mail": Book(known=3, ended=3, dead={"unknown": 3})}
-    _, incident = one(memory, DEAD, replace(SCENE, books=books, dead_letters=2))
+    memory, _ = one(memory, OK, replace(SCENE, dead_letters=0))
+    _, incident = one(memory, DEAD, AGAIN)
     assert (incident.function, incident.reason, incident.count) == ("mail", "mail 2 unknown", 2)
+
+
+@pytest.mark.parametrize("depth", [0, 2])
+def test_letters_that_are_counted_a_look_before_their_alarm_are_named_in_it(depth: int) -> None:
+    """SQS's number may lag by a look, and CloudWatch's alarm by another one."""
+    memory, _ = one(Memory(), DEAD)
+    memory, _ = one(memory, OK, replace(SCENE, dead_letters=0))
+    memory, told = incidents(memory, [OK], replace(AGAIN, dead_letters=depth))
+    assert told == []
+    _, incident = one(memory, DEAD, AGAIN)
+    assert incident.reason == "mail 2 unknown"
+
+
+def test_an_alarm_that_comes_before_its_letters_are_counted_waits_for_the_next_look() -> None:
+    memory, told = incidents(Memory(), [OK], replace(SCENE, dead_letters=0))
+    memory, told = incidents(memory, [OK], replace(SCENE, dead_letters=0))
+    memory, told = incidents(memory, [DEAD], replace(SCENE, dead_letters=2))
+    assert told == []
+    _, incident = one(memory, DEAD, AGAIN)
+    assert (incident.function, incident.reason) == ("mail", "mail 2 unknown")
+
+
+def test_letters_that_no_book_counts_are_told_at_the_second_look() -> None:
+    memory, told = incidents(Memory(), [DEAD], replace(SCENE, books={}))
+    assert told == []
+    memory, incident = one(memory, DEAD, replace(SCENE, books={}))
+    assert (incident.function, incident.reason) == ("", "Threshold crossed")
+    memory, told = incidents(memory, [OK], replace(SCENE, books={}))
+    memory, told = incidents(memory, [DEAD], replace(SCENE, books={}))
+    assert told == [], "each incident waits anew"
+
+
+def test_an_alarm_that_ends_before_its_letters_are_counted_is_not_told() -> None:
+    memory, _ = incidents(Memory(), [DEAD], replace(SCENE, books={}))
+    memory, told = incidents(memory, [OK], replace(SCENE, books={}))
+    assert told == []
+    assert incidents(memory, [DEAD], replace(SCENE, books={}))[1] == []
 
 
 def test_an_alarm_without_enough_data_changes_nothing() -> None:

@@ -172,7 +172,7 @@ def test_an_incident_is_told_once() -> None:
 
 @pytest.mark.parametrize("failure", ["away", "refused"])
 def test_an_incident_that_was_not_taken_is_told_again(failure: str) -> None:
-    rig = Rig(states=[Alarm(name="dead-letters", state="ALARM")])
+    rig = Rig(states=[Alarm(name="waiting", state="ALARM")])
     if failure == "away":
         rig.bus.faults.fail("put")
     else:
