@@ -4,6 +4,7 @@ The baseline is the real stage of the replayer with the real adapters, against a
 of its own, whose CPU does not count) that answers as Lambda and DynamoDB do: lease, invocation, settlement.
 The other side runs the same batches and finishes each as the handler does: gauges, books (one more request),
 metrics. Both in turn, in one process. The limit is for the metrics alone: counting them, writing the lines.
+Checks that every call was invoked once and succeeded: a bench that replays nothing measures nothing.
 
     make bench            or            .tools/bench/bin/python bench/metrics_overhead.py [--batches 60]
 """
@@ -20,6 +21,7 @@ import sys
 import time
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.connection import Connection
 
+    from reprise.call.target import Target
+    from reprise.ports import Functions, Reply
     from reprise.record.mac import MacKeys
 
 ROOT = Path(__file__).parents[1]
@@ -65,10 +69,16 @@ class FakeAws(BaseHTTPRequestHandler):
 
 def row_item(call_id: str) -> dict[str, Any]:
     """Return a captured call's row, as DynamoDB has it."""
-    at = "2026-11-21T10:00:00.000000Z"
+    at = captured_at()
     texts = {"id": call_id, "state": "captured", "target": TARGET, "sha256": "0" * 64}
     texts |= {"captured_at": at, "opened_at": at, "updated_at": at}
     return {name: {"S": text} for name, text in texts.items()}
+
+
+def captured_at() -> str:
+    """Return the instant of a minute ago: a call that is too old is not replayed."""
+    minute_ago = datetime.now(UTC) - timedelta(minutes=1)
+    return minute_ago.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def serve(port: Connection) -> None:
@@ -76,6 +86,22 @@ def serve(port: Connection) -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), FakeAws)
     port.send(server.server_port)
     server.serve_forever()
+
+
+@dataclass
+class Counting:
+    """Invokes, and counts what succeeded."""
+
+    functions: Functions
+    succeeded: int = 0
+
+    def invoke(
+        self, target: Target, payload: bytes, client_context: str | None, trace: str | None = None
+    ) -> Reply:
+        """Invoke."""
+        reply = self.functions.invoke(target, payload, client_context, trace)
+        self.succeeded += reply.outcome.kind == "succeeded"
+        return reply
 
 
 @dataclass
@@ -90,7 +116,10 @@ class Silent:
 
 
 def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
-    """Return what replays a batch, with or without all that is for those who watch."""
+    """Return what replays a batch, with or without all that is for those who watch.
+
+    It ends the bench if a call of the batch was not invoked, did not succeed, or came back.
+    """
     from reprise.aws.books_table import BooksTable  # noqa: PLC0415 - after the environment
     from reprise.aws.functions import LambdaFunctions  # noqa: PLC0415
     from reprise.aws.gate_table import GateTable  # noqa: PLC0415
@@ -128,10 +157,11 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
     log = GateLog()
     gates = WatchedGates(store, log)
     keys = FakeKeys(make_keys())
+    functions = Counting(LambdaFunctions(clients.functions(60)))
     objects, queue, ledger = InMemoryObjects(), InMemoryQueue(), LedgerTable(dynamodb, "ledger")
     stage = ReplayStage(
         attempts=AttemptStage(
-            functions=LambdaFunctions(clients.functions(60)),
+            functions=functions,
             targets=(TARGET,),
             ledger=ledger,
             objects=objects,
@@ -171,9 +201,14 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
     )
 
     def run(deliveries: list[Any], owner: str) -> None:
+        before = functions.succeeded
         again = stage.run(deliveries, Worker(owner=owner, remaining_ms=lambda: 300_000))
-        if again:
-            sys.exit(f"error: calls came back: {again}")
+        succeeded = functions.succeeded - before
+        if again or queue.sent or succeeded != len(deliveries):
+            sys.exit(
+                f"error: of {len(deliveries)} calls {succeeded} succeeded, {len(again)} came back, "
+                f"{len(queue.sent)} were sent on or given up"
+            )
         if is_measured:
             observer.finish(())
 
@@ -210,7 +245,7 @@ def make_batch(number: int, size: int) -> list[Any]:
                     record=sign_record(
                         Record(
                             id=f"call-{number}-{index}",
-                            captured_at="2026-11-21T10:00:00.000000Z",
+                            captured_at=captured_at(),
                             source=Source(name="invoker", version="0.1.0"),
                             target=Target(function=TARGET),
                             payload=payload,

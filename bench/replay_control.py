@@ -3,6 +3,7 @@
 The product's own gate (`reprise.gate`) and backlog rule (`reprise.backlog`) play against each call on its own
 and against a plain shared window. Recovery is measured in units of the physical bound; "extra live" is what
 live callers are refused more than without replays. The same seeds give every player the same live calls.
+Ends with an error if the product's own replay lost a call or did not come to an end.
 
     make bench     or     .tools/bench/bin/python bench/replay_control.py [--seeds 1,2,3] [--plot FILE]
 """
@@ -113,6 +114,7 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     seeds = [int(seed) for seed in options.seeds.split(",")]
     print(HEAD)
+    has_lost = False
     for scenario in SCENARIOS:
         if scenario.name not in options.scenarios.split(","):
             continue
@@ -123,10 +125,13 @@ def main() -> None:
             means = [sum(column) / len(seeds) for column in zip(*map(measure, worlds), strict=True)]
             row = f"{scenario.name:14} {player.name:12} {means[0]:14.2f} {means[1]:12.3f}"
             print(f"{row} {means[2]:13.2f} {means[3]:6.0f}", flush=True)
+            has_lost = has_lost or (player is Ours and means[3] > 0)
     if options.plot is not None:
         world = World(SCENARIOS[0], Ours, seeds[0])
         world.run()
         plot(world, options.plot)
+    if has_lost:
+        sys.exit("error: calls were lost, or are still open")
 
 
 if __name__ == "__main__":
