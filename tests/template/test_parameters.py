@@ -23,6 +23,12 @@ def test_parameter_explains_itself(name: str) -> None:
     assert {"AllowedPattern", "AllowedValues", "MinValue"} & set(parameter)
 
 
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameter_can_be_left_empty_in_the_guided_deployment(name: str) -> None:
+    """`sam deploy --guided` offers no default where NoEcho is set, and repeats its question for ever."""
+    assert not PARAMETERS[name].get("NoEcho")
+
+
 def test_every_parameter_is_in_one_group_of_the_console() -> None:
     groups = read(SOURCES[0])["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     grouped = [name for group in groups for name in group["Parameters"]]

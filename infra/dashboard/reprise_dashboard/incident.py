@@ -35,6 +35,7 @@ ALARMS: Final = (
     "ledger-throttled",
     "observer-silent",
     "observer-errors",
+    "observer-undelivered",
 )
 """Alarms that every stack has, without the stack's name."""
 DEAD_LETTERS: Final = aws(

@@ -30,6 +30,7 @@ RUNBOOKS_OF: Final = {
     "ledger-throttled": "ledger",
     "observer-silent": "observer",
     "observer-errors": "observer",
+    "observer-undelivered": "observer",
     "captured-not-unpacked": "capture-path",
 }
 """Runbooks of alarms that have none of their own name."""
