@@ -61,7 +61,8 @@ class Policies:
         """Set fields of targets' policies; all others stay as they are.
 
         Raises:
-            CommandError: If the document would be longer than a standard parameter may be; nothing is changed.
+            CommandError: If the document would be longer than a standard parameter may be. Nothing
+                is changed then.
         """
         if not changes:
             return
@@ -73,7 +74,8 @@ class Policies:
         if len(text) > MAX_CHARACTERS:
             raise CommandError(
                 "policy",
-                f"the document in {self._parameter} would have {len(text):,} characters, and holds {MAX_CHARACTERS:,}",
+                f"the document in {self._parameter} would have {len(text):,} characters, "
+                f"and may have {MAX_CHARACTERS:,}",
                 "Move what many jobs share into `default`, or give them one target",
             )
         self._client.put_parameter(Name=self._parameter, Value=text, Type="String", Overwrite=True)

@@ -156,6 +156,6 @@ def test_a_policy_document_that_a_parameter_cannot_hold_is_refused_before_anythi
     fields = {f"job-{number}": {"max_attempts": 3, "max_age_s": 60} for number in range(120)}
     plan = make_plan(schedules({1}), {}, fields, policies.read())
     with pytest.raises(CommandError, match=r"policy: the document in /reprise/policy would have"):
-        carry_out(plan, Group(scheduler, "jobs"), policies, lambda _: None)  # type: ignore[arg-type]
+        carry_out(plan, Group(client=scheduler, name="jobs"), policies, lambda _: None)  # type: ignore[arg-type]
     assert parameters.text == before
     assert scheduler.there == {}
