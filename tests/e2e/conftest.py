@@ -42,7 +42,13 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a build of the template goes; made by `world`."""
+    return tmp_path_factory.mktemp("build")
+
+
+@pytest.fixture(scope="session")
+def world(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Build and deploy the unchanged template, where what IAM does not allow is refused."""
     engine = Engine(state_dir=tmp_path_factory.mktemp("engine"))
     engine.start(auth=True)
@@ -60,7 +66,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             # Seldom: other tests let days pass in a second. SAM wants values with blanks quoted.
             'WarmSchedule="cron(0 6 3 1 ? *)"',
         ),
-        build_dir=tmp_path_factory.mktemp("build"),
+        build_dir=built,
         # Not the repository's: `make test` builds there at the same time.
         cache_dir=tmp_path_factory.mktemp("cache"),
     )
