@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from reprise_cli.place import Place
 
 MAX_CONNECTIONS: Final = 256
-_CALL_LIMIT_S: Final = 900
+_CALL_LIMIT_S: Final = 1800
+"""Lambda API reference, CreateFunction, Timeout."""
 
 
 class Aws:
