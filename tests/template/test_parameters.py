@@ -29,10 +29,16 @@ def test_parameter_can_be_left_empty_in_the_guided_deployment(name: str) -> None
     assert not PARAMETERS[name].get("NoEcho")
 
 
-def test_every_parameter_is_in_one_group_of_the_console() -> None:
+def test_the_dialogue_asks_in_the_order_of_the_console_what_is_needed_on_day_one_first() -> None:
     groups = read(SOURCES[0])["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
-    grouped = [name for group in groups for name in group["Parameters"]]
-    assert sorted(grouped) == sorted(PARAMETERS)
+    assert [name for group in groups for name in group["Parameters"]] == [*PARAMETERS]
+    assert [*PARAMETERS][:5] == [
+        "Targets",
+        "LongestTargetTimeout",
+        "ChaosTarget",
+        "IncidentEmail",
+        "SlackWebhookUrl",
+    ]
 
 
 @pytest.mark.parametrize(
