@@ -14,6 +14,7 @@ CORRECTIONS = (
     "role_credentials",
     "lineage",
     "invoke_limits",
+    "account_pool",
     "invocations",
     "subscriptions",
     "log_search",
