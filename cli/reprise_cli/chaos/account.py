@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from local_engine.control import Engine
     from reprise_cli.app import App
     from reprise_cli.chaos.allowance import Allowance
-    from reprise_cli.chaos.run import ChaosTest
+    from reprise_cli.chaos.proof import Proof
     from reprise_cli.chaos.setup import Wishes
 
 
@@ -160,43 +160,36 @@ def run_account(reprise: App, wishes: Wishes, limit: int) -> AccountReport:
     account.lift()
     allowance = read_allowance(reprise.aws.functions, reprise.stack.invoker)
     share = share_of(allowance, limit)
-    test = prepare(reprise, replace(wishes, concurrency=wishes.concurrency or share))
-    room = limit - allowance.reserved_by_others
+    wishes = replace(wishes, concurrency=wishes.concurrency or share)
+    test = prepare(reprise, wishes)
     reprise.out.note(f"test {test.plan.run}: {len(test.plan.calls)} calls, twice, each sent once")
-    proofs = [
-        _on_full_account(
-            reprise,
-            _named(test, name),
-            AccountHold(
-                functions=reprise.aws.functions,
-                invoker=reprise.stack.invoker,
-                reserved=reserved,
-                account=account,
-                concurrency=limit,
-                neighbours=Neighbours(
-                    calls=reprise.aws.calls,
-                    function=test.load.script.target,
-                    run=f"{test.plan.run}-{name}-others",
-                    room=room - (reserved or 0),
-                ),
+
+    def proof_with(name: str, reserved: int | None) -> Proof:
+        """Fill the account once; the receipts have a name of their own."""
+        run = f"{test.plan.run}-{name}"
+        script: Script = replace(test.load.script, run=run)
+        # No patience: who waits a 429 out sees no refusal.
+        door = Invoker(reprise.aws.calls, reprise.stack.invoker, patience_s=0.0)
+        hold = AccountHold(
+            functions=reprise.aws.functions,
+            invoker=reprise.stack.invoker,
+            reserved=reserved,
+            account=account,
+            concurrency=limit,
+            neighbours=Neighbours(
+                calls=reprise.aws.calls,
+                function=script.target,
+                run=f"{run}-others",
+                room=limit - allowance.reserved_by_others - (reserved or 0),
             ),
-            wishes.concurrency or share,
+        )
+        return replace(
+            test,
+            plan=replace(test.plan, run=run, may_refuse=True),
+            holder=hold,
+            load=Load(door, script, wishes.concurrency or share),
+            view=View(reprise.out),
         ).run()
-        for name, reserved in (("shared", None), ("own", share))
-    ]
-    return AccountReport(limit=limit, reserved=share, shared=proofs[0], own=proofs[1])
 
-
-def _named(test: ChaosTest, name: str) -> ChaosTest:
-    """Return the test under another name: its receipts are its own."""
-    return replace(test, plan=replace(test.plan, run=f"{test.plan.run}-{name}", may_refuse=True))
-
-
-def _on_full_account(
-    reprise: App, test: ChaosTest, hold: AccountHold, concurrency: int
-) -> ChaosTest:
-    """Return the test with calls that are sent once each, and the account to be held."""
-    script: Script = replace(test.load.script, run=test.plan.run)
-    # No patience: who waits a 429 out sees no refusal.
-    door = Invoker(reprise.aws.calls, reprise.stack.invoker, patience_s=0.0)
-    return replace(test, holder=hold, load=Load(door, script, concurrency), view=View(reprise.out))
+    shared, own = proof_with("shared", None), proof_with("own", share)
+    return AccountReport(limit=limit, reserved=share, shared=shared, own=own)

@@ -19,7 +19,8 @@ _LEAST_UNRESERVED: Final = 100
 
 An account that has less may reserve nothing: AWS's refusal names the account's own limit there.
 """
-QUOTA_STEP: Final = "ask for a higher quota: Service Quotas, AWS Lambda, Concurrent executions"
+QUOTA: Final = "a higher quota: Service Quotas, AWS Lambda, Concurrent executions"
+"""What to ask for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +88,12 @@ def check_allowance(
     )
     if wanted is None or wanted <= allowance.reservable:
         return
-    few = f"Name {allowance.reservable} or fewer, or {QUOTA_STEP}"
     raise CommandError(
         "--restore-concurrency",
         f"this account lets {function} reserve {allowance.reservable}, not {wanted}: AWS keeps "
         f"{min(_LEAST_UNRESERVED, allowance.limit)} of its {allowance.limit} unreserved",
-        few if allowance.reservable else QUOTA_STEP.capitalize(),
+        f"Ask for {QUOTA}"
+        if not allowance.reservable
+        else f"Name {allowance.reservable} or fewer, or ask for {QUOTA}",
         ExitCode.USAGE,
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from reprise_cli.chaos.allowance import QUOTA
 from reprise_cli.chaos.interrupt import uninterruptible
 from reprise_cli.exits import CommandError
 
@@ -124,7 +125,7 @@ class Holder:
             raise CommandError(
                 "--target",
                 f"AWS does not let {self.function} reserve {concurrency}: {told.get('Message')}",
-                "Ask for a higher quota: Service Quotas, AWS Lambda, Concurrent executions",
+                f"Ask for {QUOTA}",
             ) from error
 
     def _restore(self, reserved: int | None) -> None:

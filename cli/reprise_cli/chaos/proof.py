@@ -179,6 +179,7 @@ def _problems(
     alive = sum(
         answer.call.is_poison and answer.call_id not in evidence.letters for answer in captured
     )
+    refused = {answer.call.number for answer in answers if answer.kind is AnswerKind.REFUSED}
     strangers = len(set(runs) - set(range(1, evidence.calls + 1)))
     found = {
         f"{answered} of {evidence.calls} calls were made": answered != evidence.calls,
@@ -191,6 +192,9 @@ def _problems(
         "at the replayer's log": unended > 0,
         f"{silent} calls were answered, but the target wrote no receipt": silent > 0,
         f"{alive} poison calls are not in the dead-letter queue": alive > 0,
+        f"{len(refused & set(runs))} calls were refused at the invoker, and ran all the same": not (
+            refused.isdisjoint(runs)
+        ),
         f"{strangers} receipts are of calls that nobody made": strangers > 0,
     }
     return [problem for problem, is_found in found.items() if is_found]
