@@ -23,6 +23,7 @@ CORRECTIONS = (
     "secrets",
     "template_urls",
     "nested_transforms",
+    "nested_updates",
     "nested_deletion",
     "functions",
     "queues",
