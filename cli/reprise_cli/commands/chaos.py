@@ -129,20 +129,30 @@ def run_chaos(reprise: App, wishes: Wishes) -> Proof:
         reprise.out.note("interrupted: the target is let go, and what was captured is replayed")
         raise
     reprise.out.people.print(proof_table(proof))
-    if proof.dead_lettered and not wishes.is_drained:
-        reprise.out.note(
-            f"{proof.dead_lettered} dead letters stay in the queue: `reprise dlq list` "
-            "(--drain takes them away)"
-        )
+    _tell_of_letters(reprise, wishes, proof.dead_lettered)
     return proof
 
 
 def show_account(reprise: App, wishes: Wishes, limit: int) -> AccountReport:
     """Fill the account twice, show what was kept, and return it."""
-    report = run_account(reprise, wishes, limit)
+    try:
+        report = run_account(reprise, wishes, limit)
+    except KeyboardInterrupt:
+        reprise.out.note(
+            "interrupted: the account has its limit back, what was captured is replayed"
+        )
+        raise
     reprise.out.people.print(report_table(report))
     reprise.out.people.print(lesson(report))
+    _tell_of_letters(reprise, wishes, report.shared.dead_lettered + report.own.dead_lettered)
     return report
+
+
+def _tell_of_letters(reprise: App, wishes: Wishes, count: int) -> None:
+    if count and not wishes.is_drained:
+        reprise.out.note(
+            f"{count} dead letters stay in the queue: `reprise dlq list` (--drain takes them away)"
+        )
 
 
 def _seconds(option: str, text: str) -> float:
