@@ -55,6 +55,9 @@ def test_the_dialogue_asks_in_the_order_of_the_console_what_is_needed_on_day_one
         ("KmsKeyArn", ""),
         ("KmsKeyArn", "arn:aws:kms:eu-west-1:111122223333:key/mrk-0a1b"),
         ("AlarmTopicArn", "arn:aws:sns:eu-west-1:111122223333:alarms"),
+        ("InvokerReservedConcurrency", "none"),
+        ("InvokerReservedConcurrency", "1"),
+        ("InvokerReservedConcurrency", "250"),
     ],
 )
 def test_value_is_allowed(parameter: str, value: str) -> None:
@@ -78,6 +81,9 @@ def test_value_is_allowed(parameter: str, value: str) -> None:
         pytest.param("CaptureOutcomes", "", id="no-outcome"),
         pytest.param("CaptureOutcomes", "succeeded", id="not-captured"),
         pytest.param("KmsKeyArn", "alias/mine", id="key-alias"),
+        pytest.param("InvokerReservedConcurrency", "0", id="invoker-that-runs-never"),
+        pytest.param("InvokerReservedConcurrency", "-1", id="negative-concurrency"),
+        pytest.param("InvokerReservedConcurrency", "", id="no-concurrency-said"),
     ],
 )
 def test_value_is_refused(parameter: str, value: str) -> None:

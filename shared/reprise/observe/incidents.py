@@ -39,6 +39,7 @@ _WHAT: Final = {
     DEAD_LETTERS: "calls were given up",
     HOLDING: "a gate holds",
     "waiting": "calls wait too long",
+    "invoker-throttled": "calls are refused before they are captured",
     "jobs-not-run": "scheduled runs could not be made",
     "replay-stuck": "calls wait, and nobody replays them",
 }
