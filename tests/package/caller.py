@@ -9,6 +9,7 @@ import reprise
 from reprise import client
 from reprise.client import CallResult, Client
 from reprise.outcome.outcome import Outcome
+from reprise.testing import FakeClient
 
 answer = client.invoke(
     "orders", '{"order": 1}', idempotency_key="order-1", not_after=datetime(2030, 1, 1, tzinfo=UTC)
@@ -30,3 +31,12 @@ def handler(event: dict[str, Any], context: object) -> str:
 
 
 assert_type(handler({"order": 1}, None), str)
+
+
+def place(order: int, to: Client | FakeClient) -> str:
+    """Use the client in one's own code, which its tests call with the double."""
+    return "later" if to.invoke("orders", str(order)).status_code == 202 else "now"
+
+
+assert_type(FakeClient(FakeClient.captured()).invoke("orders"), CallResult)
+place(1, FakeClient())
