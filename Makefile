@@ -169,4 +169,4 @@ fuzz: .tools/fuzz/.stamp ## Fuzz the reader, guided by coverage, for FUZZ_S seco
 
 .PHONY: clean
 clean: ## Remove everything that is not in git
-	rm -rf .venv .tools .aws-sam .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* htmlcov
+	rm -rf .venv .tools .aws-sam dist .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* htmlcov

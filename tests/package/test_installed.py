@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -110,6 +111,14 @@ def test_the_library_invokes_a_function(with_library: Installation) -> None:
     (request,) = server.requests
     assert request.path.startswith("/2015-03-31/functions/")
     assert request.body == b'{"order": 1}'
+
+
+def test_the_readmes_example_runs(with_library: Installation) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (example,) = [block for block in blocks if "FakeClient" in block]
+    test = "test_an_order_that_is_captured_comes_later"
+    done = with_library.run("python", "-c", f"{example}\n{test}()\nprint('passed')")
+    assert done.stdout == "passed\n", done.stderr
 
 
 def test_metrics_have_their_dimensions_and_bad_records_their_reason(
