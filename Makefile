@@ -99,6 +99,10 @@ template: build ## The templates: cfn-lint, sam validate, checkov, and the tests
 	.tools/checkov/bin/checkov --config-file .checkov.yaml
 	$(PYTEST) tests/template
 
+.PHONY: package
+package: .venv/.stamp ## Wheel and sdist: built, installed into clean environments, imported and used
+	$(PYTEST) tests/package
+
 .PHONY: local-engine
 local-engine: setup ## The local engine: one canary a correction
 	$(PYTEST) tests/local_engine
@@ -134,7 +138,7 @@ test: setup ## Everything above; the end-to-end tests beside the rest
 
 .PHONY: beside
 beside: setup
-	nice -n 10 $(MAKE) --no-print-directory unit lint types template local-engine
+	nice -n 10 $(MAKE) --no-print-directory unit lint types package template local-engine
 
 .PHONY: dashboard
 dashboard: .venv/.stamp ## Write the dashboard's body into infra/observability.yaml
@@ -165,4 +169,4 @@ fuzz: .tools/fuzz/.stamp ## Fuzz the reader, guided by coverage, for FUZZ_S seco
 
 .PHONY: clean
 clean: ## Remove everything that is not in git
-	rm -rf .venv .tools .aws-sam .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* htmlcov
+	rm -rf .venv .tools .aws-sam dist .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* htmlcov

@@ -71,7 +71,7 @@ class SettingsError(RepriseError):
 
 
 class IllegalTransitionError(RepriseError):
-    """A ledger event was applied to a state that does not allow it."""
+    """An event was applied to a state of a call, or of a scheduled run, that does not allow it."""
 
 
 class StoreError(RepriseError):

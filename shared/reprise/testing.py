@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import msgspec
 
@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from reprise.call.target import Target
+    from reprise.client import CallOptions, CallResult
     from reprise.events.event import Event
     from reprise.policy.policy import PolicyBook
 
 START_AT = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 SUCCEEDED = Reply(outcome=Outcome(kind=OutcomeKind.SUCCEEDED, status=200), payload=b'{"ok":true}')
+THROTTLED = Outcome(kind=OutcomeKind.THROTTLED, code="TooManyRequestsException", status=429)
 
 
 class FakeClock:
@@ -101,6 +103,48 @@ class FakeMeter:
     def observe(self, name: str, value: float, *, target: str | None = None) -> None:
         """Keep a value."""
         self.values.append((Measured(name, target), value))
+
+
+class FakeClient:
+    """Stands in for `reprise.client.Client` in a caller's tests: invokes nothing, remembers every call."""
+
+    def __init__(self, *results: CallResult) -> None:
+        """Return these, one a call, and then what a target that succeeds answers."""
+        self._results = list(results)
+        self.invoked: list[tuple[str, bytes, CallOptions]] = []
+        """Function, payload and options of each call, in order."""
+
+    def invoke(
+        self, function_name: str, payload: bytes | str = b"", **options: Unpack[CallOptions]
+    ) -> CallResult:
+        """Return the next result."""
+        sent = payload.encode() if isinstance(payload, str) else payload
+        self.invoked.append((function_name, sent, options))
+        return self._results.pop(0) if self._results else self.answered()
+
+    @staticmethod
+    def answered(payload: bytes = SUCCEEDED.payload) -> CallResult:
+        """Return the result of a call that its target answered."""
+        return _result(200, SUCCEEDED.outcome, payload=payload)
+
+    @staticmethod
+    def captured(call_id: str = "0193a1b2-0000-7000-8000-000000000000") -> CallResult:
+        """Return the result of a call that was throttled, and will be replayed."""
+        return _result(202, THROTTLED, call_id=call_id, status_token="token")  # noqa: S106 - opens nothing
+
+    @staticmethod
+    def refused(why: str = "CaptureFailed") -> CallResult:
+        """Return the result of a call that was throttled, and could not be captured: it is lost to us."""
+        return _result(429, THROTTLED, not_captured=why)
+
+
+def _result(status_code: int, outcome: Outcome, **fields: Any) -> CallResult:  # noqa: ANN401 - as they are
+    # Late: the client loads AWS.
+    from reprise.client import CallResult  # noqa: PLC0415
+
+    empty = dict.fromkeys(("function_error", "call_id", "status_token", "not_captured"))
+    known: dict[str, Any] = {"payload": b"", **empty, **fields}
+    return CallResult(status_code=status_code, outcome=outcome, **known)
 
 
 @dataclass(slots=True)

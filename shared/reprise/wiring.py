@@ -1,4 +1,7 @@
-"""Put adapters and stages together: the one place that knows both, for handlers and the library."""
+"""Put adapters and stages together for what captures calls: invoker, runner, library and decorator.
+
+The handlers that read queues, and the observer, put together what each of them alone has.
+"""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -78,7 +79,20 @@ def _loaded(*modules: str) -> set[str]:
     ],
 )
 def test_what_runs_in_lambda_loads_neither_pydantic_nor_boto3(module: str) -> None:
-    assert not {"pydantic", "boto3", "moto"} & _loaded(module)
+    assert not {"pydantic", "boto3", "moto", "local_engine"} & _loaded(module)
+
+
+def test_the_command_imports_of_the_engine_no_more_than_what_starts_it() -> None:
+    """It starts it in an interpreter of its own, and runs without what the engine needs."""
+    imported = re.compile(r"(?:from|import) local_engine\.(\w+)")
+    sources = (ROOT / "cli").rglob("*.py")
+    found = {name for path in sources for name in imported.findall(path.read_text())}
+    assert found == {"control", "key"}
+    engine = ROOT / "infra" / "local" / "local_engine"
+    for name in found:
+        text = (engine / f"{name}.py").read_text()
+        modules = re.findall(r"^(?:from|import) (\w+)", text, re.MULTILINE)
+        assert set(modules) <= {*sys.stdlib_module_names, "local_engine"}
 
 
 def test_core_and_stages_load_no_aws() -> None:

@@ -1,6 +1,7 @@
 """Start the pinned AWS emulator with the behaviour of AWS restored where it differs.
 
-Development tooling: no product code imports this package. Each correction is one
+Development tooling: nothing that runs in Lambda imports this package, and the command
+no more than ``control`` and ``key``, which start it in an interpreter of its own. Each correction is one
 module of ``local_engine.corrections``, replaces named parts of ministack through
 ``local_engine.seams``, and has one canary in ``tests/local_engine`` that fails
 on stock ministack.

@@ -20,7 +20,7 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 UNKNOWN: Final = Origin()
 
 
-# "origin" is no key of the JSON: a name that no tool writes, and overwritten whatever it was.
+# "origin" is no key of the JSON: its name has a blank in front, and what stands there is overwritten.
 class Event(msgspec.Struct, gc=False, rename={"timestamp_ms": "timestamp", "origin": " origin"}):
     """One log event; decoded from the envelope as it is, its `extractedFields` left alone."""
 
