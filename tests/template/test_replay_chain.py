@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from reprise.gate.lease import LONGEST_LEASE_MS
 from reprise.policy.policy import read_policy_document
 from reprise.settings import (
     CallerSettings,

@@ -14,7 +14,7 @@ from reprise.observe.reconcile import OLDEST_S, PREFIXES
 from reprise.record.mac import STACK_SOURCES, MacKeys
 from template.conftest import TARGET
 from template.deployment import Deployment, Place
-from template.templates import SOURCES, read, strings
+from template.templates import REPOSITORY, SOURCES, read, strings
 
 FUNCTIONS = ("invoker", "unpacker", "replayer", "observer", "runner", "warmer", "chaos-target")
 _SERVICES = ("lambda", "logs", "firehose", "s3", "scheduler", "events", "cloudwatch")
@@ -126,6 +126,53 @@ def test_function_may_do_what_it_needs_and_no_more(full: Deployment, name: str) 
         assert any(
             part in resource for granted_action, resource in granted if granted_action == action
         )
+
+
+IN_VPC = {
+    "Targets": TARGET,
+    "ChaosTarget": "true",
+    "WarmFunctions": TARGET,
+    "BatchJobDefinitions": "arn:aws:batch:eu-west-1:111122223333:job-definition/nightly",
+    "BatchJobQueues": "arn:aws:batch:eu-west-1:111122223333:job-queue/nightly",
+    "VpcSubnetIds": "subnet-0a,subnet-0b",
+    "VpcSecurityGroupIds": "sg-0c",
+    "Architecture": "arm64",
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_is_where_and_on_what_the_deployer_says(full: Deployment, name: str) -> None:
+    deployment = Deployment(IN_VPC)
+    function = deployment.function(name).properties
+    assert function["VpcConfig"] == {
+        "SubnetIds": ["subnet-0a", "subnet-0b"],
+        "SecurityGroupIds": ["sg-0c"],
+    }
+    assert function["Architectures"] == ["arm64"]
+    [role] = [
+        role
+        for role in deployment.resources("AWS::IAM::Role").values()
+        if role.arn == function["Role"]
+    ]
+    [policy] = role.properties["ManagedPolicyArns"]
+    assert policy.endswith(":iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole")
+    assert "VpcConfig" not in full.function(name).properties
+    assert full.function(name).properties["Architectures"] == ["x86_64"]
+
+
+def test_the_page_on_vpcs_names_an_endpoint_for_every_service_that_a_function_asks() -> None:
+    deployment = Deployment(IN_VPC)
+    endpoints = {"cloudwatch": "monitoring"}
+    # Keys and traces go through the services' own ways; log lines, too.
+    asked = {
+        action.partition(":")[0]
+        for name in FUNCTIONS
+        for action, _ in permissions(deployment, name)
+        if not action.startswith(COMMON)
+    }
+    page = (REPOSITORY / "docs/howto/vpc.md").read_text()
+    named = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    assert named - {"batch"} == {endpoints.get(service, service) for service in asked} - {"batch"}
 
 
 def test_the_observer_names_objects_to_the_unpacker_and_touches_no_call(full: Deployment) -> None:
