@@ -24,7 +24,7 @@ def test_a_changed_number_is_named_with_its_sentence_and_what_it_was() -> None:
     after, texts = of(NEW)
     assert compare(before, after, texts) == [
         "lambda CreateFunction Timeout: says now: The default is 3 seconds, and the maximum "
-        + "allowed value is 1,800 seconds. [numbers were 3, 900]"
+         "allowed value is 1,800 seconds. [numbers were 3, 900]"
     ]
 
 
