@@ -47,6 +47,11 @@ class Aws:
         return self._session.region_name or ""
 
     @cached_property
+    def account(self) -> str:
+        """Return the id of the account that the credentials are of."""
+        return str(self._make("sts").get_caller_identity()["Account"])
+
+    @cached_property
     def cloudformation(self) -> CloudFormationClient:
         """Return the client that reads the stack's outputs."""
         client: CloudFormationClient = self._make("cloudformation")

@@ -42,19 +42,21 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where a build of the template goes; made by `world`."""
-    return tmp_path_factory.mktemp("build")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """Run an engine where what IAM does not allow is refused."""
+    engine = Engine(state_dir=tmp_path_factory.mktemp("engine"))
+    engine.start(auth=True)
+    try:
+        yield engine
+    finally:
+        engine.stop()
 
 
 @pytest.fixture(scope="session")
-def world(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Build and deploy the unchanged template, where what IAM does not allow is refused."""
-    engine = Engine(state_dir=tmp_path_factory.mktemp("engine"))
-    engine.start(auth=True)
-    place = local_place(engine)
+def deployment(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """Build the unchanged template, which any number of stacks can be deployed from."""
     deployment = Deployment(
-        place=place,
+        place=local_place(engine),
         stack_name=STACK_NAME,
         runtime=engine.admin("GET", "health")["runtimes"][0],
         # Short timeouts: a lease, and the visibility of its message, last as long as a function may.
@@ -66,17 +68,20 @@ def world(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wor
             # Seldom: other tests let days pass in a second. SAM wants values with blanks quoted.
             'WarmSchedule="cron(0 6 3 1 ? *)"',
         ),
-        build_dir=built,
+        build_dir=tmp_path_factory.mktemp("build"),
         # Not the repository's: `make test` builds there at the same time.
         cache_dir=tmp_path_factory.mktemp("cache"),
     )
-    try:
-        deployment.build()
-        deployment.deploy()
-        aws = Aws(place)
-        yield World(engine, read_stack(aws.cloudformation, STACK_NAME, LOCAL_REGION))
-    finally:
-        engine.stop()
+    deployment.build()
+    return deployment
+
+
+@pytest.fixture(scope="session")
+def world(engine: Engine, deployment: Deployment) -> World:
+    """Deploy a stack for all tests."""
+    deployment.deploy()
+    aws = Aws(deployment.place)
+    return World(engine, read_stack(aws.cloudformation, STACK_NAME, LOCAL_REGION))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,86 +1,114 @@
-"""Hold a conversation with a command that asks questions on a terminal."""
+"""A command on a terminal of 80 columns, and somebody who answers what it asks."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import re
 import select
+import struct
 import subprocess
+import termios
 import time
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-_ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_QUESTION: Final = re.compile(r"[^\r\n]*(?:: ?|\? )$")
-"""A line that has not ended, and waits: `Stack Name [reprise]: `."""
-_QUIET_S: Final = 0.3
-"""How long nothing more comes once a question stands there."""
+_COLUMNS, _LINES = 80, 24
+_QUIET_S = 0.5
+"""How long a line without an end must stand still to be a question, if it offers no default."""
+_STYLE = re.compile(r"\x1b\[[0-9;]*m")
+_OFFER = re.compile(r"\[[^\[\]]*\]: $")
+_CHUNK_BYTES = 65_536
 
 
-def converse(
+@dataclass(kw_only=True)
+class Dialogue:
+    """What was said."""
+
+    answers: Mapping[str, str]
+    """What to type, by what a question begins with; any other gets Enter alone."""
+    questions: list[str] = field(default_factory=list)
+    text: str = ""
+    code: int | None = None
+    """Exit code; None as long as it runs."""
+
+    @property
+    def line(self) -> str:
+        """The line that was begun and not ended."""
+        return _STYLE.sub("", self.text.rpartition("\n")[2]).strip("\t\r")
+
+    def answer(self) -> str:
+        """Take the line as a question, and return what is typed.
+
+        Raises:
+            RuntimeError: If it was asked before: Enter does not get past it.
+        """
+        question = self.line.strip()
+        if question in self.questions:
+            msg = f"asks again and again: {question}"
+            raise RuntimeError(msg)
+        self.questions.append(question)
+        found = [text for start, text in self.answers.items() if question.startswith(start)]
+        return found[0] if found else ""
+
+
+def talk(
     command: Sequence[str | Path],
-    answers: Mapping[str, str],
     *,
-    env: Mapping[str, str],
     cwd: Path,
-    limit_s: float,
-) -> tuple[str, list[str]]:
-    """Run a command on a pseudo-terminal of 80 columns; return what it wrote, and its questions.
-
-    Args:
-        command: The command.
-        answers: What is typed, by the beginning of a question; Enter alone for any other.
-        env: Its environment.
-        cwd: Its folder.
-        limit_s: How long it may take.
+    env: Mapping[str, str],
+    answers: Mapping[str, str] | None = None,
+    limit_s: float = 120.0,
+) -> Dialogue:
+    """Run a command on a terminal until it ends.
 
     Raises:
-        AssertionError: If it asks a question twice, ends with an error, or takes too long.
+        RuntimeError: If it asks the same thing twice.
+        TimeoutError: If it does not end in time.
     """
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(  # noqa: S603 - a test's own command
+    said = Dialogue(answers=answers or {})
+    terminal, its_end = pty.openpty()
+    fcntl.ioctl(its_end, termios.TIOCSWINSZ, struct.pack("HHHH", _LINES, _COLUMNS, 0, 0))
+    process = subprocess.Popen(  # noqa: S603 - the tests' own commands
         command,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env={**env, "COLUMNS": "80", "TERM": "xterm"},
         cwd=cwd,
+        env={**env, "TERM": "xterm"},
+        stdin=its_end,
+        stdout=its_end,
+        stderr=its_end,
         start_new_session=True,
     )
-    os.close(theirs)
-    written, questions = "", list[str]()
-    deadline_s = time.monotonic() + limit_s
+    os.close(its_end)
     try:
-        while (chunk := _read(ours, deadline_s, written)) is not None:
-            written += chunk
-            question = _QUESTION.search(_ESCAPES.sub("", written))
-            if chunk or question is None or not question[0].strip():
-                continue
-            asked = question[0].strip()
-            assert asked not in questions, f"asked again: {asked}\n{written[-2000:]}"
-            questions.append(asked)
-            typed = next((text for begin, text in answers.items() if asked.startswith(begin)), "")
-            os.write(ours, f"{typed}\n".encode())
-            written += "\n"
-        code = process.wait(10)
+        _converse(said, terminal, time.monotonic() + limit_s)
+        said.code = process.wait(timeout=limit_s)
     finally:
-        process.kill()
-        os.close(ours)
-    assert code == 0, written[-3000:]
-    return written, questions
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        os.close(terminal)
+    return said
 
 
-def _read(terminal: int, deadline_s: float, written: str) -> str | None:
-    """Return what comes next, an empty text if nothing does for a moment, None at the end."""
-    assert time.monotonic() < deadline_s, f"takes too long:\n{written[-2000:]}"
-    if not select.select([terminal], [], [], _QUIET_S)[0]:
-        return ""
-    try:
-        data = os.read(terminal, 65536)
-    except OSError:  # Linux's way to say that the other side has closed
-        return None
-    return data.decode(errors="replace") or None
+def _converse(said: Dialogue, terminal: int, deadline_s: float) -> None:
+    """Read what is written, and answer what is asked, until the other end is closed."""
+    while time.monotonic() < deadline_s:
+        is_ready = bool(select.select([terminal], [], [], _QUIET_S)[0])
+        if is_ready:
+            try:
+                chunk = os.read(terminal, _CHUNK_BYTES)
+            except OSError:  # Linux says so that nobody has the terminal open any more
+                return
+            if not chunk:
+                return
+            said.text += chunk.decode("utf-8", "replace")
+        if _OFFER.search(said.line) or (not is_ready and said.line.endswith(": ")):
+            os.write(terminal, f"{said.answer()}\n".encode())
+            said.text += "\n"
+    msg = f"did not end in time; it said:\n{said.text[-3000:]}"
+    raise TimeoutError(msg)

@@ -1,85 +1,120 @@
-"""The first deployment, as a stranger makes it: the real SAM CLI on a terminal, and Enter."""
+"""The first deployment of a stranger: the real SAM CLI on a terminal, by both ways that the README names."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
-from e2e.dialogue import converse
+from e2e.dialogue import talk
 from e2e.world import GUESTS, World, new_run
-from local_engine.control import Engine
 from reprise.ledger.states import State
 from reprise_cli.aws import Aws
-from reprise_cli.deploy import REPOSITORY
-from reprise_cli.place import LOCAL_REGION, exports, local_place
+from reprise_cli.deploy import SAM
 from reprise_cli.stack import read_stack
-from template.templates import SOURCES, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-SAM = REPOSITORY / ".tools/sam/bin/sam"
-LIMIT_S = 180.0
+    from e2e.dialogue import Dialogue
+    from reprise_cli.deploy import Deployment
+
+    type SamDeploy = Callable[..., Dialogue]
+
+STACK = "first"
+BUCKET, LEDGER = f"{STACK}-000000000000-us-east-1", f"{STACK}-ledger"
+QUEUES = tuple(f"{STACK}-{queue}" for queue in ("capture-dlq", "dead-letter", "jobs-dlq"))
 
 
 @pytest.fixture
-def empty_engine(tmp_path: Path) -> Iterator[Engine]:
-    """An account in which nothing was deployed."""
-    engine = Engine(state_dir=tmp_path / "engine")
-    engine.start(auth=True)
-    try:
-        yield engine
-    finally:
-        engine.stop()
+def sam_deploy(deployment: Deployment, tmp_path: Path) -> SamDeploy:
+    """Return what runs `sam deploy` with a copy of samconfig.toml, since the dialogue writes to it."""
+    config = shutil.copy(deployment.repository / "samconfig.toml", tmp_path)
+
+    def run(
+        *arguments: str, overrides: tuple[str, ...] = (), answers: Mapping[str, str] | None = None
+    ) -> Dialogue:
+        # What the engine does not know, and which Python it has.
+        engine = ("OnAws=false", f"PythonRuntime={deployment.runtime}")
+        return talk(
+            [
+                deployment.repository / SAM,
+                "deploy",
+                *("--config-file", config),
+                *("--template-file", deployment.build_dir / "template.yaml"),
+                *("--stack-name", STACK),
+                *arguments,
+                *("--parameter-overrides", *overrides, *engine),
+            ],
+            cwd=deployment.repository,
+            env=deployment.environment(),
+            answers=answers,
+        )
+
+    return run
 
 
-@pytest.mark.parametrize("is_guided", [False, True], ids=["plain", "guided"])
-def test_a_first_deployment_asks_for_no_more_than_enter_and_replays_a_call(
-    empty_engine: Engine, built: Path, tmp_path: Path, *, is_guided: bool
+@pytest.fixture(autouse=True)
+def leave_nothing(world: World) -> Iterator[None]:
+    """Delete the stack and what it kept: each test makes the first deployment of this name."""
+    yield
+    delete_stack(world)
+    done = world.reprise("cleanup", "--stack-name", STACK, BUCKET, LEDGER, *QUEUES)
+    assert done.code == 0, done.stderr
+
+
+def at_work(world: World) -> World:
+    """Return the stack that was deployed, found as the command finds it."""
+    aws = Aws(world.place)
+    return World(world.engine, read_stack(aws.cloudformation, STACK, aws.region))
+
+
+def test_with_the_targets_on_the_command_line_nothing_is_asked_and_cleanup_lets_it_be_done_again(
+    world: World, guest: str, sam_deploy: SamDeploy
 ) -> None:
-    place = local_place(empty_engine)
-    # What the dialogue saves goes into a copy; the parameters are those of the engine's environment.
-    config = tmp_path / "samconfig.toml"
-    shutil.copy(REPOSITORY / "samconfig.toml", config)
-    runtime = empty_engine.admin("GET", "health")["runtimes"][0]
-    given = [f"Targets={GUESTS}", "ChaosTarget=true", "OnAws=false", "ReplayConcurrency=2"]
-    template: list[str | Path] = [
-        "--template-file",
-        built / "template.yaml",
-        "--config-file",
-        config,
-    ]
-    command: list[str | Path] = [SAM, "deploy", "--config-env", "local", *template]
-    if is_guided:
-        text = config.read_text()
-        assert "parameter_overrides" in text
-        config.write_text(text.replace("ChaosTarget=", f"PythonRuntime={runtime} ChaosTarget="))
-        command.append("--guided")
-    else:
-        command += ["--parameter-overrides", *given, f"PythonRuntime={runtime}"]
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    env = {**kept, **exports(place), "SAM_CLI_TELEMETRY": "0", "HOME": str(tmp_path)}
+    said = sam_deploy(overrides=(f"Targets={GUESTS}",))
+    assert (said.questions, said.code) == ([], 0), said.text[-3000:]
+    assert_call_is_captured_and_replayed(at_work(world), guest)
+    refused = world.reprise("cleanup", "--stack-name", STACK, BUCKET, LEDGER)
+    assert refused.code == 1
+    assert f"stack '{STACK}' is CREATE_COMPLETE" in refused.stderr
 
-    written, questions = converse(
-        command, {"Parameter Targets": GUESTS}, env=env, cwd=tmp_path, limit_s=LIMIT_S
-    )
+    delete_stack(world)
+    failed = sam_deploy(overrides=(f"Targets={GUESTS}",))
+    assert (failed.questions, failed.code) == ([], 1)
+    assert "already exists" in "".join(failed.text.split("\n"))
+    rehearsed = world.reprise("cleanup", "--stack-name", STACK, "--dry-run", "--json").document
+    assert rehearsed["status"] == "ROLLBACK_COMPLETE"
+    assert [one["name"] for one in rehearsed["delete"]] == [*QUEUES]
+    assert [one["name"] for one in rehearsed["keep"]] == [BUCKET, LEDGER]
+    assert world.reprise("cleanup", "--stack-name", STACK).code == 1
+    assert world.reprise("cleanup", "--stack-name", STACK, BUCKET, LEDGER).code == 0
 
-    assert "Successfully created/updated stack" in written
-    parameters = read(SOURCES[0])["Parameters"]
-    asked = {name for name in parameters if any(f"Parameter {name} " in q for q in questions)}
-    assert asked == (set(parameters) if is_guided else set())
-    if not is_guided:
-        assert questions == []
-    stack = read_stack(Aws(place).cloudformation, "reprise", LOCAL_REGION)
-    world = World(empty_engine, stack)
-    guest, run = world.make_guest(), new_run()
+
+def test_the_dialogue_passes_with_enter_alone_once_the_targets_are_given(
+    world: World, guest: str, sam_deploy: SamDeploy
+) -> None:
+    said = sam_deploy("--guided", answers={"Parameter Targets": GUESTS})
+    assert said.code == 0, said.text[-3000:]
+    asked = [question.split()[1] for question in said.questions if "Parameter " in question]
+    assert asked[0] == "Targets"
+    assert "SlackWebhookUrl" in asked
+    assert_call_is_captured_and_replayed(at_work(world), guest)
+
+
+def assert_call_is_captured_and_replayed(world: World, guest: str) -> None:
     world.hold(guest)
-    call_ids = world.capture(guest, run, 1)
+    (call_id,) = world.capture(guest, new_run(), 1)
     world.let_go(guest)
-    (row,) = world.await_end(call_ids, limit_s=120.0)
+    (row,) = world.await_end([call_id])
     assert row.state is State.SUCCEEDED
-    assert world.receipts(run) == [(1, True)]
+
+
+def delete_stack(world: World) -> None:
+    cloudformation = world.client("cloudformation")
+    cloudformation.delete_stack(StackName=STACK)
+    cloudformation.get_waiter("stack_delete_complete").wait(
+        StackName=STACK, WaiterConfig={"Delay": 0.2, "MaxAttempts": 300}
+    )
