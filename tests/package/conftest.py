@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from package.installation import PINS, PROJECT, ROOT, build, install
+from package.installation import ENGINE_PINS, PINS, PROJECT, ROOT, build, install
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +37,13 @@ def command(tmp_path_factory: pytest.TempPathFactory, sdist: Path) -> Installati
     folder = tmp_path_factory.mktemp("environment") / "command"
     pins = ("--constraint", PINS, "--build-constraint", PINS)
     return install(folder, *pins, f"reprise[cli] @ {sdist.as_uri()}")
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Installation:
+    """Install the wheel with what the local engine runs on, at the versions that it runs with here."""
+    folder = tmp_path_factory.mktemp("environment") / "engine"
+    return install(folder, "--constraint", ENGINE_PINS, f"reprise[local] @ {wheel.as_uri()}")
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ ROOT: Final = Path(__file__).parents[2]
 PROJECT: Final[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 _UV: Final = ROOT / ".tools" / "uv" / "bin" / "uv"
 PINS: Final = ROOT / "requirements" / "dev.txt"
+ENGINE_PINS: Final = ROOT / "requirements" / "engine.txt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,6 +89,12 @@ def test_every_module_of_the_command_finds_what_it_imports(with_command: Install
     assert found > 50
 
 
+def test_every_module_of_the_local_engine_finds_what_it_imports(engine: Installation) -> None:
+    found, missing = _import_all(engine, "local_engine", "reprise_cli")
+    assert missing == {}
+    assert found > 100
+
+
 def test_the_library_invokes_a_function(with_library: Installation) -> None:
     with ScriptedServer(Answer(body=b'{"sold": true}')) as server:
         done = with_library.run(

@@ -1,0 +1,142 @@
+"""Each handler as Lambda meets it: its own wiring, moto for the stores, a loopback Lambda."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from functional.handlers.conftest import ANSWERED
+from reprise.aws.job_table import JobTable
+from reprise.instant import format_instant
+from reprise.ledger.states import State
+from reprise.record.record import EVENT_NAME
+from reprise.schedule.due import Due, write_due
+from reprise.schedule.run import RunState
+from reprise.wiring import utc_now
+from scripted_server import Answer
+from strategies import ORDERS
+
+if TYPE_CHECKING:
+    import pytest
+
+    from functional.handlers.conftest import Stack
+
+THROTTLED = Answer(
+    status=429, headers={"x-amzn-ErrorType": "TooManyRequestsException"}, body=b'{"message":"Rate"}'
+)
+GONE = Answer(
+    status=404,
+    headers={"x-amzn-ErrorType": "ResourceNotFoundException"},
+    body=b'{"Message":"Function not found"}',
+)
+DONE: dict[str, Any] = {"batchItemFailures": []}
+CALL_ID = "orders:order-1"
+
+
+def _unpack(stack: Stack) -> dict[str, Any]:
+    """Capture a call and unpack it; return the replay queue's batch."""
+    stack.capture(CALL_ID)
+    assert stack.handle("replayer.unpacker", stack.receive("CAPTURE")) == DONE
+    return stack.receive("REPLAY")
+
+
+def _lines(capsys: pytest.CaptureFixture[str], of: str) -> list[dict[str, Any]]:
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    return [line for line in found if of in line]
+
+
+def test_the_unpacker_enters_a_call_and_sends_its_message(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (record,) = _unpack(stack)["Records"]
+    assert json.loads(record["body"])["record"]["id"] == CALL_ID
+    assert stack.row(CALL_ID).state is State.CAPTURED
+    assert sum(sum(line["Recorded"]) for line in _lines(capsys, "Recorded")) == 1
+
+
+def test_the_unpacker_names_a_message_while_the_ledger_is_away(stack: Stack) -> None:
+    stack.capture(CALL_ID)
+    event = stack.receive("CAPTURE")
+    table = {"TableName": stack.env["REPRISE_LEDGER_TABLE"]}
+    stack.clients.dynamodb().delete_table(**table)
+    (record,) = event["Records"]
+    assert stack.handle("replayer.unpacker", event) == {
+        "batchItemFailures": [{"itemIdentifier": record["messageId"]}]
+    }
+
+
+def test_the_replayer_invokes_a_call_and_keeps_its_late_result(stack: Stack) -> None:
+    batch = _unpack(stack)
+    assert stack.handle("replayer.replayer", batch) == DONE
+    row = stack.row(CALL_ID)
+    assert (row.state, row.result) == (State.SUCCEEDED, ANSWERED.body.decode())
+    (sent,) = [request for request in stack.server.requests if request.path.endswith("invocations")]
+    assert sent.body == b'{"order":1}'
+
+
+def test_the_replayer_names_a_message_whose_function_refuses(stack: Stack) -> None:
+    batch = _unpack(stack)
+    stack.server.answers[:] = [THROTTLED]
+    (record,) = batch["Records"]
+    assert stack.handle("replayer.replayer", batch) == {
+        "batchItemFailures": [{"itemIdentifier": record["messageId"]}]
+    }
+    assert stack.row(CALL_ID).state is State.WAITING
+
+
+def test_the_replayer_writes_a_dead_letter_when_the_function_is_gone(stack: Stack) -> None:
+    batch = _unpack(stack)
+    stack.server.answers[:] = [GONE]
+    assert stack.handle("replayer.replayer", batch) == DONE
+    (letter,) = stack.receive("DEAD_LETTER")["Records"]
+    assert json.loads(letter["body"])["requestContext"]["condition"] == "Permanent"
+    assert stack.row(CALL_ID).state is State.DEAD_LETTERED
+
+
+def _due(job: str) -> str:
+    call = {"FunctionName": "orders", "Payload": "{}"}
+    return write_due(Due(job=job, scheduled_at=format_instant(utc_now()), call=call))
+
+
+def _run_state(stack: Stack, job: str) -> RunState:
+    table = JobTable(stack.clients.dynamodb(), stack.env["REPRISE_LEDGER_TABLE"], utc_now)
+    (run,) = table.read(job).runs
+    return run.state
+
+
+def test_the_runner_makes_a_due_call(stack: Stack) -> None:
+    stack.send("JOBS", _due("nightly"))
+    assert stack.handle("invoker.runner", stack.receive("JOBS")) == DONE
+    assert _run_state(stack, "nightly") is RunState.SUCCEEDED
+
+
+def test_the_runner_captures_a_due_call_that_is_refused(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.server.answers[:] = [THROTTLED]
+    stack.send("JOBS", _due("nightly"))
+    stack.handle("invoker.runner", stack.receive("JOBS"))
+    (line,) = [line for line in _lines(capsys, "event") if line["event"] == EVENT_NAME]
+    assert line["target"]["function"] == ORDERS
+    assert _run_state(stack, "nightly") is RunState.CAPTURED
+
+
+def test_the_runner_keeps_what_it_cannot_understand(stack: Stack) -> None:
+    stack.send("JOBS", "no job")
+    assert stack.handle("invoker.runner", stack.receive("JOBS")) == DONE
+    (letter,) = stack.receive("JOBS_DEAD_LETTER")["Records"]
+    assert letter["body"] == "no job"
+
+
+def test_the_warmer_pings_as_often_as_it_is_asked(stack: Stack) -> None:
+    counts = stack.handle("invoker.warmer", {"functions": "orders", "concurrency": 3})
+    assert counts["WarmPings"] == 3
+    assert len(stack.server.requests) == 3
+
+
+def test_the_observer_measures_what_waits(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    _unpack(stack)
+    capsys.readouterr()
+    stack.handle("replayer.observer", {})
+    backlogs = [line for line in _lines(capsys, "Backlog") if line.get("target") == "orders"]
+    assert [line["Backlog"] for line in backlogs] == [[1]]
