@@ -163,7 +163,7 @@ def test_without_the_command_the_version_is_told_and_the_next_step(library: Inst
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: ")
-    assert line.endswith("pip install 'reprise[cli]'")
+    assert line.endswith("pip install '.[cli]'")
 
 
 def test_the_sdist_makes_the_same_wheel(command: Installation, library: Installation) -> None:
