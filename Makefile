@@ -130,6 +130,10 @@ simulate: .venv/.stamp ## Many seeds of the simulation (SEEDS=0-20000, JOBS=2)
 mutants: .venv/.stamp ## The promise's seeds against mutations of the rules: each must be caught
 	$(BIN)/python tests/mutate.py
 
+.PHONY: drift
+drift: .venv/.stamp ## What AWS says of itself now, where we rely on it (BOTOCORE=, AGAINST=, WRITE=1); not in `make test`
+	$(BIN)/python tests/drift.py --botocore "$(BOTOCORE)" --against "$(AGAINST)" $(if $(WRITE),--write)
+
 # The end-to-end tests mostly wait, and mind being kept waiting; all else computes beside them, in what time they leave. Each
 # target's output is printed whole, when it ends.
 .PHONY: test

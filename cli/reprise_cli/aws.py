@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from reprise_cli.place import Place
 
 MAX_CONNECTIONS: Final = 256
-_CALL_LIMIT_S: Final = 900
+_CALL_LIMIT_S: Final = 1800
+"""Lambda API reference, CreateFunction, Timeout."""
 
 
 class Aws:
@@ -44,6 +45,11 @@ class Aws:
     def region(self) -> str:
         """Return the region in use; empty if none is set."""
         return self._session.region_name or ""
+
+    @cached_property
+    def account(self) -> str:
+        """Return the id of the account that the credentials are of."""
+        return str(self._make("sts").get_caller_identity()["Account"])
 
     @cached_property
     def cloudformation(self) -> CloudFormationClient:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from reprise_cli.place import Place
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
-_SAM: Final = Path(".tools/sam/bin/sam")
+SAM: Final = Path(".tools/sam/bin/sam")
 _CONFIG: Final = "samconfig.toml"
 _ENVIRONMENT: Final = "local"
 _TAIL_CHARS: Final = 3000
@@ -63,14 +63,14 @@ class Deployment:
         self._sam("deploy", *template, *stack, "--parameter-overrides", *overrides)
 
     def _sam(self, command: str, *arguments: str) -> None:
-        sam = self.repository / _SAM
+        sam = self.repository / SAM
         if not sam.exists():
-            raise CommandError("sam", f"{_SAM} is missing", "Run `make setup`")
+            raise CommandError("sam", f"{SAM} is missing", "Run `make setup`")
         config = ["--config-file", str(self.repository / _CONFIG), "--config-env", _ENVIRONMENT]
         done = subprocess.run(  # noqa: S603 - our own tool and arguments
             [sam, command, *config, *arguments],
             cwd=self.repository,
-            env=self._environment(),
+            env=self.environment(),
             capture_output=True,
             text=True,
             check=False,
@@ -79,7 +79,7 @@ class Deployment:
             tail = (done.stdout + done.stderr)[-_TAIL_CHARS:]
             raise CommandError("sam", f"{command} failed:\n{tail}", "Correct that, then try again")
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         """Return the variables of the SAM CLI: the engine's, and the repository's own tools first."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         tools = [str(self.repository / part) for part in (".venv/bin", ".tools/uv/bin")]
@@ -88,6 +88,8 @@ class Deployment:
             **exports(self.place),
             "PATH": os.pathsep.join([*tools, os.environ.get("PATH", os.defpath)]),
             "SAM_CLI_TELEMETRY": "0",
+            # Seconds between two looks at the stack: an engine is done sooner than in SAM's own five.
+            "SAM_CLI_POLL_DELAY": "0.5",
         }
 
 

@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "schedule": "reprise_cli.commands.schedule:app",
     "warm": "reprise_cli.commands.warm:app",
     "chaos": "reprise_cli.commands.chaos:chaos",
+    "cleanup": "reprise_cli.commands.cleanup:cleanup",
     "demo": "reprise_cli.commands.demo:demo",
 }
 """Where the commands are, in the order of the help."""

@@ -13,8 +13,9 @@ import msgspec
 import typer
 
 from reprise.printable import printable_json
-from reprise.reader import Event, Foreign, read_events
+from reprise.reader import Event, Foreign
 from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.read_format import Reading
 from reprise_cli.read_memory import keep_large_buffers_apart
 from reprise_cli.read_quarantine import quarantine_in
 from reprise_cli.read_source import Source, open_source
@@ -86,8 +87,9 @@ def _read_one(
     tally = Tally(name=source.name)
     keep = None if folder is None else quarantine_in(folder, source.name)
     with _progress(out, source) as advance:
-        items = read_events(_counted(source.chunks, advance), tally.account)
-        for position, item in enumerate(items):
+        reading = Reading(_counted(source.chunks, advance), tally.account)
+        tally.compression = reading.compression
+        for position, item in enumerate(reading.items()):
             show(item, tally.take(position, item, keep))
     if keep is not None:
         keep.flush()
@@ -183,6 +185,8 @@ def _table(document: dict[str, Any]) -> Any:  # noqa: ANN401 - rich's own
 
     table = Table("what", title=document["object"])
     table.add_column("count", justify="right")
+    if document.get("compression"):
+        table.add_row("compressed as", document["compression"])
     for name, label in _LABELS.items():
         table.add_row(label, f"{document[name]:,}")
     for reason, count in document.get("reasons", {}).items():

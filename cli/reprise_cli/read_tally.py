@@ -21,6 +21,8 @@ class Tally:
     """The counts of one object."""
 
     name: str
+    compression: str | None = None
+    """Firehose's name of what the object is compressed with, besides gzip."""
     account: Account = field(default_factory=Account)
     records: int = 0
     invalid: int = 0
@@ -67,6 +69,7 @@ class Tally:
         own = account.layer(0)
         return {
             "object": self.name,
+            "compression": self.compression,
             "records": self.records,
             "invalid_records": self.invalid,
             "foreign_lines": lines - self.records - self.invalid,

@@ -42,13 +42,21 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Build and deploy the unchanged template, where what IAM does not allow is refused."""
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """Run an engine where what IAM does not allow is refused."""
     engine = Engine(state_dir=tmp_path_factory.mktemp("engine"))
     engine.start(auth=True)
-    place = local_place(engine)
+    try:
+        yield engine
+    finally:
+        engine.stop()
+
+
+@pytest.fixture(scope="session")
+def deployment(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """Build the unchanged template, which any number of stacks can be deployed from."""
     deployment = Deployment(
-        place=place,
+        place=local_place(engine),
         stack_name=STACK_NAME,
         runtime=engine.admin("GET", "health")["runtimes"][0],
         # Short timeouts: a lease, and the visibility of its message, last as long as a function may.
@@ -64,13 +72,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         # Not the repository's: `make test` builds there at the same time.
         cache_dir=tmp_path_factory.mktemp("cache"),
     )
-    try:
-        deployment.build()
-        deployment.deploy()
-        aws = Aws(place)
-        yield World(engine, read_stack(aws.cloudformation, STACK_NAME, LOCAL_REGION))
-    finally:
-        engine.stop()
+    deployment.build()
+    return deployment
+
+
+@pytest.fixture(scope="session")
+def world(engine: Engine, deployment: Deployment) -> World:
+    """Deploy a stack for all tests."""
+    deployment.deploy()
+    aws = Aws(deployment.place)
+    return World(engine, read_stack(aws.cloudformation, STACK_NAME, LOCAL_REGION))
 
 
 @pytest.fixture(scope="session", autouse=True)

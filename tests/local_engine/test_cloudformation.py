@@ -206,3 +206,40 @@ def test_what_a_nested_stack_retains_outlives_it(aws: Aws) -> None:
     cloudformation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig=wait)
     (left,) = sqs.list_queues(QueueNamePrefix=name)["QueueUrls"]
     assert left.endswith("-RetainExceptOnCreate")
+
+
+def test_nested_stack_whose_resources_stay_is_updated(aws: Aws) -> None:
+    s3, cloudformation = aws.client("s3"), aws.client("cloudformation")
+    name = f"u-{uuid.uuid4().hex[:8]}"
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    parameter = {
+        "Type": "AWS::SSM::Parameter",
+        "Properties": {"Name": name, "Type": "String", "Value": {"Ref": "Text"}},
+    }
+    inner = {
+        "Parameters": {"Text": {"Type": "String"}},
+        "Resources": {"Stays": {"Type": "AWS::SQS::Queue"}, "Changes": parameter},
+        "Outputs": {"Arn": {"Value": {"Fn::GetAtt": ["Stays", "Arn"]}}},
+    }
+    s3.put_object(Bucket=name, Key="inner.template", Body=json.dumps(inner).encode())
+
+    def outer(text: str) -> dict[str, Any]:
+        address = f"{aws.url}/{name}/inner.template"
+        properties = {"TemplateURL": address, "Parameters": {"Text": text}}
+        nested = {"Type": "AWS::CloudFormation::Stack", "Properties": properties}
+        output = {"Value": {"Fn::GetAtt": ["Nested", "Outputs.Arn"]}}
+        return {"Resources": {"Nested": nested}, "Outputs": {"Arn": output}}
+
+    def arn() -> str:
+        [stack] = cloudformation.describe_stacks(StackName=name)["Stacks"]
+        return str(stack["Outputs"][0]["OutputValue"])
+
+    wait = {"Delay": 0.1}
+    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(outer("before")))
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig=wait)
+    before = arn()
+    cloudformation.update_stack(StackName=name, TemplateBody=json.dumps(outer("after")))
+    cloudformation.get_waiter("stack_update_complete").wait(StackName=name, WaiterConfig=wait)
+    assert arn() == before
+    value = aws.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
+    assert value == "after"

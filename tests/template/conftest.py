@@ -24,6 +24,7 @@ def full() -> Deployment:
             "KmsKeyArn": "arn:aws:kms:eu-west-1:111122223333:key/abc",
             "AlarmTopicArn": "arn:aws:sns:eu-west-1:111122223333:alarms",
             "Tracing": "true",
+            "InvokerReservedConcurrency": "50",
             "WarmFunctions": f"{TARGET},arn:aws:lambda:eu-west-1:111122223333:function:basket:live",
             "BatchJobDefinitions": "arn:aws:batch:eu-west-1:111122223333:job-definition/nightly",
             "BatchJobQueues": "arn:aws:batch:eu-west-1:111122223333:job-queue/spot",

@@ -89,12 +89,17 @@ def test_layer_has_nothing_that_no_import_reaches() -> None:
     assert not [entry.name for entry in LAYER.iterdir() if entry.name in {"bin", "tests"}]
 
 
-def test_layer_carries_the_extension_modules_of_every_runtime() -> None:
-    runtimes = read(SOURCES[0])["Parameters"]["PythonRuntime"]["AllowedValues"]
-    wanted = {f"cpython-{runtime.removeprefix('python').replace('.', '')}" for runtime in runtimes}
+def test_layer_carries_the_extension_modules_of_every_runtime_and_architecture() -> None:
+    parameters = read(SOURCES[0])["Parameters"]
+    processors = {"x86_64": "x86_64", "arm64": "aarch64"}
+    wanted = {
+        f"cpython-{runtime.removeprefix('python').replace('.', '')}-{processors[architecture]}"
+        for runtime in parameters["PythonRuntime"]["AllowedValues"]
+        for architecture in parameters["Architecture"]["AllowedValues"]
+    }
     modules: dict[str, set[str]] = {}
     for path in LAYER.rglob("*.so"):
-        match = re.fullmatch(r"(.+)\.(cpython-\d+)-x86_64-linux-gnu\.so", path.name)
+        match = re.fullmatch(r"(.+)\.(cpython-\d+-\w+)-linux-gnu\.so", path.name)
         assert match, f"{path} is of another platform"
         modules.setdefault(match[1], set()).add(match[2])
     assert modules

@@ -127,3 +127,23 @@ def test_nothing_of_the_pipeline_writes_below_the_notified_prefix_but_the_stream
         if "s3:PutObject" in statement["Action"] and "captured/" in json.dumps(statement)
     }
     assert writers == {"Capture/StreamRole"}
+
+
+def test_invoker_shares_the_accounts_concurrency_unless_it_is_given_its_own(
+    plain: Deployment, full: Deployment
+) -> None:
+    reserved = [
+        deployment["Invoker/InvokerFunction"].properties.get("ReservedConcurrentExecutions")
+        for deployment in (plain, full)
+    ]
+    assert reserved == [None, "50"]
+
+
+def test_refusal_of_the_invoker_itself_is_alarmed_on_at_once(plain: Deployment) -> None:
+    alarm = plain["Alarms/InvokerThrottledAlarm"].properties
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Lambda", "Throttles")
+    assert alarm["Dimensions"] == [
+        {"Name": "FunctionName", "Value": plain["Invoker/InvokerFunction"].ref}
+    ]
+    # One call that is refused there is kept nowhere.
+    assert (alarm["Threshold"], alarm["EvaluationPeriods"], alarm["Period"]) == (0, 1, 60)

@@ -23,10 +23,22 @@ def test_parameter_explains_itself(name: str) -> None:
     assert {"AllowedPattern", "AllowedValues", "MinValue"} & set(parameter)
 
 
-def test_every_parameter_is_in_one_group_of_the_console() -> None:
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameter_can_be_left_empty_in_the_guided_deployment(name: str) -> None:
+    """`sam deploy --guided` offers no default where NoEcho is set, and repeats its question for ever."""
+    assert not PARAMETERS[name].get("NoEcho")
+
+
+def test_the_dialogue_asks_in_the_order_of_the_console_what_is_needed_on_day_one_first() -> None:
     groups = read(SOURCES[0])["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
-    grouped = [name for group in groups for name in group["Parameters"]]
-    assert sorted(grouped) == sorted(PARAMETERS)
+    assert [name for group in groups for name in group["Parameters"]] == [*PARAMETERS]
+    assert [*PARAMETERS][:5] == [
+        "Targets",
+        "LongestTargetTimeout",
+        "ChaosTarget",
+        "IncidentEmail",
+        "SlackWebhookUrl",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -43,6 +55,9 @@ def test_every_parameter_is_in_one_group_of_the_console() -> None:
         ("KmsKeyArn", ""),
         ("KmsKeyArn", "arn:aws:kms:eu-west-1:111122223333:key/mrk-0a1b"),
         ("AlarmTopicArn", "arn:aws:sns:eu-west-1:111122223333:alarms"),
+        ("InvokerReservedConcurrency", "none"),
+        ("InvokerReservedConcurrency", "1"),
+        ("InvokerReservedConcurrency", "250"),
     ],
 )
 def test_value_is_allowed(parameter: str, value: str) -> None:
@@ -66,6 +81,9 @@ def test_value_is_allowed(parameter: str, value: str) -> None:
         pytest.param("CaptureOutcomes", "", id="no-outcome"),
         pytest.param("CaptureOutcomes", "succeeded", id="not-captured"),
         pytest.param("KmsKeyArn", "alias/mine", id="key-alias"),
+        pytest.param("InvokerReservedConcurrency", "0", id="invoker-that-runs-never"),
+        pytest.param("InvokerReservedConcurrency", "-1", id="negative-concurrency"),
+        pytest.param("InvokerReservedConcurrency", "", id="no-concurrency-said"),
     ],
 )
 def test_value_is_refused(parameter: str, value: str) -> None:

@@ -14,7 +14,7 @@ from reprise.observe.reconcile import OLDEST_S, PREFIXES
 from reprise.record.mac import STACK_SOURCES, MacKeys
 from template.conftest import TARGET
 from template.deployment import Deployment, Place
-from template.templates import strings
+from template.templates import REPOSITORY, SOURCES, read, strings
 
 FUNCTIONS = ("invoker", "unpacker", "replayer", "observer", "runner", "warmer", "chaos-target")
 _SERVICES = ("lambda", "logs", "firehose", "s3", "scheduler", "events", "cloudwatch")
@@ -25,6 +25,7 @@ ACTIONS = {
         "lambda:InvokeFunction": "function:orders",
         "s3:PutObject": "/payloads/*",
         "s3:GetObject": "/results/*",
+        "s3:ListBucket": ":reprise-111122223333-eu-west-1",
         "dynamodb:GetItem": "table/reprise-ledger",
         "secretsmanager:GetSecretValue": "secret:reprise/source/invoker-",
     },
@@ -67,6 +68,7 @@ ACTIONS = {
         "lambda:GetAccountSettings": "*",
         "s3:GetObject": "/payloads/*",
         "s3:GetObjectVersion": "/payloads/*",
+        "s3:ListBucket": ":reprise-111122223333-eu-west-1",
         "s3:PutObject": "/results/*",
         "dynamodb:GetItem": "table/reprise-ledger",
         "dynamodb:PutItem": "table/reprise-ledger",
@@ -126,6 +128,53 @@ def test_function_may_do_what_it_needs_and_no_more(full: Deployment, name: str) 
         )
 
 
+IN_VPC = {
+    "Targets": TARGET,
+    "ChaosTarget": "true",
+    "WarmFunctions": TARGET,
+    "BatchJobDefinitions": "arn:aws:batch:eu-west-1:111122223333:job-definition/nightly",
+    "BatchJobQueues": "arn:aws:batch:eu-west-1:111122223333:job-queue/nightly",
+    "VpcSubnetIds": "subnet-0a,subnet-0b",
+    "VpcSecurityGroupIds": "sg-0c",
+    "Architecture": "arm64",
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_is_where_and_on_what_the_deployer_says(full: Deployment, name: str) -> None:
+    deployment = Deployment(IN_VPC)
+    function = deployment.function(name).properties
+    assert function["VpcConfig"] == {
+        "SubnetIds": ["subnet-0a", "subnet-0b"],
+        "SecurityGroupIds": ["sg-0c"],
+    }
+    assert function["Architectures"] == ["arm64"]
+    [role] = [
+        role
+        for role in deployment.resources("AWS::IAM::Role").values()
+        if role.arn == function["Role"]
+    ]
+    [policy] = role.properties["ManagedPolicyArns"]
+    assert policy.endswith(":iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole")
+    assert "VpcConfig" not in full.function(name).properties
+    assert full.function(name).properties["Architectures"] == ["x86_64"]
+
+
+def test_the_page_on_vpcs_names_an_endpoint_for_every_service_that_a_function_asks() -> None:
+    deployment = Deployment(IN_VPC)
+    endpoints = {"cloudwatch": "monitoring"}
+    # Keys and traces go through the services' own ways; log lines, too.
+    asked = {
+        action.partition(":")[0]
+        for name in FUNCTIONS
+        for action, _ in permissions(deployment, name)
+        if not action.startswith(COMMON)
+    }
+    page = (REPOSITORY / "docs/howto/vpc.md").read_text()
+    named = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    assert named - {"batch"} == {endpoints.get(service, service) for service in asked} - {"batch"}
+
+
 def test_the_observer_names_objects_to_the_unpacker_and_touches_no_call(full: Deployment) -> None:
     statements = {
         statement["Sid"]: statement
@@ -140,6 +189,75 @@ def test_the_observer_names_objects_to_the_unpacker_and_touches_no_call(full: De
     assert keys == {"dynamodb:LeadingKeys": ["book#*", "gate#*", "observer#*", "object#*"]}
     actions = [action for action, _ in permissions(full, "observer")]
     assert not [action for action in actions if action.startswith("s3:Get")]
+
+
+@pytest.mark.parametrize(("name", "prefix"), [("replayer", "payloads/"), ("invoker", "results/")])
+def test_an_object_that_is_gone_is_told_from_one_that_may_not_be_read(
+    full: Deployment, name: str, prefix: str
+) -> None:
+    [lists] = [
+        statement
+        for statement in full.statements(full.function(name).properties["Role"])
+        if "s3:ListBucket" in listed(statement["Action"])
+    ]
+    # What a GetObject does not carry must not stand in its way.
+    assert lists["Condition"] == {"StringLikeIfExists": {"s3:prefix": f"{prefix}*"}}
+
+
+def test_firehose_assumes_its_roles_by_the_key_that_it_documents(full: Deployment) -> None:
+    trusts = [
+        statement
+        for role in full.resources("AWS::IAM::Role").values()
+        for statement in role.properties["AssumeRolePolicyDocument"]["Statement"]
+        if statement["Principal"].get("Service") == "firehose.amazonaws.com"
+    ]
+    assert len(trusts) >= 2
+    for trust in trusts:
+        assert trust["Condition"] == {"StringEquals": {"sts:ExternalId": "111122223333"}}
+
+
+def test_the_longest_lists_of_targets_and_jobs_fit_into_roles_and_environments() -> None:
+    """IAM: 10,240 characters for a role's own policies, 6,144 for a managed one. Lambda: 4 KB of environment.
+
+    Source: IAM user guide, "IAM and AWS STS quotas"; Lambda developer guide, "Lambda quotas".
+    """
+    lists = {
+        "Targets": TARGET,
+        "BatchJobDefinitions": "arn:aws:batch:eu-west-1:111122223333:job-definition/nightly",
+        "BatchJobQueues": "arn:aws:batch:eu-west-1:111122223333:job-queue/nightly",
+        "WarmFunctions": TARGET,
+        "ExtraLogGroups": f"/aws/lambda/{'x' * 114}",
+    }
+    given = {
+        name: longest(value, int(read(SOURCES[0])["Parameters"][name]["MaxLength"]))
+        for name, value in lists.items()
+    }
+    key = "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d-0000-4000-8000-000000000000"
+    # The longest name of a stack, and of a region.
+    place = Place(stack="s" * 35, region="ap-southeast-2")
+    given |= {"KmsKeyArn": key, "Tracing": "true", "ChaosTarget": "true"}
+    stack = Deployment(given, place)
+    for role in stack.resources("AWS::IAM::Role").values():
+        own = [policy["PolicyDocument"] for policy in role.properties.get("Policies", [])]
+        assert sum(map(size, own)) <= 10_240, role.ref
+    for policy in stack.resources("AWS::IAM::ManagedPolicy").values():
+        assert size(policy.properties["PolicyDocument"]) <= 6_144, policy.ref
+    for function in stack.resources("AWS::Lambda::Function").values():
+        variables = function.properties.get("Environment", {}).get("Variables", {})
+        assert sum(len(name) + len(str(value)) for name, value in variables.items()) <= 4_096
+
+
+def longest(value: str, limit: int) -> str:
+    """Return a list, as long as may be, of values that differ."""
+    values: list[str] = []
+    while len(",".join([*values, f"{value}-{len(values):03}"])) <= limit:
+        values.append(f"{value}-{len(values):03}")
+    return ",".join(values)
+
+
+def size(document: object) -> int:
+    """Return the characters that IAM counts: none of the blanks."""
+    return len(json.dumps(document, separators=(",", ":")))
 
 
 def test_the_reconciler_looks_where_the_bucket_notifies(full: Deployment) -> None:
@@ -232,7 +350,6 @@ def test_chaos_target_is_allowed_beside_the_users_own_or_alone() -> None:
 def test_roles_of_services_are_guarded_against_the_confused_deputy(plain: Deployment) -> None:
     arns = {
         "Capture/SubscriptionRole": "arn:aws:logs:eu-west-1:111122223333:*",
-        "Capture/StreamRole": plain["Capture/CaptureStream"].arn,
         "Schedules/JobsSchedulerRole": (
             "arn:aws:scheduler:eu-west-1:111122223333:schedule-group/reprise-jobs"
         ),

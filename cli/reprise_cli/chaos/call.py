@@ -73,6 +73,8 @@ class AnswerKind(StrEnum):
     """The target's own answer came back."""
     CAPTURED = "captured"
     """202: to be replayed."""
+    REFUSED = "refused"
+    """429 at the invoker itself: it did not run, and nothing was captured."""
     FAILED = "failed"
     """Neither; the caller knows that nothing was captured, or knows nothing."""
 
@@ -85,6 +87,7 @@ class CallAnswer:
     kind: AnswerKind
     call_id: str | None = None
     problem: str = ""
+    """Why there is neither; of a refused call, Lambda's `Reason`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

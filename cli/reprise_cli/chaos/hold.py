@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from reprise_cli.chaos.allowance import QUOTA
 from reprise_cli.chaos.interrupt import uninterruptible
 from reprise_cli.exits import CommandError
 
@@ -37,6 +38,15 @@ class Holder:
     """How long the first 429 may take."""
     bound: int | None = None
     """Reserved concurrency for the whole test, so that live calls and replays share a known room."""
+
+    @property
+    def phases(self) -> tuple[str, str, str]:
+        """Return what people are told before the hold, in it, and after it."""
+        return (
+            "setting the target's concurrency to 0",
+            "the target is held: making calls",
+            "the target is let go: watching the ledger",
+        )
 
     def saved(self) -> int | None:
         """Return the function's reserved concurrency; None if it has none.
@@ -104,9 +114,19 @@ class Holder:
                 self.dead_man.disarm()
 
     def _reserve(self, concurrency: int) -> None:
-        self.functions.put_function_concurrency(
-            FunctionName=self.function, ReservedConcurrentExecutions=concurrency
-        )
+        try:
+            self.functions.put_function_concurrency(
+                FunctionName=self.function, ReservedConcurrentExecutions=concurrency
+            )
+        except ClientError as error:
+            told = error.response.get("Error", {})
+            if told.get("Code") != "InvalidParameterValueException":
+                raise
+            raise CommandError(
+                "--target",
+                f"AWS does not let {self.function} reserve {concurrency}: {told.get('Message')}",
+                f"Ask for {QUOTA}",
+            ) from error
 
     def _restore(self, reserved: int | None) -> None:
         for left in reversed(range(_RESTORE_TRIES)):

@@ -37,13 +37,23 @@ class Script:
     work_ms: int = 0
 
 
+def refusal(error: Exception) -> str | None:
+    """Return Lambda's reason for a 429; None if the error is another."""
+    if not isinstance(error, ClientError):
+        return None
+    response: Mapping[str, Any] = error.response
+    if response.get("Error", {}).get("Code") != "TooManyRequestsException":
+        return None
+    return str(response.get("Reason") or "TooManyRequestsException")
+
+
 class Load:
     """Calls on their way."""
 
     def __init__(self, door: Door, script: Script, concurrency: int) -> None:
         """Send calls through this door."""
         self._door = door
-        self._script = script
+        self.script = script
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="chaos")
         self._stop = Event()
         self._lock = Lock()
@@ -79,12 +89,15 @@ class Load:
 
     def _ask(self, call: Call) -> CallAnswer:
         request = {
-            "FunctionName": self._script.target,
-            "Payload": call.payload(self._script.run, self._script.work_ms),
+            "FunctionName": self.script.target,
+            "Payload": call.payload(self.script.run, self.script.work_ms),
         }
         try:
             answer = self._door.call(request)
         except (ClientError, BotoCoreError, CommandError) as error:
+            reason = refusal(error)
+            if reason is not None:
+                return CallAnswer(call=call, kind=AnswerKind.REFUSED, problem=reason)
             return CallAnswer(call=call, kind=AnswerKind.FAILED, problem=str(error))
         if answer.call_id is not None:
             return CallAnswer(call=call, kind=AnswerKind.CAPTURED, call_id=answer.call_id)

@@ -43,6 +43,8 @@ class Evidence:
     restored_at: datetime
     """When the target was let go."""
     live: LiveEvidence | None = None
+    may_refuse: bool = False
+    """Whether the invoker itself may be refused; otherwise such a call is a problem."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,8 @@ class Proof:
     wasted_replays: int
     live: LiveReport | None = None
     """What replay cost live traffic, if there was any."""
+    refused: Mapping[str, int] | None = None
+    """Calls refused at the invoker itself, by Lambda's reason; None where none may be."""
     problems: tuple[str, ...] = field(default=())
     """What else does not add up, one line each."""
 
@@ -71,6 +75,8 @@ class Proof:
     def document(self) -> dict[str, Any]:
         """Return the proof for programs; its keys are a contract."""
         more: dict[str, Any] = {} if self.live is None else {"live": self.live.document()}
+        if self.refused is not None:
+            more["refused_at_the_invoker"] = dict(self.refused)
         if self.problems:
             more["problems"] = list(self.problems)
         return {
@@ -119,6 +125,7 @@ def prove(evidence: Evidence) -> Proof:
         executed_twice=sum(count > 1 for count in (*runs.values(), *live_runs.values())),
         restore_to_success_s=spread(waits_s),
         wasted_replays=sum(standing.refusals for standing in known),
+        refused=_refused(evidence),
         problems=(
             *_problems(evidence, captured, runs),
             *_ends_that_differ(evidence, captured, runs),
@@ -130,6 +137,13 @@ def prove(evidence: Evidence) -> Proof:
 def _runs(receipts: Sequence[Receipt]) -> Counter[int]:
     """Return how often each call ran well."""
     return Counter(receipt.call for receipt in receipts if receipt.is_ok)
+
+
+def _refused(evidence: Evidence) -> Mapping[str, int] | None:
+    if not evidence.may_refuse:
+        return None
+    reasons = [a.problem for a in evidence.answers if a.kind is AnswerKind.REFUSED]
+    return dict(sorted(Counter(reasons).items()))
 
 
 def _is_accounted_for(
@@ -150,7 +164,8 @@ def _problems(
 ) -> list[str]:
     """Return what does not add up, one line each, the empty ones left out."""
     answers, answered = evidence.answers, len(evidence.answers)
-    failed = [answer for answer in answers if answer.kind is AnswerKind.FAILED]
+    failures = {AnswerKind.FAILED} | ({AnswerKind.REFUSED} if not evidence.may_refuse else set())
+    failed = [answer for answer in answers if answer.kind in failures]
     ids = {answer.call_id for answer in captured}
     standings = [evidence.standings.get(answer.call_id or "") for answer in captured]
     unknown = standings.count(None)
@@ -164,6 +179,7 @@ def _problems(
     alive = sum(
         answer.call.is_poison and answer.call_id not in evidence.letters for answer in captured
     )
+    refused = {answer.call.number for answer in answers if answer.kind is AnswerKind.REFUSED}
     strangers = len(set(runs) - set(range(1, evidence.calls + 1)))
     found = {
         f"{answered} of {evidence.calls} calls were made": answered != evidence.calls,
@@ -176,6 +192,9 @@ def _problems(
         "at the replayer's log": unended > 0,
         f"{silent} calls were answered, but the target wrote no receipt": silent > 0,
         f"{alive} poison calls are not in the dead-letter queue": alive > 0,
+        f"{len(refused & set(runs))} calls were refused at the invoker, and ran all the same": not (
+            refused.isdisjoint(runs)
+        ),
         f"{strangers} receipts are of calls that nobody made": strangers > 0,
     }
     return [problem for problem, is_found in found.items() if is_found]

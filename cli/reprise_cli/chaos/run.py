@@ -33,6 +33,10 @@ _LOOK_S: Final = 0.5
 class Holds(Protocol):
     """Holds the target."""
 
+    @property
+    def phases(self) -> tuple[str, str, str]:
+        """Return what people are told before the hold, in it, and after it."""
+
     def bounded(self) -> AbstractContextManager[None]:
         """Give it the test's own reserved concurrency inside, if there is one."""
 
@@ -88,6 +92,8 @@ class Plan:
     """How long the calls may take to end, from the moment that the target is let go."""
     control_s: float = 0.0
     """How long live traffic flows before the hold, to see how it fares without replay."""
+    may_refuse: bool = False
+    """Whether the invoker itself may be refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +133,7 @@ class ChaosTest:
                 letters=self.letters.seen(ids),
                 restored_at=restored_at,
                 live=self._live_evidence([*control, *live_calls]),
+                may_refuse=self.plan.may_refuse,
             )
         proof = prove(evidence)
         if self.live is None:
@@ -164,10 +171,11 @@ class ChaosTest:
 
     def _hold_and_call(self, began_s: float) -> datetime:
         """Make all calls while the target is held; return when it was let go."""
-        self.view.say("setting the target's concurrency to 0")
+        before, held, _ = self.holder.phases
+        self.view.say(before)
         try:
             with self.holder.held():
-                self.view.say("the target is held: making calls")
+                self.view.say(held)
                 self.load.start(self.plan.calls)
                 until_s = time.monotonic() + self.plan.hold_s
                 while not self.load.is_done or time.monotonic() < until_s:
@@ -181,7 +189,7 @@ class ChaosTest:
 
     def _watch(self, call_ids: Sequence[str], began_s: float) -> dict[str, Standing]:
         """Look at the ledger until every call has ended, or time is up."""
-        self.view.say("the target is let go: watching the ledger")
+        self.view.say(self.holder.phases[2])
         standings: dict[str, Standing] = {}
         open_ids = list(dict.fromkeys(call_ids))
         answers = self.load.answers

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from reprise.call.target import resolve_target
 from reprise_cli.calling import Invoker
+from reprise_cli.chaos.allowance import check_allowance
 from reprise_cli.chaos.books import Books
 from reprise_cli.chaos.call import plan_calls
 from reprise_cli.chaos.deadman import DeadMan
@@ -30,6 +31,7 @@ _POISON_SHARE: Final = 100
 _LARGE: Final = 5
 _TIMEOUT_S: Final = 300.0
 _TIMEOUT_PER_CALL_S: Final = 0.15
+_CONCURRENCY: Final = 32
 _DEAD_MAN_MARGIN_S: Final = 600.0
 
 
@@ -41,7 +43,7 @@ class Wishes:
     hold_s: float = 20.0
     poison: int | None = None
     large: int | None = None
-    concurrency: int = 32
+    concurrency: int | None = None
     work_ms: int = 0
     target: str | None = None
     receipts_table: str | None = None
@@ -104,6 +106,7 @@ def prepare(reprise: App, wishes: Wishes) -> ChaosTest:
     """
     stack, aws = reprise.stack, reprise.aws
     quarry = find_quarry(stack, wishes)
+    check_allowance(aws.functions, quarry.function, wishes.restore_concurrency, reprise.out.note)
     poison = max(1, wishes.calls // _POISON_SHARE) if wishes.poison is None else wishes.poison
     large = min(_LARGE, wishes.calls) if wishes.large is None else wishes.large
     try:
@@ -148,7 +151,7 @@ def prepare(reprise: App, wishes: Wishes) -> ChaosTest:
         load=Load(
             Invoker(aws.calls, stack.invoker),
             Script(run=plan.run, target=quarry.function, work_ms=wishes.work_ms),
-            wishes.concurrency,
+            wishes.concurrency or _CONCURRENCY,
         ),
         books=Books(
             client=aws.dynamodb,

@@ -8,6 +8,8 @@ import typer
 
 from reprise_cli.app import app_of
 from reprise_cli.aws import MAX_CONNECTIONS
+from reprise_cli.chaos.account import run_account
+from reprise_cli.chaos.account_report import lesson, report_table
 from reprise_cli.chaos.setup import Wishes, prepare
 from reprise_cli.chaos.view import proof_table
 from reprise_cli.duration import parse_duration
@@ -15,6 +17,7 @@ from reprise_cli.exits import CommandError, ExitCode
 
 if TYPE_CHECKING:
     from reprise_cli.app import App
+    from reprise_cli.chaos.account_report import AccountReport
     from reprise_cli.chaos.proof import Proof
 
 
@@ -30,8 +33,13 @@ def chaos(  # noqa: PLR0913 - one option a wish
         int | None, typer.Option(min=0, help="Calls that need a claim check. (default: 5)")
     ] = None,
     concurrency: Annotated[
-        int, typer.Option(min=1, max=MAX_CONNECTIONS, help="Calls made at the same time.")
-    ] = 32,
+        int | None,
+        typer.Option(
+            min=1,
+            max=MAX_CONNECTIONS,
+            help="Calls made at the same time. (default: 32, or the invoker's own in a full account)",
+        ),
+    ] = None,
     work_ms: Annotated[int, typer.Option(min=0, help="Time the target takes for a call.")] = 0,
     target: Annotated[
         str | None, typer.Option(help="Function to hold. (default: the stack's chaos target)")
@@ -61,6 +69,14 @@ def chaos(  # noqa: PLR0913 - one option a wish
             min=1, help="Reserved concurrency of the target in this test; --live needs it."
         ),
     ] = None,
+    account_limit: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            max=100,
+            help="Local engine only: fill an account that runs so many at once, in place of the hold.",
+        ),
+    ] = None,
 ) -> None:
     """Prove on a live stack that nothing is lost and nothing runs twice; exit code 1 if not so."""
     if live is not None and restore_concurrency is None:
@@ -68,6 +84,13 @@ def chaos(  # noqa: PLR0913 - one option a wish
             "--restore-concurrency",
             "live calls and replays contend for nothing in a target without reserved concurrency",
             "Name the concurrency that they are to share, such as 10",
+            ExitCode.USAGE,
+        )
+    if account_limit is not None and restore_concurrency is not None:
+        raise CommandError(
+            "--account-limit",
+            "a full account holds the target; --restore-concurrency and --live need it held by itself",
+            "Ask for one of them",
             ExitCode.USAGE,
         )
     wishes = Wishes(
@@ -86,7 +109,11 @@ def chaos(  # noqa: PLR0913 - one option a wish
         restore_concurrency=restore_concurrency,
     )
     reprise = app_of(context)
-    proof = run_chaos(reprise, wishes)
+    proof: Proof | AccountReport
+    if account_limit is None:
+        proof = run_chaos(reprise, wishes)
+    else:
+        proof = show_account(reprise, wishes, account_limit)
     reprise.out.result(proof.document())
     if not proof.holds:
         raise typer.Exit(ExitCode.FAILED)
@@ -102,12 +129,30 @@ def run_chaos(reprise: App, wishes: Wishes) -> Proof:
         reprise.out.note("interrupted: the target is let go, and what was captured is replayed")
         raise
     reprise.out.people.print(proof_table(proof))
-    if proof.dead_lettered and not wishes.is_drained:
-        reprise.out.note(
-            f"{proof.dead_lettered} dead letters stay in the queue: `reprise dlq list` "
-            "(--drain takes them away)"
-        )
+    _tell_of_letters(reprise, wishes, proof.dead_lettered)
     return proof
+
+
+def show_account(reprise: App, wishes: Wishes, limit: int) -> AccountReport:
+    """Fill the account twice, show what was kept, and return it."""
+    try:
+        report = run_account(reprise, wishes, limit)
+    except KeyboardInterrupt:
+        reprise.out.note(
+            "interrupted: the account has its limit back, what was captured is replayed"
+        )
+        raise
+    reprise.out.people.print(report_table(report))
+    reprise.out.people.print(lesson(report))
+    _tell_of_letters(reprise, wishes, report.shared.dead_lettered + report.own.dead_lettered)
+    return report
+
+
+def _tell_of_letters(reprise: App, wishes: Wishes, count: int) -> None:
+    if count and not wishes.is_drained:
+        reprise.out.note(
+            f"{count} dead letters stay in the queue: `reprise dlq list` (--drain takes them away)"
+        )
 
 
 def _seconds(option: str, text: str) -> float:

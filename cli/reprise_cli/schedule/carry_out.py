@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
+from reprise_cli.exits import CommandError
 from reprise_cli.schedule.group import THREADS, Group
 from reprise_cli.schedule.plan import Plan, Step, Verb
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mypy_boto3_ssm import SSMClient
+
+MAX_CHARACTERS: Final = 4096
+"""Of a parameter of the standard tier (Systems Manager user guide, "Managing parameter tiers")."""
 
 
 def carry_out(plan: Plan, group: Group, policies: Policies, done: Callable[[int], None]) -> None:
@@ -54,13 +58,24 @@ class Policies:
         return document
 
     def set(self, changes: dict[str, dict[str, Any]]) -> None:
-        """Set fields of targets' policies; all others stay as they are."""
+        """Set fields of targets' policies; all others stay as they are.
+
+        Raises:
+            CommandError: If the document would be longer than a standard parameter may be. Nothing
+                is changed then.
+        """
         if not changes:
             return
         document = self.read()
         targets = document.setdefault("targets", {})
         for name, fields in changes.items():
             targets[name] = {**targets.get(name, {}), **fields}
-        self._client.put_parameter(
-            Name=self._parameter, Value=json.dumps(document), Type="String", Overwrite=True
-        )
+        text = json.dumps(document, separators=(",", ":"))
+        if len(text) > MAX_CHARACTERS:
+            raise CommandError(
+                "policy",
+                f"the document in {self._parameter} would have {len(text):,} characters, "
+                f"and may have {MAX_CHARACTERS:,}",
+                "Move what many jobs share into `default`, or give them one target",
+            )
+        self._client.put_parameter(Name=self._parameter, Value=text, Type="String", Overwrite=True)

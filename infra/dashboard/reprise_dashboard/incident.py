@@ -14,6 +14,7 @@ RUNBOOKS: Final = {
     "waiting": "calls wait too long",
     "holding": "a gate holds too long",
     "capture-path": "captured calls do not arrive",
+    "invoker-throttled": "calls are refused before they are captured",
     "jobs-not-run": "a scheduled run could not be made",
     "quarantine": "something could not be read or trusted",
     "ledger": "the ledger is throttled",
@@ -24,6 +25,7 @@ ALARMS: Final = (
     "dead-letters",
     "waiting",
     "holding",
+    "invoker-throttled",
     "jobs-not-run",
     "quarantine",
     "filters-missing",
@@ -35,6 +37,7 @@ ALARMS: Final = (
     "ledger-throttled",
     "observer-silent",
     "observer-errors",
+    "observer-undelivered",
 )
 """Alarms that every stack has, without the stack's name."""
 DEAD_LETTERS: Final = aws(

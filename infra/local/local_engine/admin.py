@@ -5,6 +5,7 @@
 | ``GET health`` | versions, pid, runtimes, corrections |
 | ``GET``, ``POST``, ``DELETE faults`` | show, plan (see ``Fault``), take back |
 | ``GET environments`` | busy and idle environments of each function |
+| ``GET``, ``POST``, ``DELETE account`` | the account's limit: show, set, back to AWS's default |
 | ``GET``, ``POST``, ``DELETE schedules`` | clock of recurring schedules: show, set, back to the real one |
 | ``POST kill`` | ``{"function": name, "idle": false}`` kills them, mid-invocation |
 """
@@ -15,6 +16,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from local_engine import account
 from local_engine.faults import Fault, FaultPlan
 from local_engine.schedule_clock import CLOCK
 from local_engine.seams import Seam
@@ -47,12 +49,10 @@ class Admin:
                 status, answer = self._plan_fault(request)
             case "DELETE", "faults":
                 self.plan.clear()
-            case "GET", "schedules":
-                answer = CLOCK.describe()
-            case "POST", "schedules":
-                answer = CLOCK.set(**request)
-            case "DELETE", "schedules":
-                answer = CLOCK.reset()
+            case "GET" | "POST" | "DELETE", "schedules":
+                answer = _set_clock(method, request)
+            case "GET" | "POST" | "DELETE", "account":
+                status, answer = _limit_account(method, request)
             case "GET", "environments":
                 answer = _count_environments()
             case "POST", "kill":
@@ -68,6 +68,21 @@ class Admin:
             return 400, {"message": str(error)}
         self.plan.add(fault)
         return 200, fault.describe()
+
+
+def _set_clock(method: str, request: dict[str, Any]) -> dict[str, Any]:
+    if method == "GET":
+        return CLOCK.describe()
+    return CLOCK.set(**request) if method == "POST" else CLOCK.reset()
+
+
+def _limit_account(method: str, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    if method == "GET":
+        return 200, account.describe()
+    try:
+        return 200, account.set_limit(**request) if method == "POST" else account.set_limit()
+    except (TypeError, ValueError) as error:
+        return 400, {"message": str(error)}
 
 
 def _environments() -> Iterator[tuple[str, Any]]:

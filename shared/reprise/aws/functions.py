@@ -37,8 +37,11 @@ if TYPE_CHECKING:
 
 
 _TRACE_VARIABLE: Final = "_X_AMZN_TRACE_ID"
-_trace: ContextVar[str | None] = ContextVar("reprise_trace", default=None)
-"""The header of the invocation that this thread makes."""
+_headers: ContextVar[dict[str, str]] = ContextVar("reprise_headers")
+"""Headers of the invocation that this thread makes: trace and tenant.
+
+The tenant is no parameter of Invoke's for the botocore of every runtime: 1.40 refuses it.
+"""
 
 _MAX_RETRY_AFTER_S: Final = 43_200.0
 """SQS's longest visibility: a nonsensical header must not hold a gate for ever."""
@@ -53,7 +56,7 @@ class LambdaFunctions:
         """Invoke through this client."""
         self._client = client
         # More specific than botocore's own handler, and so before it: it adds what is not there.
-        client.meta.events.register("before-call.lambda.Invoke", _add_trace)
+        client.meta.events.register("before-call.lambda.Invoke", _add_headers)
 
     def invoke(
         self, target: Target, payload: bytes, client_context: str | None, trace: str | None = None
@@ -62,20 +65,20 @@ class LambdaFunctions:
 
         Without a trace the header is the SDK's own: that of the invocation that this process serves.
         """
-        token = _trace.set(header_for_replay(trace, os.environ.get(_TRACE_VARIABLE)))
+        header = header_for_replay(trace, os.environ.get(_TRACE_VARIABLE))
+        headers = {"X-Amzn-Trace-Id": header, "X-Amz-Tenant-Id": target.tenant_id}
+        token = _headers.set({name: text for name, text in headers.items() if text is not None})
         start_s = time.perf_counter()
         try:
             reply = self._invoke(target, payload, client_context)
         finally:
-            _trace.reset(token)
+            _headers.reset(token)
         return replace(reply, took_ms=(time.perf_counter() - start_s) * 1000)
 
     def _invoke(self, target: Target, payload: bytes, client_context: str | None) -> Reply:
         request: InvocationRequestTypeDef = {"FunctionName": target.function, "Payload": payload}
         if target.qualifier is not None:
             request["Qualifier"] = target.qualifier
-        if target.tenant_id is not None:
-            request["TenantId"] = target.tenant_id
         if client_context is not None:
             request["ClientContext"] = client_context
         try:
@@ -94,10 +97,8 @@ class LambdaFunctions:
         )
 
 
-def _add_trace(params: dict[str, Any], **_: object) -> None:
-    trace = _trace.get()
-    if trace is not None:
-        params["headers"]["X-Amzn-Trace-Id"] = trace
+def _add_headers(params: dict[str, Any], **_: object) -> None:
+    params["headers"].update(_headers.get())
 
 
 def outcome_of(error: Exception) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 from typing import TYPE_CHECKING, Any, Final
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reprise.aws.batches import MAX_ENTRIES, batches
 from reprise.aws.fault import store_errors
 from reprise.errors import StoreError
+from reprise.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +25,8 @@ _ROUNDS: Final = 3
 MAX_VISIBILITY_S: Final = 43_200
 """SQS API reference, ChangeMessageVisibility: 12 hours from receipt; an hour is kept as margin."""
 _VISIBILITY_LIMIT_S: Final = MAX_VISIBILITY_S - 3_600
+MAX_GROUP: Final = 128
+_DIGEST: Final = 32
 
 
 class SqsQueue:
@@ -109,21 +113,41 @@ class SqsQueue:
 def _entry(index: int, message: OutMessage) -> dict[str, Any]:
     entry: dict[str, Any] = {"Id": str(index), "MessageBody": message.body}
     if message.group is not None:
-        entry["MessageGroupId"] = message.group
+        entry["MessageGroupId"] = group_id(message.group)
     if message.delay_s:
         entry["DelaySeconds"] = message.delay_s
-    if message.attributes:
+    if attributes := _attributes(message):
         entry["MessageAttributes"] = {
-            name: {"DataType": "String", "StringValue": value}
-            for name, value in message.attributes.items()
-            if value
+            name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
         }
     return entry
 
 
+def group_id(group: str) -> str:
+    """Return a group's name as SQS takes it: of at most 128 characters, and another one for another group.
+
+    Source: SQS API reference, SendMessage, MessageGroupId.
+    """
+    if len(group) <= MAX_GROUP:
+        return group
+    digest = hashlib.sha256(group.encode()).hexdigest()[:_DIGEST]
+    return f"{group[: MAX_GROUP - _DIGEST - 1]}~{digest}"
+
+
+def _attributes(message: OutMessage) -> dict[str, str]:
+    """Return what is sent of the attributes: no empty one, and no character that SQS refuses.
+
+    One that it refused would come again until the queue gives it up: reasons are the words of others.
+
+    Source: SQS API reference, SendMessage, "A message can include only XML, JSON, and unformatted text".
+    """
+    found = (message.attributes or {}).items()
+    return {name: printable(value) for name, value in found if value}
+
+
 def _size_bytes(message: OutMessage) -> int:
     """Return what SQS counts: the body, and names, types and values of the attributes."""
-    attributes = message.attributes or {}
+    attributes = _attributes(message)
     return len(message.body.encode()) + sum(
         len(name) + len("String") + len(value.encode()) for name, value in attributes.items()
     )

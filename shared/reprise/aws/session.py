@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from typing import TYPE_CHECKING, Any, Final
 
 import botocore.session
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _STORE_RETRIES: Final = 4
 _POOL: Final = 32
+_PROBE_S: Final = 60
 
 
 class Clients:
@@ -55,6 +57,7 @@ class Clients:
             tcp_keepalive=True,
         )
         client: LambdaClient = self._make("lambda", config)
+        _keep_alive(client)
         return client
 
     def dynamodb(self) -> DynamoDBClient:
@@ -119,6 +122,21 @@ class Clients:
             region_name=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
             config=config,
         )
+
+
+def _keep_alive(client: LambdaClient) -> None:
+    """Let the system probe idle connections once a minute, as far as it can be told to.
+
+    A target may run for half an hour without a byte on the line. botocore switches probes on, and Linux then
+    begins after two hours; a NAT gateway drops what was idle for 350 seconds (Amazon VPC user guide, "NAT
+    gateways", "Troubleshoot"). botocore has no setting for that; its list of options goes to each new socket.
+    """
+    options = client._endpoint.http_session._socket_options  # type: ignore[attr-defined]  # noqa: SLF001
+    options += [
+        (socket.IPPROTO_TCP, getattr(socket, name), _PROBE_S)
+        for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL")
+        if hasattr(socket, name)
+    ]
 
 
 def _passing_config() -> Config:

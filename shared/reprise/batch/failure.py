@@ -1,10 +1,12 @@
 """Classify how a batch job failed: the table of its reasons, in one place.
 
-A host that was taken away says nothing of the job, and costs no attempt. A job that somebody
-cancelled, and a child of an array, is nobody's to submit again.
+A host that was taken away, or that the task never got, says nothing of the job, and costs no attempt. A
+job that somebody cancelled, a child of an array and a node of a multi-node job are nobody's to submit again.
 
-Source: AWS Batch User Guide, "Automated job retries" (status reasons `Host EC2*`), "Array jobs",
-"AWS Batch events"; API reference, DescribeJobs (`isCancelled`, `isTerminated`).
+Source: AWS Batch User Guide, "Automated job retries" (status reasons `Host EC2*`), "Array jobs", "Multi-node
+parallel jobs", "AWS Batch events"; API reference, DescribeJobs (`isCancelled`, `isTerminated`). ECS Developer
+Guide, "Stopped tasks error codes"; what Fargate says: nextflow-io/nextflow#5786, apache/airflow#22002,
+aws/amazon-ecs-agent#4825.
 """
 
 from __future__ import annotations
@@ -28,18 +30,42 @@ SINCE: Final = "reprise:since"
 OUR_TAGS: Final = frozenset({ORIGIN, ATTEMPTS, SINCE})
 _BY_PREFIX: Final = (
     ("Host EC2", OutcomeKind.TRANSIENT, "HostTerminated"),
+    ("Your Spot Task was interrupted", OutcomeKind.TRANSIENT, "HostTerminated"),
+    ("Timeout waiting for network interface provisioning", OutcomeKind.TRANSIENT, "TaskNotStarted"),
+    ("Timeout waiting for EphemeralStorage provisioning", OutcomeKind.TRANSIENT, "TaskNotStarted"),
+    ("Capacity is unavailable at this time", OutcomeKind.TRANSIENT, "TaskNotStarted"),
     ("OutOfMemory", OutcomeKind.FUNCTION_ERROR, "OutOfMemory"),
+    ("OOMKilled", OutcomeKind.FUNCTION_ERROR, "OutOfMemory"),
     ("Job attempt duration exceeded timeout", OutcomeKind.FUNCTION_ERROR, "JobTimeout"),
+    # These two did not run, either, but are mostly faults of the definition, and must come to an end.
     ("CannotPull", OutcomeKind.FUNCTION_ERROR, "CannotPullContainer"),
+    ("ResourceInitializationError", OutcomeKind.FUNCTION_ERROR, "ResourceInitialization"),
     ("Dependent Job failed", OutcomeKind.PERMANENT, "DependencyFailed"),
 )
-"""Looked up in the job's status reason, then in the container's reason; the first that fits."""
+"""Looked up in the job's status reason and in its containers' reasons; the first that fits."""
 
 
 class _Container(msgspec.Struct, frozen=True, rename="camel"):
     exit_code: int | None = None
     reason: str | None = None
     log_stream_name: str | None = None
+
+
+class _Task(msgspec.Struct, frozen=True, rename="camel"):
+    containers: tuple[_Container, ...] = ()
+
+
+class _Ecs(msgspec.Struct, frozen=True, rename="camel"):
+    task_properties: tuple[_Task, ...] = ()
+
+
+class _Pod(msgspec.Struct, frozen=True, rename="camel"):
+    containers: tuple[_Container, ...] = ()
+    init_containers: tuple[_Container, ...] = ()
+
+
+class _Eks(msgspec.Struct, frozen=True, rename="camel"):
+    pod_properties: _Pod | None = None
 
 
 class Job(msgspec.Struct, frozen=True, rename="camel"):
@@ -51,19 +77,35 @@ class Job(msgspec.Struct, frozen=True, rename="camel"):
     job_definition: str
     status: str
     status_reason: str | None = None
-    container: _Container = _Container()
+    container: _Container | None = None
     array_properties: dict[str, Any] = msgspec.field(default_factory=dict)
-    node_properties: dict[str, Any] | None = None
-    eks_properties: dict[str, Any] | None = None
-    ecs_properties: dict[str, Any] | None = None
+    eks_properties: _Eks | None = None
+    ecs_properties: _Ecs | None = None
     tags: dict[str, str] = msgspec.field(default_factory=dict)
     is_cancelled: bool = False
     is_terminated: bool = False
 
     @property
+    def containers(self) -> list[_Container]:
+        """Return what is told of the job's containers, of whatever kind the job is."""
+        found = [] if self.container is None else [self.container]
+        for task in () if self.ecs_properties is None else self.ecs_properties.task_properties:
+            found += task.containers
+        if self.eks_properties is not None and self.eks_properties.pod_properties is not None:
+            pod = self.eks_properties.pod_properties
+            found += [*pod.init_containers, *pod.containers]
+        return found
+
+    @property
+    def exit_code(self) -> int | None:
+        """Return the exit code that is not 0, of the first container that has one."""
+        codes = [each.exit_code for each in self.containers if each.exit_code is not None]
+        return next((code for code in codes if code), codes[0] if codes else None)
+
+    @property
     def is_ours_to_submit(self) -> bool:
         """Tell whether a failed job may be submitted again at all."""
-        is_child = "index" in self.array_properties
+        is_child = "index" in self.array_properties or "#" in self.job_id
         return not (is_child or self.is_cancelled or self.is_terminated)
 
 
@@ -78,27 +120,23 @@ def read_job(document: Mapping[str, Any]) -> Job:
 
 def classify_failure(job: Job) -> Outcome:
     """Return how a job failed, for a policy to decide by."""
-    reasons = [text for text in (job.status_reason, job.container.reason) if text]
+    told = [job.status_reason, *(container.reason for container in job.containers)]
+    reasons = [text for text in told if text]
     message = shorten(_say(job, reasons))
-    if any(
-        part is not None for part in (job.node_properties, job.eks_properties, job.ecs_properties)
-    ):
-        return Outcome(kind=OutcomeKind.PERMANENT, code="UnsupportedJobType", message=message)
     if "size" in job.array_properties:
         # Some of its children have run: a second run of them must be harmless.
         return Outcome(kind=OutcomeKind.UNKNOWN, code="ArrayJobFailed", message=message)
     for prefix, kind, code in _BY_PREFIX:
         if any(reason.startswith(prefix) for reason in reasons):
             return Outcome(kind=kind, code=code, message=message)
-    exit_code = job.container.exit_code
-    code = f"Exit{exit_code}" if exit_code is not None else "JobFailed"
+    code = f"Exit{job.exit_code}" if job.exit_code is not None else "JobFailed"
     return Outcome(kind=OutcomeKind.FUNCTION_ERROR, code=code, message=message)
 
 
 def _say(job: Job, reasons: list[str]) -> str:
     parts = [f"job {job.job_id} ({job.job_name})", *reasons]
-    if job.container.exit_code is not None:
-        parts.append(f"exit code {job.container.exit_code}")
-    if job.container.log_stream_name:
-        parts.append(f"log stream {job.container.log_stream_name}")
+    if job.exit_code is not None:
+        parts.append(f"exit code {job.exit_code}")
+    streams = (container.log_stream_name for container in job.containers)
+    parts += [f"log stream {stream}" for stream in streams if stream]
     return "; ".join(parts)

@@ -10,7 +10,7 @@ import msgspec
 from reprise.errors import BadRequestError
 
 _NAME: Final = r"[A-Za-z0-9_-]{1,140}"
-_QUALIFIER: Final = r"\$LATEST|[A-Za-z0-9_-]{1,128}"
+_QUALIFIER: Final = r"\$LATEST(?:\.PUBLISHED)?|[A-Za-z0-9_-]{1,128}"
 _ARN_PREFIX: Final = r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:"
 _FUNCTION_NAME: Final = re.compile(
     rf"(?:(?P<prefix>{_ARN_PREFIX})|(?P<account>[0-9]{{12}}):function:)?"

@@ -30,7 +30,13 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     jobQueue: str  # noqa: N815
     jobDefinition: str  # noqa: N815
     parameters: dict[str, str] | None = None
+    arrayProperties: dict[str, int] | None = None  # noqa: N815
+    dependsOn: list[dict[str, str]] | None = None  # noqa: N815
     containerOverrides: dict[str, Any] | None = None  # noqa: N815
+    ecsPropertiesOverride: dict[str, Any] | None = None  # noqa: N815
+    eksPropertiesOverride: dict[str, Any] | None = None  # noqa: N815
+    nodeOverrides: dict[str, Any] | None = None  # noqa: N815
+    consumableResourcePropertiesOverride: dict[str, Any] | None = None  # noqa: N815
     retryStrategy: dict[str, Any] | None = None  # noqa: N815
     timeout: dict[str, int] | None = None
     shareIdentifier: str | None = None  # noqa: N815

@@ -30,6 +30,7 @@ RUNBOOKS_OF: Final = {
     "ledger-throttled": "ledger",
     "observer-silent": "observer",
     "observer-errors": "observer",
+    "observer-undelivered": "observer",
     "captured-not-unpacked": "capture-path",
 }
 """Runbooks of alarms that have none of their own name."""
@@ -38,6 +39,7 @@ _WHAT: Final = {
     DEAD_LETTERS: "calls were given up",
     HOLDING: "a gate holds",
     "waiting": "calls wait too long",
+    "invoker-throttled": "calls are refused before they are captured",
     "jobs-not-run": "scheduled runs could not be made",
     "replay-stuck": "calls wait, and nobody replays them",
 }

@@ -1,7 +1,8 @@
 """Classify the end of an invocation: the table of AWS's errors, in one place, as data.
 
 Source: Lambda API reference, Invoke, Errors; "Retry behavior" in the Lambda developer guide. The
-split is this project's own: the API model marks no error as retryable.
+split is this project's own: the API model marks no error as retryable. A test compares the names with
+that model's.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from reprise.printable import printable
 MAX_MESSAGE_CHARS: Final = 1024
 _MAX_CODE_CHARS: Final = 256
 
-_KIND_BY_CODE: Final[dict[str, OutcomeKind]] = {
+KIND_BY_CODE: Final[dict[str, OutcomeKind]] = {
     "TooManyRequestsException": OutcomeKind.THROTTLED,
     "ThrottlingException": OutcomeKind.THROTTLED,
     "Throttling": OutcomeKind.THROTTLED,
@@ -35,7 +36,10 @@ _KIND_BY_CODE: Final[dict[str, OutcomeKind]] = {
     "S3FilesMountTimeoutException": OutcomeKind.TRANSIENT,
     "SnapStartNotReadyException": OutcomeKind.TRANSIENT,
     "SnapStartTimeoutException": OutcomeKind.TRANSIENT,
+    "SnapStartRegenerationFailureException": OutcomeKind.TRANSIENT,
     "CodeArtifactUserPendingException": OutcomeKind.TRANSIENT,
+    "CodeArtifactUserDeletedException": OutcomeKind.TRANSIENT,
+    "ServiceQuotaExceededException": OutcomeKind.TRANSIENT,
     # Expired or unready credentials of ours heal by themselves; they say nothing of the target.
     "ExpiredTokenException": OutcomeKind.TRANSIENT,
     "UnrecognizedClientException": OutcomeKind.TRANSIENT,
@@ -57,6 +61,17 @@ _KIND_BY_CODE: Final[dict[str, OutcomeKind]] = {
     "ModeNotSupportedException": OutcomeKind.PERMANENT,
     "ResourceNotFoundException": OutcomeKind.PERMANENT,
     "AccessDeniedException": OutcomeKind.PERMANENT,
+    "NoPublishedVersionException": OutcomeKind.PERMANENT,
+    "RuntimeAliasDeletedException": OutcomeKind.PERMANENT,
+    "RuntimeVersionDeletedException": OutcomeKind.PERMANENT,
+    "CodeArtifactUserFailedException": OutcomeKind.PERMANENT,
+    # The request itself.
+    "DurableExecutionAlreadyStartedException": OutcomeKind.PERMANENT,
+    "InvalidParameterValueException": OutcomeKind.PERMANENT,
+    "InvalidRequestContentException": OutcomeKind.PERMANENT,
+    "RequestTooLargeException": OutcomeKind.PERMANENT,
+    "SerializedRequestEntityTooLargeException": OutcomeKind.PERMANENT,
+    "UnsupportedMediaTypeException": OutcomeKind.PERMANENT,
 }
 
 _NEXT_STEP_BY_CODE: Final[dict[str, str]] = {
@@ -81,7 +96,7 @@ def classify_error(
 
     Codes that the table does not name go by status: 429 throttled, 5xx transient, the rest permanent.
     """
-    kind = _KIND_BY_CODE.get(code) or _kind_by_status(status)
+    kind = KIND_BY_CODE.get(code) or _kind_by_status(status)
     next_step = _NEXT_STEP_BY_CODE.get(code)
     return Outcome(
         kind=kind,

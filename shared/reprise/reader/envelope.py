@@ -15,7 +15,7 @@ import orjson
 from reprise.reader.items import Control, Event, Foreign, Item, Items, Origin
 
 CONTROL: Final = "CONTROL_MESSAGE"
-_DATA: Final = "DATA_MESSAGE"
+DATA: Final = "DATA_MESSAGE"
 _LONGEST_INT: Final = 25
 """Digits; longer ones stand in fields that are not looked at, and Python refuses the longest."""
 
@@ -58,9 +58,10 @@ def decode(document: bytes | bytearray) -> Items:
     except (ValueError, RecursionError):
         return _decode_slowly(document)
     events = envelope.log_events
-    if events is None:
-        return _without_events(envelope.message_type, document)
-    if envelope.message_type == CONTROL:
+    kind = envelope.message_type
+    if events is None or not is_envelope(kind, envelope.log_group, envelope.log_stream):
+        return _without_events(kind, document)
+    if kind == CONTROL:
         return [Control()]
     origin = Origin(envelope.owner, envelope.log_group, envelope.log_stream)
     for event in events:
@@ -83,10 +84,13 @@ def _decode_fast(document: bytes | bytearray) -> _Envelope:
     return _DECODER.decode(document)
 
 
-def _without_events(message_type: object, document: bytes | bytearray) -> Items:
-    if message_type == CONTROL:
-        return [Control()]
-    if message_type == _DATA:
+def is_envelope(kind: object, log_group: object, log_stream: object) -> bool:
+    """Tell an envelope, one name of which may be damaged, from a message that has its own `logEvents`."""
+    return kind in {DATA, CONTROL} or bool(log_group) or bool(log_stream)
+
+
+def _without_events(kind: object, document: bytes | bytearray) -> Items:
+    if kind == DATA:
         _refuse("envelope: no logEvents")
     try:
         return [Foreign(document.decode().strip(" \t\r\n\0"))]
@@ -113,9 +117,10 @@ def _decode_slowly(document: bytes | bytearray) -> Items:
     if not isinstance(fields, dict):
         _refuse("not a JSON object")
     events = fields.get("logEvents")
-    if events is None:
-        return _without_events(fields.get("messageType"), document)
-    if fields.get("messageType") == CONTROL:
+    kind = as_text(fields.get("messageType"))
+    if events is None or not is_envelope(kind, fields.get("logGroup"), fields.get("logStream")):
+        return _without_events(kind, document)
+    if kind == CONTROL:
         return [Control()]
     if not isinstance(events, list):
         _refuse("envelope: logEvents is no list")

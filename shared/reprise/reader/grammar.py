@@ -15,6 +15,16 @@ BLANKS: Final = re.compile(rb"[\s\x00]*+(?:\xef\xbb\xbf[\s\x00]*+)*+")
 """Gaps, and the byte-order marks that some tools begin UTF-8 with."""
 PARTIAL_MARK: Final = (b"\xef", b"\xef\xbb")
 
+OBJECT: Final = re.compile(rb'\{[\s\x00]*+(?:(["}])|\Z|)')
+"""A brace, and in its group what makes it the beginning of a JSON object; without it a line has a brace.
+
+Python's reprs, Go's structs, Java's maps and templates begin with a brace, too.
+"""
+RECORD_END: Final = re.compile(rb"=(?=H4sI)")
+"""The end of base64 that other gzip as base64 follows."""
+PUNCTUATION: Final = re.compile(rb'[\s\[\]{},:"]*')
+"""What is left of JSON where its documents are gone."""
+
 BOUNDARY: Final = re.compile(rb'\}\s*+(?=\{\s*+"[^,}\]:\s])')
 """The end of a JSON object that another one follows.
 
@@ -26,8 +36,10 @@ PARTIAL_BOUNDARY: Final = re.compile(rb'\}\s*+(?:\{\s*+"?)?\Z')
 
 _KNOWN: Final = (
     r"\{\s{0,8}\"(?:"
-    r"messageType\"\s{0,8}:\s{0,8}\"(?:DATA|CONTROL)_MESSAGE\""
-    r"|owner\"\s{0,8}:\s{0,8}\"(?:[0-9]{12}|CloudwatchLogs)\""
+    r"(?:messageType\"\s{0,8}:\s{0,8}\"(?:DATA|CONTROL)_MESSAGE\""
+    r"|owner\"\s{0,8}:\s{0,8}\"(?:[0-9]{12}|CloudwatchLogs)\")"
+    # Applications have fields of these names, but not two of them.
+    r"\s{0,8},\s{0,8}\"(?:owner|messageType|log(?:Group|Stream|Events)|subscriptionFilters|policyLevel)\""
     r"|reprise\"\s{0,8}:\s{0,8}[0-9])"
 )
 KNOWN: Final = re.compile(_KNOWN.encode())

@@ -73,7 +73,8 @@ class Damage(msgspec.Struct, frozen=True, kw_only=True):
     def place(self) -> str:
         """Return where this is, for people."""
         if self.member_at is None:
-            return f"at byte {self.offset}"
+            # Below base64 no member of the object's own holds them.
+            return f"at byte {self.offset}" + (f" of layer {self.layer}" if self.layer else "")
         return f"at byte {self.offset} of what the gzip member at byte {self.member_at} holds"
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from reprise.reader.envelope import CONTROL
+from reprise.reader.envelope import CONTROL, is_envelope
 from reprise.reader.items import Event, Origin
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ def decode_large(document: bytes | bytearray) -> tuple[int, Iterator[Event]] | N
         return None
     try:
         envelope = _ENVELOPE.decode(document)
-        if envelope.message_type == CONTROL:
+        if envelope.message_type == CONTROL or not is_envelope(
+            envelope.message_type, envelope.log_group, envelope.log_stream
+        ):
             return None
         # Now or never: a batch must not turn out bad half-way.
         count = sum(len(_EVENTS.decode(piece)) for piece in _pieces(envelope.log_events))

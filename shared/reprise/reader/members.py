@@ -84,6 +84,7 @@ class Members:
             size = len(given) - len(inflate.unused_data)
             books.members += 1
             books.member_bytes += size
+            outside.after_members = True
             if outside.is_open:
                 yield from outside.accept(inside.end(is_cut=True))
             start, position = position, position + size
@@ -174,6 +175,7 @@ class Members:
         self.open = None
         self._books.members += 1
         self._books.member_bytes += end - member.at
+        self._outside.after_members = True
         self._input_bytes = input_bytes_after(end - member.at)
         if member.is_passed_on:
             yield from self._inside.whole(piece)

@@ -20,23 +20,46 @@ class Kind(Enum):
     DOCUMENT = auto()
     """A JSON object, whole by its syntax."""
     LINE = auto()
-    """Anything up to the end of its line, or up to the next document."""
+    """A whole line that begins like no document."""
+    REST = auto()
+    """What else stands on a line before, between and after documents."""
     DAMAGE = auto()
 
 
 _BLANKS: Final = re.compile("[ \t\r\n\x0b\x0c\x00\ufeff]*")
-_LINE_END: Final = re.compile(r'\n|\{\s{0,8}"')
+_OBJECT: Final = re.compile(r'\{[\s\x00]*+(?:["}]|\Z)')
+_REST_END: Final = re.compile(r'\n|\{\s{0,8}"')
+_LINE_END: Final = re.compile(rf"\n|{known_text()}")
 _KNOWN: Final = re.compile(rf"(?<=\n)\{{|{known_text()}")
+_NEXT_LINE: Final = re.compile(r'(?<=\n)[^\s"},\]]')
+"""A line that begins as no document's later line does, however it is printed."""
+_NEWLINE: Final = re.compile("\n")
+_EVENTS: Final = re.compile('"logEvents"')
 _WORK: Final = 16
 """Characters that may be looked at in vain, per character."""
+
+
+def is_broken(line: bytes) -> bool:
+    """Tell whether a line that begins like a document is none, nor the first line of one."""
+    attempts = Attempts(line + b"\n", _WORK)
+    if _begins_envelope(attempts.text, 0) and not _EVENTS.search(attempts.text):
+        # Printed over several lines, its events may be saved.
+        return False
+    tried = attempts.decode(0)
+    return not isinstance(tried, Failure) or tried.at < len(attempts.text) - 1
+
+
+def _begins_envelope(text: str, position: int) -> bool:
+    known = _LINE_END.match(text, position)
+    return known is not None and "reprise" not in known[0]
 
 
 def mend(segment: bytes, *, is_end: bool, before: bytes = b"") -> Iterator[tuple[Kind, bytes, str]]:  # noqa: C901 - one scan, one loop
     """Yield the parts of a stretch in order, each with a reason if it is damage.
 
     After a broken document it goes on where the next one begins: at a known beginning, at the first key
-    of the documents before it, or at a line that begins with a brace. Once too much was looked at in vain
-    the rest is damage.
+    of the documents before it, or at a line that cannot be of the same document. Once too much was looked
+    at in vain the rest is damage.
 
     Args:
         segment: Text that begins with a brace.
@@ -48,55 +71,88 @@ def mend(segment: bytes, *, is_end: bool, before: bytes = b"") -> Iterator[tuple
     text = attempts.text
     beginnings = _Beginnings(text, before.decode("utf-8", "replace"))
     position = 0
+    is_own_line = is_cut = False
 
     def part(kind: Kind, end: int, reason: str = "") -> tuple[Kind, bytes, str]:
         return kind, text[position:end].encode("utf-8", "surrogateescape"), reason
 
     while position < len(text):
         blanks = _BLANKS.match(text, position)
-        if blanks and blanks.end() > position:
-            yield part(Kind.BLANK, blanks.end())
-            position = blanks.end()
-            continue
-        if text[position] != "{":
-            found = _LINE_END.search(text, position)
+        begin = blanks.end() if blanks else position
+        newline = str.rfind(text, "\n", position, begin)
+        is_own_line = is_own_line or newline >= 0
+        # Its indentation is part of a line.
+        end = newline + 1 if newline >= 0 and text[begin : begin + 1] != "{" else begin
+        if end > position:
+            yield part(Kind.BLANK, end)
+            position = end
+        if begin == len(text):
+            if end < begin:
+                yield part(Kind.BLANK, begin)
+            return
+        if not _OBJECT.match(text, begin):
+            found = (_LINE_END if is_own_line and not is_cut else _REST_END).search(text, begin + 1)
             if found is None and not is_end and position:
                 return
             end = found.start() if found else len(text)
-            yield part(Kind.LINE, end)
-            position = end
+            is_line = is_own_line and not is_cut and (found is None or found[0] == "\n")
+            yield part(Kind.LINE if is_line else Kind.REST, end)
+            position, is_own_line, is_cut = end, False, False
             continue
         tried = attempts.decode(position)
         if not isinstance(tried, Failure):
             beginnings.learn(text, position)
             yield part(Kind.DOCUMENT, tried[1])
-            position = tried[1]
+            position, is_own_line, is_cut = tried[1], False, False
             continue
-        reason = tried.reason
-        if text[tried.at : tried.at + 1] == "\n":
-            # A newline inside a string: the line was cut, and the next one is another's.
+        # A newline inside a string: the line was cut, and the next one is another's, or the string's rest.
+        is_cut = text[tried.at : tried.at + 1] == "\n"
+        if is_cut:
             end = tried.at
         elif attempts.is_exhausted:
             end = len(text)
         else:
-            end = beginnings.after(position)
+            end = beginnings.after(position, tried.at)
             if end == len(text) and not is_end and position:
                 return
+        reason = tried.reason
         if tried.at >= len(text):
             reason = "ends before its end" if is_end else "longer than 16 MiB"
         yield part(Kind.DAMAGE, end, f"not JSON: {reason}")
-        position = end
+        position, is_own_line = end, False
+
+
+class _Next:
+    """The next match of a pattern in a text that is gone through in order; no part is searched twice."""
+
+    __slots__ = ("_at", "_pattern", "_text")
+
+    def __init__(self, pattern: re.Pattern[str], text: str) -> None:
+        """Begin."""
+        self._pattern = pattern
+        self._text = text
+        self._at = -1
+
+    def after(self, position: int) -> int:
+        """Return where the next one begins, or where the text ends."""
+        if self._at < position:
+            found = self._pattern.search(self._text, position)
+            self._at = found.start() if found else len(self._text)
+        return self._at
 
 
 class _Beginnings:
-    """Where documents may begin in a stretch; no part of it is searched twice."""
+    """Where documents and lines may begin in a stretch."""
 
-    __slots__ = ("_key", "_known_at", "_text")
+    __slots__ = ("_events", "_key", "_known", "_line", "_newline", "_text")
 
     def __init__(self, text: str, before: str) -> None:
         """Begin with the first key of the document before."""
         self._text = text
-        self._known_at = -1
+        self._known = _Next(_KNOWN, text)
+        self._line = _Next(_NEXT_LINE, text)
+        self._newline = _Next(_NEWLINE, text)
+        self._events = _Next(_EVENTS, text)
         self._key = ""
         self.learn(before, 0)
 
@@ -105,13 +161,23 @@ class _Beginnings:
         key = FIRST_KEY.match(text, position)
         self._key = key[0] if key else ""
 
-    def after(self, position: int) -> int:
-        """Return the next beginning after a position, or where the text ends."""
-        if self._known_at <= position:
-            known = _KNOWN.search(self._text, position + 1)
-            self._known_at = known.start() if known else len(self._text)
+    def after(self, position: int, failed_at: int) -> int:
+        """Return where to go on after a document that is broken, or where the text ends.
+
+        Args:
+            position: Where it begins.
+            failed_at: Where it is no JSON any more.
+        """
+        line_end = self._newline.after(position)
+        is_printed = _begins_envelope(self._text, position) and (
+            self._events.after(position) > line_end
+        )
+        # If its first line is none of a document, the next one is another's.
+        is_line = failed_at <= line_end and not is_printed
+        end = line_end if is_line else self._line.after(failed_at)
+        end = min(end, self._known.after(position + 1))
         if not self._key:
-            return self._known_at
+            return end
         # A key begins with a brace and has a quote: none begins in the middle of another beginning.
-        alike_at = self._text.find(self._key, position + 1, self._known_at)
-        return alike_at if alike_at >= 0 else self._known_at
+        alike_at = self._text.find(self._key, position + 1, end)
+        return alike_at if alike_at >= 0 else end

@@ -8,7 +8,7 @@ from reprise.reader.bad import BadBytes
 from reprise.reader.grammar import GAP
 from reprise.reader.member import MAGIC
 from reprise.reader.sniff import looks_like_text, name_format
-from reprise.reader.text import Text
+from reprise.reader.text import MOST_INDENT_BYTES, Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +23,17 @@ _TOO_MANY_LAYERS: Final = f"gzip inside {MAX_LAYERS} layers of gzip"
 class Outside:
     """The bytes of a layer that are in none of its members."""
 
-    __slots__ = ("_account", "_bad", "_books", "_depth", "_text", "is_text")
+    __slots__ = (
+        "_account",
+        "_bad",
+        "_books",
+        "_depth",
+        "_indent",
+        "_indent_to",
+        "_text",
+        "after_members",
+        "is_text",
+    )
 
     def __init__(
         self, depth: int, account: Account, unwrapped: Callable[[bytes], Iterator[Batch]] | None
@@ -34,8 +44,12 @@ class Outside:
         self._books = account.layer(depth)
         self._text = Text(depth, account, unwrapped)
         self._bad = BadBytes(depth, account)
+        self._indent = b""
+        self._indent_to = 0
         self.is_text = False
         """Whether text is being read that has not come to its end."""
+        self.after_members = False
+        """Whether members were read; the books count those of all layers of this depth."""
 
     @property
     def is_open(self) -> bool:
@@ -65,19 +79,31 @@ class Outside:
             return
         if not self.is_text:
             rest = data.lstrip(GAP)
-            self._books.blank_bytes += len(data) - len(rest)
+            gap = data[: len(data) - len(rest)]
+            self._books.blank_bytes += len(gap)
+            at += len(gap)
+            self._indent_before(at, gap)
             if not rest:
                 return
-            at += len(data) - len(rest)
             data = rest
             if self._depth == MAX_LAYERS and data.startswith(MAGIC):
                 yield from self._bad.add(data, at, _TOO_MANY_LAYERS)
                 return
-            if not looks_like_text(data, after_members=self._books.members > 0):
+            if not looks_like_text(data, after_members=self.after_members):
                 yield from self._bad.add(data, at, self._why_bad(data))
                 return
             self.is_text = True
+            if not data.startswith(b"{"):
+                self._books.blank_bytes -= len(self._indent)
+                data, at = self._indent + data, at - len(self._indent)
         yield from self._text.feed(data, at)
+
+    def _indent_before(self, at: int, gap: bytes) -> None:
+        """Note the indentation that a gap ends in: if a line of text follows, it is part of the line."""
+        is_same_line = self._indent_to == at - len(gap) and not gap.strip(b" \t")
+        indent = self._indent + gap if is_same_line else gap[len(gap.rstrip(b" \t")) :]
+        self._indent = indent if len(indent) <= MOST_INDENT_BYTES else b""
+        self._indent_to = at
 
     def give_up(self, data: bytes, at: int, reason: str, *, may_be_text: bool) -> Iterator[Batch]:
         """Take the bytes of a member that proves to be none."""
@@ -108,5 +134,5 @@ class Outside:
         if self._account.is_bomb:
             return "the object inflates beyond 1 GiB and 200 times its size"
         return name_format(data) or (
-            "bytes between gzip members" if self._books.members else "neither gzip nor text"
+            "bytes between gzip members" if self.after_members else "neither gzip nor text"
         )

@@ -6,8 +6,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from reprise.reader.envelope import BadDocumentError, decode
-from reprise.reader.grammar import LONGEST_KNOWN_BYTES, as_text
-from reprise.reader.items import Batch, Control, Damage, Event, Foreign, Items
+from reprise.reader.grammar import LONGEST_KNOWN_BYTES, PUNCTUATION, as_text
+from reprise.reader.items import Batch, Control, Damage, Event, Foreign, Item, Items
 from reprise.reader.large import decode_large
 from reprise.reader.mend import Kind, mend
 from reprise.reader.salvage import salvage
@@ -22,6 +22,7 @@ MAX_DOCUMENT_BYTES: Final = 16 * 1024 * 1024
 """Longest document or line: CloudWatch Logs sends batches of about 1 MB, at most a few when escaped."""
 
 _OUTSIDE: Final = "bytes outside any JSON object"
+_LINE_END: Final = b"\r\n\x00"
 _LONG: Final = "line is longer than 16 MiB"
 
 
@@ -93,18 +94,24 @@ class Parts:
         self._count(items)
         return items
 
-    def line(self, line: bytes, at: int, *, is_glued: bool) -> Iterator[Batch]:
+    def line(self, line: bytes, at: int, *, is_glued: bool, is_own: bool) -> Iterator[Batch]:
         """Yield a line that is no document.
 
         Args:
-            line: The line.
+            line: The line, its indentation included.
             at: Its offset in the layer.
-            is_glued: Whether it is no line of its own but the rest of something else.
+            is_glued: Whether it is the rest of something else.
+            is_own: Whether it begins where a line does. Beside envelopes only such lines are text, unless
+                they are what is left of an envelope.
         """
-        text = None if is_glued or self._has_envelope else as_text(line.rstrip())
-        if text is None:
+        is_text = not is_glued and (
+            not self._has_envelope or (is_own and not PUNCTUATION.fullmatch(line))
+        )
+        text = as_text(line.rstrip(_LINE_END)) if is_text else None
+        saved = salvage(line)
+        if text is None or saved:
             reason = _OUTSIDE if len(line) < MAX_DOCUMENT_BYTES else _LONG
-            yield from self._damaged(line, at, reason)
+            yield from self._damaged(line, at, reason, saved)
             return
         self.books.text_bytes += len(line)
         carried = self._carried(text)
@@ -135,8 +142,8 @@ class Parts:
                         yield from self._damaged(part, start, _why(part))
                     else:
                         yield items
-                case Kind.LINE:
-                    yield from self.line(part, start, is_glued=False)
+                case Kind.LINE | Kind.REST:
+                    yield from self.line(part, start, is_glued=False, is_own=kind is Kind.LINE)
                 case Kind.DAMAGE:
                     yield from self._damaged(part, start, reason)
             is_broken = not is_end and kind is Kind.DAMAGE
@@ -157,9 +164,11 @@ class Parts:
             return None
         return chain.from_iterable(chain.from_iterable(map(self._unwrapped, members)))
 
-    def _damaged(self, data: bytes, at: int, reason: str) -> Iterator[Batch]:
+    def _damaged(
+        self, data: bytes, at: int, reason: str, saved: list[Item] | None = None
+    ) -> Iterator[Batch]:
         """Yield the events that can be saved, then the damage."""
-        saved = salvage(data)
+        saved = salvage(data) if saved is None else saved
         self._account.events += len(saved)
         yield saved
         self.books.damaged_bytes += len(data)

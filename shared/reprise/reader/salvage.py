@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from reprise.reader.attempt import Attempts, Failure
-from reprise.reader.envelope import to_event
+from reprise.reader.envelope import DATA, to_event
 from reprise.reader.items import Origin
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ def salvage(data: bytes) -> list[Item]:
     if first is None or "CONTROL_MESSAGE" in text[: first.start()]:
         return []
     fields = [pattern.search(text, 0, first.start()) for pattern in _ORIGIN]
-    if "logEvents" not in text and not all(fields):
+    is_envelope = DATA in text[: first.start()] or any(field and field[1] for field in fields)
+    if not ("logEvents" in text and is_envelope) and not all(fields):
         # Somebody else's JSON.
         return []
     origin = Origin(*(field[1] if field else "" for field in fields))

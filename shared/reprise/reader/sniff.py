@@ -10,14 +10,19 @@ _STRANGE: Final = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffd]")
 _MOST_STRANGE: Final = 0.1
 """Text may be damaged; binary data is strange in half of its bytes."""
 _FORMATS: Final = {
-    b"PK\x03\x04": "a zip archive",
-    b"\xff\x06\x00\x00sNaPpY": "snappy-framed data",
-    b"\x28\xb5\x2f\xfd": "zstd data",
-    b"BZh": "bzip2 data",
-    b"\xfd7zXZ": "xz data",
-    b"PAR1": "a Parquet file",
-    b"ORC": "an ORC file",
-    b"Obj\x01": "an Avro file",
+    re.compile(pattern): name
+    for pattern, name in (
+        (rb"PK\x03\x04", "a zip archive"),
+        (rb"\x82SNAPPY\x00", "snappy data"),
+        (rb"\xff\x06\x00\x00sNaPpY", "snappy-framed data"),
+        (rb"\x28\xb5\x2f\xfd", "zstd data"),
+        (rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)", "bzip2 data"),
+        (rb"\xfd7zXZ", "xz data"),
+        # Words begin like these two, but hold no control characters.
+        (rb"PAR1[^\x00-\x1f]{0,4}+[\x00-\x08\x0e-\x1a]", "a Parquet file"),
+        (rb"ORC[^\x00-\x1f]{0,8}+[\x00-\x08\x0e-\x1a]", "an ORC file"),
+        (rb"Obj\x01", "an Avro file"),
+    )
 }
 """What Firehose, or those who copy its objects, write besides gzip and text."""
 
@@ -35,6 +40,6 @@ def looks_like_text(data: bytes, *, after_members: bool) -> bool:
 def name_format(data: bytes) -> str | None:
     """Return what bytes are that are neither gzip nor text, if that is known."""
     for magic, name in _FORMATS.items():
-        if data.startswith(magic):
+        if magic.match(data):
             return f"{name}, which is not read"
     return None

@@ -12,12 +12,16 @@ from reprise.reader.grammar import (
     BOUNDARY,
     KNOWN,
     LONGEST_KNOWN_BYTES,
+    OBJECT,
     OURS,
     PARTIAL_BOUNDARY,
     PARTIAL_MARK,
+    RECORD_END,
 )
 from reprise.reader.line_ends import LineEnds
+from reprise.reader.mend import is_broken
 from reprise.reader.parts import MAX_DOCUMENT_BYTES, Parts
+from reprise.reader.wrapped import GZIP_BASE64
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
     from reprise.reader.items import Batch
 
 _BRACE: Final = ord("{")
+MOST_INDENT_BYTES: Final = 64 * 1024
+"""More blanks before a line are a gap."""
 _WORK: Final = 16
 """Bytes that may be decoded in vain, per byte: members whose ends end no document."""
 
@@ -35,11 +41,15 @@ class Text:
 
     __slots__ = (
         "_at",
+        "_blank_to",
         "_buffer",
         "_enough",
         "_is_broken",
         "_is_cut",
+        "_is_document",
         "_is_first_line",
+        "_is_own_line",
+        "_line",
         "_line_ends",
         "_parts",
         "_scan",
@@ -61,14 +71,28 @@ class Text:
         self._is_broken = False
         self._line_ends = LineEnds()
         self._work = 0
+        # Whether a line begins with what comes next; how far that is blank, and where its indentation begins.
+        self._is_own_line = True
+        self._blank_to = 0
+        self._line = 0
         self._begin(0)
 
     def _begin(self, start: int) -> None:
         """Look for the end of what begins here."""
         self._scan = start
+        # Not known before there is something.
+        self._is_document: bool | None = None
         self._is_first_line = True
         # Where the buffer must reach before it is worth another look.
         self._enough = 0
+
+    def _forget(self) -> None:
+        """Begin with an empty buffer: all that was in it is read."""
+        self._buffer.clear()
+        self._line_ends.clear()
+        self._is_own_line = False
+        self._blank_to = self._line = 0
+        self._begin(0)
 
     def enter(self, member_at: int, origin: int) -> None:
         """Note which member of the object what comes is the content of, and where that begins."""
@@ -90,16 +114,19 @@ class Text:
 
     def settle(self) -> Iterator[Batch]:
         """Yield what waits, if it is a whole document: a member has ended, the text may go on."""
+        if self._blank_to == len(self._buffer):
+            self._parts.books.blank_bytes += len(self._buffer)
+            self._forget()
+            return
         if len(self._buffer) > self._work or not self._buffer.endswith((b"}", b"}\n")):
             return
-        waiting, self._buffer = self._buffer, bytearray()
-        items = self._parts.quick(waiting)
+        items = self._parts.quick(self._buffer)
         if items is None:
-            self._buffer = waiting
-            self._work -= len(waiting)
+            self._work -= len(self._buffer)
             return
-        self._line_ends.clear()
-        self._begin(0)
+        # What is large is decoded as it is handed on.
+        self._buffer = bytearray()
+        self._forget()
         yield items
 
     def end(self, *, is_cut: bool = False) -> Iterator[Batch]:
@@ -111,33 +138,71 @@ class Text:
 
     def _drain(self, *, is_end: bool) -> Iterator[Batch]:
         buffer = self._buffer
+        books = self._parts.books
         start = 0
         while True:
             begin = self._skip_blanks(start)
-            if begin > start and self._scan < begin:
-                self._begin(begin)
-            start = begin
-            if start == len(buffer) or (
-                not is_end and bytes(buffer[start : start + 3]) in PARTIAL_MARK
-            ):
+            line = self._line if self._is_own_line else begin
+            if self._is_document is None:
+                if self._scan < begin:
+                    self._begin(begin)
+                self._is_document = self._opens_document(begin, is_end=is_end)
+            if self._is_document is None:
+                # Blanks may be the indentation of what comes, unless there are too many of them.
+                kept = begin if is_end or begin - line > MOST_INDENT_BYTES else line
+                books.blank_bytes += kept - start
+                start = kept
                 break
-            take = self._take_document if buffer[start] == _BRACE else self._take_line
+            first = begin if self._is_document else line
+            books.blank_bytes += first - start
+            start = first
+            take = self._take_document if self._is_document else self._take_line
             end = yield from take(start, is_end=is_end)
             if end == start:
                 break
             start = end
+            self._is_own_line = False
             self._begin(start)
         del buffer[:start]
         self._at += start
         self._scan -= start
         self._enough -= start
+        self._blank_to = max(begin - start, 0)
+        self._line = max(self._line - start, 0)
         self._line_ends.drop(start)
 
     def _skip_blanks(self, start: int) -> int:
-        blanks = BLANKS.match(self._buffer, start)
-        end = blanks.end() if blanks else start
-        self._parts.books.blank_bytes += end - start
-        return end
+        """Return where the next document or line begins; note whether that is a line of its own."""
+        seen = max(start, self._blank_to)
+        blanks = BLANKS.match(self._buffer, seen)
+        begin = blanks.end() if blanks else seen
+        gap = self._cut(seen, begin)
+        rest = gap.rstrip(b" \t")
+        if rest or seen == start:
+            self._line = seen + len(rest)
+        if b"\n" in rest:
+            self._is_own_line = True
+        self._blank_to = begin
+        return begin
+
+    def _opens_document(self, begin: int, *, is_end: bool) -> bool | None:
+        """Tell whether a JSON object begins here, or a line; None if that, or anything, is yet to come."""
+        buffer = self._buffer
+        if begin == len(buffer):
+            return None
+        if buffer[begin] != _BRACE:
+            is_partial = not is_end and bytes(buffer[begin : begin + 3]) in PARTIAL_MARK
+            return None if is_partial else False
+        if len(buffer) < self._enough and not is_end:
+            return None
+        opening = OBJECT.match(buffer, begin)
+        if opening is None or opening[1]:
+            return True
+        if opening.end() < len(buffer):
+            return False
+        # The blanks so far are looked at again: not before there are twice as many.
+        self._enough = 2 * len(buffer) - begin
+        return True if is_end else None
 
     def _take_document(self, start: int, *, is_end: bool) -> Generator[Batch, None, int]:
         """Read what begins with a brace; return where it ends, or `start` if that is not known yet."""
@@ -149,12 +214,9 @@ class Text:
         boundary = BOUNDARY.search(buffer, self._scan, newline + 1 if newline >= 0 else limit)
         if boundary is None and 0 <= newline < limit:
             self._is_first_line = False
-            line = self._cut(start, newline).rstrip()
-            if line.endswith(b"}"):
-                items = self._parts.document(line)
-                if items is not None:
-                    yield items
-                    return start + len(line)
+            end = yield from self._take_first_line(self._cut(start, newline).rstrip(), start)
+            if end > start:
+                return end
             self._scan = start
             boundary = BOUNDARY.search(buffer, start, limit)
         if boundary is not None:
@@ -178,12 +240,23 @@ class Text:
         yield items
         return end
 
+    def _take_first_line(self, line: bytes, start: int) -> Generator[Batch, None, int]:
+        """Read a line that is all of what begins here; return `start` if the next one may belong to it."""
+        items = self._parts.document(line) if line.endswith(b"}") else None
+        if items is not None:
+            yield items
+            return start + len(line)
+        return (yield from self._mend(line, start, is_end=True)) if is_broken(line) else start
+
     def _take_line(self, start: int, *, is_end: bool) -> Generator[Batch, None, int]:
         """Read what begins like no JSON object; return as `_take_document`."""
         buffer = self._buffer
         limit = min(len(buffer), start + MAX_DOCUMENT_BYTES)
         newline = self._line_ends.find(buffer, start)
         end = newline if 0 <= newline < limit else limit
+        if buffer.startswith(GZIP_BASE64, start):
+            record = RECORD_END.search(buffer, self._scan, end)
+            end = record.end() if record else end
         known = KNOWN.search(buffer, self._scan, end)
         if known is not None:
             glued = OURS not in known[0]
@@ -192,11 +265,13 @@ class Text:
         if end == len(buffer) < start + MAX_DOCUMENT_BYTES and not is_end:
             self._scan = max(start, end - LONGEST_KNOWN_BYTES)
             return start
-        is_broken = self._is_broken or (
+        is_glued = self._is_broken or (
             end != newline and (self._is_cut or end - start >= MAX_DOCUMENT_BYTES)
         )
         self._is_broken = end - start >= MAX_DOCUMENT_BYTES or (self._is_broken and end != newline)
-        yield from self._read_line(self._cut(start, end), start, is_glued=is_broken)
+        yield from self._read_line(
+            self._cut(start, end), start, is_glued=is_glued, is_own=self._is_own_line
+        )
         return end
 
     def _mend(self, stretch: bytes, start: int, *, is_end: bool) -> Generator[Batch, None, int]:
@@ -206,8 +281,10 @@ class Text:
         )
         return start + consumed
 
-    def _read_line(self, line: bytes, start: int, *, is_glued: bool) -> Iterator[Batch]:
-        return self._parts.line(line, self._at + start, is_glued=is_glued)
+    def _read_line(
+        self, line: bytes, start: int, *, is_glued: bool, is_own: bool = False
+    ) -> Iterator[Batch]:
+        return self._parts.line(line, self._at + start, is_glued=is_glued, is_own=is_own)
 
     def _cut(self, start: int, end: int) -> bytes:
         with memoryview(self._buffer) as view:

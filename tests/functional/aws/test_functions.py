@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from urllib3.connection import HTTPConnection
 
 from reprise.aws.functions import LambdaFunctions
 from reprise.aws.session import Clients
@@ -70,6 +71,43 @@ def test_a_call_travels_byte_for_byte_with_all_that_names_it(env: pytest.MonkeyP
     assert request.path.endswith("/invocations?Qualifier=live")
     assert request.headers["x-amz-tenant-id"] == "t 1"
     assert request.headers["x-amz-client-context"] == "e30="
+
+
+def test_a_tenant_needs_no_parameter_that_an_older_sdk_refuses(env: pytest.MonkeyPatch) -> None:
+    with ScriptedServer(Answer()) as server:
+        functions = _functions(env, server.url)
+        named: list[str] = []
+        functions._client.meta.events.register(  # noqa: SLF001 - what the SDK is asked for
+            "provide-client-params.lambda.Invoke", lambda params, **_: named.extend(params)
+        )
+        functions.invoke(Target(function=ORDERS, qualifier="live", tenant_id="t 1"), b"{}", "e30=")
+        functions.invoke(TARGET, b"{}", None)
+    assert set(named) == {"FunctionName", "Payload", "Qualifier", "ClientContext"}
+    assert [request.headers.get("x-amz-tenant-id") for request in server.requests] == ["t 1", None]
+
+
+def test_a_long_call_is_kept_alive_where_idle_connections_are_dropped(
+    env: pytest.MonkeyPatch,
+) -> None:
+    """A NAT gateway drops a connection that was idle for 350 s; Linux's own probes begin after two hours."""
+    made: list[dict[str, int]] = []
+    connect = HTTPConnection._new_conn  # noqa: SLF001 - where urllib3 makes its sockets
+
+    def remembered(self: HTTPConnection) -> socket.socket:
+        new = connect(self)
+        options = ("TCP_KEEPIDLE", "TCP_KEEPINTVL")
+        made.append(
+            {name: new.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in options}
+            | {"SO_KEEPALIVE": new.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)}
+        )
+        return new
+
+    env.setattr(HTTPConnection, "_new_conn", remembered)
+    with ScriptedServer(Answer()) as server:
+        _functions(env, server.url).invoke(TARGET, b"{}", None)
+    (options,) = made
+    assert options["SO_KEEPALIVE"] == 1
+    assert 0 < options["TCP_KEEPIDLE"] + options["TCP_KEEPINTVL"] < 350
 
 
 def test_a_call_without_qualifier_tenant_or_context_sends_none(env: pytest.MonkeyPatch) -> None:

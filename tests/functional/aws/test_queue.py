@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 from botocore.stub import ANY, Stubber
+from hypothesis import given
+from hypothesis import strategies as st
 
-from reprise.aws.queue import SqsQueue
+from reprise.aws.queue import SqsQueue, _entry, group_id
 from reprise.errors import StoreError
 from reprise.ports import OutMessage
 from reprise.testing import InMemoryQueue
@@ -227,3 +230,21 @@ def test_the_double_keeps_what_was_sent_and_given_back() -> None:
     with pytest.raises(StoreError):
         queue.send([OutMessage(body="x")])
     assert ([message.body for message in queue.sent], queue.waits_s) == (["{}"], {"a": 1.5})
+
+
+def test_a_groups_name_is_as_long_as_sqs_takes_and_stays_its_own(sqs: SQSClient, url: str) -> None:
+    long = f"job-definition/{'n' * 128}"
+    SqsQueue(sqs, url).send([OutMessage(body="{}", group=f"{long}{end}") for end in ("", "a")])
+    groups = {message["Attributes"]["MessageGroupId"] for message in _receive(sqs, url)}
+    assert len(groups) == 2
+    assert {len(group) for group in groups} == {128}
+    assert group_id("orders") == "orders"
+
+
+@given(st.text(min_size=1))
+def test_a_reason_holds_no_character_that_sqs_refuses(reason: str) -> None:
+    """SQS API reference, SendMessage: #x9, #xA, #xD, #x20 to #xD7FF, #xE000 to #xFFFD, and beyond the BMP."""
+    sent = _entry(0, OutMessage(body="{}", attributes={"reason": reason}))
+    value = sent["MessageAttributes"]["reason"]["StringValue"]
+    assert not re.search("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", value)
+    assert value == reason or not reason.isprintable()

@@ -265,6 +265,8 @@ def test_the_status_of_a_call_is_a_table_or_its_row(cloud: Cloud) -> None:
         (["chaos", "--hold", "soon"], 2, "--hold"),
         (["chaos", "--target", "reprise-replayer"], 2, "--target"),
         (["chaos", "--target", "strangers"], 1, "FunctionName"),
+        (["chaos", "--account-limit", "10"], 2, "--account-limit"),
+        (["chaos", "--account-limit", "9", "--restore-concurrency", "5"], 2, "--account-limit"),
         (["invoke", "f", "--payload-file", "/nowhere"], 2, "--payload-file"),
         (["invoke", "f", "--payload", "x", "--payload-file", "y"], 2, "--payload-file"),
         (["invoke", "f", "--not-after", "soon"], 2, "--not-after"),

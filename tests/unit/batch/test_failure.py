@@ -6,7 +6,9 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import botocore.session
 import pytest
+from botocore.validate import ParamValidator
 
 from harness import ACCOUNT, Pipeline, notification
 from reprise.batch.again import submission_of
@@ -74,6 +76,42 @@ def record_of(document: dict[str, Any]) -> Any:  # noqa: ANN401 - Record or None
             "HostTerminated",
             id="spot",
         ),
+        # Of a Fargate Spot environment: nextflow-io/nextflow#5786, reproio/wrapbox#53.
+        pytest.param(
+            {"statusReason": "Your Spot Task was interrupted.", "container": {}},
+            "transient",
+            "HostTerminated",
+            id="fargate-spot",
+        ),
+        # apache/airflow#22002, aws/amazon-ecs-agent#4825.
+        pytest.param(
+            {
+                "statusReason": "Timeout waiting for network interface provisioning to complete.",
+                "container": {},
+            },
+            "transient",
+            "TaskNotStarted",
+            id="no-network-interface",
+        ),
+        pytest.param(
+            {
+                "statusReason": "Capacity is unavailable at this time. Please try again later or in "
+                "a different availability zone",
+                "container": {},
+            },
+            "transient",
+            "TaskNotStarted",
+            id="no-capacity",
+        ),
+        pytest.param(
+            {
+                "statusReason": "Task failed to start",
+                "container": {"reason": "ResourceInitializationError: unable to pull secrets"},
+            },
+            "function_error",
+            "ResourceInitialization",
+            id="no-secret",
+        ),
         pytest.param(
             {
                 "container": {
@@ -99,7 +137,32 @@ def record_of(document: dict[str, Any]) -> Any:  # noqa: ANN401 - Record or None
         ),
         pytest.param({"arrayProperties": {"size": 4}}, "unknown", "ArrayJobFailed", id="array"),
         pytest.param(
-            {"nodeProperties": {"numNodes": 2}}, "permanent", "UnsupportedJobType", id="nodes"
+            {"nodeProperties": {"numNodes": 2}, "container": None},
+            "function_error",
+            "JobFailed",
+            id="nodes",
+        ),
+        pytest.param(
+            {
+                "container": None,
+                "ecsProperties": {
+                    "taskProperties": [{"containers": [{"exitCode": 0}, {"exitCode": 9}]}]
+                },
+            },
+            "function_error",
+            "Exit9",
+            id="ecs",
+        ),
+        pytest.param(
+            {
+                "container": None,
+                "eksProperties": {
+                    "podProperties": {"containers": [{"exitCode": 137, "reason": "OOMKilled"}]}
+                },
+            },
+            "function_error",
+            "OutOfMemory",
+            id="eks-memory",
         ),
         pytest.param(
             {"container": {}, "statusReason": None}, "function_error", "JobFailed", id="?"
@@ -123,6 +186,7 @@ def test_reason_exit_code_and_log_stream_are_kept_for_the_dead_letter() -> None:
     "detail",
     [
         pytest.param({"arrayProperties": {"index": 3}}, id="child-of-an-array"),
+        pytest.param({"jobId": "4c7599ae#1"}, id="node-of-a-multi-node-job"),
         pytest.param({"isCancelled": True}, id="cancelled"),
         pytest.param({"isTerminated": True}, id="terminated-by-hand"),
         pytest.param({"status": "SUCCEEDED"}, id="succeeded"),
@@ -187,6 +251,166 @@ def test_job_is_submitted_as_it_was() -> None:
             "reprise:since": "then",
         },
     }
+
+
+def again(**detail: Any) -> dict[str, Any]:  # noqa: ANN401 - of a job
+    return submission_of(event(**detail)["detail"], attempts=1, since="then")
+
+
+def test_containers_of_a_task_are_given_what_they_had() -> None:
+    web = {
+        "name": "web",
+        "image": "busybox",
+        "command": ["run"],
+        "environment": [{"name": "MODE", "value": "full"}, {"name": "AWS_BATCH_X", "value": "1"}],
+        "resourceRequirements": [{"type": "MEMORY", "value": "512"}],
+        "exitCode": 3,
+        "essential": True,
+    }
+    request = again(
+        container=None,
+        ecsProperties={"taskProperties": [{"containers": [web, {"name": "log"}], "taskArn": "t"}]},
+    )
+    assert "containerOverrides" not in request
+    assert request["ecsPropertiesOverride"] == {
+        "taskProperties": [
+            {
+                "containers": [
+                    {
+                        "name": "web",
+                        "command": ["run"],
+                        "environment": [{"name": "MODE", "value": "full"}],
+                        "resourceRequirements": [{"type": "MEMORY", "value": "512"}],
+                    },
+                    {"name": "log"},
+                ]
+            }
+        ]
+    }
+
+
+def test_pod_is_given_what_it_had() -> None:
+    pod = {
+        "hostNetwork": True,
+        "podName": "p",
+        "containers": [
+            {
+                "name": "main",
+                "image": "busybox",
+                "args": ["a"],
+                "env": [{"name": "AWS_BATCH_JOB_ID", "value": "1"}, {"name": "A", "value": "b"}],
+                "resources": {"limits": {"memory": "1Gi"}},
+                "exitCode": 1,
+            }
+        ],
+        "initContainers": [{"name": "first", "command": ["wait"]}],
+        "metadata": {"labels": {"team": "x"}, "namespace": "jobs"},
+    }
+    request = again(container=None, eksProperties={"podProperties": pod})
+    assert request["eksPropertiesOverride"] == {
+        "podProperties": {
+            "containers": [
+                {
+                    "name": "main",
+                    "image": "busybox",
+                    "args": ["a"],
+                    "env": [{"name": "A", "value": "b"}],
+                    "resources": {"limits": {"memory": "1Gi"}},
+                }
+            ],
+            "initContainers": [{"name": "first", "command": ["wait"]}],
+            "metadata": {"labels": {"team": "x"}, "namespace": "jobs"},
+        }
+    }
+
+
+@pytest.mark.parametrize(("target_nodes", "count"), [("0:", 4), ("0:3", None)])
+def test_nodes_are_given_what_they_had(target_nodes: str, count: int | None) -> None:
+    """Batch takes another number of nodes only where a range is open."""
+    node = {"command": ["run"], "instanceType": "c7g.large", "memory": 2048}
+    ranges = [
+        {"targetNodes": target_nodes, "container": node, "instanceTypes": ["optimal"]},
+        {"targetNodes": "1:1", "ecsProperties": {"taskProperties": [{"containers": []}]}},
+    ]
+    request = again(
+        container=None, nodeProperties={"numNodes": 4, "mainNode": 0, "nodeRangeProperties": ranges}
+    )
+    assert request["nodeOverrides"].get("numNodes") == count
+    assert request["nodeOverrides"]["nodePropertyOverrides"] == [
+        {
+            "targetNodes": target_nodes,
+            "instanceTypes": ["optimal"],
+            "containerOverrides": {
+                "command": ["run"],
+                "instanceType": "c7g.large",
+                "resourceRequirements": [{"type": "MEMORY", "value": "2048"}],
+            },
+        },
+        {"targetNodes": "1:1", "ecsPropertiesOverride": {"taskProperties": [{"containers": []}]}},
+    ]
+
+
+def test_array_keeps_its_size_and_what_it_waited_for() -> None:
+    request = again(
+        arrayProperties={"size": 5, "statusSummary": {"FAILED": 1}},
+        dependsOn=[{"jobId": "first", "type": "N_TO_N"}],
+        consumableResourceProperties={
+            "consumableResourceList": [{"consumableResource": "licence", "quantity": 1}]
+        },
+    )
+    assert request["arrayProperties"] == {"size": 5}
+    assert request["dependsOn"] == [{"jobId": "first", "type": "N_TO_N"}]
+    assert request["consumableResourcePropertiesOverride"] == {
+        "consumableResourceList": [{"consumableResource": "licence", "quantity": 1}]
+    }
+
+
+def test_no_and_zero_are_kept_as_they_were_said() -> None:
+    """A definition may say that tags are propagated, and the job that they are not."""
+    request = again(propagateTags=False, shareIdentifier="team", schedulingPriority=0)
+    assert request["propagateTags"] is False
+    assert request["schedulingPriorityOverride"] == 0
+    assert "propagateTags" not in again(propagateTags=None)
+
+
+def test_memory_of_an_old_definition_is_kept() -> None:
+    container = {"vcpus": 2, "memory": 128, "resourceRequirements": [{"type": "GPU", "value": "1"}]}
+    assert again(container=container)["containerOverrides"]["resourceRequirements"] == [
+        {"type": "GPU", "value": "1"},
+        {"type": "VCPU", "value": "2"},
+        {"type": "MEMORY", "value": "128"},
+    ]
+
+
+def test_tags_of_aws_itself_are_not_sent_back() -> None:
+    tags = {"team": "x", "aws:cloudformation:stack-name": "s", "AWS:x": "y", "awsome": "z"}
+    assert set(again(tags=tags)["tags"]) == {
+        "team", "awsome", "reprise:origin", "reprise:attempts", "reprise:since",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        {},
+        {"propagateTags": False, "schedulingPriority": 1, "shareIdentifier": "a"},
+        {"ecsProperties": {"taskProperties": [{"containers": [{"name": "a", "command": ["b"]}]}]}},
+        {"eksProperties": {"podProperties": {"containers": [{"name": "a", "image": "b"}]}}},
+        {
+            "nodeProperties": {
+                "numNodes": 2,
+                "nodeRangeProperties": [{"targetNodes": "0:", "container": {"memory": 4}}],
+            }
+        },
+        {"consumableResourceProperties": {"consumableResourceList": []}},
+    ],
+)
+def test_every_submission_is_of_the_shape_that_submit_job_takes(detail: dict[str, Any]) -> None:
+    model = botocore.session.get_session().get_service_model("batch")
+    shape = model.operation_model("SubmitJob").input_shape
+    assert shape is not None
+    report = ParamValidator().validate(again(**detail), shape)
+    assert not report.has_errors(), report.generate_report()
 
 
 # --- through the pipeline ----------------------------------------------------------------------

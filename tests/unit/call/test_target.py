@@ -18,6 +18,8 @@ ALLOWED = (ORDERS, OTHER, f"{ARN_PREFIX}shop-*")
         ("orders", ORDERS, None),
         ("orders:live", ORDERS, "live"),
         ("orders:$LATEST", ORDERS, "$LATEST"),
+        ("orders:$LATEST.PUBLISHED", ORDERS, "$LATEST.PUBLISHED"),
+        (f"{ORDERS}:$LATEST.PUBLISHED", ORDERS, "$LATEST.PUBLISHED"),
         ("123456789012:function:orders", ORDERS, None),
         ("123456789012:function:orders:7", ORDERS, "7"),
         (ORDERS, ORDERS, None),

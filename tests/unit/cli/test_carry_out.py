@@ -145,3 +145,17 @@ def test_other_refusals_are_told() -> None:
     scheduler.left = 0
     with pytest.raises(Interrupted):
         Group(client=scheduler, name="jobs").delete("job-1")
+
+
+def test_a_policy_document_that_a_parameter_cannot_hold_is_refused_before_anything_changes() -> (
+    None
+):
+    parameters, scheduler = FakeParameters(), FakeScheduler()
+    before = parameters.text
+    policies = Policies(parameters, "/reprise/policy")  # type: ignore[arg-type]
+    fields = {f"job-{number}": {"max_attempts": 3, "max_age_s": 60} for number in range(120)}
+    plan = make_plan(schedules({1}), {}, fields, policies.read())
+    with pytest.raises(CommandError, match=r"policy: the document in /reprise/policy would have"):
+        carry_out(plan, Group(client=scheduler, name="jobs"), policies, lambda _: None)  # type: ignore[arg-type]
+    assert parameters.text == before
+    assert scheduler.there == {}

@@ -50,6 +50,8 @@ class Pipeline:
     bounds: int = 0
     ends_after_s: float = 3.0
 
+    phases = ("holding", "held", "let go")
+
     @contextmanager
     def bounded(self) -> Iterator[None]:
         self.bounds += 1

@@ -246,3 +246,16 @@ def test_without_a_bound_nothing_is_set_before_the_hold() -> None:
     with rig.holder().bounded():
         assert rig.functions.reserved is None
         assert rig.scheduler.schedules == {}
+
+
+def test_a_hold_that_the_account_does_not_allow_says_what_to_ask_for() -> None:
+    rig = Rig()
+
+    def put_function_concurrency(**_: object) -> None:
+        raise refusal("InvalidParameterValueException")
+
+    rig.functions.put_function_concurrency = put_function_concurrency  # type: ignore[method-assign]
+    with pytest.raises(CommandError, match="does not let orders reserve 0") as caught:
+        rig.holder().held().__enter__()
+    assert "higher quota" in caught.value.next_step
+    assert rig.scheduler.schedules == {}

@@ -295,3 +295,36 @@ def test_a_success_before_the_restore_counts_as_no_time() -> None:
     early = replace(good.standings["id-2"], updated_at=RESTORED_AT - timedelta(seconds=1))
     proof = prove(replace(good, standings={**good.standings, "id-2": early}))
     assert proof.restore_to_success_s.max == 0.0
+
+
+def test_a_call_that_is_refused_at_the_invoker_is_counted_by_reason_where_it_may_be() -> None:
+    good = good_evidence()
+    refused = [
+        CallAnswer(call=Call(number=7), kind=AnswerKind.REFUSED, problem="AccountFull"),
+        CallAnswer(call=Call(number=8), kind=AnswerKind.REFUSED, problem="OwnInUse"),
+        CallAnswer(call=Call(number=9), kind=AnswerKind.REFUSED, problem="AccountFull"),
+    ]
+    evidence = replace(good, calls=9, answers=[*good.answers, *refused])
+    proof = prove(replace(evidence, may_refuse=True))
+    assert proof.holds
+    assert proof.document()["refused_at_the_invoker"] == {"AccountFull": 2, "OwnInUse": 1}
+    # Elsewhere the command waits refusals out: one that is left is a call that nobody kept.
+    strict = prove(evidence)
+    assert not strict.holds
+    assert "3 calls were neither answered nor captured" in strict.problems[0]
+    assert "refused_at_the_invoker" not in strict.document()
+
+
+def test_a_refused_call_that_ran_all_the_same_is_a_problem() -> None:
+    good = good_evidence()
+    refused = CallAnswer(call=Call(number=7), kind=AnswerKind.REFUSED, problem="AccountFull")
+    evidence = replace(
+        good,
+        calls=7,
+        answers=[*good.answers, refused],
+        receipts=[*good.receipts, Receipt(call=7, is_ok=True)],
+        may_refuse=True,
+    )
+    proof = prove(evidence)
+    assert not proof.holds
+    assert proof.problems == ("1 calls were refused at the invoker, and ran all the same",)

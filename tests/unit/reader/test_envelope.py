@@ -93,7 +93,9 @@ def test_what_is_wrong_in_fields_that_nobody_asks_for_loses_no_event(
 
 @pytest.mark.parametrize("size_bytes", [500 * 1024, 2000 * 1024])
 def test_values_that_nobody_asks_for_take_little_memory(size_bytes: int) -> None:
-    document = b'{"logEvents":[],"x":[' + b"{}," * (size_bytes // 3) + b"{}]}"
+    document = (
+        b'{"messageType":"DATA_MESSAGE","logEvents":[],"x":[' + b"{}," * (size_bytes // 3) + b"{}]}"
+    )
     tracemalloc.start()
     try:
         assert decode(document) == []
