@@ -13,7 +13,7 @@ from reprise.aws.kinds import TargetKinds
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.queue import SqsQueue
 from reprise.aws.session import Clients
-from reprise.settings import RunnerSettings
+from reprise.settings import STDOUT, RunnerSettings
 from reprise.stage.call import CallStage
 from reprise.stage.delivery import read_deliveries
 from reprise.stage.follow import Followers
@@ -45,6 +45,7 @@ _stage = RunStage(
                 bucket=_settings.bucket,
                 mac_secret_arn=_settings.mac_secret_arn,
                 meter=_meter,
+                log_group=STDOUT,
             )
         ),
         capture_outcomes=_settings.capture_outcomes,

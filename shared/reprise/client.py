@@ -3,8 +3,9 @@
     from reprise import client
     reply = client.invoke("orders", json.dumps(order), idempotency_key=order["id"])
 
-The capture line goes to standard output: inside a Lambda function that is its own log group, which
-the stack's parameter ExtraLogGroups must name.
+The capture line goes to the stack's capture log group, by CloudWatch Logs' API. Where standard output is
+captured from (a Lambda function whose log group the stack's parameter ExtraLogGroups names),
+`REPRISE_CAPTURE_LOG_GROUP=stdout` spares that request. A line that could not be written is no capture.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from reprise.errors import SettingsError
 from reprise.outcome.classify import shorten
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.record.replay_mark import is_marked, marked_context
+from reprise.settings import capture_log_group
 from reprise.telemetry import EmfMeter
 from reprise.wiring import make_capturer, trace_header
 
@@ -35,9 +36,9 @@ _log = logging.getLogger(__name__)
 def capture[R](handler: Callable[[Any, Any], R]) -> Callable[[Any, Any], R]:
     """Return a handler that writes a capture line when the wrapped one raises, and raises on.
 
-    A replay that fails is not captured again: the replayer sees the failure itself. Needs
-    `REPRISE_BUCKET` and `REPRISE_MAC_SECRET_ARN` in the function's environment (the secret of a source of its
-    own, made by `reprise sources add`), and its log group in the stack's parameter ExtraLogGroups.
+    A replay that fails is not captured again: the replayer sees the failure itself. Needs in the function's
+    environment what `reprise sources add` says. The line goes to the stack's capture log group, or, where
+    `REPRISE_CAPTURE_LOG_GROUP` is `stdout`, to the function's own, which ExtraLogGroups must name then.
 
     Raises:
         Exception: Whatever the handler raises; a failing capture never hides it.
@@ -109,4 +110,11 @@ def _default() -> tuple[Capturer, EmfMeter]:
     except KeyError as missing:
         msg = f"environment variable {missing} is not set: see the README, 'Decorate a target'"
         raise SettingsError(msg) from missing
-    return make_capturer(Clients(), bucket=bucket, mac_secret_arn=secret_arn, meter=meter), meter
+    capturer = make_capturer(
+        Clients(),
+        bucket=bucket,
+        mac_secret_arn=secret_arn,
+        meter=meter,
+        log_group=capture_log_group(os.environ),
+    )
+    return capturer, meter

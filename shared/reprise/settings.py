@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _WHOLE_NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}")
 DEFAULT_CAPTURE_OUTCOMES: Final = "throttled,transient,unknown,function_error"
+STDOUT: Final = "stdout"
+"""Value of `REPRISE_CAPTURE_LOG_GROUP` where standard output goes to a group that is captured from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,8 @@ class CallerSettings:
     status_url: str
     """With `{id}`, and if need be `{token}`, where the call's own go."""
     ledger_table: str
+    capture_log_group: str
+    """Where capture lines go; `STDOUT` if this process's standard output is a group that is captured from."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> CallerSettings:
@@ -45,7 +49,19 @@ class CallerSettings:
             status_url=env.get("REPRISE_STATUS_URL")
             or f"reprise://{env.get('REPRISE_STACK', 'reprise')}/calls/{{id}}",
             ledger_table=_text(env, "REPRISE_LEDGER_TABLE"),
+            capture_log_group=capture_log_group(env),
         )
+
+
+def capture_log_group(env: Mapping[str, str]) -> str:
+    """Return where capture lines go: what is said, else the group of the stack that is meant.
+
+    Standard output only where somebody says that it is captured from: of a line that nobody reads nothing
+    may be called captured.
+    """
+    return env.get("REPRISE_CAPTURE_LOG_GROUP") or (
+        f"/reprise/{env.get('REPRISE_STACK', 'reprise')}/capture"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

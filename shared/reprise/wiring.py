@@ -6,23 +6,29 @@ The handlers that read queues, and the observer, put together what each of them 
 from __future__ import annotations
 
 import os
+import platform
+import re
 import secrets
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reprise.aws.functions import LambdaFunctions
 from reprise.aws.ledger_table import LedgerTable
+from reprise.aws.log_group import LogGroup
 from reprise.aws.objects import S3Objects
 from reprise.aws.secret import SecretKeys
+from reprise.settings import STDOUT
 from reprise.stage.call import CallStage
 from reprise.stage.capture import Capturer
 from reprise.telemetry import write_stdout
 
 if TYPE_CHECKING:
     from reprise.aws.session import Clients
-    from reprise.ports import Meter
+    from reprise.ports import LineSink, Meter
     from reprise.settings import CallerSettings
+
+_NO_STREAM: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def utc_now() -> datetime:
@@ -30,16 +36,35 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def make_capturer(clients: Clients, *, bucket: str, mac_secret_arn: str, meter: Meter) -> Capturer:
-    """Return what writes capture lines to standard output, in the name of the source whose secret this is."""
+def make_capturer(
+    clients: Clients, *, bucket: str, mac_secret_arn: str, meter: Meter, log_group: str
+) -> Capturer:
+    """Return what writes capture lines, in the name of the source whose secret this is.
+
+    Args:
+        clients: Makes clients, each when it is first needed.
+        bucket: The stack's.
+        mac_secret_arn: The source's secret.
+        meter: Counts.
+        log_group: Where lines go; `STDOUT` if this process's standard output is such a group's.
+    """
     return Capturer(
         keys=SecretKeys(cache(clients.secrets), mac_secret_arn),
         objects=S3Objects(cache(clients.s3), bucket),
-        sink=write_stdout,
+        sink=_sink(clients, log_group),
         clock=utc_now,
         random_bytes=secrets.token_bytes,
         meter=meter,
     )
+
+
+def _sink(clients: Clients, log_group: str) -> LineSink:
+    if log_group == STDOUT:
+        return write_stdout
+    # No two processes write to one stream: a person sees who wrote what, and none is busy.
+    who = os.environ.get("AWS_LAMBDA_FUNCTION_NAME") or _NO_STREAM.sub("-", platform.node())
+    stream = f"{who or 'process'}/{secrets.token_hex(8)}"
+    return LogGroup(cache(clients.capture_lines), log_group, stream, utc_now)
 
 
 def make_call_stage(clients: Clients, settings: CallerSettings, *, meter: Meter) -> CallStage:
@@ -52,6 +77,7 @@ def make_call_stage(clients: Clients, settings: CallerSettings, *, meter: Meter)
                 bucket=settings.bucket,
                 mac_secret_arn=settings.mac_secret_arn,
                 meter=meter,
+                log_group=settings.capture_log_group,
             )
         ),
         capture_outcomes=settings.capture_outcomes,

@@ -23,6 +23,7 @@ ENVIRONMENT = {
     "AWS_EC2_METADATA_DISABLED": "true",
     "POWERTOOLS_METRICS_NAMESPACE": "Reprise",
     "REPRISE_BUCKET": "bucket",
+    "REPRISE_CAPTURE_LOG_GROUP": "stdout",
     "REPRISE_TARGETS": "arn:aws:lambda:eu-west-1:123456789012:function:orders",
     "REPRISE_MAC_SECRET_ARN": "arn",
     "REPRISE_POLICY_PARAMETER": "/policy",

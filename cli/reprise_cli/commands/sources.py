@@ -73,8 +73,12 @@ def add_source(
     arns = check_targets(listed, allowed)
     kms_key = store.key_of_stack()
     arn = store.add(name, new_document(arns, secrets.token_hex(_KEY_BYTES)), kms_key)
-    environment = {"REPRISE_MAC_SECRET_ARN": arn, "REPRISE_BUCKET": stack.bucket}
-    policy = statements(arn, stack.bucket, kms_key)
+    environment = {
+        "REPRISE_MAC_SECRET_ARN": arn,
+        "REPRISE_BUCKET": stack.bucket,
+        "REPRISE_CAPTURE_LOG_GROUP": stack.capture_log_group,
+    }
+    policy = statements(arn, stack.bucket, stack.capture_log_group, kms_key)
     table = Table("what", "value", title=f"source {name}")
     table.add_row("may sign for", "\n".join(arns))
     for variable, value in environment.items():

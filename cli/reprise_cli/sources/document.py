@@ -96,9 +96,14 @@ def rotated(text: str, source: str, key: str) -> tuple[str, str]:
     return json.dumps(kept | {"targets": document.get("targets", [])}), name
 
 
-def statements(secret_arn: str, bucket: str, kms_key: str | None) -> list[dict[str, Any]]:
-    """Return what a source's role must be allowed: to read its key, and to keep payloads that fit no line."""
-    partition = secret_arn.split(":")[1]
+def statements(
+    secret_arn: str, bucket: str, log_group: str, kms_key: str | None
+) -> list[dict[str, Any]]:
+    """Return what a source's role must be allowed.
+
+    To read its key, to keep payloads that fit no line, and to write lines into the capture log group.
+    """
+    partition, _, region, account = secret_arn.split(":")[1:5]
     wanted: list[dict[str, Any]] = [
         {
             "Effect": "Allow",
@@ -109,6 +114,11 @@ def statements(secret_arn: str, bucket: str, kms_key: str | None) -> list[dict[s
             "Effect": "Allow",
             "Action": "s3:PutObject",
             "Resource": f"arn:{partition}:s3:::{bucket}/payloads/*",
+        },
+        {
+            "Effect": "Allow",
+            "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+            "Resource": f"arn:{partition}:logs:{region}:{account}:log-group:{log_group}:*",
         },
     ]
     if kms_key is not None:

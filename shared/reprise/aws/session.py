@@ -116,6 +116,20 @@ class Clients:
         client: CloudWatchLogsClient = self._make("logs", _store_config())
         return client
 
+    def capture_lines(self) -> CloudWatchLogsClient:
+        """Return a client that writes capture lines: a caller waits meanwhile, nine seconds at most.
+
+        A line that is written twice is one call.
+        """
+        config = Config(
+            retries={"total_max_attempts": 3, "mode": "standard"},
+            connect_timeout=1,
+            read_timeout=2,
+            max_pool_connections=_POOL,
+        )
+        client: CloudWatchLogsClient = self._make("logs", config)
+        return client
+
     def _make(self, service: str, config: Config) -> Any:  # noqa: ANN401 - typed by its callers
         return self._session.create_client(
             service,

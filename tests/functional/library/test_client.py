@@ -76,6 +76,7 @@ def env(aws_env: pytest.MonkeyPatch, server: ScriptedServer) -> Iterator[pytest.
         patch.setenv("REPRISE_MAC_SECRET_ARN", arn)
         patch.setenv("REPRISE_CALL_TIMEOUT_S", "5")
         patch.setenv("REPRISE_LEDGER_TABLE", bucket)
+        patch.setenv("REPRISE_CAPTURE_LOG_GROUP", "stdout")
         patch.delenv("POWERTOOLS_METRICS_NAMESPACE", raising=False)
         library.default_client.cache_clear()
         yield patch
@@ -294,8 +295,53 @@ def test_settings_may_be_handed_in(env: pytest.MonkeyPatch, server: ScriptedServ
         capture_outcomes=frozenset(),
         status_url="x",
         ledger_table="t",
+        capture_log_group="stdout",
     )
     env.delenv("REPRISE_TARGETS")
     result = Client(settings).invoke("orders")
     assert (result.status_code, result.call_id) == (429, None)
     assert len(server.requests) == 1
+
+
+GROUP = "/reprise/reprise/capture"
+
+
+def _lines() -> list[str]:
+    logs = Clients().logs()
+    streams = logs.describe_log_streams(logGroupName=GROUP)["logStreams"]
+    return [
+        event["message"]
+        for stream in streams
+        for event in logs.get_log_events(
+            logGroupName=GROUP, logStreamName=stream["logStreamName"], startFromHead=True
+        )["events"]
+    ]
+
+
+def test_a_process_whose_output_nobody_reads_writes_into_the_capture_log_group(
+    env: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    env.delenv("REPRISE_CAPTURE_LOG_GROUP")
+    Clients().logs().create_log_group(logGroupName=GROUP)
+    client = Client()
+    results = [client.invoke("orders", b'{"n":1}') for _ in range(2)]
+    assert {result.status_code for result in results} == {202}
+    records = [read_line(line, TRUSTED) for line in _lines()]
+    assert [record.id for record in records if record] == [result.call_id for result in results]
+    assert "invocation.captured" not in capsys.readouterr().out
+
+
+def test_a_line_that_no_group_takes_is_no_capture(env: pytest.MonkeyPatch) -> None:
+    env.setenv("REPRISE_CAPTURE_LOG_GROUP", "/reprise/of-another-account/capture")
+    result = Client().invoke("orders", b"{}")
+    assert (result.status_code, result.call_id, result.status_token) == (429, None, None)
+    assert "ResourceNotFoundException" in str(result.not_captured)
+
+
+def test_a_call_that_succeeds_never_asks_for_the_log_group(
+    env: pytest.MonkeyPatch, server: ScriptedServer
+) -> None:
+    env.setenv("REPRISE_CAPTURE_LOG_GROUP", "/reprise/of-another-account/capture")
+    env.setattr(Clients, "capture_lines", lambda _: pytest.fail("a client was made"))
+    server.answers = [Answer(body=b"ok")]
+    assert Client().invoke("orders", b"{}").payload == b"ok"

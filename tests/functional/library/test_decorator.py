@@ -38,6 +38,7 @@ def env(aws_env: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
         name = f"{uuid4()}/source/orders"
         arn = Clients().secrets().create_secret(Name=name, SecretString=SECRET)["ARN"]
         patch.setenv("REPRISE_BUCKET", "bucket")
+        patch.setenv("REPRISE_CAPTURE_LOG_GROUP", "stdout")
         patch.setenv("REPRISE_MAC_SECRET_ARN", arn)
         patch.delenv("POWERTOOLS_METRICS_NAMESPACE", raising=False)
         decorator._default.cache_clear()  # noqa: SLF001 - each test starts a process anew

@@ -40,6 +40,7 @@ def ask(clients: Clients, table: str) -> Iterator[Callable[..., dict[str, Any]]]
         patch.setenv("AWS_ENDPOINT_URL_LAMBDA", server.url)
         patch.setenv("REPRISE_TARGETS", ORDERS)
         patch.setenv("REPRISE_BUCKET", "bucket")
+        patch.setenv("REPRISE_CAPTURE_LOG_GROUP", "stdout")
         patch.setenv("REPRISE_MAC_SECRET_ARN", arn)
         patch.setenv("REPRISE_CALL_TIMEOUT_S", "5")
         patch.setenv("REPRISE_LEDGER_TABLE", table)

@@ -23,6 +23,7 @@ SETTINGS = CallerSettings(
     capture_outcomes=frozenset(),
     status_url="reprise://reprise/calls/{id}",
     ledger_table="ledger",
+    capture_log_group="stdout",
 )
 
 

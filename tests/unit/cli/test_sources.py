@@ -115,12 +115,15 @@ def test_a_broken_document_is_not_rotated() -> None:
         rotated(json.dumps({"current": "k1", "k1": ""}), "web", KEY)
 
 
-def test_a_role_needs_its_own_secret_and_a_place_for_long_payloads() -> None:
-    read, keep = statements(SECRET_ARN, "bucket", None)
+def test_a_role_needs_its_own_secret_a_place_for_long_payloads_and_one_for_lines() -> None:
+    read, keep, write = statements(SECRET_ARN, "bucket", "/reprise/shop/capture", None)
     assert (read["Action"], read["Resource"]) == ("secretsmanager:GetSecretValue", SECRET_ARN)
     assert (keep["Action"], keep["Resource"]) == ("s3:PutObject", "arn:aws:s3:::bucket/payloads/*")
+    assert write["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
+    group = "arn:aws:logs:eu-west-1:123456789012:log-group:/reprise/shop/capture:*"
+    assert write["Resource"] == group
 
 
 def test_a_customer_key_is_allowed_too() -> None:
-    (*_, use) = statements(SECRET_ARN, "bucket", "arn:aws:kms:eu-west-1:123456789012:key/abc")
+    (*_, use) = statements(SECRET_ARN, "bucket", "/g", "arn:aws:kms:eu-west-1:123456789012:key/abc")
     assert use["Resource"].endswith(":key/abc")

@@ -25,6 +25,7 @@ SETTINGS = CallerSettings(
     capture_outcomes=frozenset(),
     status_url=URL,
     ledger_table="ledger",
+    capture_log_group="stdout",
 )
 TRUSTED = Trusted(keys=FakeKeys(KEYS), targets=(ORDERS,))
 
