@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
-from urllib.parse import parse_qs, urlsplit
 
 from reprise_cli.exits import CommandError, ExitCode
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 CHUNK_BYTES: Final = 1024 * 1024
 STDIN: Final = "-"
 _S3: Final = "s3://"
+_VERSION: Final = "?versionId="
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,19 +64,19 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _open_s3(url: str, client: S3Client) -> Source:
-    parts = urlsplit(url, allow_fragments=False)
-    version = parse_qs(parts.query).get("versionId")
-    key = parts.path.removeprefix("/")
-    if parts.query and version is None:
-        key += f"?{parts.query}"
-    if not parts.netloc or not key:
+    # By hand: a key may hold whatever a URL may not, and is not encoded here.
+    bucket, _, rest = url.removeprefix(_S3).partition("/")
+    key, mark, version = rest.rpartition(_VERSION)
+    if not mark:
+        key = rest
+    if not bucket or not key:
         raise CommandError(
             "OBJECT", f"{url!r} names no object", "Write s3://bucket/key", ExitCode.USAGE
         )
-    if version is None:
-        answer = client.get_object(Bucket=parts.netloc, Key=key)
+    if mark:
+        answer = client.get_object(Bucket=bucket, Key=key, VersionId=version)
     else:
-        answer = client.get_object(Bucket=parts.netloc, Key=key, VersionId=version[0])
+        answer = client.get_object(Bucket=bucket, Key=key)
     body = answer["Body"]
     return Source(
         name=url, size_bytes=answer["ContentLength"], chunks=body.iter_chunks(CHUNK_BYTES)

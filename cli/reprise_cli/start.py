@@ -24,7 +24,7 @@ def main() -> None:
             return
         sys.stderr.write(
             f"error: reprise: is installed without its command ({error.name} is missing)."
-            " Install the extra: pip install 'reprise[cli]'\n"
+            " Install it with the extra cli, in a checkout: pip install '.[cli]'\n"
         )
         sys.exit(ExitCode.USAGE)
     app()

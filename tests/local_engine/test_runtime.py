@@ -165,6 +165,29 @@ def test_too_large_request_is_refused(aws: Aws) -> None:
     assert caught.value.response["Error"]["Code"] == "RequestTooLargeException"
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"x":NaN}',
+        b"-Infinity",
+        b'[1,{"y":Infinity}]',
+        b"{'x':1}",
+        b"\xff",
+        '{"x":1}'.encode("utf-16"),
+    ],
+)
+def test_payload_that_is_no_json_is_refused_before_the_function_runs(
+    aws: Aws, payload: bytes
+) -> None:
+    """Lambda's own parser knows no NaN (ballerina-platform/module-ballerina-c2c#15; RFC 8259, section 6)."""
+    name = aws.make_function(COUNTER)
+    with pytest.raises(ClientError) as caught:
+        aws.client("lambda").invoke(FunctionName=name, Payload=payload)
+    assert caught.value.response["Error"]["Code"] == "InvalidRequestContentException"
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert aws.invoke(name, {"text": "NaN"})["calls"] == 1
+
+
 def test_too_large_response_is_a_function_error(aws: Aws) -> None:
     name = aws.make_function("def handle(event, context): return 'x' * 6_400_000")
     assert aws.invoke(name, {})["errorType"] == "Function.ResponseSizeTooLarge"

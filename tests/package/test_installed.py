@@ -12,6 +12,7 @@ from package.installation import ROOT, Installation
 from reprise.version import __version__
 from scripted_server import Answer, ScriptedServer
 from strategies import CONTROL, ORDERS, envelope, zipped
+from unit.cli.test_read_format import hadoop
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,9 +149,13 @@ def test_the_command_tells_the_one_version(with_command: Installation) -> None:
     assert told.stdout.strip() == __version__
 
 
-def test_the_command_reads_an_object(with_command: Installation, tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_snappy", [False, True])
+def test_the_command_reads_an_object(
+    with_command: Installation, tmp_path: Path, *, has_snappy: bool
+) -> None:
     path = tmp_path / "object"
-    path.write_bytes(zipped(CONTROL) + zipped(envelope([*LINES, "not ours"])))
+    data = zipped(CONTROL) + zipped(envelope([*LINES, "not ours"]))
+    path.write_bytes(hadoop(data) if has_snappy else data)
     done = with_command.run("reprise", "read", str(path))
     assert done.returncode == 0, done.stderr
     read = [json.loads(line)["id"] for line in done.stdout.splitlines()]
@@ -163,7 +168,7 @@ def test_without_the_command_the_version_is_told_and_the_next_step(library: Inst
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: ")
-    assert line.endswith("pip install 'reprise[cli]'")
+    assert line.endswith("pip install '.[cli]'")
 
 
 def test_the_sdist_makes_the_same_wheel(command: Installation, library: Installation) -> None:

@@ -22,10 +22,9 @@ def of(documentation: str, **limits: object) -> tuple[dict[str, Entry], dict[str
 def test_a_changed_number_is_named_with_its_sentence_and_what_it_was() -> None:
     before, _ = of(OLD)
     after, texts = of(NEW)
-    assert compare(before, after, texts) == [
-        "lambda CreateFunction Timeout: says now: The default is 3 seconds, and the maximum "
-         "allowed value is 1,800 seconds. [numbers were 3, 900]"
-    ]
+    (change,) = compare(before, after, texts)
+    assert change.startswith("lambda CreateFunction Timeout: says now: The default is 3 seconds")
+    assert change.endswith("allowed value is 1,800 seconds. [numbers were 3, 900]")
 
 
 def test_changed_limits_name_both_and_lists_what_came_and_went() -> None:

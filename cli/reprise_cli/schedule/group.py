@@ -78,6 +78,11 @@ class Group:
         return dict(self.client.get_schedule(GroupName=self.name, Name=name))
 
 
+def described(text: str) -> str:
+    """Return the description of a schedule of ours."""
+    return f"{MARKER} {text}".strip()
+
+
 def is_ours(schedule: dict[str, Any]) -> bool:
     """Tell whether a schedule was made from a file of jobs."""
     return str(schedule.get("Description", "")).startswith(MARKER)

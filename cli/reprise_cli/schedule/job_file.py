@@ -14,11 +14,12 @@ import yaml
 from reprise.errors import BadRequestError, PolicyError, ScheduleError
 from reprise.kind import KINDS
 from reprise.policy.policy import read_policy_document
-from reprise.schedule.due import DEFAULT_DEADLINE_S, NAME, Due
+from reprise.schedule.due import DEFAULT_DEADLINE_S, NAME, Due, write_due
 from reprise.schedule.expression import find_zone, next_runs, parse_expression
 from reprise.schedule.guard import Overlap
 from reprise_cli.duration import parse_duration
 from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.schedule.group import described
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 _MAX_JITTER_S: Final = 1440 * 60
 _MINUTE_S: Final = 60
+_MAX_DESCRIPTION_CHARS: Final = 512
+"""EventBridge Scheduler API reference, CreateSchedule, Description."""
+_MAX_INPUT_BYTES: Final = 256 * 1024
+"""Of a run's message: SQS's limit until 2025; Scheduler's model names none of its own."""
 _STEP: Final = "See docs/howto/cron-without-overlap.md for the fields of a job"
 
 
@@ -217,8 +222,9 @@ def _check(job: Job, zone_name: str, targets: tuple[str, ...], now: datetime) ->
         raise _usage(where, f"schedule: {job.schedule!r} never runs again", "Correct day or year")
     _check_durations(job, where)
     _check_call_is_json(job, where)
+    _check_sizes(job, where)
     for kind in KINDS:
-        if kind.marker in job.call:
+        if kind.is_meant(job.call):
             try:
                 request = kind.read_call(job.call, targets)
             except BadRequestError as error:
@@ -243,8 +249,25 @@ def _check_durations(job: Job, where: str) -> None:
     jitter_s = job.jitter_minutes * _MINUTE_S
     if job.jitter and not _MINUTE_S <= jitter_s <= _MAX_JITTER_S:
         raise _usage(where, "jitter must be 1m to 24h", "Scheduler's windows are whole minutes")
+    if job.jitter and parse_duration(job.jitter) != jitter_s:
+        raise _usage(where, "jitter has seconds", "Scheduler's windows are whole minutes")
     if jitter_s >= job.deadline_s:
         raise _usage(where, "jitter is not below the deadline", "A run could be too late at once")
+
+
+def _check_sizes(job: Job, where: str) -> None:
+    """Refuse what Scheduler would refuse, or cut, at the first apply."""
+    chars = len(described(job.description))
+    if chars > _MAX_DESCRIPTION_CHARS:
+        message = f"description is {chars - _MAX_DESCRIPTION_CHARS} characters too long"
+        raise _usage(where, message, "Scheduler keeps 512, our marker included")
+    size_bytes = len(write_due(job.due()).encode())
+    if size_bytes > _MAX_INPUT_BYTES:
+        raise _usage(
+            where,
+            f"call takes {size_bytes} bytes in a message, over {_MAX_INPUT_BYTES}",
+            "Keep the payload in S3 and send its key",
+        )
 
 
 def _check_call_is_json(job: Job, where: str) -> None:

@@ -8,8 +8,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise.schedule.due import write_due
+from reprise.schedule.expression import write_expression
 from reprise_cli.exits import CommandError, ExitCode
-from reprise_cli.schedule.group import MARKER, is_ours
+from reprise_cli.schedule.group import described, is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +26,6 @@ _COMPARED: Final = (
     "Description",
     "ActionAfterCompletion",
 )
-_MAX_DESCRIPTION: Final = 512
 _RETRY: Final = {"MaximumRetryAttempts": 10, "MaximumEventAgeInSeconds": 3600}
 """Scheduler sends again what the queue did not take; the run's own name makes a second copy harmless."""
 
@@ -82,8 +82,8 @@ def wanted_schedule(entry: Checked, zone_name: str, place: Place) -> dict[str, A
     return {
         "Name": job.name,
         "GroupName": place.group,
-        "Description": f"{MARKER} {job.description}".strip()[:_MAX_DESCRIPTION],
-        "ScheduleExpression": job.schedule.strip(),
+        "Description": described(job.description),
+        "ScheduleExpression": write_expression(job.schedule),
         "ScheduleExpressionTimezone": zone_name,
         "FlexibleTimeWindow": window,
         "State": "DISABLED" if job.paused else "ENABLED",

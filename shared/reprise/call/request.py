@@ -13,6 +13,7 @@ import msgspec
 
 from reprise.call.id import check_name
 from reprise.call.payload import MAX_PAYLOAD_BYTES
+from reprise.call.spelling import spelt
 from reprise.call.target import Target, resolve_target
 from reprise.errors import BadRequestError
 from reprise.instant import format_instant, parse_instant
@@ -83,7 +84,7 @@ def read_call(event: object, targets: tuple[str, ...], *, trace: str | None = No
             "request", "must be a JSON object", 'Send {"FunctionName": "...", "Payload": "..."}'
         )
     try:
-        wire = msgspec.convert(event, _Wire)
+        wire = msgspec.convert(spelt(event, _Wire.__struct_encode_fields__), _Wire)
     except msgspec.ValidationError as error:
         raise _from_validation(str(error)) from error
     request = CallRequest(
@@ -152,11 +153,17 @@ def _payload(wire: _Wire) -> bytes:
             raise BadRequestError("PayloadBase64", "is not base64", "Encode the bytes") from error
     if wire.payload is msgspec.UNSET:
         return b""
-    text = (
-        wire.payload
-        if isinstance(wire.payload, str)
-        else json.dumps(wire.payload, separators=(",", ":"))
-    )
+    try:
+        text = (
+            wire.payload
+            if isinstance(wire.payload, str)
+            else json.dumps(wire.payload, separators=(",", ":"), allow_nan=False)
+        )
+    except ValueError as error:
+        # Lambda would refuse it, but only a call that is not throttled.
+        raise BadRequestError(
+            "Payload", "holds NaN or an infinity, which JSON does not have", "Send null or text"
+        ) from error
     try:
         return text.encode()
     except UnicodeEncodeError as error:

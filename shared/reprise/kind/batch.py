@@ -12,6 +12,7 @@ import msgspec
 
 from reprise.batch.definition import ARN, DEFINITION
 from reprise.call.request import CallRequest
+from reprise.call.spelling import spelt
 from reprise.call.target import Target, is_allowed
 from reprise.errors import BadRequestError
 from reprise.kind.kind import Kind
@@ -54,7 +55,7 @@ def read_submission(document: Mapping[str, object], allowed: tuple[str, ...]) ->
         BadRequestError: Naming the field.
     """
     try:
-        wire = msgspec.convert(document, Submission)
+        wire = msgspec.convert(spelt(document, Submission.__struct_fields__), Submission)
     except msgspec.ValidationError as error:
         raise BadRequestError("call", str(error), "Use the names of Batch's SubmitJob") from error
     match = DEFINITION.fullmatch(wire.jobDefinition)

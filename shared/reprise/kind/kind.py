@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reprise.call.spelling import other_spelling
+
 if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Mapping
@@ -30,3 +32,7 @@ class Kind:
     """Return what invokes such targets, given the longest call in seconds."""
     has_concurrency: bool = False
     """Whether Lambda limits how many of it run at once."""
+
+    def is_meant(self, call: Mapping[str, object]) -> bool:
+        """Tell whether a job's call is meant for this kind."""
+        return self.marker in call or other_spelling(self.marker) in call

@@ -21,7 +21,7 @@ from reprise.schedule.field import Field
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_CRON: Final = re.compile(r"\s*cron\((.*)\)\s*")
+_CRON: Final = re.compile(r"cron\((.*)\)")
 _FIELD_COUNT: Final = 6
 _MINUTE: Final = Field(name="minutes", lowest=0, highest=59)
 _HOUR: Final = Field(name="hours", lowest=0, highest=23)

@@ -22,9 +22,9 @@ _WEEKDAY: Final = Field(
     names={"SUN": 1, "MON": 2, "TUE": 3, "WED": 4, "THU": 5, "FRI": 6, "SAT": 7},
 )
 _SATURDAY: Final = 7
-_NEAREST: Final = re.compile(r"(\d{1,2})W", re.IGNORECASE)
-_LAST_OF: Final = re.compile(r"(\w+)L", re.IGNORECASE)
-_NTH_OF: Final = re.compile(r"(\w+)#([1-5])")
+_NEAREST: Final = re.compile(r"(\d{1,2})W", re.IGNORECASE | re.ASCII)
+_LAST_OF: Final = re.compile(r"(\w+)L", re.IGNORECASE | re.ASCII)
+_NTH_OF: Final = re.compile(r"(\w+)#([1-5])", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

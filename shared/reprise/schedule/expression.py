@@ -21,12 +21,17 @@ from reprise.schedule.cron import Cron, parse_cron
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_RATE: Final = re.compile(r"\s*rate\(\s*([1-9]\d{0,5}) (minute|hour|day)s?\s*\)\s*")
+_RATE: Final = re.compile(r"rate\(([1-9]\d{0,5}) (minute|hour|day)s?\)", re.ASCII)
 _UNITS: Final = {
     "minute": timedelta(minutes=1),
     "hour": timedelta(hours=1),
     "day": timedelta(days=1),
 }
+_MAX_CHARS: Final = 256
+_MAX_ZONE_CHARS: Final = 50
+"""EventBridge Scheduler API reference, CreateSchedule, ScheduleExpression and ScheduleExpressionTimezone."""
+_OWN_ZONES: Final = ("posix/", "right/", "posixrules", "localtime", "Factory")
+"""Names that machines have beside those of the IANA database."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +44,25 @@ class Rate:
 Expression = Cron | Rate
 
 
+def write_expression(text: str) -> str:
+    """Return an expression as it is sent: single blanks, whatever a file was laid out with."""
+    return " ".join(text.split()).replace("( ", "(").replace(" )", ")")
+
+
 def parse_expression(text: str) -> Expression:
     """Return the cron or rate expression of a text.
 
     Raises:
         ScheduleError: Naming the field, and the next step.
     """
-    if text.lstrip().startswith("rate"):
+    text = write_expression(text)
+    if len(text) > _MAX_CHARS:
+        raise ScheduleError(
+            "schedule",
+            f"has {len(text)} characters, over EventBridge Scheduler's limit of {_MAX_CHARS}",
+            "Write * or ranges for lists, or make two jobs of it",
+        )
+    if text.startswith("rate"):
         match = _RATE.fullmatch(text)
         if match is None:
             raise ScheduleError(
@@ -64,6 +81,8 @@ def find_zone(name: str) -> ZoneInfo:
         ScheduleError: If there is none.
     """
     try:
+        if len(name) > _MAX_ZONE_CHARS or name.startswith(_OWN_ZONES):
+            raise ZoneInfoNotFoundError(name)  # noqa: TRY301 - as if there were none
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ScheduleError(

@@ -11,7 +11,7 @@ from reprise.errors import ScheduleError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_PART: Final = re.compile(r"(?P<start>\*|\w+)(?:-(?P<end>\w+))?(?:/(?P<step>\d+))?")
+_PART: Final = re.compile(r"(?P<start>\*|\w+)(?:-(?P<end>\w+))?(?:/(?P<step>\d+))?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +74,7 @@ class Field:
     def _number(self, text: str) -> int:
         number = self.names.get(text.upper())
         if number is None:
-            # isdecimal alone would take digits of other scripts.
-            if not (text.isascii() and text.isdecimal()):
+            if not text.isdecimal():
                 raise self._refuse(text)
             number = int(text[:6])
         if not self.lowest <= number <= self.highest:

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 _REQUEST: Final = re.compile(r"\bREPORT RequestId: ([0-9A-Za-z-]+)")
 _FIGURE: Final = re.compile(
-    r"\b(Duration|Billed Duration|Memory Size|Init Duration|Restore Duration): ([0-9.]+) (?:ms|MB)"
+    r"\b((?:[A-Z][A-Za-z]{0,15} ){0,3}[A-Z][A-Za-z]{0,15}): ([0-9.]+) (?:ms|MB)\b"
 )
+"""A figure and all words of its name: `Billed Restore Duration` ends as `Restore Duration` does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -259,7 +259,7 @@ def _read_call(due: Due, targets: tuple[str, ...]) -> CallRequest:
         BadRequestError: Naming the field.
     """
     for kind in KINDS:
-        if kind.marker in due.call:
+        if kind.is_meant(due.call):
             bounds = {"IdempotencyKey": due.key, "NotAfter": format_instant(due.deadline_at)}
             return kind.read_call({**due.call, **bounds}, targets)
     raise BadRequestError(

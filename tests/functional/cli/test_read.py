@@ -220,6 +220,27 @@ def test_objects_are_read_from_s3() -> None:
     assert "NoSuchKey" in missing.stderr
 
 
+@pytest.mark.parametrize(
+    "key",
+    ["a+b", "a%2Bb", "a%252Bb", "ü 100%", "/from//root/", "end?", "x#y", "a\tb", "?versionId"],
+)
+@pytest.mark.usefixtures("aws_env")
+def test_keys_are_taken_as_they_are(key: str) -> None:
+    """A key is no URL: nothing in it is encoded, cut off or joined."""
+    with mock_aws():
+        s3 = boto3.client("s3", region_name="us-east-1")
+        s3.create_bucket(Bucket="capture-objects")
+        s3.put_bucket_versioning(
+            Bucket="capture-objects", VersioningConfiguration={"Status": "Enabled"}
+        )
+        first = s3.put_object(Bucket="capture-objects", Key=key, Body=OBJECT)["VersionId"]
+        s3.put_object(Bucket="capture-objects", Key=key, Body=b"")
+        newest = run(f"s3://capture-objects/{key}")
+        version = run(f"s3://capture-objects/{key}?versionId={first}")
+    assert (newest.exit_code, newest.stdout) == (0, "")
+    assert (version.exit_code, version.stdout.splitlines()) == (0, RECORDS)
+
+
 def test_a_closed_pipe_ends_the_command_quietly(tmp_path: Path) -> None:
     path = tmp_path / "object"
     path.write_bytes(OBJECT * 2000)

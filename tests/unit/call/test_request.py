@@ -94,6 +94,10 @@ def test_a_request_without_payload_sends_none() -> None:
         ({"PayloadBase64": 5}, "PayloadBase64"),
         ({"Payload": "\ud800"}, "Payload"),
         ({"Payload": "a" * (MAX_PAYLOAD_BYTES + 1)}, "Payload"),
+        ({"Payload": {"x": [float("nan")]}}, "Payload"),
+        ({"Payload": float("-inf")}, "Payload"),
+        ({"functionName": "orders"}, "functionName"),
+        ({"FUNCTIONNAME": "orders"}, "FUNCTIONNAME"),
         ({"Qualifier": "a b"}, "Qualifier"),
         ({"Qualifier": 7}, "Qualifier"),
         ({"ClientContext": "x" * 3584}, "ClientContext"),
@@ -126,6 +130,12 @@ def test_a_refusal_names_the_field_and_the_next_step(fields: dict[str, Any], fie
 @pytest.mark.parametrize("event", [None, [], "orders", 7])
 def test_an_event_that_is_no_object_is_refused(event: object) -> None:
     assert _refusal(event).field == "request"
+
+
+def test_fields_may_be_spelt_as_other_tools_of_aws_spell_them() -> None:
+    written = {"FunctionName": "orders", "TenantId": "t", "Payload": {"functionName": 1}}
+    spelt = {"functionName": "orders", "tenantId": "t", "payload": {"functionName": 1}}
+    assert read_request(spelt, SETTINGS) == read_request(written, SETTINGS)
 
 
 def test_a_request_without_function_name_is_refused() -> None:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import botocore.session
 import pytest
+from botocore.validate import ParamValidator
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -102,6 +105,18 @@ def test_schedule_of_a_job_sends_what_the_runner_reads(tmp_path: Path) -> None:
         ("deadline: 2h", "deadline: 30d", "job nightly: deadline:"),
         ("jitter: 10m", "jitter: 10s", "jitter must be 1m to 24h"),
         ("jitter: 10m", "jitter: 3h", "jitter is not below the deadline"),
+        ("jitter: 10m", "jitter: 90s", "jitter has seconds. Scheduler's windows are whole minutes"),
+        ("jitter: 10m", "jitter: 1441m", "jitter must be 1m to 24h"),
+        # CreateSchedule takes 256 characters; the numbers of a list are soon more.
+        (
+            "cron(0 3",
+            f"cron({','.join(map(str, range(60)))} {','.join(map(str, range(24)))},{'3,' * 20}3",
+            "job nightly: schedule: has 287 characters, over EventBridge Scheduler's limit of 256",
+        ),
+        ("Closes the day", "x" * 600, "job nightly: description is 107 characters too long"),
+        ("full: true", f"full: {'x' * 262_144}", "job nightly: call takes 262"),
+        ("Asia/Seoul", "right/UTC", "job nightly: timezone: 'right/UTC' is no time zone"),
+        ("name: nightly", f"name: {'x' * 65}", "name must be 1 to 64 letters"),
         ("idempotent: true", "max_attempts: 0", "policy: targets.orders: Expected `int` >= 1"),
         ("name: nightly", "name: every night", "name must be 1 to 64 letters"),
         ("version: 1", "version: 2", "Invalid enum value 2"),
@@ -115,6 +130,43 @@ def test_mistake_is_named_with_the_next_step(
     with pytest.raises(CommandError, match=re.escape(message)) as caught:
         read(tmp_path, FILE.replace(old, new))
     assert caught.value.code is ExitCode.USAGE
+
+
+def test_call_may_be_spelt_as_other_tools_of_aws_spell_it(tmp_path: Path) -> None:
+    _, (entry,) = read(tmp_path, FILE.replace("FunctionName", "functionName"))
+    assert entry.request.target.function == ORDERS
+    definition = "arn:aws:batch:eu-west-1:123456789012:job-definition/nightly"
+    call = "{JobDefinition: nightly, JobQueue: spot, ArrayProperties: {size: 3}}"
+    file = tmp_path / "batch.yaml"
+    file.write_text(re.sub(r"\{FunctionName.*\}", call, FILE).replace("policy:", "#"))
+    (job,) = check_jobs(read_job_file(file), (definition,), NOW)
+    assert json.loads(job.request.payload)["submit"] == {
+        "jobDefinition": "nightly",
+        "jobName": "nightly",
+        "jobQueue": "spot",
+        "arrayProperties": {"size": 3},
+    }
+
+
+def test_expression_is_sent_with_single_blanks(tmp_path: Path) -> None:
+    (request,) = wanted(tmp_path, FILE.replace("cron(0 3 * * ? *)", '" cron(0\t3  * * ? * )\n"'))
+    assert request["ScheduleExpression"] == "cron(0 3 * * ? *)"
+
+
+def test_whatever_is_valid_is_of_the_shape_that_create_schedule_takes(tmp_path: Path) -> None:
+    model = botocore.session.get_session().get_service_model("scheduler")
+    shape = model.operation_model("CreateSchedule").input_shape
+    assert shape is not None
+    longest = FILE.replace("Closes the day", "x" * 493).replace("nightly", "n" * 64)
+    place = Place(
+        group="reprise-jobs", queue_arn="arn:q", dead_letter_queue_arn="arn:d", role_arn="arn:r"
+    )
+    jobs, (entry,) = read(tmp_path, longest)
+    request = wanted_schedule(entry, jobs.zone_name(entry.job), place)
+    assert not ParamValidator().validate(request, shape).has_errors()
+    for name, limits in ((name, member.metadata) for name, member in shape.members.items()):
+        if name in request and "max" in limits:
+            assert limits["min"] <= len(request[name]) <= limits["max"], name
 
 
 def test_file_that_is_no_text_is_named(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -35,6 +36,25 @@ def test_report_is_read_alike_from_text_and_json(line: str) -> None:
     assert read_report(line) == Report(
         request_id="8f5b-1", billed_ms=80.0, memory_mb=128, init_ms=402.35
     )
+
+
+@pytest.mark.parametrize("between", ["\t", " "])
+@pytest.mark.parametrize("first", ["Restore", "Billed Restore"])
+def test_start_from_a_snapshot_took_what_restoring_took_and_not_what_was_billed(
+    between: str, first: str
+) -> None:
+    """Both stand in the line (aws/aws-sam-cli, `sam logs`; alexcasalboni/aws-lambda-power-tuning#305)."""
+    second = {"Restore": "Billed Restore", "Billed Restore": "Restore"}[first]
+    took = {"Restore": "398.97 ms", "Billed Restore": "182 ms"}
+    restored = between.join(f"{name} Duration: {took[name]}" for name in (first, second))
+    report = TEXT.partition("Init")[0].replace("\t", between) + restored
+    document = json.loads(JSON)
+    del document["record"]["metrics"]["initDurationMs"]
+    document["record"]["metrics"] |= {"billedRestoreDurationMs": 182, "restoreDurationMs": 398.97}
+    for line in (report, json.dumps(document)):
+        found = read_report(line)
+        assert found is not None
+        assert (found.init_ms, found.billed_ms, found.memory_mb) == (398.97, 80.0, 128)
 
 
 def test_warm_report_tells_of_no_start() -> None:

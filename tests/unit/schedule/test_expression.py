@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise.errors import ScheduleError
+from reprise.schedule.cron import Cron
 from reprise.schedule.expression import (
     Rate,
     find_zone,
@@ -55,6 +56,29 @@ def test_look_just_before_a_repeated_hour_sees_it_once() -> None:
     assert [f"{at.astimezone(UTC):%H:%M}" for at in found] == ["00:00", "00:30", "02:00", "02:30"]
 
 
+def test_expression_has_at_most_256_characters() -> None:
+    """CreateSchedule's model: ScheduleExpression, length 1 to 256."""
+    longest = f"cron(10,{'0,' * 118}0 3 * * ? *)"
+    assert len(longest) == 256
+    assert isinstance(parse_expression(f" {longest}\n"), Cron)
+    with pytest.raises(ScheduleError, match=r"257 characters, over EventBridge Scheduler's limit"):
+        parse_expression(longest.replace("10,", "10,1"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cron(0/\u0665 3 * * ? *)",
+        "cron(\u0663 3 * * ? *)",
+        "cron(0 3 \u0663W * ? *)",
+        "cron(0 3 ? * \u0663L *)",
+    ],
+)
+def test_digits_of_other_scripts_are_refused(text: str) -> None:
+    with pytest.raises(ScheduleError):
+        parse_expression(text)
+
+
 def test_rate_counts_hours_of_sixty_minutes() -> None:
     found = instants("rate(1 day)", BERLIN, "2026-03-28T12:00:00Z", 2)
     assert found == ["03-29T12:00Z", "03-30T12:00Z"]
@@ -62,13 +86,27 @@ def test_rate_counts_hours_of_sixty_minutes() -> None:
     assert parse_expression(" rate(1 hours) ") == Rate(every=timedelta(hours=1))
 
 
-@pytest.mark.parametrize("text", ["rate(0 minutes)", "rate(5 weeks)", "rate(1.5 hours)", "rate 5"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rate(0 minutes)",
+        "rate(5 weeks)",
+        "rate(1.5 hours)",
+        "rate 5",
+        "rate(\u0665 minutes)",
+        "rate(10 seconds)",
+        "rate(-1 days)",
+    ],
+)
 def test_what_is_no_rate_is_refused(text: str) -> None:
     with pytest.raises(ScheduleError, match=r"is no rate\. Write rate\(5 minutes\)"):
         parse_expression(text)
 
 
-@pytest.mark.parametrize("name", ["Asia/Soul", "", "../../etc/passwd", "Asia", "KST9"])
+@pytest.mark.parametrize(
+    "name",
+    ["Asia/Soul", "", "../../etc/passwd", "Asia", "KST9", "posix/UTC", "localtime", "x" * 51],
+)
 def test_what_is_no_time_zone_is_refused(name: str) -> None:
     with pytest.raises(ScheduleError, match=r"is no time zone\. Use a name of the IANA database"):
         find_zone(name)

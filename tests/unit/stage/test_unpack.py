@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 from typing import TYPE_CHECKING
@@ -72,6 +73,20 @@ def test_each_captured_call_becomes_one_row_and_one_message() -> None:
         ids[1],
     ]
     assert read_message(messages[0].body).object == "s3://bucket/captured/2026/11/21/10/object.gz"
+
+
+def test_calls_in_an_error_object_of_firehose_are_taken_in_where_it_is_copied_to() -> None:
+    """What lies below `capture-errors/` notifies nobody; its records bear their own MAC wherever they lie."""
+    pipeline = Pipeline()
+    ids = pipeline.capture(call(b"1"), call(b"2"))
+    members = [envelope(line) for line in pipeline.lines]
+    pipeline.objects.kept["captured/copied"] = b"".join(
+        json.dumps({"errorCode": "x", "rawData": base64.b64encode(each).decode()}).encode() + b"\n"
+        for each in members
+    )
+    assert pipeline.take_in(notification("captured/copied")) == []
+    assert sorted(pipeline.ledger.rows) == sorted(ids)
+    assert quarantined(pipeline) == []
 
 
 @pytest.mark.parametrize("times", [2, 5])

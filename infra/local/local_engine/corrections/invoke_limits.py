@@ -13,7 +13,7 @@ import base64
 import binascii
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from local_engine.context import CLIENT_CONTEXT, TENANT_ID
 from local_engine.seams import Seam
@@ -57,7 +57,8 @@ def _check(headers: dict[str, str], body: bytes) -> Response | None:
         return _error(413, "RequestTooLargeException", message)
     try:
         if body:
-            json.loads(body)
+            # Bytes alone would let UTF-16 pass, too.
+            json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
         encoded = headers.get("x-amz-client-context", "")
         context = json.dumps(json.loads(base64.b64decode(encoded))) if encoded else ""
     except (ValueError, binascii.Error) as error:
@@ -65,6 +66,12 @@ def _check(headers: dict[str, str], body: bytes) -> Response | None:
         return _error(400, "InvalidRequestContentException", message)
     CLIENT_CONTEXT.set(context)
     return None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    """Refuse NaN and the infinities, which Python reads and JSON does not have (RFC 8259, section 6)."""
+    message = f"{name} is no JSON"
+    raise ValueError(message)
 
 
 def _error(status: int, code: str, message: str) -> Response:
