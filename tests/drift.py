@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from botocore.loaders import Loader
-from botocore.model import OperationModel, ServiceModel, Shape, StructureShape
+from botocore.model import ListShape, OperationModel, ServiceModel, Shape, StructureShape
 
 type Entry = dict[str, Any]
 """What is said of one thing: `limits`, and `sentences` as [hash, numbers] each."""
@@ -42,14 +42,21 @@ WATCHED: Final[dict[str, dict[str, tuple[str, ...]]]] = {
             "ClientContext",
             "TenantId",
             "InvocationType",
+            "TooManyRequestsException.Reason",
+            "TooManyRequestsException.retryAfterSeconds",
         ),
         "CreateFunction": ("Timeout", "Runtime", "Architectures"),
         "PutFunctionConcurrency": ("ReservedConcurrentExecutions",),
         "GetAccountSettings": (),
     },
     "sqs": {
-        "SendMessageBatch": ("Entries",),
-        "ChangeMessageVisibilityBatch": ("Entries",),
+        "SendMessageBatch": (
+            "Entries",
+            "Entries.DelaySeconds",
+            "Entries.MessageBody",
+            "Entries.MessageGroupId",
+        ),
+        "ChangeMessageVisibility": ("VisibilityTimeout",),
         "ReceiveMessage": ("MaxNumberOfMessages", "VisibilityTimeout"),
         "CreateQueue": ("Attributes",),
     },
@@ -76,7 +83,10 @@ WATCHED: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "GetMetricData": (),
     },
 }
-"""Operations, and the members of their requests, that code, template or docs rely on."""
+"""Operations, and the members of their requests and errors, that code, template or docs rely on.
+
+A dot goes into a structure, or into the entries of a list of them.
+"""
 _LIMITS: Final = ("min", "max", "pattern", "enum")
 _TAG: Final = re.compile(r"<[^>]+>")
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
@@ -121,14 +131,21 @@ def digest(loader: Loader) -> tuple[dict[str, Entry], dict[str, str]]:
     return entries, texts
 
 
-def _member(operation: OperationModel, name: str) -> Shape:
-    shape = operation.input_shape
-    if not isinstance(shape, StructureShape) or name not in shape.members:
-        sys.exit(
-            f"error: {operation.name} has no member {name} any more: look, and correct WATCHED"
-        )
-    found: Shape = shape.members[name]
-    return found
+def _member(operation: OperationModel, path: str) -> Shape:
+    errors = {error.name: error for error in operation.error_shapes}
+    members = _members(operation.input_shape) | errors
+    for name in path.split("."):
+        if name not in members:
+            sys.exit(
+                f"error: {operation.name} has no member {path} any more: look, and correct WATCHED"
+            )
+        shape = members[name]
+        members = _members(shape.member if isinstance(shape, ListShape) else shape)
+    return shape
+
+
+def _members(shape: Shape | None) -> dict[str, Shape]:
+    return dict(shape.members) if isinstance(shape, StructureShape) else {}
 
 
 def _limits(shape: Shape) -> dict[str, Any]:

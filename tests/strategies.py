@@ -142,7 +142,7 @@ json_values = st.recursive(
     max_leaves=12,
 )
 function_names = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
-qualifiers = st.from_regex(r"\$LATEST|[A-Za-z0-9_-]{1,20}", fullmatch=True)
+qualifiers = st.from_regex(r"\$LATEST(\.PUBLISHED)?|[A-Za-z0-9_-]{1,20}", fullmatch=True)
 targets = st.builds(
     Target,
     function=function_names.map(lambda name: f"{ARN_PREFIX}{name}"),

@@ -123,6 +123,9 @@ class Aws:
     def calls(self) -> LambdaClient:
         """Return the client that invokes exactly once: the SDK's own retries would hide a second run."""
         client: LambdaClient = self._make("lambda", attempts=1, read_timeout_s=_CALL_LIMIT_S)
+        from reprise.aws.session import keep_alive  # noqa: PLC0415 - loads botocore, as above
+
+        keep_alive(client)
         return client
 
     def _make(self, service: str, *, attempts: int = 4, read_timeout_s: int = 60) -> Any:  # noqa: ANN401 - typed by its callers

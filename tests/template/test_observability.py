@@ -249,6 +249,23 @@ def test_an_alarm_on_dynamodb_fills_what_is_missing() -> None:
                 assert f"FILL({query['Id']}, 0)" in math
 
 
+@pytest.mark.parametrize("longest_target_s", [30, 60, 300, 840, 1740])
+def test_a_replayer_that_waits_for_slow_targets_does_not_stand_still(longest_target_s: int) -> None:
+    """Lambda counts a run when it has ended, under the minute in which it began: two runs may lie between."""
+    deployment = Deployment({"Targets": TARGET, "LongestTargetTimeout": str(longest_target_s)})
+    [alarm] = [
+        alarm.properties
+        for alarm in deployment.resources("AWS::CloudWatch::Alarm").values()
+        if alarm.properties["AlarmName"] == "reprise-replay-stuck"
+    ]
+    [period_s] = {
+        query["MetricStat"]["Period"] for query in alarm["Metrics"] if not query["ReturnData"]
+    }
+    looked_at_s = int(alarm["EvaluationPeriods"]) * period_s
+    assert looked_at_s >= 2 * int(deployment.function("replayer").properties["Timeout"]) + 120
+    assert f"for {alarm['EvaluationPeriods']} minutes" in alarm["AlarmDescription"]
+
+
 def test_incidents_that_eventbridge_cannot_deliver_are_an_alarm() -> None:
     rules = {rule.properties["Name"] for rule in on_aws().resources("AWS::Events::Rule").values()}
     watched = {

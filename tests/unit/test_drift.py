@@ -58,6 +58,14 @@ def test_the_same_words_and_limits_are_no_change_whatever_their_markup(
         assert compare(before, after, texts) == []
 
 
+def test_errors_and_entries_of_lists_are_looked_into() -> None:
+    entries, texts = digest(botocore.loaders.Loader())
+    reasons = entries["lambda Invoke TooManyRequestsException.Reason"]["limits"]["enum"]
+    assert "ConcurrentInvocationLimitExceeded" in reasons
+    delay = entries["sqs SendMessageBatch Entries.DelaySeconds"]["sentences"]
+    assert "Valid values: 0 to 900." in [texts[key] for key, _ in delay]
+
+
 def test_the_digest_covers_what_is_watched_and_knows_todays_timeout() -> None:
     document = json.loads(DIGEST.read_text())
     entries, _ = digest(botocore.loaders.Loader())

@@ -57,7 +57,7 @@ class Clients:
             tcp_keepalive=True,
         )
         client: LambdaClient = self._make("lambda", config)
-        _keep_alive(client)
+        keep_alive(client)
         return client
 
     def dynamodb(self) -> DynamoDBClient:
@@ -138,12 +138,13 @@ class Clients:
         )
 
 
-def _keep_alive(client: LambdaClient) -> None:
+def keep_alive(client: LambdaClient) -> None:
     """Let the system probe idle connections once a minute, as far as it can be told to.
 
     A target may run for half an hour without a byte on the line. botocore switches probes on, and Linux then
-    begins after two hours; a NAT gateway drops what was idle for 350 seconds (Amazon VPC user guide, "NAT
-    gateways", "Troubleshoot"). botocore has no setting for that; its list of options goes to each new socket.
+    begins after two hours; a NAT gateway or an interface endpoint drops what was idle for 350 seconds (AWS
+    networking blog, "Implementing long-running TCP Connections within VPC networking"). botocore has no
+    setting for that; its list of options goes to each new socket.
     """
     options = client._endpoint.http_session._socket_options  # type: ignore[attr-defined]  # noqa: SLF001
     options += [

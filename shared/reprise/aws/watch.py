@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FILTER_PATTERN: Final = f'{{ $.event = "{EVENT_NAME}" }}'
 """What the template's subscription filters select."""
+_LOOK_BACK: Final = timedelta(minutes=40)
+"""A function's longest timeout, and ten minutes for metrics that come late."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,18 +95,19 @@ class StackWatch:
     def has_succeeded(self, function: str, since: datetime, now: datetime) -> bool:
         """Tell whether an invocation of a function, whoever made it, succeeded in a full minute since then.
 
-        Metrics come with a delay of a minute or two. They count invocations by when they began, so the minute
-        in which the time lies is left out.
+        Metrics come with a delay of a minute or two after an invocation has ended. They count it by when it
+        began, so the minute in which the time lies is left out.
 
         Args:
             function: Its unqualified ARN.
             since: From when on.
-            now: The present; the last ten minutes are looked at.
+            now: The present; the last 40 minutes are looked at.
 
-        Source: Lambda developer guide, "Types of metrics for Lambda functions" (Invocations, Errors).
+        Source: Lambda developer guide, "Types of metrics for Lambda functions" (Invocations, Errors), "Using
+        CloudWatch metrics with Lambda".
         """
         next_minute_at = (since + timedelta(minutes=1)).replace(second=0, microsecond=0)
-        start_at = max(next_minute_at, now - timedelta(minutes=10))
+        start_at = max(next_minute_at, now - _LOOK_BACK)
         if start_at >= now:
             return False
         name = function.rpartition(":")[2]

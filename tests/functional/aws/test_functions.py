@@ -14,11 +14,15 @@ from reprise.aws.functions import LambdaFunctions
 from reprise.aws.session import Clients
 from reprise.call.target import Target
 from reprise.outcome.outcome import OutcomeKind
+from reprise_cli.aws import Aws
+from reprise_cli.place import Place
 from scripted_server import Answer, ScriptedServer
 from strategies import ORDERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from mypy_boto3_lambda import LambdaClient
 
     from reprise.ports import Reply
 
@@ -86,8 +90,11 @@ def test_a_tenant_needs_no_parameter_that_an_older_sdk_refuses(env: pytest.Monke
     assert [request.headers.get("x-amz-tenant-id") for request in server.requests] == ["t 1", None]
 
 
+@pytest.mark.parametrize(
+    "make", [lambda: Clients().functions(60), lambda: Aws(Place()).calls], ids=["stack", "command"]
+)
 def test_a_long_call_is_kept_alive_where_idle_connections_are_dropped(
-    env: pytest.MonkeyPatch,
+    env: pytest.MonkeyPatch, make: Callable[[], LambdaClient]
 ) -> None:
     """A NAT gateway drops a connection that was idle for 350 s; Linux's own probes begin after two hours."""
     made: list[dict[str, int]] = []
@@ -104,7 +111,8 @@ def test_a_long_call_is_kept_alive_where_idle_connections_are_dropped(
 
     env.setattr(HTTPConnection, "_new_conn", remembered)
     with ScriptedServer(Answer()) as server:
-        _functions(env, server.url).invoke(TARGET, b"{}", None)
+        env.setenv("AWS_ENDPOINT_URL_LAMBDA", server.url)
+        LambdaFunctions(make()).invoke(TARGET, b"{}", None)
     (options,) = made
     assert options["SO_KEEPALIVE"] == 1
     assert 0 < options["TCP_KEEPIDLE"] + options["TCP_KEEPINTVL"] < 350

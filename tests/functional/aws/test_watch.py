@@ -194,5 +194,13 @@ def test_a_hold_that_has_just_begun_is_not_asked_about(clients: Clients, functio
     assert not watch_of(clients).has_succeeded(function, NOW - timedelta(seconds=20), NOW)
 
 
+def test_a_live_call_of_the_slowest_target_is_seen_when_it_ends(
+    clients: Clients, function: str
+) -> None:
+    """Lambda counts a call when it has ended, under the minute in which it began."""
+    put_counts(clients, function, 31, invocations=1, errors=0)
+    assert watch_of(clients).has_succeeded(function, NOW - timedelta(minutes=33), NOW)
+
+
 def test_a_function_without_metrics_has_not_succeeded(clients: Clients, function: str) -> None:
     assert not watch_of(clients).has_succeeded(function, NOW - timedelta(minutes=5), NOW)
