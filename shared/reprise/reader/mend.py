@@ -39,14 +39,25 @@ _WORK: Final = 16
 """Characters that may be looked at in vain, per character."""
 
 
-def is_broken(line: bytes) -> bool:
-    """Tell whether a line that begins like a document is none, nor the first line of one."""
+def judge(line: bytes) -> Kind | None:
+    """Return what a line is that begins like a document: a line, or broken; None if the next may belong to it."""
     attempts = Attempts(line + b"\n", _WORK)
-    if _begins_envelope(attempts.text, 0) and not _EVENTS.search(attempts.text):
+    text = attempts.text
+    if _begins_envelope(text, 0) and not _EVENTS.search(text):
         # Printed over several lines, its events may be saved.
-        return False
+        return None
     tried = attempts.decode(0)
-    return not isinstance(tried, Failure) or tried.at < len(attempts.text) - 1
+    if isinstance(tried, Failure):
+        return Kind.DAMAGE if tried.at < len(text) - 1 else None
+    # A document and words behind it, unless there is another one.
+    is_sentence = (
+        text[tried[1]] in " \t" and not _begins_ours(text) and '{"' not in text[tried[1] :]
+    )
+    return Kind.LINE if is_sentence else Kind.DAMAGE
+
+
+def _begins_ours(text: str) -> bool:
+    return _LINE_END.match(text) is not None
 
 
 def _begins_envelope(text: str, position: int) -> bool:

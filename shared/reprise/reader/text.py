@@ -19,7 +19,7 @@ from reprise.reader.grammar import (
     RECORD_END,
 )
 from reprise.reader.line_ends import LineEnds
-from reprise.reader.mend import is_broken
+from reprise.reader.mend import Kind, judge
 from reprise.reader.parts import MAX_DOCUMENT_BYTES, Parts
 from reprise.reader.wrapped import GZIP_BASE64
 
@@ -212,7 +212,9 @@ class Text:
         limit = min(len(buffer), start + MAX_DOCUMENT_BYTES)
         newline = self._line_ends.find(buffer, start) if self._is_first_line else -1
         boundary = BOUNDARY.search(buffer, self._scan, newline + 1 if newline >= 0 else limit)
-        if boundary is None and 0 <= newline < limit:
+        if is_end and self._is_first_line and newline < 0 and not self._is_cut:
+            newline = len(buffer)
+        if boundary is None and 0 <= newline <= limit:
             self._is_first_line = False
             end = yield from self._take_first_line(self._cut(start, newline).rstrip(), start)
             if end > start:
@@ -246,7 +248,12 @@ class Text:
         if items is not None:
             yield items
             return start + len(line)
-        return (yield from self._mend(line, start, is_end=True)) if is_broken(line) else start
+        kind = judge(line)
+        if kind is Kind.LINE:
+            # A document, and words behind it.
+            yield from self._read_line(line, start, is_glued=False, is_own=self._is_own_line)
+            return start + len(line)
+        return start if kind is None else (yield from self._mend(line, start, is_end=True))
 
     def _take_line(self, start: int, *, is_end: bool) -> Generator[Batch, None, int]:
         """Read what begins like no JSON object; return as `_take_document`."""
