@@ -40,7 +40,7 @@ _WORK: Final = 16
 
 
 def judge(line: bytes) -> Kind | None:
-    """Return what a line is that begins like a document: a line, or broken; None if the next may belong to it."""
+    """Return what a line is that begins like a document: a line or broken; None if it may go on."""
     attempts = Attempts(line + b"\n", _WORK)
     text = attempts.text
     if _begins_envelope(text, 0) and not _EVENTS.search(text):
@@ -50,14 +50,9 @@ def judge(line: bytes) -> Kind | None:
     if isinstance(tried, Failure):
         return Kind.DAMAGE if tried.at < len(text) - 1 else None
     # A document and words behind it, unless there is another one.
-    is_sentence = (
-        text[tried[1]] in " \t" and not _begins_ours(text) and '{"' not in text[tried[1] :]
-    )
+    rest = text[tried[1] :]
+    is_sentence = rest[0] in " \t" and '{"' not in rest and not _LINE_END.match(text)
     return Kind.LINE if is_sentence else Kind.DAMAGE
-
-
-def _begins_ours(text: str) -> bool:
-    return _LINE_END.match(text) is not None
 
 
 def _begins_envelope(text: str, position: int) -> bool:

@@ -145,6 +145,19 @@ def test_indentation_does_not_depend_on_how_the_text_comes(size: int) -> None:
     check(members)
 
 
+def test_line_that_begins_a_member_keeps_its_indentation() -> None:
+    lines = ["  first", "next", "\tthird", "  "]
+    members = b"".join(zipped(f"{line}\n".encode()) for line in lines)
+    assert lines_of(members) == lines[:3]
+    check(members)
+
+
+def test_more_blanks_than_any_indentation_are_a_gap() -> None:
+    data = b"first\n" + b" " * 100_000 + b"next\n"
+    assert lines_of(data) == ["first", "next"]
+    check(data)
+
+
 def test_indentation_before_a_document_is_a_gap() -> None:
     data = b'  {"a": 1}\n\t{"b": 2}\n'
     items, account = read_all(data)
