@@ -27,8 +27,7 @@ class Gap:
         seen = max(start, self._blank_to)
         blanks = BLANKS.match(buffer, seen)
         end = blanks.end() if blanks else seen
-        with memoryview(buffer) as view:
-            rest = bytes(view[seen:end]).rstrip(b" \t")
+        rest = buffer[seen:end].rstrip(b" \t")
         if rest or seen == start:
             self._indent_at = seen + len(rest)
         if b"\n" in rest:
