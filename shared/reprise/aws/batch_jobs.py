@@ -86,7 +86,7 @@ class BatchJobs:
             )
         if not job.is_ours_to_submit:
             return _permanent(
-                "Cancelled", f"job {job.job_id} was cancelled, or is an array's child"
+                "Cancelled", f"job {job.job_id} was cancelled, or is a child of an array or a node"
             )
         return submission_of(
             detail, attempts=report.attempts + int(report.is_counted), since=report.since

@@ -1,8 +1,9 @@
 """Read capture objects: whatever CloudWatch Logs and Firehose write, in bounded memory.
 
 One public function, `read_events`. Behind it: `layer` undoes gzip: `members` inflates, `inside` hands on what
-comes out, `outside` takes what stands between. `text` splits text into `parts`, which `envelope` decodes;
-`search`, `mend` and `salvage` deal with damage, and `account` knows every byte.
+comes out, `outside` takes what stands between. `text` splits text, `gap` and `line_ends` by its lines, into
+`parts`, which `envelope` decodes; `search`, `mend` and `salvage` deal with damage, and `account` knows every
+byte.
 """
 
 from reprise.reader.account import Account

@@ -39,14 +39,20 @@ _WORK: Final = 16
 """Characters that may be looked at in vain, per character."""
 
 
-def is_broken(line: bytes) -> bool:
-    """Tell whether a line that begins like a document is none, nor the first line of one."""
+def judge(line: bytes) -> Kind | None:
+    """Return what a line is that begins like a document: a line or broken; None if it may go on."""
     attempts = Attempts(line + b"\n", _WORK)
-    if _begins_envelope(attempts.text, 0) and not _EVENTS.search(attempts.text):
+    text = attempts.text
+    if _begins_envelope(text, 0) and not _EVENTS.search(text):
         # Printed over several lines, its events may be saved.
-        return False
+        return None
     tried = attempts.decode(0)
-    return not isinstance(tried, Failure) or tried.at < len(attempts.text) - 1
+    if isinstance(tried, Failure):
+        return Kind.DAMAGE if tried.at < len(text) - 1 else None
+    # A document and words behind it, unless there is another one.
+    rest = text[tried[1] :]
+    is_sentence = rest[0] in " \t" and '{"' not in rest and not _LINE_END.match(text)
+    return Kind.LINE if is_sentence else Kind.DAMAGE
 
 
 def _begins_envelope(text: str, position: int) -> bool:

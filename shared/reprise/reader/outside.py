@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from reprise.reader.bad import BadBytes
+from reprise.reader.gap import MOST_INDENT_BYTES
 from reprise.reader.grammar import GAP
 from reprise.reader.member import MAGIC
 from reprise.reader.sniff import looks_like_text, name_format
-from reprise.reader.text import MOST_INDENT_BYTES, Text
+from reprise.reader.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

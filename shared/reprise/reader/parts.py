@@ -33,6 +33,7 @@ class Parts:
         "_account",
         "_depth",
         "_has_envelope",
+        "_is_after_line",
         "_last",
         "_unwrapped",
         "books",
@@ -51,6 +52,7 @@ class Parts:
         self._account = account
         self._unwrapped = unwrapped
         self._has_envelope = False
+        self._is_after_line = False
         self._last = b""
         self.books = account.layer(depth)
         self.member_at: int | None = None
@@ -83,6 +85,7 @@ class Parts:
         except BadDocumentError:
             return None
         self._last = document[:LONGEST_KNOWN_BYTES]
+        self._is_after_line = False
         self.books.text_bytes += len(document)
         if len(items) == 1 and type(items[0]) is Foreign:
             carried = self._carried(items[0].text)
@@ -105,7 +108,8 @@ class Parts:
                 they are what is left of an envelope.
         """
         is_text = not is_glued and (
-            not self._has_envelope or (is_own and not PUNCTUATION.fullmatch(line))
+            not self._has_envelope
+            or (is_own and (self._is_after_line or not PUNCTUATION.fullmatch(line)))
         )
         text = as_text(line.rstrip(_LINE_END)) if is_text else None
         saved = salvage(line)
@@ -114,6 +118,7 @@ class Parts:
             yield from self._damaged(line, at, reason, saved)
             return
         self.books.text_bytes += len(line)
+        self._is_after_line = True
         carried = self._carried(text)
         if carried is not None:
             yield carried
@@ -171,6 +176,7 @@ class Parts:
         saved = salvage(data) if saved is None else saved
         self._account.events += len(saved)
         yield saved
+        self._is_after_line = False
         self.books.damaged_bytes += len(data)
         self._account.damages += 1
         damage = Damage(

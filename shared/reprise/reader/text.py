@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from reprise.reader.gap import Gap
 from reprise.reader.grammar import (
-    BLANKS,
     BOUNDARY,
     KNOWN,
     LONGEST_KNOWN_BYTES,
@@ -19,7 +19,7 @@ from reprise.reader.grammar import (
     RECORD_END,
 )
 from reprise.reader.line_ends import LineEnds
-from reprise.reader.mend import is_broken
+from reprise.reader.mend import Kind, judge
 from reprise.reader.parts import MAX_DOCUMENT_BYTES, Parts
 from reprise.reader.wrapped import GZIP_BASE64
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from reprise.reader.items import Batch
 
 _BRACE: Final = ord("{")
-MOST_INDENT_BYTES: Final = 64 * 1024
-"""More blanks before a line are a gap."""
 _WORK: Final = 16
 """Bytes that may be decoded in vain, per byte: members whose ends end no document."""
 
@@ -41,15 +39,13 @@ class Text:
 
     __slots__ = (
         "_at",
-        "_blank_to",
         "_buffer",
         "_enough",
+        "_gap",
         "_is_broken",
         "_is_cut",
         "_is_document",
         "_is_first_line",
-        "_is_own_line",
-        "_line",
         "_line_ends",
         "_parts",
         "_scan",
@@ -71,10 +67,7 @@ class Text:
         self._is_broken = False
         self._line_ends = LineEnds()
         self._work = 0
-        # Whether a line begins with what comes next; how far that is blank, and where its indentation begins.
-        self._is_own_line = True
-        self._blank_to = 0
-        self._line = 0
+        self._gap = Gap()
         self._begin(0)
 
     def _begin(self, start: int) -> None:
@@ -90,8 +83,7 @@ class Text:
         """Begin with an empty buffer: all that was in it is read."""
         self._buffer.clear()
         self._line_ends.clear()
-        self._is_own_line = False
-        self._blank_to = self._line = 0
+        self._gap.clear()
         self._begin(0)
 
     def enter(self, member_at: int, origin: int) -> None:
@@ -114,7 +106,7 @@ class Text:
 
     def settle(self) -> Iterator[Batch]:
         """Yield what waits, if it is a whole document: a member has ended, the text may go on."""
-        if self._blank_to == len(self._buffer):
+        if self._gap.is_all(self._buffer):
             self._parts.books.blank_bytes += len(self._buffer)
             self._forget()
             return
@@ -127,6 +119,7 @@ class Text:
         # What is large is decoded as it is handed on.
         self._buffer = bytearray()
         self._forget()
+        self._gap.is_own_line = False
         yield items
 
     def end(self, *, is_cut: bool = False) -> Iterator[Batch]:
@@ -141,15 +134,15 @@ class Text:
         books = self._parts.books
         start = 0
         while True:
-            begin = self._skip_blanks(start)
-            line = self._line if self._is_own_line else begin
+            begin = self._gap.skip(buffer, start)
+            line = self._gap.line_start(begin)
             if self._is_document is None:
                 if self._scan < begin:
                     self._begin(begin)
                 self._is_document = self._opens_document(begin, is_end=is_end)
             if self._is_document is None:
-                # Blanks may be the indentation of what comes, unless there are too many of them.
-                kept = begin if is_end or begin - line > MOST_INDENT_BYTES else line
+                # Blanks may be the indentation of what comes.
+                kept = begin if is_end else line
                 books.blank_bytes += kept - start
                 start = kept
                 break
@@ -161,29 +154,14 @@ class Text:
             if end == start:
                 break
             start = end
-            self._is_own_line = False
+            self._gap.is_own_line = False
             self._begin(start)
         del buffer[:start]
         self._at += start
         self._scan -= start
         self._enough -= start
-        self._blank_to = max(begin - start, 0)
-        self._line = max(self._line - start, 0)
+        self._gap.drop(start)
         self._line_ends.drop(start)
-
-    def _skip_blanks(self, start: int) -> int:
-        """Return where the next document or line begins; note whether that is a line of its own."""
-        seen = max(start, self._blank_to)
-        blanks = BLANKS.match(self._buffer, seen)
-        begin = blanks.end() if blanks else seen
-        gap = self._cut(seen, begin)
-        rest = gap.rstrip(b" \t")
-        if rest or seen == start:
-            self._line = seen + len(rest)
-        if b"\n" in rest:
-            self._is_own_line = True
-        self._blank_to = begin
-        return begin
 
     def _opens_document(self, begin: int, *, is_end: bool) -> bool | None:
         """Tell whether a JSON object begins here, or a line; None if that, or anything, is yet to come."""
@@ -212,7 +190,9 @@ class Text:
         limit = min(len(buffer), start + MAX_DOCUMENT_BYTES)
         newline = self._line_ends.find(buffer, start) if self._is_first_line else -1
         boundary = BOUNDARY.search(buffer, self._scan, newline + 1 if newline >= 0 else limit)
-        if boundary is None and 0 <= newline < limit:
+        if is_end and self._is_first_line and newline < 0 and not self._is_cut:
+            newline = len(buffer)
+        if boundary is None and 0 <= newline <= limit:
             self._is_first_line = False
             end = yield from self._take_first_line(self._cut(start, newline).rstrip(), start)
             if end > start:
@@ -246,7 +226,12 @@ class Text:
         if items is not None:
             yield items
             return start + len(line)
-        return (yield from self._mend(line, start, is_end=True)) if is_broken(line) else start
+        kind = judge(line)
+        if kind is Kind.LINE:
+            # A document, and words behind it.
+            yield from self._read_line(line, start, is_glued=False, is_own=self._gap.is_own_line)
+            return start + len(line)
+        return start if kind is None else (yield from self._mend(line, start, is_end=True))
 
     def _take_line(self, start: int, *, is_end: bool) -> Generator[Batch, None, int]:
         """Read what begins like no JSON object; return as `_take_document`."""
@@ -270,7 +255,7 @@ class Text:
         )
         self._is_broken = end - start >= MAX_DOCUMENT_BYTES or (self._is_broken and end != newline)
         yield from self._read_line(
-            self._cut(start, end), start, is_glued=is_glued, is_own=self._is_own_line
+            self._cut(start, end), start, is_glued=is_glued, is_own=self._gap.is_own_line
         )
         return end
 

@@ -84,6 +84,34 @@ def test_broken_object_costs_its_own_line(broken: str, before: list[str]) -> Non
     check(zipped(data))
 
 
+@pytest.mark.parametrize("line", ['{"a": 1} took 5 ms', '{"a": 1}\tok', "{} is empty"])
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_object_and_words_behind_it_are_one_line(line: str, end: str) -> None:
+    data = f"first\n{line}\nnext\n{line}{end}"
+    assert lines_of(data.encode()) == ["first", line, "next", line]
+    check(data.encode())
+
+
+@pytest.mark.parametrize(
+    "glued", ['{"a": 1}{"b": 2}', '{"a": 1} {"b": 2}', '{"a": 1}words{"b": 2}']
+)
+def test_objects_that_are_glued_are_not_one_line(glued: str) -> None:
+    found = lines_of(text_of(["first", glued, "next"]))
+    assert found[0] == "first"
+    assert found[-1] == "next"
+    assert '{"a": 1}' in found
+    assert '{"b": 2}' in found
+
+
+def test_brackets_among_lines_are_lines_and_around_envelopes_are_not() -> None:
+    env = envelope(["inner"]).decode()
+    among = ["first", env, "{", "  a: 1", "}", "last"]
+    assert lines_of(text_of(among)) == ["first", "  a: 1", "}", "last"]
+    items, account = read_all(text_of(["[", env, "]"]))
+    assert [item.message for item in items if isinstance(item, Event)] == ["inner"]
+    assert account.damages == 1
+
+
 def test_object_printed_in_another_languages_way_is_lines() -> None:
     assert lines_of(text_of(["first", *MULTI_LINE, *AFTER])) == ["first", *MULTI_LINE, *AFTER]
 
@@ -115,6 +143,19 @@ def test_indentation_does_not_depend_on_how_the_text_comes(size: int) -> None:
     joined = "".join("".join(lines_of(members)).split())
     assert joined == "".join("".join(whole).split())
     check(members)
+
+
+def test_line_that_begins_a_member_keeps_its_indentation() -> None:
+    lines = ["  first", "next", "\tthird", "  "]
+    members = b"".join(zipped(f"{line}\n".encode()) for line in lines)
+    assert lines_of(members) == lines[:3]
+    check(members)
+
+
+def test_more_blanks_than_any_indentation_are_a_gap() -> None:
+    data = b"first\n" + b" " * 100_000 + b"next\n"
+    assert lines_of(data) == ["first", "next"]
+    check(data)
 
 
 def test_indentation_before_a_document_is_a_gap() -> None:
