@@ -44,6 +44,7 @@ CANARIES = {
     "schedules": "test_one_time_schedule_calls_the_api_on_time_and_is_deleted",
     "recurring": "test_cron_runs_at_the_instants_of_its_time_zone_across_a_change_of_clocks",
     "nested_transforms": "test_transform_of_a_nested_template_is_applied",
+    "nested_updates": "test_nested_stack_is_updated_around_what_stays_as_it_is",
     "nested_deletion": "test_what_a_nested_stack_retains_outlives_it",
     "tls": "test_policy_for_tls_only_lets_a_local_call_in",
     "batch_permissions": "test_batch_needs_the_permission_of_the_single_action",

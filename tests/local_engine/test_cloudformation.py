@@ -177,6 +177,47 @@ def test_transform_of_a_nested_template_is_applied(aws: Aws, deploy: Deploy) -> 
     assert aws.invoke(name, {}) == 2
 
 
+def test_nested_stack_is_updated_around_what_stays_as_it_is(aws: Aws, deploy: Deploy) -> None:
+    s3, sqs = aws.client("s3"), aws.client("sqs")
+    name = f"u-{uuid.uuid4().hex[:8]}"
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    redrive = {"deadLetterTargetArn": {"Fn::GetAtt": ["Letters", "Arn"]}, "maxReceiveCount": 3}
+    inner = {
+        "Parameters": {"Hidden": {"Type": "String"}},
+        "Resources": {
+            "Letters": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": f"{name}-letters"}},
+            "Queue": {
+                "Type": "AWS::SQS::Queue",
+                "Properties": {
+                    "QueueName": name,
+                    "VisibilityTimeout": {"Ref": "Hidden"},
+                    "RedrivePolicy": redrive,
+                },
+            },
+        },
+        "Outputs": {"Arn": {"Value": {"Fn::GetAtt": ["Letters", "Arn"]}}},
+    }
+    s3.put_object(Bucket=name, Key="inner.template", Body=json.dumps(inner).encode())
+    stack = ""
+    for hidden in ("30", "60"):
+        nested = {
+            "Type": "AWS::CloudFormation::Stack",
+            "Properties": {
+                "TemplateURL": f"{aws.url}/{name}/inner.template",
+                "Parameters": {"Hidden": hidden},
+            },
+        }
+        output = {"Value": {"Fn::GetAtt": ["Nested", "Outputs.Arn"]}}
+        stack = deploy({"Nested": nested}, name=stack, Outputs={"Arn": output})
+        assert outputs(aws, stack)["Arn"].endswith(f":{name}-letters")
+        url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        assert found["VisibilityTimeout"] == hidden
+        assert json.loads(found["RedrivePolicy"])["deadLetterTargetArn"].endswith(
+            f":{name}-letters"
+        )
+
+
 def test_what_a_nested_stack_retains_outlives_it(aws: Aws) -> None:
     s3, sqs = aws.client("s3"), aws.client("sqs")
     cloudformation = aws.client("cloudformation")

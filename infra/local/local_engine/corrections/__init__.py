@@ -22,6 +22,7 @@ CORRECTIONS = (
     "secrets",
     "template_urls",
     "nested_transforms",
+    "nested_updates",
     "nested_deletion",
     "functions",
     "queues",
