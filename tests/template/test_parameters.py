@@ -138,12 +138,13 @@ def test_local_engine_is_spared_what_it_does_not_know() -> None:
     assert not local.resources("AWS::Logs::QueryDefinition")
 
 
-def test_sam_deploy_is_configured_for_nested_stacks_with_roles() -> None:
+def test_sam_deploy_is_configured_for_nested_stacks_with_roles_and_asks_nothing() -> None:
     config = tomllib.loads((REPOSITORY / "samconfig.toml").read_text())
     for environment in ("default", "local"):
         deploy = config[environment]["deploy"]["parameters"]
         assert deploy["stack_name"] == "reprise"
         assert deploy["resolve_s3"] is True
+        assert deploy["confirm_changeset"] is False
         assert deploy["capabilities"].split() == ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
     overrides = dict(
         pair.split("=")

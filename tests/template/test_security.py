@@ -12,6 +12,7 @@ import pytest
 from reprise.aws.secret import secret_name
 from reprise.observe.reconcile import OLDEST_S, PREFIXES
 from reprise.record.mac import STACK_SOURCES, MacKeys
+from reprise_cli.cleanup.plan import kept_of
 from template.conftest import TARGET
 from template.deployment import Deployment, Place
 from template.templates import REPOSITORY, SOURCES, read, strings
@@ -449,6 +450,15 @@ def test_data_stays_when_the_stack_goes(full: Deployment) -> None:
         "Replay/Ledger",
         "Schedules/JobsDeadLetterQueue",
     }
+
+
+def test_cleanup_knows_what_stays_by_its_name(full: Deployment) -> None:
+    kept = {
+        resource.ref.rpartition("/")[2]
+        for resource in full.resources().values()
+        if resource.declaration.get("DeletionPolicy", "Delete") != "Delete"
+    }
+    assert {thing.name for thing in kept_of("reprise", "111122223333", "eu-west-1")} == kept
 
 
 def test_every_store_says_what_becomes_of_it(full: Deployment) -> None:

@@ -11,6 +11,7 @@ from reprise_cli.app import app_of
 from reprise_cli.cleanup.plan import Kind, check_status, kept_of, plan
 from reprise_cli.cleanup.remains import Remains
 from reprise_cli.exits import CommandError
+from reprise_cli.options import DEFAULT_STACK
 
 if TYPE_CHECKING:
     from reprise_cli.app import App
@@ -79,13 +80,14 @@ def _delete(reprise: App, remains: Remains, planned: Plan, status: str | None) -
 
 def _tell_of(reprise: App, planned: Plan, *, is_dry_run: bool) -> None:
     stack, names = reprise.options.stack_name, [one.thing.name for one in planned.keep]
-    command = f"reprise cleanup --stack-name {stack} {' '.join(names)}"
+    options = [] if stack == DEFAULT_STACK else ["--stack-name", stack]
+    command = " ".join(["reprise cleanup", *options, *names])
     if is_dry_run:
         reprise.out.note(f"to delete what holds something, too, name it: {command}")
         return
     raise CommandError(
         "NAME",
-        f"{', '.join(names)} kept, for what is in it",
+        f"left for what is in it: {', '.join(names)}",
         f"Take what you need, then name it: {command}",
     )
 
@@ -99,11 +101,11 @@ def _place(reprise: App, account: str) -> str:
 
 def _show(reprise: App, planned: Plan, status: str | None) -> None:
     stack = reprise.options.stack_name
-    table = Table("what", "name", "in it", "", title=f"left of {stack}")
+    table = Table("what", "name", "in it", "cleanup", title=f"left of {stack}")
     if status is not None:
-        table.add_row("stack", stack, status, "stays" if planned.keep else "goes")
+        table.add_row("stack", stack, status, "leaves it" if planned.keep else "deletes it")
     for one in (*planned.delete, *planned.keep):
-        verdict = "stays" if one in planned.keep else "goes"
+        verdict = "leaves it" if one in planned.keep else "deletes it"
         table.add_row(one.thing.kind, one.thing.name, one.content or "nothing", verdict)
     if table.row_count:
         reprise.out.show(table)

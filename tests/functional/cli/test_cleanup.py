@@ -160,7 +160,7 @@ def test_a_rehearsal_says_what_is_left_and_what_is_in_it_and_deletes_nothing(
     assert {one["name"] for one in document["delete"]} == {CAPTURE_DLQ, JOBS_DLQ}
     assert left.names() == before
     shown = run("--dry-run")
-    assert f"reprise cleanup --stack-name {STACK} {BUCKET}" in shown.stderr
+    assert f"reprise cleanup {BUCKET} {DEAD_LETTER} {LEDGER}" in shown.stderr
 
 
 def test_the_place_is_named_before_anything_is_deleted(left: Left, run: Run) -> None:
