@@ -40,6 +40,29 @@ class App:
         """Return the same in another place."""
         return type(self)(self.options, self.out, place)
 
+    @property
+    def known_place(self) -> str:
+        """Return where this works, in words, as far as it is known by now; nothing is asked."""
+        place = self._place or self.__dict__.get("place")
+        if place is None:
+            return ""
+        region = self.aws.region if "aws" in self.__dict__ else place.region
+        words = [place.describe(os.environ), *([region] if region else [])]
+        return f"{', '.join(words)}; stack {self.options.stack_name}"
+
+    def say_place(self) -> None:
+        """Say where something is about to be changed; the account, too, if AWS tells it."""
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as boto3 below
+
+        account = ""
+        if not self.place.is_engine:
+            try:
+                account = f"; account {self.aws.account}"
+            except (BotoCoreError, ClientError):
+                # Whoever may not ask may still change: the place is said without it.
+                account = "; an account that STS does not tell"
+        self.out.note(f"place: {self.known_place}{account}")
+
     @cached_property
     def engine(self) -> Engine:
         """Return the local engine of this repository, running or not."""

@@ -75,6 +75,9 @@ class RootGroup(TyperGroup):
                 out.defect(error)
                 raise typer.Exit(ExitCode.FAILED) from error
             out.fail(told)
+            is_about_aws = told.code is not ExitCode.USAGE
+            if is_about_aws and isinstance(ctx.obj, App) and (where := ctx.obj.known_place):
+                out.note(f"place: {where}")
             raise typer.Exit(told.code) from error
 
 
@@ -103,6 +106,9 @@ def prepare(  # noqa: PLR0913 - the options that every command takes
     json: Annotated[
         bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")
     ] = False,
+    local: Annotated[
+        bool, typer.Option("--local", help="The local engine, whatever AWS settings there are.")
+    ] = False,
     endpoint_url: Annotated[
         str | None, typer.Option(help="Where AWS is, instead of AWS. (env: AWS_ENDPOINT_URL)")
     ] = None,
@@ -117,6 +123,7 @@ def prepare(  # noqa: PLR0913 - the options that every command takes
     options = Options(
         stack_name=stack_name,
         is_json=json,
+        is_local=local,
         endpoint_url=endpoint_url,
         region=region,
         profile=profile,

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DEFAULT_STACK: Final = "reprise"
-_FLAGS: Final = frozenset({"--json"})
+_FLAGS: Final = frozenset({"--json", "--local"})
 _VALUED: Final = frozenset({"--stack-name", "--endpoint-url", "--region", "--profile"})
 
 
@@ -20,6 +20,8 @@ class Options:
     stack_name: str = DEFAULT_STACK
     is_json: bool = False
     """Print one JSON object on standard output, and nothing else there."""
+    is_local: bool = False
+    """Work on the local engine, whatever else is set."""
     endpoint_url: str | None = None
     region: str | None = None
     profile: str | None = None

@@ -1,9 +1,16 @@
-"""Where the stack is: AWS by its usual settings, or the local engine of this repository."""
+"""Where the stack is: AWS by its usual settings, or the local engine.
+
+What is said on the command line wins, then what this shell says (AWS's variables). Beyond that a running
+engine is taken only if nothing leads to AWS: with profiles in the files of AWS both may be meant. A command
+that guesses would one day redrive, or hold, what a rehearsal meant.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
+
+from reprise_cli.exits import CommandError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,8 +41,20 @@ class Place:
     """Access key id of the local engine."""
     secret_key: str | None = field(default=None, repr=False)
     """Its secret."""
+    is_engine: bool = False
+    """Whether it is the local engine."""
     is_found_engine: bool = False
     """Whether a running local engine was taken because nothing else was set."""
+
+    def describe(self, environment: Mapping[str, str]) -> str:
+        """Return the place in words, without its account."""
+        url = self.endpoint_url or environment.get("AWS_ENDPOINT_URL")
+        profile = self.profile or environment.get("AWS_PROFILE")
+        if self.is_engine:
+            return f"the local engine at {url}"
+        words = [f"the endpoint {url}" if url else "AWS"]
+        words += [f"profile {profile}"] if profile else []
+        return ", ".join(words)
 
 
 def find_place(
@@ -44,7 +63,7 @@ def find_place(
     profiles: Sequence[str],
     find_engine: Callable[[], Place | None],
 ) -> Place:
-    """Return where to look: what was asked for, then AWS's settings, then a running local engine.
+    """Return where to look.
 
     Args:
         options: What was asked for.
@@ -52,16 +71,48 @@ def find_place(
         profiles: Names in AWS's own files.
         find_engine: Tells where this repository's engine is; None if it does not run. Asked
             only if nothing else says where to go.
+
+    Raises:
+        CommandError: If two things are asked for at once, or an engine and AWS may both be meant.
     """
-    asked = Place(endpoint_url=options.endpoint_url, region=options.region, profile=options.profile)
-    if options.endpoint_url or options.profile or profiles:
-        return asked
-    if any(environment.get(name) for name in _SETTINGS):
+    # boto3 itself reads AWS_DEFAULT_REGION only; the other SDKs, Lambda and our library read this one first.
+    region = options.region or environment.get("AWS_REGION") or None
+    asked = Place(endpoint_url=options.endpoint_url, region=region, profile=options.profile)
+    is_elsewhere = bool(options.endpoint_url or options.profile)
+    if options.is_local:
+        return _asked_engine(options, find_engine, is_elsewhere=is_elsewhere)
+    if is_elsewhere or any(environment.get(name) for name in _SETTINGS):
         return asked
     engine = find_engine()
     if engine is None:
         return asked
+    if profiles:
+        raise CommandError(
+            "place",
+            f"a local engine runs at {engine.endpoint_url}, and AWS's files have profiles "
+            f"({', '.join(profiles)})",
+            "Say which is meant: --local or --profile",
+            ExitCode.USAGE,
+        )
     return replace(engine, region=options.region or engine.region, is_found_engine=True)
+
+
+def _asked_engine(
+    options: Options, find_engine: Callable[[], Place | None], *, is_elsewhere: bool
+) -> Place:
+    if is_elsewhere:
+        raise CommandError(
+            "--local",
+            "is another place than --endpoint-url or --profile",
+            "Leave one out",
+            ExitCode.USAGE,
+        )
+    engine = find_engine()
+    if engine is None:
+        raise CommandError(
+            "--local", "no engine runs", "Start it: reprise local up", ExitCode.UNREACHABLE
+        )
+    return replace(engine, region=options.region or engine.region)
 
 
 def local_place(engine: Engine) -> Place:
@@ -72,6 +123,7 @@ def local_place(engine: Engine) -> Place:
         region=LOCAL_REGION,
         access_key=key.access_key_id,
         secret_key=key.secret_access_key,
+        is_engine=True,
     )
 
 
@@ -83,6 +135,8 @@ def exports(place: Place) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": place.secret_key,
         # Another key's, which may stand in the shell, would make this key one that nobody issued.
         "AWS_SESSION_TOKEN": "",
+        # Both: some tools read the one first, some know the other only.
         "AWS_DEFAULT_REGION": place.region,
+        "AWS_REGION": place.region,
     }
     return {name: value for name, value in stated.items() if value is not None}

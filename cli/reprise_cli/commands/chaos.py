@@ -109,6 +109,7 @@ def chaos(  # noqa: PLR0913 - one option a wish
         restore_concurrency=restore_concurrency,
     )
     reprise = app_of(context)
+    reprise.say_place()
     proof: Proof | AccountReport
     if account_limit is None:
         proof = run_chaos(reprise, wishes)

@@ -35,7 +35,7 @@ def cleanup(
     reprise = app_of(context)
     stack = reprise.options.stack_name
     account = reprise.aws.account
-    reprise.out.note(_place(reprise, account))
+    reprise.say_place()
     remains = Remains(
         s3=reprise.aws.s3,
         sqs=reprise.aws.sqs,
@@ -89,13 +89,6 @@ def _tell_of(reprise: App, planned: Plan, *, is_dry_run: bool) -> None:
         "NAME",
         f"left for what is in it: {', '.join(names)}",
         f"Take what you need, then name it: {command}",
-    )
-
-
-def _place(reprise: App, account: str) -> str:
-    where = reprise.aws.cloudformation.meta.endpoint_url
-    return (
-        f"stack {reprise.options.stack_name} in account {account}, {reprise.aws.region} ({where})"
     )
 
 

@@ -52,6 +52,9 @@ def demo(
         place = local_place(outer.engine)
         page = start_page(outer.engine.state_dir, place, outer.options.stack_name)
         outer.out.show(f"the dashboard: {page.address('range=5m&period=5s')}")
+        outer.out.show(
+            'the commands above, on this engine: with --local, or after  eval "$(reprise local up)"'
+        )
         outer.out.note("`reprise local down` stops page and engine")
     else:
         outer.out.note("the engine is stopped; `reprise demo --keep` leaves it for a look around")

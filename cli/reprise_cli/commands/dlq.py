@@ -114,6 +114,7 @@ def redrive(  # noqa: PLR0913 - one option a condition
             "Name ids, --reason, --target or --older-than, or say --all; try --dry-run first",
             ExitCode.USAGE,
         )
+    reprise.say_place()
     if dry_run:
         letters = select(peek(reprise, queue, None, selection), selection, utc_now())
         show_letters(reprise.out, letters, f"{len(letters)} letters would be redriven")

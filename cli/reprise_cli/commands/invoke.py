@@ -40,6 +40,7 @@ def invoke(  # noqa: PLR0913 - one option a field of the request
 ) -> None:
     """Call a function; exit code 0: it answered, 3: captured for a replay, 1: refused or failed."""
     reprise = app_of(context)
+    reprise.say_place()
     request: dict[str, Any] = {"FunctionName": function}
     request |= payload_fields(_read_payload(payload, payload_file))
     options = {

@@ -46,7 +46,9 @@ def up(
         reprise.out.note("the engine runs already")
     environment = exports(local_place(reprise.engine))
     reprise.out.show("\n".join(f"export {name}={value}" for name, value in environment.items()))
-    reprise.out.note("next: `reprise local deploy`")
+    reprise.out.note(
+        'for this shell: eval "$(reprise local up)"; without it: --local. Next: reprise local deploy'
+    )
     reprise.out.result({"url": reprise.engine.url, "environment": environment})
 
 

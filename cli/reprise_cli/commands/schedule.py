@@ -80,6 +80,7 @@ def apply(context: typer.Context, *, file: FileOption = DEFAULT_FILE) -> None:
     reprise = app_of(context)
     plan = _plan(reprise, file)
     show_plan(reprise.out, plan)
+    reprise.say_place()
     with reprise.out.progress("applying", len(plan.steps)) as done:
         carry_out(plan, _group(reprise), _policies(reprise), done)
     reprise.out.show(f"{len(plan.steps)} changes made")
@@ -116,6 +117,7 @@ def run(context: typer.Context, name: NameArgument) -> None:
     """Let a job run now, by its own rules: it is skipped or queued as at its own time."""
     reprise = app_of(context)
     schedule = _group(reprise).find(name)
+    reprise.say_place()
     message: dict[str, Any] = json.loads(schedule["Target"]["Input"])
     message["scheduled_at"] = format_instant(utc_now())
     reprise.aws.sqs.send_message(
@@ -166,6 +168,7 @@ def _followed(reprise: App, state: JobState) -> JobState:
 def _set_state(reprise: App, name: str, state: str) -> None:
     group = _group(reprise)
     found = group.find(name)
+    reprise.say_place()
     kept = {key: found[key] for key in _KEPT if key in found}
     group.update({**kept, "State": state})
     word = "paused" if state == "DISABLED" else "on"

@@ -71,6 +71,7 @@ def add_source(
     allowed = (*stack.target_arns.split(","), *stack.batch_job_definitions)
     listed = [entry.strip() for text in targets for entry in text.split(",") if entry.strip()]
     arns = check_targets(listed, allowed)
+    reprise.say_place()
     kms_key = store.key_of_stack()
     arn = store.add(name, new_document(arns, secrets.token_hex(_KEY_BYTES)), kms_key)
     environment = {
@@ -100,6 +101,7 @@ def rotate_source(context: typer.Context, name: NameArgument) -> None:
     """Give a source a new key; the one before stays valid until the next rotation."""
     reprise = app_of(context)
     store = _secrets_of(reprise)
+    reprise.say_place()
     try:
         text, key_name = rotated(store.read(name), name, secrets.token_hex(_KEY_BYTES))
     except SettingsError as error:
@@ -116,6 +118,7 @@ def remove_source(context: typer.Context, name: NameArgument) -> None:
     """Remove a source: within a minute nothing that it signed is believed, wherever it is."""
     reprise = app_of(context)
     check_name(name, is_new=False)
+    reprise.say_place()
     _secrets_of(reprise).remove(name)
     reprise.out.show(
         f"{name} is removed; its secret can be restored for {RECOVERY_DAYS} days. "

@@ -166,7 +166,7 @@ def test_a_rehearsal_says_what_is_left_and_what_is_in_it_and_deletes_nothing(
 def test_the_place_is_named_before_anything_is_deleted(left: Left, run: Run) -> None:
     left.fill()
     first, *rest = run().stderr.splitlines()
-    assert f"stack {STACK} in account {ACCOUNT}, {REGION}" in first
+    assert first == f"place: AWS, {REGION}; stack {STACK}; account {ACCOUNT}"
     assert any("deleted" in line for line in rest)
 
 
