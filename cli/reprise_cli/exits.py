@@ -106,6 +106,10 @@ def _of_request(error: RepriseError) -> CommandError:
 
 
 def _of_engine(error: EngineError) -> CommandError:
+    from local_engine.control import EngineMissingError  # noqa: PLC0415 - as below
+
+    if isinstance(error, EngineMissingError):
+        return CommandError("engine", error.message, error.next_step, ExitCode.UNREACHABLE)
     return CommandError("engine", str(error).rstrip("."), "Its log is in its state folder")
 
 

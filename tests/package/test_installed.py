@@ -182,3 +182,35 @@ def test_the_licences_are_in_the_wheel(library: Installation) -> None:
     licences = sorted(library.folder.glob("lib/*/site-packages/reprise-*/licenses/**/*LICENSE"))
     assert [path.name for path in licences] == ["LICENSE", "uPlot.LICENSE"]
     assert licences[0].read_text() == (ROOT / "LICENSE").read_text()
+
+
+def test_an_engine_of_an_installed_package_starts_and_stops(
+    engine: Installation, tmp_path: Path
+) -> None:
+    state = {"XDG_STATE_HOME": str(tmp_path)}
+    up = engine.run("reprise", "local", "up", env=state)
+    try:
+        assert "export AWS_ENDPOINT_URL=http://127.0.0.1:" in up.stdout, up.stderr
+        assert (tmp_path / "reprise" / "local" / "engine.json").is_file()
+        status = engine.run("reprise", "local", "status", "--json", env=state)
+        assert json.loads(status.stdout)["runtimes"]
+        deploy = engine.run("reprise", "local", "deploy", env=state)
+        assert deploy.stderr.startswith("error: template: is not in an installed package.")
+    finally:
+        engine.run("reprise", "local", "down", env=state)
+
+
+def test_without_the_engine_its_command_says_what_to_install(
+    with_command: Installation, tmp_path: Path
+) -> None:
+    done = with_command.run(
+        "reprise",
+        "local",
+        "up",
+        env={"XDG_STATE_HOME": str(tmp_path)},
+    )
+    assert done.returncode == 4
+    assert done.stderr.splitlines()[-1] == (
+        "error: engine: is not installed. Add the extra local, in a checkout: "
+        "pip install '.[cli,local]'"
+    )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from local_engine.control import IS_CHECKOUT
 from reprise_cli.app import app_of
 from reprise_cli.dashboard.detached import stop_page
 from reprise_cli.deploy import Deployment, read_changes
@@ -100,6 +101,12 @@ def deploy_locally(reprise: App, changes: tuple[str, ...] = ()) -> None:
     Raises:
         CommandError: If the engine does not run, or the SAM CLI fails.
     """
+    if not IS_CHECKOUT:
+        raise CommandError(
+            "template",
+            "is not in an installed package",
+            "Run `reprise local deploy` in a checkout of the repository, after `make setup`",
+        )
     health = reprise.engine.health()
     if health is None:
         raise CommandError(

@@ -12,9 +12,11 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ from local_engine.key import EngineKey, write_private
 
 _PACKAGE_PARENT = Path(__file__).resolve().parents[1]
 _REPOSITORY = _PACKAGE_PARENT.parents[1]
+IS_CHECKOUT = (_REPOSITORY / "template.yaml").is_file()
+"""Whether this is the repository, and not a package that was installed."""
 _STATE_FILE = "engine.json"
 _LOG_FILE = "engine.log"
 _POLL_S = 0.05
@@ -29,7 +33,7 @@ _STOP_LIMIT_S = 10.0
 _HEALTH_LIMIT_S = 5.0
 _OWNERS_ONLY = 0o700
 
-#: Interpreter the engine runs under, when ``.tools/engine`` is not the one.
+#: Interpreter the engine runs under, when it is neither ``.tools/engine`` nor that of an installed package.
 ENGINE_PYTHON_VARIABLE = "REPRISE_ENGINE_PYTHON"
 
 
@@ -37,9 +41,32 @@ class EngineError(RuntimeError):
     """The engine did not start, stop or answer; the message says what to do."""
 
 
+class EngineMissingError(EngineError):
+    """What the engine runs on is not there."""
+
+    def __init__(self, message: str, next_step: str) -> None:
+        """Say what is missing, and what to do."""
+        super().__init__(f"{message}; {next_step}")
+        self.message = message
+        self.next_step = next_step
+
+
 def _engine_python() -> str:
     default = _REPOSITORY / ".tools" / "engine" / "bin" / "python"
-    return os.environ.get(ENGINE_PYTHON_VARIABLE) or str(default)
+    return os.environ.get(ENGINE_PYTHON_VARIABLE) or (
+        str(default) if IS_CHECKOUT else sys.executable
+    )
+
+
+def _state_dir() -> Path:
+    """Return where an engine's files are: in the checkout, else where programs keep their state.
+
+    Source: XDG Base Directory Specification, XDG_STATE_HOME.
+    """
+    if IS_CHECKOUT:
+        return _REPOSITORY / ".reprise-local"
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home) / "reprise" / "local"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +77,7 @@ class Engine:
     in another process name the same engine.
     """
 
-    state_dir: Path = _REPOSITORY / ".reprise-local"
+    state_dir: Path = field(default_factory=_state_dir)
     """Folder of the engine's files."""
     python: str = field(default_factory=_engine_python)
     """Interpreter with the pinned ministack."""
@@ -118,6 +145,7 @@ class Engine:
         if self.health() is not None:
             message = f"an engine already runs at {self.url}; stop it first (`reprise local down`)"
             raise EngineError(message)
+        self._check_python()
         self.state_dir.mkdir(parents=True, exist_ok=True)
         # Logs, code and objects of the functions are its owner's, as the key is.
         self.state_dir.chmod(_OWNERS_ONLY)
@@ -196,6 +224,21 @@ class Engine:
         with urllib.request.urlopen(request, timeout=timeout_s) as response:  # noqa: S310 - as above
             answer: dict[str, Any] = json.load(response)
         return answer
+
+    def _check_python(self) -> None:
+        """Accept an interpreter that has what the engine runs on.
+
+        Raises:
+            EngineMissingError: With what to install.
+        """
+        if not Path(self.python).is_file():
+            step = "Run `make setup`" if IS_CHECKOUT else f"Correct {ENGINE_PYTHON_VARIABLE}"
+            message = f"its interpreter {self.python} is missing"
+            raise EngineMissingError(message, step)
+        if self.python == sys.executable and find_spec("ministack") is None:
+            step = "Add the extra local, in a checkout: pip install '.[cli,local]'"
+            message = "is not installed"
+            raise EngineMissingError(message, step)
 
     def _write(self, state: dict[str, Any]) -> None:
         write_private(self.state_dir / _STATE_FILE, json.dumps(state))
