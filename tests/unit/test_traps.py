@@ -57,7 +57,7 @@ def test_a_cut_line_is_kept_and_not_passed_over() -> None:
 def test_every_damage_of_a_large_object_is_kept() -> None:
     """Two parts of quarantine must not have one name."""
     pipeline = Pipeline()
-    damages = [b"{" + bytes([letter]) * 3_500_000 + b"}" for letter in b"xyz"]
+    damages = [b'{"' + bytes([letter]) * 3_500_000 + b"}" for letter in b"xyz"]
     pipeline.objects.kept["captured/x"] = gzip.compress(b"\n".join(damages))
     assert pipeline.take_in(notification("captured/x")) == []
     kept = [
