@@ -18,7 +18,7 @@ import msgspec
 from reprise.reader import Account, Damage, read_events
 from reprise.reader.account import LayerAccount
 from reprise_cli.read_snappy import is_hadoop, is_xerial, undo_hadoop, undo_xerial
-from reprise_cli.read_stream import Lost, Stream
+from reprise_cli.read_stream import PIECE_BYTES, Lost, Stream
 from reprise_cli.read_zip import is_zip, undo_zip
 
 if TYPE_CHECKING:
@@ -67,13 +67,19 @@ class Reading:
         own = LayerAccount()
 
         def pieces() -> Iterator[bytes]:
+            # Handed on in few pieces: those of an archive may be tiny.
+            waiting = bytearray()
             for piece in undone:
                 if isinstance(piece, Lost):
                     lost.append(piece)
                     # Else what stands before it and behind it might be read as one.
-                    yield b"\n"
+                    waiting += b"\n"
                 else:
-                    yield piece
+                    waiting += piece
+                if len(waiting) >= PIECE_BYTES:
+                    yield bytes(waiting)
+                    waiting.clear()
+            yield bytes(waiting)
 
         def damages() -> Iterator[Damage]:
             while lost:
