@@ -26,6 +26,9 @@ ACTIONS = {
         "s3:PutObject": "/payloads/*",
         "s3:GetObject": "/results/*",
         "dynamodb:GetItem": "table/reprise-ledger",
+        "dynamodb:PutItem": "table/reprise-ledger",
+        "dynamodb:UpdateItem": "table/reprise-ledger",
+        "dynamodb:DeleteItem": "table/reprise-ledger",
         "secretsmanager:GetSecretValue": "secret:reprise/source/invoker-",
     },
     "runner": {
