@@ -35,6 +35,14 @@ class Script:
     """Name of the test; the receipts' key."""
     target: str
     work_ms: int = 0
+    has_keys: bool = False
+    """Whether each call has an idempotency key of its own."""
+
+    def request(self, call: Call) -> dict[str, Any]:
+        """Return what the invoker is asked for a call; the same every time."""
+        key = {"IdempotencyKey": f"{self.run}-{call.number}"} if self.has_keys else {}
+        payload = call.payload(self.run, self.work_ms)
+        return {"FunctionName": self.target, "Payload": payload, **key}
 
 
 class Load:
@@ -78,12 +86,8 @@ class Load:
             self._answers.append(answer)
 
     def _ask(self, call: Call) -> CallAnswer:
-        request = {
-            "FunctionName": self._script.target,
-            "Payload": call.payload(self._script.run, self._script.work_ms),
-        }
         try:
-            answer = self._door.call(request)
+            answer = self._door.call(self._script.request(call))
         except (ClientError, BotoCoreError, CommandError) as error:
             return CallAnswer(call=call, kind=AnswerKind.FAILED, problem=str(error))
         if answer.call_id is not None:

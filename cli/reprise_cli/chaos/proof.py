@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 from reprise_cli.chaos.call import AnswerKind, CallAnswer, Receipt, Standing
 from reprise_cli.chaos.live import LiveCall, LiveEnd
 from reprise_cli.chaos.percentile import Spread, spread
+from reprise_cli.chaos.resubmit import problems_of, tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from reprise_cli.chaos.live import LiveReport
+    from reprise_cli.chaos.resubmit import Repeat
 
 _NAMED: Final = 5
 """Calls that a problem names; whoever has seen five looks for the others by the same way."""
@@ -43,6 +45,8 @@ class Evidence:
     restored_at: datetime
     """When the target was let go."""
     live: LiveEvidence | None = None
+    repeats: Sequence[Repeat] | None = None
+    """Live calls with the keys of captured ones, if there were any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +64,8 @@ class Proof:
     wasted_replays: int
     live: LiveReport | None = None
     """What replay cost live traffic, if there was any."""
+    resubmitted: Mapping[str, int] | None = None
+    """How the calls were answered that their callers repeated, if they did."""
     problems: tuple[str, ...] = field(default=())
     """What else does not add up, one line each."""
 
@@ -71,6 +77,8 @@ class Proof:
     def document(self) -> dict[str, Any]:
         """Return the proof for programs; its keys are a contract."""
         more: dict[str, Any] = {} if self.live is None else {"live": self.live.document()}
+        if self.resubmitted is not None:
+            more["resubmitted"] = dict(self.resubmitted)
         if self.problems:
             more["problems"] = list(self.problems)
         return {
@@ -119,10 +127,12 @@ def prove(evidence: Evidence) -> Proof:
         executed_twice=sum(count > 1 for count in (*runs.values(), *live_runs.values())),
         restore_to_success_s=spread(waits_s),
         wasted_replays=sum(standing.refusals for standing in known),
+        resubmitted=None if evidence.repeats is None else tally(evidence.repeats),
         problems=(
             *_problems(evidence, captured, runs),
             *_ends_that_differ(evidence, captured, runs),
             *_live_problems(evidence.live, live_runs),
+            *problems_of(evidence.repeats or ()),
         ),
     )
 

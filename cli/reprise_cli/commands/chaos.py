@@ -61,6 +61,13 @@ def chaos(  # noqa: PLR0913 - one option a wish
             min=1, help="Reserved concurrency of the target in this test; --live needs it."
         ),
     ] = None,
+    resubmit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERCENT",
+            help="Share of the captured calls that their callers repeat, with the same key: 10%.",
+        ),
+    ] = None,
 ) -> None:
     """Prove on a live stack that nothing is lost and nothing runs twice; exit code 1 if not so."""
     if live is not None and restore_concurrency is None:
@@ -84,6 +91,7 @@ def chaos(  # noqa: PLR0913 - one option a wish
         live_per_s=live,
         control_s=_seconds("--control", control),
         restore_concurrency=restore_concurrency,
+        resubmit=None if resubmit is None else _share("--resubmit", resubmit),
     )
     reprise = app_of(context)
     proof = run_chaos(reprise, wishes)
@@ -108,6 +116,18 @@ def run_chaos(reprise: App, wishes: Wishes) -> Proof:
             "(--drain takes them away)"
         )
     return proof
+
+
+def _share(option: str, text: str) -> float:
+    try:
+        percent = float(text.removesuffix("%"))
+    except ValueError:
+        percent = 0.0
+    if not 0 < percent <= 100:  # noqa: PLR2004 - per cent
+        raise CommandError(
+            option, f"{text} is no share above 0 %", "Say for example 10%", ExitCode.USAGE
+        )
+    return percent / 100
 
 
 def _seconds(option: str, text: str) -> float:
