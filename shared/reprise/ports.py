@@ -214,7 +214,7 @@ class Ledger(Protocol):
         """
 
     def recapture(self, dead: Row, after: Row) -> bool:
-        """Write what a later call makes of a dead-lettered one; False if its row is another by now."""
+        """Write what a later call makes of one that nobody works on; False if its row is another by now."""
 
     def release(self, call_id: str, *, owner: str) -> bool:
         """Delete the row that a live call began, as if it had not been; False if it is another's by now."""

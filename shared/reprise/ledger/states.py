@@ -8,9 +8,10 @@
 
 A lease of a dead owner may be taken over once it has run out: (leased, take_over) is leased again.
 
-A live call whose key may be that of a captured one begins its row as leased, if there is none yet; if it does
-not succeed the row goes again, as if it had not been. One that was given up is answered by a live call of its
-key that succeeds: (dead_lettered, answer) is succeeded. See docs/adr/0023-a-key-is-one-effect.md.
+A live call whose key may be that of a captured one begins its row as leased, if there is none; if it does not
+succeed the row goes again, as if it had not been. A call that nobody works on is answered by a live call of
+its key that succeeds: (captured, waiting or dead_lettered, answer) is succeeded. See
+docs/adr/0023-a-key-is-one-effect.md.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ TRANSITIONS: Final[dict[tuple[State, LedgerEvent], State]] = {
     (State.LEASED, LedgerEvent.DEAD_LETTER): State.DEAD_LETTERED,
     (State.DEAD_LETTERED, LedgerEvent.REDRIVE): State.CAPTURED,
     (State.DEAD_LETTERED, LedgerEvent.RECAPTURE): State.CAPTURED,
+    (State.CAPTURED, LedgerEvent.ANSWER): State.SUCCEEDED,
+    (State.WAITING, LedgerEvent.ANSWER): State.SUCCEEDED,
     (State.DEAD_LETTERED, LedgerEvent.ANSWER): State.SUCCEEDED,
 }
 

@@ -111,6 +111,8 @@ class AttemptStage:
         if not lease.granted:
             return self._refused(message, row, now)
         if row.state is State.LEASED:
+            # A live call's was not entered: it counts as a captured one from here on.
+            self.settler.meter.count(metric.RECORDED, int(row.is_live), target=row.target)
             # Who held it may have ended before it decided on the caller's own try.
             ended = self._end_tried(message, row, policy, owner)
             return ended or self._conclude(message, row, policy, owner, LEASE_EXPIRED)

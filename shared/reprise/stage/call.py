@@ -86,6 +86,7 @@ class CallStage:
             return self._capture(request, Reply(outcome=begun.outcome))
         reply = self._invoke(request)
         if begun is None:
+            repeats.tell(request, reply, self.capturer)
             return self._finish(request, reply)
         repeats.end(begun, reply, self.capturer())
         answer = self._finish(request, reply)

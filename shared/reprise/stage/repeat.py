@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 from reprise import metric
 from reprise.call.payload import ClaimCheck, digest
-from reprise.errors import ObjectMissingError, StoreError
+from reprise.errors import ObjectMissingError, RepriseError, StoreError
 from reprise.instant import format_instant
 from reprise.ledger.row import LIVE_OWNER, Row
-from reprise.ledger.states import LedgerEvent, State, next_state
+from reprise.ledger.states import LedgerEvent, State, next_state, sources
 from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.ports import Reply
 from reprise.stage.late_result import keep_result
@@ -64,8 +64,8 @@ class Claim:
     """The row of a key that a live call may run by."""
 
     row: Row
-    is_given_up: bool = False
-    """Whether it is a captured call's that was given up: then it is not held, and told of a success only."""
+    is_held: bool = True
+    """Whether nobody else may run it; if not, it is told of a success only, unless it has changed by then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +141,7 @@ class Repeats:
         try:
             if kind is OutcomeKind.SUCCEEDED:
                 self._succeed(claim, keep_result(capturer.objects, row.id, reply))
-            elif kind is not OutcomeKind.UNKNOWN and not claim.is_given_up:
+            elif kind is not OutcomeKind.UNKNOWN and claim.is_held:
                 self.ledger.release(row.id, owner=row.lease_owner or "")
         except StoreError:
             _log.exception("claim could not be ended now", extra={"call_id": row.id})
@@ -153,14 +153,34 @@ class Repeats:
             "opened_at": captured.captured_at,
             "may_have_run": True,
         }
-        if claim.is_given_up:
+        if not claim.is_held:
             # The capture opens it again, as any later one does.
             return
         try:
-            if self._settle(claim.row, LedgerEvent.WAIT, changes):
-                self.meter.count(metric.RECORDED, target=claim.row.target)
+            self._settle(claim.row, LedgerEvent.WAIT, changes)
         except StoreError:
             _log.exception("claim could not be ended now", extra={"call_id": claim.row.id})
+
+    def tell(
+        self, request: CallRequest, reply: Reply, make_capturer: Callable[[], Capturer]
+    ) -> None:
+        """Tell the ledger of a success without a claim, if its key may have been captured meanwhile."""
+        if reply.outcome.kind is not OutcomeKind.SUCCEEDED:
+            return
+        if not self.open_calls.may_be(request.target.function):
+            return
+        try:
+            capturer = make_capturer()
+            call_id = capturer.keyed_id(request)
+            assert call_id is not None  # noqa: S101 - it has a key
+            row = self._row(call_id, request, capturer)
+            found = self._claim(row)
+            claim = found if isinstance(found, Claim) else Claim(row=found, is_held=False)
+            is_open = claim.is_held or claim.row.state in sources(LedgerEvent.ANSWER)
+            if is_open and claim.row.original_sha256 == row.sha256:
+                self._succeed(claim, keep_result(capturer.objects, call_id, reply))
+        except RepriseError:
+            _log.exception("success could not be told", extra={"target": request.target.function})
 
     def _row(self, call_id: str, request: CallRequest, capturer: Capturer) -> Row:
         now = self.clock()
@@ -189,7 +209,7 @@ class Repeats:
             # Our own row stands in the way when the SDK repeated an answered write.
             return Claim(row=row)
         if existing.original_sha256 == row.sha256 and existing.state is State.DEAD_LETTERED:
-            return Claim(row=existing, is_given_up=True)
+            return Claim(row=existing, is_held=False)
         return existing
 
     def _told(self, row: Row, capturer: Capturer) -> Kept | Owed:
@@ -219,7 +239,7 @@ class Repeats:
 
     def _succeed(self, claim: Claim, result: Mapping[str, str]) -> None:
         row = claim.row
-        if not claim.is_given_up:
+        if claim.is_held:
             self._settle(row, LedgerEvent.SUCCEED, result)
             return
         after = replace(
@@ -232,9 +252,11 @@ class Repeats:
             result_key=result.get("result_key"),
         )
         if not self.ledger.recapture(row, after):
-            _log.warning("call was opened again while it ran live", extra={"call_id": row.id})
+            _log.warning(
+                "call was taken up while another of its key ran live", extra={"call_id": row.id}
+            )
 
-    def _settle(self, row: Row, event: LedgerEvent, changes: Mapping[str, object]) -> bool:
+    def _settle(self, row: Row, event: LedgerEvent, changes: Mapping[str, object]) -> None:
         ours = self.ledger.settle(
             row.id,
             owner=row.lease_owner or "",
@@ -243,7 +265,6 @@ class Repeats:
         )
         if not ours:
             _log.error("claim was lost before the call's end", extra={"call_id": row.id})
-        return ours
 
 
 def _again(row: Row, capturer: Capturer) -> Kept:

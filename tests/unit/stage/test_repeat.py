@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness import FAILED, LARGE, ORDERS, THROTTLED, UNKNOWN, Pipeline, call
+from reprise import metric
 from reprise.call.answer import write_answer
 from reprise.call.request import CallRequest
 from reprise.call.target import Target
@@ -244,6 +245,7 @@ def test_a_live_call_with_a_key_that_may_have_run_is_its_policys_to_decide(
     pipeline = Pipeline(policy=policy)
     pipeline.functions.script = [THROTTLED]
     pipeline.caller().run(REQUEST)
+    pipeline.clock.advance(5)
     again(pipeline, UNKNOWN)
     assert only_row(pipeline).state is State.WAITING
     kept = again(pipeline)
@@ -256,6 +258,8 @@ def test_a_live_call_with_a_key_that_may_have_run_is_its_policys_to_decide(
     row = only_row(pipeline)
     assert row.state == state
     assert row.attempts == 1  # the live one that may have run, charged once
+    ends = pipeline.meter.counts[metric.SUCCEEDED] + pipeline.meter.counts[metric.DEAD_LETTERED]
+    assert (pipeline.meter.counts[metric.RECORDED], ends) == (1, 1)
 
 
 def test_a_claim_whose_owner_died_is_an_unknown_outcome() -> None:
@@ -269,11 +273,14 @@ def test_a_claim_whose_owner_died_is_an_unknown_outcome() -> None:
     answer = again(pipeline)
     assert answer.captured is not None
     assert answer.reply.outcome.code == "LeaseExpired"
+    pipeline.clock.advance(5)
     pipeline.take_in(pipeline.store())
     for message in pipeline.take_sent():
         pipeline.replay(message)
     row = only_row(pipeline)
     assert (row.state, row.reason) == (State.DEAD_LETTERED, "unknown")
+    counts = pipeline.meter.counts
+    assert (counts[metric.RECORDED], counts[metric.DEAD_LETTERED]) == (1, 1)
     assert runs(pipeline) == 2  # the refused one, and the one that may have run
 
 
@@ -368,3 +375,45 @@ def test_another_targets_key_is_another_call() -> None:
     assert again(pipeline, request=other).is_passed_through
     lines = [json.loads(line)["id"] for line in pipeline.lines]
     assert len(lines) == 1
+
+
+@pytest.mark.parametrize("is_unpacked", [False, True], ids=["on its way", "unpacked"])
+def test_a_second_click_that_is_captured_while_the_first_runs_does_not_run_when_the_first_succeeds(
+    *, is_unpacked: bool
+) -> None:
+    """The first began before anything was captured, and so holds no claim."""
+    pipeline = Pipeline()
+
+    def answer(_target: Target, _payload: bytes) -> Reply:
+        if runs(pipeline) > 1:
+            return THROTTLED
+        assert pipeline.caller().run(REQUEST).captured is not None
+        pipeline.clock.advance(BELIEVED_FOR_MS / 1000)
+        if is_unpacked:
+            pipeline.take_in(pipeline.store())
+        return SUCCEEDED
+
+    pipeline.functions.answer = answer
+    assert pipeline.caller().run(REQUEST).is_passed_through
+
+    assert only_row(pipeline).state is State.SUCCEEDED
+    pipeline.take_in(pipeline.store())
+    for message in pipeline.take_sent():
+        pipeline.replay(message)
+    assert runs(pipeline) == 2
+    assert again(pipeline).late is not None
+
+
+def test_a_success_that_cannot_be_told_is_the_callers_all_the_same() -> None:
+    pipeline = Pipeline()
+    make_backlog(pipeline)
+    pipeline.gate_items.faults.fail("read")
+    pipeline.ledger.faults.fail("record")
+    stage = pipeline.caller()
+
+    def answer(_target: Target, _payload: bytes) -> Reply:
+        pipeline.clock.advance(60)
+        return SUCCEEDED
+
+    pipeline.functions.answer = answer
+    assert stage.run(REQUEST).is_passed_through
