@@ -440,8 +440,8 @@ MUTANTS: Final = (
     Mutant(
         name="repeat: a live call that may have run leaves its key free",
         file=_REPEAT,
-        old="elif kind is not OutcomeKind.UNKNOWN and not claim.is_given_up:",
-        new="elif not claim.is_given_up:",
+        old="elif kind is not OutcomeKind.UNKNOWN and claim.is_held:",
+        new="elif claim.is_held:",
     ),
     Mutant(
         name="repeat: a claim that ran out is one that still runs",
