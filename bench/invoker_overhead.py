@@ -1,7 +1,8 @@
 """Compare the invoker's own CPU per call on the happy path with a bare boto3 invoke.
 
 Both invoke the same function of the same loopback server (a process of its own, whose CPU does not count), in
-turn, in one process. Also counts requests, to show that the invoker adds none: one call, one invoke.
+turn, in one process. Also counts requests, to show that the invoker adds none: one call, one invoke; and with
+a key no more than a look a second at the gate of a target without a backlog.
 
     make bench            or            .tools/bench/bin/python bench/invoker_overhead.py [--calls 2000]
 """
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 TARGET = "arn:aws:lambda:us-east-1:123456789012:function:target"
+OK = 200
 PAYLOAD = json.dumps({"order": "x" * 1000})
 
 
@@ -129,10 +131,23 @@ def main() -> None:
     print(
         f"the invoker        {statistics.median(ours_us for _, ours_us in rows):7.0f} us   {ratio:.2f}"
     )
-    with urlopen(url) as answer:
-        invocations = int(answer.read())
+    with urlopen(url) as told:
+        invocations = int(told.read())
     made = 2 * (100 + calls * options.rounds)
     print(f"requests per call  {invocations / made:10.2f}")
+    began_s = time.monotonic()
+    for number in range(options.calls):
+        with redirect_stdout(nowhere):
+            answer = lambda_handler({**event, "IdempotencyKey": str(number)}, None)
+        if answer["StatusCode"] != OK or "reprise" in answer:
+            sys.exit(f"the target did not answer: {answer}")
+    took_s = time.monotonic() - began_s
+    with urlopen(url) as told:
+        with_key = int(told.read()) - invocations
+    print(
+        f"the same with a key, no backlog {with_key / options.calls:.3f}"
+        f" ({options.calls} calls in {took_s:.1f} s)"
+    )
     server.kill()
 
 

@@ -6,6 +6,7 @@ import gzip
 import json
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import cache
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,9 @@ from reprise.stage.delivery import Delivery, Worker
 from reprise.stage.enter import EnterStage
 from reprise.stage.intake import Intake, Notice
 from reprise.stage.notification import NoticeReader
+from reprise.stage.open_calls import OpenCalls
 from reprise.stage.park import ParkStage
+from reprise.stage.repeat import Repeats
 from reprise.stage.replay import ReplayStage
 from reprise.stage.settle import Settler
 from reprise.stage.unpack import UnpackStage
@@ -178,6 +181,16 @@ class Pipeline:
             meter=self.meter,
         )
 
+    def repeats(self) -> Repeats:
+        return Repeats(
+            open_calls=OpenCalls(gates=self.gate_items, clock=self.clock),
+            ledger=self.ledger,
+            clock=self.clock,
+            meter=self.meter,
+            bucket="bucket",
+            call_timeout_s=self.call_timeout_s,
+        )
+
     def caller(self) -> CallStage:
         return CallStage(
             functions=self.functions,
@@ -185,6 +198,7 @@ class Pipeline:
             capture_outcomes=ALL_OUTCOMES,
             meter=self.meter,
             ledger=lambda: self.ledger,
+            repeats=cache(self.repeats),
         )
 
     def unpacker(self) -> UnpackStage:

@@ -10,6 +10,7 @@ from typing import Final
 
 _DOUBLE: Final = "shared/reprise/testing.py"
 _TABLE: Final = "shared/reprise/aws/ledger_table.py"
+_REPEAT: Final = "shared/reprise/stage/repeat.py"
 _REPLAY: Final = "shared/reprise/stage/replay.py"
 _ATTEMPT: Final = "shared/reprise/stage/attempt.py"
 _SETTLE: Final = "shared/reprise/stage/settle.py"
@@ -410,5 +411,66 @@ MUTANTS: Final = (
         file=_RECONCILE,
         old="        self._send(lost[:MAX_SENT], at_s)\n",
         new="",
+    ),
+    # --- one effect a key, live calls and replays together ---
+    Mutant(
+        name="repeat: a live call runs without its key's claim",
+        file=_REPEAT,
+        old="if not self.open_calls.may_be(function):",
+        new="if self.open_calls.may_be(function):",
+    ),
+    Mutant(
+        name="repeat: a key whose call waits or runs is run again",
+        file=_REPEAT,
+        old="if existing.original_sha256 == row.sha256 and existing.state is State.DEAD_LETTERED:",
+        new="if existing.state is not State.SUCCEEDED:",
+    ),
+    Mutant(
+        name="repeat: a key whose call has succeeded is run again",
+        file=_REPEAT,
+        old="if existing.original_sha256 == row.sha256 and existing.state is State.DEAD_LETTERED:",
+        new="if existing.state in {State.DEAD_LETTERED, State.SUCCEEDED}:",
+    ),
+    Mutant(
+        name="repeat: a live success is not told",
+        file=_REPEAT,
+        old="            self._settle(row, LedgerEvent.SUCCEED, result)",
+        new="            self.ledger.release(row.id, owner=row.lease_owner or str())",
+    ),
+    Mutant(
+        name="repeat: a live call that may have run leaves its key free",
+        file=_REPEAT,
+        old="elif kind is not OutcomeKind.UNKNOWN and claim.is_held:",
+        new="elif claim.is_held:",
+    ),
+    Mutant(
+        name="repeat: a claim that ran out is one that still runs",
+        file=_REPEAT,
+        old="return Owed(outcome=CLAIM_EXPIRED if has_expired else IN_PROGRESS)",
+        new="return None",
+    ),
+    Mutant(
+        name="repeat: a ledger that is away stops no live call",
+        file=_REPEAT,
+        old="            return Owed(outcome=LEDGER_AWAY)",
+        new="            return None",
+    ),
+    Mutant(
+        name="repeat: a claim ends before its call may have",
+        file=_REPEAT,
+        old="(self.call_timeout_s + LEASE_MARGIN_S) * 1000",
+        new="1",
+    ),
+    Mutant(
+        name="repeat: a success over a given-up call is not told",
+        file=_REPEAT,
+        old="if not self.ledger.recapture(row, after):",
+        new="if not after:",
+    ),
+    Mutant(
+        name="repeat: nobody knows of a call that waits for hours",
+        file=_REPLAY,
+        old="and verdict.wait_s > LONG_S and _has_key(message)",
+        new="and not verdict and _has_key(message)",
     ),
 )

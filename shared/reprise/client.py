@@ -70,6 +70,9 @@ class CallResult:
     """Tells this capture from others of its key; whoever has it may ask the invoker, too."""
     not_captured: str | None
     """Why a call that should have been captured was not."""
+    is_late: bool = False
+    """Whether the payload is the target's reply to the captured call of this key, `call_id`, which was
+    replayed meanwhile: nothing ran now."""
 
 
 class Client:
@@ -119,8 +122,8 @@ class Client:
         check_request(request)
         answer = self._stage.run(request)
         self._meter.flush()
-        outcome, captured = answer.reply.outcome, answer.captured
-        status_code = 202 if captured is not None else status_of(outcome)
+        outcome, captured = answer.reply.outcome, answer.captured or answer.late
+        status_code = 202 if answer.captured is not None else status_of(outcome)
         if answer.refused is not None:
             status_code = answer.refused.status
         return CallResult(
@@ -131,6 +134,7 @@ class Client:
             call_id=captured.call_id if captured is not None else None,
             status_token=captured.status_token if captured is not None else None,
             not_captured=answer.not_captured,
+            is_late=answer.late is not None,
         )
 
     def result_of(self, call_id: str, status_token: str | None = None) -> Row | None:

@@ -92,7 +92,7 @@ _ROWS: Final = (
     Metric(CLAIM_CHECKS, COUNT, _BOTH, "payloads kept in S3 because they fit no line"),
     Metric(RECORDED, COUNT, _BOTH, "calls entered in the ledger for the first time"),
     Metric(UNPACKED, COUNT, _BOTH, "replay messages sent by the unpacker"),
-    Metric(DUPLICATES_SUPPRESSED, COUNT, _BOTH, "deliveries of calls that had ended already"),
+    Metric(DUPLICATES_SUPPRESSED, COUNT, _BOTH, "deliveries of ended calls, live calls with their keys"),
     Metric(QUARANTINED, COUNT, ((STACK,), (STACK, REASON)), "lines, bytes and messages put in quarantine"),
     Metric(QUARANTINE_OBJECTS, COUNT, _WHOLE, "objects in quarantine; 1,000 if there are more"),
     Metric(CONTROL_MESSAGES, COUNT, _WHOLE, "health checks of CloudWatch Logs found in capture objects"),

@@ -214,7 +214,10 @@ class Ledger(Protocol):
         """
 
     def recapture(self, dead: Row, after: Row) -> bool:
-        """Write what a later capture makes of a dead-lettered call; False if its row is another by now."""
+        """Write what a later call makes of one that nobody works on; False if its row is another by now."""
+
+    def release(self, call_id: str, *, owner: str) -> bool:
+        """Delete the row that a live call began, as if it had not been; False if it is another's by now."""
 
     def mark_may_have_run(self, call_id: str) -> bool:
         """Note that another try of a call may have run; False if the call has succeeded, or is not known."""

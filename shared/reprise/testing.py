@@ -425,6 +425,18 @@ class InMemoryLedger:
             self.rows[dead.id] = after
             return True
 
+    def release(self, call_id: str, *, owner: str) -> bool:
+        """Delete the row that a live call began."""
+        self.faults.check("release")
+        with self._lock:
+            row = self.rows.get(call_id)
+            if row is None:
+                return True
+            if row.state is not State.LEASED or row.lease_owner != owner:
+                return False
+            del self.rows[call_id]
+            return True
+
     def mark_may_have_run(self, call_id: str) -> bool:
         """Note that another try of a call may have run."""
         self.faults.check("mark_may_have_run")

@@ -14,6 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from reprise.aws.functions import LambdaFunctions
+from reprise.aws.gate_table import GateTable
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.log_group import LogGroup
 from reprise.aws.objects import S3Objects
@@ -21,6 +22,8 @@ from reprise.aws.secret import SecretKeys
 from reprise.settings import STDOUT
 from reprise.stage.call import CallStage
 from reprise.stage.capture import Capturer
+from reprise.stage.open_calls import OpenCalls
+from reprise.stage.repeat import Repeats
 from reprise.telemetry import write_stdout
 
 if TYPE_CHECKING:
@@ -69,6 +72,8 @@ def _sink(clients: Clients, log_group: str) -> LineSink:
 
 def make_call_stage(clients: Clients, settings: CallerSettings, *, meter: Meter) -> CallStage:
     """Return what makes calls; everything but the invocation itself waits until it is needed."""
+    table = settings.ledger_table
+    dynamodb = cache(clients.dynamodb_in_passing)
     return CallStage(
         functions=LambdaFunctions(clients.functions(settings.call_timeout_s)),
         capturer=cache(
@@ -82,7 +87,19 @@ def make_call_stage(clients: Clients, settings: CallerSettings, *, meter: Meter)
         ),
         capture_outcomes=settings.capture_outcomes,
         meter=meter,
-        ledger=cache(lambda: LedgerTable(clients.dynamodb_in_passing(), settings.ledger_table)),
+        ledger=cache(lambda: LedgerTable(dynamodb(), table)),
+        repeats=cache(
+            lambda: Repeats(
+                open_calls=OpenCalls(
+                    gates=GateTable(dynamodb(), table, is_consistent=True), clock=utc_now
+                ),
+                ledger=LedgerTable(dynamodb(), table),
+                clock=utc_now,
+                meter=meter,
+                bucket=settings.bucket,
+                call_timeout_s=settings.call_timeout_s,
+            )
+        ),
     )
 
 

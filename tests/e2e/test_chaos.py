@@ -49,6 +49,24 @@ def test_a_throttled_target_loses_nothing_and_runs_nothing_twice(world: World) -
     assert not [line for line in unknown if "AccessDenied" in line]
 
 
+def test_a_call_that_is_repeated_with_its_key_has_one_effect(world: World) -> None:
+    done = world.reprise(
+        *("chaos", "--json", "--hold", "1s", "--concurrency", "8", "--timeout", "100s"),
+        *("--calls", "60", "--poison", "1", "--large", "1", "--resubmit", "10%"),
+    )
+    assert done.code == 0, done.stderr
+    proof = done.document
+    assert (proof["captured"], proof["succeeded"], proof["dead_lettered"]) == (60, 59, 1)
+    assert (proof["lost"], proof["executed_twice"]) == (0, 0)
+    repeats = proof["resubmitted"]
+    # A tenth of them while they are replayed, and the same once they have ended.
+    assert repeats["calls"] == 12
+    assert repeats["failed"] == 0
+    assert repeats["late_result"] >= 6
+    refused = [line for line in world.complaints() if "keys are not protected" in line]
+    assert refused == []
+
+
 def test_the_pipeline_refuses_to_be_held(world: World) -> None:
     done = world.reprise("chaos", "--target", world.stack.replayer)
     assert done.code == 2

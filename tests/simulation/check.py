@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from reprise.gate.image import Mode
 from reprise.gate.memory import GateMemory
+from reprise.gate.open_calls import KNOWN_FOR_MS
 from reprise.gate.visit import Visit
 from reprise.instant import parse_instant
 from reprise.ledger.states import TERMINAL, State
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from reprise.ledger.row import Row
-    from simulation.history import Batch, Execution
+    from reprise.stage.call import Answer
+    from simulation.history import Batch, Execution, Held
     from simulation.run import Simulation
 
 LEAST_DRAW: Final = 0.5
@@ -42,6 +44,9 @@ class Checker:
         """Check that an execution that is about to begin may begin."""
         now_s = self._simulation.now_s
         report = self._history.report
+        if batch.is_live:
+            self._check_live(call_id, batch)
+            return
         if not batch.is_enabled[function]:
             report("enabled", f"{call_id} runs, and its policy is not enabled")
         runs = self._history.executions[call_id]
@@ -65,6 +70,27 @@ class Checker:
         self._check_wait(call_id, runs, now_s)
         self._check_gate(function, call_id, batch, now_s)
 
+    def _check_live(self, call_id: str, batch: Batch) -> None:
+        """A live call with a captured one's key runs under its claim, or because nobody could know."""
+        history, held = self._history, self._world.look(call_id)
+        owner = batch.holds.get(call_id)
+        if held is not None and owner == held.owner is not None:
+            return
+        is_given_up = held is not None and held.state == State.DEAD_LETTERED
+        if batch.met_gate_fault or self._is_forgotten(call_id, held):
+            history.unprotected[call_id] += 1
+        elif not is_given_up and call_id not in history.restored:
+            history.report("claim", f"{call_id} runs live, and {batch.name} does not hold it")
+
+    def _is_forgotten(self, call_id: str, held: Held | None) -> bool:
+        """Tell whether a key need not be known any more: nothing was heard of its call for an hour."""
+        if held is not None and held.state not in TERMINAL:
+            return False
+        history = self._history
+        captured_at_s = max(at_s for name, at_s, _ in history.captures if name == call_id)
+        heard_at_s = max(captured_at_s, history.ended_at_s.get(call_id, 0.0))
+        return self._simulation.now_s >= heard_at_s + KNOWN_FOR_MS / 1000
+
     def _bars_errors(self) -> bool:
         bars = "function_error" not in self._default.get("replay_on", ["function_error"])
         bars = bars or bool(self._default.get("never_error_types"))
@@ -77,6 +103,8 @@ class Checker:
         if not runs or history.excuses[call_id] or history.redrives[call_id] or captures > 1:
             return
         last = runs[-1]
+        if last.batch.is_live:
+            return
         least_s = LEAST_DRAW * min(self._default["initial_s"], self._default["maximum_s"])
         if not last.is_ok and last.is_answered and now_s < last.ends_at_s + least_s:
             history.report(
@@ -104,11 +132,21 @@ class Checker:
             for run in self._simulation.functions.running.get(function, [])
             if run.ends_at_s > now_s
             and run.is_answered
+            and not run.batch.is_live
             and not run.batch.met_gate_fault
             and now_s <= run.batch.deadline_s
         ]
         if most is not None and len(running) >= most and not self._history.is_gate_told_twice:
             self._history.report("cap", f"{len(running) + 1} run of {function}, not {most}")
+
+    def check_answer(self, call_id: str, answer: Answer) -> None:
+        """Check what a caller is told who calls again."""
+        captured = answer.captured or answer.late
+        if captured is not None and captured.call_id != call_id:
+            self._history.report("answer", f"{call_id} is told of as {captured.call_id}")
+        runs = self._history.executions[call_id]
+        if answer.late is not None and not any(run.is_ok for run in runs):
+            self._history.report("answer", f"{call_id} has a late result, and never ran well")
 
     # --- at its end -------------------------------------------------------------------------------
 
@@ -142,7 +180,8 @@ class Checker:
         is_restored = call_id in history.restored
         ok = sum(run.is_ok for run in runs)
         lost = sum(not run.is_answered for run in runs) + history.excuses[call_id].total()
-        allowed = 1 + redrives + (lost if self._scenario.ever_idempotent else 0)
+        may_repeat = self._scenario.ever_idempotent or call_id in history.ran_over_end
+        allowed = 1 + redrives + (lost if may_repeat else 0) + history.unprotected[call_id]
         if ok > allowed and not is_restored:
             report("twice", f"{call_id} succeeded {ok} times")
         if row.state is State.SUCCEEDED and not ok:
@@ -152,8 +191,9 @@ class Checker:
         # A capture of a call that was given up opens it again.
         captures = sum(name == call_id for name, _, _ in history.captures)
         most = self._max_attempts * (captures + redrives)
-        if len(runs) + own > most and not is_restored:
-            report("attempts", f"{call_id} ran {len(runs)} times after {own}, not {most} in all")
+        replays = sum(not run.batch.is_live for run in runs)
+        if replays + own > most and not is_restored:
+            report("attempts", f"{call_id} ran {replays} times after {own}, not {most} in all")
         if row.state is State.DEAD_LETTERED:
             self._check_death(call_id, row, ok, lost)
 
@@ -162,7 +202,8 @@ class Checker:
         history, report = self._history, self._history.report
         plan = history.plans[call_id]
         runs = history.executions[call_id]
-        if ok and not lost and call_id not in history.restored:
+        is_known = not lost and not history.unprotected[call_id]
+        if ok and is_known and call_id not in history.restored:
             report("death", f"{call_id} ran well, and was given up: {row.reason}")
         failed = any(not run.is_ok for run in runs)
         # Which of several lines under one key is entered first, nobody knows.
@@ -209,7 +250,8 @@ class Checker:
             # An operator's copy may stay: a second letter of one call, or one that he could not delete.
             captures = sum(name == call_id for name, _, _ in self._history.captures)
             is_restored = call_id in self._history.restored
-            if not (self._history.redrives[call_id] or captures > 1 or is_restored):
+            is_repeated = self._history.redrives[call_id] or self._history.repeats[call_id]
+            if not (is_repeated or captures > 1 or is_restored):
                 self._history.report("letters", f"{call_id} has a letter, and was not given up")
 
     def _check_captures(self, rows: Mapping[str, Row]) -> None:

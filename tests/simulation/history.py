@@ -30,6 +30,8 @@ class Batch(Process):
     """By the ids of calls, the owners under which it holds them."""
     is_enabled: dict[str, bool] = field(default_factory=dict)
     """By function, what the policy said when it was asked."""
+    is_live: bool = False
+    """Whether it is the invoker, at work for a caller."""
     met_gate_fault: bool = False
     finished_at_s: float = math.inf
     """When it returned; a crash is no return."""
@@ -86,6 +88,12 @@ class History:
     redrives: Counter[str] = field(default_factory=Counter)
     redriven_at_s: dict[str, float] = field(default_factory=dict)
     """When a call was last redriven."""
+    repeats: Counter[str] = field(default_factory=Counter)
+    """Live calls by the key of a captured one."""
+    unprotected: Counter[str] = field(default_factory=Counter)
+    """Those that ran without knowing of the captured call: its gate was away, or it had ended long ago."""
+    ran_over_end: set[str] = field(default_factory=set)
+    """Ids of calls that ran live after they had been given up, as their callers asked."""
     restored: set[str] = field(default_factory=set)
     ended_at_s: dict[str, float] = field(default_factory=dict)
     """When a call's row last came to an end."""
@@ -112,19 +120,23 @@ class History:
         if before == after or after is None:
             return
         if before is None:
-            if after.state != State.CAPTURED:
+            is_claim = after.state == State.LEASED and getattr(batch, "is_live", False)
+            if after.state != State.CAPTURED and not is_claim:
                 self.report("row", f"{call_id} began as {after.state}")
             return
-        self._check_step(call_id, before, after, now_s)
+        is_live = getattr(batch, "is_live", False)
+        self._check_step(call_id, before, after, now_s, is_live=is_live)
         if before.state == State.LEASED:
             self._check_lease(call_id, before, batch, now_s)
 
-    def _check_step(self, call_id: str, before: Held, after: Held, now_s: float) -> None:
+    def _check_step(
+        self, call_id: str, before: Held, after: Held, now_s: float, *, is_live: bool
+    ) -> None:
         if before.state == after.state:
             return
         if (before.state, after.state) not in STEPS:
             self.report("row", f"{call_id} went from {before.state} to {after.state}")
-        if after.state in TERMINAL:
+        if after.state in TERMINAL and not is_live:
             self.ended_at_s[call_id] = now_s
         if after.reason == Reason.UNKNOWN:
             self.unknown.add(call_id)

@@ -15,6 +15,7 @@ from reprise.policy.policy import read_policy_document
 from reprise.ports import OutMessage
 from reprise.stage.delivery import Delivery, Worker
 from reprise.stage.intake import Notice
+from reprise.stage.open_calls import OpenCalls
 from reprise.testing import START_AT, InMemoryListing
 from simulation.check import Checker
 from simulation.faults import Faults
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from reprise.ports import Reply
+    from reprise.stage.call import Answer
     from simulation.history import Held
     from simulation.queue import Received
 
@@ -40,10 +42,12 @@ REPLIES: Final[dict[str, Reply]] = {
     "transient": TRANSIENT,
     "unknown": UNKNOWN,
 }
+HOWS: Final = {str(reply.outcome.kind): how for how, reply in REPLIES.items()}
 LARGE: Final = Random(0).randbytes(130_000)  # noqa: S311 - bytes that compress badly
 """Too long for a line: such a call travels by claim check."""
-TIMEOUTS_S: Final = {"replayer": 48.0, "unpacker": 100.0}
-"""Of a replayer: one call, the margin, and a little; of an unpacker: what it wants to begin, and a little."""
+TIMEOUTS_S: Final = {"replayer": 48.0, "unpacker": 100.0, "caller": 45.0}
+"""Of a replayer: one call, the margin, and a little; of an unpacker: what it wants to begin, and a little; of
+the invoker: less than its claims hold."""
 RECONCILE_LOOKS: Final = 8
 """Looks of the reconciler, one after the other, after which it has seen every object that is old enough."""
 LIMIT_S: Final = 7 * 86_400.0
@@ -95,9 +99,11 @@ class Simulation:
         self.objects: dict[str, tuple[str, ...]] = {}
         """Of capture objects, by key, the ids of what is in them."""
         for planned in scenario.objects:
-            self._capture(planned)
+            self._capture(planned, scenario.log_path_s)
         for plan in scenario.later:
             scheduler.call_at(plan.at_s, partial(self._capture_again, plan))
+        for plan in scenario.repeats:
+            scheduler.call_at(plan.at_s, partial(self._call_again, plan))
         for at_s, policy in scenario.edits:
             scheduler.call_at(at_s, partial(self._edit, policy))
         for at_s in scenario.restores_s:
@@ -179,29 +185,81 @@ class Simulation:
     def _captures_changed(self, at_s: float) -> None:
         self._pollers[1].request(at_s)
 
-    def _capture(self, planned: tuple[Planned, ...]) -> None:
-        """Capture calls, and store them as one object."""
+    def _capture(self, planned: tuple[Planned, ...], log_path_s: float = 0.0) -> None:
+        """Capture calls, and store them as one object, at once or when they have come so far."""
         pipeline: Any = self.world.pipeline
         start = len(pipeline.lines)
+        known = OpenCalls(gates=self.world.gates(), clock=pipeline.clock)
         for plan in planned:
-            payload = LARGE if plan.is_large else b'{"n":%d}' % plan.number
+            payload = _payload_of(plan)
             request = call(payload, function=plan.function, key=plan.key)
+            if plan.key is not None:
+                known.note(plan.function)
             (call_id,) = pipeline.capture(request, reply=REPLIES[plan.captured])
             self.functions.numbers[payload] = plan.number
             self.history.ids[plan.number] = call_id
             self.history.plans.setdefault(call_id, plan)
             self.history.captures.append((call_id, self.scheduler.now_s, plan.captured))
+        calls = {self.history.ids[plan.number]: plan.captured for plan in planned}
+        deliver = partial(self._deliver, pipeline.lines[start:], calls)
+        if log_path_s:
+            self.scheduler.call_at(self.scheduler.now_s + log_path_s, deliver)
+        else:
+            deliver()
+
+    def _deliver(self, lines: list[str], calls: dict[str, str]) -> None:
+        """Store lines as one object.
+
+        Args:
+            lines: Of captured calls.
+            calls: Their ids, and how their callers' own tries ended.
+        """
+        pipeline: Any = self.world.pipeline
         self._serial += 1
         key = f"captured/2026/11/21/10/{self._serial}.gz"
-        pipeline.store(key, pipeline.lines[start:])
-        self.history.unknown_in[key] = {
-            self.history.ids[plan.number] for plan in planned if plan.captured == "unknown"
-        }
-        self.objects[key] = tuple(self.history.ids[plan.number] for plan in planned)
+        pipeline.store(key, lines)
+        self.history.unknown_in[key] = {name for name, how in calls.items() if how == "unknown"}
+        self.objects[key] = tuple(calls)
         self._listing.modified_at_s[key] = self.world.pipeline.clock().timestamp()
         if not self.faults.is_met("lose notice"):
             for _ in range(2 if self.faults.is_met("notify twice") else 1):
                 self.captures.send([OutMessage(body=notification(key))])
+
+    def _call_again(self, plan: Planned) -> None:
+        """Let a caller call again, live, by the key of its captured call."""
+        self._batches += 1
+        now_s = self.scheduler.now_s
+        deadline_s = now_s + TIMEOUTS_S["caller"]
+        call_id = self.history.ids[plan.number]
+        batch = Batch(
+            name=f"caller-{self._batches}", began_at_s=now_s, deadline_s=deadline_s, is_live=True
+        )
+        batch.ends_at_s = deadline_s
+        request = call(_payload_of(plan), function=plan.function, key=plan.key)
+        pipeline = self.world.sandbox(self.replays, self.captures, self.letters)
+        pipeline.lines = _Lines(partial(self._log, call_id))
+
+        def run() -> None:
+            self.history.repeats[call_id] += 1
+            self.faults.met["call again"] += 1
+            try:
+                answer = pipeline.caller().run(request)
+                batch.finished_at_s = self.scheduler.now_s
+                self.faults.note("answer", call_id, _said(answer))
+                Checker(self).check_answer(call_id, answer)
+            except Crash:
+                for name in batch.holds:
+                    self.history.excuse(name, "crash")
+                self.scheduler.kill(batch)
+
+        self.scheduler.start(batch, run)
+
+    def _log(self, call_id: str, line: str) -> None:
+        """Let a line that was written arrive, whatever becomes of who wrote it."""
+        how = HOWS[json.loads(line)["outcome"]["kind"]]
+        self.history.captures.append((call_id, self.scheduler.now_s, how))
+        at_s = self.scheduler.now_s + self.random.random() * 60
+        self.scheduler.call_at(at_s, lambda: self._deliver([line], {call_id: how}))
 
     def _capture_again(self, plan: Planned) -> None:
         self.faults.met["capture again"] += 1
@@ -346,6 +404,28 @@ class Simulation:
 
     def _check_execution(self, function: str, call_id: str, batch: Batch) -> None:
         Checker(self).check_execution(function, call_id, batch)
+
+
+class _Lines(list[str]):
+    """What a process writes to its log."""
+
+    def __init__(self, written: Callable[[str], None]) -> None:
+        super().__init__()
+        self._written = written
+
+    def append(self, line: str) -> None:
+        super().append(line)
+        self._written(line)
+
+
+def _payload_of(plan: Planned) -> bytes:
+    return LARGE if plan.is_large else b'{"n":%d}' % plan.number
+
+
+def _said(answer: Answer) -> str:
+    if answer.late is not None:
+        return "late result"
+    return "202" if answer.captured is not None else str(answer.reply.outcome.kind)
 
 
 class _Sweeps:

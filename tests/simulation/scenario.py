@@ -8,7 +8,7 @@ Source: Groce et al., "Swarm Testing", ISSTA 2012.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, Final
 
@@ -73,6 +73,10 @@ class Scenario:
     """What is captured before the start, by capture object."""
     later: tuple[Planned, ...]
     """What is captured later, an object each."""
+    repeats: tuple[Planned, ...]
+    """What callers call again live, by the key of a captured call."""
+    log_path_s: float
+    """How long what was captured before the start is on its way."""
     policy: dict[str, Any]
     edits: tuple[tuple[float, dict[str, Any]], ...]
     """When the policy changes, and to what."""
@@ -188,6 +192,27 @@ class _Maker:
             ]
         return tuple(phases)
 
+    def repeats(self, planned: list[Planned]) -> tuple[Planned, ...]:
+        # By a chance of their own: what else a seed lets happen is not to depend on it.
+        random = Random(f"repeats {self.seed}")  # noqa: S311 - a simulation's chance
+        keyed = [plan for plan in planned if plan.key is not None and not plan.is_large]
+        if random.random() < 0.4 or not keyed:
+            return ()
+        return tuple(
+            replace(plan, at_s=1.5 + random.choice((5, 60, 300, 1500, 5000)) * random.random())
+            for plan in random.choices(keyed, k=random.randint(1, 6))
+        )
+
+    def log_path_s(self) -> float:
+        random = Random(f"log path {self.seed}")  # noqa: S311 - a simulation's chance
+        return random.choice((0.0, 0.0, 5.0, 60.0, 300.0)) * random.random()
+
+    def in_flight_limit(self, policy: dict[str, Any], repeats: tuple[Planned, ...]) -> int:
+        limit: int = self.random.choice((6, 12, 120_000))
+        # Messages that wait for hours, a repeated call's second ones among them, would fill a small one.
+        is_filled = repeats and policy["default"]["initial_s"] >= 3600
+        return 120_000 if is_filled else limit
+
     def redrives(self) -> tuple[float, ...]:
         """Return when an operator comes; now and then two come at once."""
         times_s: list[float] = []
@@ -218,12 +243,15 @@ class _Maker:
             objects.append(tuple(left[:size]))
             left = left[size:]
         policy = self.policy(is_long=is_long)
+        repeats = self.repeats(planned)
         names = (ORDERS, MAIL)
         return Scenario(
             seed=self.seed,
             has_table=self.seed % 2 == 1,
             objects=tuple(objects),
             later=tuple(later),
+            repeats=repeats,
+            log_path_s=self.log_path_s() if repeats else 0.0,
             policy=policy,
             edits=self.edits(policy, rates),
             phases={name: self.phases(is_long=is_long and name == ORDERS) for name in names},
@@ -232,7 +260,7 @@ class _Maker:
             rates=rates,
             replayers=random.randint(2, 4),
             unpackers=random.randint(1, 2),
-            in_flight_limit=random.choice((6, 12, 120_000)),
+            in_flight_limit=self.in_flight_limit(policy, repeats),
             visibility_s=random.choice((60.0, 60.0, 25.0)),
             redrives_s=self.redrives() if self.chance(rates["redrive"]) else (),
             restores_s=tuple(random.uniform(1, 600) for _ in range(3))

@@ -11,9 +11,10 @@ from reprise.aws.gate_table import GateTable
 from reprise.aws.item import from_item
 from reprise.aws.ledger_table import LedgerTable
 from reprise.call.payload import ClaimCheck
+from reprise.errors import StoreError
 from reprise.gate.image import Mode
 from reprise.gate.memory import GateMemory
-from reprise.ledger.states import LedgerEvent
+from reprise.ledger.states import LedgerEvent, State
 from reprise.policy.policy import read_policy_document
 from reprise.testing import (
     START_AT,
@@ -108,12 +109,41 @@ class WatchedLedger:
 
     def record(self, row: Row) -> Row | None:
         batch = self._world.batch
-        existing = self._ledger.record(row)
+        if batch.is_live:
+            self._world.works_on(row.id)
+            self._claims(row)
+        try:
+            existing = self._ledger.record(row)
+        except StoreError:
+            batch.holds.pop(row.id, None)
+            raise
+        if batch.is_live:
+            if existing is not None and existing.lease_owner != row.lease_owner:
+                batch.holds.pop(row.id, None)
+                if existing.state == State.DEAD_LETTERED:
+                    self._world.history.ran_over_end.add(row.id)
+            return existing
         if existing is not None and row.id in batch.unknown:
             batch.entered.add(row.id)
         if existing is not None and existing.state == "succeeded":
             batch.suppressed.add(row.id)
         return existing
+
+    def _claims(self, row: Row) -> None:
+        """Note a claim; from the moment that it is asked for it may be held."""
+        batch = self._world.batch
+        self._world.history.owners[row.lease_owner or ""] = batch
+        batch.holds[row.id] = row.lease_owner or ""
+
+    def release(self, call_id: str, *, owner: str) -> bool:
+        try:
+            is_done = self._ledger.release(call_id, owner=owner)
+        except StoreError:
+            # It is not worked on any more, whatever the row says.
+            self._world.batch.holds.pop(call_id, None)
+            raise
+        self._world.batch.holds.pop(call_id, None)
+        return is_done
 
     def lease(self, call_id: str, *, owner: str, **request: Any) -> Lease:  # noqa: ANN401 - the port's
         world, batch = self._world, self._world.batch
@@ -202,6 +232,7 @@ class World:
         self.bucket.versions = {}
         self.start_s = START_AT.timestamp()
         self._held_since_s: dict[str, float] = {}
+        self._sandboxes = 0
         pipeline = SimulatedPipeline(
             clock=SimulatedClock(scheduler),
             call_timeout_s=CALL_TIMEOUT_S,
@@ -303,6 +334,9 @@ class World:
             dead_letters=cast("Any", SendingQueue(self, letters)),
         )
         pipeline.random = self.random
+        # What its processes draw at random is nobody else's.
+        self._sandboxes += 1
+        pipeline._serial = self._sandboxes << 64  # noqa: SLF001 - the double's own
         return cast("SimulatedPipeline", pipeline)
 
 

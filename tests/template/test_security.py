@@ -28,6 +28,9 @@ ACTIONS = {
         "s3:GetObject": "/results/*",
         "s3:ListBucket": ":reprise-111122223333-eu-west-1",
         "dynamodb:GetItem": "table/reprise-ledger",
+        "dynamodb:PutItem": "table/reprise-ledger",
+        "dynamodb:UpdateItem": "table/reprise-ledger",
+        "dynamodb:DeleteItem": "table/reprise-ledger",
         "secretsmanager:GetSecretValue": "secret:reprise/source/invoker-",
     },
     "runner": {

@@ -35,6 +35,14 @@ class Script:
     """Name of the test; the receipts' key."""
     target: str
     work_ms: int = 0
+    has_keys: bool = False
+    """Whether each call has an idempotency key of its own."""
+
+    def request(self, call: Call) -> dict[str, Any]:
+        """Return what the invoker is asked for a call; the same every time."""
+        key = {"IdempotencyKey": f"{self.run}-{call.number}"} if self.has_keys else {}
+        payload = call.payload(self.run, self.work_ms)
+        return {"FunctionName": self.target, "Payload": payload, **key}
 
 
 def refusal(error: Exception) -> str | None:
@@ -88,12 +96,8 @@ class Load:
             self._answers.append(answer)
 
     def _ask(self, call: Call) -> CallAnswer:
-        request = {
-            "FunctionName": self.script.target,
-            "Payload": call.payload(self.script.run, self.script.work_ms),
-        }
         try:
-            answer = self._door.call(request)
+            answer = self._door.call(self.script.request(call))
         except (ClientError, BotoCoreError, CommandError) as error:
             reason = refusal(error)
             if reason is not None:

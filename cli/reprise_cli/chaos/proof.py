@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 from reprise_cli.chaos.call import AnswerKind, CallAnswer, Receipt, Standing
 from reprise_cli.chaos.live import LiveCall, LiveEnd
 from reprise_cli.chaos.percentile import Spread, spread
+from reprise_cli.chaos.resubmit import problems_of, tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from reprise_cli.chaos.live import LiveReport
+    from reprise_cli.chaos.resubmit import Repeat
 
 _NAMED: Final = 5
 """Calls that a problem names; whoever has seen five looks for the others by the same way."""
@@ -45,6 +47,8 @@ class Evidence:
     live: LiveEvidence | None = None
     may_refuse: bool = False
     """Whether the invoker itself may be refused; otherwise such a call is a problem."""
+    repeats: Sequence[Repeat] | None = None
+    """Live calls with the keys of captured ones, if there were any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +68,8 @@ class Proof:
     """What replay cost live traffic, if there was any."""
     refused: Mapping[str, int] | None = None
     """Calls refused at the invoker itself, by Lambda's reason; None where none may be."""
+    resubmitted: Mapping[str, int] | None = None
+    """How the calls were answered that their callers repeated, if they did."""
     problems: tuple[str, ...] = field(default=())
     """What else does not add up, one line each."""
 
@@ -77,6 +83,8 @@ class Proof:
         more: dict[str, Any] = {} if self.live is None else {"live": self.live.document()}
         if self.refused is not None:
             more["refused_at_the_invoker"] = dict(self.refused)
+        if self.resubmitted is not None:
+            more["resubmitted"] = dict(self.resubmitted)
         if self.problems:
             more["problems"] = list(self.problems)
         return {
@@ -126,10 +134,12 @@ def prove(evidence: Evidence) -> Proof:
         restore_to_success_s=spread(waits_s),
         wasted_replays=sum(standing.refusals for standing in known),
         refused=_refused(evidence),
+        resubmitted=None if evidence.repeats is None else tally(evidence.repeats),
         problems=(
             *_problems(evidence, captured, runs),
             *_ends_that_differ(evidence, captured, runs),
             *_live_problems(evidence.live, live_runs),
+            *problems_of(evidence.repeats or ()),
         ),
     )
 

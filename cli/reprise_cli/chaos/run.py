@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from reprise.ports import Clock
     from reprise_cli.chaos.load import Load
+    from reprise_cli.chaos.resubmit import Resubmitter
     from reprise_cli.chaos.view import View
 
 _SAMPLE_S: Final = 0.25
@@ -109,6 +110,8 @@ class ChaosTest:
     view: View
     clock: Clock
     live: Traffic | None = None
+    again: Resubmitter | None = None
+    """Repeats calls with the keys of captured ones."""
 
     def run(self) -> Proof:
         """Run the test and return its proof; the target is let go in any case."""
@@ -119,10 +122,12 @@ class ChaosTest:
                 control = self._control()
                 restored_at = self._hold_and_call(began_s)
                 answers = self.load.answers
-                with self._live_traffic() as live_calls:
+                with self._live_traffic() as live_calls, self._repeating(answers):
                     standings = self._watch(ids_of(answers), began_s)
             ids = frozenset(ids_of(answers))
             if all(_is_ended(standings.get(call_id)) for call_id in ids):
+                if self.again is not None:
+                    self.again.after(answers)
                 standings = self._read_when_quiet(ids)
             self.view.say("reading receipts and dead letters")
             evidence = Evidence(
@@ -134,6 +139,7 @@ class ChaosTest:
                 restored_at=restored_at,
                 live=self._live_evidence([*control, *live_calls]),
                 may_refuse=self.plan.may_refuse,
+                repeats=None if self.again is None else self.again.repeats,
             )
         proof = prove(evidence)
         if self.live is None:
@@ -159,6 +165,9 @@ class ChaosTest:
 
     def _live_traffic(self) -> AbstractContextManager[list[LiveCall]]:
         return nullcontext([]) if self.live is None else self.live.flowing()
+
+    def _repeating(self, answers: Sequence[CallAnswer]) -> AbstractContextManager[None]:
+        return nullcontext() if self.again is None else self.again.during(answers)
 
     def _control(self) -> list[LiveCall]:
         """Let live traffic flow by itself for a while."""

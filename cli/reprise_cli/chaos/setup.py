@@ -16,6 +16,7 @@ from reprise_cli.chaos.hold import Holder
 from reprise_cli.chaos.letters import QueuedLetters
 from reprise_cli.chaos.load import Load, Script
 from reprise_cli.chaos.quiet import quiet_of
+from reprise_cli.chaos.resubmit import Resubmitter
 from reprise_cli.chaos.run import ChaosTest, Plan
 from reprise_cli.chaos.traffic import LiveTraffic
 from reprise_cli.chaos.view import View
@@ -52,6 +53,8 @@ class Wishes:
     live_per_s: float | None = None
     control_s: float = 30.0
     restore_concurrency: int | None = None
+    resubmit: float | None = None
+    """Share of the captured calls that are repeated, from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +136,16 @@ def prepare(reprise: App, wishes: Wishes) -> ChaosTest:
             work_ms=wishes.work_ms,
             clock=utc_now,
         )
+    door = Invoker(aws.calls, stack.invoker)
+    script = Script(
+        run=plan.run,
+        target=quarry.function,
+        work_ms=wishes.work_ms,
+        has_keys=wishes.resubmit is not None,
+    )
+    again = None
+    if wishes.resubmit is not None:
+        again = Resubmitter(door=door, script=script, share=wishes.resubmit)
     return ChaosTest(
         plan=plan,
         holder=Holder(
@@ -148,11 +161,7 @@ def prepare(reprise: App, wishes: Wishes) -> ChaosTest:
             ),
             bound=wishes.restore_concurrency,
         ),
-        load=Load(
-            Invoker(aws.calls, stack.invoker),
-            Script(run=plan.run, target=quarry.function, work_ms=wishes.work_ms),
-            wishes.concurrency or _CONCURRENCY,
-        ),
+        load=Load(door, script, wishes.concurrency or _CONCURRENCY),
         books=Books(
             client=aws.dynamodb,
             ledger_table=stack.ledger_table,
@@ -167,4 +176,5 @@ def prepare(reprise: App, wishes: Wishes) -> ChaosTest:
         view=View(reprise.out),
         clock=utc_now,
         live=live,
+        again=again,
     )

@@ -129,6 +129,8 @@ def proof_table(proof: Proof) -> Table:
         table.add_row(
             "extra live throttles", f"{proof.live.extra_percent:+.2f} %", "the difference"
         )
+    for end, count in (proof.resubmitted or {}).items():
+        table.add_row(f"repeated, {end.replace('_', ' ')}", f"{count:,}", "repeated calls' answers")
     for problem in proof.problems:
         table.add_row(Text("problem", "bold red"), "", Text(problem, "red"))
     return table

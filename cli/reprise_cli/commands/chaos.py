@@ -77,6 +77,13 @@ def chaos(  # noqa: PLR0913 - one option a wish
             help="Local engine only: fill an account that runs so many at once, in place of the hold.",
         ),
     ] = None,
+    resubmit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERCENT",
+            help="Share of the captured calls that their callers repeat, with the same key: 10%.",
+        ),
+    ] = None,
 ) -> None:
     """Prove on a live stack that nothing is lost and nothing runs twice; exit code 1 if not so."""
     if live is not None and restore_concurrency is None:
@@ -86,10 +93,11 @@ def chaos(  # noqa: PLR0913 - one option a wish
             "Name the concurrency that they are to share, such as 10",
             ExitCode.USAGE,
         )
-    if account_limit is not None and restore_concurrency is not None:
+    if account_limit is not None and (restore_concurrency is not None or resubmit is not None):
         raise CommandError(
             "--account-limit",
-            "a full account holds the target; --restore-concurrency and --live need it held by itself",
+            "a full account holds the target; --restore-concurrency, --live and --resubmit are for "
+            "one that is held by itself",
             "Ask for one of them",
             ExitCode.USAGE,
         )
@@ -107,6 +115,7 @@ def chaos(  # noqa: PLR0913 - one option a wish
         live_per_s=live,
         control_s=_seconds("--control", control),
         restore_concurrency=restore_concurrency,
+        resubmit=None if resubmit is None else _share("--resubmit", resubmit),
     )
     reprise = app_of(context)
     reprise.say_place()
@@ -154,6 +163,18 @@ def _tell_of_letters(reprise: App, wishes: Wishes, count: int) -> None:
         reprise.out.note(
             f"{count} dead letters stay in the queue: `reprise dlq list` (--drain takes them away)"
         )
+
+
+def _share(option: str, text: str) -> float:
+    try:
+        percent = float(text.removesuffix("%"))
+    except ValueError:
+        percent = 0.0
+    if not 0 < percent <= 100:  # noqa: PLR2004 - per cent
+        raise CommandError(
+            option, f"{text} is no share above 0 %", "Say for example 10%", ExitCode.USAGE
+        )
+    return percent / 100
 
 
 def _seconds(option: str, text: str) -> float:

@@ -96,7 +96,10 @@ def tell(row: Row, arrival: Arrival | None, bucket: str, now: datetime) -> Story
 
 
 def _steps(row: Row, arrival: Arrival | None, now: datetime) -> Iterator[Step]:
-    yield Step(at=row.captured_at, what="captured", how="the caller got 202 and the id")
+    if row.is_live and row.state in {State.LEASED, State.SUCCEEDED}:
+        yield Step(at=row.captured_at, what="called again", how="live, by a captured call's key")
+    else:
+        yield Step(at=row.captured_at, what="captured", how="the caller got 202 and the id")
     if arrival is not None and arrival.at is not None:
         # S3 tells whole seconds, which can lie before the capture.
         at = max(row.captured_at, format_instant(arrival.at))

@@ -26,16 +26,19 @@ _DEFAULTS: Final[dict[str, Any]] = {field.name: field.default for field in field
 class GateTable:
     """The gates, in the ledger's table under ids that no call can have."""
 
-    __slots__ = ("_client", "_known", "_monotonic", "_table")
+    __slots__ = ("_client", "_is_consistent", "_known", "_monotonic", "_table")
 
     def __init__(
         self,
         client: DynamoDBClient,
         table: str,
         monotonic: Callable[[], float] = time.monotonic,
+        *,
+        is_consistent: bool = False,
     ) -> None:
-        """Use this table."""
+        """Use this table; a consistent read knows of every write before it, and costs twice as much."""
         self._client = client
+        self._is_consistent = is_consistent
         self._table = table
         self._monotonic = monotonic
         self._known: dict[str, tuple[float, GateImage]] = {}
@@ -46,7 +49,9 @@ class GateTable:
         if self._monotonic() - read_at_s < FRESH_S:
             return image
         with store_errors("dynamodb", "GetItem"):
-            response = self._client.get_item(TableName=self._table, Key=_key(function))
+            response = self._client.get_item(
+                TableName=self._table, Key=_key(function), ConsistentRead=self._is_consistent
+            )
         return self._learn(function, response.get("Item", {}))
 
     def update(self, function: str, change: Change) -> Updated:

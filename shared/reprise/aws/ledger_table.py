@@ -259,6 +259,25 @@ class LedgerTable:
                 return self._in_the_way(error, dead.id) == after
         return True
 
+    def release(self, call_id: str, *, owner: str) -> bool:
+        """Delete the row that a live call began, as if it had not been; False if it is another's by now."""
+        with store_errors("dynamodb", "DeleteItem"):
+            try:
+                self._client.delete_item(
+                    TableName=self._table,
+                    Key=_key(call_id),
+                    # No row: the SDK repeated an answered delete.
+                    ConditionExpression="attribute_not_exists(#state) OR "
+                    "(#state = :held AND lease_owner = :mine)",
+                    ExpressionAttributeNames={"#state": "state"},
+                    ExpressionAttributeValues=_values({"held": State.LEASED, "mine": owner}),
+                )
+            except ClientError as error:
+                if not is_failed_condition(error):
+                    raise
+                return False
+        return True
+
     def mark_may_have_run(self, call_id: str) -> bool:
         """Note that another try of a call may have run; False if the call has succeeded, or is not known."""
         values = {"yes": True, "succeeded": State.SUCCEEDED}

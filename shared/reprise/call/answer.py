@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 def write_answer(request: CallRequest, answer: Answer, status_url: str) -> dict[str, Any]:
     """Return the JSON that a caller gets.
 
-    200 with `Payload` (and `FunctionError`) is the target's own reply; 202 with `reprise` means
-    captured, to be replayed; anything else carries `error`.
+    200 with `Payload` (and `FunctionError`) is the target's own reply; with `reprise.late_result` it is
+    that to the captured call of the same key. 202 with `reprise` means captured, to be replayed; anything
+    else carries `error`.
 
     Args:
         request: What was asked for.
@@ -61,6 +62,13 @@ def write_answer(request: CallRequest, answer: Answer, status_url: str) -> dict[
         **_payload(reply.payload, wants_json=request.wants_json),
         **captured,
     }
+    if answer.late is not None:
+        document["reprise"] = {
+            "id": answer.late.call_id,
+            "late_result": True,
+            "captured_at": answer.late.captured_at,
+            "status_token": answer.late.status_token,
+        }
     if reply.executed_version is not None:
         document["ExecutedVersion"] = reply.executed_version
     if outcome.function_error is not None:

@@ -106,6 +106,8 @@ class GateImage:
     """Last expansion."""
     offered_at_ms: int = 0
     """Last expansion that was due by the count of what waits, and not because nothing of that came."""
+    open_until_ms: int = 0
+    """Until then a call with a key may be one that was captured, whatever is counted here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

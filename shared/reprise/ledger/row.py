@@ -21,6 +21,10 @@ REDRIVE_KEEPS_S: Final = 30 * 86_400
 """By how much a redrive puts off a row's deletion: its call lives again, its row must not go first."""
 
 
+LIVE_OWNER: Final = "live/"
+"""Begins the names of owners that are live calls."""
+
+
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of a call's history."""
 
@@ -96,6 +100,11 @@ class Row:
     def original_sha256(self) -> str:
         """Return the digest of the payload that was captured, whatever an operator has replaced it by."""
         return self.captured_sha256 or self.sha256
+
+    @property
+    def is_live(self) -> bool:
+        """Tell whether a live call with its key holds the row, or was the last to."""
+        return (self.lease_owner or "").startswith(LIVE_OWNER)
 
     @property
     def identity(self) -> Identity:

@@ -7,6 +7,11 @@
           recapture    waiting
 
 A lease of a dead owner may be taken over once it has run out: (leased, take_over) is leased again.
+
+A live call whose key may be that of a captured one begins its row as leased, if there is none; if it does not
+succeed the row goes again, as if it had not been. A call that nobody works on is answered by a live call of
+its key that succeeds: (captured, waiting or dead_lettered, answer) is succeeded. See
+docs/adr/0023-a-key-is-one-effect.md.
 """
 
 from __future__ import annotations
@@ -37,8 +42,11 @@ class LedgerEvent(StrEnum):
     DEAD_LETTER = "dead_letter"
     REDRIVE = "redrive"
     RECAPTURE = "recapture"
+    ANSWER = "answer"
 
 
+FIRST: Final = frozenset({State.CAPTURED, State.LEASED, State.DEAD_LETTERED})
+"""In which a row may begin: captured, claimed by a live call, or of a key that names another payload."""
 TERMINAL: Final = frozenset({State.SUCCEEDED, State.DEAD_LETTERED})
 
 TRANSITIONS: Final[dict[tuple[State, LedgerEvent], State]] = {
@@ -50,6 +58,9 @@ TRANSITIONS: Final[dict[tuple[State, LedgerEvent], State]] = {
     (State.LEASED, LedgerEvent.DEAD_LETTER): State.DEAD_LETTERED,
     (State.DEAD_LETTERED, LedgerEvent.REDRIVE): State.CAPTURED,
     (State.DEAD_LETTERED, LedgerEvent.RECAPTURE): State.CAPTURED,
+    (State.CAPTURED, LedgerEvent.ANSWER): State.SUCCEEDED,
+    (State.WAITING, LedgerEvent.ANSWER): State.SUCCEEDED,
+    (State.DEAD_LETTERED, LedgerEvent.ANSWER): State.SUCCEEDED,
 }
 
 

@@ -58,6 +58,8 @@ _ANOTHER_TRY = Outcome(
     code="CalledAgain",
     message="another try of this call, by the same idempotency key, ended in an unknown outcome",
 )
+_CLAIM_WAIT_S = 10.0
+"""Longest wait of a call whose key a live call has claimed."""
 _JOINED_WAIT_S = 300.0
 """Wait of a capture that is of no use any more, while its call is open for another one."""
 _REFUSED = frozenset({OutcomeKind.THROTTLED, OutcomeKind.TRANSIENT})
@@ -109,6 +111,8 @@ class AttemptStage:
         if not lease.granted:
             return self._refused(message, row, now)
         if row.state is State.LEASED:
+            # A live call's was not entered: it counts as a captured one from here on.
+            self.settler.meter.count(metric.RECORDED, int(row.is_live), target=row.target)
             # Who held it may have ended before it decided on the caller's own try.
             ended = self._end_tried(message, row, policy, owner)
             return ended or self._conclude(message, row, policy, owner, LEASE_EXPIRED)
@@ -165,7 +169,11 @@ class AttemptStage:
             return Ended()
         if row.state not in TERMINAL:
             free_ms = row.lease_until_ms if row.state is State.LEASED else row.due_at_ms
-            return GiveBack(wait_s=max(1.0, free_ms / 1000 - now.timestamp()))
+            wait_s = max(1.0, free_ms / 1000 - now.timestamp())
+            if row.state is State.LEASED and row.is_live:
+                # By a live call, which ends long before its lease, and then perhaps leaves this one to us.
+                wait_s = min(wait_s, _CLAIM_WAIT_S)
+            return GiveBack(wait_s=wait_s)
         if reopens(row, message.record):
             # The row has changed under our hands.
             return GiveBack(wait_s=STORE_WAIT_S)

@@ -10,7 +10,7 @@ import msgspec
 from reprise import metric
 from reprise.call.id import RANDOM_BYTES, id_of, new_call_id
 from reprise.call.payload import Payload, digest, pack
-from reprise.instant import format_instant
+from reprise.instant import format_instant, parse_instant
 from reprise.record.line import MAX_LINE_BYTES, write_line
 from reprise.record.record import Record, Source
 from reprise.record.status_token import write_status_token
@@ -18,6 +18,7 @@ from reprise.version import __version__
 
 if TYPE_CHECKING:
     from reprise.call.request import CallRequest
+    from reprise.ledger.row import Row
     from reprise.outcome.outcome import Outcome
     from reprise.ports import Clock, KeySource, LineSink, Meter, Objects, RandomBytes
 
@@ -33,6 +34,7 @@ class Captured:
     call_id: str
     status_token: str
     """By which whoever asked for the call may ask for its end."""
+    captured_at: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +92,17 @@ class Capturer:
         )
         self.sink(write_line(record, keys))
         self.meter.count(metric.CAPTURED, target=request.target.function)
-        return Captured(call_id=call_id, status_token=token)
+        return Captured(call_id=call_id, status_token=token, captured_at=record.captured_at)
+
+    def as_captured(self, row: Row) -> Captured:
+        """Return what the caller of a call's capture was told, for one who calls again.
+
+        Raises:
+            StoreError, SettingsError: As `capture`.
+        """
+        captured_at = parse_instant(row.captured_at)
+        token = write_status_token(row.id, row.original_sha256, captured_at, self.keys.keys())
+        return Captured(call_id=row.id, status_token=token, captured_at=row.captured_at)
 
     def _carry(self, call_id: str, request: CallRequest) -> Payload:
         """Return the payload as it travels; one that fits no line is kept before the line is written."""

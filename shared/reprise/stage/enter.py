@@ -88,7 +88,7 @@ class EnterStage:
             elif existing is not None and not self._is_due(existing, record):
                 self.meter.count(metric.DUPLICATES_SUPPRESSED, target=target)
             else:
-                self.meter.count(metric.RECORDED, int(existing is None), target=target)
+                self.meter.count(metric.RECORDED, int(_is_first(existing, record)), target=target)
                 sent[target] += 1
                 delay_s = min(MAX_DELAY_S, int(self.draw() * spread_s))
                 body = write_message(ReplayMessage(record=record, object=url))
@@ -137,6 +137,14 @@ class EnterStage:
 
     def _row(self, record: Record, url: str) -> Row:
         return new_row(record, url, self.clock, self.retention_days)
+
+
+def _is_first(existing: Row | None, record: Record) -> bool:
+    """Tell whether a line is the first of its call: a live call may have left a row for its own line."""
+    if existing is None:
+        return True
+    is_left = existing.is_live and existing.state is State.WAITING
+    return is_left and existing.captured_at == record.captured_at
 
 
 def new_row(record: Record, url: str | None, clock: Clock, retention_days: int) -> Row:

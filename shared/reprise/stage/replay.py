@@ -20,6 +20,7 @@ from reprise.observe.log_context import about_call
 from reprise.policy.decision import COUNTED, policy_backoff_s
 from reprise.stage.lane import Lane, Waiting
 from reprise.stage.message import read_authentic
+from reprise.stage.open_calls import OpenCalls
 from reprise.stage.quarantine import Quarantine
 from reprise.stage.returns import Returns
 from reprise.stage.verdict import Ended, GiveBack, Verdict
@@ -55,6 +56,8 @@ STORE_WAIT_S: Final = 20.0
 """Wait, spread as far again, of calls whose store or policy cannot be had."""
 DISABLED_WAIT_S: Final = 300.0
 """Wait, spread as far again, of calls of a target whose policy is not enabled and whose gate is away."""
+LONG_S: Final = 600.0
+"""Wait of a call with a key that is told to whoever may repeat it."""
 LOOK_S: Final = 0.5
 """Time between looks at the calls that wait for a permit of their batch: they must not wait for long."""
 
@@ -165,6 +168,9 @@ class ReplayStage:
         lanes: list[Callable[[], dict[str, float]]] = [
             partial(self._catch_up, entry, policy, worker) for entry in owed
         ]
+        if any(_has_key(message) for _, message in calls):
+            # What was redriven, or waits longer than anyone reckoned with, is still open.
+            self._open_calls.note(function)
         if calls and not policy.enabled:
             self._pause(function, calls, waits_s)
         elif calls:
@@ -265,11 +271,14 @@ class ReplayStage:
         lease_until_ms = self._now_ms() + remaining_ms + 1000
         # By delivery: one batch may hold two copies of a call, even of one message, and only one may have it.
         owner = f"{worker.owner}/{digest(delivery.receipt_handle.encode())[:16]}"
+        function = message.record.target.function
         try:
-            with about_call(message.record.id, message.record.target.function):
-                return self.attempts.run(
+            with about_call(message.record.id, function):
+                verdict = self.attempts.run(
                     message, policy, owner=owner, lease_until_ms=lease_until_ms
                 )
+            if isinstance(verdict, GiveBack) and verdict.wait_s > LONG_S and _has_key(message):
+                self._open_calls.note(function, verdict.wait_s)
         except BadRecordError as error:
             if self._keep(delivery, error):
                 return Ended()
@@ -279,10 +288,20 @@ class ReplayStage:
         except Exception:  # noqa: BLE001 - see below
             # A defect of ours must cost this call a delay, not the batch its other calls.
             _log.exception("attempt failed", extra={"call_id": message.record.id})
+        else:
+            return verdict
         return GiveBack(wait_s=STORE_WAIT_S + self.draw() * STORE_WAIT_S)
+
+    @property
+    def _open_calls(self) -> OpenCalls:
+        return OpenCalls(gates=self.gates, clock=self.clock)
 
     def _now_ms(self) -> int:
         return int(self.clock().timestamp() * 1000)
+
+
+def _has_key(message: ReplayMessage) -> bool:
+    return isinstance(message.record.idempotency_key, str)
 
 
 def _chance_to_have_failed(entry: Entry) -> tuple[bool, int]:

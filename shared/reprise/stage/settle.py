@@ -22,6 +22,7 @@ from reprise.ledger.states import LedgerEvent
 from reprise.observe.tally import count_end, count_owed_end
 from reprise.policy.decision import DeadLetter, Decision, Done, RetryLater, WaitForGate
 from reprise.ports import OutMessage
+from reprise.stage.late_result import keep_result
 from reprise.stage.letter import send_letter
 from reprise.stage.message import ReplayMessage, Settlement, with_settlement, write_message
 from reprise.stage.renew import LONGEST_DELAY_S
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-INLINE_RESULT_BYTES: Final = 2048
-"""Late results up to this length stay in the ledger's row; longer ones go to S3."""
 STORE_WAIT_S: Final = 30
 """Wait before a call is looked at again whose store was away."""
 GATE_FLOOR_S: Final = 1.0
@@ -93,7 +92,8 @@ class Settler:
             meeting = replace(meeting, has_left=_leaves(decision))
         match decision:
             case Done():
-                changes |= self._keep_result(message, reply)
+                if reply is not None:
+                    changes |= keep_result(self.objects, message.record.id, reply)
                 told = self._tell(message, owner, LedgerEvent.SUCCEED, changes)
                 if told is _Told.YES:
                     count_end(self.meter, row, LedgerEvent.SUCCEED, self.clock())
@@ -202,23 +202,6 @@ class Settler:
         group = message.record.target.name
         self.replay_queue.send([OutMessage(body=body, group=group, delay_s=delay_s)])
 
-    def _keep_result(self, message: ReplayMessage, reply: Reply | None) -> dict[str, str]:
-        """Keep the late result for the caller; failing to do so does not undo the success."""
-        if reply is None:
-            return {}
-        if len(reply.payload) <= INLINE_RESULT_BYTES:
-            try:
-                return {"result": reply.payload.decode()}
-            except UnicodeDecodeError:
-                pass
-        try:
-            return {
-                "result_key": self.objects.put(result_key(message.record.id), reply.payload).key
-            }
-        except StoreError:
-            _log.exception("late result could not be kept", extra=about(message))
-            return {}
-
 
 def _leaves(decision: Decision) -> bool:
     """Tell whether a call waits for no permit of its gate after a decision."""
@@ -248,11 +231,6 @@ def _after_telling(told: _Told, verdict: Verdict) -> Verdict:
             return GiveBack(wait_s=STORE_WAIT_S, meeting=verdict.meeting)
         case _:
             assert_never(told)
-
-
-def result_key(call_id: str) -> str:
-    """Return where a long late result is kept in the stack's bucket."""
-    return f"results/{call_id}"
 
 
 def about(message: ReplayMessage) -> dict[str, str]:

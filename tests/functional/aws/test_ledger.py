@@ -295,6 +295,25 @@ def test_a_call_that_nobody_recorded_is_not_marked(ledger: Ledger) -> None:
     assert ledger.get(CALL) is None
 
 
+def test_a_claim_is_released_by_its_owner_and_then_never_was(ledger: Ledger) -> None:
+    claim = make_row(state=State.LEASED, lease_owner="live/1")
+    ledger.record(claim)
+    assert not ledger.release(CALL, owner="live/2")
+    assert _get(ledger) == claim
+    assert ledger.release(CALL, owner="live/1")
+    assert ledger.get(CALL) is None
+    # The SDK repeats a delete whose answer was lost.
+    assert ledger.release(CALL, owner="live/1")
+
+
+@pytest.mark.parametrize("state", [state for state in State if state is not State.LEASED])
+def test_only_a_claim_is_released(ledger: Ledger, state: State) -> None:
+    row = make_row(state=state, lease_owner="live/1")
+    ledger.record(row)
+    assert not ledger.release(CALL, owner="live/1")
+    assert _get(ledger) == row
+
+
 def test_an_attempts_end_keeps_the_mark_and_a_redrive_takes_it_away(ledger: Ledger) -> None:
     ledger.record(make_row())
     assert _lease(ledger)
@@ -403,6 +422,7 @@ def test_a_service_that_refuses_is_a_store_error(dynamodb: DynamoDBClient) -> No
         lambda: ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW),
         lambda: ledger.recapture(DEAD, CAPTURE),
         lambda: ledger.mark_may_have_run(CALL),
+        lambda: ledger.release(CALL, owner="a"),
     ]
     for operation in operations:
         with pytest.raises(StoreError) as caught:
@@ -415,7 +435,7 @@ def test_a_service_that_refuses_is_a_store_error(dynamodb: DynamoDBClient) -> No
     "operation",
     [
         *("record", "get", "lease", "settle", "mark_letter_sent", "redrive"),
-        *("recapture", "mark_may_have_run"),
+        *("recapture", "mark_may_have_run", "release"),
     ],
 )
 def test_the_double_fails_when_it_is_told_to(operation: str) -> None:
@@ -431,6 +451,7 @@ def test_the_double_fails_when_it_is_told_to(operation: str) -> None:
         "redrive": lambda: ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW),
         "recapture": lambda: ledger.recapture(DEAD, CAPTURE),
         "mark_may_have_run": lambda: ledger.mark_may_have_run(CALL),
+        "release": lambda: ledger.release(CALL, owner="a"),
     }
     with pytest.raises(StoreError):
         calls[operation]()

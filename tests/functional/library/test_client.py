@@ -19,6 +19,7 @@ from reprise.call.target import Target
 from reprise.client import Client
 from reprise.errors import BadRequestError, SettingsError
 from reprise.instant import parse_instant
+from reprise.ledger.states import State
 from reprise.outcome.outcome import OutcomeKind
 from reprise.record.line import Trusted, read_line
 from reprise.record.mac import MacKeys
@@ -262,7 +263,26 @@ def test_a_key_that_names_another_payload_is_refused_and_writes_no_line(
     assert other.not_captured is not None
     assert other.not_captured.startswith("IdempotencyKey: ")
     assert other.outcome.kind is OutcomeKind.THROTTLED
-    assert _record(capsys).id == first.call_id
+    # The first call's own line stands behind its 202.
+    assert "invocation.captured" not in capsys.readouterr().out
+
+
+def test_a_key_whose_captured_call_has_succeeded_gets_its_reply_and_invokes_nothing(
+    client: Client, server: ScriptedServer
+) -> None:
+    table = client._settings.ledger_table  # noqa: SLF001 - where the fixture put it
+    first = client.invoke("orders", "1", idempotency_key="order-1")
+    assert first.call_id is not None
+    row = make_row(
+        id=first.call_id, sha256=digest(b"1"), state=State.SUCCEEDED, result='{"late":1}'
+    )
+    LedgerTable(Clients().dynamodb(), table).record(row)
+    made = len(server.requests)
+    again = client.invoke("orders", "1", idempotency_key="order-1")
+    assert (again.status_code, again.payload, again.is_late) == (200, b'{"late":1}', True)
+    assert again.call_id == first.call_id
+    assert client.result_of(first.call_id, again.status_token) == row
+    assert len(server.requests) == made
 
 
 def test_a_ledger_that_cannot_be_asked_captures(client: Client) -> None:

@@ -68,7 +68,11 @@ def test_any_reply_can_be_answered_as_json(payload: bytes, *, wants_json: bool) 
 def test_a_captured_call_is_accepted_with_its_id_and_never_a_success(
     status_url: str, expected: str
 ) -> None:
-    captured = Captured(call_id="orders:{id}{token}", status_token="secret")  # noqa: S106 - opens nothing
+    captured = Captured(
+        call_id="orders:{id}{token}",
+        status_token="secret",  # noqa: S106 - opens nothing
+        captured_at="2026-11-21T10:00:00.000000Z",
+    )
     answer = Answer(reply=Reply(outcome=THROTTLE), captured=captured)
     assert write_answer(_request(), answer, status_url) == {
         "StatusCode": 202,

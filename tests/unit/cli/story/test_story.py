@@ -131,3 +131,12 @@ def test_every_story_is_in_order_and_as_json(
     times = [step["at"] for step in document["steps"]]
     assert times == sorted(times)
     assert document["payload"] is None
+
+
+def test_a_live_call_with_the_key_of_a_captured_one_is_told_as_what_it_was() -> None:
+    row = make_row(state=State.SUCCEEDED, lease_owner="live/1", unpacked_at=None)
+    first, *_ = tell(row, None, "bucket", NOW).steps
+    assert (first.what, first.how) == ("called again", "live, by a captured call's key")
+    replayed = make_row(state=State.SUCCEEDED, lease_owner="request/1")
+    first, *_ = tell(replayed, None, "bucket", NOW).steps
+    assert first.what == "captured"
