@@ -438,12 +438,6 @@ MUTANTS: Final = (
         new="            self.ledger.release(row.id, owner=row.lease_owner or str())",
     ),
     Mutant(
-        name="repeat: a live call that may have run leaves its key free",
-        file=_REPEAT,
-        old="elif kind is not OutcomeKind.UNKNOWN and claim.is_held:",
-        new="elif claim.is_held:",
-    ),
-    Mutant(
         name="repeat: a claim that ran out is one that still runs",
         file=_REPEAT,
         old="return Owed(outcome=CLAIM_EXPIRED if has_expired else IN_PROGRESS)",
