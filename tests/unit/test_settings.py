@@ -68,13 +68,14 @@ def test_callers_settings_have_defaults_for_what_may_be_left_out() -> None:
         ),
         status_url="reprise://shop/calls/{id}",
         ledger_table="ledger",
-        capture_log_group="stdout",
+        capture_log_group="/reprise/shop/capture",
     )
 
 
 def test_callers_settings_take_what_is_given() -> None:
     env = {"REPRISE_STATUS_URL": "https://x/{id}", "REPRISE_CAPTURE_OUTCOMES": "throttled, unknown"}
-    settings = CallerSettings.from_env(CALLER | env)
+    settings = CallerSettings.from_env(CALLER | env | {"REPRISE_CAPTURE_LOG_GROUP": STDOUT})
+    assert settings.capture_log_group == "stdout"
     assert settings.status_url == "https://x/{id}"
     assert settings.capture_outcomes == {OutcomeKind.THROTTLED, OutcomeKind.UNKNOWN}
 

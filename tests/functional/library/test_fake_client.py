@@ -69,4 +69,4 @@ def test_results_come_in_turn_and_then_success() -> None:
 def test_a_result_says_this_and_nothing_else(result: CallResult, said: dict[str, Any]) -> None:
     found = asdict(result) | {"kind": result.outcome.kind}
     del found["outcome"]
-    assert {name: value for name, value in found.items() if value not in {None, b""}} == said
+    assert {name: value for name, value in found.items() if value not in {None, b"", False}} == said
