@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reprise.errors import SettingsError
 from reprise.outcome.outcome import OutcomeKind
-from reprise.settings import CallerSettings, ReplayerSettings, UnpackerSettings
+from reprise.settings import STDOUT, CallerSettings, ReplayerSettings, UnpackerSettings
 from strategies import ORDERS
 
 if TYPE_CHECKING:
