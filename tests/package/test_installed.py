@@ -115,8 +115,9 @@ def test_the_library_invokes_a_function(with_library: Installation) -> None:
             },
         )
     assert done.stdout.splitlines()[-1:] == ['200 {"sold": true} None'], done.stderr
-    (request,) = server.requests
-    assert request.path.startswith("/2015-03-31/functions/")
+    # A call with a key first asks the gate whether its target has a backlog: this server knows of none.
+    calls = [one for one in server.requests if one.path.startswith("/2015-03-31/functions/")]
+    (request,) = calls
     assert request.body == b'{"order": 1}'
 
 
