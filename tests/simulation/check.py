@@ -83,7 +83,7 @@ class Checker:
             history.report("claim", f"{call_id} runs live, and {batch.name} does not hold it")
 
     def _is_forgotten(self, call_id: str, held: Held | None) -> bool:
-        """Tell whether a key need not be known any more: nothing was heard of its call for an hour."""
+        """Tell whether a key need not be known any more: nothing was heard of its call for so long."""
         if held is not None and held.state not in TERMINAL:
             return False
         history = self._history

@@ -15,8 +15,9 @@ BEFORE_RECEIVES: Final = 10
 """Deliveries of a new message before it must be renewed."""
 BEFORE_AGE_S: Final = 3600.0
 """Age of a new message at which it must be renewed."""
-BEYOND_RECEIVES: Final = 14
-"""Further deliveries until SQS would end it."""
+BEYOND_RECEIVES: Final = 30
+"""Further deliveries until SQS would end it, 500 in the deployed queue: where batches outlive their messages'
+visibility, and die, it takes some of them until one has sent a message afresh and deleted it."""
 BEYOND_AGE_S: Final = 4 * 3600.0
 """Further age at which SQS would delete it."""
 

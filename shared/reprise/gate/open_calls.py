@@ -13,9 +13,12 @@ from reprise.gate.image import Change, Condition
 if TYPE_CHECKING:
     from reprise.gate.image import GateImage
 
-KNOWN_FOR_MS: Final = 3_600_000
-"""How long keys are asked for after a target's last captured call with one: far longer than the way of a
-capture line (15 minutes where Firehose buffers longest), and than somebody waits who tries again."""
+KNOWN_FOR_MS: Final = 3 * 3_600_000
+"""How long keys are asked for after a target's last captured call with one, or half of it (`keep_open`).
+
+Longer than the way of a capture line: 15 minutes where Firehose buffers longest, and an hour if S3 loses the
+object's notification and the reconciler finds it.
+"""
 
 
 def may_have_open(gate: GateImage, now_ms: int) -> bool:
@@ -29,9 +32,9 @@ def may_have_open(gate: GateImage, now_ms: int) -> bool:
 
 
 def keep_open(gate: GateImage, until_ms: int) -> Change | None:
-    """Return the change that lets keys be asked for till an hour after an instant.
+    """Return the change that lets keys be asked for till three hours after an instant.
 
-    None while what is known says nearly as much: it is written twice an hour, however many calls there are.
+    None while what is known says half of that: so many calls cost one write in 90 minutes.
 
     Args:
         gate: The gate as last known.
