@@ -56,6 +56,7 @@ LEDGER_AWAY: Final = Outcome(
     code="LedgerAway",
     message="whether a captured call of this key has run cannot be told now: it was not called again",
 )
+_TRIES: Final = 3
 _DONE: Final = Outcome(kind=OutcomeKind.SUCCEEDED, status=200)
 
 
@@ -242,19 +243,26 @@ class Repeats:
         if claim.is_held:
             self._settle(row, LedgerEvent.SUCCEED, result)
             return
-        after = replace(
-            row,
-            state=next_state(row.state, LedgerEvent.ANSWER),
-            updated_at=format_instant(self.clock()),
-            reason=None,
-            message=None,
-            result=result.get("result"),
-            result_key=result.get("result_key"),
-        )
-        if not self.ledger.recapture(row, after):
-            _log.warning(
-                "call was taken up while another of its key ran live", extra={"call_id": row.id}
+        # Meanwhile another try of it may have been entered, or an operator may have redriven it.
+        for _ in range(_TRIES):
+            after = replace(
+                row,
+                state=next_state(row.state, LedgerEvent.ANSWER),
+                updated_at=format_instant(self.clock()),
+                reason=None,
+                message=None,
+                result=result.get("result"),
+                result_key=result.get("result_key"),
             )
+            if self.ledger.recapture(row, after):
+                return
+            found = self.ledger.get(row.id)
+            if found is None or found.state not in sources(LedgerEvent.ANSWER):
+                break
+            row = found
+        _log.warning(
+            "call was taken up while another of its key ran live", extra={"call_id": row.id}
+        )
 
     def _settle(self, row: Row, event: LedgerEvent, changes: Mapping[str, object]) -> None:
         ours = self.ledger.settle(

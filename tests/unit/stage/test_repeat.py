@@ -308,6 +308,30 @@ def test_a_key_whose_call_was_given_up_runs_live_and_is_answered_for_good() -> N
     assert only_row(pipeline).result == '{"ok":true}'
 
 
+def test_a_success_ends_a_call_that_was_given_up_and_opened_again_while_it_ran() -> None:
+    pipeline = Pipeline(policy='{"default":{"max_attempts":1}}')
+    messages = make_backlog(pipeline)
+    pipeline.functions.script = [FAILED]
+    pipeline.replay(*messages)
+    dead = only_row(pipeline)
+    assert dead.state is State.DEAD_LETTERED
+    pipeline.clock.advance(60)
+
+    def open_again(_target: Target, _payload: bytes) -> Reply:
+        opened_at = dead.opened_at
+        assert pipeline.ledger.redrive(dead.id, opened_at=opened_at, now=pipeline.clock())
+        return SUCCEEDED
+
+    pipeline.functions.answer = open_again
+    assert pipeline.caller().run(REQUEST).is_passed_through
+    pipeline.functions.answer = None
+
+    assert only_row(pipeline).state is State.SUCCEEDED
+    before = runs(pipeline)
+    assert pipeline.replay(*messages) == []
+    assert runs(pipeline) == before
+
+
 def test_a_key_that_names_another_payload_is_not_answered_with_the_firsts_result() -> None:
     pipeline = Pipeline()
     messages = make_backlog(pipeline)
