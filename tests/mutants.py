@@ -373,18 +373,20 @@ MUTANTS: Final = (
         new='"refusals = :zero, ',
     ),
     Mutant(
-        name="redrive: of a call that has not ended (double)",
+        name="redrive: of whatever the row is by now (double)",
         file=_DOUBLE,
         old="            if row is None or row.state is not State.DEAD_LETTERED:\n"
-        "                if row is None or row.opened_at != format_instant(now):\n",
-        new="            if row is None:\n"
-        "                if row is None or row.opened_at != format_instant(now):\n",
+        "                if row is None or row.opened_at != format_instant(now):\n"
+        "                    return False\n"
+        "                return row.state is result(LedgerEvent.REDRIVE)  # repeated by an SDK, else False\n"
+        "            if row.opened_at != opened_at:\n",
+        new="            if row is None:\n",
     ),
     Mutant(
-        name="redrive: of a call that has not ended (table)",
+        name="redrive: of whatever the row is by now (table)",
         file=_TABLE,
-        old='ConditionExpression="#state = :dead",\n',
-        new='ConditionExpression="#state = :dead OR attribute_exists(#state)",\n',
+        old='ConditionExpression="#state = :dead AND opened_at = :opened",\n',
+        new='ConditionExpression="#state = :dead OR opened_at = :opened OR attribute_exists(#state)",\n',
     ),
     # --- captures under one key ---
     Mutant(
@@ -458,13 +460,13 @@ MUTANTS: Final = (
     Mutant(
         name="repeat: a success over a given-up call is not told",
         file=_REPEAT,
-        old="if not self.ledger.recapture(row, after):",
-        new="if not after:",
+        old="if self.ledger.recapture(row, after):",
+        new="if after:",
     ),
     Mutant(
-        name="repeat: nobody knows of a call that waits for hours",
-        file=_REPLAY,
-        old="and verdict.wait_s > LONG_S and _has_key(message)",
-        new="and not verdict and _has_key(message)",
+        name="repeat: a key is forgotten within a minute",
+        file="shared/reprise/gate/open_calls.py",
+        old="KNOWN_FOR_MS: Final = 3 * 3_600_000",
+        new="KNOWN_FOR_MS: Final = 60_000",
     ),
 )
