@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     from reprise.call.target import Target
+    from reprise.capturing.signature import MacKeys
     from reprise.ports import Functions, Reply
-    from reprise.record.mac import MacKeys
 
 ROOT = Path(__file__).parents[1]
 TARGET = "arn:aws:lambda:us-east-1:123456789012:function:target"
@@ -120,22 +120,22 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
 
     It ends the bench if a call of the batch was not invoked, did not succeed, or came back.
     """
-    from reprise.aws.books_table import BooksTable  # noqa: PLC0415 - after the environment
+    from reprise.aws.clients import Clients  # noqa: PLC0415
+    from reprise.aws.counters_table import BooksTable  # noqa: PLC0415 - after the environment
     from reprise.aws.functions import LambdaFunctions  # noqa: PLC0415
     from reprise.aws.gate_table import GateTable  # noqa: PLC0415
     from reprise.aws.ledger_table import LedgerTable  # noqa: PLC0415
-    from reprise.aws.session import Clients  # noqa: PLC0415
-    from reprise.events.herald import SILENT, Herald  # noqa: PLC0415
-    from reprise.events.outbox import Outbox  # noqa: PLC0415
-    from reprise.gate.memory import GateMemory  # noqa: PLC0415
-    from reprise.observe.batch import BatchObserver  # noqa: PLC0415
-    from reprise.observe.bookkeeper import Bookkeeper  # noqa: PLC0415
-    from reprise.observe.gates import GateLog, WatchedGates  # noqa: PLC0415
-    from reprise.policy.policy import read_policy_document  # noqa: PLC0415
-    from reprise.stage.attempt import AttemptStage  # noqa: PLC0415
-    from reprise.stage.delivery import Worker  # noqa: PLC0415
-    from reprise.stage.replay import ReplayStage  # noqa: PLC0415
-    from reprise.stage.settle import Settler  # noqa: PLC0415
+    from reprise.events import SILENT, Herald  # noqa: PLC0415
+    from reprise.gate.fallback import GateMemory  # noqa: PLC0415
+    from reprise.monitor.batch import BatchObserver  # noqa: PLC0415
+    from reprise.monitor.counters import Bookkeeper  # noqa: PLC0415
+    from reprise.monitor.gates import GateLog, WatchedGates  # noqa: PLC0415
+    from reprise.outbox import Outbox  # noqa: PLC0415
+    from reprise.replay.attempt import AttemptStage  # noqa: PLC0415
+    from reprise.replay.batch import ReplayStage  # noqa: PLC0415
+    from reprise.replay.message import Worker  # noqa: PLC0415
+    from reprise.replay.settle import Settler  # noqa: PLC0415
+    from reprise.retry.policy import read_policy_document  # noqa: PLC0415
     from reprise.telemetry import EmfMeter  # noqa: PLC0415
     from reprise.testing import (  # noqa: PLC0415
         FakeConcurrency,
@@ -217,20 +217,19 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
 
 def make_keys() -> MacKeys:
     """Return the keys that the calls are signed with."""
-    from reprise.record.mac import MacKeys  # noqa: PLC0415 - after the environment
+    from reprise.capturing.signature import MacKeys  # noqa: PLC0415 - after the environment
 
     return MacKeys("invoker", "k1", {"k1": "a key for measuring, of enough characters"}, ("*",))
 
 
 def make_batch(number: int, size: int) -> list[Any]:
     """Return deliveries of calls that no other batch has."""
+    from reprise.call.outcome import Outcome, OutcomeKind  # noqa: PLC0415
     from reprise.call.payload import pack  # noqa: PLC0415 - after the environment
     from reprise.call.target import Target  # noqa: PLC0415
-    from reprise.outcome.outcome import Outcome, OutcomeKind  # noqa: PLC0415
-    from reprise.record.authentic import sign_record  # noqa: PLC0415
-    from reprise.record.record import Record, Source  # noqa: PLC0415
-    from reprise.stage.delivery import Delivery  # noqa: PLC0415
-    from reprise.stage.message import ReplayMessage, write_message  # noqa: PLC0415
+    from reprise.capturing.record import Record, Source  # noqa: PLC0415
+    from reprise.capturing.trust import sign_record  # noqa: PLC0415
+    from reprise.replay.message import Delivery, ReplayMessage, write_message  # noqa: PLC0415
 
     keys = make_keys()
     payload = pack(json.dumps({"order": "x" * 1000}).encode(), 100_000)

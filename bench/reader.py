@@ -34,7 +34,7 @@ from reader_bench.pipelines import (  # noqa: E402 - as above
     whole_at_once,
 )
 from reader_bench.stages import stages  # noqa: E402 - as above
-from reprise.record.schema import CaptureLine  # noqa: E402 - as above
+from reprise.capturing.schema import CaptureLine  # noqa: E402 - as above
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from harness import ACCOUNT, LOG_GROUP
-from reprise.backlog.part import Entry
+from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.payload import Payload, digest
 from reprise.call.target import Target
-from reprise.outcome.outcome import Outcome, OutcomeKind
-from reprise.reader import Event, Origin
-from reprise.record.record import Record, Source
+from reprise.capturing.record import Record, Source
+from reprise.logreader import Event, Origin
+from reprise.unpack.part import Entry
 
 ARN = f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:"
 

@@ -10,30 +10,23 @@ from functools import cache
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from reprise.backlog.keeper import BacklogKeeper
+from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.request import CallRequest
 from reprise.call.target import Target
-from reprise.events.herald import Herald
-from reprise.gate.image import GateImage, Mode
-from reprise.gate.memory import GateMemory
-from reprise.outcome.outcome import Outcome, OutcomeKind
-from reprise.policy.policy import read_policy_document
+from reprise.capturing.capturer import Capturer
+from reprise.capturing.invoker import CallStage
+from reprise.capturing.open_calls import OpenCalls
+from reprise.capturing.repeat import Repeats
+from reprise.capturing.signature import MacKeys
+from reprise.events import Herald
+from reprise.gate.fallback import GateMemory
+from reprise.gate.state import GateImage, Mode
 from reprise.ports import OutMessage, Reply
-from reprise.record.mac import MacKeys
-from reprise.stage.accept import AcceptStage
-from reprise.stage.attempt import AttemptStage
-from reprise.stage.call import CallStage
-from reprise.stage.capture import Capturer
-from reprise.stage.delivery import Delivery, Worker
-from reprise.stage.enter import EnterStage
-from reprise.stage.intake import Intake, Notice
-from reprise.stage.notification import NoticeReader
-from reprise.stage.open_calls import OpenCalls
-from reprise.stage.park import ParkStage
-from reprise.stage.repeat import Repeats
-from reprise.stage.replay import ReplayStage
-from reprise.stage.settle import Settler
-from reprise.stage.unpack import UnpackStage
+from reprise.replay.attempt import AttemptStage
+from reprise.replay.batch import ReplayStage
+from reprise.replay.message import Delivery, Worker
+from reprise.replay.settle import Settler
+from reprise.retry.policy import read_policy_document
 from reprise.testing import (
     FakeClock,
     FakeConcurrency,
@@ -47,12 +40,19 @@ from reprise.testing import (
     InMemoryObjects,
     InMemoryQueue,
 )
+from reprise.unpack.accept import AcceptStage
+from reprise.unpack.backlog import BacklogKeeper
+from reprise.unpack.defer import ParkStage
+from reprise.unpack.enqueue import EnterStage
+from reprise.unpack.intake import Intake, Notice
+from reprise.unpack.notification import NoticeReader
+from reprise.unpack.unpacker import UnpackStage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
 
-    from reprise.events.event import Event
+    from reprise.events import Event
 
 ACCOUNT = "123456789012"
 ORDERS = f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:orders"

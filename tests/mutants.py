@@ -10,19 +10,19 @@ from typing import Final
 
 _DOUBLE: Final = "shared/reprise/testing.py"
 _TABLE: Final = "shared/reprise/aws/ledger_table.py"
-_REPEAT: Final = "shared/reprise/stage/repeat.py"
-_REPLAY: Final = "shared/reprise/stage/replay.py"
-_ATTEMPT: Final = "shared/reprise/stage/attempt.py"
-_SETTLE: Final = "shared/reprise/stage/settle.py"
-_LETTER: Final = "shared/reprise/stage/letter.py"
-_RECAPTURE: Final = "shared/reprise/ledger/recapture.py"
-_RECONCILE: Final = "shared/reprise/observe/reconcile.py"
-_RENEW: Final = "shared/reprise/stage/renew.py"
-_RETURNS: Final = "shared/reprise/stage/returns.py"
-_INTAKE: Final = "shared/reprise/stage/intake.py"
-_UNPACK: Final = "shared/reprise/stage/unpack.py"
-_ENTER: Final = "shared/reprise/stage/enter.py"
-_DECISION: Final = "shared/reprise/policy/decision.py"
+_REPEAT: Final = "shared/reprise/capturing/repeat.py"
+_REPLAY: Final = "shared/reprise/replay/batch.py"
+_ATTEMPT: Final = "shared/reprise/replay/attempt.py"
+_SETTLE: Final = "shared/reprise/replay/settle.py"
+_LETTER: Final = "shared/reprise/dead_letter.py"
+_RECAPTURE: Final = "shared/reprise/capturing/recapture.py"
+_RECONCILE: Final = "shared/reprise/monitor/reconcile.py"
+_RENEW: Final = "shared/reprise/replay/message.py"
+_RETURNS: Final = "shared/reprise/replay/worker.py"
+_INTAKE: Final = "shared/reprise/unpack/intake.py"
+_UNPACK: Final = "shared/reprise/unpack/unpacker.py"
+_ENTER: Final = "shared/reprise/unpack/enqueue.py"
+_DECISION: Final = "shared/reprise/retry/decision.py"
 _ADMIT: Final = "shared/reprise/gate/admit.py"
 _LEASE: Final = "shared/reprise/gate/lease.py"
 _REDRIVE: Final = "cli/reprise_cli/dlq/redrive.py"
@@ -465,7 +465,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         name="repeat: a key is forgotten within a minute",
-        file="shared/reprise/gate/open_calls.py",
+        file="shared/reprise/capturing/open_calls.py",
         old="KNOWN_FOR_MS: Final = 3 * 3_600_000",
         new="KNOWN_FOR_MS: Final = 60_000",
     ),

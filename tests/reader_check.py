@@ -7,14 +7,14 @@ import gzip
 import zlib
 from typing import TYPE_CHECKING
 
+from reprise.capturing.wire import decode_line
 from reprise.errors import BadRecordError
-from reprise.reader import Account, Control, Damage, Event, Foreign, read_events
-from reprise.record.decode import decode_line
+from reprise.logreader import Account, Control, Damage, Event, Foreign, read_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reprise.reader import Item
+    from reprise.logreader import Item
 
 
 def read_all(data: bytes, size: int = 64 * 1024) -> tuple[list[Item], Account]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reprise.reader import Account, inflater, members, parts, read_events
-from reprise.reader.envelope import JSON, decode
+from reprise.logreader import Account, members, parts, read_events
+from reprise.logreader import member as inflater
+from reprise.logreader.envelope import JSON, decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ class Work:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.bytes = 0
         for name, module in list(sys.modules.items()):
-            if not name.startswith("reprise.reader."):
+            if not name.startswith("reprise.logreader."):
                 continue
             for attribute, value in list(vars(module).items()):
                 if isinstance(value, re.Pattern):
@@ -34,7 +35,7 @@ class Work:
         patch.setattr(parts, "decode", self._counting(decode))
         patch.setattr(members, "bytes", self._counting(bytes), raising=False)
         # What is free in a large object hides everything in a small one.
-        patch.setattr("reprise.reader.search._FREE_WORK_BYTES", 0)
+        patch.setattr("reprise.logreader.member._FREE_WORK_BYTES", 0)
 
     def _counting(self, look: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
         def count(data: bytes) -> Any:  # noqa: ANN401 - as what it counts

@@ -12,19 +12,18 @@ import msgspec
 from hypothesis import strategies as st
 
 from reprise.call.id import RANDOM_BYTES, id_of, new_call_id
+from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.payload import digest, pack
 from reprise.call.target import Target
+from reprise.capturing.line import Trusted
+from reprise.capturing.record import Record, Source
+from reprise.capturing.signature import MacKeys
+from reprise.capturing.trust import sign_record
+from reprise.capturing.wire import decode_record
 from reprise.errors import BadRecordError
 from reprise.instant import format_instant
-from reprise.ledger.row import Row
-from reprise.ledger.states import State
-from reprise.outcome.outcome import Outcome, OutcomeKind
-from reprise.policy.policy import Policy
-from reprise.record.authentic import sign_record
-from reprise.record.decode import decode_record
-from reprise.record.line import Trusted
-from reprise.record.mac import MacKeys
-from reprise.record.record import Record, Source
+from reprise.ledger import Row, State
+from reprise.retry.policy import Policy
 from reprise.testing import FakeKeys
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from harness import plenty
-from reprise.stage.delivery import Delivery, Worker
-from reprise.stage.intake import Notice
+from reprise.replay.message import Delivery, Worker
+from reprise.unpack.intake import Notice
 
 if TYPE_CHECKING:
     from harness import Pipeline

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Final
 
+from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.payload import pack
 from reprise.call.target import Target
-from reprise.outcome.outcome import Outcome, OutcomeKind
-from reprise.record.line import write_line
-from reprise.record.mac import MacKeys
-from reprise.record.record import Record, Source
+from reprise.capturing.line import write_line
+from reprise.capturing.record import Record, Source
+from reprise.capturing.signature import MacKeys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

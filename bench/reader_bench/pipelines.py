@@ -13,17 +13,17 @@ from pydantic import ValidationError
 
 from reader_bench.generator import Manifest
 from reader_bench.plain_model import Line
+from reprise.capturing.schema import CaptureLine
+from reprise.capturing.wire import decode_line
 from reprise.errors import BadRecordError
-from reprise.reader import Control, Event, read_events
-from reprise.record.decode import decode_line
-from reprise.record.schema import CaptureLine
+from reprise.logreader import Control, Event, read_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reader_bench.plain_model import PlainPayload
-    from reprise.record.logged import LoggedPayload, LoggedRecord
-    from reprise.record.schema import LinePayload
+    from reprise.capturing.schema import LinePayload
+    from reprise.capturing.wire import LoggedPayload, LoggedRecord
 
 CHUNK_BYTES = 1024 * 1024
 _SLICE_BYTES = 32 * 1024

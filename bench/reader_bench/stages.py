@@ -7,10 +7,9 @@ import time
 from typing import TYPE_CHECKING
 
 from reader_bench.pipelines import inflate_alone, members_of, naive, ours
-from reprise.reader import Event
-from reprise.reader.envelope import decode
-from reprise.record.decode import DECODER
-from reprise.record.logged import is_sound
+from reprise.capturing.wire import DECODER, is_sound
+from reprise.logreader import Event
+from reprise.logreader.envelope import decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -21,17 +21,17 @@ from typing import Any, Final
 
 sys.path.insert(0, os.environ["REPLAY_SIM"])
 
-from reprise.backlog.keeper import BacklogKeeper
-from reprise.backlog.rule import Expand, Leave
+from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.errors import StoreError
-from reprise.gate.image import Change, GateImage, Updated
-from reprise.gate.memory import GateMemory
+from reprise.gate.fallback import GateMemory
 from reprise.gate.parameters import GateParameters
-from reprise.gate.tally import Meeting
-from reprise.gate.visit import Permit, Visit
-from reprise.outcome.outcome import Outcome, OutcomeKind
-from reprise.policy.decision import DeadLetter, RetryLater, Standing, decide, policy_backoff_s
-from reprise.policy.policy import Policy as TargetPolicy
+from reprise.gate.samples import Meeting
+from reprise.gate.session import Permit, Visit
+from reprise.gate.state import Change, GateImage, Updated
+from reprise.retry.decision import DeadLetter, RetryLater, Standing, decide, policy_backoff_s
+from reprise.retry.policy import Policy as TargetPolicy
+from reprise.unpack.backlog import BacklogKeeper
+from reprise.unpack.expansion import Expand, Leave
 
 api: Any = importlib.import_module("replaysim.api")
 

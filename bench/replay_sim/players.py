@@ -9,17 +9,17 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from replay_sim.world import Folded
-from reprise.backlog.keeper import BacklogKeeper
-from reprise.backlog.rule import Leave
+from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.errors import StoreError
-from reprise.gate.image import Change, GateImage, Updated
-from reprise.gate.memory import GateMemory
-from reprise.gate.tally import Meeting
-from reprise.gate.visit import Permit, Visit
-from reprise.outcome.outcome import Outcome, OutcomeKind
-from reprise.policy.backoff import backoff_s
-from reprise.policy.decision import DeadLetter, RetryLater, Standing, decide, policy_backoff_s
-from reprise.policy.policy import Policy
+from reprise.gate.fallback import GateMemory
+from reprise.gate.samples import Meeting
+from reprise.gate.session import Permit, Visit
+from reprise.gate.state import Change, GateImage, Updated
+from reprise.retry.backoff import backoff_s
+from reprise.retry.decision import DeadLetter, RetryLater, Standing, decide, policy_backoff_s
+from reprise.retry.policy import Policy
+from reprise.unpack.backlog import BacklogKeeper
+from reprise.unpack.expansion import Leave
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

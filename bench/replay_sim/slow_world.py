@@ -12,10 +12,10 @@ from typing import Final
 
 from replay_sim.players import TARGET, Ours
 from replay_sim.world import BATCH, OBJECT_RECORDS, Batch, Call, Folded, Scenario, World
-from reprise.backlog.rule import AHEAD_SHARE, FIRST_OFFER
-from reprise.gate.image import GateImage
-from reprise.gate.law import BINDING_SHARE
+from reprise.gate.limit import BINDING_SHARE
 from reprise.gate.parameters import DEFAULTS
+from reprise.gate.state import GateImage
+from reprise.unpack.expansion import AHEAD_SHARE, FIRST_OFFER
 
 MAX_RECEIVES: Final = 1000
 """`maxReceiveCount` of the replay queue (infra/replay.yaml)."""
@@ -126,7 +126,7 @@ class SlowWorld(World):
         if isinstance(item, Call):
             super()._show(item)
             return
-        # Looks come together (`backlog/slot.py`), five a batch, say.
+        # Looks come together (`unpack/defer.py`), five a batch, say.
         self.depth -= 1
         self.counts.looks += 1
         self.counts.requests += 0.2

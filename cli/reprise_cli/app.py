@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import typer
 
     from local_engine.control import Engine
-    from reprise.aws.keyring import SecretKeyring
+    from reprise.aws.keys import SecretKeyring
     from reprise.aws.ledger_table import LedgerTable
     from reprise_cli.options import Options
     from reprise_cli.output import Output
@@ -103,7 +103,7 @@ class App:
     @cached_property
     def keyring(self) -> SecretKeyring:
         """Return the keys of the stack's sources, each read when it is first needed."""
-        from reprise.aws.keyring import SecretKeyring  # noqa: PLC0415 - as boto3 above
+        from reprise.aws.keys import SecretKeyring  # noqa: PLC0415 - as boto3 above
 
         return SecretKeyring(lambda: self.aws.secrets, self.stack.name)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
 
-    from reprise.aws.batch_jobs import BatchJobs
+    from reprise.batch.jobs import BatchJobs
     from reprise_cli.place import Place
 
 MAX_CONNECTIONS: Final = 256
@@ -109,7 +109,7 @@ class Aws:
     def batch_jobs(self) -> BatchJobs:
         """Return what tells of batch jobs."""
         client: BatchClient = self._make("batch")
-        from reprise.aws.batch_jobs import BatchJobs  # noqa: PLC0415 - loads botocore, as above
+        from reprise.batch.jobs import BatchJobs  # noqa: PLC0415 - loads botocore, as above
 
         return BatchJobs(client)
 
@@ -123,7 +123,7 @@ class Aws:
     def calls(self) -> LambdaClient:
         """Return the client that invokes exactly once: the SDK's own retries would hide a second run."""
         client: LambdaClient = self._make("lambda", attempts=1, read_timeout_s=_CALL_LIMIT_S)
-        from reprise.aws.session import keep_alive  # noqa: PLC0415 - loads botocore, as above
+        from reprise.aws.clients import keep_alive  # noqa: PLC0415 - loads botocore, as above
 
         keep_alive(client)
         return client

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 import typer
 
+from reprise.logreader import Event, Foreign
 from reprise.printable import printable_json
-from reprise.reader import Event, Foreign
 from reprise_cli.exits import CommandError, ExitCode
 from reprise_cli.read_format import Reading
 from reprise_cli.read_memory import keep_large_buffers_apart
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from reprise.reader import Item
+    from reprise.logreader import Item
     from reprise_cli.app import App
     from reprise_cli.output import Output
 

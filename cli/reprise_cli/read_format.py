@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from reprise.reader import Account, Damage, read_events
-from reprise.reader.account import LayerAccount
+from reprise.logreader import Account, Damage, read_events
+from reprise.logreader.items import LayerAccount
 from reprise_cli.read_snappy import is_hadoop, is_xerial, undo_hadoop, undo_xerial
 from reprise_cli.read_stream import PIECE_BYTES, Lost, Stream
 from reprise_cli.read_zip import is_zip, undo_zip
@@ -24,7 +24,7 @@ from reprise_cli.read_zip import is_zip, undo_zip
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from reprise.reader import Item
+    from reprise.logreader import Item
     from reprise_cli.read_stream import Undone
 
 _HEAD_BYTES: Final = 32

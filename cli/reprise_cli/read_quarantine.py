@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from reprise.call.payload import ClaimCheck
-from reprise.stage.quarantine import PREFIX, Quarantine
+from reprise.quarantine import PREFIX, Quarantine
 from reprise_cli.exits import CommandError
 
 _MAX_STEP_BYTES: Final = 255

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reprise.call.payload import unpack
+from reprise.capturing.wire import decode_line
 from reprise.errors import BadRecordError, PayloadError
-from reprise.reader import Account, Control, Damage, Event, Foreign
-from reprise.record.decode import decode_line
+from reprise.logreader import Account, Control, Damage, Event, Foreign
 
 if TYPE_CHECKING:
-    from reprise.reader import Item
-    from reprise.stage.quarantine import Quarantine
+    from reprise.logreader import Item
+    from reprise.quarantine import Quarantine
 
 
 @dataclass(slots=True, kw_only=True)

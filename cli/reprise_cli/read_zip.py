@@ -12,7 +12,7 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, Final
 
-from reprise.reader.account import MAX_TOTAL_BYTES, MAX_TOTAL_RATIO
+from reprise.logreader.items import MAX_TOTAL_BYTES, MAX_TOTAL_RATIO
 from reprise_cli.read_stream import PIECE_BYTES, Lost
 
 if TYPE_CHECKING:

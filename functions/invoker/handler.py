@@ -8,17 +8,16 @@ from functools import cache
 from typing import Any
 
 from reprise import cold_start, metric
+from reprise.aws.clients import Clients
+from reprise.aws.keys import SecretKeys
 from reprise.aws.ledger_table import LedgerTable
-from reprise.aws.objects import S3Objects
-from reprise.aws.secret import SecretKeys
-from reprise.aws.session import Clients
-from reprise.call.answer import write_answer, write_refusal
+from reprise.aws.s3 import S3Objects
 from reprise.call.request import read_request
+from reprise.capturing.answer import write_answer, write_refusal
+from reprise.capturing.status import StatusStage
 from reprise.errors import BadRequestError
-from reprise.observe.pace import Pace
 from reprise.settings import CallerSettings
-from reprise.stage.status import StatusStage
-from reprise.telemetry import EmfMeter, make_logger
+from reprise.telemetry import EmfMeter, Pace, make_logger
 from reprise.wiring import make_call_stage, trace_header
 
 make_logger()

@@ -7,18 +7,18 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from reprise import cold_start
-from reprise.aws.batch_jobs import BatchJobs
-from reprise.aws.job_table import JobTable
-from reprise.aws.kinds import TargetKinds
+from reprise.aws.clients import Clients
+from reprise.aws.functions import TargetKinds
 from reprise.aws.ledger_table import LedgerTable
-from reprise.aws.queue import SqsQueue
-from reprise.aws.session import Clients
+from reprise.aws.sqs import SqsQueue
+from reprise.batch.jobs import BatchJobs
+from reprise.capturing.invoker import CallStage
+from reprise.jobs.follow import Followers
+from reprise.jobs.runner import RunStage
+from reprise.jobs.table import JobTable
+from reprise.replay.message import read_deliveries
+from reprise.replay.worker import Returns
 from reprise.settings import STDOUT, RunnerSettings
-from reprise.stage.call import CallStage
-from reprise.stage.delivery import read_deliveries
-from reprise.stage.follow import Followers
-from reprise.stage.returns import Returns
-from reprise.stage.run_job import RunStage
 from reprise.telemetry import EmfMeter, make_logger
 from reprise.wiring import make_capturer, utc_now
 

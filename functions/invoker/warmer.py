@@ -9,10 +9,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from reprise import cold_start
-from reprise.aws.pings import LambdaPings
-from reprise.aws.session import Clients
-from reprise.schedule.ping import read_order
-from reprise.stage.warm import WarmStage
+from reprise.aws.clients import Clients
+from reprise.jobs.warm import LambdaPings, WarmStage, read_order
 from reprise.telemetry import EmfMeter, make_logger
 
 PING_LIMIT_S: Final = 50

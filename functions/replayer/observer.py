@@ -6,19 +6,17 @@ import os
 from typing import Any
 
 from reprise import cold_start
-from reprise.aws.books_table import BooksTable
-from reprise.aws.depth import QueueDepth
+from reprise.aws.clients import Clients
+from reprise.aws.counters_table import BooksTable, MemoryItem
 from reprise.aws.event_bus import EventBridgeBus
 from reprise.aws.gate_table import GateTable
-from reprise.aws.listing import S3Listing
 from reprise.aws.mark_table import MarkTable
-from reprise.aws.memory_item import MemoryItem
-from reprise.aws.queue import SqsQueue
-from reprise.aws.session import Clients
+from reprise.aws.s3 import S3Listing
+from reprise.aws.sqs import QueueDepth, SqsQueue
 from reprise.aws.watch import StackWatch, WatchClients
-from reprise.observe.look import Memory
-from reprise.observe.observer import Observer, Places
-from reprise.observe.reconcile import Reconciler, Sweep
+from reprise.monitor.check import Memory
+from reprise.monitor.monitor import Observer, Places
+from reprise.monitor.reconcile import Reconciler, Sweep
 from reprise.settings import ObserverSettings
 from reprise.telemetry import EmfMeter, make_logger
 from reprise.wiring import utc_now

@@ -9,28 +9,28 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from reprise import cold_start
-from reprise.aws.books_table import BooksTable
+from reprise.aws.clients import Clients
 from reprise.aws.concurrency import FunctionConcurrency
+from reprise.aws.config import ParameterPolicies
+from reprise.aws.counters_table import BooksTable
 from reprise.aws.event_bus import EventBridgeBus
+from reprise.aws.functions import TargetKinds
 from reprise.aws.gate_table import GateTable
-from reprise.aws.keyring import SecretKeyring
-from reprise.aws.kinds import TargetKinds
+from reprise.aws.keys import SecretKeyring
 from reprise.aws.ledger_table import LedgerTable
-from reprise.aws.objects import S3Objects
-from reprise.aws.parameter import ParameterPolicies
-from reprise.aws.queue import SqsQueue
-from reprise.aws.session import Clients
-from reprise.events.herald import Herald
-from reprise.events.outbox import Outbox
-from reprise.gate.memory import GateMemory
-from reprise.observe.batch import BatchObserver
-from reprise.observe.bookkeeper import Bookkeeper
-from reprise.observe.gates import GateLog, WatchedGates
+from reprise.aws.s3 import S3Objects
+from reprise.aws.sqs import SqsQueue
+from reprise.events import Herald
+from reprise.gate.fallback import GateMemory
+from reprise.monitor.batch import BatchObserver
+from reprise.monitor.counters import Bookkeeper
+from reprise.monitor.gates import GateLog, WatchedGates
+from reprise.outbox import Outbox
+from reprise.replay.attempt import AttemptStage
+from reprise.replay.batch import ReplayStage
+from reprise.replay.message import Worker, read_deliveries
+from reprise.replay.settle import Settler
 from reprise.settings import ReplayerSettings
-from reprise.stage.attempt import AttemptStage
-from reprise.stage.delivery import Worker, read_deliveries
-from reprise.stage.replay import ReplayStage
-from reprise.stage.settle import Settler
 from reprise.telemetry import EmfMeter, make_logger
 from reprise.wiring import utc_now
 

@@ -9,28 +9,27 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from reprise import cold_start
-from reprise.aws.books_table import BooksTable
-from reprise.aws.depth import QueueDepth
+from reprise.aws.clients import Clients
+from reprise.aws.counters_table import BooksTable
 from reprise.aws.event_bus import EventBridgeBus
 from reprise.aws.gate_table import GateTable
-from reprise.aws.keyring import SecretKeyring
+from reprise.aws.keys import SecretKeyring
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.mark_table import MarkTable
-from reprise.aws.objects import S3Objects
-from reprise.aws.queue import SqsQueue
-from reprise.aws.session import Clients
-from reprise.backlog.keeper import BacklogKeeper
-from reprise.events.herald import Herald
-from reprise.events.outbox import Outbox
-from reprise.observe.bookkeeper import Bookkeeper
+from reprise.aws.s3 import S3Objects
+from reprise.aws.sqs import QueueDepth, SqsQueue
+from reprise.events import Herald
+from reprise.monitor.counters import Bookkeeper
+from reprise.outbox import Outbox
 from reprise.settings import UnpackerSettings
-from reprise.stage.accept import AcceptStage
-from reprise.stage.enter import EnterStage
-from reprise.stage.intake import Intake, Notice
-from reprise.stage.notification import NoticeReader
-from reprise.stage.park import ParkStage
-from reprise.stage.unpack import UnpackStage
 from reprise.telemetry import EmfMeter, make_logger
+from reprise.unpack.accept import AcceptStage
+from reprise.unpack.backlog import BacklogKeeper
+from reprise.unpack.defer import ParkStage
+from reprise.unpack.enqueue import EnterStage
+from reprise.unpack.intake import Intake, Notice
+from reprise.unpack.notification import NoticeReader
+from reprise.unpack.unpacker import UnpackStage
 from reprise.wiring import utc_now
 
 if TYPE_CHECKING:

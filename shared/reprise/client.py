@@ -15,24 +15,23 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
+from reprise.aws.clients import Clients
 from reprise.aws.ledger_table import LedgerTable
-from reprise.aws.session import Clients
-from reprise.call.answer import status_of
 from reprise.call.request import CallRequest, check_request
 from reprise.call.target import resolve_target
+from reprise.capturing.answer import status_of
+from reprise.capturing.status import find_row, read_status_token
 from reprise.errors import BadRequestError
 from reprise.instant import format_instant
-from reprise.record.status_token import read_status_token
 from reprise.settings import CallerSettings
-from reprise.stage.status import find_row
 from reprise.telemetry import EmfMeter
 from reprise.wiring import make_call_stage, trace_header
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from reprise.ledger.row import Row
-    from reprise.outcome.outcome import Outcome
+    from reprise.call.outcome import Outcome
+    from reprise.ledger import Row
 
 
 class CallOptions(TypedDict, total=False):

@@ -1,6 +1,7 @@
 """The dead letter: Lambda's own invocation record, with a `reprise` block added.
 
-Tools that read Lambda's destinations read ours.
+The dead letter: Lambda's own invocation record, with a `reprise` block added. Tools that read Lambda's
+destinations read ours.
 
 Source: Lambda developer guide, "Capturing records of Lambda asynchronous invocations" (the record's
 fields); the conditions `RetriesExhausted` and `EventAgeExceeded` are Lambda's.
@@ -9,19 +10,23 @@ fields); the conditions `RetriesExhausted` and `EventAgeExceeded` are Lambda's.
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from reprise.instant import format_instant
-from reprise.policy.decision import Reason
+from reprise.ports import OutMessage
+from reprise.retry.decision import Reason
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from reprise.ledger.row import Row
-    from reprise.outcome.outcome import Outcome
-    from reprise.record.record import Record
+    from reprise.call.outcome import Outcome
+    from reprise.capturing.record import Record
+    from reprise.events import Herald
+    from reprise.ledger import Row
+    from reprise.ports import Ledger, Queue
 
 MAX_LETTER_BYTES: Final = 1_000_000
 """Kept below SQS's 1 MiB per message, attributes included."""
@@ -105,3 +110,30 @@ def _json_or_text(text: str | None) -> object:
     except (ValueError, RecursionError):
         return text
     return value
+
+
+_log = logging.getLogger(__name__)
+
+
+def send_letter(  # noqa: PLR0913 - what is told, and those who are told
+    record: Record,
+    row: Row,
+    *,
+    dead_letters: Queue,
+    ledger: Ledger,
+    herald: Herald,
+    now: datetime,
+    response: bytes = b"",
+) -> None:
+    """Send a dead letter, note that it is sent, and tell of it.
+
+    Raises:
+        StoreError: If the letter is not known to be sent: it must be sent again, and may then come twice.
+    """
+    letter = dead_letter(record, row, now=now, response=response)
+    attributes = {"call_id": row.id, "reason": row.reason or "", "target": row.target}
+    dead_letters.send([OutMessage(body=letter, attributes=attributes)])
+    ledger.mark_letter_sent(row.id, opened_at=row.opened_at)
+    herald.dead_lettered(record, row, now)
+    about = {"call_id": row.id, "target": row.target, "reason": row.reason}
+    _log.warning("call was given up", extra=about)

@@ -14,13 +14,12 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from reprise.aws.session import Clients
+from reprise.aws.clients import Clients
+from reprise.call.outcome import Outcome, OutcomeKind, shorten
 from reprise.call.request import CallRequest, check_request
 from reprise.call.target import Target
+from reprise.capturing.trust import is_marked, marked_context
 from reprise.errors import SettingsError
-from reprise.outcome.classify import shorten
-from reprise.outcome.outcome import Outcome, OutcomeKind
-from reprise.record.replay_mark import is_marked, marked_context
 from reprise.settings import capture_log_group
 from reprise.telemetry import EmfMeter
 from reprise.wiring import make_capturer, trace_header
@@ -28,7 +27,7 @@ from reprise.wiring import make_capturer, trace_header
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reprise.stage.capture import Capturer
+    from reprise.capturing.capturer import Capturer
 
 _log = logging.getLogger(__name__)
 

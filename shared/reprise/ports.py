@@ -9,16 +9,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from reprise.call.outcome import Outcome
     from reprise.call.payload import ClaimCheck
     from reprise.call.target import Target
-    from reprise.gate.image import Change, GateImage, Updated
-    from reprise.ledger.row import Identity, Row
-    from reprise.ledger.states import LedgerEvent
-    from reprise.outcome.outcome import Outcome
-    from reprise.policy.policy import PolicyBook
-    from reprise.record.mac import MacKeys
-    from reprise.schedule.job import JobState
-    from reprise.schedule.run import Run, RunEvent
+    from reprise.capturing.signature import MacKeys
+    from reprise.gate.state import Change, GateImage, Updated
+    from reprise.jobs.run import JobState, Run, RunEvent
+    from reprise.ledger import Identity, LedgerEvent, Row
+    from reprise.retry.policy import PolicyBook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from reprise.call.outcome import OutcomeKind
 from reprise.errors import SettingsError
-from reprise.outcome.outcome import OutcomeKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

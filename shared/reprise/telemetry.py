@@ -16,13 +16,35 @@ from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import (
 )
 
 from reprise import metric
-from reprise.observe.label import make_labeler
-from reprise.observe.log_context import CallFilter
-from reprise.observe.measured import Measured
+from reprise.log_context import CallFilter
+from reprise.metric import Measured, make_labeler
 from reprise.printable import printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+GAP_S: Final = 1.0
+"""What the end of an environment can cost: the calls of its last second are not counted."""
+
+
+class Pace:
+    """Says when it is time again."""
+
+    __slots__ = ("_monotonic", "_next_s")
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        """Use a clock that only goes forward."""
+        self._monotonic = monotonic
+        self._next_s = float("-inf")
+
+    def is_due(self) -> bool:
+        """Tell whether a second has passed since the last time that this was true."""
+        now_s = self._monotonic()
+        if now_s < self._next_s:
+            return False
+        self._next_s = now_s + GAP_S
+        return True
+
 
 _MAX_VALUES: Final = 99
 """EMF takes 100 values of one metric in a line; Powertools writes a line of its own accord at 100."""
@@ -31,7 +53,7 @@ _MAX_VALUES: Final = 99
 def make_logger() -> Logger:
     """Return the logger of this package: one JSON object a line, never a payload.
 
-    Lines written while a call is being dealt with name it, see `reprise.observe.log_context`.
+    Lines written while a call is being dealt with name it, see `reprise.log_context`.
     """
     # Lambda's root logger shows INFO, and botocore tells at INFO where it found its credentials.
     logging.getLogger("botocore").setLevel(logging.WARNING)

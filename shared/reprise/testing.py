@@ -10,27 +10,35 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import msgspec
 
+from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.payload import ClaimCheck
+from reprise.capturing.signature import MacKeys, split_key_id
 from reprise.errors import BadRecordError, ObjectMissingError, StoreError
-from reprise.gate.image import Change, GateImage, Updated
+from reprise.gate.state import Change, GateImage, Updated
 from reprise.instant import format_instant
-from reprise.ledger.row import REDRIVE_KEEPS_S, Attempt, Identity, Row
-from reprise.ledger.states import LedgerEvent, State, result, sources
-from reprise.observe.books import Book
-from reprise.observe.measured import Measured
-from reprise.observe.reconcile import Page
-from reprise.outcome.outcome import Outcome, OutcomeKind
+from reprise.jobs.run import JobState
+from reprise.ledger import (
+    REDRIVE_KEEPS_S,
+    Attempt,
+    Identity,
+    LedgerEvent,
+    Row,
+    State,
+    result,
+    sources,
+)
+from reprise.metric import Measured
+from reprise.monitor.counters import Book
+from reprise.monitor.reconcile import Page
 from reprise.ports import Lease, OutMessage, Reply
-from reprise.record.mac import MacKeys, split_key_id
-from reprise.schedule.job import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from reprise.call.target import Target
     from reprise.client import CallOptions, CallResult
-    from reprise.events.event import Event
-    from reprise.policy.policy import PolicyBook
+    from reprise.events import Event
+    from reprise.retry.policy import PolicyBook
 
 START_AT = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 SUCCEEDED = Reply(outcome=Outcome(kind=OutcomeKind.SUCCEEDED, status=200), payload=b'{"ok":true}')

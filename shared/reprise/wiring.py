@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Final
 
 from reprise.aws.functions import LambdaFunctions
 from reprise.aws.gate_table import GateTable
+from reprise.aws.keys import SecretKeys
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.log_group import LogGroup
-from reprise.aws.objects import S3Objects
-from reprise.aws.secret import SecretKeys
+from reprise.aws.s3 import S3Objects
+from reprise.capturing.capturer import Capturer
+from reprise.capturing.invoker import CallStage
+from reprise.capturing.open_calls import OpenCalls
+from reprise.capturing.repeat import Repeats
 from reprise.settings import STDOUT
-from reprise.stage.call import CallStage
-from reprise.stage.capture import Capturer
-from reprise.stage.open_calls import OpenCalls
-from reprise.stage.repeat import Repeats
 from reprise.telemetry import write_stdout
 
 if TYPE_CHECKING:
-    from reprise.aws.session import Clients
+    from reprise.aws.clients import Clients
     from reprise.ports import LineSink, Meter
     from reprise.settings import CallerSettings
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from e2e.world import new_run, poll
-from reprise.ledger.states import State
+from reprise.ledger import State
 
 if TYPE_CHECKING:
     from e2e.world import World

@@ -9,9 +9,9 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from e2e.world import new_run, poll
-from reprise.backlog.rule import FIRST_OFFER
 from reprise.gate.lease import EPOCH_MS
-from reprise.ledger.states import State
+from reprise.ledger import State
+from reprise.unpack.expansion import FIRST_OFFER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ import pytest
 
 from e2e.dialogue import talk
 from e2e.world import GUESTS, World, new_run
-from reprise.ledger.states import State
+from reprise.ledger import State
 from reprise_cli.aws import Aws
 from reprise_cli.deploy import SAM
 from reprise_cli.stack import read_stack

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from e2e.world import GUESTS, new_run
-from reprise.ledger.states import State
+from reprise.ledger import State
 from reprise_cli.place import exports
 
 if TYPE_CHECKING:

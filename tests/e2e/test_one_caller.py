@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from e2e.world import new_run, poll
-from reprise.gate.image import HeldFor, Mode
-from reprise.ledger.states import State
+from reprise.gate.state import HeldFor, Mode
+from reprise.ledger import State
 
 if TYPE_CHECKING:
     from e2e.world import World

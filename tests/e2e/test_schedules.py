@@ -17,7 +17,7 @@ import pytest
 
 from e2e.widgets import blank_widgets
 from e2e.world import WARM_GUESTS, new_run, poll
-from reprise.aws.job_table import JobTable
+from reprise.jobs.table import JobTable
 from reprise.wiring import utc_now
 
 if TYPE_CHECKING:

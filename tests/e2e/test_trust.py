@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from e2e.world import GUEST_PREFIX, new_run, poll
-from reprise.aws.secret import SecretKeys, secret_name
+from reprise.aws.keys import SecretKeys, secret_name
 from reprise.call.payload import digest, pack
 from reprise.call.target import Target
+from reprise.capturing.record import Source
+from reprise.capturing.trust import sign_record
 from reprise.dead_letter import dead_letter
 from reprise.instant import format_instant
-from reprise.ledger.states import State
-from reprise.record.authentic import sign_record
-from reprise.record.record import Source
-from reprise.stage.message import ReplayMessage, write_message
+from reprise.ledger import State
+from reprise.replay.message import ReplayMessage, write_message
 from reprise_cli.dlq.browser import Browser
 from reprise_cli.request import utc_now
 from strategies import make_record, make_row
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from e2e.world import World
-    from reprise.record.record import Record
+    from reprise.capturing.record import Record
 
 FOREIGN = "stranger"
 PREFIX = "arn:aws:lambda:us-east-1:000000000000:function:"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from local_engine.control import Engine
-    from reprise.ledger.row import Row
+    from reprise.ledger import Row
     from reprise_cli.place import Place
     from reprise_cli.stack import Stack
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from moto import mock_aws
 
-from reprise.aws.session import Clients
+from reprise.aws.clients import Clients
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

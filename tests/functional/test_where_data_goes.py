@@ -18,12 +18,12 @@ import msgspec
 import pytest
 
 from harness import ORDERS, THROTTLED, UNKNOWN, Pipeline, envelope, notification
+from reprise.call.outcome import classify_reply
 from reprise.call.request import CallRequest
 from reprise.call.target import Target
-from reprise.observe.bookkeeper import Bookkeeper
-from reprise.observe.incidents import Alarm, Scene, incidents
-from reprise.observe.look import Memory
-from reprise.outcome.classify import classify_reply
+from reprise.monitor.check import Memory
+from reprise.monitor.counters import Bookkeeper
+from reprise.monitor.incidents import Alarm, Scene, incidents
 from reprise.ports import OutMessage, Reply
 from reprise.telemetry import EmfMeter, make_logger
 from reprise.testing import InMemoryBooks

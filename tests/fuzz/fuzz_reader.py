@@ -11,8 +11,8 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["reprise.reader"]):
-    import reprise.reader
+with atheris.instrument_imports(include=["reprise.logreader"]):
+    import reprise.logreader
 
 from reader_check import check, mutate
 

@@ -7,8 +7,8 @@ from typing import Any, assert_type
 
 import reprise
 from reprise import client
+from reprise.call.outcome import Outcome
 from reprise.client import CallResult, Client
-from reprise.outcome.outcome import Outcome
 from reprise.testing import FakeClient
 
 answer = client.invoke(

@@ -39,7 +39,7 @@ print(result.status_code, result.payload.decode(), result.function_error)
 COUNT_AND_REFUSE: Final = """
 from reprise import metric
 from reprise.errors import BadRecordError
-from reprise.record.decode import decode_record
+from reprise.capturing.wire import decode_record
 from reprise.telemetry import EmfMeter
 meter = EmfMeter(stack="shop", targets=("orders",))
 meter.count(metric.CAPTURED, target="orders")
@@ -80,7 +80,7 @@ def with_command(request: pytest.FixtureRequest) -> Installation:
 def test_every_module_of_the_library_finds_what_it_imports(with_library: Installation) -> None:
     found, missing = _import_all(with_library, "reprise")
     # That is what the extra `schema` brings, and some releases of what the command needs.
-    assert missing.items() <= {"reprise.record.schema": "pydantic"}.items()
+    assert missing.items() <= {"reprise.capturing.schema": "pydantic"}.items()
     assert found > 100
 
 

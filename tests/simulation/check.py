@@ -6,18 +6,18 @@ import json
 import math
 from typing import TYPE_CHECKING, Final
 
-from reprise.gate.image import Mode
-from reprise.gate.memory import GateMemory
-from reprise.gate.open_calls import KNOWN_FOR_MS
-from reprise.gate.visit import Visit
+from reprise.capturing.open_calls import KNOWN_FOR_MS
+from reprise.gate.fallback import GateMemory
+from reprise.gate.session import Visit
+from reprise.gate.state import Mode
 from reprise.instant import parse_instant
-from reprise.ledger.states import TERMINAL, State
+from reprise.ledger import TERMINAL, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reprise.ledger.row import Row
-    from reprise.stage.call import Answer
+    from reprise.capturing.invoker import Answer
+    from reprise.ledger import Row
     from simulation.history import Batch, Execution, Held
     from simulation.run import Simulation
 

@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from reprise.ledger.states import TERMINAL, TRANSITIONS, State
-from reprise.policy.decision import Reason
+from reprise.ledger import TERMINAL, TRANSITIONS, State
+from reprise.retry.decision import Reason
 from simulation.scheduler import Process
 
 if TYPE_CHECKING:

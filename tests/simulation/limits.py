@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from reprise.stage import poison, renew
+from reprise.replay import message as renew
+from reprise.unpack import intake as poison
 
 BEFORE_RECEIVES: Final = 10
 """Deliveries of a new message before it must be renewed."""

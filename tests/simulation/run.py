@@ -10,13 +10,13 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from harness import FAILED, MAIL, ORDERS, THROTTLED, TRANSIENT, UNKNOWN, call, notification
-from reprise.observe.reconcile import EVERY_S, Reconciler, Sweep
-from reprise.policy.policy import read_policy_document
+from reprise.capturing.open_calls import OpenCalls
+from reprise.monitor.reconcile import EVERY_S, Reconciler, Sweep
 from reprise.ports import OutMessage
-from reprise.stage.delivery import Delivery, Worker
-from reprise.stage.intake import Notice
-from reprise.stage.open_calls import OpenCalls
+from reprise.replay.message import Delivery, Worker
+from reprise.retry.policy import read_policy_document
 from reprise.testing import START_AT, InMemoryListing
+from reprise.unpack.intake import Notice
 from simulation.check import Checker
 from simulation.faults import Faults
 from simulation.history import Batch, History
@@ -31,8 +31,8 @@ from simulation.world import Sandbox, World
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from reprise.capturing.invoker import Answer
     from reprise.ports import Reply
-    from reprise.stage.call import Answer
     from simulation.history import Held
     from simulation.queue import Received
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from harness import Pipeline
 from reprise.aws.gate_table import GateTable
-from reprise.aws.item import from_item
+from reprise.aws.ledger_item import from_item
 from reprise.aws.ledger_table import LedgerTable
 from reprise.call.payload import ClaimCheck
 from reprise.errors import StoreError
-from reprise.gate.image import Mode
-from reprise.gate.memory import GateMemory
-from reprise.ledger.states import LedgerEvent, State
-from reprise.policy.policy import read_policy_document
+from reprise.gate.fallback import GateMemory
+from reprise.gate.state import Mode
+from reprise.ledger import LedgerEvent, State
+from reprise.retry.policy import read_policy_document
 from reprise.testing import (
     START_AT,
     FakeClock,
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
     from datetime import datetime
     from random import Random
 
-    from reprise.gate.image import GateImage
-    from reprise.ledger.row import Row
-    from reprise.policy.policy import PolicyBook
+    from reprise.gate.state import GateImage
+    from reprise.ledger import Row
     from reprise.ports import GateItems, Lease, Ledger, OutMessage
-    from reprise.stage.intake import Intake
-    from reprise.stage.replay import ReplayStage
+    from reprise.replay.batch import ReplayStage
+    from reprise.retry.policy import PolicyBook
+    from reprise.unpack.intake import Intake
     from simulation.history import History
     from simulation.queue import SimulatedQueue
     from simulation.scenario import Scenario

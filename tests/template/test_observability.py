@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reprise import metric
-from reprise.events.event import SOURCE, Incident, IncidentClosed, IncidentOpened
-from reprise.observe.incidents import RUNBOOKS_OF
+from reprise.events import SOURCE, Incident, IncidentClosed, IncidentOpened
+from reprise.monitor.incidents import RUNBOOKS_OF
 from reprise_dashboard.incident import ALARMS, RUNBOOKS
 from reprise_dashboard.render import TEMPLATE, rendered
 from template.conftest import TARGET

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from reprise.gate.lease import LONGEST_LEASE_MS
-from reprise.policy.policy import read_policy_document
+from reprise.replay.message import RENEW_AGE_MS, RENEW_RECEIVES
+from reprise.retry.policy import read_policy_document
 from reprise.settings import (
     CallerSettings,
     ObserverSettings,
     ReplayerSettings,
     UnpackerSettings,
 )
-from reprise.stage.renew import RENEW_AGE_MS, RENEW_RECEIVES
 from template.conftest import TARGET
 from template.deployment import Deployment, Resource
 

@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from reprise.batch.event import EVENTS_PREFIX
-from reprise.schedule.cron import Cron
-from reprise.schedule.expression import find_zone, parse_expression
-from reprise.schedule.ping import read_order
+from reprise.jobs.cron import Cron
+from reprise.jobs.expression import find_zone, parse_expression
+from reprise.jobs.warm import read_order
 from reprise_cli.stack import from_outputs
 from template.conftest import TARGET
 from template.deployment import Deployment

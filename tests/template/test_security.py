@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from reprise.aws.secret import secret_name
-from reprise.observe.reconcile import OLDEST_S, PREFIXES
-from reprise.record.mac import STACK_SOURCES, MacKeys
+from reprise.aws.keys import secret_name
+from reprise.capturing.signature import STACK_SOURCES, MacKeys
+from reprise.monitor.reconcile import OLDEST_S, PREFIXES
 from reprise_cli.cleanup.plan import kept_of
 from template.conftest import TARGET
 from template.deployment import Deployment, Place

@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.payload import pack
 from reprise.call.target import Target
+from reprise.capturing.wire import decode_record
 from reprise.dead_letter import MAX_LETTER_BYTES, dead_letter
 from reprise.instant import format_instant
-from reprise.ledger.row import MAX_HISTORY, Attempt, Row
-from reprise.outcome.outcome import Outcome, OutcomeKind
-from reprise.policy.decision import Reason
-from reprise.record.decode import decode_record
+from reprise.ledger import MAX_HISTORY, Attempt, Row
+from reprise.retry.decision import Reason
 from strategies import NOW, ORDERS, make_record, make_row, payload_bytes, records
 
 if TYPE_CHECKING:
-    from reprise.record.record import Record
+    from reprise.capturing.record import Record
 
 FAILED = Outcome(
     kind=OutcomeKind.FUNCTION_ERROR,

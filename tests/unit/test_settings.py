@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reprise.call.outcome import OutcomeKind
 from reprise.errors import SettingsError
-from reprise.outcome.outcome import OutcomeKind
 from reprise.settings import STDOUT, CallerSettings, ReplayerSettings, UnpackerSettings
 from strategies import ORDERS
 

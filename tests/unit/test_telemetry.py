@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise import metric
-from reprise.observe.log_context import about_call
-from reprise.observe.measured import Measured
+from reprise.log_context import about_call
+from reprise.metric import Measured
 from reprise.telemetry import EmfMeter, make_logger, write_stdout
 
 ORDERS = "arn:aws:lambda:eu-central-1:123456789012:function:orders"
@@ -182,7 +182,7 @@ def test_every_line_about_a_call_names_it_and_its_target() -> None:
         make_logger()
         make_logger()
         with about_call("id-1", ORDERS):
-            logging.getLogger("reprise.aws.queue").warning("message was not accepted")
+            logging.getLogger("reprise.aws.sqs").warning("message was not accepted")
             logging.getLogger("reprise.stage").warning("other", extra={"call_id": "id-2"})
         logging.getLogger("reprise.stage").warning("afterwards")
     finally:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from harness import PIPELINE_KEYS, Pipeline, call, envelope, notification
 from reprise.errors import BadRecordError
-from reprise.stage.notification import ObjectRef, read_notification, write_continuation
+from reprise.unpack.notification import ObjectRef, read_notification, write_continuation
 from strategies import json_values, texts
 
 EVENTS = Path(__file__).parents[1] / "events"

@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from reprise.aws.fault import store_errors
+from reprise.aws.clients import store_errors
 from reprise.instant import parse_instant
-from reprise.ledger.states import State
+from reprise.ledger import State
 from reprise_cli.chaos.call import Receipt, Standing
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 BATCH: Final = 100
 """DynamoDB API reference, BatchGetItem: at most 100 keys."""
 _ATTRIBUTES: Final = ("id", "state", "updated_at", "refusals", "letter_sent")
-"""Of a ledger row, as `reprise.ledger.row` names them."""
+"""Of a ledger row, as `reprise.ledger` names them."""
 _FIRST_WAIT_S: Final = 0.05
 _LAST_WAIT_S: Final = 2.0
 

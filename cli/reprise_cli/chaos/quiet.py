@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from reprise.aws.depth import QueueDepth
-from reprise.aws.fault import store_errors
+from reprise.aws.clients import store_errors
+from reprise.aws.sqs import QueueDepth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

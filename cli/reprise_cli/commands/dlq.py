@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from reprise.call.payload import MAX_PAYLOAD_BYTES
-from reprise.policy.decision import Reason
+from reprise.retry.decision import Reason
 from reprise_cli.app import app_of
 from reprise_cli.dlq.desk import Which, peek, redrive_selected
 from reprise_cli.dlq.letter import Selection, select

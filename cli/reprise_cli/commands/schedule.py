@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from reprise.aws.job_table import JobTable
 from reprise.instant import format_instant
-from reprise.schedule.run import RunEvent
-from reprise.stage.follow import Followers
+from reprise.jobs.follow import Followers
+from reprise.jobs.run import RunEvent
+from reprise.jobs.table import JobTable
 from reprise_cli.app import App, app_of
 from reprise_cli.schedule.carry_out import Policies, carry_out
 from reprise_cli.schedule.group import Group, is_ours
@@ -34,7 +34,7 @@ from reprise_cli.schedule.view import (
 )
 
 if TYPE_CHECKING:
-    from reprise.schedule.job import JobState
+    from reprise.jobs.run import JobState
 
 app = typer.Typer(
     help="Scheduled jobs: a file of jobs is what the stack's schedules become.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from reprise.aws.secret import secret_name
+from reprise.aws.keys import secret_name
 from reprise.errors import SettingsError
 from reprise_cli.app import app_of
 from reprise_cli.exits import CommandError

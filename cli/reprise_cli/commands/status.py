@@ -15,7 +15,7 @@ from reprise_cli.story.reader import StoryReader
 from reprise_cli.story.view import show_story
 
 if TYPE_CHECKING:
-    from reprise.ledger.row import Row
+    from reprise.ledger import Row
 
 
 def status(

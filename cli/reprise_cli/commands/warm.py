@@ -13,8 +13,8 @@ import typer
 from rich.table import Table
 
 from reprise.errors import ScheduleError
-from reprise.schedule.expression import find_zone, parse_expression, runs
-from reprise.schedule.ping import read_order
+from reprise.jobs.expression import find_zone, parse_expression, runs
+from reprise.jobs.warm import read_order
 from reprise_cli.app import App, app_of
 from reprise_cli.duration import format_duration, parse_duration
 from reprise_cli.exits import CommandError, ExitCode

@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from reprise.aws.fault import store_errors
-from reprise.aws.queue import SqsQueue
+from reprise.aws.clients import store_errors
+from reprise.aws.sqs import SqsQueue
 from reprise_cli.dlq.letter import Letter, read_letter
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ import uuid
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from reprise.aws.objects import S3Objects
-from reprise.aws.queue import SqsQueue
-from reprise.aws.secret import SecretKeys, secret_name
+from reprise.aws.keys import SecretKeys, secret_name
+from reprise.aws.s3 import S3Objects
+from reprise.aws.sqs import SqsQueue
+from reprise.capturing.signature import OPERATOR
 from reprise.errors import StoreError
-from reprise.record.mac import OPERATOR
 from reprise_cli.dlq.browser import Browser
 from reprise_cli.dlq.edit import Edit
 from reprise_cli.dlq.letter import Letter, Selection, select

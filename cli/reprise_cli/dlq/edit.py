@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from reprise.call.payload import Payload, digest, pack
+from reprise.capturing.record import Record, Source
+from reprise.capturing.signature import OPERATOR
+from reprise.capturing.trust import context_for_replay, may_sign, sign_record
 from reprise.errors import BadRecordError
-from reprise.record.authentic import may_sign, sign_record
-from reprise.record.mac import OPERATOR
-from reprise.record.record import Record, Source
-from reprise.record.replay_mark import context_for_replay
 from reprise.version import __version__
 
 if TYPE_CHECKING:
+    from reprise.capturing.signature import MacKeys
     from reprise.ports import Objects
-    from reprise.record.mac import MacKeys
 
 _BUDGET_BYTES: Final = 200 * 1024
 """Longest payload inside the message, escaped; as captured ones, longer ones are kept in the bucket."""

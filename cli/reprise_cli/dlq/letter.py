@@ -9,16 +9,16 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from reprise.call.id import conflict_id
+from reprise.capturing.wire import decode_record
 from reprise.errors import BadRecordError
 from reprise.instant import parse_instant
-from reprise.policy.decision import Reason
-from reprise.record.decode import decode_record
-from reprise.stage.message import read_message
+from reprise.replay.message import read_message
+from reprise.retry.decision import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reprise.record.record import Record
+    from reprise.capturing.record import Record
 
 
 class LetterKind(StrEnum):

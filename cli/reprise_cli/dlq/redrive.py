@@ -14,22 +14,21 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from reprise.capturing.trust import check_record
 from reprise.errors import BadRecordError, SourceDeniedError, StoreError
 from reprise.instant import format_instant
-from reprise.ledger.row import REDRIVE_KEEPS_S, identity_of
-from reprise.ledger.states import State
+from reprise.ledger import REDRIVE_KEEPS_S, State, identity_of
 from reprise.ports import OutMessage
-from reprise.record.authentic import check_record
-from reprise.stage.enter import new_row
-from reprise.stage.message import ReplayMessage, read_authentic, write_message
+from reprise.replay.message import ReplayMessage, read_authentic, write_message
+from reprise.unpack.enqueue import new_row
 from reprise_cli.dlq.letter import Letter, LetterKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from reprise.ledger.row import Row
+    from reprise.capturing.record import Record
+    from reprise.ledger import Row
     from reprise.ports import Clock, Keyring, Ledger, Queue
-    from reprise.record.record import Record
 
 
 class Action(StrEnum):

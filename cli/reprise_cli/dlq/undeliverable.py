@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 from reprise.errors import BadRecordError
 from reprise.instant import format_instant
-from reprise.ledger.row import identity_of
-from reprise.ledger.states import LedgerEvent, State
-from reprise.policy.decision import Reason
-from reprise.stage.attempt import LEASE_EXPIRED
-from reprise.stage.message import read_authentic
+from reprise.ledger import LedgerEvent, State, identity_of
+from reprise.replay.attempt import LEASE_EXPIRED
+from reprise.replay.message import read_authentic
+from reprise.retry.decision import Reason
 from reprise_cli.dlq.letter import LetterKind
 
 if TYPE_CHECKING:
-    from reprise.ledger.row import Row
+    from reprise.ledger import Row
     from reprise.ports import Clock, Keyring, Ledger
     from reprise_cli.dlq.letter import Letter
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 import yaml
 
+from reprise.call.kinds import KINDS
 from reprise.errors import BadRequestError, PolicyError, ScheduleError
-from reprise.kind import KINDS
-from reprise.policy.policy import read_policy_document
-from reprise.schedule.due import DEFAULT_DEADLINE_S, NAME, Due, write_due
-from reprise.schedule.expression import find_zone, next_runs, parse_expression
-from reprise.schedule.guard import Overlap
+from reprise.jobs.expression import find_zone, next_runs, parse_expression
+from reprise.jobs.message import DEFAULT_DEADLINE_S, NAME, Due, write_due
+from reprise.jobs.overlap import Overlap
+from reprise.retry.policy import read_policy_document
 from reprise_cli.duration import parse_duration
 from reprise_cli.exits import CommandError, ExitCode
 from reprise_cli.schedule.group import described
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from reprise.call.request import CallRequest
-    from reprise.schedule.expression import Expression
+    from reprise.jobs.expression import Expression
 
 _MAX_JITTER_S: Final = 1440 * 60
 _MINUTE_S: Final = 60

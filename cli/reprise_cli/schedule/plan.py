@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from reprise.schedule.due import write_due
-from reprise.schedule.expression import write_expression
+from reprise.jobs.expression import write_expression
+from reprise.jobs.message import write_due
 from reprise_cli.exits import CommandError, ExitCode
 from reprise_cli.schedule.group import described, is_ours
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from rich.table import Table
 
-from reprise.schedule.run import RunState
+from reprise.jobs.run import RunState
 from reprise_cli.schedule.plan import Plan, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from reprise.schedule.job import JobState
+    from reprise.jobs.run import JobState
     from reprise_cli.output import Output
     from reprise_cli.schedule.job_file import Checked
 

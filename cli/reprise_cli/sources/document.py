@@ -7,8 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise.call.target import is_allowed, resolve_target
+from reprise.capturing.signature import SOURCE_NAME, STACK_SOURCES, MacKeys
 from reprise.errors import BadRequestError
-from reprise.record.mac import SOURCE_NAME, STACK_SOURCES, MacKeys
 from reprise_cli.exits import CommandError, ExitCode
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from reprise.aws.secret import DENIED, secret_name
+from reprise.aws.keys import DENIED, secret_name
+from reprise.capturing.signature import INVOKER, MacKeys
 from reprise.errors import SettingsError
-from reprise.record.mac import INVOKER, MacKeys
 from reprise_cli.exits import CommandError
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from reprise.call.payload import unpack
+from reprise.capturing.record import EVENT_NAME
+from reprise.capturing.wire import decode_record
 from reprise.errors import BadRecordError, PayloadError, StoreError
-from reprise.reader import Event, read_events
-from reprise.record.decode import decode_record
-from reprise.record.record import EVENT_NAME
+from reprise.logreader import Event, read_events
 from reprise_cli.exits import CommandError
 
 if TYPE_CHECKING:
+    from reprise.capturing.record import Record
     from reprise.ports import Objects
-    from reprise.record.record import Record
     from reprise_cli.story.story import Story
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
-from reprise.aws.objects import S3Objects
+from reprise.aws.s3 import S3Objects
 from reprise.errors import StoreError
 from reprise_cli.exits import CommandError
 from reprise_cli.request import utc_now

@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from reprise.call.outcome import OutcomeKind
 from reprise.instant import format_instant, parse_instant
-from reprise.ledger.row import MAX_HISTORY
-from reprise.ledger.states import TERMINAL, State
-from reprise.outcome.outcome import OutcomeKind
-from reprise.policy.decision import Reason
+from reprise.ledger import MAX_HISTORY, TERMINAL, State
+from reprise.retry.decision import Reason
 from reprise_cli.duration import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from reprise.ledger.row import Attempt, Row
+    from reprise.ledger import Attempt, Row
 
 GOOD: Final = "good"
 BAD: Final = "bad"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reprise.observe.books import Book
+    from reprise.monitor.counters import Book
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,11 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from reprise import metric
-from reprise.aws.books_table import BooksTable
+from reprise.aws.counters_table import BooksTable
 from reprise.aws.gate_table import GateTable
-from reprise.gate.image import Mode
-from reprise.observe.gates import LEVELS
-from reprise.observe.label import OTHER, labels, make_labeler
+from reprise.gate.state import Mode
+from reprise.metric import OTHER, labels, make_labeler
+from reprise.monitor.gates import LEVELS
 from reprise_cli.dashboard.charts import Query
 from reprise_cli.dashboard.cloudwatch import CloudWatch
 from reprise_cli.dashboard.model.rows import MetricKey
@@ -21,7 +21,7 @@ from reprise_cli.top.board import Gate, Look
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from reprise.gate.image import GateImage
+    from reprise.gate.state import GateImage
     from reprise_cli.app import App
     from reprise_cli.dashboard.expression.values import Grid
 

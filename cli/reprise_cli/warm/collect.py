@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise.instant import parse_instant
-from reprise.schedule.report_line import read_report
+from reprise.jobs.warm import read_report
 from reprise_cli.exits import CommandError, ExitCode
 from reprise_cli.warm.shares import Seen
 

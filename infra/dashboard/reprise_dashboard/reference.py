@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from reprise import metric
-from reprise.events.event import EVENTS
+from reprise.events import EVENTS
 
 DOCS: Final = Path(__file__).parents[3] / "docs" / "reference"
 _BEGIN: Final = "<!-- Written by `make dashboard`. -->\n"

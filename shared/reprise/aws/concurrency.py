@@ -7,9 +7,9 @@ import time
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
-from reprise.aws.fault import store_errors
+from reprise.aws.clients import store_errors
+from reprise.call.kinds import kind_of
 from reprise.errors import StoreError
-from reprise.kind import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from reprise.aws.fault import store_errors
-from reprise.events.event import SOURCE
+from reprise.aws.clients import store_errors
+from reprise.events import SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
 
-    from reprise.events.event import Event
+    from reprise.events import Event
 
 _log = logging.getLogger(__name__)
 

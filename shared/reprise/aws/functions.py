@@ -1,8 +1,14 @@
-"""Invoke functions through Lambda's Invoke API, once, and say how it ended."""
+"""Invoke targets, once, each by the adapter of its type, and say how it ended.
+
+Carry a caller's X-Ray trace to the replay, so that one trace shows both. Source: X-Ray developer guide,
+"Tracing header"; Lambda developer guide, "Use Lambda recursive loop detection to prevent infinite loops"
+(the header's Lineage is what counts a loop's hops).
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import time
 from contextvars import ContextVar
 from dataclasses import replace
@@ -18,22 +24,54 @@ from botocore.exceptions import (
     ParamValidationError,
 )
 
-from reprise.observe.trace import header_for_replay
-from reprise.outcome.classify import (
+from reprise.call.kinds import KINDS, kind_of
+from reprise.call.outcome import (
+    Outcome,
+    OutcomeKind,
     classify_error,
     classify_reply,
     never_sent,
     no_answer,
     shorten,
 )
-from reprise.outcome.outcome import Outcome, OutcomeKind
 from reprise.ports import Reply
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_lambda.type_defs import InvocationRequestTypeDef
 
+    from reprise.aws.clients import Clients
     from reprise.call.target import Target
+    from reprise.call.target_type import Kind
+    from reprise.ports import Functions
+
+_FIELD: Final = re.compile(r"(Root|Parent|Sampled|Self)=([A-Za-z0-9:-]{1,64})")
+_LINEAGE: Final = "Lineage="
+
+
+def header_for_replay(recorded: str | None, own: str | None) -> str | None:
+    """Return the trace header of a replay: the caller's trace, and the lineage of whoever replays.
+
+    An old lineage would hide the hops since, and with them a loop through the target.
+
+    Args:
+        recorded: The header that the caller's own call had, if any.
+        own: The header of the invocation that this process serves, if any.
+
+    Returns:
+        None if the caller's call was not traced, or its header names no trace.
+    """
+    kept = [part for part in _split(recorded) if _FIELD.fullmatch(part)]
+    if not any(part.startswith("Root=") for part in kept):
+        return None
+    lineage = [part for part in _split(own) if part.startswith(_LINEAGE)]
+    return ";".join([*kept, *lineage])
+
+
+def _split(header: str | None) -> list[str]:
+    return [part.strip() for part in (header or "").split(";")]
 
 
 _TRACE_VARIABLE: Final = "_X_AMZN_TRACE_ID"
@@ -142,3 +180,36 @@ def _seconds(text: object) -> float | None:
     except ValueError:
         return None
     return min(seconds, _MAX_RETRY_AFTER_S) if 0 <= seconds < float("inf") else None
+
+
+class TargetKinds:
+    """Invokes whatever a target is; safe to use from several threads."""
+
+    __slots__ = ("_adapters", "_call_timeout_s", "_clients", "_kinds")
+
+    def __init__(
+        self, clients: Clients, call_timeout_s: int, kinds: Iterable[Kind] = KINDS
+    ) -> None:
+        """Invoke targets of these kinds; functions, which nearly all are, are connected at once."""
+        self._clients = clients
+        self._call_timeout_s = call_timeout_s
+        self._kinds = tuple(kinds)
+        first = self._kinds[0]
+        self._adapters: dict[str, Functions] = {first.name: first.connect(clients, call_timeout_s)}
+
+    def invoke(
+        self, target: Target, payload: bytes, client_context: str | None, trace: str | None = None
+    ) -> Reply:
+        """Invoke once; never raise for how it ends."""
+        kind = kind_of(target.function, self._kinds)
+        if kind is None:
+            return Reply(
+                outcome=Outcome(
+                    kind=OutcomeKind.PERMANENT,
+                    code="UnknownKind",
+                    message=f"no kind of target is known that is called {target.function}",
+                )
+            )
+        if kind.name not in self._adapters:
+            self._adapters[kind.name] = kind.connect(self._clients, self._call_timeout_s)
+        return self._adapters[kind.name].invoke(target, payload, client_context, trace)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from reprise.aws.fault import is_failed_condition, store_errors
-from reprise.gate.image import Change, GateImage, Updated
+from reprise.aws.clients import is_failed_condition, store_errors
+from reprise.gate.state import Change, GateImage, Updated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from reprise.gate.image import Value
+    from reprise.gate.state import Value
 
 FRESH_S: Final = 0.2
 """How long a gate is believed without asking again; a condition corrects a stale belief."""

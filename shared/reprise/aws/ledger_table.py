@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from reprise.aws.fault import is_failed_condition, store_errors
-from reprise.aws.item import from_item, to_attribute, to_item
+from reprise.aws.clients import is_failed_condition, store_errors
+from reprise.aws.ledger_item import from_item, to_attribute, to_item
 from reprise.instant import format_instant
-from reprise.ledger.row import REDRIVE_KEEPS_S
-from reprise.ledger.states import LedgerEvent, State, result, sources
+from reprise.ledger import REDRIVE_KEEPS_S, LedgerEvent, State, result, sources
 from reprise.ports import Lease
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from reprise.ledger.row import Identity, Row
+    from reprise.ledger import Identity, Row
 
 
 class LedgerTable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from reprise.aws.fault import store_errors
+from reprise.aws.clients import store_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

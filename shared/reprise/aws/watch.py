@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
-from reprise.aws.fault import code_of, store_errors
-from reprise.observe.incidents import Alarm
-from reprise.record.record import EVENT_NAME
-from reprise.stage.quarantine import PREFIX
+from reprise.aws.clients import code_of, store_errors
+from reprise.capturing.record import EVENT_NAME
+from reprise.monitor.incidents import Alarm
+from reprise.quarantine import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from reprise.batch.definition import unversioned
 from reprise.batch.failure import ATTEMPTS, SINCE, Job, classify_failure, read_job
+from reprise.batch.submit import unversioned
 from reprise.call.payload import Payload, digest
 from reprise.call.target import Target, is_allowed
+from reprise.capturing.record import Record, Source
+from reprise.capturing.signature import PIPELINE
 from reprise.errors import BadRecordError
 from reprise.instant import format_instant, parse_instant
-from reprise.policy.decision import COUNTED
-from reprise.record.mac import PIPELINE
-from reprise.record.record import Record, Source
+from reprise.retry.decision import COUNTED
 from reprise.version import __version__
 
 if TYPE_CHECKING:

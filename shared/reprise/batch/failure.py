@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from reprise.outcome.classify import shorten
-from reprise.outcome.outcome import Outcome, OutcomeKind
+from reprise.call.outcome import Outcome, OutcomeKind, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,1 +1,1 @@
-"""A call: its id, its target, its payload, and the request that asks for it."""
+"""A call: what is asked for, of which target, and how it ended."""

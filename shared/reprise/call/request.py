@@ -1,4 +1,8 @@
-"""Read an invoker request: Lambda's Invoke API's own names, and some of ours."""
+"""Read an invoker request: Lambda's Invoke API's own names, and some of ours.
+
+AWS's own tools spell one field two ways: `FunctionName` is `functionName` in Java and `JobQueue` is Step
+Functions' name of `jobQueue`.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +17,13 @@ import msgspec
 
 from reprise.call.id import check_name
 from reprise.call.payload import MAX_PAYLOAD_BYTES
-from reprise.call.spelling import spelt
 from reprise.call.target import Target, resolve_target
 from reprise.errors import BadRequestError
 from reprise.instant import format_instant, parse_instant
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from reprise.settings import CallerSettings
 
 _MAX_CONTEXT_CHARS: Final = 3583
@@ -191,3 +196,20 @@ def _from_validation(message: str) -> BadRequestError:
             what.split("`")[-2], what, "See the README's table of request fields"
         )
     return BadRequestError("request", what, "See the README's table of request fields")
+
+
+def other_spelling(name: str) -> str:
+    """Return a field's name with its first letter in the other case."""
+    return name[:1].swapcase() + name[1:]
+
+
+def spelt(document: Mapping[str, object], names: Collection[str]) -> dict[str, object]:
+    """Return a document with its fields spelt as in `names`; what stands there both ways is left alone."""
+    return {
+        other_spelling(name)
+        if name not in names
+        and other_spelling(name) in names
+        and other_spelling(name) not in document
+        else name: value
+        for name, value in document.items()
+    }

@@ -1,1 +1,1 @@
-"""The gate of a target: when replays may flow to it, and how many."""
+"""The gate of a target, limiter and circuit breaker in one: when replays may flow to it, and how many."""

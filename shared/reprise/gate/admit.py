@@ -1,19 +1,41 @@
-"""Admit a batch: how many of its calls of one target may go now."""
+"""Admit a batch: how many of its calls of one target may go now, with headroom left for live traffic."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from reprise.gate.image import Change, Condition, GateImage, Mode
-from reprise.gate.law import cut_window
-from reprise.gate.lease import Expiry, expire, lease_epoch, slot_name
-from reprise.gate.pace import gap_s, is_idle, service_s, used_at_ms
+from reprise.gate.lease import (
+    Expiry,
+    expire,
+    flowing_wait_s,
+    holding_spread_s,
+    lease_epoch,
+    slot_name,
+)
+from reprise.gate.limit import cut_window, gap_s, is_idle, service_s, used_at_ms
 from reprise.gate.parameters import DEFAULTS, GateParameters
 from reprise.gate.paused import is_paused, paused_wait_s, resume
-from reprise.gate.table import TRANSITIONS, GateEvent
-from reprise.gate.wait import flowing_wait_s, holding_spread_s
+from reprise.gate.state import TRANSITIONS, Change, Condition, GateEvent, GateImage, Mode
+
+if TYPE_CHECKING:
+    from reprise.retry.policy import Policy
+
+
+def most_at_once(limit: int | None, policy: Policy) -> int | None:
+    """Return how many replays of a target may run at once at most, at least 1; None for no cap.
+
+    Args:
+        limit: The target's reserved concurrency, or what the account leaves to functions without
+            one; None if unknown. 0 counts as unknown: it is about to be raised, or nothing passes.
+        policy: The target's policy: `headroom` of the limit is live traffic's own.
+    """
+    if not limit:
+        return policy.max_concurrency
+    most = max(1, int(limit * (1 - policy.headroom)))
+    return min(most, policy.max_concurrency or most)
+
 
 CHUNKS: Final = 16
 """A batch is not worth its writes for less than this part of the window."""

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from reprise.gate.image import Change, Condition, GateImage, HeldFor, Mode
-from reprise.gate.law import start_over
-from reprise.gate.pace import hold_age_s
+from reprise.gate.limit import hold_age_s, start_over
 from reprise.gate.parameters import DEFAULTS, GateParameters
-from reprise.gate.table import TRANSITIONS, GateEvent
+from reprise.gate.state import TRANSITIONS, Change, Condition, GateEvent, GateImage, HeldFor, Mode
 
 if TYPE_CHECKING:
     from reprise.ports import GateItems

@@ -9,9 +9,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from reprise.aws.batch_jobs import BatchJobs
+from reprise.batch.jobs import BatchJobs
+from reprise.call.outcome import OutcomeKind
 from reprise.call.target import Target
-from reprise.outcome.outcome import OutcomeKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reprise.aws.books_table import BooksTable
-from reprise.aws.memory_item import MemoryItem
+from reprise.aws.counters_table import BooksTable, MemoryItem
 from reprise.errors import StoreError
-from reprise.observe.books import Book
-from reprise.observe.look import Memory, Past
+from reprise.monitor.check import Memory, Past
+from reprise.monitor.counters import Book
 from reprise.testing import InMemoryBooks
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from reprise.observe.books import Books
+    from reprise.monitor.counters import Books
 
 
 @pytest.fixture(params=["double", "table"])

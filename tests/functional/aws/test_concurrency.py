@@ -13,7 +13,7 @@ from strategies import ORDERS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reprise.aws.session import Clients
+    from reprise.aws.clients import Clients
 
 
 class Monotonic:

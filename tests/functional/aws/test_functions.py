@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from urllib3.connection import HTTPConnection
 
+from reprise.aws.clients import Clients
 from reprise.aws.functions import LambdaFunctions
-from reprise.aws.session import Clients
+from reprise.call.outcome import OutcomeKind
 from reprise.call.target import Target
-from reprise.outcome.outcome import OutcomeKind
 from reprise_cli.aws import Aws
 from reprise_cli.place import Place
 from scripted_server import Answer, ScriptedServer

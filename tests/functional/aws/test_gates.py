@@ -8,7 +8,7 @@ import pytest
 
 from reprise.aws.gate_table import FRESH_S, GateTable
 from reprise.errors import StoreError
-from reprise.gate.image import Change, Condition, GateImage, Mode
+from reprise.gate.state import Change, Condition, GateImage, Mode
 from reprise.testing import InMemoryGateItems
 from strategies import ORDERS
 

@@ -12,23 +12,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from reprise.aws.job_table import JobTable
-from reprise.aws.kinds import TargetKinds
-from reprise.aws.pings import LambdaPings
+from reprise.aws.functions import TargetKinds
+from reprise.call.kinds import KINDS, kind_of
 from reprise.call.target import Target
+from reprise.call.target_type import Kind
 from reprise.errors import StoreError
-from reprise.kind import KINDS, kind_of
-from reprise.kind.kind import Kind
+from reprise.jobs.run import JobState, RunEvent
+from reprise.jobs.table import JobTable
+from reprise.jobs.warm import LambdaPings, Ping
 from reprise.ports import Reply
-from reprise.schedule.job import JobState
-from reprise.schedule.run import RunEvent
-from reprise.stage.warm import Ping
 from reprise.testing import SUCCEEDED, FakeFunctions
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from reprise.aws.session import Clients
+    from reprise.aws.clients import Clients
     from reprise.call.request import CallRequest
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)

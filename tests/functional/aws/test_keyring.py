@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from reprise.aws.keyring import MAX_UNKNOWN, RELOAD_S, SecretKeyring
-from reprise.aws.secret import TTL_S
+from reprise.aws.keys import MAX_UNKNOWN, RELOAD_S, TTL_S, SecretKeyring
+from reprise.capturing.signature import STACK_SOURCES, MacKeys
 from reprise.errors import BadRecordError, SettingsError, SourceDeniedError, StoreError
-from reprise.record.mac import STACK_SOURCES, MacKeys
 from strategies import KEY
 
 if TYPE_CHECKING:
-    from reprise.aws.session import Clients
+    from reprise.aws.clients import Clients
 
 NEW_KEY = "another key, after the rotation of it"
 

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from reprise.aws.item import to_item
+from reprise.aws.ledger_item import to_item
 from reprise.aws.ledger_table import LedgerTable
+from reprise.call.outcome import Outcome, OutcomeKind
+from reprise.capturing.recapture import reopened
 from reprise.errors import StoreError
 from reprise.instant import format_instant
-from reprise.ledger.recapture import reopened
-from reprise.ledger.row import Attempt, Identity, Row
-from reprise.ledger.states import LedgerEvent, State
-from reprise.outcome.outcome import Outcome, OutcomeKind
+from reprise.ledger import Attempt, Identity, LedgerEvent, Row, State
 from reprise.testing import InMemoryLedger
 from strategies import NOW, NOW_MS, make_row
 

@@ -15,7 +15,7 @@ from reprise.testing import START_AT, FakeClock
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
-    from reprise.aws.session import Clients
+    from reprise.aws.clients import Clients
 
 
 @pytest.fixture

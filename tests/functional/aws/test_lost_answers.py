@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
+from reprise.aws.clients import Clients
 from reprise.aws.gate_table import GateTable
 from reprise.aws.ledger_table import LedgerTable
-from reprise.aws.session import Clients
-from reprise.gate.image import Change, Mode
-from reprise.gate.memory import GateMemory
-from reprise.gate.visit import Visit
-from reprise.ledger.recapture import reopened
-from reprise.ledger.states import LedgerEvent, State
+from reprise.capturing.recapture import reopened
+from reprise.gate.fallback import GateMemory
+from reprise.gate.session import Visit
+from reprise.gate.state import Change, Mode
+from reprise.ledger import LedgerEvent, State
 from strategies import NOW, NOW_MS, ORDERS, make_row
 
 if TYPE_CHECKING:

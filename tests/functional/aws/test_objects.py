@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.stub import Stubber
 
-from reprise.aws.objects import CHUNK_BYTES, S3Objects
-from reprise.aws.session import Clients
+from reprise.aws.clients import Clients
+from reprise.aws.s3 import CHUNK_BYTES, S3Objects
 from reprise.call.payload import ClaimCheck
 from reprise.errors import ObjectDeniedError, ObjectMissingError, StoreError
 from reprise.testing import InMemoryObjects

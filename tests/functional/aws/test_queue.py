@@ -10,7 +10,7 @@ from botocore.stub import ANY, Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.aws.queue import SqsQueue, _entry, group_id
+from reprise.aws.sqs import SqsQueue, _entry, group_id
 from reprise.errors import StoreError
 from reprise.ports import OutMessage
 from reprise.testing import InMemoryQueue
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sqs import SQSClient
 
-    from reprise.aws.session import Clients
+    from reprise.aws.clients import Clients
     from reprise.ports import Queue
 
 URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/replay"

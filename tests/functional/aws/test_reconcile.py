@@ -9,9 +9,9 @@ from uuid import uuid4
 
 import pytest
 
-from reprise.aws.listing import S3Listing
+from reprise.aws.clients import Clients
 from reprise.aws.mark_table import MarkTable
-from reprise.aws.session import Clients
+from reprise.aws.s3 import S3Listing
 from reprise.errors import StoreError
 from reprise.testing import InMemoryListing, InMemoryMarks
 from scripted_server import Answer, ScriptedServer
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from reprise.observe.reconcile import Listing
+    from reprise.monitor.reconcile import Listing
     from reprise.ports import Marks
 
 NOW_S = 1_795_000_000.0

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import NoRegionError
 
-from reprise.aws.keyring import SecretKeyring
-from reprise.aws.parameter import ParameterPolicies
-from reprise.aws.secret import SecretKeys
+from reprise.aws.config import ParameterPolicies
+from reprise.aws.keys import SecretKeyring, SecretKeys
 from reprise.errors import PolicyError, SettingsError, StoreError
-from reprise.policy.policy import read_policy_document
+from reprise.retry.policy import read_policy_document
 from reprise.testing import FakeKeys, FakePolicies
 from strategies import KEY, KEYS
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_ssm import SSMClient
 
-    from reprise.aws.session import Clients
+    from reprise.aws.clients import Clients
 
 SECRET = json.dumps({"current": "k1", "k1": KEY, "targets": ["*"]})
 

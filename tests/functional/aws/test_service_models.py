@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.loaders import Loader
 
-from reprise.aws.service_models import ServiceModels
+from reprise.aws.clients import ServiceModels
 
 if TYPE_CHECKING:
     from pathlib import Path

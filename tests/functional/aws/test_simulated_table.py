@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reprise.aws.gate_table import GateTable
-from reprise.gate.image import Change, Condition
+from reprise.gate.state import Change, Condition
 from simulation.dynamodb import DynamoDB
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from uuid import uuid4
 
 import pytest
 
-from reprise.aws.depth import QueueDepth
+from reprise.aws.clients import Clients
 from reprise.aws.event_bus import EventBridgeBus
-from reprise.aws.session import Clients
+from reprise.aws.sqs import QueueDepth
 from reprise.aws.watch import FILTER_PATTERN, StackWatch, WatchClients
 from reprise.errors import StoreError
-from reprise.events.event import GateChanged
-from reprise.observe.incidents import Alarm
+from reprise.events import GateChanged
+from reprise.monitor.incidents import Alarm
 from scripted_server import Answer, ScriptedServer
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from unit.cli.test_letter import dead_row
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-    from reprise.aws.session import Clients
+    from reprise.aws.clients import Clients
 
 
 @dataclass

@@ -18,12 +18,12 @@ from moto import mock_aws
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from reprise.aws.keys import secret_name
 from reprise.aws.ledger_table import LedgerTable
-from reprise.aws.secret import secret_name
 from reprise.call.payload import digest, pack, unpack
 from reprise.dead_letter import dead_letter
-from reprise.ledger.states import State
-from reprise.stage.message import ReplayMessage, read_message, write_message
+from reprise.ledger import State
+from reprise.replay.message import ReplayMessage, read_message, write_message
 from reprise_cli.app import App
 from reprise_cli.main import app
 from reprise_cli.output import LogWarnings

@@ -15,7 +15,7 @@ from moto import mock_aws
 from typer.testing import CliRunner
 
 from reprise.call.payload import pack
-from reprise.record.line import write_line
+from reprise.capturing.line import write_line
 from reprise_cli.main import app
 from reprise_cli.read_quarantine import quarantine_in
 from strategies import CONTROL, KEYS, LOG_GROUP, NOW_MS, envelope, make_record, zipped

@@ -9,8 +9,7 @@ import boto3
 import pytest
 
 from functional.cli.test_commands import Cloud, cloud, document_of, run
-from reprise.aws.keyring import SecretKeyring
-from reprise.aws.secret import SecretKeys, secret_name
+from reprise.aws.keys import SecretKeyring, SecretKeys, secret_name
 from reprise.errors import BadRecordError
 from unit.cli.test_stack import OUTPUTS
 

@@ -13,7 +13,7 @@ from moto import mock_aws
 from functional.cli.test_commands import Cloud, document_of, run
 from functional.conftest import REGION
 from reprise.call.payload import digest
-from reprise.record.line import write_line
+from reprise.capturing.line import write_line
 from strategies import KEYS, make_record, make_row
 from unit.cli.test_stack import OUTPUTS
 

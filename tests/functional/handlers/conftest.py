@@ -16,8 +16,8 @@ import pytest
 
 import reprise
 from reprise.aws.ledger_table import LedgerTable
+from reprise.capturing.line import write_line
 from reprise.instant import format_instant
-from reprise.record.line import write_line
 from reprise.wiring import utc_now
 from scripted_server import Answer, ScriptedServer
 from strategies import ACCOUNT, KEY, KEYS, LOG_GROUP, ORDERS, envelope, make_record, zipped
@@ -26,8 +26,8 @@ from unit.test_imports import ENVIRONMENT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reprise.aws.session import Clients
-    from reprise.ledger.row import Row
+    from reprise.aws.clients import Clients
+    from reprise.ledger import Row
 
 CONTEXT: Final = SimpleNamespace(
     aws_request_id="request-1", get_remaining_time_in_millis=lambda: 300_000

@@ -6,12 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from functional.handlers.conftest import ANSWERED
-from reprise.aws.job_table import JobTable
+from reprise.capturing.record import EVENT_NAME
 from reprise.instant import format_instant
-from reprise.ledger.states import State
-from reprise.record.record import EVENT_NAME
-from reprise.schedule.due import Due, write_due
-from reprise.schedule.run import RunState
+from reprise.jobs.message import Due, write_due
+from reprise.jobs.run import RunState
+from reprise.jobs.table import JobTable
+from reprise.ledger import State
 from reprise.wiring import utc_now
 from scripted_server import Answer
 from strategies import ORDERS

@@ -11,19 +11,19 @@ import pytest
 from moto import mock_aws
 
 from reprise import client as library
+from reprise.aws.clients import Clients
 from reprise.aws.ledger_table import LedgerTable
-from reprise.aws.session import Clients
 from reprise.call.id import conflict_id, id_of
+from reprise.call.outcome import OutcomeKind
 from reprise.call.payload import digest
 from reprise.call.target import Target
+from reprise.capturing.line import Trusted, read_line
+from reprise.capturing.signature import MacKeys
+from reprise.capturing.status import read_status_token
 from reprise.client import Client
 from reprise.errors import BadRequestError, SettingsError
 from reprise.instant import parse_instant
-from reprise.ledger.states import State
-from reprise.outcome.outcome import OutcomeKind
-from reprise.record.line import Trusted, read_line
-from reprise.record.mac import MacKeys
-from reprise.record.status_token import read_status_token
+from reprise.ledger import State
 from reprise.settings import CallerSettings
 from reprise.testing import FakeKeys
 from scripted_server import Answer, ScriptedServer
@@ -32,7 +32,7 @@ from strategies import KEY, NOW, ORDERS, make_row
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reprise.record.record import Record
+    from reprise.capturing.record import Record
 
 SECRET = json.dumps({"current": "k1", "k1": KEY, "targets": [ORDERS]})
 SHOP = MacKeys.from_secret(SECRET, "web-shop")

@@ -13,19 +13,19 @@ from moto import mock_aws
 
 import reprise
 from reprise import decorator
-from reprise.aws.session import Clients
+from reprise.aws.clients import Clients
+from reprise.call.outcome import OutcomeKind
 from reprise.call.payload import MAX_PAYLOAD_BYTES
-from reprise.outcome.outcome import OutcomeKind
-from reprise.record.line import Trusted, read_line
-from reprise.record.mac import MacKeys
-from reprise.record.replay_mark import context_for_replay
+from reprise.capturing.line import Trusted, read_line
+from reprise.capturing.signature import MacKeys
+from reprise.capturing.trust import context_for_replay
 from reprise.testing import FakeKeys
 from strategies import KEY, ORDERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reprise.record.record import Record
+    from reprise.capturing.record import Record
 
 SECRET = json.dumps({"current": "k1", "k1": KEY, "targets": [ORDERS]})
 TRUSTED = Trusted(keys=FakeKeys(MacKeys.from_secret(SECRET, "orders")), targets=(ORDERS,))

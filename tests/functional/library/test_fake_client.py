@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reprise.call.outcome import OutcomeKind
 from reprise.client import Client
-from reprise.outcome.outcome import OutcomeKind
 from reprise.testing import FakeClient
 
 if TYPE_CHECKING:

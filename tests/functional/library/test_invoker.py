@@ -13,7 +13,7 @@ import pytest
 import reprise
 from reprise.aws.ledger_table import LedgerTable
 from reprise.call.payload import digest
-from reprise.ledger.states import State
+from reprise.ledger import State
 from scripted_server import Answer, ScriptedServer
 from strategies import ORDERS, make_row
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from reprise.aws.session import Clients
+    from reprise.aws.clients import Clients
 
 SECRET = json.dumps({"current": "k1", "k1": "a key for tests, and long enough", "targets": ["*"]})
 THROTTLE = Answer(

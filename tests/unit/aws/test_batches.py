@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.aws.batches import MAX_BATCH_BYTES, MAX_ENTRIES, batches
+from reprise.aws.sqs import MAX_BATCH_BYTES, MAX_ENTRIES, batches
 
 MIB = 1024 * 1024
 

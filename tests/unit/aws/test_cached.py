@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from reprise.aws.cached import Cached
+from reprise.aws.config import Cached
 from reprise.errors import PolicyError, RepriseError, StoreError
 
 AWAY = StoreError("ssm", "GetParameter", "InternalServerError", "away")

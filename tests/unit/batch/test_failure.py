@@ -11,10 +11,10 @@ import pytest
 from botocore.validate import ParamValidator
 
 from harness import ACCOUNT, Pipeline, notification
-from reprise.batch.again import submission_of
 from reprise.batch.event import read_event
+from reprise.batch.submit import submission_of
 from reprise.errors import BadRecordError
-from reprise.ledger.states import State
+from reprise.ledger import State
 from reprise.ports import Reply
 from reprise.testing import SUCCEEDED
 
@@ -428,7 +428,7 @@ def take_in(made: Pipeline, document: dict[str, Any], key: str) -> list[Any]:
     reader = replace(stage.reader, targets=made.targets[:2], batch_jobs=(NIGHTLY,))
     stage = replace(stage, reader=reader)
     intake = replace(made.intake(), stage=stage)
-    from reprise.stage.intake import Notice  # noqa: PLC0415 - beside its one use
+    from reprise.unpack.intake import Notice  # noqa: PLC0415 - beside its one use
 
     notice = Notice(message_id="n", receipt_handle="r", body=notification(key), receive_count=1)
     assert intake.run([notice], lambda: 300_000) == []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reprise.policy.policy import Policy
+from reprise.retry.policy import Policy
 from slow_targets import QUICK, cell, row, run
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise.call.payload import pack
-from reprise.record.line import MAX_LINE_BYTES
+from reprise.capturing.line import MAX_LINE_BYTES
 from reprise_cli.chaos.call import Call, plan_calls
 
 

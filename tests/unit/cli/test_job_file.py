@@ -12,7 +12,7 @@ from botocore.validate import ParamValidator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.schedule.due import read_due
+from reprise.jobs.message import read_due
 from reprise_cli.exits import CommandError, ExitCode
 from reprise_cli.schedule.group import MARKER
 from reprise_cli.schedule.job_file import check_jobs, policies_of, read_job_file

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from reprise.call.id import conflict_id
 from reprise.dead_letter import dead_letter
-from reprise.ledger.states import LedgerEvent, State
-from reprise.stage.message import ReplayMessage, Settlement, write_message
+from reprise.ledger import LedgerEvent, State
+from reprise.replay.message import ReplayMessage, Settlement, write_message
 from reprise_cli.dlq.letter import Letter, LetterKind, Selection, read_letter, select
 from strategies import NOW, NOW_MS, ORDERS, make_record, make_row
 
 if TYPE_CHECKING:
-    from reprise.ledger.row import Row
+    from reprise.ledger import Row
 
 OBJECT_URL = "s3://bucket/captured/x.gz"
 

@@ -16,14 +16,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from reprise.reader import Account, Damage, Event, Foreign
+from reprise.logreader import Account, Damage, Event, Foreign
 from reprise_cli.read_format import Reading
 from strategies import envelope, zipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reprise.reader import Item
+    from reprise.logreader import Item
 
 MESSAGES = [f"{number} ü " + "x" * 50 * number for number in range(40)]
 TEXT = b"\n".join(envelope([message]) for message in MESSAGES)

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reprise.capturing.signature import MacKeys
 from reprise.dead_letter import dead_letter
 from reprise.errors import StoreError
 from reprise.instant import format_instant
-from reprise.ledger.states import LedgerEvent, State
-from reprise.record.mac import MacKeys
-from reprise.stage.message import (
+from reprise.ledger import LedgerEvent, State
+from reprise.replay.message import (
     ReplayMessage,
     Settlement,
     read_message,
@@ -29,7 +29,7 @@ from unit.cli.test_letter import OBJECT_URL, dead_row, received
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from reprise.record.record import Record
+    from reprise.capturing.record import Record
 
 LATER = NOW + timedelta(days=1)
 OPERATOR_KEYS = MacKeys("operator", "k1", {"k1": "the operators' key, of these tests"}, ("*",))

@@ -13,14 +13,13 @@ import pytest
 from harness import FAILED, GONE, ORDERS, Pipeline, call
 from reprise.call.payload import digest, pack, unpack
 from reprise.call.target import Target
+from reprise.capturing.record import Source
+from reprise.capturing.signature import MacKeys
+from reprise.capturing.trust import check_record, context_for_replay
 from reprise.dead_letter import dead_letter
 from reprise.errors import SourceDeniedError
-from reprise.ledger.states import LedgerEvent, State
-from reprise.record.authentic import check_record
-from reprise.record.mac import MacKeys
-from reprise.record.record import Source
-from reprise.record.replay_mark import context_for_replay
-from reprise.stage.message import ReplayMessage, read_message, write_message
+from reprise.ledger import LedgerEvent, State
+from reprise.replay.message import ReplayMessage, read_message, write_message
 from reprise.testing import FakeClock, FakeKeys, InMemoryLedger, InMemoryObjects
 from reprise_cli.dlq.edit import Edit
 from reprise_cli.dlq.letter import Letter, read_letter
@@ -31,7 +30,7 @@ from unit.cli.test_letter import OBJECT_URL, dead_row, received
 from unit.cli.test_redrive import LATER, OPERATOR_KEYS, Box, World
 
 if TYPE_CHECKING:
-    from reprise.record.record import Record
+    from reprise.capturing.record import Record
 
 CALL = "orders:order-1"
 NEW = b'{"order":2}'

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reprise.capturing.signature import STACK_SOURCES, MacKeys
 from reprise.errors import SettingsError
-from reprise.record.mac import STACK_SOURCES, MacKeys
 from reprise_cli.exits import CommandError
 from reprise_cli.sources.document import (
     check_name,

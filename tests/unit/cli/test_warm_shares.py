@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.schedule.cron import parse_cron
-from reprise.schedule.report_line import Report, read_report
+from reprise.jobs.cron import parse_cron
+from reprise.jobs.warm import Report, read_report
 from reprise_cli.warm.shares import (
     Seen,
     bare_name,

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 
 from harness import FAILED, GONE, ORDERS, Pipeline, call
-from reprise.events.event import GateChanged, ReplayDeadLettered, ReplaySucceeded
-from reprise.events.make import gate_changed
-from reprise.gate.image import GateImage, Mode
-from reprise.observe.gates import GateChange
+from reprise.events import GateChanged, ReplayDeadLettered, ReplaySucceeded, gate_changed
+from reprise.gate.state import GateImage, Mode
+from reprise.monitor.gates import GateChange
 from reprise.testing import START_AT
 
 SECRET = b'{"card":"4111"}'

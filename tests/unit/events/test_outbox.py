@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from reprise import metric
-from reprise.events.event import GateChanged, ReplaySucceeded
-from reprise.events.outbox import PAUSE_S, Outbox
+from reprise.events import GateChanged, ReplaySucceeded
+from reprise.outbox import PAUSE_S, Outbox
 from reprise.testing import FakeMeter, InMemoryBus
 
 CHANGE = GateChanged(

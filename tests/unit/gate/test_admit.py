@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise.gate.admit import Admission, Request, admit
-from reprise.gate.image import GateImage, Mode
 from reprise.gate.lease import EPOCH_MS, slot_name
-from reprise.gate.pace import IDLE_S, gap_s
+from reprise.gate.limit import IDLE_S, gap_s
 from reprise.gate.parameters import DEFAULTS
+from reprise.gate.state import GateImage, Mode
 from strategies import NOW_MS
 
 LEASE_MS = 90_000

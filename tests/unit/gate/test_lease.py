@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.gate.image import Change, GateImage
+from reprise.call.outcome import OutcomeKind
+from reprise.gate.fallback import GateMemory
 from reprise.gate.lease import EPOCH_MS, LONGEST_LEASE_MS, SLOTS, expire, slot_name
-from reprise.gate.memory import GateMemory
-from reprise.gate.tally import Meeting
-from reprise.gate.visit import Visit
-from reprise.outcome.outcome import OutcomeKind
+from reprise.gate.samples import Meeting
+from reprise.gate.session import Visit
+from reprise.gate.state import Change, GateImage
 from reprise.testing import FakeClock, InMemoryGateItems
 from strategies import NOW_MS, ORDERS
 

@@ -6,13 +6,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from reprise.gate.image import GateImage, Mode
-from reprise.gate.memory import GateMemory
-from reprise.gate.pace import gap_s
+from reprise.call.outcome import OutcomeKind
+from reprise.gate.fallback import GateMemory
+from reprise.gate.limit import gap_s
 from reprise.gate.paused import hold_paused, is_paused
-from reprise.gate.tally import Meeting
-from reprise.gate.visit import Permit, Visit
-from reprise.outcome.outcome import OutcomeKind
+from reprise.gate.samples import Meeting
+from reprise.gate.session import Permit, Visit
+from reprise.gate.state import GateImage, Mode
 from reprise.testing import FakeClock, InMemoryGateItems
 from strategies import ORDERS
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from reprise.gate.headroom import most_at_once
-from reprise.gate.memory import MAXIMUM_S, GateMemory
-from reprise.policy.policy import Policy
+from reprise.gate.admit import most_at_once
+from reprise.gate.fallback import MAXIMUM_S, GateMemory
+from reprise.retry.policy import Policy
 from strategies import NOW_MS, ORDERS
 
 

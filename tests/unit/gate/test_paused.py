@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise.gate.admit import Request, admit
-from reprise.gate.image import Change, GateImage, Mode
 from reprise.gate.paused import (
     MAX_SPAN_S,
     MIN_SPAN_S,
@@ -20,6 +19,7 @@ from reprise.gate.paused import (
     paused_wait_s,
     resume,
 )
+from reprise.gate.state import Change, GateImage, Mode
 from reprise.testing import InMemoryGateItems
 from strategies import NOW_MS, ORDERS
 

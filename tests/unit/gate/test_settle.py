@@ -8,15 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.gate.image import GateImage, HeldFor, Mode
-from reprise.gate.law import SMALL_SHARE
+from reprise.call.outcome import OutcomeKind
+from reprise.gate.adjust import after_live_success, settle
 from reprise.gate.lease import SLOTS
-from reprise.gate.pace import rate_per_s
+from reprise.gate.limit import SMALL_SHARE, rate_per_s
 from reprise.gate.parameters import DEFAULTS
-from reprise.gate.settle import after_live_success, settle
-from reprise.gate.table import TRANSITIONS
-from reprise.gate.tally import Meeting, Tally
-from reprise.outcome.outcome import OutcomeKind
+from reprise.gate.samples import Meeting, Tally
+from reprise.gate.state import TRANSITIONS, GateImage, HeldFor, Mode
 from strategies import NOW_MS
 
 THROTTLE, FAULT = HeldFor.THROTTLE, HeldFor.FAULT

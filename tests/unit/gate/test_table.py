@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import fields
 from pathlib import Path
 
-from reprise.gate.diagram import diagram
-from reprise.gate.image import Mode
 from reprise.gate.parameters import DEFAULTS, GateParameters
-from reprise.gate.table import TRANSITIONS
+from reprise.gate.state import TRANSITIONS, Mode, diagram
 
 PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "replay-control.md"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reprise.gate.image import GateImage
-from reprise.gate.memory import GateMemory
-from reprise.gate.tally import Meeting
-from reprise.gate.visit import EVERY_TARGET, Visit
-from reprise.outcome.outcome import OutcomeKind
+from reprise.call.outcome import OutcomeKind
+from reprise.gate.fallback import GateMemory
+from reprise.gate.samples import Meeting
+from reprise.gate.session import EVERY_TARGET, Visit
+from reprise.gate.state import GateImage
 from reprise.testing import FakeClock, InMemoryGateItems
 from strategies import ORDERS
 

@@ -8,9 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.gate.image import GateImage
-from reprise.gate.lease import EPOCH_MS, LONGEST_LEASE_MS, SLOTS, slot_name
-from reprise.gate.wait import LONGEST_RETURN_S, at_least_s, flowing_wait_s
+from reprise.gate.lease import (
+    EPOCH_MS,
+    LONGEST_LEASE_MS,
+    LONGEST_RETURN_S,
+    SLOTS,
+    at_least_s,
+    flowing_wait_s,
+    slot_name,
+)
+from reprise.gate.state import GateImage
 from strategies import NOW_MS
 
 EPOCH = NOW_MS // EPOCH_MS

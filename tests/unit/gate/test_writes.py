@@ -6,11 +6,11 @@ from collections import deque
 from dataclasses import replace
 from random import Random
 
-from reprise.gate.image import GateImage
-from reprise.gate.memory import GateMemory
-from reprise.gate.tally import Meeting
-from reprise.gate.visit import Permit, Visit
-from reprise.outcome.outcome import OutcomeKind
+from reprise.call.outcome import OutcomeKind
+from reprise.gate.fallback import GateMemory
+from reprise.gate.samples import Meeting
+from reprise.gate.session import Permit, Visit
+from reprise.gate.state import GateImage
 from reprise.testing import FakeClock, InMemoryGateItems
 from strategies import ORDERS
 

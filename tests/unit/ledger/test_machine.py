@@ -9,9 +9,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from reprise.capturing.recapture import reopened
 from reprise.instant import format_instant
-from reprise.ledger.recapture import reopened
-from reprise.ledger.states import TERMINAL, LedgerEvent, State
+from reprise.ledger import TERMINAL, LedgerEvent, State
 from reprise.testing import InMemoryLedger
 from strategies import NOW, make_row
 

@@ -3,9 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.aws.item import from_item, to_item
-from reprise.ledger.row import MAX_HISTORY, Attempt, Row, extend
-from reprise.ledger.states import State
+from reprise.aws.ledger_item import from_item, to_item
+from reprise.ledger import MAX_HISTORY, Attempt, Row, State, extend
 from strategies import make_row, outcomes, texts
 
 attempts = st.builds(Attempt, at=texts, began_at=st.none() | texts, outcome=outcomes)

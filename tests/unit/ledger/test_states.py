@@ -4,17 +4,9 @@ from itertools import product
 
 import pytest
 
+from reprise import ledger as states
 from reprise.errors import IllegalTransitionError
-from reprise.ledger import states
-from reprise.ledger.states import (
-    TERMINAL,
-    TRANSITIONS,
-    LedgerEvent,
-    State,
-    next_state,
-    result,
-    sources,
-)
+from reprise.ledger import TERMINAL, TRANSITIONS, LedgerEvent, State, next_state, result, sources
 
 
 @pytest.mark.parametrize(("state", "event"), list(product(State, LedgerEvent)))

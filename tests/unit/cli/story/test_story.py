@@ -7,15 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.instant import format_instant
-from reprise.ledger.row import Attempt
-from reprise.ledger.states import State
-from reprise.outcome.outcome import Outcome, OutcomeKind
+from reprise.ledger import Attempt, State
 from reprise_cli.story.story import Arrival, tell
 from strategies import NOW, make_row
 
 if TYPE_CHECKING:
-    from reprise.ledger.row import Row
+    from reprise.ledger import Row
     from reprise_cli.story.story import Story
 
 LATER = NOW + timedelta(hours=1)

@@ -5,8 +5,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.gate.image import GateImage, Mode
-from reprise.observe.books import Book
+from reprise.gate.state import GateImage, Mode
+from reprise.monitor.counters import Book
 from reprise_cli.top.board import Gate, Look, lines
 from reprise_cli.top.view import picture
 from reprise_cli.top.watch import gate_of

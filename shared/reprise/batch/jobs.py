@@ -1,0 +1,96 @@
+"""Submit batch jobs, for the first time or again, and say how that ended.
+
+A job that failed is submitted again as Batch itself describes it, and only if Batch says that it failed:
+an event is a hint, never an order (docs/adr/0014).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from reprise.aws.clients import store_errors
+from reprise.aws.functions import outcome_of
+from reprise.batch.event import Report
+from reprise.batch.failure import read_job
+from reprise.batch.submit import submission_of, unversioned
+from reprise.call.outcome import Outcome, OutcomeKind
+from reprise.ports import Reply
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch import BatchClient
+
+    from reprise.call.target import Target
+
+
+class BatchJobs:
+    """AWS Batch; the client must not retry (see `Clients.batch`)."""
+
+    __slots__ = ("_client",)
+
+    def __init__(self, client: BatchClient) -> None:
+        """Submit through this client."""
+        self._client = client
+
+    def invoke(
+        self, target: Target, payload: bytes, client_context: str | None, trace: str | None = None
+    ) -> Reply:
+        """Submit once; never raise for how it ends. The reply names the job."""
+        del client_context, trace  # Batch has neither.
+        try:
+            document = json.loads(payload)
+            if "again" in document:
+                request = self._again(target, Report(**document["again"]))
+            else:
+                request = document["submit"]
+            if isinstance(request, Outcome):
+                return Reply(outcome=request)
+            response: Any = self._client.submit_job(**request)
+        except (KeyError, TypeError, ValueError) as error:
+            return Reply(outcome=_permanent("BadSubmission", f"not a submission: {error}"))
+        except Exception as error:  # noqa: BLE001 - the class of the failure is the answer
+            return Reply(outcome=outcome_of(error))
+        answer = {name: response[name] for name in ("jobId", "jobName") if name in response}
+        metadata = response["ResponseMetadata"]
+        outcome = Outcome(
+            kind=OutcomeKind.SUCCEEDED,
+            status=metadata.get("HTTPStatusCode"),
+            request_id=metadata.get("RequestId"),
+        )
+        return Reply(outcome=outcome, payload=json.dumps(answer).encode())
+
+    def status_of(self, job_id: str) -> dict[str, Any] | None:
+        """Return what Batch knows of a job; None if it has forgotten it, a week after its end.
+
+        Raises:
+            StoreError: If Batch cannot be asked now.
+        """
+        with store_errors("batch", "DescribeJobs"):
+            return self._describe(job_id)
+
+    def _describe(self, job_id: str) -> dict[str, Any] | None:
+        jobs: Any = self._client.describe_jobs(jobs=[job_id])["jobs"]
+        return dict(jobs[0]) if jobs else None
+
+    def _again(self, target: Target, report: Report) -> dict[str, Any] | Outcome:
+        """Return the submission that repeats a failed job, or why there is none."""
+        detail = self._describe(report.job_id)
+        if detail is None:
+            return _permanent("JobForgotten", f"Batch does not know job {report.job_id} any more")
+        job = read_job(detail)
+        if job.status != "FAILED" or unversioned(job.job_definition) != target.function:
+            return _permanent(
+                "NotThatJob",
+                f"Batch says that job {job.job_id} is {job.status}, of {job.job_definition}",
+            )
+        if not job.is_ours_to_submit:
+            return _permanent(
+                "Cancelled", f"job {job.job_id} was cancelled, or is a child of an array or a node"
+            )
+        return submission_of(
+            detail, attempts=report.attempts + int(report.is_counted), since=report.since
+        )
+
+
+def _permanent(code: str, message: str) -> Outcome:
+    return Outcome(kind=OutcomeKind.PERMANENT, code=code, message=message)

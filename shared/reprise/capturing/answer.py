@@ -1,0 +1,157 @@
+"""Write the invoker's answer: the target's own reply unaltered, or an honest 202, or an error."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from reprise.call.outcome import OutcomeKind
+from reprise.instant import format_instant
+from reprise.ledger import State
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from reprise.call.outcome import Outcome
+    from reprise.call.request import CallRequest
+    from reprise.capturing.invoker import Answer
+    from reprise.errors import BadRequestError
+    from reprise.ledger import Row
+
+
+def write_answer(request: CallRequest, answer: Answer, status_url: str) -> dict[str, Any]:
+    """Return the JSON that a caller gets.
+
+    200 with `Payload` (and `FunctionError`) is the target's own reply; with `reprise.late_result` it is
+    that to the captured call of the same key. 202 with `reprise` means captured, to be replayed; anything
+    else carries `error`.
+
+    Args:
+        request: What was asked for.
+        answer: What became of it.
+        status_url: With `{id}`, and if need be `{token}`, where the call's own go.
+    """
+    reply, outcome = answer.reply, answer.reply.outcome
+    if answer.captured is not None:
+        call_id, token = answer.captured.call_id, answer.captured.status_token
+        return {
+            "StatusCode": 202,
+            "reprise": {
+                "id": call_id,
+                "outcome": _outcome(outcome),
+                "status_url": _fill(status_url, {"{id}": call_id, "{token}": token}),
+                "status_token": token,
+            },
+        }
+    captured: dict[str, Any] = (
+        {"reprise": {"captured": False, "reason": answer.not_captured}}
+        if answer.not_captured is not None
+        else {}
+    )
+    if answer.refused is not None:
+        captured["reprise"]["outcome"] = _outcome(outcome)
+        return {**write_refusal(answer.refused), **captured}
+    if outcome.kind not in (OutcomeKind.SUCCEEDED, OutcomeKind.FUNCTION_ERROR):
+        return {"StatusCode": status_of(outcome), "error": _outcome(outcome), **captured}
+    document: dict[str, Any] = {
+        "StatusCode": status_of(outcome),
+        **_payload(reply.payload, wants_json=request.wants_json),
+        **captured,
+    }
+    if answer.late is not None:
+        document["reprise"] = {
+            "id": answer.late.call_id,
+            "late_result": True,
+            "captured_at": answer.late.captured_at,
+            "status_token": answer.late.status_token,
+        }
+    if reply.executed_version is not None:
+        document["ExecutedVersion"] = reply.executed_version
+    if outcome.function_error is not None:
+        document["FunctionError"] = outcome.function_error
+    return document
+
+
+def status_of(outcome: Outcome) -> int:
+    """Return the HTTP status of an outcome: the server's own, or a gateway's if there was no answer."""
+    if outcome.status is not None:
+        return outcome.status
+    return 504 if outcome.kind is OutcomeKind.UNKNOWN else 502
+
+
+def write_refusal(error: BadRequestError) -> dict[str, Any]:
+    """Return the JSON of a request that was not served."""
+    return {
+        "StatusCode": error.status,
+        "error": {
+            "field": error.field,
+            "message": error.message,
+            "next_step": error.next_step,
+        },
+    }
+
+
+def write_status(row: Row, late_result: bytes | None = None) -> dict[str, Any]:
+    """Return the JSON of how a captured call stands.
+
+    Args:
+        row: Its row.
+        late_result: The target's reply, if it is kept outside the row.
+    """
+    if late_result is None and row.result is not None:
+        late_result = row.result.encode()
+    return {
+        "StatusCode": 200,
+        "reprise": {
+            "id": row.id,
+            "state": row.state.value,
+            "target": row.target,
+            "attempts": row.attempts,
+            "captured_at": row.captured_at,
+            "updated_at": row.updated_at,
+            "reason": row.reason,
+            "message": row.message,
+        },
+        **(_payload(late_result, wants_json=False) if late_result is not None else {}),
+    }
+
+
+def write_captured(call_id: str, captured_at: datetime) -> dict[str, Any]:
+    """Return the JSON of a call that was captured, and that the ledger knows nothing of."""
+    return {
+        "StatusCode": 200,
+        "reprise": {
+            "id": call_id,
+            "state": State.CAPTURED.value,
+            "captured_at": format_instant(captured_at),
+            "message": "its line is on its way, or its row is older than the stack's RetentionDays",
+        },
+    }
+
+
+def _fill(template: str, values: dict[str, str]) -> str:
+    """Return a template with its names replaced, all at once: a value may spell another's name."""
+    names = "|".join(re.escape(name) for name in values)
+    return re.sub(names, lambda match: values[match[0]], template)
+
+
+def _payload(data: bytes, *, wants_json: bool) -> dict[str, Any]:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return {"PayloadBase64": base64.b64encode(data).decode("ascii")}
+    if wants_json:
+        try:
+            return {"Payload": json.loads(text)}
+        except (ValueError, RecursionError):
+            return {"Payload": text}
+    return {"Payload": text}
+
+
+def _outcome(outcome: object) -> dict[str, Any]:
+    document: dict[str, Any] = msgspec.to_builtins(outcome)
+    return {name: value for name, value in document.items() if value is not None}

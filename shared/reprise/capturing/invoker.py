@@ -1,0 +1,136 @@
+"""Make a call: invoke once, and capture it if it did not succeed."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reprise import metric
+from reprise.call.outcome import OutcomeKind
+from reprise.call.payload import digest
+from reprise.capturing.repeat import Kept, Owed
+from reprise.errors import BadRequestError, RepriseError, StoreError
+from reprise.ports import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reprise.call.request import CallRequest
+    from reprise.capturing.capturer import Captured, Capturer
+    from reprise.capturing.repeat import Repeats
+    from reprise.ports import Functions, Ledger, Meter
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the caller learns."""
+
+    reply: Reply
+    """The target's own reply, or how the invocation failed."""
+    captured: Captured | None = None
+    """Set when the call was captured: it will be replayed."""
+    not_captured: str | None = None
+    """Set when the call should have been captured and was not: why."""
+    refused: BadRequestError | None = None
+    """Set beside it when that is the caller's own mistake."""
+    late: Captured | None = None
+    """Set when the reply is the late result of that captured call, by the same key: nothing ran now."""
+
+    @property
+    def is_passed_through(self) -> bool:
+        """Tell whether the target's own reply goes straight back."""
+        return self.captured is None and self.not_captured is None and self.late is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallStage:
+    """Invokes targets for callers."""
+
+    functions: Functions
+    capturer: Callable[[], Capturer]
+    """Made only when needed: the happy path pays for no key, no bucket, no clock."""
+    capture_outcomes: frozenset[OutcomeKind]
+    meter: Meter
+    ledger: Callable[[], Ledger] | None = None
+    """Asked, before a call with a key is captured, whether the key names another payload already. Without
+    one the unpacker finds out."""
+    repeats: Callable[[], Repeats] | None = None
+    """Lets a key have one effect, live calls and replays together."""
+
+    def run(self, request: CallRequest) -> Answer:
+        """Invoke the target once; capture the call if it ended in an outcome worth a replay.
+
+        A failing capture never hides the target's own error. A key that names another payload already is an
+        error at once, where the ledger knows the other call and can be asked. A key whose captured call has
+        ended, or will, is told of that, and the target is not invoked (`Repeats`).
+        """
+        if request.idempotency_key is not None and self.repeats is not None:
+            return self._run_once(request, self.repeats())
+        return self._finish(request, self._invoke(request))
+
+    def _run_once(self, request: CallRequest, repeats: Repeats) -> Answer:
+        """Make a call with a key."""
+        try:
+            begun = repeats.begin(request, self.capturer)
+        except RepriseError:
+            _log.exception("key is not protected", extra={"target": request.target.function})
+            begun = None
+        if isinstance(begun, Kept):
+            late = begun.captured if begun.has_ended else None
+            captured = None if begun.has_ended else begun.captured
+            return Answer(reply=begun.reply, captured=captured, late=late)
+        if isinstance(begun, Owed):
+            return self._capture(request, Reply(outcome=begun.outcome))
+        reply = self._invoke(request)
+        if begun is None:
+            repeats.tell(request, reply, self.capturer)
+            return self._finish(request, reply)
+        repeats.end(begun, reply, self.capturer())
+        answer = self._finish(request, reply)
+        if reply.outcome.kind is OutcomeKind.UNKNOWN and answer.captured is not None:
+            repeats.wait(begun, answer.captured)
+        return answer
+
+    def _invoke(self, request: CallRequest) -> Reply:
+        return self.functions.invoke(request.target, request.payload, request.client_context)
+
+    def _finish(self, request: CallRequest, reply: Reply) -> Answer:
+        if reply.outcome.kind not in self.capture_outcomes:
+            return Answer(reply=reply)
+        return self._capture(request, reply)
+
+    def _capture(self, request: CallRequest, reply: Reply) -> Answer:
+        try:
+            capturer = self.capturer()
+            refused = self._conflict(capturer.keyed_id(request), request.payload)
+            if refused is not None:
+                return Answer(reply=reply, not_captured=str(refused), refused=refused)
+            if request.idempotency_key is not None and self.repeats is not None:
+                # Before the 202: whoever calls again because of it is to be known.
+                self.repeats().open_calls.note(request.target.function)
+            return Answer(reply=reply, captured=capturer.capture(request, reply.outcome))
+        except RepriseError as error:
+            self.meter.count(metric.CAPTURE_FAILED, target=request.target.function)
+            _log.exception("call was not captured", extra={"target": request.target.function})
+            return Answer(reply=reply, not_captured=str(error))
+
+    def _conflict(self, call_id: str | None, payload: bytes) -> BadRequestError | None:
+        """Return the error of a key that names another payload already, if that is known."""
+        if call_id is None or self.ledger is None:
+            return None
+        try:
+            row = self.ledger().get(call_id)
+        except StoreError:
+            _log.warning("ledger cannot be asked: the call is captured", exc_info=True)
+            return None
+        if row is None or row.original_sha256 == digest(payload):
+            return None
+        return BadRequestError(
+            "IdempotencyKey",
+            "names a captured call with another payload already",
+            "Send a key of its own for each payload, or a Scope if the other call is not yours",
+            status=409,
+        )

@@ -1,0 +1,173 @@
+"""Tell a caller how its captured call stands, and its late result, if it proves that the call is its own.
+
+The secret by which a caller may ask for its call: given with the 202, bound to the call and its payload.
+`<16 hex of the payload's SHA-256>.<microseconds since the epoch of the capture>.<32 hex of an HMAC>`
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from reprise.call.id import conflict_id
+from reprise.call.payload import ClaimCheck
+from reprise.capturing.answer import write_captured, write_status
+from reprise.capturing.recapture import is_owed_more
+from reprise.errors import BadRequestError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reprise.capturing.signature import MacKeys
+    from reprise.ledger import Row
+    from reprise.ports import KeySource, Ledger, Objects, Reply
+
+_TOKEN: Final = re.compile(r"([0-9a-f]{16})\.([0-9]{1,17})\.([0-9a-f]{32})")
+_PURPOSE: Final = b"reprise status token\n"
+"""No canonical record begins so: a token is no line's MAC, nor the other way round."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_US: Final = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusToken:
+    """What a genuine token says of a capture."""
+
+    sha256: str
+    """The first 16 hex digits of the payload's digest."""
+    captured_at: datetime
+
+
+def write_status_token(call_id: str, sha256: str, captured_at: datetime, keys: MacKeys) -> str:
+    """Return the token of a capture, by the current key.
+
+    Args:
+        call_id: The call's id.
+        sha256: Hex digest of its payload.
+        captured_at: When it was captured, aware.
+        keys: Those of the source that captures.
+    """
+    said = f"{sha256[:16]}.{(captured_at - _EPOCH) // _US}"
+    return f"{said}.{keys.macs(_message(call_id, said))[0][:32]}"
+
+
+def read_status_token(call_id: str, token: object, keys: MacKeys) -> StatusToken | None:
+    """Return what a token says; None unless it is genuine, and this call's."""
+    match = _TOKEN.fullmatch(token) if isinstance(token, str) else None
+    if match is None:
+        return None
+    sha256, captured_us, mac = match.groups()
+    message = _message(call_id, f"{sha256}.{captured_us}")
+    genuine = [hmac.compare_digest(mac, expected[:32]) for expected in keys.macs(message)]
+    if not any(genuine):
+        return None
+    return StatusToken(sha256=sha256, captured_at=_EPOCH + int(captured_us) * _US)
+
+
+def _message(call_id: str, said: str) -> bytes:
+    return _PURPOSE + json.dumps([call_id, said]).encode()
+
+
+_log = logging.getLogger(__name__)
+
+INLINE_RESULT_BYTES: Final = 2048
+"""Late results up to this length stay in the ledger's row; longer ones go to S3."""
+
+
+def keep_result(objects: Objects, call_id: str, reply: Reply) -> dict[str, str]:
+    """Return what a row says of a late result; failing to keep it does not undo the success."""
+    if len(reply.payload) <= INLINE_RESULT_BYTES:
+        try:
+            return {"result": reply.payload.decode()}
+        except UnicodeDecodeError:
+            pass
+    try:
+        return {"result_key": objects.put(result_key(call_id), reply.payload).key}
+    except StoreError:
+        _log.exception("late result could not be kept", extra={"call_id": call_id})
+        return {}
+
+
+def result_key(call_id: str) -> str:
+    """Return where a long late result is kept in the stack's bucket."""
+    return f"results/{call_id}"
+
+
+_ID: Final = re.compile(r"[!-~]{1,1024}")
+"""Longer than any id of ours; DynamoDB refuses keys of more than 2,048 bytes."""
+
+
+class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The request as it arrives."""
+
+    StatusOf: object
+    StatusToken: object = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusStage:
+    """Answers those who hold a call's token."""
+
+    keys: KeySource
+    """Those of the source that gave the tokens."""
+    ledger: Ledger
+    objects: Objects
+    bucket: str
+
+    def run(self, event: Mapping[str, object]) -> dict[str, Any]:
+        """Return the answer to `{"StatusOf": id, "StatusToken": token}`.
+
+        Raises:
+            BadRequestError: 400 if the id is none; 403 if the token is not the call's, whether there is
+                such a call or not.
+            StoreError: If key, ledger or late result cannot be had now.
+        """
+        try:
+            asked = msgspec.convert(event, _Wire)
+        except msgspec.ValidationError as error:
+            raise BadRequestError(
+                "request", str(error), 'Send {"StatusOf": "...", "StatusToken": "..."}'
+            ) from error
+        call_id = asked.StatusOf
+        if not isinstance(call_id, str) or not _ID.fullmatch(call_id):
+            raise BadRequestError(
+                "StatusOf",
+                "must be 1 to 1,024 printable ASCII characters without blanks",
+                "Send the id of the 202",
+            )
+        token = read_status_token(call_id, asked.StatusToken, self.keys.keys())
+        if token is None:
+            raise BadRequestError(
+                "StatusToken",
+                "is not this call's",
+                "Send the status_token that came with the id; operators use `reprise status`",
+                status=403,
+            )
+        row = find_row(self.ledger, call_id, token)
+        if row is None:
+            return write_captured(call_id, token.captured_at)
+        if row.result_key is None:
+            return write_status(row)
+        kept = ClaimCheck(bucket=self.bucket, key=row.result_key)
+        return write_status(row, self.objects.get(kept))
+
+
+def find_row(ledger: Ledger, call_id: str, token: StatusToken) -> Row | None:
+    """Return the row of a token's own capture; None as long as there is none.
+
+    The id may name a call with another payload: then the capture has a row of its own. And it may name one
+    that was given up before this capture, which will open it again.
+    """
+    row = ledger.get(call_id)
+    if row is not None and not row.original_sha256.startswith(token.sha256):
+        row = ledger.get(conflict_id(call_id, token.sha256))
+    if row is None or is_owed_more(row, token.captured_at):
+        return None
+    return row

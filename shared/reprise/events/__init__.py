@@ -1,1 +1,0 @@
-"""What the stack tells EventBridge: the end of calls, changes of gates, incidents."""

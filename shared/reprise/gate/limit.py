@@ -1,0 +1,221 @@
+"""The law of the window: what throttles take from it, and what admissions give; and the pace it is asked by.
+
+It adds up. Every throttle takes one permit, every fresh attempt that was admitted adds a small part of one;
+where the two balance, that part is the share of throttles. A small window has a larger share: one permit of
+three is a third of it, and a share that suits fifty would give it back after minutes. A plain AIMD window
+balances at a share of about 2 / window^2; a seventh of that is allowed here.
+
+Two things show that the target has changed, and that the balance is far: throttles that stay away for much
+longer than they would, and a burst of them. Then the window moves faster, up or down. What a burst took is
+remembered: live calls that came in a wave may go as one, and slow start ends where there was room before.
+
+Source: AIMD after Chiu and Jain 1989, with an integrator for the additive part; the larger share of small
+windows after the Reno-friendly region of CUBIC, faster growth after quiet after its convex region, and the
+way back to a known window after its concave one (RFC 9438, 4.3 to 4.5); the end of slow start after TCP's
+threshold (RFC 5681, 3.1).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from reprise.gate.parameters import DEFAULTS, GateParameters
+
+if TYPE_CHECKING:
+    from reprise.gate.samples import Tally
+    from reprise.gate.state import GateImage, Value
+
+MIN_GAP_S: Final = 2.0
+"""Shortest time from one probe to the next."""
+MAX_GAP_S: Final = 10.0
+"""Longest gap in the first half hour of a hold."""
+MAX_LONG_GAP_S: Final = 20.0
+"""Longest gap of all."""
+LONG_HOLD_S: Final = 1800.0
+UNKNOWN_FAULT_LIMIT: Final = 3
+"""Calls that fail in a row and show an outage where none ever succeeded: the others of a small backlog then
+keep their attempts."""
+FAULT_HOLDS_APART_S: Final = 600.0
+"""Holds for failures that follow each other so soon are counted together."""
+MAX_DOUBLINGS: Final = 5
+"""A real outage then costs at most 320 calls an attempt before it is seen."""
+IDLE_S: Final = 60.0
+"""A gate that nobody used for so long starts over: its window is old news."""
+
+
+def gap_s(gate: GateImage, now_ms: int, parameters: GateParameters = DEFAULTS) -> float:
+    """Return the time from one probe to the next, in [2, 20] seconds, growing with the hold's age."""
+    age_s = hold_age_s(gate, now_ms)
+    longest_s = MAX_LONG_GAP_S if age_s > LONG_HOLD_S else MAX_GAP_S
+    return min(longest_s, max(MIN_GAP_S, parameters.gap_share * age_s))
+
+
+def hold_age_s(gate: GateImage, now_ms: int) -> float:
+    """Return for how long a gate has held, in seconds; 0 while it flows."""
+    if not gate.holding_since_ms:
+        return 0.0
+    return max(0.0, (now_ms - gate.holding_since_ms) / 1000)
+
+
+def used_at_ms(gate: GateImage) -> int:
+    """Return when a gate last saw anything; 0 for never."""
+    return max(gate.succeeded_at_ms, gate.changed_at_ms, gate.throttled_at_ms)
+
+
+def is_idle(gate: GateImage, now_ms: int) -> bool:
+    """Tell whether nobody has used a gate for a minute."""
+    return gate.in_flight <= 0 and now_ms - used_at_ms(gate) > IDLE_S * 1000
+
+
+def service_s(gate: GateImage) -> float:
+    """Return how long a call of the target takes on average, at least 10 ms; 1 s if unknown."""
+    if not gate.succeeded:
+        return 1.0
+    return max(0.01, gate.busy_ms / 1000 / gate.succeeded)
+
+
+def rate_per_s(gate: GateImage) -> float:
+    """Return how many calls a second the target drains through its window.
+
+    Throttles that several replayers add up may take the sum below one permit for a moment.
+    """
+    return max(1.0, gate.window) / service_s(gate)
+
+
+def fault_limit(gate: GateImage, now_ms: int, parameters: GateParameters) -> int:
+    """Return how many calls that fail in a row show an outage.
+
+    Fewer do where none ever succeeded. Twice as many must for each hold of late that a success ended: most
+    likely those were some callers' bad calls.
+    """
+    limit = parameters.fault_limit
+    if not gate.succeeded_at_ms:
+        return min(limit, UNKNOWN_FAULT_LIMIT)
+    doublings = min(gate.fault_holds, MAX_DOUBLINGS) if has_held_of_late(gate, now_ms) else 0
+    return int(limit) << doublings
+
+
+def has_held_of_late(gate: GateImage, now_ms: int) -> bool:
+    """Tell whether a hold for failures ended not long ago."""
+    return now_ms - gate.fault_hold_ended_at_ms < FAULT_HOLDS_APART_S * 1000
+
+
+BINDING_SHARE: Final = 0.75
+"""A window of which less is in use does not bind, and need not grow."""
+OVERSHOOT_KEEPS: Final = 0.9
+"""What the first throttle leaves of the permits in use: slow start went a little too far."""
+SMALL_SHARE: Final = 0.3
+"""Share of throttles that a small window is allowed, times the square of the window."""
+SMALL_POWER: Final = 5
+"""Power of the quiet that a small window grows with, where others grow with the square: its throttles come
+seldom, so until growth has doubled quiet says little, and from then on much."""
+QUIET_ROUNDS: Final = 5.0
+"""Quiet of a small window: so many service times for each of its permits, which is 1.5 of the gaps that
+the balance would leave between its throttles."""
+MIN_ROUND_S: Final = 1.0
+"""A shorter service time counts as this there: fresh attempts come with batches, which last for seconds."""
+QUIET_GAPS: Final = 0.75
+"""Quiet is at least so much of the gap that the balance leaves between throttles: half a minute without one
+means nothing where calls take as long."""
+BURST_SHARE: Final = 0.2
+"""Part of the window that, refused within one service time, is a burst."""
+MIN_BURST: Final = 4
+"""Fewer throttles never are: live calls come in clusters, too."""
+CUT_APART_S: Final = 1.0
+"""Shortest time between cuts, if no call takes longer: the effect of the last one must show first."""
+SERIES: Final = 10
+"""Cuts that follow within so many of those times answer one burst."""
+WAY_BACK: Final = 8.0
+"""How much faster a window grows that was cut in a burst, once it was quiet for long."""
+WAY_BACK_QUIET: Final = 1.6
+"""Long: so many times the quiet after which growth doubles."""
+WAY_BACK_SHARE: Final = 0.55
+"""Part of the window before the burst up to which it does."""
+
+
+def start_over(gate: GateImage, now_ms: int, parameters: GateParameters) -> dict[str, Value]:
+    """Return what a gate knows of a target that starts over after a hold: a small window, and slow start."""
+    return {
+        "window": min(parameters.first_window, gate.cap or math.inf),
+        "slow_start": 1,
+        "faults": 0,
+        "holding_since_ms": 0,
+        "changed_at_ms": now_ms,
+    }
+
+
+def growth_of(gate: GateImage, tally: Tally, now_ms: int, parameters: GateParameters) -> float:
+    """Return what is added to the window, or taken from it.
+
+    It stays at least 1, and grows to its cap at most: what is above could never be used, and would make its
+    target look like a faster one.
+    """
+    is_binding = gate.in_flight + 1 >= gate.window * BINDING_SHARE
+    cap = gate.cap or math.inf
+    threshold = min(cap, gate.known_window or math.inf)
+    if gate.slow_start and gate.window < threshold:
+        grows = is_binding and not tally.throttled
+        # A batch may tell of several rounds at once; the window grows by one round at a time.
+        told = min(tally.succeeded, gate.window)
+        return min(told * (parameters.ramp - 1), threshold - gate.window) if grows else 0.0
+    growth = -float(tally.throttled)
+    if is_binding:
+        fresh = max(0, tally.attempts - tally.throttled - tally.handed)
+        growth += fresh * _share(gate, now_ms, parameters)
+    return max(1.0 - gate.window, min(growth, max(0.0, cap - gate.window)))
+
+
+def _share(gate: GateImage, now_ms: int, parameters: GateParameters) -> float:
+    """Return what a fresh attempt adds, at most 1: the balance's share, and the more the longer the quiet."""
+    window = max(1.0, gate.window)
+    quiet_s = (now_ms - max(gate.throttled_at_ms, gate.changed_at_ms)) / 1000
+    round_s = max(MIN_ROUND_S, service_s(gate))
+    usual, small = parameters.refused_share, SMALL_SHARE / window**2
+    gap_s = service_s(gate) / (window * max(usual, small))
+    quiet = quiet_s / max(
+        QUIET_GAPS * gap_s, min(parameters.quiet_s, QUIET_ROUNDS * window * round_s)
+    )
+    share = max(usual * (1.0 + quiet**2), small * (1.0 + quiet**SMALL_POWER))
+    is_on_way_back = quiet > WAY_BACK_QUIET and gate.window < WAY_BACK_SHARE * gate.known_window
+    return min(1.0, share * (WAY_BACK if is_on_way_back else 1.0))
+
+
+def cut_to(gate: GateImage, tally: Tally, now_ms: int, parameters: GateParameters) -> float | None:
+    """Return the window after a cut; None if there is none.
+
+    An attempt admitted before the last cut tells what that cut has answered already.
+    """
+    if not tally.throttled or tally.turn < gate.turn:
+        return None
+    if gate.slow_start:
+        return max(1.0, OVERSHOOT_KEEPS * min(gate.window, gate.in_flight))
+    burst = burst_before(gate, now_ms) + tally.throttled
+    is_burst = burst >= max(MIN_BURST, BURST_SHARE * gate.window)
+    if not is_burst or now_ms - gate.changed_at_ms < _apart_ms(gate):
+        return None
+    return cut_window(gate, parameters)
+
+
+def cut_window(gate: GateImage, parameters: GateParameters) -> float:
+    """Return what a cut leaves of the window, at least 1."""
+    return max(1.0, gate.window * parameters.cut)
+
+
+def burst_before(gate: GateImage, now_ms: int) -> int:
+    """Return how many throttles came within the last service time; 0 if their first is longer ago."""
+    if now_ms - gate.burst_at_ms > 1000 * service_s(gate):
+        return 0
+    return gate.burst
+
+
+def known_after_cut(gate: GateImage, now_ms: int) -> float:
+    """Return the window that the target had room for before a burst; a slow start tells none, so 0."""
+    if gate.slow_start:
+        return 0.0
+    is_series = now_ms - gate.changed_at_ms < SERIES * _apart_ms(gate)
+    return max(gate.window, gate.known_window if is_series else 0.0)
+
+
+def _apart_ms(gate: GateImage) -> float:
+    return 1000 * max(CUT_APART_S, service_s(gate))

@@ -1,0 +1,1 @@
+"""Jobs that run on a schedule, and environments that are kept warm."""

@@ -1,0 +1,270 @@
+"""Run a job that is due: ask the guard, make the call, note how it ended.
+
+A run is written down before its call is made. A runner that dies leaves a lease that ends, and a
+message that comes again: then the call is captured as one whose outcome is unknown, and the replay
+pipeline decides by its policy, as it does for every such call.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, assert_never
+
+import msgspec
+
+from reprise import metric
+from reprise.batch.submit import BATCH
+from reprise.call.kinds import KINDS
+from reprise.call.outcome import Outcome, OutcomeKind
+from reprise.errors import BadRequestError, RepriseError, ScheduleError, StoreError
+from reprise.instant import format_instant
+from reprise.jobs.message import Due, read_due
+from reprise.jobs.overlap import Expire, Over, Recover, Skip, Start, Wait, decide
+from reprise.jobs.run import OPEN, TRANSITIONS, RunEvent, RunState
+from reprise.ports import OutMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from reprise.call.request import CallRequest
+    from reprise.capturing.invoker import Answer, CallStage
+    from reprise.jobs.overlap import Decision
+    from reprise.jobs.run import JobState, Run
+    from reprise.ports import Clock, Follow, JobStore, Meter, Queue
+
+_log = logging.getLogger(__name__)
+
+STORE_WAIT_S: Final = 20.0
+"""Wait before a run is looked at again whose store was away."""
+REPLAY_ENDS_WITHIN_S: Final = 3600
+"""How long after its deadline a captured run still counts as going: its last replay may have just begun."""
+OVERDUE_S: Final = 86_400
+"""How long after its lease an open run is given up of which nothing more was heard."""
+_CONFLICTS: Final = 10
+_REFUSED: Final = frozenset({OutcomeKind.THROTTLED, OutcomeKind.TRANSIENT})
+_RUNNER_DIED: Final = Outcome(
+    kind=OutcomeKind.UNKNOWN,
+    code="LeaseExpired",
+    message="the runner of this job ended without saying how its call ended",
+)
+_OPEN_ENDED: Final = frozenset({RunState.CAPTURED, RunState.SUBMITTED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStage:
+    """Runs jobs that are due."""
+
+    jobs: JobStore
+    follow: Follow
+    calls: CallStage
+    dead_letters: Queue
+    targets: tuple[str, ...]
+    clock: Clock
+    meter: Meter
+
+    def run(self, body: str, *, owner: str, remaining_ms: Callable[[], int]) -> float | None:
+        """Deal with one message.
+
+        Args:
+            body: The message.
+            owner: Who we are; unique per delivery.
+            remaining_ms: Milliseconds until this process is stopped.
+
+        Returns:
+            None if the message has served; else seconds until it must come again.
+        """
+        try:
+            due = read_due(body)
+        except ScheduleError as error:
+            return self._bury(body, "message", str(error))
+        try:
+            return self._run(due, body, owner, remaining_ms)
+        except StoreError:
+            _log.exception("store is away: the run waits", extra=_about(due))
+            self.meter.count(metric.STORE_FAULTS)
+            return STORE_WAIT_S
+
+    def _run(
+        self, due: Due, body: str, owner: str, remaining_ms: Callable[[], int]
+    ) -> float | None:
+        try:
+            request = _read_call(due, self.targets)
+        except BadRequestError as error:
+            self._note(due, RunEvent.FAIL, message=str(error))
+            return self._bury(body, due.job, str(error))
+        until_ms = int(self.clock().timestamp() * 1000) + remaining_ms() + 1000
+        decision = self._decide(due, owner, until_ms)
+        extra = {**_about(due), "decision": type(decision).__name__.lower()}
+        _log.info("run is due", extra=extra)
+        match decision:
+            case Start():
+                self.meter.count(metric.RUNS_STARTED)
+                return self._call(due, request)
+            case Recover():
+                self.meter.count(metric.RUNS_RECOVERED)
+                captured = self.calls.capturer().capture(request, _RUNNER_DIED)
+                self._note_captured(due, captured.call_id)
+            case Wait(wait_s=wait_s, is_queued=is_queued):
+                self.meter.count(metric.RUNS_QUEUED, int(is_queued))
+                return wait_s
+            case Skip():
+                self.meter.count(metric.RUNS_SKIPPED)
+            case Expire():
+                self.meter.count(metric.RUNS_EXPIRED)
+            case Over():
+                self.meter.count(metric.DUPLICATES_SUPPRESSED)
+            case _:
+                assert_never(decision)
+        return None
+
+    def _decide(self, due: Due, owner: str, until_ms: int) -> Decision:
+        """Return what becomes of a run, once that is written down."""
+        job = self.jobs.read(due.job)
+        for _ in range(_CONFLICTS):
+            now = self.clock()
+            seen = self._look_up(job, due, now)
+            decision = decide(
+                seen, due.scheduled_at, due.overlap, deadline_at=due.deadline_at, now=now
+            )
+            after = _apply(seen, due, decision, owner, until_ms, now)
+            there = self.jobs.write(due.job, after) if after != job else None
+            if there is None:
+                return decision
+            job = there
+        raise StoreError("dynamodb", "PutItem", "Contention", f"job {due.job} changes all the time")
+
+    def _look_up(self, job: JobState, due: Due, now: datetime) -> JobState:
+        """Return the job with the ends of runs that went on by themselves, and of dead runners."""
+        for run in job.others(due.scheduled_at):
+            found = self._end_of(run, now)
+            if isinstance(found, RunEvent):
+                job = job.change(run.scheduled_at, found, now)
+            elif found is not None:
+                after = msgspec.structs.replace(run, call_id=found)
+                runs = tuple(after if other is run else other for other in job.runs)
+                job = replace(job, runs=runs)
+        return job
+
+    def _end_of(self, run: Run, now: datetime) -> RunEvent | str | None:
+        """Return how another run ended meanwhile, or the name that it goes on by."""
+        overdue_s = now.timestamp() - run.until_ms / 1000
+        if run.state is RunState.RUNNING and overdue_s >= 0:
+            return RunEvent.LOSE
+        found = self.follow(run, now) if run.state in _OPEN_ENDED else None
+        if found is None and run.state in OPEN and overdue_s >= OVERDUE_S:
+            # Its message, or its capture line, is gone: it must not stay open for ever.
+            return RunEvent.EXPIRE if run.state is RunState.QUEUED else RunEvent.FAIL
+        return found
+
+    def _call(self, due: Due, request: CallRequest) -> float | None:
+        """Make the call of a run that has started, and note how it ended."""
+        answer = self.calls.run(request)
+        outcome = answer.reply.outcome
+        if answer.captured is not None:
+            self._note_captured(due, answer.captured.call_id)
+        elif outcome.kind is OutcomeKind.SUCCEEDED:
+            self._note_success(due, request, answer)
+        elif outcome.kind in _REFUSED:
+            # It did not run, and could not be captured: the message keeps it.
+            until_ms = int(due.deadline_at.timestamp() * 1000)
+            self._note(due, RunEvent.RELEASE, until_ms=until_ms, message=answer.not_captured)
+            return STORE_WAIT_S
+        else:
+            # It may have run, and could not be captured: when the lease ends, it is tried again to.
+            now_ms = int(self.clock().timestamp() * 1000)
+            until_ms = self.jobs.read(due.job).find(due.scheduled_at).until_ms
+            return max(1.0, (until_ms - now_ms) / 1000)
+        return None
+
+    def _note_success(self, due: Due, request: CallRequest, answer: Answer) -> None:
+        if not BATCH.arn.fullmatch(request.target.function):
+            self._note(due, RunEvent.SUCCEED)
+            return
+        job_id = str(msgspec.json.decode(answer.reply.payload)["jobId"])
+        until_ms = int(due.deadline_at.timestamp() * 1000) + REPLAY_ENDS_WITHIN_S * 1000
+        self._note(due, RunEvent.SUBMIT, call_id=job_id, until_ms=until_ms)
+
+    def _note_captured(self, due: Due, call_id: str) -> None:
+        until_ms = int(due.deadline_at.timestamp() * 1000) + REPLAY_ENDS_WITHIN_S * 1000
+        self._note(due, RunEvent.CAPTURE, call_id=call_id, until_ms=until_ms)
+
+    def _note(self, due: Due, event: RunEvent, **changes: object) -> None:
+        """Write an event of a run down.
+
+        Raises:
+            StoreError: If it is not written.
+        """
+        job = self.jobs.read(due.job)
+        for _ in range(_CONFLICTS):
+            if (job.find(due.scheduled_at).state, event) not in TRANSITIONS:
+                # A second delivery, or a slower runner: the run has gone on without us.
+                _log.warning("run has gone on", extra=_about(due) | {"event": event.value})
+                return
+            there = self.jobs.write(
+                due.job, job.change(due.scheduled_at, event, self.clock(), **changes)
+            )
+            if there is None:
+                return
+            job = there
+        raise StoreError("dynamodb", "PutItem", "Contention", f"job {due.job} changes all the time")
+
+    def _bury(self, body: str, about: str, why: str) -> float | None:
+        """Keep a message that can never be run, with its reason, where an alarm watches."""
+        self.meter.count(metric.RUNS_FAILED)
+        _log.error("run cannot be made", extra={"job": about, "reason": why})
+        try:
+            letter = OutMessage(body=body, attributes={"job": about[:64], "reason": why[:1024]})
+            self.dead_letters.send([letter])
+        except RepriseError:
+            _log.exception("dead letter could not be sent now")
+            return STORE_WAIT_S
+        return None
+
+
+def _apply(
+    job: JobState, due: Due, decision: Decision, owner: str, until_ms: int, now: datetime
+) -> JobState:
+    """Return the job with a decision written into its run."""
+    at = due.scheduled_at
+    match decision:
+        case Start():
+            return job.change(
+                at,
+                RunEvent.START,
+                now,
+                owner=owner,
+                until_ms=until_ms,
+                started_at=format_instant(now),
+            )
+        case Skip(message=why):
+            return job.change(at, RunEvent.SKIP, now, message=why)
+        case Expire():
+            return job.change(at, RunEvent.EXPIRE, now, message="its deadline came before its turn")
+        case Wait(is_queued=True):
+            until_ms = int(due.deadline_at.timestamp() * 1000)
+            return job.change(at, RunEvent.QUEUE, now, until_ms=until_ms)
+        case Recover() if job.find(at).state is RunState.RUNNING:
+            return job.change(at, RunEvent.LOSE, now)
+        case _:
+            return job
+
+
+def _read_call(due: Due, targets: tuple[str, ...]) -> CallRequest:
+    """Return the call of a run, with the run's own key and deadline.
+
+    Raises:
+        BadRequestError: Naming the field.
+    """
+    for kind in KINDS:
+        if kind.is_meant(due.call):
+            bounds = {"IdempotencyKey": due.key, "NotAfter": format_instant(due.deadline_at)}
+            return kind.read_call({**due.call, **bounds}, targets)
+    raise BadRequestError(
+        "call", "names no target", f"Send one of {', '.join(kind.marker for kind in KINDS)}"
+    )
+
+
+def _about(due: Due) -> dict[str, str]:
+    return {"job": due.job, "scheduled_at": due.scheduled_at}

@@ -1,0 +1,213 @@
+"""The ledger: a row per call, and its life as a table from (state, event) to state.
+
+The life of a call as a table from (state, event) to state; a missing key is the error.
+
+    captured ──lease──▶ leased ──succeed──▶ succeeded
+        ▲                │  ▲ └──dead_letter──▶ dead_lettered ──redrive, recapture──▶ captured
+        │              wait lease
+        └ redrive,       ▼  │
+          recapture    waiting
+
+A lease of a dead owner may be taken over once it has run out: (leased, take_over) is leased again.
+
+A live call whose key may be that of a captured one begins its row as leased, if there is none; if it does not
+succeed the row goes again, as if it had not been. A call that nobody works on is answered by a live call of
+its key that succeeds: (captured, waiting or dead_lettered, answer) is succeeded. See
+docs/adr/0023-a-key-is-one-effect.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+from reprise.call.outcome import Outcome  # noqa: TC001 - msgspec reads the annotation at run time
+from reprise.errors import IllegalTransitionError
+
+if TYPE_CHECKING:
+    from reprise.capturing.record import Record
+
+
+class State(StrEnum):
+    """Where a call stands."""
+
+    CAPTURED = "captured"
+    LEASED = "leased"
+    WAITING = "waiting"
+    SUCCEEDED = "succeeded"
+    DEAD_LETTERED = "dead_lettered"
+
+
+class LedgerEvent(StrEnum):
+    """What can happen to a call."""
+
+    LEASE = "lease"
+    TAKE_OVER = "take_over"
+    SUCCEED = "succeed"
+    WAIT = "wait"
+    DEAD_LETTER = "dead_letter"
+    REDRIVE = "redrive"
+    RECAPTURE = "recapture"
+    ANSWER = "answer"
+
+
+FIRST: Final = frozenset({State.CAPTURED, State.LEASED, State.DEAD_LETTERED})
+"""In which a row may begin: captured, claimed by a live call, or of a key that names another payload."""
+TERMINAL: Final = frozenset({State.SUCCEEDED, State.DEAD_LETTERED})
+
+TRANSITIONS: Final[dict[tuple[State, LedgerEvent], State]] = {
+    (State.CAPTURED, LedgerEvent.LEASE): State.LEASED,
+    (State.WAITING, LedgerEvent.LEASE): State.LEASED,
+    (State.LEASED, LedgerEvent.TAKE_OVER): State.LEASED,
+    (State.LEASED, LedgerEvent.SUCCEED): State.SUCCEEDED,
+    (State.LEASED, LedgerEvent.WAIT): State.WAITING,
+    (State.LEASED, LedgerEvent.DEAD_LETTER): State.DEAD_LETTERED,
+    (State.DEAD_LETTERED, LedgerEvent.REDRIVE): State.CAPTURED,
+    (State.DEAD_LETTERED, LedgerEvent.RECAPTURE): State.CAPTURED,
+    (State.CAPTURED, LedgerEvent.ANSWER): State.SUCCEEDED,
+    (State.WAITING, LedgerEvent.ANSWER): State.SUCCEEDED,
+    (State.DEAD_LETTERED, LedgerEvent.ANSWER): State.SUCCEEDED,
+}
+
+
+def next_state(state: State, event: LedgerEvent) -> State:
+    """Return the state after an event.
+
+    Raises:
+        IllegalTransitionError: If the event cannot happen in that state.
+    """
+    try:
+        return TRANSITIONS[state, event]
+    except KeyError:
+        msg = f"a call that is {state} cannot {event}"
+        raise IllegalTransitionError(msg) from None
+
+
+def sources(event: LedgerEvent) -> tuple[State, ...]:
+    """Return the states in which an event can happen, for a store's conditions."""
+    return tuple(state for (state, happened) in TRANSITIONS if happened is event)
+
+
+def result(event: LedgerEvent) -> State:
+    """Return the one state that an event leads to, wherever it happens.
+
+    Raises:
+        IllegalTransitionError: If the table sends the event to no state, or to several.
+    """
+    found = {after for (_, happened), after in TRANSITIONS.items() if happened is event}
+    if len(found) != 1:
+        msg = f"{event} leads to {len(found)} states"
+        raise IllegalTransitionError(msg)
+    return found.pop()
+
+
+MAX_HISTORY: Final = 20
+"""Attempts kept in a row, the newest; a row stays far below DynamoDB's 400 KB."""
+
+
+REDRIVE_KEEPS_S: Final = 30 * 86_400
+"""By how much a redrive puts off a row's deletion: its call lives again, its row must not go first."""
+
+
+LIVE_OWNER: Final = "live/"
+"""Begins the names of owners that are live calls."""
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of a call's history."""
+
+    at: str
+    """When the attempt ended, ISO 8601."""
+    began_at: str | None = None
+    """When it began; rows of earlier versions do not say."""
+    outcome: Outcome
+
+
+class Identity(NamedTuple):
+    """What one id names."""
+
+    target: str
+    """Unqualified function ARN."""
+    sha256: str
+    """Digest of the payload."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What the ledger knows of one call."""
+
+    id: str
+    state: State
+    target: str
+    """Unqualified function ARN."""
+    sha256: str
+    """Digest of the payload: one id may not name two payloads."""
+    captured_sha256: str | None = None
+    """Digest of the payload as it was captured, once an operator has replaced it."""
+    captured_at: str
+    """When the capture was that opened it; a redrive is none."""
+    opened_at: str
+    """When the call was captured, captured again after its end, or redriven: its age counts from here."""
+    updated_at: str
+    attempts: int = 0
+    """Executions that failed."""
+    refusals: int = 0
+    """Tries in which the target did not run."""
+    first_refused_at: str | None = None
+    """When the first of these refusals came."""
+    last_refused_at: str | None = None
+    history: tuple[Attempt, ...] = ()
+    """The last attempts, oldest first; throttles are only counted."""
+    lease_owner: str | None = None
+    lease_until_ms: int = 0
+    due_at_ms: int = 0
+    """When a waiting call may be leased next, in milliseconds since the epoch: its backoff, whatever brings
+    it back sooner (a second copy of its message, a message that was sent afresh). 0 before the first one."""
+    lease_from: str = State.CAPTURED.value
+    """State that the row was in when the present lease was granted."""
+    may_have_run: bool = False
+    """Whether a caller's own try ended in an unknown outcome: only an operator's redrive says otherwise."""
+    reason: str | None = None
+    """Why the call was given up."""
+    message: str | None = None
+    """The same, for an operator."""
+    letter_sent: bool = False
+    """Whether the dead letter is known to be in its queue."""
+    result: str | None = None
+    """The late result, if it is short text: the target's reply, unaltered."""
+    result_key: str | None = None
+    """The late result otherwise: its key in the stack's bucket."""
+    capture_object: str | None = None
+    """S3 URL of the capture object that the call came in."""
+    unpacked_at: str | None = None
+    """When the unpacker entered the call."""
+    expires_at_s: int = 0
+    """When DynamoDB may delete the row (TTL)."""
+
+    @property
+    def original_sha256(self) -> str:
+        """Return the digest of the payload that was captured, whatever an operator has replaced it by."""
+        return self.captured_sha256 or self.sha256
+
+    @property
+    def is_live(self) -> bool:
+        """Tell whether a live call with its key holds the row, or was the last to."""
+        return (self.lease_owner or "").startswith(LIVE_OWNER)
+
+    @property
+    def identity(self) -> Identity:
+        """Return what the id names."""
+        return Identity(self.target, self.sha256)
+
+
+def identity_of(record: Record) -> Identity:
+    """Return what a record's id names."""
+    return Identity(record.target.function, record.payload.sha256)
+
+
+def extend(history: tuple[Attempt, ...], attempt: Attempt) -> tuple[Attempt, ...]:
+    """Return the history with one more attempt, the oldest dropped beyond the limit."""
+    return (*history, attempt)[-MAX_HISTORY:]

@@ -1,1 +1,0 @@
-"""The ledger: one row per call, its states, and who may change them when."""

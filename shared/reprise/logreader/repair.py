@@ -1,0 +1,245 @@
+"""Take damaged text or a cut envelope apart: the documents in it, the lines, and what is broken."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final
+
+from reprise.logreader.attempt import Attempts, Failure
+from reprise.logreader.envelope import DATA, to_event
+from reprise.logreader.grammar import FIRST_KEY, known_text
+from reprise.logreader.items import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reprise.logreader.items import Item
+
+
+class Kind(Enum):
+    """What a part of a stretch is."""
+
+    BLANK = auto()
+    DOCUMENT = auto()
+    """A JSON object, whole by its syntax."""
+    LINE = auto()
+    """A whole line that begins like no document."""
+    REST = auto()
+    """What else stands on a line before, between and after documents."""
+    DAMAGE = auto()
+
+
+_BLANKS: Final = re.compile("[ \t\r\n\x0b\x0c\x00\ufeff]*")
+_OBJECT: Final = re.compile(r'\{[\s\x00]*+(?:["}]|\Z)')
+_REST_END: Final = re.compile(r'\n|\{\s{0,8}"')
+_LINE_END: Final = re.compile(rf"\n|{known_text()}")
+_KNOWN: Final = re.compile(rf"(?<=\n)\{{|{known_text()}")
+_NEXT_LINE: Final = re.compile(r'(?<=\n)[^\s"},\]]')
+"""A line that begins as no document's later line does, however it is printed."""
+_NEWLINE: Final = re.compile("\n")
+_EVENTS: Final = re.compile('"logEvents"')
+_WORK: Final = 16
+"""Characters that may be looked at in vain, per character."""
+
+
+def judge(line: bytes) -> Kind | None:
+    """Return what a line is that begins like a document: a line or broken; None if it may go on."""
+    attempts = Attempts(line + b"\n", _WORK)
+    text = attempts.text
+    if _begins_envelope(text, 0) and not _EVENTS.search(text):
+        # Printed over several lines, its events may be saved.
+        return None
+    tried = attempts.decode(0)
+    if isinstance(tried, Failure):
+        return Kind.DAMAGE if tried.at < len(text) - 1 else None
+    # A document and words behind it, unless there is another one.
+    rest = text[tried[1] :]
+    is_sentence = rest[0] in " \t" and '{"' not in rest and not _LINE_END.match(text)
+    return Kind.LINE if is_sentence else Kind.DAMAGE
+
+
+def _begins_envelope(text: str, position: int) -> bool:
+    known = _LINE_END.match(text, position)
+    return known is not None and "reprise" not in known[0]
+
+
+def mend(segment: bytes, *, is_end: bool, before: bytes = b"") -> Iterator[tuple[Kind, bytes, str]]:  # noqa: C901 - one scan, one loop
+    """Yield the parts of a stretch in order, each with a reason if it is damage.
+
+    After a broken document it goes on where the next one begins: at a known beginning, at the first key
+    of the documents before it, or at a line that cannot be of the same document. Once too much was looked
+    at in vain the rest is damage.
+
+    Args:
+        segment: Text that begins with a brace.
+        is_end: Whether it ends where a document does; else the last part may be left out, since it
+            goes on beyond.
+        before: The beginning of the document before it.
+    """
+    attempts = Attempts(segment, _WORK)
+    text = attempts.text
+    beginnings = _Beginnings(text, before.decode("utf-8", "replace"))
+    position = 0
+    is_own_line = is_cut = False
+
+    def part(kind: Kind, end: int, reason: str = "") -> tuple[Kind, bytes, str]:
+        return kind, text[position:end].encode("utf-8", "surrogateescape"), reason
+
+    while position < len(text):
+        blanks = _BLANKS.match(text, position)
+        begin = blanks.end() if blanks else position
+        newline = str.rfind(text, "\n", position, begin)
+        is_own_line = is_own_line or newline >= 0
+        # Its indentation is part of a line.
+        end = newline + 1 if newline >= 0 and text[begin : begin + 1] != "{" else begin
+        if end > position:
+            yield part(Kind.BLANK, end)
+            position = end
+        if begin == len(text):
+            if end < begin:
+                yield part(Kind.BLANK, begin)
+            return
+        if not _OBJECT.match(text, begin):
+            found = (_LINE_END if is_own_line and not is_cut else _REST_END).search(text, begin + 1)
+            if found is None and not is_end and position:
+                return
+            end = found.start() if found else len(text)
+            is_line = is_own_line and not is_cut and (found is None or found[0] == "\n")
+            yield part(Kind.LINE if is_line else Kind.REST, end)
+            position, is_own_line, is_cut = end, False, False
+            continue
+        tried = attempts.decode(position)
+        if not isinstance(tried, Failure):
+            beginnings.learn(text, position)
+            yield part(Kind.DOCUMENT, tried[1])
+            position, is_own_line, is_cut = tried[1], False, False
+            continue
+        # A newline inside a string: the line was cut, and the next one is another's, or the string's rest.
+        is_cut = text[tried.at : tried.at + 1] == "\n"
+        if is_cut:
+            end = tried.at
+        elif attempts.is_exhausted:
+            end = len(text)
+        else:
+            end = beginnings.after(position, tried.at)
+            if end == len(text) and not is_end and position:
+                return
+        reason = tried.reason
+        if tried.at >= len(text):
+            reason = "ends before its end" if is_end else "longer than 16 MiB"
+        yield part(Kind.DAMAGE, end, f"not JSON: {reason}")
+        position, is_own_line = end, False
+
+
+class _Next:
+    """The next match of a pattern in a text that is gone through in order; no part is searched twice."""
+
+    __slots__ = ("_at", "_pattern", "_text")
+
+    def __init__(self, pattern: re.Pattern[str], text: str) -> None:
+        """Begin."""
+        self._pattern = pattern
+        self._text = text
+        self._at = -1
+
+    def after(self, position: int) -> int:
+        """Return where the next one begins, or where the text ends."""
+        if self._at < position:
+            found = self._pattern.search(self._text, position)
+            self._at = found.start() if found else len(self._text)
+        return self._at
+
+
+class _Beginnings:
+    """Where documents and lines may begin in a stretch."""
+
+    __slots__ = ("_events", "_key", "_known", "_line", "_newline", "_text")
+
+    def __init__(self, text: str, before: str) -> None:
+        """Begin with the first key of the document before."""
+        self._text = text
+        self._known = _Next(_KNOWN, text)
+        self._line = _Next(_NEXT_LINE, text)
+        self._newline = _Next(_NEWLINE, text)
+        self._events = _Next(_EVENTS, text)
+        self._key = ""
+        self.learn(before, 0)
+
+    def learn(self, text: str, position: int) -> None:
+        """Take the first key of a document: the next one of its kind mostly begins the same."""
+        key = FIRST_KEY.match(text, position)
+        self._key = key[0] if key else ""
+
+    def after(self, position: int, failed_at: int) -> int:
+        """Return where to go on after a document that is broken, or where the text ends.
+
+        Args:
+            position: Where it begins.
+            failed_at: Where it is no JSON any more.
+        """
+        line_end = self._newline.after(position)
+        is_printed = _begins_envelope(self._text, position) and (
+            self._events.after(position) > line_end
+        )
+        # If its first line is none of a document, the next one is another's.
+        is_line = failed_at <= line_end and not is_printed
+        end = line_end if is_line else self._line.after(failed_at)
+        end = min(end, self._known.after(position + 1))
+        if not self._key:
+            return end
+        # A key begins with a brace and has a quote: none begins in the middle of another beginning.
+        alike_at = self._text.find(self._key, position + 1, end)
+        return alike_at if alike_at >= 0 else end
+
+
+_EVENT: Final = re.compile(r'\{\s{0,8}"(?:id|timestamp|message|extractedFields)"\s{0,8}:')
+_FIELD: Final = r'"%s"\s{0,8}:\s{0,8}"([^"\\]{0,512})"'
+_ORIGIN: Final = tuple(re.compile(_FIELD % name) for name in ("owner", "logGroup", "logStream"))
+_SALVAGE_WORK: Final = 8
+"""Characters that may be looked at in vain, per character."""
+
+
+def salvage(data: bytes) -> list[Item]:
+    """Return the events that stand whole in the remains of an envelope.
+
+    An event is whole if its JSON is: in JSON a message's own quotes are escaped, so that nothing
+    inside a message passes for an event. What is no envelope's remains gives nothing.
+    """
+    if b'"message' not in data:
+        return []
+    attempts = Attempts(data, _SALVAGE_WORK)
+    text = attempts.text
+    first = _EVENT.search(text)
+    if first is None or "CONTROL_MESSAGE" in text[: first.start()]:
+        return []
+    fields = [pattern.search(text, 0, first.start()) for pattern in _ORIGIN]
+    is_envelope = DATA in text[: first.start()] or any(field and field[1] for field in fields)
+    if not ("logEvents" in text and is_envelope) and not all(fields):
+        # Somebody else's JSON.
+        return []
+    origin = Origin(*(field[1] if field else "" for field in fields))
+    items: list[Item] = []
+    position = 0
+    for start in (match.start() for match in _EVENT.finditer(text)):
+        if start < position:
+            continue
+        if attempts.is_exhausted:
+            break
+        tried = attempts.decode(start)
+        if isinstance(tried, Failure):
+            continue
+        fields_of_event, position = tried
+        event = to_event(origin, fields_of_event) if _is_utf8(text[start:position]) else None
+        if event is not None:
+            items.append(event)
+    return items
+
+
+def _is_utf8(text: str) -> bool:
+    """Tell whether a text has no bytes in it that are no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

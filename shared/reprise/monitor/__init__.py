@@ -1,0 +1,1 @@
+"""What operators see: counters of the backlog, the gates' gauges, incidents, lost notifications."""

@@ -1,0 +1,171 @@
+"""Look at the stack from outside, once a minute: what the stages cannot say while they stand still."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+from reprise import metric
+from reprise.errors import StoreError
+from reprise.gate.adjust import after_live_success
+from reprise.metric import labels, make_labeler
+from reprise.monitor.check import Memory, drifted, remember, time_to_drain_s
+from reprise.monitor.counters import Book, Books
+from reprise.monitor.gates import GateLike, gauges, is_holding
+from reprise.monitor.incidents import Alarm, Scene, incidents
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from reprise.gate.state import GateImage
+    from reprise.outbox import EventBus
+    from reprise.ports import Clock, Depth, GateItems
+    from reprise.telemetry import EmfMeter
+
+_log = logging.getLogger(__name__)
+
+
+class Memories(Protocol):
+    """Keeps what the observer remembers."""
+
+    def load(self) -> Memory:
+        """Return it; empty at first."""
+
+    def save(self, memory: Memory) -> None:
+        """Keep it."""
+
+
+class Watch(Protocol):
+    """Knows alarms, filters, and how the targets fare."""
+
+    def alarms(self) -> Sequence[Alarm]:
+        """Return the states of the stack's alarms."""
+
+    def filters_missing(self) -> int:
+        """Return how many log groups lack the filter that captures from them."""
+
+    def has_succeeded(self, function: str, since: datetime, now: datetime) -> bool:
+        """Tell whether an invocation of a function, whoever made it, succeeded since then."""
+
+    def quarantined(self) -> int:
+        """Return how many objects are in quarantine, or 1,000 if there are more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where readers of an incident go on."""
+
+    dashboard: str
+    runbooks: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observer:
+    """Looks."""
+
+    stack: str
+    targets: tuple[str, ...]
+    books: Books
+    gates: GateItems
+    replay_queue: Depth
+    capture_queue: Depth
+    dead_letters: Depth
+    memories: Memories
+    watch: Watch
+    bus: EventBus
+    places: Places
+    meter: EmfMeter
+    clock: Clock
+
+    def look(self) -> None:
+        """Measure, mend the books, and tell of incidents that are new.
+
+        The memory is saved last: whatever fails before is done again a minute later, and an incident may be
+        told twice rather than never.
+
+        Raises:
+            StoreError: If something cannot be asked; Lambda counts it as an error, and an alarm watches that.
+        """
+        at_s = self.clock().timestamp()
+        memory = self.memories.load()
+        books = dict(self.books.read(labels(self.targets)))
+        is_idle = self.replay_queue() + self.capture_queue() == 0
+        for label in drifted(memory, books, is_idle=is_idle):
+            if self.books.close(label, books[label]):
+                _log.warning("book was off", extra={"target": label, "open": books[label].backlog})
+                known = books[label].known
+                books[label] = Book(known=known, ended=known, dead=books[label].dead)
+        gates = {
+            function: self.gates.read(function)
+            for function in self.targets
+            if not function.endswith("*")
+        }
+        # What is folded has a message each: without any the gates' estimates are off.
+        folded = {} if is_idle else {key: gate.folded_records for key, gate in gates.items()}
+        self._gauge(memory, books, at_s, folded=sum(folded.values()))
+        self.meter.gauge(metric.QUARANTINE_OBJECTS, self.watch.quarantined())
+        self.meter.gauge(metric.FILTERS_MISSING, self.watch.filters_missing())
+        held_s = self._gauge_gates(gates, folded, at_s)
+        self._end_holds(gates)
+        scene = Scene(
+            stack=self.stack,
+            at_s=at_s,
+            books=books,
+            dead_letters=self.dead_letters(),
+            held_s=held_s,
+            dashboard=self.places.dashboard,
+            runbooks=self.places.runbooks,
+        )
+        after, told = incidents(memory, self.watch.alarms(), scene)
+        if told and self.bus.put(told):
+            raise StoreError("events", "PutEvents", "Failed", "an incident was not taken")
+        self.memories.save(remember(after, books, at_s=at_s, is_idle=is_idle))
+
+    def _gauge(
+        self, memory: Memory, books: Mapping[str, Book], at_s: float, *, folded: int
+    ) -> None:
+        for label, book in books.items():
+            self.meter.gauge(metric.BACKLOG, book.backlog, label=label)
+            drain_s = time_to_drain_s(memory.looks, books, at_s=at_s, label=label)
+            if drain_s is not None:
+                self.meter.gauge(metric.TIME_TO_DRAIN, drain_s, label=label)
+        total = folded + sum(book.backlog for book in books.values())
+        self.meter.gauge(metric.BACKLOG_TOTAL, total)
+        drain_s = time_to_drain_s(memory.looks, books, at_s=at_s)
+        if drain_s is not None:
+            self.meter.gauge(metric.TIME_TO_DRAIN, drain_s)
+        if not total:
+            # The replayer tells the age of what waits. That nothing waits, only we can tell.
+            self.meter.gauge(metric.OLDEST_WAITING_AGE, 0)
+
+    def _end_holds(self, gates: Mapping[str, GateImage]) -> None:
+        """End the holds for failures of targets that answer live calls: those failures are some callers' own.
+
+        Targets that an entry with a star allows are not known by name here; they have their probes.
+        """
+        now = self.clock()
+        for function, gate in gates.items():
+            change = after_live_success(gate, int(now.timestamp() * 1000))
+            since = datetime.fromtimestamp(gate.holding_since_ms / 1000, UTC)
+            if change is not None and self.watch.has_succeeded(function, since, now):
+                applied = self.gates.update(function, change).applied
+                _log.warning(
+                    "live calls succeed: hold for failures ended",
+                    extra={"target": function, "applied": applied},
+                )
+
+    def _gauge_gates(
+        self, gates: Mapping[str, GateLike], folded: Mapping[str, int], at_s: float
+    ) -> dict[str, float]:
+        """Gauge the gates of the targets that are listed by name; return how long some have held."""
+        held_s: dict[str, float] = {}
+        label = make_labeler(self.targets)
+        for function, gate in gates.items():
+            for name, value in gauges(gate, int(at_s * 1000)):
+                self.meter.gauge(name, value, label=label(function))
+            self.meter.gauge(metric.FOLDED, folded.get(function, 0), label=label(function))
+            if is_holding(gate):
+                held_s[function] = max(0.0, at_s - gate.holding_since_ms / 1000)
+        return held_s

@@ -1,1 +1,0 @@
-"""What operators see: bounded labels, gauges of the gates, the books of the backlog, events, incidents."""

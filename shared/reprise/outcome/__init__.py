@@ -1,1 +1,0 @@
-"""How an invocation ended, and what that means for a replay."""

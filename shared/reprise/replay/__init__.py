@@ -1,0 +1,1 @@
+"""One batch of the replay queue, one attempt, one end."""

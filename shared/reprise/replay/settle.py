@@ -1,0 +1,245 @@
+"""Carry out a decision: tell the ledger first, then the queues.
+
+In this order a crash in between repeats only the queues' part, which is harmless: a row that has
+ended suppresses the message, and a dead letter that was not noted as sent is sent again.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, assert_never
+
+import msgspec
+
+from reprise import metric
+from reprise.capturing.status import keep_result
+from reprise.dead_letter import send_letter
+from reprise.errors import StoreError
+from reprise.events import SILENT, Herald
+from reprise.gate.samples import Meeting
+from reprise.instant import format_instant
+from reprise.ledger import LedgerEvent
+from reprise.ports import OutMessage
+from reprise.replay.counting import count_end, count_owed_end
+from reprise.replay.message import (
+    LONGEST_DELAY_S,
+    Ended,
+    GiveBack,
+    ReplayMessage,
+    Settlement,
+    Verdict,
+    with_settlement,
+    write_message,
+)
+from reprise.retry.decision import DeadLetter, Decision, Done, RetryLater, WaitForGate
+
+if TYPE_CHECKING:
+    from reprise.ledger import Row
+    from reprise.ports import Clock, KeySource, Ledger, Meter, Objects, Queue, Reply
+
+_log = logging.getLogger(__name__)
+
+STORE_WAIT_S: Final = 30
+"""Wait before a call is looked at again whose store was away."""
+GATE_FLOOR_S: Final = 1.0
+"""Shortest wait of a throttled call; its gate may know a longer one."""
+NOT_ASKED: Final = Meeting()
+
+
+class _Told(Enum):
+    """Whether the ledger knows of an attempt's end."""
+
+    YES = "yes"
+    LEASE_LOST = "lease lost"
+    OWED = "owed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settler:
+    """Ends attempts; safe to use from several threads."""
+
+    ledger: Ledger
+    objects: Objects
+    replay_queue: Queue
+    dead_letters: Queue
+    keys: KeySource
+    """The pipeline's: they sign what the queue is to remember."""
+    clock: Clock
+    meter: Meter
+    herald: Herald = SILENT
+
+    def carry_out(
+        self,
+        decision: Decision,
+        message: ReplayMessage,
+        row: Row,
+        owner: str,
+        reply: Reply | None,
+        meeting: Meeting,
+    ) -> Verdict:
+        """Carry out what was decided for a call that `owner` holds.
+
+        Args:
+            decision: What to do.
+            message: The captured call.
+            row: Its row, this attempt counted.
+            owner: Who holds the lease.
+            reply: The target's answer; None if it was not asked.
+            meeting: The same for its gate.
+
+        Raises:
+            StoreError: If neither the ledger nor the queue takes the attempt's end. The lease then
+                runs out, and the policy for unknown outcomes decides.
+        """
+        changes = self._changes(row)
+        if not row.due_at_ms:
+            # A call in its backoff waits for no permit: it must not pass for one, and leaves once.
+            meeting = replace(meeting, has_left=_leaves(decision))
+        match decision:
+            case Done():
+                if reply is not None:
+                    changes |= keep_result(self.objects, message.record.id, reply)
+                told = self._tell(message, owner, LedgerEvent.SUCCEED, changes)
+                if told is _Told.YES:
+                    count_end(self.meter, row, LedgerEvent.SUCCEED, self.clock())
+                    self.herald.succeeded(message.record, row, self.clock())
+                return _after_telling(told, Ended(meeting=meeting))
+            case RetryLater(after_s=after_s, is_backoff=is_backoff):
+                self.meter.count(metric.RETRIED, target=row.target)
+                verdict = GiveBack(wait_s=after_s, meeting=meeting)
+                changes["due_at_ms"] = self._in_ms(after_s) if is_backoff else row.due_at_ms
+            case WaitForGate(floor_s=floor_s):
+                self.meter.count(metric.WASTED_REPLAYS, target=row.target)
+                wait_s = max(GATE_FLOOR_S, floor_s)
+                meeting = replace(meeting, retry_after_s=floor_s)
+                verdict = GiveBack(wait_s=wait_s, meeting=meeting)
+                changes["due_at_ms"] = self._in_ms(floor_s) if floor_s else row.due_at_ms
+            case DeadLetter(reason=reason, message=why):
+                changes |= {"reason": reason.value, "message": why}
+                row = replace(row, reason=reason.value, message=why)
+                told = self._tell(message, owner, LedgerEvent.DEAD_LETTER, changes)
+                if told is not _Told.YES:
+                    return _after_telling(told, Ended(meeting=meeting))
+                count_end(self.meter, row, LedgerEvent.DEAD_LETTER, self.clock())
+                return self.send_letter(message, row, meeting, reply.payload if reply else b"")
+            case _:
+                assert_never(decision)
+        return _after_telling(self._tell(message, owner, LedgerEvent.WAIT, changes), verdict)
+
+    def catch_up(self, message: ReplayMessage, owed: Settlement) -> Verdict:
+        """Tell the ledger what it could not be told at the time, then let the call go on.
+
+        The call is queued even if the ledger knew already (only its answer was lost): its own message
+        is gone, and one that comes too often is harmless.
+
+        Raises:
+            StoreError: If the ledger is still away.
+        """
+        ours = self.ledger.settle(
+            message.record.id, owner=owed.owner, event=owed.event, changes=owed.changes
+        )
+        if ours:
+            count_owed_end(self.meter, message.record, owed.event, owed.changes.get("reason"))
+        if not ours or owed.event is not LedgerEvent.SUCCEED:
+            wait_s = owed.changes.get("due_at_ms", 0) / 1000 - self.clock().timestamp()
+            delay_s = round(min(LONGEST_DELAY_S, max(0.0, wait_s)))
+            self._queue(msgspec.structs.replace(message, settlement=None), delay_s)
+        return Ended()
+
+    def send_letter(
+        self,
+        message: ReplayMessage,
+        row: Row,
+        meeting: Meeting = NOT_ASKED,
+        response: bytes = b"",
+    ) -> Verdict:
+        """Send the dead letter of a call whose row says that it was given up."""
+        try:
+            send_letter(
+                message.record,
+                row,
+                dead_letters=self.dead_letters,
+                ledger=self.ledger,
+                herald=self.herald,
+                now=self.clock(),
+                response=response,
+            )
+        except StoreError:
+            _log.exception("dead letter could not be sent now", extra=about(message))
+            return GiveBack(wait_s=STORE_WAIT_S, meeting=meeting)
+        return Ended(meeting=meeting)
+
+    def _in_ms(self, wait_s: float) -> int:
+        return int((self.clock().timestamp() + wait_s) * 1000)
+
+    def _changes(self, row: Row) -> dict[str, Any]:
+        return {
+            "attempts": row.attempts,
+            "refusals": row.refusals,
+            "first_refused_at": row.first_refused_at,
+            "last_refused_at": row.last_refused_at,
+            "history": msgspec.to_builtins(row.history),
+            "captured_at": row.captured_at,
+            "opened_at": row.opened_at,
+            "updated_at": format_instant(self.clock()),
+        }
+
+    def _tell(
+        self, message: ReplayMessage, owner: str, event: LedgerEvent, changes: dict[str, Any]
+    ) -> _Told:
+        """Write an attempt's end; if the ledger is away, the replay queue remembers it instead."""
+        call_id = message.record.id
+        try:
+            ours = self.ledger.settle(call_id, owner=owner, event=event, changes=changes)
+        except StoreError:
+            _log.exception("ledger is away: the queue remembers", extra=about(message))
+            self.meter.count(metric.STORE_FAULTS)
+            settlement = Settlement(owner=owner, event=event, changes=changes)
+            owed = with_settlement(message, settlement, self.keys.keys())
+            self._queue(owed, delay_s=STORE_WAIT_S)
+            return _Told.OWED
+        if not ours:
+            _log.error("lease was lost before the attempt's end", extra=about(message))
+        return _Told.YES if ours else _Told.LEASE_LOST
+
+    def _queue(self, message: ReplayMessage, delay_s: int = 0) -> None:
+        body = write_message(message)
+        group = message.record.target.name
+        self.replay_queue.send([OutMessage(body=body, group=group, delay_s=delay_s)])
+
+
+def _leaves(decision: Decision) -> bool:
+    """Tell whether a call waits for no permit of its gate after a decision."""
+    match decision:
+        case Done() | DeadLetter():
+            return True
+        case RetryLater(is_backoff=is_backoff):
+            return is_backoff
+        case WaitForGate(floor_s=floor_s):
+            return floor_s > 0
+        case _:
+            assert_never(decision)
+
+
+def _after_telling(told: _Told, verdict: Verdict) -> Verdict:
+    """Return what becomes of the message, given what the ledger knows.
+
+    What is owed travels in a message of its own, so this one has served. Where the lease was lost,
+    another replayer works on what may be this very message: deleting it could lose the call.
+    """
+    match told:
+        case _Told.YES:
+            return verdict
+        case _Told.OWED:
+            return Ended(meeting=verdict.meeting)
+        case _Told.LEASE_LOST:
+            return GiveBack(wait_s=STORE_WAIT_S, meeting=verdict.meeting)
+        case _:
+            assert_never(told)
+
+
+def about(message: ReplayMessage) -> dict[str, str]:
+    """Return what every log line about a call names."""
+    return {"call_id": message.record.id, "target": message.record.target.function}

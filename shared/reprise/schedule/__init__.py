@@ -1,1 +1,0 @@
-"""Schedules: when a job runs, whether its next run may start, and what becomes of each run."""

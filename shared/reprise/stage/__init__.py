@@ -1,1 +1,0 @@
-"""The stages of the flow, each a use case on ports: call, capture, unpack, replay."""

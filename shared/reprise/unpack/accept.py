@@ -1,0 +1,164 @@
+"""Decide what of an object is a captured call that may be replayed; keep the rest with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from reprise import metric
+from reprise.batch.event import EVENTS_PREFIX, read_event
+from reprise.capturing.line import Trusted, read_line
+from reprise.capturing.record import EVENT_NAME, Record
+from reprise.capturing.trust import sign_record
+from reprise.errors import BadRecordError, SlowObjectError
+from reprise.logreader import Control, Damage, Event, Foreign, Item, Origin, read_events
+from reprise.unpack.part import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator
+
+    from reprise.ports import Keyring, Meter, Objects
+    from reprise.quarantine import Quarantine
+    from reprise.unpack.notification import ObjectRef
+
+LATE_MS: Final = 20_000
+"""Time that is kept to hand over what was read; more than the reader ever takes for one step."""
+
+
+def no_hurry() -> int:
+    """Return more milliseconds than any reading takes."""
+    return 1 << 40
+
+
+def read_in_time(
+    ref: ObjectRef, chunks: Iterable[bytes], remaining_ms: Callable[[], int]
+) -> Iterator[tuple[int, Item]]:
+    """Yield an object's items from its `skip` on, each with its position.
+
+    Args:
+        ref: The object.
+        chunks: Its bytes.
+        remaining_ms: Milliseconds until this process is stopped. Whoever begins with less than `LATE_MS`
+            is not to blame for it: then nothing is raised.
+
+    Raises:
+        SlowObjectError: If no time is left, be it for what an earlier run has dealt with.
+    """
+    has_begun_in_time = remaining_ms() >= LATE_MS
+
+    def check() -> None:
+        if has_begun_in_time and remaining_ms() < LATE_MS:
+            raise SlowObjectError(ref.url, ref.skip)
+
+    def checked() -> Iterator[bytes]:
+        for chunk in chunks:
+            check()
+            yield chunk
+
+    for position, item in enumerate(read_events(checked())):
+        check()
+        if position >= ref.skip:
+            yield position, item
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptStage:
+    """Reads objects, and accepts authentic lines from where they may come from."""
+
+    objects: Objects
+    keys: Keyring
+    meter: Meter
+    targets: tuple[str, ...]
+    log_groups: frozenset[str]
+    account_id: str
+    batch_jobs: tuple[str, ...] = ()
+    """Job definitions whose failed jobs are submitted again."""
+
+    def read(
+        self,
+        ref: ObjectRef,
+        quarantine: Quarantine,
+        remaining_ms: Callable[[], int] = no_hurry,
+    ) -> Generator[tuple[int, Entry | None]]:
+        """Yield every position of an object from its `skip` on, with the record there, if any.
+
+        Raises:
+            ObjectMissingError, ObjectDeniedError, StoreError: If it must be tried again.
+            SettingsError: If the pipeline's own key document is refused.
+            SlowObjectError: If the time is over.
+        """
+        # First: who may read no keys at all must not judge lines.
+        self.keys.keys()
+        trusted = Trusted(
+            keys=self.keys,
+            targets=(*self.targets, *self.batch_jobs),
+            is_event_object=ref.key.startswith(EVENTS_PREFIX),
+        )
+        stream = self.objects.stream(ref.bucket, ref.key, ref.version_id)
+        for position, item in read_in_time(ref, stream, remaining_ms):
+            yield position, self._accept(position, item, trusted, quarantine)
+
+    def _accept(
+        self, position: int, item: Item, trusted: Trusted, quarantine: Quarantine
+    ) -> Entry | None:
+        """Return the record of an item that may be replayed; put what may not be in quarantine."""
+        match item:
+            case Control():
+                self.meter.count(metric.CONTROL_MESSAGES)
+            case Foreign(text=text) if trusted.is_event_object:
+                return self._accept_event(position, text, quarantine)
+            case Foreign(text=text) if EVENT_NAME in text:
+                why = "a capture line without its envelope: turn off Firehose's message extraction"
+                quarantine.add(position, "no_envelope", why, text.encode("utf-8", "surrogatepass"))
+            case Foreign():
+                self.meter.count(metric.FOREIGN_LINES)
+            case Damage():
+                quarantine.add_damage(position, item)
+            case Event():
+                record = self._read_line(position, item, trusted, quarantine)
+                if record is not None:
+                    return Entry(position=position, event=item, record=record)
+        return None
+
+    def _accept_event(self, position: int, text: str, quarantine: Quarantine) -> Entry | None:
+        """Return a failed batch job, signed by the pipeline: its place vouches for it (ADR 0014)."""
+        try:
+            record = read_event(text, self.account_id, self.batch_jobs)
+        except BadRecordError as error:
+            data = text.encode("utf-8", "surrogatepass")
+            quarantine.add(position, error.reason, error.message, data)
+            return None
+        if record is None:
+            self.meter.count(metric.FOREIGN_LINES)
+            return None
+        record = sign_record(record, self.keys.keys())
+        event = Event(text, origin=Origin(self.account_id))
+        return Entry(position=position, event=event, record=record, is_foldable=False)
+
+    def _read_line(
+        self, position: int, event: Event, trusted: Trusted, quarantine: Quarantine
+    ) -> Record | None:
+        try:
+            self._check_origin(event)
+            record = read_line(event.message, trusted)
+        except BadRecordError as error:
+            data = event.message.encode("utf-8", "surrogatepass")
+            quarantine.add(position, error.reason, error.message, data)
+            return None
+        if record is None:
+            self.meter.count(metric.FOREIGN_LINES)
+        return record
+
+    def _check_origin(self, event: Event) -> None:
+        """Accept events of our account's capture log groups only.
+
+        Raises:
+            BadRecordError: `account_not_allowed` or `log_group_not_allowed`.
+        """
+        if event.owner != self.account_id:
+            raise BadRecordError("account_not_allowed", f"owner is {event.owner!r}")
+        if event.log_group not in self.log_groups:
+            raise BadRecordError(
+                "log_group_not_allowed",
+                f"{event.log_group!r} is no log group of this stack: see ExtraLogGroups",
+            )
