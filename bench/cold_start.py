@@ -64,8 +64,8 @@ FUNCTIONS = {
     "invoker": ("invoker.handler", ("lambda",)),
     "unpacker": ("replayer.unpacker", ("s3", "sqs", "dynamodb")),
     "replayer": ("replayer.replayer", ("lambda", "dynamodb", "sqs")),
-    "runner": ("invoker.runner", ("lambda", "dynamodb", "sqs")),
-    "warmer": ("invoker.warmer", ("lambda",)),
+    "runner": ("schedules.runner", ("lambda", "dynamodb", "sqs")),
+    "warmer": ("schedules.warmer", ("lambda",)),
     "observer": (
         "replayer.observer",
         ("dynamodb", "sqs", "cloudwatch", "logs", "s3", "events"),

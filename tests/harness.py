@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.request import CallRequest
 from reprise.call.target import Target
+from reprise.call.target_type import FUNCTION, TargetType
 from reprise.capturing.capturer import Capturer
 from reprise.capturing.invoker import CallStage
 from reprise.capturing.open_calls import OpenCalls
@@ -162,6 +163,7 @@ class Pipeline:
     lines: list[str] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     targets: tuple[str, ...] = (ORDERS, MAIL)
+    types: tuple[TargetType, ...] = (FUNCTION,)
     retention_days: int = 30
     executor: Callable[[int], Executor] = ThreadPoolExecutor
     wait: Callable[..., Any] = wait
@@ -208,6 +210,7 @@ class Pipeline:
                 keys=self.keys,
                 meter=self.meter,
                 targets=self.targets,
+                types=self.types,
                 log_groups=frozenset({LOG_GROUP}),
                 account_id=ACCOUNT,
             ),
@@ -258,6 +261,7 @@ class Pipeline:
             attempts=AttemptStage(
                 functions=self.functions,
                 targets=self.targets,
+                types=self.types,
                 ledger=self.ledger,
                 objects=self.objects,
                 settler=Settler(

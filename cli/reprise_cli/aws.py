@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
 
-    from reprise.batch.jobs import BatchJobs
+    from reprise_batch.jobs import BatchJobs
     from reprise_cli.place import Place
 
 MAX_CONNECTIONS: Final = 256
@@ -109,7 +109,7 @@ class Aws:
     def batch_jobs(self) -> BatchJobs:
         """Return what tells of batch jobs."""
         client: BatchClient = self._make("batch")
-        from reprise.batch.jobs import BatchJobs  # noqa: PLC0415 - loads botocore, as above
+        from reprise_batch.jobs import BatchJobs  # noqa: PLC0415 - loads botocore, as above
 
         return BatchJobs(client)
 

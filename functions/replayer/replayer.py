@@ -14,7 +14,7 @@ from reprise.aws.concurrency import FunctionConcurrency
 from reprise.aws.config import ParameterPolicies
 from reprise.aws.counters_table import BooksTable
 from reprise.aws.event_bus import EventBridgeBus
-from reprise.aws.functions import TargetKinds
+from reprise.aws.functions import TargetInvoker
 from reprise.aws.gate_table import GateTable
 from reprise.aws.keys import SecretKeyring
 from reprise.aws.ledger_table import LedgerTable
@@ -32,7 +32,7 @@ from reprise.replay.message import Worker, read_deliveries
 from reprise.replay.settle import Settler
 from reprise.settings import ReplayerSettings
 from reprise.telemetry import EmfMeter, make_logger
-from reprise.wiring import utc_now
+from reprise.wiring import target_types, utc_now
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -41,6 +41,7 @@ make_logger()
 _settings = ReplayerSettings.from_env(os.environ)
 _clients = Clients()
 _meter = EmfMeter()
+_types = target_types(_settings.targets)
 _sqs, _dynamodb = _clients.sqs(), _clients.dynamodb()
 _lambda = _clients.functions(_settings.call_timeout_s)
 _objects = S3Objects(cache(_clients.s3), _settings.bucket)
@@ -58,8 +59,9 @@ _outbox = Outbox(
 _herald = Herald(_settings.stack, _outbox.add)
 _stage = ReplayStage(
     attempts=AttemptStage(
-        functions=TargetKinds(_clients, _settings.call_timeout_s),
-        targets=(*_settings.targets, *_settings.batch_jobs),
+        functions=TargetInvoker(_clients, _settings.call_timeout_s, _types),
+        targets=_settings.targets,
+        types=_types,
         ledger=_ledger,
         objects=_objects,
         settler=Settler(

@@ -30,7 +30,7 @@ from reprise.unpack.enqueue import EnterStage
 from reprise.unpack.intake import Intake, Notice
 from reprise.unpack.notification import NoticeReader
 from reprise.unpack.unpacker import UnpackStage
-from reprise.wiring import utc_now
+from reprise.wiring import target_types, utc_now
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -59,7 +59,7 @@ _stage = UnpackStage(
         targets=_settings.targets,
         log_groups=_settings.log_groups,
         account_id=_settings.account_id,
-        batch_jobs=_settings.batch_jobs,
+        types=target_types(_settings.targets),
     ),
     enterer=EnterStage(
         ledger=LedgerTable(_dynamodb, _settings.ledger_table),

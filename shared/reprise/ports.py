@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from reprise.call.target import Target
     from reprise.capturing.signature import MacKeys
     from reprise.gate.state import Change, GateImage, Updated
-    from reprise.jobs.run import JobState, Run, RunEvent
     from reprise.ledger import Identity, LedgerEvent, Row
     from reprise.retry.policy import PolicyBook
+    from reprise_schedules.run import JobState, Run, RunEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

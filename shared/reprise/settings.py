@@ -41,14 +41,14 @@ class CallerSettings:
             SettingsError: Naming the variable that is missing or malformed.
         """
         return cls(
-            targets=_list(env, "REPRISE_TARGETS"),
-            bucket=_text(env, "REPRISE_BUCKET"),
-            mac_secret_arn=_text(env, "REPRISE_MAC_SECRET_ARN"),
-            call_timeout_s=_number(env, "REPRISE_CALL_TIMEOUT_S"),
+            targets=list_of(env, "REPRISE_TARGETS"),
+            bucket=text_of(env, "REPRISE_BUCKET"),
+            mac_secret_arn=text_of(env, "REPRISE_MAC_SECRET_ARN"),
+            call_timeout_s=number_of(env, "REPRISE_CALL_TIMEOUT_S"),
             capture_outcomes=_outcomes(env),
             status_url=env.get("REPRISE_STATUS_URL")
             or f"reprise://{env.get('REPRISE_STACK', 'reprise')}/calls/{{id}}",
-            ledger_table=_text(env, "REPRISE_LEDGER_TABLE"),
+            ledger_table=text_of(env, "REPRISE_LEDGER_TABLE"),
             capture_log_group=capture_log_group(env),
         )
 
@@ -81,7 +81,6 @@ class UnpackerSettings:
     retention_days: int
     event_bus: str
     """Name or ARN of the bus that events go to."""
-    batch_jobs: tuple[str, ...] = ()
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> UnpackerSettings:
@@ -91,19 +90,18 @@ class UnpackerSettings:
             SettingsError: Naming the variable that is missing or malformed.
         """
         return cls(
-            targets=_list(env, "REPRISE_TARGETS"),
-            bucket=_text(env, "REPRISE_BUCKET"),
+            targets=list_of(env, "REPRISE_TARGETS"),
+            bucket=text_of(env, "REPRISE_BUCKET"),
             stack=_stack(env),
-            ledger_table=_text(env, "REPRISE_LEDGER_TABLE"),
-            replay_queue_url=_text(env, "REPRISE_REPLAY_QUEUE_URL"),
-            capture_queue_url=_text(env, "REPRISE_CAPTURE_QUEUE_URL"),
-            capture_dlq_url=_text(env, "REPRISE_CAPTURE_DLQ_URL"),
-            dead_letter_queue_url=_text(env, "REPRISE_DEAD_LETTER_QUEUE_URL"),
-            log_groups=frozenset(_list(env, "REPRISE_LOG_GROUPS")),
-            account_id=_text(env, "REPRISE_ACCOUNT_ID"),
-            retention_days=_number(env, "REPRISE_RETENTION_DAYS"),
+            ledger_table=text_of(env, "REPRISE_LEDGER_TABLE"),
+            replay_queue_url=text_of(env, "REPRISE_REPLAY_QUEUE_URL"),
+            capture_queue_url=text_of(env, "REPRISE_CAPTURE_QUEUE_URL"),
+            capture_dlq_url=text_of(env, "REPRISE_CAPTURE_DLQ_URL"),
+            dead_letter_queue_url=text_of(env, "REPRISE_DEAD_LETTER_QUEUE_URL"),
+            log_groups=frozenset(list_of(env, "REPRISE_LOG_GROUPS")),
+            account_id=text_of(env, "REPRISE_ACCOUNT_ID"),
+            retention_days=number_of(env, "REPRISE_RETENTION_DAYS"),
             event_bus=_event_bus(env),
-            batch_jobs=batch_job_definitions(env),
         )
 
 
@@ -124,7 +122,6 @@ class ReplayerSettings:
     """Name or ARN of the bus that events go to."""
     has_success_events: bool
     """Whether each success is an event, too."""
-    batch_jobs: tuple[str, ...] = ()
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> ReplayerSettings:
@@ -134,18 +131,17 @@ class ReplayerSettings:
             SettingsError: Naming the variable that is missing or malformed.
         """
         return cls(
-            targets=_list(env, "REPRISE_TARGETS"),
-            bucket=_text(env, "REPRISE_BUCKET"),
-            policy_parameter=_text(env, "REPRISE_POLICY_PARAMETER"),
-            ledger_table=_text(env, "REPRISE_LEDGER_TABLE"),
-            replay_queue_url=_text(env, "REPRISE_REPLAY_QUEUE_URL"),
-            dead_letter_queue_url=_text(env, "REPRISE_DEAD_LETTER_QUEUE_URL"),
-            call_timeout_s=_number(env, "REPRISE_CALL_TIMEOUT_S"),
-            retention_days=_number(env, "REPRISE_RETENTION_DAYS"),
+            targets=list_of(env, "REPRISE_TARGETS"),
+            bucket=text_of(env, "REPRISE_BUCKET"),
+            policy_parameter=text_of(env, "REPRISE_POLICY_PARAMETER"),
+            ledger_table=text_of(env, "REPRISE_LEDGER_TABLE"),
+            replay_queue_url=text_of(env, "REPRISE_REPLAY_QUEUE_URL"),
+            dead_letter_queue_url=text_of(env, "REPRISE_DEAD_LETTER_QUEUE_URL"),
+            call_timeout_s=number_of(env, "REPRISE_CALL_TIMEOUT_S"),
+            retention_days=number_of(env, "REPRISE_RETENTION_DAYS"),
             stack=_stack(env),
             event_bus=_event_bus(env),
             has_success_events=env.get("REPRISE_SUCCESS_EVENTS") == "true",
-            batch_jobs=batch_job_definitions(env),
         )
 
 
@@ -177,51 +173,17 @@ class ObserverSettings:
         """
         return cls(
             stack=_stack(env),
-            targets=_list(env, "REPRISE_TARGETS"),
-            bucket=_text(env, "REPRISE_BUCKET"),
-            ledger_table=_text(env, "REPRISE_LEDGER_TABLE"),
-            capture_queue_url=_text(env, "REPRISE_CAPTURE_QUEUE_URL"),
-            replay_queue_url=_text(env, "REPRISE_REPLAY_QUEUE_URL"),
-            dead_letter_queue_url=_text(env, "REPRISE_DEAD_LETTER_QUEUE_URL"),
-            log_groups=_list(env, "REPRISE_LOG_GROUPS"),
-            alarms=_list(env, "REPRISE_ALARMS"),
+            targets=list_of(env, "REPRISE_TARGETS"),
+            bucket=text_of(env, "REPRISE_BUCKET"),
+            ledger_table=text_of(env, "REPRISE_LEDGER_TABLE"),
+            capture_queue_url=text_of(env, "REPRISE_CAPTURE_QUEUE_URL"),
+            replay_queue_url=text_of(env, "REPRISE_REPLAY_QUEUE_URL"),
+            dead_letter_queue_url=text_of(env, "REPRISE_DEAD_LETTER_QUEUE_URL"),
+            log_groups=list_of(env, "REPRISE_LOG_GROUPS"),
+            alarms=list_of(env, "REPRISE_ALARMS"),
             event_bus=_event_bus(env),
-            dashboard_url=_text(env, "REPRISE_DASHBOARD_URL"),
-            runbook_url=_text(env, "REPRISE_RUNBOOK_URL"),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunnerSettings:
-    """Settings of the runner."""
-
-    targets: tuple[str, ...]
-    """Functions, and job definitions, that jobs may name."""
-    bucket: str
-    mac_secret_arn: str
-    call_timeout_s: int
-    capture_outcomes: frozenset[OutcomeKind]
-    """All that are no success: nobody waits for the answer of a scheduled call."""
-    ledger_table: str
-    jobs_queue_url: str
-    jobs_dead_letter_queue_url: str
-
-    @classmethod
-    def from_env(cls, env: Mapping[str, str]) -> RunnerSettings:
-        """Read the settings.
-
-        Raises:
-            SettingsError: Naming the variable that is missing or malformed.
-        """
-        return cls(
-            targets=_list(env, "REPRISE_TARGETS") + batch_job_definitions(env),
-            bucket=_text(env, "REPRISE_BUCKET"),
-            mac_secret_arn=_text(env, "REPRISE_MAC_SECRET_ARN"),
-            call_timeout_s=_number(env, "REPRISE_CALL_TIMEOUT_S"),
-            capture_outcomes=frozenset(OutcomeKind) - {OutcomeKind.SUCCEEDED},
-            ledger_table=_text(env, "REPRISE_LEDGER_TABLE"),
-            jobs_queue_url=_text(env, "REPRISE_JOBS_QUEUE_URL"),
-            jobs_dead_letter_queue_url=_text(env, "REPRISE_JOBS_DEAD_LETTER_QUEUE_URL"),
+            dashboard_url=text_of(env, "REPRISE_DASHBOARD_URL"),
+            runbook_url=text_of(env, "REPRISE_RUNBOOK_URL"),
         )
 
 
@@ -233,12 +195,7 @@ def _event_bus(env: Mapping[str, str]) -> str:
     return env.get("REPRISE_EVENT_BUS") or "default"
 
 
-def batch_job_definitions(env: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the ARNs of the job definitions that may be submitted; none unless Batch is in use."""
-    return _entries(env.get("REPRISE_BATCH_JOB_DEFINITIONS", ""))
-
-
-def _text(env: Mapping[str, str], name: str) -> str:
+def text_of(env: Mapping[str, str], name: str) -> str:
     value = env.get(name, "").strip()
     if not value:
         msg = f"environment variable {name} is not set: deploy the stack's own template"
@@ -246,21 +203,21 @@ def _text(env: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _list(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+def list_of(env: Mapping[str, str], name: str) -> tuple[str, ...]:
     """Return the entries of a comma list; empty entries are dropped, and none at all is an error."""
-    entries = _entries(_text(env, name))
+    entries = entries_of(text_of(env, name))
     if not entries:
         msg = f"environment variable {name} lists nothing"
         raise SettingsError(msg)
     return entries
 
 
-def _entries(text: str) -> tuple[str, ...]:
+def entries_of(text: str) -> tuple[str, ...]:
     return tuple(entry.strip() for entry in text.split(",") if entry.strip())
 
 
-def _number(env: Mapping[str, str], name: str) -> int:
-    text = _text(env, name)
+def number_of(env: Mapping[str, str], name: str) -> int:
+    text = text_of(env, name)
     if not _WHOLE_NUMBER.fullmatch(text):
         msg = f"environment variable {name} must be a whole number above 0, got {text!r}"
         raise SettingsError(msg)
@@ -269,7 +226,7 @@ def _number(env: Mapping[str, str], name: str) -> int:
 
 def _outcomes(env: Mapping[str, str]) -> frozenset[OutcomeKind]:
     text = env.get("REPRISE_CAPTURE_OUTCOMES", DEFAULT_CAPTURE_OUTCOMES)
-    names = _entries(text)
+    names = entries_of(text)
     known = {kind.value: kind for kind in OutcomeKind if kind is not OutcomeKind.SUCCEEDED}
     unknown = [name for name in names if name not in known]
     if unknown:

@@ -16,7 +16,6 @@ from reprise.capturing.signature import MacKeys, split_key_id
 from reprise.errors import BadRecordError, ObjectMissingError, StoreError
 from reprise.gate.state import Change, GateImage, Updated
 from reprise.instant import format_instant
-from reprise.jobs.run import JobState
 from reprise.ledger import (
     REDRIVE_KEEPS_S,
     Attempt,
@@ -31,6 +30,7 @@ from reprise.metric import Measured
 from reprise.monitor.counters import Book
 from reprise.monitor.reconcile import Page
 from reprise.ports import Lease, OutMessage, Reply
+from reprise_schedules.run import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -11,6 +11,7 @@ import re
 import secrets
 from datetime import UTC, datetime
 from functools import cache
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Final
 
 from reprise.aws.functions import LambdaFunctions
@@ -27,11 +28,27 @@ from reprise.settings import STDOUT
 from reprise.telemetry import write_stdout
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from reprise.aws.clients import Clients
+    from reprise.call.target_type import TargetType
     from reprise.ports import LineSink, Meter
     from reprise.settings import CallerSettings
 
 _NO_STREAM: Final = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+TARGET_TYPES: Final = {
+    "lambda": "reprise.call.target_type:FUNCTION",
+    "batch": "reprise_batch.target_type:BATCH",
+}
+"""The types of targets, by the service in their ARNs; one of an add-on is loaded only where it is listed."""
+
+
+def target_types(targets: Iterable[str]) -> tuple[TargetType, ...]:
+    """Return the types that the listed targets are of, functions first, which nearly all are."""
+    services = {"lambda": None} | dict.fromkeys(arn.split(":")[2] for arn in targets if ":" in arn)
+    return tuple(resolve_name(TARGET_TYPES[each]) for each in services if each in TARGET_TYPES)
 
 
 def utc_now() -> datetime:

@@ -17,8 +17,8 @@ import pytest
 
 from e2e.widgets import blank_widgets
 from e2e.world import WARM_GUESTS, new_run, poll
-from reprise.jobs.table import JobTable
 from reprise.wiring import utc_now
+from reprise_schedules.table import JobTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

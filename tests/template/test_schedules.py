@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from reprise.batch.event import EVENTS_PREFIX
-from reprise.jobs.cron import Cron
-from reprise.jobs.expression import find_zone, parse_expression
-from reprise.jobs.warm import read_order
+from reprise_batch.event import EVENTS_PREFIX
+from reprise_cli.schedule.cron import Cron
+from reprise_cli.schedule.expression import find_zone, parse_expression
 from reprise_cli.stack import from_outputs
+from reprise_schedules.warm import read_order
 from template.conftest import TARGET
 from template.deployment import Deployment
 from template.templates import SOURCES, read

@@ -68,8 +68,8 @@ def _loaded(*modules: str) -> set[str]:
     "module",
     [
         "invoker.handler",
-        "invoker.runner",
-        "invoker.warmer",
+        "schedules.runner",
+        "schedules.warmer",
         "replayer.replayer",
         "replayer.unpacker",
         "replayer.observer",

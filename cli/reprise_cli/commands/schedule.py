@@ -10,9 +10,6 @@ import typer
 from rich.table import Table
 
 from reprise.instant import format_instant
-from reprise.jobs.follow import Followers
-from reprise.jobs.run import RunEvent
-from reprise.jobs.table import JobTable
 from reprise_cli.app import App, app_of
 from reprise_cli.schedule.carry_out import Policies, carry_out
 from reprise_cli.schedule.group import Group, is_ours
@@ -32,9 +29,12 @@ from reprise_cli.schedule.view import (
     show_jobs,
     show_plan,
 )
+from reprise_schedules.follow import Followers
+from reprise_schedules.run import RunEvent
+from reprise_schedules.table import JobTable
 
 if TYPE_CHECKING:
-    from reprise.jobs.run import JobState
+    from reprise_schedules.run import JobState
 
 app = typer.Typer(
     help="Scheduled jobs: a file of jobs is what the stack's schedules become.",

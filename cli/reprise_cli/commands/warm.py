@@ -13,11 +13,10 @@ import typer
 from rich.table import Table
 
 from reprise.errors import ScheduleError
-from reprise.jobs.expression import find_zone, parse_expression, runs
-from reprise.jobs.warm import read_order
 from reprise_cli.app import App, app_of
 from reprise_cli.duration import format_duration, parse_duration
 from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.schedule.expression import find_zone, parse_expression, runs
 from reprise_cli.schedule.job_file import utc_now
 from reprise_cli.warm.collect import from_files, from_logs
 from reprise_cli.warm.shares import (
@@ -29,6 +28,7 @@ from reprise_cli.warm.shares import (
     ping_cost_usd,
     suggest_hours,
 )
+from reprise_schedules.warm import read_order
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo

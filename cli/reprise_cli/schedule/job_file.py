@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 import yaml
 
-from reprise.call.kinds import KINDS
 from reprise.errors import BadRequestError, PolicyError, ScheduleError
-from reprise.jobs.expression import find_zone, next_runs, parse_expression
-from reprise.jobs.message import DEFAULT_DEADLINE_S, NAME, Due, write_due
-from reprise.jobs.overlap import Overlap
 from reprise.retry.policy import read_policy_document
+from reprise.wiring import target_types
 from reprise_cli.duration import parse_duration
 from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.schedule.expression import find_zone, next_runs, parse_expression
 from reprise_cli.schedule.group import described
+from reprise_schedules.message import DEFAULT_DEADLINE_S, NAME, Due, write_due
+from reprise_schedules.overlap import Overlap
 
 if TYPE_CHECKING:
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
     from reprise.call.request import CallRequest
-    from reprise.jobs.expression import Expression
+    from reprise_cli.schedule.expression import Expression
 
 _MAX_JITTER_S: Final = 1440 * 60
 _MINUTE_S: Final = 60
@@ -223,16 +223,17 @@ def _check(job: Job, zone_name: str, targets: tuple[str, ...], now: datetime) ->
     _check_durations(job, where)
     _check_call_is_json(job, where)
     _check_sizes(job, where)
-    for kind in KINDS:
-        if kind.is_meant(job.call):
+    types = target_types(targets)
+    for each in types:
+        if each.is_meant(job.call):
             try:
-                request = kind.read_call(job.call, targets)
+                request = each.read_call(job.call, targets)
             except BadRequestError as error:
                 raise _usage(
                     where, f"call.{error.field}: {error.message}", error.next_step
                 ) from error
             return Checked(job=job, expression=expression, zone=zone, request=request)
-    markers = " or ".join(kind.marker for kind in KINDS)
+    markers = " or ".join(each.marker for each in types)
     raise _usage(where, "call names no target", f"Set {markers}")
 
 

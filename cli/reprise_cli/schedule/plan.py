@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from reprise.jobs.expression import write_expression
-from reprise.jobs.message import write_due
 from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.schedule.expression import write_expression
 from reprise_cli.schedule.group import described, is_ours
+from reprise_schedules.message import write_due
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from rich.table import Table
 
-from reprise.jobs.run import RunState
 from reprise_cli.schedule.plan import Plan, Verb
+from reprise_schedules.run import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from reprise.jobs.run import JobState
     from reprise_cli.output import Output
     from reprise_cli.schedule.job_file import Checked
+    from reprise_schedules.run import JobState
 
 _SIGNS = {Verb.CREATE: "+", Verb.UPDATE: "~", Verb.DELETE: "-", Verb.POLICY: "~"}
 

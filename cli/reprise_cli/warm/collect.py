@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise.instant import parse_instant
-from reprise.jobs.warm import read_report
 from reprise_cli.exits import CommandError, ExitCode
 from reprise_cli.warm.shares import Seen
+from reprise_schedules.warm import read_report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from reprise.jobs.warm import Report
+    from reprise_schedules.warm import Report
 
 GB_SECOND_USD: Final = 0.0000166667
 REQUEST_USD: Final = 0.0000002

@@ -8,7 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise.aws.clients import store_errors
-from reprise.call.kinds import kind_of
+from reprise.call.target_type import FUNCTION
 from reprise.errors import StoreError
 
 if TYPE_CHECKING:
@@ -41,10 +41,9 @@ class FunctionConcurrency:
     def limit(self, function: str) -> int | None:
         """Return a function's reserved concurrency, or the account's unreserved; None if unknown.
 
-        Targets of other kinds have none that Lambda knows of.
+        Targets of other types have none that Lambda knows of.
         """
-        kind = kind_of(function)
-        if kind is None or not kind.has_concurrency:
+        if FUNCTION.arn.fullmatch(function) is None:
             return None
         with self._lock:
             until_s, limit = self._known.get(function, (float("-inf"), None))

@@ -24,7 +24,6 @@ from botocore.exceptions import (
     ParamValidationError,
 )
 
-from reprise.call.kinds import KINDS, kind_of
 from reprise.call.outcome import (
     Outcome,
     OutcomeKind,
@@ -34,6 +33,7 @@ from reprise.call.outcome import (
     no_answer,
     shorten,
 )
+from reprise.call.target_type import type_of
 from reprise.ports import Reply
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from reprise.aws.clients import Clients
     from reprise.call.target import Target
-    from reprise.call.target_type import Kind
+    from reprise.call.target_type import TargetType
     from reprise.ports import Functions
 
 _FIELD: Final = re.compile(r"(Root|Parent|Sampled|Self)=([A-Za-z0-9:-]{1,64})")
@@ -182,34 +182,32 @@ def _seconds(text: object) -> float | None:
     return min(seconds, _MAX_RETRY_AFTER_S) if 0 <= seconds < float("inf") else None
 
 
-class TargetKinds:
+class TargetInvoker:
     """Invokes whatever a target is; safe to use from several threads."""
 
-    __slots__ = ("_adapters", "_call_timeout_s", "_clients", "_kinds")
+    __slots__ = ("_adapters", "_call_timeout_s", "_clients", "_types")
 
-    def __init__(
-        self, clients: Clients, call_timeout_s: int, kinds: Iterable[Kind] = KINDS
-    ) -> None:
-        """Invoke targets of these kinds; functions, which nearly all are, are connected at once."""
+    def __init__(self, clients: Clients, call_timeout_s: int, types: Iterable[TargetType]) -> None:
+        """Invoke targets of these types; the first one's, which nearly all are, are connected at once."""
         self._clients = clients
         self._call_timeout_s = call_timeout_s
-        self._kinds = tuple(kinds)
-        first = self._kinds[0]
+        self._types = tuple(types)
+        first = self._types[0]
         self._adapters: dict[str, Functions] = {first.name: first.connect(clients, call_timeout_s)}
 
     def invoke(
         self, target: Target, payload: bytes, client_context: str | None, trace: str | None = None
     ) -> Reply:
         """Invoke once; never raise for how it ends."""
-        kind = kind_of(target.function, self._kinds)
-        if kind is None:
+        found = type_of(target.function, self._types)
+        if found is None:
             return Reply(
                 outcome=Outcome(
                     kind=OutcomeKind.PERMANENT,
-                    code="UnknownKind",
-                    message=f"no kind of target is known that is called {target.function}",
+                    code="UnknownTargetType",
+                    message=f"no type of target is known that is called {target.function}",
                 )
             )
-        if kind.name not in self._adapters:
-            self._adapters[kind.name] = kind.connect(self._clients, self._call_timeout_s)
-        return self._adapters[kind.name].invoke(target, payload, client_context, trace)
+        if found.name not in self._adapters:
+            self._adapters[found.name] = found.connect(self._clients, self._call_timeout_s)
+        return self._adapters[found.name].invoke(target, payload, client_context, trace)

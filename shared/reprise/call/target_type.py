@@ -1,4 +1,8 @@
-"""What the package asks of a type of target, and the type `lambda`: functions, invoked synchronously."""
+"""What the package asks of a type of target, and the type `lambda`: functions, invoked synchronously.
+
+Which types there are is data: `reprise.wiring.TARGET_TYPES`. A new one is a file that holds a `TargetType`, and
+its place in that table; nothing else asks what a target is.
+"""
 
 from __future__ import annotations
 
@@ -9,33 +13,58 @@ from typing import TYPE_CHECKING, Final
 from reprise.call.request import other_spelling, read_call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from reprise.aws.clients import Clients
     from reprise.call.request import CallRequest
+    from reprise.capturing.record import Record
     from reprise.ports import Functions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
-    """One kind of target."""
+class FailureEvents:
+    """How AWS tells of such targets' own failures, which are replayed as captured calls are."""
+
+    prefix: str
+    """Where the events' own stream writes, in the stack's bucket; nothing else may write there."""
+    read: Callable[[str, str, tuple[str, ...]], Record | None]
+    """Return the record of an event's text, for an account and the allowed targets; None if it is none that
+    we act on; raise BadRecordError."""
+    attempts: Callable[[Record], int | None]
+    """Return how many attempts were spent before such a record; None if it is a call like any other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetType:
+    """One type of target."""
 
     name: str
     """As people say it."""
     arn: re.Pattern[str]
     """What the ARN of such a target looks like, whole."""
     marker: str
-    """The field by which a job's `call` shows that it is meant for this kind."""
+    """The field by which a job's `call` shows that it is meant for this type."""
     read_call: Callable[[Mapping[str, object], tuple[str, ...]], CallRequest]
     """Return the call that a document asks for, of one of the allowed ARNs; raise BadRequestError."""
     connect: Callable[[Clients, int], Functions]
     """Return what invokes such targets, given the longest call in seconds."""
-    has_concurrency: bool = False
-    """Whether Lambda limits how many of it run at once."""
+    goes_on: bool = False
+    """Whether what a successful call began goes on by itself, by the id in its reply."""
+    failures: FailureEvents | None = None
 
     def is_meant(self, call: Mapping[str, object]) -> bool:
-        """Tell whether a job's call is meant for this kind."""
+        """Tell whether a job's call is meant for this type."""
         return self.marker in call or other_spelling(self.marker) in call
+
+
+def type_of(target: str, types: Iterable[TargetType]) -> TargetType | None:
+    """Return the type that an ARN is of; None if it is of none of them."""
+    return next((each for each in types if each.arn.fullmatch(target)), None)
+
+
+def failure_events(types: Iterable[TargetType]) -> tuple[FailureEvents, ...]:
+    """Return what of the types there is to be read of their targets' own failures."""
+    return tuple(each.failures for each in types if each.failures is not None)
 
 
 def _read(document: Mapping[str, object], allowed: tuple[str, ...]) -> CallRequest:
@@ -43,17 +72,16 @@ def _read(document: Mapping[str, object], allowed: tuple[str, ...]) -> CallReque
 
 
 def _connect(clients: Clients, call_timeout_s: int) -> Functions:
-    # Late: the core knows kinds, and loads no AWS.
+    # Late: the core knows types, and loads no AWS.
     from reprise.aws.functions import LambdaFunctions  # noqa: PLC0415
 
     return LambdaFunctions(clients.functions(call_timeout_s))
 
 
-FUNCTION: Final = Kind(
+FUNCTION: Final = TargetType(
     name="lambda",
     arn=re.compile(r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]{1,140}"),
     marker="FunctionName",
     read_call=_read,
     connect=_connect,
-    has_concurrency=True,
 )

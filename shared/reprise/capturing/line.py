@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from reprise.call.id import id_of, is_id_without_key, is_name
-from reprise.call.kinds import kind_of
 from reprise.call.payload import unpack
 from reprise.call.target import is_allowed
+from reprise.call.target_type import FUNCTION, TargetType, type_of
 from reprise.capturing.trust import check_record, sign_record
 from reprise.capturing.wire import check_version, decode_record, load_document, may_be_ours
 from reprise.errors import BadRecordError, PayloadError
@@ -56,8 +56,8 @@ class Trusted:
 
     keys: Keyring
     targets: tuple[str, ...]
-    is_event_object: bool = False
-    """Whether the object lies where only the stream of batch jobs' events writes."""
+    types: tuple[TargetType, ...] = (FUNCTION,)
+    """What a target may be."""
 
 
 def write_line(record: Record, keys: MacKeys) -> str:
@@ -90,12 +90,9 @@ def read_document(document: dict[str, Any], trusted: Trusted) -> Record:
     check_version(document)
     record = decode_record(document)
     check_record(record, trusted.keys)
-    if kind_of(record.target.function) is None or not is_allowed(
-        record.target.function, trusted.targets
-    ):
-        raise BadRecordError(
-            "target_not_allowed", f"{record.target.function!r} is not among the stack's Targets"
-        )
+    target = record.target.function
+    if type_of(target, trusted.types) is None or not is_allowed(target, trusted.targets):
+        raise BadRecordError("target_not_allowed", f"{target!r} is not among the stack's Targets")
     check_id(record)
     if record.payload.claim_check is None:
         try:

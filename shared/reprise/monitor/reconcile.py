@@ -19,7 +19,6 @@ from urllib.parse import quote_plus
 import msgspec
 
 from reprise import metric
-from reprise.batch.event import EVENTS_PREFIX
 from reprise.ports import OutMessage
 
 if TYPE_CHECKING:
@@ -29,8 +28,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-PREFIXES: Final = ("captured/", EVENTS_PREFIX)
-"""Where objects lie that S3 notifies of; Firehose adds yyyy/MM/dd/HH/."""
+PREFIXES: Final = ("captured/", "batch-events/")
+"""Where objects lie that S3 notifies of (infra/capture.yaml); Firehose adds yyyy/MM/dd/HH/."""
 EVERY_S: Final = 600
 """Time between looks, each at one page of one prefix."""
 YOUNGEST_S: Final = 1800

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from reprise import metric
-from reprise.batch.event import report_of
 from reprise.call.outcome import Outcome, OutcomeKind, shorten
 from reprise.call.payload import unpack
 from reprise.call.target import is_allowed
+from reprise.call.target_type import FUNCTION, TargetType, type_of
 from reprise.capturing.recapture import also_given_up, reopened, reopens
 from reprise.capturing.trust import context_for_replay
 from reprise.errors import BadRecordError, ObjectMissingError, PayloadError, StoreError
@@ -76,6 +76,7 @@ class AttemptStage:
     clock: Clock
     draw: Draw
     retention_days: int
+    types: tuple[TargetType, ...] = (FUNCTION,)
 
     def run(
         self,
@@ -212,12 +213,10 @@ class AttemptStage:
     ) -> Verdict | None:
         """Decide on a caller's own try, if that is still to be done; return None if the call may run."""
         record = message.record
-        report = report_of(record)
-        if report is not None and not row.history:
-            # A failed batch job waits for its backoff; a call has waited on its way here.
-            decided, counted = self._decide_tried(
-                message, row, policy, record.outcome, spent=report.attempts
-            )
+        spent = self._spent_before(record)
+        if spent is not None and not row.history:
+            # What failed by itself waits for its backoff; a call has waited on its way here.
+            decided, counted = self._decide_tried(message, row, policy, record.outcome, spent=spent)
             return self._carry_out(decided, message, counted, owner)
         tried = _undecided(record, row, policy)
         if tried is None:
@@ -226,6 +225,13 @@ class AttemptStage:
         if not isinstance(decided, DeadLetter):
             return None
         return self._carry_out(decided, message, counted, owner)
+
+    def _spent_before(self, record: Record) -> int | None:
+        """Return the attempts before a target's own failure; None if the record is of a call."""
+        found = type_of(record.target.function, self.types)
+        if found is None or found.failures is None:
+            return None
+        return found.failures.attempts(record)
 
     def _decide_tried(
         self, message: ReplayMessage, row: Row, policy: Policy, outcome: Outcome, *, spent: int

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from reprise import metric
-from reprise.batch.event import EVENTS_PREFIX, read_event
+from reprise.call.target_type import FUNCTION, FailureEvents, TargetType, failure_events
 from reprise.capturing.line import Trusted, read_line
 from reprise.capturing.record import EVENT_NAME, Record
 from reprise.capturing.trust import sign_record
@@ -71,8 +71,7 @@ class AcceptStage:
     targets: tuple[str, ...]
     log_groups: frozenset[str]
     account_id: str
-    batch_jobs: tuple[str, ...] = ()
-    """Job definitions whose failed jobs are submitted again."""
+    types: tuple[TargetType, ...] = (FUNCTION,)
 
     def read(
         self,
@@ -89,24 +88,28 @@ class AcceptStage:
         """
         # First: who may read no keys at all must not judge lines.
         self.keys.keys()
-        trusted = Trusted(
-            keys=self.keys,
-            targets=(*self.targets, *self.batch_jobs),
-            is_event_object=ref.key.startswith(EVENTS_PREFIX),
+        trusted = Trusted(keys=self.keys, targets=self.targets, types=self.types)
+        events = next(
+            (each for each in failure_events(self.types) if ref.key.startswith(each.prefix)), None
         )
         stream = self.objects.stream(ref.bucket, ref.key, ref.version_id)
         for position, item in read_in_time(ref, stream, remaining_ms):
-            yield position, self._accept(position, item, trusted, quarantine)
+            yield position, self._accept(position, item, trusted, events, quarantine)
 
     def _accept(
-        self, position: int, item: Item, trusted: Trusted, quarantine: Quarantine
+        self,
+        position: int,
+        item: Item,
+        trusted: Trusted,
+        events: FailureEvents | None,
+        quarantine: Quarantine,
     ) -> Entry | None:
         """Return the record of an item that may be replayed; put what may not be in quarantine."""
         match item:
             case Control():
                 self.meter.count(metric.CONTROL_MESSAGES)
-            case Foreign(text=text) if trusted.is_event_object:
-                return self._accept_event(position, text, quarantine)
+            case Foreign(text=text) if events is not None:
+                return self._accept_event(position, text, events, quarantine)
             case Foreign(text=text) if EVENT_NAME in text:
                 why = "a capture line without its envelope: turn off Firehose's message extraction"
                 quarantine.add(position, "no_envelope", why, text.encode("utf-8", "surrogatepass"))
@@ -120,10 +123,12 @@ class AcceptStage:
                     return Entry(position=position, event=item, record=record)
         return None
 
-    def _accept_event(self, position: int, text: str, quarantine: Quarantine) -> Entry | None:
-        """Return a failed batch job, signed by the pipeline: its place vouches for it (ADR 0014)."""
+    def _accept_event(
+        self, position: int, text: str, events: FailureEvents, quarantine: Quarantine
+    ) -> Entry | None:
+        """Return a target's own failure, signed by the pipeline: its place vouches for it (ADR 0014)."""
         try:
-            record = read_event(text, self.account_id, self.batch_jobs)
+            record = events.read(text, self.account_id, self.targets)
         except BadRecordError as error:
             data = text.encode("utf-8", "surrogatepass")
             quarantine.add(position, error.reason, error.message, data)

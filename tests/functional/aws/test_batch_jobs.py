@@ -9,9 +9,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from reprise.batch.jobs import BatchJobs
 from reprise.call.outcome import OutcomeKind
 from reprise.call.target import Target
+from reprise_batch.jobs import BatchJobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

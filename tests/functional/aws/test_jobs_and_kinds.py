@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from reprise.aws.functions import TargetKinds
-from reprise.call.kinds import KINDS, kind_of
+from reprise.aws.functions import TargetInvoker
 from reprise.call.target import Target
-from reprise.call.target_type import Kind
+from reprise.call.target_type import FUNCTION, TargetType, type_of
 from reprise.errors import StoreError
-from reprise.jobs.run import JobState, RunEvent
-from reprise.jobs.table import JobTable
-from reprise.jobs.warm import LambdaPings, Ping
 from reprise.ports import Reply
 from reprise.testing import SUCCEEDED, FakeFunctions
+from reprise_batch.target_type import BATCH
+from reprise_schedules.run import JobState, RunEvent
+from reprise_schedules.table import JobTable
+from reprise_schedules.warm import LambdaPings, Ping
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -98,14 +98,14 @@ def test_ping_tells_cold_throttled_and_failed_apart(answer: Any, expected: Ping)
     assert LambdaPings(client).ping("orders", b"{}") == expected
 
 
-def test_third_kind_is_one_file_and_one_name(clients: Clients) -> None:
+def test_a_third_target_type_is_one_value(clients: Clients) -> None:
     """Step Functions, as somebody could add them."""
     machines = FakeFunctions(script=[Reply(outcome=SUCCEEDED.outcome, payload=b"started")])
 
     def read(document: object, allowed: tuple[str, ...]) -> CallRequest:
         raise NotImplementedError(document, allowed)
 
-    states = Kind(
+    states = TargetType(
         name="states",
         arn=re.compile(r"arn:aws:states:[a-z0-9-]+:[0-9]{12}:stateMachine:[A-Za-z0-9_-]+"),
         marker="stateMachineArn",
@@ -113,8 +113,8 @@ def test_third_kind_is_one_file_and_one_name(clients: Clients) -> None:
         connect=lambda _clients, _call_timeout_s: machines,
     )
     machine = "arn:aws:states:eu-west-1:123456789012:stateMachine:close-day"
-    assert kind_of(machine) is None
-    kinds = TargetKinds(clients, 5, (*KINDS, states))
-    assert kinds.invoke(Target(function=machine), b"{}", None).payload == b"started"
-    unknown = kinds.invoke(Target(function="arn:aws:sns:eu-west-1:123456789012:x"), b"", None)
-    assert unknown.outcome.code == "UnknownKind"
+    assert type_of(machine, (FUNCTION, BATCH)) is None
+    targets = TargetInvoker(clients, 5, (FUNCTION, BATCH, states))
+    assert targets.invoke(Target(function=machine), b"{}", None).payload == b"started"
+    unknown = targets.invoke(Target(function="arn:aws:sns:eu-west-1:123456789012:x"), b"", None)
+    assert unknown.outcome.code == "UnknownTargetType"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from functional.handlers.conftest import ANSWERED
 from reprise.capturing.record import EVENT_NAME
 from reprise.instant import format_instant
-from reprise.jobs.message import Due, write_due
-from reprise.jobs.run import RunState
-from reprise.jobs.table import JobTable
 from reprise.ledger import State
 from reprise.wiring import utc_now
+from reprise_schedules.message import Due, write_due
+from reprise_schedules.run import RunState
+from reprise_schedules.table import JobTable
 from scripted_server import Answer
 from strategies import ORDERS
 
@@ -106,7 +106,7 @@ def _run_state(stack: Stack, job: str) -> RunState:
 
 def test_the_runner_makes_a_due_call(stack: Stack) -> None:
     stack.send("JOBS", _due("nightly"))
-    assert stack.handle("invoker.runner", stack.receive("JOBS")) == DONE
+    assert stack.handle("schedules.runner", stack.receive("JOBS")) == DONE
     assert _run_state(stack, "nightly") is RunState.SUCCEEDED
 
 
@@ -115,7 +115,7 @@ def test_the_runner_captures_a_due_call_that_is_refused(
 ) -> None:
     stack.server.answers[:] = [THROTTLED]
     stack.send("JOBS", _due("nightly"))
-    stack.handle("invoker.runner", stack.receive("JOBS"))
+    stack.handle("schedules.runner", stack.receive("JOBS"))
     (line,) = [line for line in _lines(capsys, "event") if line["event"] == EVENT_NAME]
     assert line["target"]["function"] == ORDERS
     assert _run_state(stack, "nightly") is RunState.CAPTURED
@@ -123,13 +123,13 @@ def test_the_runner_captures_a_due_call_that_is_refused(
 
 def test_the_runner_keeps_what_it_cannot_understand(stack: Stack) -> None:
     stack.send("JOBS", "no job")
-    assert stack.handle("invoker.runner", stack.receive("JOBS")) == DONE
+    assert stack.handle("schedules.runner", stack.receive("JOBS")) == DONE
     (letter,) = stack.receive("JOBS_DEAD_LETTER")["Records"]
     assert letter["body"] == "no job"
 
 
 def test_the_warmer_pings_as_often_as_it_is_asked(stack: Stack) -> None:
-    counts = stack.handle("invoker.warmer", {"functions": "orders", "concurrency": 3})
+    counts = stack.handle("schedules.warmer", {"functions": "orders", "concurrency": 3})
     assert counts["WarmPings"] == 3
     assert len(stack.server.requests) == 3
 

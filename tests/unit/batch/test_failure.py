@@ -11,12 +11,14 @@ import pytest
 from botocore.validate import ParamValidator
 
 from harness import ACCOUNT, Pipeline, notification
-from reprise.batch.event import read_event
-from reprise.batch.submit import submission_of
+from reprise.call.target_type import FUNCTION
 from reprise.errors import BadRecordError
 from reprise.ledger import State
 from reprise.ports import Reply
 from reprise.testing import SUCCEEDED
+from reprise_batch.event import read_event
+from reprise_batch.submit import submission_of
+from reprise_batch.target_type import BATCH
 
 NIGHTLY = f"arn:aws:batch:eu-central-1:{ACCOUNT}:job-definition/nightly"
 
@@ -419,14 +421,13 @@ def test_every_submission_is_of_the_shape_that_submit_job_takes(detail: dict[str
 def pipeline(policy: str = "{}") -> Pipeline:
     made = Pipeline(policy=policy)
     made.targets = (*made.targets, NIGHTLY)
+    made.types = (FUNCTION, BATCH)
     return made
 
 
 def take_in(made: Pipeline, document: dict[str, Any], key: str) -> list[Any]:
     made.objects.kept[key] = json.dumps(document).encode()
     stage = made.unpacker()
-    reader = replace(stage.reader, targets=made.targets[:2], batch_jobs=(NIGHTLY,))
-    stage = replace(stage, reader=reader)
     intake = replace(made.intake(), stage=stage)
     from reprise.unpack.intake import Notice  # noqa: PLC0415 - beside its one use
 

@@ -12,11 +12,11 @@ from botocore.validate import ParamValidator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.jobs.message import read_due
 from reprise_cli.exits import CommandError, ExitCode
 from reprise_cli.schedule.group import MARKER
 from reprise_cli.schedule.job_file import check_jobs, policies_of, read_job_file
 from reprise_cli.schedule.plan import Place, Plan, Verb, make_plan, wanted_schedule
+from reprise_schedules.message import read_due
 
 if TYPE_CHECKING:
     from pathlib import Path

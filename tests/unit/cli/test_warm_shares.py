@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.jobs.cron import parse_cron
-from reprise.jobs.warm import Report, read_report
+from reprise_cli.schedule.cron import parse_cron
 from reprise_cli.warm.shares import (
     Seen,
     bare_name,
@@ -19,6 +18,7 @@ from reprise_cli.warm.shares import (
     ping_cost_usd,
     suggest_hours,
 )
+from reprise_schedules.warm import Report, read_report
 
 NINE_UTC = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 TEXT = (

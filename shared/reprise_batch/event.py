@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from reprise.batch.failure import ATTEMPTS, SINCE, Job, classify_failure, read_job
-from reprise.batch.submit import unversioned
 from reprise.call.payload import Payload, digest
 from reprise.call.target import Target, is_allowed
 from reprise.capturing.record import Record, Source
@@ -23,6 +21,8 @@ from reprise.errors import BadRecordError
 from reprise.instant import format_instant, parse_instant
 from reprise.retry.decision import COUNTED
 from reprise.version import __version__
+from reprise_batch.failure import ATTEMPTS, SINCE, Job, classify_failure, read_job
+from reprise_batch.submit import unversioned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from reprise.jobs.run import Run, RunEvent, RunState
 from reprise.ledger import State
+from reprise_schedules.run import Run, RunEvent, RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

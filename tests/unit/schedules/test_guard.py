@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise.errors import IllegalTransitionError
-from reprise.jobs.overlap import Expire, Over, Overlap, Recover, Skip, Start, Wait, decide
-from reprise.jobs.run import (
+from reprise_schedules.overlap import Expire, Over, Overlap, Recover, Skip, Start, Wait, decide
+from reprise_schedules.run import (
     HOLDING,
     MAX_RUNS,
     OPEN,

@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 
 from harness import FAILED, GONE, ORDERS, Pipeline
-from reprise.batch.submit import BATCH
 from reprise.call.outcome import OutcomeKind
-from reprise.jobs.follow import Followers
-from reprise.jobs.message import Due, write_due
-from reprise.jobs.overlap import Overlap
-from reprise.jobs.run import RunState
-from reprise.jobs.runner import RunStage
+from reprise.call.target_type import FUNCTION
 from reprise.ledger import State
 from reprise.ports import Reply
 from reprise.testing import SUCCEEDED, InMemoryJobs, InMemoryQueue
+from reprise_batch.target_type import BATCH
+from reprise_schedules.follow import Followers
+from reprise_schedules.message import Due, write_due
+from reprise_schedules.overlap import Overlap
+from reprise_schedules.run import RunState
+from reprise_schedules.runner import RunStage
 
 FIRST, SECOND, THIRD = (f"2026-11-21T{hour}:00:00Z" for hour in ("10", "11", "12"))
 NIGHTLY = "arn:aws:batch:eu-central-1:123456789012:job-definition/nightly"
@@ -57,6 +58,7 @@ class World:
             targets=(ORDERS, NIGHTLY),
             clock=self.pipeline.clock,
             meter=self.pipeline.meter,
+            types=(FUNCTION, BATCH),
         )
         default = {"FunctionName": "orders", "Payload": {"n": 1}}
         body = write_due(Due(job="job", scheduled_at=at, call=call or default, **fields))

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, assert_never
 
 from reprise.instant import parse_instant
-from reprise.jobs.run import JobState, Run, RunState, is_holding, is_waiting
+from reprise_schedules.run import JobState, Run, RunState, is_holding, is_waiting
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from reprise.aws.clients import store_errors
 from reprise.aws.functions import outcome_of
-from reprise.batch.event import Report
-from reprise.batch.failure import read_job
-from reprise.batch.submit import submission_of, unversioned
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.ports import Reply
+from reprise_batch.event import Report
+from reprise_batch.failure import read_job
+from reprise_batch.submit import submission_of, unversioned
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient

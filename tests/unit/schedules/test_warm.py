@@ -5,8 +5,8 @@ from threading import Barrier
 import pytest
 
 from reprise.errors import ScheduleError
-from reprise.jobs.warm import Ping, WarmStage, read_order
 from reprise.testing import FakeMeter
+from reprise_schedules.warm import Ping, WarmStage, read_order
 
 
 class FakePings:

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from reprise import cold_start
 from reprise.aws.clients import Clients
-from reprise.aws.functions import TargetKinds
+from reprise.aws.functions import TargetInvoker
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.sqs import SqsQueue
-from reprise.batch.jobs import BatchJobs
 from reprise.capturing.invoker import CallStage
-from reprise.jobs.follow import Followers
-from reprise.jobs.runner import RunStage
-from reprise.jobs.table import JobTable
 from reprise.replay.message import read_deliveries
 from reprise.replay.worker import Returns
-from reprise.settings import STDOUT, RunnerSettings
+from reprise.settings import STDOUT
 from reprise.telemetry import EmfMeter, make_logger
-from reprise.wiring import make_capturer, utc_now
+from reprise.wiring import make_capturer, target_types, utc_now
+from reprise_batch.jobs import BatchJobs
+from reprise_schedules.follow import Followers
+from reprise_schedules.runner import RunStage
+from reprise_schedules.settings import RunnerSettings
+from reprise_schedules.table import JobTable
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -29,6 +30,7 @@ make_logger()
 _settings = RunnerSettings.from_env(os.environ)
 _clients = Clients()
 _meter = EmfMeter()
+_types = target_types(_settings.targets)
 _sqs, _dynamodb = _clients.sqs(), _clients.dynamodb()
 _queue = SqsQueue(_sqs, _settings.jobs_queue_url)
 _stage = RunStage(
@@ -38,7 +40,7 @@ _stage = RunStage(
         batch=cache(lambda: BatchJobs(_clients.batch())),
     ),
     calls=CallStage(
-        functions=TargetKinds(_clients, _settings.call_timeout_s),
+        functions=TargetInvoker(_clients, _settings.call_timeout_s, _types),
         capturer=cache(
             lambda: make_capturer(
                 _clients,
@@ -55,6 +57,7 @@ _stage = RunStage(
     targets=_settings.targets,
     clock=utc_now,
     meter=_meter,
+    types=_types,
 )
 cold_start.finish()
 

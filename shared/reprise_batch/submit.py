@@ -1,4 +1,4 @@
-"""The target type `batch`: job definitions, of which jobs are submitted.
+"""Submit jobs: for the first time, by SubmitJob's own names, or again.
 
 A target is a job definition without its revision, so that one policy and one gate serve all of them.
 
@@ -19,17 +19,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from reprise.batch.failure import ATTEMPTS, ORIGIN, OUR_TAGS, SINCE
 from reprise.call.request import CallRequest, spelt
 from reprise.call.target import Target, is_allowed
-from reprise.call.target_type import Kind
 from reprise.errors import BadRequestError
+from reprise_batch.failure import ATTEMPTS, ORIGIN, OUR_TAGS, SINCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reprise.aws.clients import Clients
-    from reprise.ports import Functions
 
 _NAME: Final = r"[A-Za-z0-9_-]{1,128}"
 _ARN: Final = rf"arn:aws[a-z-]*:batch:[a-z0-9-]+:[0-9]{{12}}:job-definition/{_NAME}"
@@ -232,20 +229,3 @@ def _complete(name: str, allowed: tuple[str, ...]) -> str | None:
         if slash and (tail == name or (tail.endswith("*") and name.startswith(tail[:-1]))):
             return f"{prefix}/{name}"
     return None
-
-
-def _connect(clients: Clients, call_timeout_s: int) -> Functions:
-    del call_timeout_s  # A submission is answered at once.
-    # Late: the core knows kinds, and loads no AWS.
-    from reprise.batch.jobs import BatchJobs  # noqa: PLC0415
-
-    return BatchJobs(clients.batch())
-
-
-BATCH: Final = Kind(
-    name="batch",
-    arn=ARN,
-    marker="jobDefinition",
-    read_call=read_submission,
-    connect=_connect,
-)

@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Final, assert_never
 import msgspec
 
 from reprise import metric
-from reprise.batch.submit import BATCH
-from reprise.call.kinds import KINDS
 from reprise.call.outcome import Outcome, OutcomeKind
+from reprise.call.target_type import FUNCTION, TargetType, type_of
 from reprise.errors import BadRequestError, RepriseError, ScheduleError, StoreError
 from reprise.instant import format_instant
-from reprise.jobs.message import Due, read_due
-from reprise.jobs.overlap import Expire, Over, Recover, Skip, Start, Wait, decide
-from reprise.jobs.run import OPEN, TRANSITIONS, RunEvent, RunState
 from reprise.ports import OutMessage
+from reprise_schedules.message import Due, read_due
+from reprise_schedules.overlap import Expire, Over, Recover, Skip, Start, Wait, decide
+from reprise_schedules.run import OPEN, TRANSITIONS, RunEvent, RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,9 +29,9 @@ if TYPE_CHECKING:
 
     from reprise.call.request import CallRequest
     from reprise.capturing.invoker import Answer, CallStage
-    from reprise.jobs.overlap import Decision
-    from reprise.jobs.run import JobState, Run
     from reprise.ports import Clock, Follow, JobStore, Meter, Queue
+    from reprise_schedules.overlap import Decision
+    from reprise_schedules.run import JobState, Run
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +62,7 @@ class RunStage:
     targets: tuple[str, ...]
     clock: Clock
     meter: Meter
+    types: tuple[TargetType, ...] = (FUNCTION,)
 
     def run(self, body: str, *, owner: str, remaining_ms: Callable[[], int]) -> float | None:
         """Deal with one message.
@@ -90,7 +90,7 @@ class RunStage:
         self, due: Due, body: str, owner: str, remaining_ms: Callable[[], int]
     ) -> float | None:
         try:
-            request = _read_call(due, self.targets)
+            request = _read_call(due, self.targets, self.types)
         except BadRequestError as error:
             self._note(due, RunEvent.FAIL, message=str(error))
             return self._bury(body, due.job, str(error))
@@ -179,7 +179,8 @@ class RunStage:
         return None
 
     def _note_success(self, due: Due, request: CallRequest, answer: Answer) -> None:
-        if not BATCH.arn.fullmatch(request.target.function):
+        found = type_of(request.target.function, self.types)
+        if found is None or not found.goes_on:
             self._note(due, RunEvent.SUCCEED)
             return
         job_id = str(msgspec.json.decode(answer.reply.payload)["jobId"])
@@ -251,18 +252,18 @@ def _apply(
             return job
 
 
-def _read_call(due: Due, targets: tuple[str, ...]) -> CallRequest:
+def _read_call(due: Due, targets: tuple[str, ...], types: tuple[TargetType, ...]) -> CallRequest:
     """Return the call of a run, with the run's own key and deadline.
 
     Raises:
         BadRequestError: Naming the field.
     """
-    for kind in KINDS:
-        if kind.is_meant(due.call):
+    for each in types:
+        if each.is_meant(due.call):
             bounds = {"IdempotencyKey": due.key, "NotAfter": format_instant(due.deadline_at)}
-            return kind.read_call({**due.call, **bounds}, targets)
+            return each.read_call({**due.call, **bounds}, targets)
     raise BadRequestError(
-        "call", "names no target", f"Send one of {', '.join(kind.marker for kind in KINDS)}"
+        "call", "names no target", f"Send one of {', '.join(each.marker for each in types)}"
     )
 
 

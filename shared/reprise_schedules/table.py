@@ -10,7 +10,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from reprise.aws.clients import is_failed_condition, store_errors
-from reprise.jobs.run import JobState, Run
+from reprise_schedules.run import JobState, Run
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

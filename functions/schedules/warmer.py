@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from reprise import cold_start
 from reprise.aws.clients import Clients
-from reprise.jobs.warm import LambdaPings, WarmStage, read_order
 from reprise.telemetry import EmfMeter, make_logger
+from reprise_schedules.warm import LambdaPings, WarmStage, read_order
 
 PING_LIMIT_S: Final = 50
 """Below the warmer's own timeout; a function that takes longer is warm all the same."""

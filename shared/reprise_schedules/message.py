@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from reprise.errors import ScheduleError
 from reprise.instant import format_instant, parse_instant
-from reprise.jobs.overlap import Overlap
+from reprise_schedules.overlap import Overlap
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -1,0 +1,1 @@
+"""The functions of the add-on schedules: runner of jobs, and warmer."""

@@ -1,0 +1,39 @@
+"""The target type `batch`: what the kernel asks of job definitions, of which jobs are submitted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from reprise.call.target_type import FailureEvents, TargetType
+from reprise_batch.event import EVENTS_PREFIX, read_event, report_of
+from reprise_batch.submit import ARN, read_submission
+
+if TYPE_CHECKING:
+    from reprise.aws.clients import Clients
+    from reprise.capturing.record import Record
+    from reprise.ports import Functions
+
+
+def attempts_before(record: Record) -> int | None:
+    """Return the attempts that were spent before a failed job; None if the record is of a call."""
+    report = report_of(record)
+    return None if report is None else report.attempts
+
+
+def _connect(clients: Clients, call_timeout_s: int) -> Functions:
+    del call_timeout_s  # A submission is answered at once.
+    # Late: the core knows types, and loads no AWS.
+    from reprise_batch.jobs import BatchJobs  # noqa: PLC0415
+
+    return BatchJobs(clients.batch())
+
+
+BATCH: Final = TargetType(
+    name="batch",
+    arn=ARN,
+    marker="jobDefinition",
+    read_call=read_submission,
+    connect=_connect,
+    goes_on=True,
+    failures=FailureEvents(prefix=EVENTS_PREFIX, read=read_event, attempts=attempts_before),
+)
