@@ -18,9 +18,8 @@ BEFORE_AGE_S: Final = 3600.0
 BEYOND_RECEIVES: Final = 30
 """Further deliveries until SQS would end it, 500 in the deployed queue: where batches outlive their messages'
 visibility, and die, it takes some of them until one has sent a message afresh and deleted it."""
-BEYOND_AGE_S: Final = 40 * 3600.0
-"""Further age at which SQS would delete it, five days in the deployed queue: three visibilities of twelve
-hours, the longest there are, as a renewal may fail."""
+BEYOND_AGE_S: Final = 4 * 3600.0
+"""Further age at which SQS would delete it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

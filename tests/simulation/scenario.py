@@ -151,8 +151,7 @@ class _Maker:
         }
         if self.chance(0.08):
             # Few deliveries, and hours between them.
-            initial_s, maximum_s = (7200, 14_400) if self.seed % 4 < 2 else (40_000, 43_200)
-            default |= {"initial_s": initial_s, "maximum_s": maximum_s, "max_age_s": 14 * 86_400}
+            default |= {"initial_s": 7200, "maximum_s": 14_400, "max_age_s": 14 * 86_400}
         if self.chance(0.2):
             default["replay_on"] = ["throttled", "transient"]
         if self.chance(0.15):
@@ -193,16 +192,14 @@ class _Maker:
             ]
         return tuple(phases)
 
-    def repeats(self, planned: list[Planned], policy: dict[str, Any]) -> tuple[Planned, ...]:
+    def repeats(self, planned: list[Planned]) -> tuple[Planned, ...]:
         # By a chance of their own: what else a seed lets happen is not to depend on it.
         random = Random(f"repeats {self.seed}")  # noqa: S311 - a simulation's chance
         keyed = [plan for plan in planned if plan.key is not None and not plan.is_large]
         if random.random() < 0.4 or not keyed:
             return ()
-        # A call may wait for longer than its key is known by itself.
-        late_s = max(5000, policy["default"]["initial_s"])
         return tuple(
-            replace(plan, at_s=1.5 + random.choice((5, 60, 300, 1500, late_s)) * random.random())
+            replace(plan, at_s=1.5 + random.choice((5, 60, 300, 1500, 5000)) * random.random())
             for plan in random.choices(keyed, k=random.randint(1, 6))
         )
 
@@ -246,7 +243,7 @@ class _Maker:
             objects.append(tuple(left[:size]))
             left = left[size:]
         policy = self.policy(is_long=is_long)
-        repeats = self.repeats(planned, policy)
+        repeats = self.repeats(planned)
         names = (ORDERS, MAIL)
         return Scenario(
             seed=self.seed,
