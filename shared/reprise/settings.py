@@ -241,7 +241,10 @@ def batch_job_definitions(env: Mapping[str, str]) -> tuple[str, ...]:
 def _text(env: Mapping[str, str], name: str) -> str:
     value = env.get(name, "").strip()
     if not value:
-        msg = f"environment variable {name} is not set: deploy the stack's own template"
+        msg = (
+            f"environment variable {name} is not set: `reprise sources add` prints a caller's variables, "
+            "and the stack's template sets its functions'"
+        )
         raise SettingsError(msg)
     return value
 
