@@ -42,6 +42,11 @@ class Output:
         if not self.is_json:
             self.people.print(*things)
 
+    def copyable(self, *lines: str) -> None:
+        """Show lines to people that are to be copied: none is cut, or broken by us."""
+        if not self.is_json:
+            self.people.print("\n".join(lines), soft_wrap=True, highlight=False)
+
     def note(self, text: str) -> None:
         """Write a remark to standard error."""
         self.notes.print(text, style="dim", soft_wrap=True)

@@ -36,6 +36,7 @@ _OUTPUTS: Final = {
 }
 _OPTIONAL_OUTPUTS: Final = {
     "batch_jobs": "BatchJobDefinitions",
+    "call_timeout_s": "CallTimeoutSeconds",
     "warmer": "WarmerFunction",
     "chaos_target": "ChaosTargetFunction",
     "receipts_table": "ReceiptsTable",
@@ -69,6 +70,8 @@ class Stack:
     jobs_scheduler_role_arn: str
     batch_jobs: str = ""
     """The job definitions that may be submitted, separated by commas."""
+    call_timeout_s: str = "305"
+    """How long a call may take, in seconds; a stack deployed before this was an output has the default."""
     warmer: str | None = None
     """Set if the stack keeps functions warm."""
     chaos_target: str | None = None

@@ -30,13 +30,14 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     """Run one call of a chaos test.
 
     Args:
-        event: `{"run", "call", "behaviour": "ok" | "poison", "work_ms"}`; anything else is ignored.
+        event: `{"run", "call", "behaviour": "ok" | "poison", "work_ms"}`; anything else is ignored. Without
+            run and call, as in a call of your own, it is call 0 of the run `by-hand`.
         context: Lambda's own.
 
     Raises:
         PoisonError: If the call asked for it; its receipt is written first.
     """
-    run, call = str(event["run"]), int(event["call"])
+    run, call = str(event.get("run", "by-hand")), int(event.get("call", 0))
     is_poison = event.get("behaviour") == POISON
     time.sleep(int(event.get("work_ms", 0)) / 1000)
     _dynamodb.put_item(

@@ -198,7 +198,10 @@ def _event_bus(env: Mapping[str, str]) -> str:
 def text_of(env: Mapping[str, str], name: str) -> str:
     value = env.get(name, "").strip()
     if not value:
-        msg = f"environment variable {name} is not set: deploy the stack's own template"
+        msg = (
+            f"environment variable {name} is not set: `reprise sources add` prints a caller's variables, "
+            "and the stack's template sets its functions'"
+        )
         raise SettingsError(msg)
     return value
 

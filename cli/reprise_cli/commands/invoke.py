@@ -85,7 +85,8 @@ def _show(out: Output, answer: InvokerAnswer) -> None:
             table.title = "captured: the call will be replayed"
             table.add_row("id", block["id"])
             outcome = block.get("outcome", {})
-            table.add_row("outcome", " ".join(str(value) for value in outcome.values()))
+            for name, value in outcome.items():
+                table.add_row(name.replace("_", " "), str(value))
             table.add_row("next", f"reprise status {block['id']}")
         case _:
             for name, value in document.items():

@@ -75,16 +75,19 @@ def add_source(
     kms_key = store.key_of_stack()
     arn = store.add(name, new_document(arns, secrets.token_hex(_KEY_BYTES)), kms_key)
     environment = {
+        "REPRISE_STACK": stack.name,
+        "REPRISE_TARGETS": ",".join(arns),
         "REPRISE_MAC_SECRET_ARN": arn,
         "REPRISE_BUCKET": stack.bucket,
+        "REPRISE_LEDGER_TABLE": stack.ledger_table,
         "REPRISE_CAPTURE_LOG_GROUP": stack.capture_log_group,
+        "REPRISE_CALL_TIMEOUT_S": stack.call_timeout_s,
     }
     policy = statements(arn, stack.bucket, stack.capture_log_group, kms_key)
-    table = Table("what", "value", title=f"source {name}")
-    table.add_row("may sign for", "\n".join(arns))
-    for variable, value in environment.items():
-        table.add_row(variable, value)
-    reprise.out.show(table, "its role needs, beside what it has:", json.dumps(policy, indent=2))
+    # To be copied: no table would leave these whole.
+    reprise.out.copyable(f"source {name} may sign for:", *(f"  {each}" for each in arns))
+    reprise.out.copyable("its environment:", *(f"{a}={b}" for a, b in environment.items()))
+    reprise.out.copyable("its role needs, beside what it has:", json.dumps(policy, indent=2))
     reprise.out.result(
         {
             "name": name,

@@ -11,6 +11,7 @@ import pytest
 from functional.cli.test_commands import Cloud, cloud, document_of, run
 from reprise.aws.keys import SecretKeyring, SecretKeys, secret_name
 from reprise.errors import BadRecordError
+from reprise.settings import CallerSettings
 from unit.cli.test_stack import OUTPUTS
 
 __all__ = ["cloud"]
@@ -39,6 +40,27 @@ def test_people_see_what_to_do_next(secrets: Any) -> None:  # noqa: ANN401 - as 
     shown = run("sources", "add", "web", "--targets", ORDERS).stdout
     for words in ("REPRISE_MAC_SECRET_ARN", "secretsmanager:GetSecretValue", ORDERS):
         assert words in shown
+
+
+def test_what_is_to_be_copied_stands_whole_on_its_line_at_80_columns(
+    secrets: Any,  # noqa: ANN401 - as above
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    del secrets
+    monkeypatch.setenv("COLUMNS", "80")
+    name = "a-source-of-a-name-that-is-rather-long"
+    document = document_of(run("sources", "add", name, "--targets", ORDERS, "--json"))
+    run("sources", "remove", name)
+    lines = run("sources", "add", f"{name}-2", "--targets", ORDERS).stdout.splitlines()
+    found = dict(line.split("=", 1) for line in lines if line.startswith("REPRISE_"))
+    same = {"REPRISE_MAC_SECRET_ARN"}
+    assert {k: v for k, v in found.items() if k not in same} == {
+        k: v for k, v in document["environment"].items() if k not in same
+    }
+    # The library needs no more than these.
+    CallerSettings.from_env(found)
+    start = lines.index("[")
+    assert json.loads("\n".join(lines[start : lines.index("]") + 1]))[0]["Effect"] == "Allow"
 
 
 def test_sources_are_listed_with_what_they_may_sign_for_and_what_is_wrong(
