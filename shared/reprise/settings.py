@@ -196,6 +196,7 @@ def _event_bus(env: Mapping[str, str]) -> str:
 
 
 def text_of(env: Mapping[str, str], name: str) -> str:
+    """Return a variable's text; one that is not set is an error."""
     value = env.get(name, "").strip()
     if not value:
         msg = (
@@ -216,10 +217,12 @@ def list_of(env: Mapping[str, str], name: str) -> tuple[str, ...]:
 
 
 def entries_of(text: str) -> tuple[str, ...]:
+    """Return the entries of a comma list, without the empty ones."""
     return tuple(entry.strip() for entry in text.split(",") if entry.strip())
 
 
 def number_of(env: Mapping[str, str], name: str) -> int:
+    """Return a variable's whole number; anything else is an error."""
     text = text_of(env, name)
     if not _WHOLE_NUMBER.fullmatch(text):
         msg = f"environment variable {name} must be a whole number above 0, got {text!r}"

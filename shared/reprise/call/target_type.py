@@ -1,7 +1,7 @@
 """What the package asks of a type of target, and the type `lambda`: functions, invoked synchronously.
 
-Which types there are is data: `reprise.wiring.TARGET_TYPES`. A new one is a file that holds a `TargetType`, and
-its place in that table; nothing else asks what a target is.
+Which types there are is data: `reprise.wiring.TARGET_TYPES`. A new one is a file that holds a `TargetType`,
+and its place in that table; nothing else asks what a target is.
 """
 
 from __future__ import annotations
