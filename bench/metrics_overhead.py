@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from reprise.call.target import Target
     from reprise.capturing.signature import MacKeys
-    from reprise.ports import Functions, Reply
+    from reprise.ports import Invoker, Reply
 
 ROOT = Path(__file__).parents[1]
 TARGET = "arn:aws:lambda:us-east-1:123456789012:function:target"
@@ -92,7 +92,7 @@ def serve(port: Connection) -> None:
 class Counting:
     """Invokes, and counts what succeeded."""
 
-    functions: Functions
+    functions: Invoker
     succeeded: int = 0
 
     def invoke(
@@ -121,20 +121,20 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
     It ends the bench if a call of the batch was not invoked, did not succeed, or came back.
     """
     from reprise.aws.clients import Clients  # noqa: PLC0415
-    from reprise.aws.counters_table import BooksTable  # noqa: PLC0415 - after the environment
+    from reprise.aws.counters_table import CountersTable  # noqa: PLC0415 - after the environment
     from reprise.aws.functions import LambdaFunctions  # noqa: PLC0415
     from reprise.aws.gate_table import GateTable  # noqa: PLC0415
     from reprise.aws.ledger_table import LedgerTable  # noqa: PLC0415
-    from reprise.events import SILENT, Herald  # noqa: PLC0415
-    from reprise.gate.fallback import GateMemory  # noqa: PLC0415
-    from reprise.monitor.batch import BatchObserver  # noqa: PLC0415
-    from reprise.monitor.counters import Bookkeeper  # noqa: PLC0415
-    from reprise.monitor.gates import GateLog, WatchedGates  # noqa: PLC0415
+    from reprise.events import NULL_PUBLISHER, EventPublisher  # noqa: PLC0415
+    from reprise.gate.fallback import LocalGate  # noqa: PLC0415
+    from reprise.monitor.batch import BatchMonitor  # noqa: PLC0415
+    from reprise.monitor.counters import CounterPublisher  # noqa: PLC0415
+    from reprise.monitor.gates import RecordingGates, TransitionLog  # noqa: PLC0415
     from reprise.outbox import Outbox  # noqa: PLC0415
-    from reprise.replay.attempt import AttemptStage  # noqa: PLC0415
-    from reprise.replay.batch import ReplayStage  # noqa: PLC0415
+    from reprise.replay.attempt import AttemptRunner  # noqa: PLC0415
+    from reprise.replay.batch import Replayer  # noqa: PLC0415
     from reprise.replay.message import Worker  # noqa: PLC0415
-    from reprise.replay.settle import Settler  # noqa: PLC0415
+    from reprise.replay.settle import Finisher  # noqa: PLC0415
     from reprise.retry.policy import read_policy_document  # noqa: PLC0415
     from reprise.telemetry import EmfMeter  # noqa: PLC0415
     from reprise.testing import (  # noqa: PLC0415
@@ -152,20 +152,20 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
     meter = EmfMeter(targets=(TARGET,))
     used: Any = meter if is_measured else Silent()
     outbox = Outbox(InMemoryBus, meter=meter, monotonic=time.monotonic, has_successes=False)
-    herald = Herald("reprise", outbox.add) if is_measured else SILENT
+    publisher = EventPublisher("reprise", outbox.add) if is_measured else NULL_PUBLISHER
     store = GateTable(dynamodb, "ledger")
-    log = GateLog()
-    gates = WatchedGates(store, log)
+    log = TransitionLog()
+    gates = RecordingGates(store, log)
     keys = FakeKeys(make_keys())
     functions = Counting(LambdaFunctions(clients.functions(60)))
     objects, queue, ledger = InMemoryObjects(), InMemoryQueue(), LedgerTable(dynamodb, "ledger")
-    stage = ReplayStage(
-        attempts=AttemptStage(
+    stage = Replayer(
+        attempts=AttemptRunner(
             functions=functions,
             targets=(TARGET,),
             ledger=ledger,
             objects=objects,
-            settler=Settler(
+            finisher=Finisher(
                 ledger=ledger,
                 objects=objects,
                 replay_queue=queue,
@@ -173,7 +173,7 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
                 keys=keys,
                 clock=utc_now,
                 meter=used,
-                herald=herald,
+                publisher=publisher,
             ),
             clock=utc_now,
             draw=lambda: 0.5,
@@ -181,7 +181,7 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
         ),
         keys=keys,
         gates=gates if is_measured else store,
-        memory=GateMemory(),
+        memory=LocalGate(),
         concurrency=FakeConcurrency(),
         policies=FakePolicies(read_policy_document("{}")),
         objects=objects,
@@ -191,11 +191,11 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
         meter=used,
         call_timeout_s=60,
     )
-    observer = BatchObserver(
+    observer = BatchMonitor(
         meter=meter,
-        bookkeeper=Bookkeeper(books=BooksTable(dynamodb, "ledger"), meter=meter),
+        counters=CounterPublisher(books=CountersTable(dynamodb, "ledger"), meter=meter),
         gates=log,
-        herald=herald,
+        publisher=publisher,
         outbox=outbox,
         clock=utc_now,
     )

@@ -15,18 +15,18 @@ from reprise.call.request import CallRequest
 from reprise.call.target import Target
 from reprise.call.target_type import FUNCTION, TargetType
 from reprise.capturing.capturer import Capturer
-from reprise.capturing.invoker import CallStage
+from reprise.capturing.invoker import CallInvoker
 from reprise.capturing.open_calls import OpenCalls
 from reprise.capturing.repeat import Repeats
 from reprise.capturing.signature import MacKeys
-from reprise.events import Herald
-from reprise.gate.fallback import GateMemory
-from reprise.gate.state import GateImage, Mode
+from reprise.events import EventPublisher
+from reprise.gate.fallback import LocalGate
+from reprise.gate.state import GateState, Mode
 from reprise.ports import OutMessage, Reply
-from reprise.replay.attempt import AttemptStage
-from reprise.replay.batch import ReplayStage
+from reprise.replay.attempt import AttemptRunner
+from reprise.replay.batch import Replayer
 from reprise.replay.message import Delivery, Worker
-from reprise.replay.settle import Settler
+from reprise.replay.settle import Finisher
 from reprise.retry.policy import read_policy_document
 from reprise.testing import (
     FakeClock,
@@ -41,13 +41,13 @@ from reprise.testing import (
     InMemoryObjects,
     InMemoryQueue,
 )
-from reprise.unpack.accept import AcceptStage
-from reprise.unpack.backlog import BacklogKeeper
-from reprise.unpack.defer import ParkStage
-from reprise.unpack.enqueue import EnterStage
-from reprise.unpack.intake import Intake, Notice
+from reprise.unpack.accept import RecordValidator
+from reprise.unpack.backlog import ExpansionController
+from reprise.unpack.defer import Deferrer
+from reprise.unpack.enqueue import Enqueuer
+from reprise.unpack.intake import CaptureConsumer, Notice
 from reprise.unpack.notification import NoticeReader
-from reprise.unpack.unpacker import UnpackStage
+from reprise.unpack.unpacker import Unpacker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,7 +149,7 @@ class Pipeline:
     functions: FakeFunctions = field(default_factory=FakeFunctions)
     objects: InMemoryObjects = field(default_factory=InMemoryObjects)
     ledger: InMemoryLedger = field(default_factory=InMemoryLedger)
-    memory: GateMemory = field(default_factory=GateMemory)
+    memory: LocalGate = field(default_factory=LocalGate)
     concurrency: FakeConcurrency = field(default_factory=FakeConcurrency)
     gate_items: InMemoryGateItems = field(default_factory=InMemoryGateItems)
     replay_queue: InMemoryQueue = field(default_factory=InMemoryQueue)
@@ -193,8 +193,8 @@ class Pipeline:
             call_timeout_s=self.call_timeout_s,
         )
 
-    def caller(self) -> CallStage:
-        return CallStage(
+    def caller(self) -> CallInvoker:
+        return CallInvoker(
             functions=self.functions,
             capturer=self.capturer,
             capture_outcomes=ALL_OUTCOMES,
@@ -203,9 +203,9 @@ class Pipeline:
             repeats=cache(self.repeats),
         )
 
-    def unpacker(self) -> UnpackStage:
-        return UnpackStage(
-            reader=AcceptStage(
+    def unpacker(self) -> Unpacker:
+        return Unpacker(
+            reader=RecordValidator(
                 objects=self.objects,
                 keys=self.keys,
                 meter=self.meter,
@@ -214,7 +214,7 @@ class Pipeline:
                 log_groups=frozenset({LOG_GROUP}),
                 account_id=ACCOUNT,
             ),
-            enterer=EnterStage(
+            enterer=Enqueuer(
                 ledger=self.ledger,
                 replay_queue=self.replay_queue,
                 dead_letters=self.dead_letters,
@@ -223,16 +223,16 @@ class Pipeline:
                 meter=self.meter,
                 retention_days=self.retention_days,
                 executor=self.executor,
-                herald=Herald("shop", self.events.append),
+                publisher=EventPublisher("shop", self.events.append),
             ),
-            parker=ParkStage(
+            parker=Deferrer(
                 objects=self.objects,
                 capture_queue=self.capture_queue,
                 keys=self.keys,
                 clock=self.clock,
                 meter=self.meter,
             ),
-            backlog=BacklogKeeper(
+            backlog=ExpansionController(
                 gates=self.gate_items,
                 depth=self.replay_queue.depth,
                 clock=self.clock,
@@ -244,8 +244,8 @@ class Pipeline:
             retention_days=self.retention_days,
         )
 
-    def intake(self) -> Intake:
-        return Intake(
+    def intake(self) -> CaptureConsumer:
+        return CaptureConsumer(
             stage=self.unpacker(),
             reader=NoticeReader(bucket="bucket", keys=self.keys),
             objects=self.objects,
@@ -256,15 +256,15 @@ class Pipeline:
             meter=self.meter,
         )
 
-    def replayer(self) -> ReplayStage:
-        return ReplayStage(
-            attempts=AttemptStage(
+    def replayer(self) -> Replayer:
+        return Replayer(
+            attempts=AttemptRunner(
                 functions=self.functions,
                 targets=self.targets,
                 types=self.types,
                 ledger=self.ledger,
                 objects=self.objects,
-                settler=Settler(
+                finisher=Finisher(
                     ledger=self.ledger,
                     objects=self.objects,
                     replay_queue=self.replay_queue,
@@ -272,7 +272,7 @@ class Pipeline:
                     keys=self.keys,
                     clock=self.clock,
                     meter=self.meter,
-                    herald=Herald("shop", self.events.append),
+                    publisher=EventPublisher("shop", self.events.append),
                 ),
                 clock=self.clock,
                 draw=lambda: self.draw,
@@ -348,6 +348,6 @@ def deliveries(*messages: OutMessage) -> list[Delivery]:
 def hold(pipeline: Pipeline, function: str = ORDERS, *, waiting: int = 5) -> None:
     """Let a target's gate hold, with enough calls expanded to carry its probes."""
     now_ms = int(pipeline.clock.now.timestamp() * 1000)
-    pipeline.gate_items.images[function] = GateImage(
+    pipeline.gate_items.images[function] = GateState(
         mode=Mode.HOLDING, holding_since_ms=now_ms, probe_at_ms=now_ms + 2000, waiting=waiting
     )

@@ -15,7 +15,7 @@ from reprise.call.id import RANDOM_BYTES, id_of, new_call_id
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.payload import digest, pack
 from reprise.call.target import Target
-from reprise.capturing.line import Trusted
+from reprise.capturing.line import Verifier
 from reprise.capturing.record import Record, Source
 from reprise.capturing.signature import MacKeys
 from reprise.capturing.trust import sign_record
@@ -38,7 +38,7 @@ KEY = "a key for tests, of enough characters"
 KEYS = MacKeys("invoker", "k1", {"k1": KEY}, ("*",))
 PIPELINE_KEYS = MacKeys("pipeline", "k1", {"k1": f"{KEY} and the pipeline's"}, ("arn:aws:batch:*",))
 KEYRING = FakeKeys(PIPELINE_KEYS, (KEYS,))
-TRUSTED = Trusted(keys=KEYRING, targets=(f"{ARN_PREFIX}*",))
+TRUSTED = Verifier(keys=KEYRING, targets=(f"{ARN_PREFIX}*",))
 LOG_GROUP = "/reprise/reprise/capture"
 
 

@@ -23,14 +23,14 @@ sys.path.insert(0, os.environ["REPLAY_SIM"])
 
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.errors import StoreError
-from reprise.gate.fallback import GateMemory
+from reprise.gate.fallback import LocalGate
 from reprise.gate.parameters import GateParameters
-from reprise.gate.samples import Meeting
-from reprise.gate.session import Permit, Visit
-from reprise.gate.state import Change, GateImage, Updated
-from reprise.retry.decision import DeadLetter, RetryLater, Standing, decide, policy_backoff_s
+from reprise.gate.samples import Sample
+from reprise.gate.session import GateSession, Permit
+from reprise.gate.state import Change, GateState, Updated
+from reprise.retry.decision import AttemptCounts, DeadLetter, RetryLater, decide, policy_backoff_s
 from reprise.retry.policy import Policy as TargetPolicy
-from reprise.unpack.backlog import BacklogKeeper
+from reprise.unpack.backlog import ExpansionController
 from reprise.unpack.expansion import Expand, Leave
 
 api: Any = importlib.import_module("replaysim.api")
@@ -41,7 +41,7 @@ BELIEVED_S: Final = 0.2
 """As in `aws/gate_table.py`, at the simulator's scale: how long a gate is believed unasked."""
 LEASE_MARGIN_S: Final = 25
 """From a call's timeout to its replayer's, as in the template."""
-DEFAULTS: Final[dict[str, Any]] = {field.name: field.default for field in fields(GateImage)}
+DEFAULTS: Final[dict[str, Any]] = {field.name: field.default for field in fields(GateState)}
 POLICY: Final = TargetPolicy(max_age_s=14 * 86_400)
 KINDS: Final = {
     api.OK: OutcomeKind.SUCCEEDED,
@@ -53,13 +53,13 @@ KINDS: Final = {
 class SimulatedItems:
     """The simulator's store as the gates' port, for one instance."""
 
-    def __init__(self, policy: Ours, known: dict[str, tuple[float, GateImage]]) -> None:
+    def __init__(self, policy: Ours, known: dict[str, tuple[float, GateState]]) -> None:
         self._policy = policy
         self._known = known
 
-    def read(self, function: str) -> GateImage:
+    def read(self, function: str) -> GateState:
         now_s = self._policy.now_s
-        read_at_s, image = self._known.get(function, (-1e9, GateImage()))
+        read_at_s, image = self._known.get(function, (-1e9, GateState()))
         if now_s - read_at_s < BELIEVED_S:
             return image
         try:
@@ -86,7 +86,7 @@ class SimulatedItems:
             raise StoreError("simulated", "update", type(error).__name__, "") from error
         return Updated(applied=applied, image=self._learn(function, item))
 
-    def _learn(self, function: str, item: dict[str, Any]) -> GateImage:
+    def _learn(self, function: str, item: dict[str, Any]) -> GateState:
         image = _image(item)
         self._known[function] = (self._policy.now_s, image)
         return image
@@ -96,7 +96,7 @@ class SimulatedItems:
 class Group:
     """The calls of one target in one batch."""
 
-    visit: Visit
+    visit: GateSession
     permits: dict[int, Permit] = field(default_factory=dict)
     """By message."""
 
@@ -146,7 +146,7 @@ class Ours(api.Policy):  # type: ignore[misc]
         self.now_s = now
         keeper = inst.local.setdefault(
             "keeper",
-            BacklogKeeper(
+            ExpansionController(
                 gates=self._items(inst),
                 depth=self.ctx.queue_depth,
                 clock=lambda: datetime.fromtimestamp(self._now_ms() / 1000, UTC),
@@ -190,7 +190,7 @@ class Ours(api.Policy):  # type: ignore[misc]
         is_suspect = msg.charged > 0
         decision = self._settle(msg, outcome)
         held = next((other for other in inst._held if other.target == msg.target), None)
-        meeting = Meeting(
+        meeting = Sample(
             kind=KINDS[outcome],
             busy_ms=int(latency * 1000),
             # Once: at its end, or when its first backoff begins.
@@ -221,7 +221,7 @@ class Ours(api.Policy):  # type: ignore[misc]
         if outcome == api.THROTTLE:
             return None
         msg.charged += 1
-        standing = Standing(
+        standing = AttemptCounts(
             attempts=msg.charged, refusals=0, expires_at=START_AT + timedelta(days=14)
         )
         decision = decide(
@@ -241,10 +241,10 @@ class Ours(api.Policy):  # type: ignore[misc]
 
     # --- what an instance knows -------------------------------------------------------------------
 
-    def _visit(self, inst: Any, target: str) -> Visit:
-        return Visit(
+    def _visit(self, inst: Any, target: str) -> GateSession:
+        return GateSession(
             gates=self._items(inst),
-            memory=inst.local.setdefault("memory", GateMemory()),
+            memory=inst.local.setdefault("memory", LocalGate()),
             function=target,
             owner=f"{inst.id}/{self.now_s}",
             now_ms=self._now_ms,
@@ -260,7 +260,7 @@ class Ours(api.Policy):  # type: ignore[misc]
         return START_MS + round(self.now_s * 1000)
 
 
-def _candidates(visit: Visit, numbers: list[int], items: list[Any]) -> tuple[list[int], int]:
+def _candidates(visit: GateSession, numbers: list[int], items: list[Any]) -> tuple[list[int], int]:
     """Return a batch's calls and how many may go, as the product's replayer chooses its probes."""
     if not visit.is_choosy():
         return numbers, len(numbers)
@@ -272,5 +272,5 @@ def _candidates(visit: Visit, numbers: list[int], items: list[Any]) -> tuple[lis
     return numbers, 0
 
 
-def _image(item: dict[str, Any]) -> GateImage:
-    return GateImage(**{**DEFAULTS, **item})
+def _image(item: dict[str, Any]) -> GateState:
+    return GateState(**{**DEFAULTS, **item})

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final
 from replay_sim.world import Folded
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.errors import StoreError
-from reprise.gate.fallback import GateMemory
-from reprise.gate.samples import Meeting
-from reprise.gate.session import Permit, Visit
-from reprise.gate.state import Change, GateImage, Updated
+from reprise.gate.fallback import LocalGate
+from reprise.gate.samples import Sample
+from reprise.gate.session import GateSession, Permit
+from reprise.gate.state import Change, GateState, Updated
 from reprise.retry.backoff import backoff_s
-from reprise.retry.decision import DeadLetter, RetryLater, Standing, decide, policy_backoff_s
+from reprise.retry.decision import AttemptCounts, DeadLetter, RetryLater, decide, policy_backoff_s
 from reprise.retry.policy import Policy
-from reprise.unpack.backlog import BacklogKeeper
+from reprise.unpack.backlog import ExpansionController
 from reprise.unpack.expansion import Leave
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Store:
     def __init__(self, world: World) -> None:
         """Keep a world's gates."""
         self.world = world
-        self.images: dict[str, GateImage] = {}
+        self.images: dict[str, GateState] = {}
         self.writes = 0
 
     def check(self) -> None:
@@ -63,28 +63,28 @@ class Items:
     def __init__(self, store: Store) -> None:
         """Believe nothing yet."""
         self._store = store
-        self._known: dict[str, tuple[float, GateImage]] = {}
+        self._known: dict[str, tuple[float, GateState]] = {}
 
-    def read(self, function: str) -> GateImage:
+    def read(self, function: str) -> GateState:
         """Return a gate as last known."""
         now_s = self._store.world.now_s
-        read_at_s, image = self._known.get(function, (-1e9, GateImage()))
+        read_at_s, image = self._known.get(function, (-1e9, GateState()))
         if now_s - read_at_s < BELIEVED_S:
             return image
         self._store.check()
-        return self._learn(function, self._store.images.get(function, GateImage()))
+        return self._learn(function, self._store.images.get(function, GateState()))
 
     def update(self, function: str, change: Change) -> Updated:
         """Make a change if its conditions hold."""
         self._store.check()
         self._store.writes += 1
-        image = self._store.images.get(function, GateImage())
+        image = self._store.images.get(function, GateState())
         if not all(condition.holds(image) for condition in change.when):
             return Updated(applied=False, image=self._learn(function, image))
         after = self._store.images[function] = change.apply(image)
         return Updated(applied=True, image=self._learn(function, after))
 
-    def _learn(self, function: str, image: GateImage) -> GateImage:
+    def _learn(self, function: str, image: GateState) -> GateState:
         self._known[function] = (self._store.world.now_s, image)
         return image
 
@@ -93,7 +93,7 @@ class Items:
 class Held:
     """The visit of a batch, and who has which permit."""
 
-    visit: Visit
+    visit: GateSession
     permits: dict[int, Permit] = field(default_factory=dict)
 
 
@@ -120,8 +120,8 @@ class Ours:
     def _expand(self, calls: list[Call], memory: dict[str, object], *, is_folded: bool) -> None:
         world = self.world
         keeper = memory.get("keeper")
-        if not isinstance(keeper, BacklogKeeper):
-            keeper = memory["keeper"] = BacklogKeeper(
+        if not isinstance(keeper, ExpansionController):
+            keeper = memory["keeper"] = ExpansionController(
                 gates=self._items(memory),
                 depth=lambda: world.depth,
                 clock=lambda: START_AT + timedelta(seconds=world.now_s),
@@ -149,9 +149,9 @@ class Ours:
         if not calls:
             return
         self._batches += 1
-        memory = batch.memory.setdefault("gate", GateMemory())
-        assert isinstance(memory, GateMemory)
-        visit = Visit(
+        memory = batch.memory.setdefault("gate", LocalGate())
+        assert isinstance(memory, LocalGate)
+        visit = GateSession(
             gates=self._items(batch.memory),
             memory=memory,
             function=TARGET,
@@ -173,7 +173,7 @@ class Ours:
             self.world.back(batch, call, wait_s)
         for call, permit in zip(calls[:first], entry.permits, strict=True):
             self._begin(batch, held, call, permit)
-        image = self.store.images.get(TARGET, GateImage())
+        image = self.store.images.get(TARGET, GateState())
         self.world.probes.append((self.world.now_s, image.window, self.world.backlog))
 
     def ended(self, batch: Batch, call: Call, outcome: str, latency_s: float) -> None:
@@ -183,7 +183,7 @@ class Ours:
         visit, draw = held.visit, self.world.random.random
         is_suspect = self.charged.get(id(call), 0) > 0
         delay_s, has_ended = self._settle(call, outcome)
-        meeting = Meeting(
+        meeting = Sample(
             kind=KINDS[outcome],
             busy_ms=round(latency_s * 1000),
             # Once: at its end, or when its first backoff begins.
@@ -200,7 +200,7 @@ class Ours:
         elif visit.is_over():
             self._close_room(batch, visit)
 
-    def _candidates(self, visit: Visit, calls: list[Call]) -> tuple[list[Call], int]:
+    def _candidates(self, visit: GateSession, calls: list[Call]) -> tuple[list[Call], int]:
         """Return a batch's calls and how many may go, as the product's replayer chooses its probes."""
         if not visit.is_choosy():
             return calls, len(calls)
@@ -216,7 +216,7 @@ class Ours:
         while following is not None and self.world.has_expired(call):
             batch.calls.remove(call)
             self.world.end(call, is_given_up=True)
-            ended = Meeting(has_left=not self.charged.get(id(call), 0))
+            ended = Sample(has_left=not self.charged.get(id(call), 0))
             following = held.visit.leave(following, ended, is_wanted=bool(batch.held))
             if following is not None:
                 call = batch.held.popleft()
@@ -226,7 +226,7 @@ class Ours:
         elif held.visit.is_over():
             self._close_room(batch, held.visit)
 
-    def _close_room(self, batch: Batch, visit: Visit) -> None:
+    def _close_room(self, batch: Batch, visit: GateSession) -> None:
         """Send back what waits for a permit of its batch."""
         if batch.held and not batch.is_dead:
             wait_s = visit.wait_s(self.world.random.random())
@@ -242,7 +242,7 @@ class Ours:
         charged = self.charged[id(call)] = self.charged.get(id(call), 0) + 1
         decision = decide(
             Outcome(kind=OutcomeKind.FUNCTION_ERROR),
-            Standing(attempts=charged, refusals=0, expires_at=START_AT + timedelta(days=14)),
+            AttemptCounts(attempts=charged, refusals=0, expires_at=START_AT + timedelta(days=14)),
             POLICY,
             now=START_AT,
             draw=self.world.random.random(),

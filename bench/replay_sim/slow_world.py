@@ -14,8 +14,8 @@ from replay_sim.players import TARGET, Ours
 from replay_sim.world import BATCH, OBJECT_RECORDS, Batch, Call, Folded, Scenario, World
 from reprise.gate.limit import BINDING_SHARE
 from reprise.gate.parameters import DEFAULTS
-from reprise.gate.state import GateImage
-from reprise.unpack.expansion import AHEAD_SHARE, FIRST_OFFER
+from reprise.gate.state import GateState
+from reprise.unpack.expansion import AHEAD_SHARE, INITIAL_EXPANSION
 
 MAX_RECEIVES: Final = 1000
 """`maxReceiveCount` of the replay queue (infra/replay.yaml)."""
@@ -90,13 +90,13 @@ class SlowWorld(World):
         window = max(self._widest, known) if scenario.most is None else known
         at_once = min(window, BATCH * scenario.replayers / BINDING_SHARE)
         ahead_s = max(DEFAULTS.lookahead_s, AHEAD_SHARE * scenario.service_s)
-        return ahead_s * at_once / scenario.service_s + at_once + FIRST_OFFER
+        return ahead_s * at_once / scenario.service_s + at_once + INITIAL_EXPANSION
 
     def _measure(self) -> None:
         counts = self.counts
         depth = counts.expanded - counts.succeeded - counts.expired - counts.moved
         counts.deepest = max(counts.deepest, depth)
-        self._widest = max(self._widest, self._store.images.get(TARGET, GateImage()).window)
+        self._widest = max(self._widest, self._store.images.get(TARGET, GateState()).window)
 
     def _capture_object(self, records: int) -> None:
         calls = [Call(self.now_s, is_cohort=True, is_poison=False) for _ in range(records)]

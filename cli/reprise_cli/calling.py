@@ -52,7 +52,7 @@ class InvokerAnswer:
         return ExitCode.OK if is_answered else ExitCode.FAILED
 
 
-class Invoker:
+class InvokerClient:
     """The stack's front door; safe to use from several threads."""
 
     def __init__(self, client: LambdaClient, function: str, *, patience_s: float = 60.0) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 import typer
 
-from reprise.logreader import Event, Foreign
+from reprise.logreader import Event, UnknownLine
 from reprise.printable import printable_json
 from reprise_cli.exits import CommandError, ExitCode
 from reprise_cli.read_format import Reading
@@ -121,7 +121,7 @@ def _record_line(item: Item, record: str | None) -> str | None:
 
 def _event_line(item: Item, record: str | None) -> str | None:
     del record
-    if not isinstance(item, Event | Foreign):
+    if not isinstance(item, Event | UnknownLine):
         return None
     fields = event_fields(item)
     try:

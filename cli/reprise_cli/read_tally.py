@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reprise.call.payload import unpack
 from reprise.capturing.wire import decode_line
 from reprise.errors import BadRecordError, PayloadError
-from reprise.logreader import Account, Control, Damage, Event, Foreign
+from reprise.logreader import Account, Control, Damage, Event, UnknownLine
 
 if TYPE_CHECKING:
     from reprise.logreader import Item
@@ -98,9 +98,9 @@ class Tally:
         }
 
 
-def event_fields(item: Event | Foreign) -> dict[str, Any]:
+def event_fields(item: Event | UnknownLine) -> dict[str, Any]:
     """Return a log event as `--events` prints it: the message alone where there is no more."""
-    if isinstance(item, Foreign):
+    if isinstance(item, UnknownLine):
         return {"message": item.text}
     return {
         "log_group": item.log_group,

@@ -14,17 +14,17 @@ from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.s3 import S3Objects
 from reprise.call.request import read_request
 from reprise.capturing.answer import write_answer, write_refusal
-from reprise.capturing.status import StatusStage
+from reprise.capturing.status import StatusReader
 from reprise.errors import BadRequestError
 from reprise.settings import CallerSettings
-from reprise.telemetry import EmfMeter, Pace, make_logger
+from reprise.telemetry import EmfMeter, FlushInterval, make_logger
 from reprise.wiring import make_call_stage, trace_header
 
 make_logger()
 _settings = CallerSettings.from_env(os.environ)
 _clients = Clients()
 _meter = EmfMeter()
-_pace = Pace(time.monotonic)
+_pace = FlushInterval(time.monotonic)
 _stage = make_call_stage(_clients, _settings, meter=_meter)
 cold_start.finish()
 
@@ -49,8 +49,8 @@ def lambda_handler(event: Any, context: object) -> dict[str, Any]:  # noqa: ANN4
 
 
 @cache
-def _status() -> StatusStage:
-    return StatusStage(
+def _status() -> StatusReader:
+    return StatusReader(
         keys=SecretKeys(cache(_clients.secrets), _settings.mac_secret_arn),
         ledger=LedgerTable(_clients.dynamodb(), _settings.ledger_table),
         objects=S3Objects(cache(_clients.s3), _settings.bucket),

@@ -12,24 +12,24 @@ from reprise import cold_start
 from reprise.aws.clients import Clients
 from reprise.aws.concurrency import FunctionConcurrency
 from reprise.aws.config import ParameterPolicies
-from reprise.aws.counters_table import BooksTable
+from reprise.aws.counters_table import CountersTable
 from reprise.aws.event_bus import EventBridgeBus
-from reprise.aws.functions import TargetInvoker
+from reprise.aws.functions import InvokerRouter
 from reprise.aws.gate_table import GateTable
 from reprise.aws.keys import SecretKeyring
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.s3 import S3Objects
 from reprise.aws.sqs import SqsQueue
-from reprise.events import Herald
-from reprise.gate.fallback import GateMemory
-from reprise.monitor.batch import BatchObserver
-from reprise.monitor.counters import Bookkeeper
-from reprise.monitor.gates import GateLog, WatchedGates
+from reprise.events import EventPublisher
+from reprise.gate.fallback import LocalGate
+from reprise.monitor.batch import BatchMonitor
+from reprise.monitor.counters import CounterPublisher
+from reprise.monitor.gates import RecordingGates, TransitionLog
 from reprise.outbox import Outbox
-from reprise.replay.attempt import AttemptStage
-from reprise.replay.batch import ReplayStage
+from reprise.replay.attempt import AttemptRunner
+from reprise.replay.batch import Replayer
 from reprise.replay.message import Worker, read_deliveries
-from reprise.replay.settle import Settler
+from reprise.replay.settle import Finisher
 from reprise.settings import ReplayerSettings
 from reprise.telemetry import EmfMeter, make_logger
 from reprise.wiring import target_types, utc_now
@@ -49,22 +49,22 @@ _ledger = LedgerTable(_dynamodb, _settings.ledger_table)
 _queue = SqsQueue(_sqs, _settings.replay_queue_url)
 _keyring = SecretKeyring(cache(_clients.secrets), _settings.stack)
 _draw = random.SystemRandom().random
-_gate_log = GateLog()
+_gate_log = TransitionLog()
 _outbox = Outbox(
     cache(lambda: EventBridgeBus(_clients.events(), _settings.event_bus)),
     meter=_meter,
     monotonic=time.monotonic,
     has_successes=_settings.has_success_events,
 )
-_herald = Herald(_settings.stack, _outbox.add)
-_stage = ReplayStage(
-    attempts=AttemptStage(
-        functions=TargetInvoker(_clients, _settings.call_timeout_s, _types),
+_publisher = EventPublisher(_settings.stack, _outbox.add)
+_stage = Replayer(
+    attempts=AttemptRunner(
+        functions=InvokerRouter(_clients, _settings.call_timeout_s, _types),
         targets=_settings.targets,
         types=_types,
         ledger=_ledger,
         objects=_objects,
-        settler=Settler(
+        finisher=Finisher(
             ledger=_ledger,
             objects=_objects,
             replay_queue=_queue,
@@ -72,15 +72,15 @@ _stage = ReplayStage(
             keys=_keyring,
             clock=utc_now,
             meter=_meter,
-            herald=_herald,
+            publisher=_publisher,
         ),
         clock=utc_now,
         draw=_draw,
         retention_days=_settings.retention_days,
     ),
     keys=_keyring,
-    gates=WatchedGates(GateTable(_dynamodb, _settings.ledger_table), _gate_log),
-    memory=GateMemory(),
+    gates=RecordingGates(GateTable(_dynamodb, _settings.ledger_table), _gate_log),
+    memory=LocalGate(),
     concurrency=FunctionConcurrency(_lambda),
     policies=ParameterPolicies(cache(_clients.parameters), _settings.policy_parameter),
     objects=_objects,
@@ -90,11 +90,11 @@ _stage = ReplayStage(
     meter=_meter,
     call_timeout_s=_settings.call_timeout_s,
 )
-_observer = BatchObserver(
+_observer = BatchMonitor(
     meter=_meter,
-    bookkeeper=Bookkeeper(books=BooksTable(_dynamodb, _settings.ledger_table), meter=_meter),
+    counters=CounterPublisher(books=CountersTable(_dynamodb, _settings.ledger_table), meter=_meter),
     gates=_gate_log,
-    herald=_herald,
+    publisher=_publisher,
     outbox=_outbox,
     clock=utc_now,
 )

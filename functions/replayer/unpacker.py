@@ -10,26 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 from reprise import cold_start
 from reprise.aws.clients import Clients
-from reprise.aws.counters_table import BooksTable
+from reprise.aws.counters_table import CountersTable
 from reprise.aws.event_bus import EventBridgeBus
 from reprise.aws.gate_table import GateTable
 from reprise.aws.keys import SecretKeyring
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.mark_table import MarkTable
 from reprise.aws.s3 import S3Objects
-from reprise.aws.sqs import QueueDepth, SqsQueue
-from reprise.events import Herald
-from reprise.monitor.counters import Bookkeeper
+from reprise.aws.sqs import SqsQueue, SqsQueueSize
+from reprise.events import EventPublisher
+from reprise.monitor.counters import CounterPublisher
 from reprise.outbox import Outbox
 from reprise.settings import UnpackerSettings
 from reprise.telemetry import EmfMeter, make_logger
-from reprise.unpack.accept import AcceptStage
-from reprise.unpack.backlog import BacklogKeeper
-from reprise.unpack.defer import ParkStage
-from reprise.unpack.enqueue import EnterStage
-from reprise.unpack.intake import Intake, Notice
+from reprise.unpack.accept import RecordValidator
+from reprise.unpack.backlog import ExpansionController
+from reprise.unpack.defer import Deferrer
+from reprise.unpack.enqueue import Enqueuer
+from reprise.unpack.intake import CaptureConsumer, Notice
 from reprise.unpack.notification import NoticeReader
-from reprise.unpack.unpacker import UnpackStage
+from reprise.unpack.unpacker import Unpacker
 from reprise.wiring import target_types, utc_now
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _settings = UnpackerSettings.from_env(os.environ)
 _clients = Clients()
 _meter = EmfMeter()
 _s3, _sqs, _dynamodb = _clients.s3(), _clients.sqs(), _clients.dynamodb()
-_bookkeeper = Bookkeeper(books=BooksTable(_dynamodb, _settings.ledger_table), meter=_meter)
+_counters = CounterPublisher(books=CountersTable(_dynamodb, _settings.ledger_table), meter=_meter)
 _objects = S3Objects(lambda: _s3, _settings.bucket)
 _capture_queue = SqsQueue(_sqs, _settings.capture_queue_url)
 _keyring = SecretKeyring(cache(_clients.secrets), _settings.stack)
@@ -51,8 +51,8 @@ _outbox = Outbox(
     monotonic=time.monotonic,
     has_successes=False,
 )
-_stage = UnpackStage(
-    reader=AcceptStage(
+_stage = Unpacker(
+    reader=RecordValidator(
         objects=_objects,
         keys=_keyring,
         meter=_meter,
@@ -61,7 +61,7 @@ _stage = UnpackStage(
         account_id=_settings.account_id,
         types=target_types(_settings.targets),
     ),
-    enterer=EnterStage(
+    enterer=Enqueuer(
         ledger=LedgerTable(_dynamodb, _settings.ledger_table),
         replay_queue=SqsQueue(_sqs, _settings.replay_queue_url),
         dead_letters=SqsQueue(_sqs, _settings.dead_letter_queue_url),
@@ -69,18 +69,18 @@ _stage = UnpackStage(
         draw=_draw,
         meter=_meter,
         retention_days=_settings.retention_days,
-        herald=Herald(_settings.stack, _outbox.add),
+        publisher=EventPublisher(_settings.stack, _outbox.add),
     ),
-    parker=ParkStage(
+    parker=Deferrer(
         objects=_objects,
         capture_queue=_capture_queue,
         keys=_keyring,
         clock=utc_now,
         meter=_meter,
     ),
-    backlog=BacklogKeeper(
+    backlog=ExpansionController(
         gates=GateTable(_dynamodb, _settings.ledger_table),
-        depth=QueueDepth(_sqs, _settings.replay_queue_url),
+        depth=SqsQueueSize(_sqs, _settings.replay_queue_url),
         clock=utc_now,
         draw=_draw,
     ),
@@ -89,7 +89,7 @@ _stage = UnpackStage(
     meter=_meter,
     retention_days=_settings.retention_days,
 )
-_intake = Intake(
+_intake = CaptureConsumer(
     stage=_stage,
     reader=NoticeReader(bucket=_settings.bucket, keys=_keyring),
     objects=_objects,
@@ -115,5 +115,5 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     ]
     again = _intake.run(notices, context.get_remaining_time_in_millis)
     _outbox.flush()
-    _bookkeeper.finish()
+    _counters.finish()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}

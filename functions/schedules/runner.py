@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from reprise import cold_start
 from reprise.aws.clients import Clients
-from reprise.aws.functions import TargetInvoker
+from reprise.aws.functions import InvokerRouter
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.sqs import SqsQueue
-from reprise.capturing.invoker import CallStage
+from reprise.capturing.invoker import CallInvoker
 from reprise.replay.message import read_deliveries
 from reprise.replay.worker import Returns
 from reprise.settings import STDOUT
 from reprise.telemetry import EmfMeter, make_logger
 from reprise.wiring import make_capturer, target_types, utc_now
 from reprise_batch.jobs import BatchJobs
-from reprise_schedules.follow import Followers
-from reprise_schedules.runner import RunStage
+from reprise_schedules.follow import RunResolver
+from reprise_schedules.runner import JobRunner
 from reprise_schedules.settings import RunnerSettings
 from reprise_schedules.table import JobTable
 
@@ -33,14 +33,14 @@ _meter = EmfMeter()
 _types = target_types(_settings.targets)
 _sqs, _dynamodb = _clients.sqs(), _clients.dynamodb()
 _queue = SqsQueue(_sqs, _settings.jobs_queue_url)
-_stage = RunStage(
+_stage = JobRunner(
     jobs=JobTable(_dynamodb, _settings.ledger_table, utc_now),
-    follow=Followers(
+    follow=RunResolver(
         ledger=LedgerTable(_dynamodb, _settings.ledger_table),
         batch=cache(lambda: BatchJobs(_clients.batch())),
     ),
-    calls=CallStage(
-        functions=TargetInvoker(_clients, _settings.call_timeout_s, _types),
+    calls=CallInvoker(
+        functions=InvokerRouter(_clients, _settings.call_timeout_s, _types),
         capturer=cache(
             lambda: make_capturer(
                 _clients,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from reprise.call.outcome import Outcome
     from reprise.capturing.record import Record
-    from reprise.events import Herald
+    from reprise.events import EventPublisher
     from reprise.ledger import Row
     from reprise.ports import Ledger, Queue
 
@@ -121,7 +121,7 @@ def send_letter(  # noqa: PLR0913 - what is told, and those who are told
     *,
     dead_letters: Queue,
     ledger: Ledger,
-    herald: Herald,
+    publisher: EventPublisher,
     now: datetime,
     response: bytes = b"",
 ) -> None:
@@ -134,6 +134,6 @@ def send_letter(  # noqa: PLR0913 - what is told, and those who are told
     attributes = {"call_id": row.id, "reason": row.reason or "", "target": row.target}
     dead_letters.send([OutMessage(body=letter, attributes=attributes)])
     ledger.mark_letter_sent(row.id, opened_at=row.opened_at)
-    herald.dead_lettered(record, row, now)
+    publisher.dead_lettered(record, row, now)
     about = {"call_id": row.id, "target": row.target, "reason": row.reason}
     _log.warning("call was given up", extra=about)

@@ -73,7 +73,7 @@ class ResponseContext(msgspec.Struct, frozen=True, kw_only=True):
     functionError: str | None = None  # noqa: N815 - as above
 
 
-class Death(msgspec.Struct, frozen=True, kw_only=True):
+class DeadLetterDetail(msgspec.Struct, frozen=True, kw_only=True):
     """What Reprise adds to Lambda's record."""
 
     id: str
@@ -96,7 +96,7 @@ class ReplayDeadLettered(Event, frozen=True, kw_only=True):
     requestPayload: None = None  # noqa: N815 - as above
     responseContext: ResponseContext  # noqa: N815 - as above
     responsePayload: None = None  # noqa: N815 - as above
-    reprise: Death
+    reprise: DeadLetterDetail
 
 
 class GateChanged(Event, frozen=True, kw_only=True):
@@ -188,7 +188,7 @@ def replay_dead_lettered(stack: str, record: Record, row: Row, now: datetime) ->
             executedVersion=record.target.qualifier or "$LATEST",
             functionError=last.function_error,
         ),
-        reprise=Death(
+        reprise=DeadLetterDetail(
             id=row.id,
             reason=reason.value,
             attempts=row.attempts,
@@ -212,7 +212,7 @@ def gate_changed(stack: str, change: GateChange, now: datetime) -> GateChanged:
     )
 
 
-class Herald:
+class EventPublisher:
     """Makes the events of one stack."""
 
     __slots__ = ("_add", "_stack")
@@ -244,5 +244,5 @@ def _ignore(event: Event) -> None:
     """Tell nobody."""
 
 
-SILENT: Final = Herald("", _ignore)
+NULL_PUBLISHER: Final = EventPublisher("", _ignore)
 """Tells nobody."""

@@ -1,6 +1,6 @@
 """The ledger: a row per call, and its life as a table from (state, event) to state.
 
-The life of a call as a table from (state, event) to state; a missing key is the error.
+A missing key of the table is the error.
 
     captured ──lease──▶ leased ──succeed──▶ succeeded
         ▲                │  ▲ └──dead_letter──▶ dead_lettered ──redrive, recapture──▶ captured
@@ -19,15 +19,19 @@ docs/adr/0023-a-key-is-one-effect.md.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from reprise.call.outcome import Outcome  # noqa: TC001 - msgspec reads the annotation at run time
+from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.errors import IllegalTransitionError
+from reprise.instant import format_instant
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from reprise.capturing.record import Record
 
 
@@ -211,3 +215,20 @@ def identity_of(record: Record) -> Identity:
 def extend(history: tuple[Attempt, ...], attempt: Attempt) -> tuple[Attempt, ...]:
     """Return the history with one more attempt, the oldest dropped beyond the limit."""
     return (*history, attempt)[-MAX_HISTORY:]
+
+
+def new_row(record: Record, url: str | None, now: datetime, retention_days: int) -> Row:
+    """Return the ledger's first row of a captured call."""
+    return Row(
+        id=record.id,
+        state=State.CAPTURED,
+        target=record.target.function,
+        sha256=record.payload.sha256,
+        captured_at=record.captured_at,
+        opened_at=record.captured_at,
+        may_have_run=record.outcome.kind is OutcomeKind.UNKNOWN,
+        updated_at=format_instant(now),
+        unpacked_at=format_instant(now),
+        capture_object=url,
+        expires_at_s=int((now + timedelta(days=retention_days)).timestamp()),
+    )

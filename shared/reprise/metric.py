@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Measured(NamedTuple):
+class MetricKey(NamedTuple):
     """A metric and its dimensions' values, less the stack's."""
 
     name: str

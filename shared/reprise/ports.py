@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from reprise.call.payload import ClaimCheck
     from reprise.call.target import Target
     from reprise.capturing.signature import MacKeys
-    from reprise.gate.state import Change, GateImage, Updated
+    from reprise.gate.state import Change, GateState, Updated
     from reprise.ledger import Identity, LedgerEvent, Row
     from reprise.retry.policy import PolicyBook
     from reprise_schedules.run import JobState, Run, RunEvent
@@ -77,7 +77,7 @@ class Meter(Protocol):
         """Keep one value of a metric of `reprise.metric`, in the metric's unit."""
 
 
-class Functions(Protocol):
+class Invoker(Protocol):
     """Invokes functions."""
 
     def invoke(
@@ -240,7 +240,7 @@ class Concurrency(Protocol):
 class GateItems(Protocol):
     """Keeps one gate per target, changed by conditional updates."""
 
-    def read(self, function: str) -> GateImage:
+    def read(self, function: str) -> GateState:
         """Return a gate as last known, at most a fraction of a second old; a new one flows.
 
         Raises:
@@ -273,7 +273,7 @@ class JobStore(Protocol):
         """
 
 
-class Follow(Protocol):
+class ResolveRun(Protocol):
     """Finds out how something ended that goes on by itself."""
 
     def __call__(self, run: Run, now: datetime, /) -> RunEvent | str | None:
@@ -309,7 +309,7 @@ class Queue(Protocol):
         """Let messages reappear after their waits, by receipt handle; best effort."""
 
 
-class Depth(Protocol):
+class QueueSize(Protocol):
     """Counts a queue's messages."""
 
     def __call__(self) -> int:

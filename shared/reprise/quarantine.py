@@ -27,7 +27,7 @@ ALWAYS_KEPT: Final = 10
 _FLUSH_BYTES: Final = 4 * 1024 * 1024
 
 
-class Keeper(Protocol):
+class ObjectWriter(Protocol):
     """Keeps bytes: a bucket, or a folder."""
 
     def put(self, key: str, data: bytes) -> ClaimCheck:
@@ -69,7 +69,7 @@ class Quarantine:
     )
 
     def __init__(
-        self, source: str, objects: Keeper, meter: Meter, most_bytes: float = MAX_KEPT_BYTES
+        self, source: str, objects: ObjectWriter, meter: Meter, most_bytes: float = MAX_KEPT_BYTES
     ) -> None:
         """Collect for one source: an S3 URL or a message id.
 

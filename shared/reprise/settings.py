@@ -146,7 +146,7 @@ class ReplayerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ObserverSettings:
+class MonitorSettings:
     """Settings of the observer."""
 
     stack: str
@@ -165,7 +165,7 @@ class ObserverSettings:
     runbook_url: str
 
     @classmethod
-    def from_env(cls, env: Mapping[str, str]) -> ObserverSettings:
+    def from_env(cls, env: Mapping[str, str]) -> MonitorSettings:
         """Read the settings.
 
         Raises:

@@ -17,7 +17,7 @@ from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import (
 
 from reprise import metric
 from reprise.log_context import CallFilter
-from reprise.metric import Measured, make_labeler
+from reprise.metric import MetricKey, make_labeler
 from reprise.printable import printable_json
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ GAP_S: Final = 1.0
 """What the end of an environment can cost: the calls of its last second are not counted."""
 
 
-class Pace:
+class FlushInterval:
     """Says when it is time again."""
 
     __slots__ = ("_monotonic", "_next_s")
@@ -108,7 +108,7 @@ class EmfMeter:
         )
         self._stack = stack or os.environ.get("REPRISE_STACK", "reprise")
         self._label: Callable[[str], str] = make_labeler(known)
-        self._values: defaultdict[Measured, list[float]] = defaultdict(list)
+        self._values: defaultdict[MetricKey, list[float]] = defaultdict(list)
         self._lock = Lock()
 
     def count(
@@ -123,7 +123,7 @@ class EmfMeter:
         """Add to a metric of `reprise.metric`."""
         if not value:
             return
-        key = Measured(name, self._label(target) if target else None, reason, outcome)
+        key = MetricKey(name, self._label(target) if target else None, reason, outcome)
         with self._lock:
             values = self._values[key]
             if values:
@@ -133,7 +133,7 @@ class EmfMeter:
 
     def observe(self, name: str, value: float, *, target: str | None = None) -> None:
         """Keep one value of a metric of `reprise.metric`, so that percentiles can be had."""
-        key = Measured(name, self._label(target) if target else None)
+        key = MetricKey(name, self._label(target) if target else None)
         with self._lock:
             self._values[key].append(value)
 
@@ -146,19 +146,19 @@ class EmfMeter:
             label: The target's label, if the metric has one.
         """
         with self._lock:
-            self._values[Measured(name, label)] = [value]
+            self._values[MetricKey(name, label)] = [value]
 
-    def sums(self) -> Mapping[Measured, float]:
+    def sums(self) -> Mapping[MetricKey, float]:
         """Return the sums of what was gathered since the last flush."""
         with self._lock:
             return {key: sum(found) for key, found in self._values.items()}
 
-    def flush(self) -> Mapping[Measured, float]:
+    def flush(self) -> Mapping[MetricKey, float]:
         """Write what was gathered since the last flush, and return the sums; nothing if nothing was."""
         with self._lock:
             values = dict(self._values)
             self._values.clear()
-        lines: defaultdict[tuple[object, ...], list[Measured]] = defaultdict(list)
+        lines: defaultdict[tuple[object, ...], list[MetricKey]] = defaultdict(list)
         for key in values:
             sets = metric.TABLE[key.name].dimensions
             lines[sets, key.target, key.reason, key.outcome].append(key)
@@ -167,7 +167,7 @@ class EmfMeter:
                 self._write({key.name: values[key] for key in keys}, keys[0])
         return {key: sum(found) for key, found in values.items()}
 
-    def _write(self, values: Mapping[str, list[float]], key: Measured) -> None:
+    def _write(self, values: Mapping[str, list[float]], key: MetricKey) -> None:
         """Write the metrics that share their dimensions; long lists in several lines."""
         known = {
             metric.STACK: self._stack,

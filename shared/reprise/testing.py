@@ -14,7 +14,7 @@ from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.payload import ClaimCheck
 from reprise.capturing.signature import MacKeys, split_key_id
 from reprise.errors import BadRecordError, ObjectMissingError, StoreError
-from reprise.gate.state import Change, GateImage, Updated
+from reprise.gate.state import Change, GateState, Updated
 from reprise.instant import format_instant
 from reprise.ledger import (
     REDRIVE_KEEPS_S,
@@ -26,8 +26,8 @@ from reprise.ledger import (
     result,
     sources,
 )
-from reprise.metric import Measured
-from reprise.monitor.counters import Book
+from reprise.metric import MetricKey
+from reprise.monitor.counters import BacklogCounters
 from reprise.monitor.reconcile import Page
 from reprise.ports import Lease, OutMessage, Reply
 from reprise_schedules.run import JobState
@@ -91,9 +91,9 @@ class FakeMeter:
     def __init__(self) -> None:
         """Start at zero."""
         self.counts: Counter[str] = Counter()
-        self.measured: Counter[Measured] = Counter()
+        self.measured: Counter[MetricKey] = Counter()
         """The same by target's ARN, reason and outcome."""
-        self.values: list[tuple[Measured, float]] = []
+        self.values: list[tuple[MetricKey, float]] = []
 
     def count(
         self,
@@ -106,11 +106,11 @@ class FakeMeter:
     ) -> None:
         """Add to a metric."""
         self.counts[name] += value
-        self.measured[Measured(name, target, reason, outcome)] += value
+        self.measured[MetricKey(name, target, reason, outcome)] += value
 
     def observe(self, name: str, value: float, *, target: str | None = None) -> None:
         """Keep a value."""
-        self.values.append((Measured(name, target), value))
+        self.values.append((MetricKey(name, target), value))
 
 
 class FakeClient:
@@ -476,21 +476,21 @@ class FakeConcurrency:
 class InMemoryGateItems:
     """Gates, changed on condition."""
 
-    images: dict[str, GateImage] = field(default_factory=dict)
+    images: dict[str, GateState] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
     writes: int = 0
     _lock: Lock = field(default_factory=Lock)
 
-    def read(self, function: str) -> GateImage:
+    def read(self, function: str) -> GateState:
         """Return a gate."""
         self.faults.check("read")
-        return self.images.get(function, GateImage())
+        return self.images.get(function, GateState())
 
     def update(self, function: str, change: Change) -> Updated:
         """Make a change if its conditions hold."""
         self.faults.check("update")
         with self._lock:
-            image = self.images.get(function, GateImage())
+            image = self.images.get(function, GateState())
             self.writes += 1
             if not all(condition.holds(image) for condition in change.when):
                 return Updated(applied=False, image=image)
@@ -503,25 +503,25 @@ class InMemoryGateItems:
 class InMemoryBooks:
     """Books of the backlog."""
 
-    kept: dict[str, Book] = field(default_factory=dict)
+    kept: dict[str, BacklogCounters] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
 
-    def add(self, label: str, change: Book) -> Book:
+    def add(self, label: str, change: BacklogCounters) -> BacklogCounters:
         """Add to a book, and return it as it is then."""
         self.faults.check("add")
-        old = self.kept.get(label, Book())
+        old = self.kept.get(label, BacklogCounters())
         dead = Counter(old.dead) + Counter(change.dead)
-        self.kept[label] = Book(
+        self.kept[label] = BacklogCounters(
             known=old.known + change.known, ended=old.ended + change.ended, dead=dict(dead)
         )
         return self.kept[label]
 
-    def read(self, labels: Sequence[str]) -> Mapping[str, Book]:
+    def read(self, labels: Sequence[str]) -> Mapping[str, BacklogCounters]:
         """Return the books that there are."""
         self.faults.check("read")
         return {label: self.kept[label] for label in labels if label in self.kept}
 
-    def close(self, label: str, book: Book) -> bool:
+    def close(self, label: str, book: BacklogCounters) -> bool:
         """Say that nothing is open; False if the book has changed since it was read."""
         self.faults.check("close")
         if self.kept.get(label) != book:

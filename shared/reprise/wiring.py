@@ -21,7 +21,7 @@ from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.log_group import LogGroup
 from reprise.aws.s3 import S3Objects
 from reprise.capturing.capturer import Capturer
-from reprise.capturing.invoker import CallStage
+from reprise.capturing.invoker import CallInvoker
 from reprise.capturing.open_calls import OpenCalls
 from reprise.capturing.repeat import Repeats
 from reprise.settings import STDOUT
@@ -87,11 +87,11 @@ def _sink(clients: Clients, log_group: str) -> LineSink:
     return LogGroup(cache(clients.capture_lines), log_group, stream, utc_now)
 
 
-def make_call_stage(clients: Clients, settings: CallerSettings, *, meter: Meter) -> CallStage:
+def make_call_stage(clients: Clients, settings: CallerSettings, *, meter: Meter) -> CallInvoker:
     """Return what makes calls; everything but the invocation itself waits until it is needed."""
     table = settings.ledger_table
     dynamodb = cache(clients.dynamodb_in_passing)
-    return CallStage(
+    return CallInvoker(
         functions=LambdaFunctions(clients.functions(settings.call_timeout_s)),
         capturer=cache(
             lambda: make_capturer(

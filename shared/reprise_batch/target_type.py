@@ -11,7 +11,7 @@ from reprise_batch.submit import ARN, read_submission
 if TYPE_CHECKING:
     from reprise.aws.clients import Clients
     from reprise.capturing.record import Record
-    from reprise.ports import Functions
+    from reprise.ports import Invoker
 
 
 def attempts_before(record: Record) -> int | None:
@@ -20,7 +20,7 @@ def attempts_before(record: Record) -> int | None:
     return None if report is None else report.attempts
 
 
-def _connect(clients: Clients, call_timeout_s: int) -> Functions:
+def _connect(clients: Clients, call_timeout_s: int) -> Invoker:
     del call_timeout_s  # A submission is answered at once.
     # Late: the core knows types, and loads no AWS.
     from reprise_batch.jobs import BatchJobs  # noqa: PLC0415

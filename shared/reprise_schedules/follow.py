@@ -27,7 +27,7 @@ class Jobs(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Followers:
+class RunResolver:
     """Looks up what runs became."""
 
     ledger: Ledger

@@ -29,7 +29,7 @@ NAME: Final = re.compile(r"[0-9A-Za-z_.-]{1,64}")
 """EventBridge Scheduler API reference, CreateSchedule, Name."""
 
 
-class Due(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RunRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A run of a job that is due."""
 
     reprise_job: Literal[1] = 1
@@ -56,19 +56,19 @@ class Due(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return f"{self.job}@{self.scheduled_at}"
 
 
-def write_due(due: Due) -> str:
+def write_due(due: RunRequest) -> str:
     """Return the message as JSON."""
     return json.dumps(msgspec.to_builtins(due), separators=(",", ":"))
 
 
-def read_due(body: str) -> Due:
+def read_due(body: str) -> RunRequest:
     """Return the run that a message tells of, its scheduled time in our own spelling.
 
     Raises:
         ScheduleError: Naming the field.
     """
     try:
-        due = msgspec.convert(json.loads(body), Due)
+        due = msgspec.convert(json.loads(body), RunRequest)
     except (ValueError, RecursionError) as error:
         raise ScheduleError(
             "message", str(error), "Let `reprise schedule apply` write the schedule"

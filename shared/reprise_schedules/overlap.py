@@ -67,11 +67,11 @@ class Expire:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Over:
+class AlreadyDone:
     """It was dealt with already; this is a second delivery."""
 
 
-Decision = Start | Recover | Skip | Wait | Expire | Over
+Decision = Start | Recover | Skip | Wait | Expire | AlreadyDone
 
 
 def decide(
@@ -98,7 +98,7 @@ def decide(
         case RunState.DUE | RunState.QUEUED:
             return _take_turn(job, run, overlap, now)
         case _:
-            return Over()
+            return AlreadyDone()
 
 
 def _take_turn(job: JobState, run: Run, overlap: Overlap, now: datetime) -> Decision:

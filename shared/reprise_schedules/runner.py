@@ -19,8 +19,8 @@ from reprise.call.target_type import FUNCTION, TargetType, type_of
 from reprise.errors import BadRequestError, RepriseError, ScheduleError, StoreError
 from reprise.instant import format_instant
 from reprise.ports import OutMessage
-from reprise_schedules.message import Due, read_due
-from reprise_schedules.overlap import Expire, Over, Recover, Skip, Start, Wait, decide
+from reprise_schedules.message import RunRequest, read_due
+from reprise_schedules.overlap import AlreadyDone, Expire, Recover, Skip, Start, Wait, decide
 from reprise_schedules.run import OPEN, TRANSITIONS, RunEvent, RunState
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reprise.call.request import CallRequest
-    from reprise.capturing.invoker import Answer, CallStage
-    from reprise.ports import Clock, Follow, JobStore, Meter, Queue
+    from reprise.capturing.invoker import Answer, CallInvoker
+    from reprise.ports import Clock, JobStore, Meter, Queue, ResolveRun
     from reprise_schedules.overlap import Decision
     from reprise_schedules.run import JobState, Run
 
@@ -52,12 +52,12 @@ _OPEN_ENDED: Final = frozenset({RunState.CAPTURED, RunState.SUBMITTED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunStage:
+class JobRunner:
     """Runs jobs that are due."""
 
     jobs: JobStore
-    follow: Follow
-    calls: CallStage
+    follow: ResolveRun
+    calls: CallInvoker
     dead_letters: Queue
     targets: tuple[str, ...]
     clock: Clock
@@ -78,7 +78,7 @@ class RunStage:
         try:
             due = read_due(body)
         except ScheduleError as error:
-            return self._bury(body, "message", str(error))
+            return self._dead_letter(body, "message", str(error))
         try:
             return self._run(due, body, owner, remaining_ms)
         except StoreError:
@@ -87,13 +87,13 @@ class RunStage:
             return STORE_WAIT_S
 
     def _run(
-        self, due: Due, body: str, owner: str, remaining_ms: Callable[[], int]
+        self, due: RunRequest, body: str, owner: str, remaining_ms: Callable[[], int]
     ) -> float | None:
         try:
             request = _read_call(due, self.targets, self.types)
         except BadRequestError as error:
             self._note(due, RunEvent.FAIL, message=str(error))
-            return self._bury(body, due.job, str(error))
+            return self._dead_letter(body, due.job, str(error))
         until_ms = int(self.clock().timestamp() * 1000) + remaining_ms() + 1000
         decision = self._decide(due, owner, until_ms)
         extra = {**_about(due), "decision": type(decision).__name__.lower()}
@@ -113,13 +113,13 @@ class RunStage:
                 self.meter.count(metric.RUNS_SKIPPED)
             case Expire():
                 self.meter.count(metric.RUNS_EXPIRED)
-            case Over():
+            case AlreadyDone():
                 self.meter.count(metric.DUPLICATES_SUPPRESSED)
             case _:
                 assert_never(decision)
         return None
 
-    def _decide(self, due: Due, owner: str, until_ms: int) -> Decision:
+    def _decide(self, due: RunRequest, owner: str, until_ms: int) -> Decision:
         """Return what becomes of a run, once that is written down."""
         job = self.jobs.read(due.job)
         for _ in range(_CONFLICTS):
@@ -135,7 +135,7 @@ class RunStage:
             job = there
         raise StoreError("dynamodb", "PutItem", "Contention", f"job {due.job} changes all the time")
 
-    def _look_up(self, job: JobState, due: Due, now: datetime) -> JobState:
+    def _look_up(self, job: JobState, due: RunRequest, now: datetime) -> JobState:
         """Return the job with the ends of runs that went on by themselves, and of dead runners."""
         for run in job.others(due.scheduled_at):
             found = self._end_of(run, now)
@@ -158,7 +158,7 @@ class RunStage:
             return RunEvent.EXPIRE if run.state is RunState.QUEUED else RunEvent.FAIL
         return found
 
-    def _call(self, due: Due, request: CallRequest) -> float | None:
+    def _call(self, due: RunRequest, request: CallRequest) -> float | None:
         """Make the call of a run that has started, and note how it ended."""
         answer = self.calls.run(request)
         outcome = answer.reply.outcome
@@ -178,7 +178,7 @@ class RunStage:
             return max(1.0, (until_ms - now_ms) / 1000)
         return None
 
-    def _note_success(self, due: Due, request: CallRequest, answer: Answer) -> None:
+    def _note_success(self, due: RunRequest, request: CallRequest, answer: Answer) -> None:
         found = type_of(request.target.function, self.types)
         if found is None or not found.goes_on:
             self._note(due, RunEvent.SUCCEED)
@@ -187,11 +187,11 @@ class RunStage:
         until_ms = int(due.deadline_at.timestamp() * 1000) + REPLAY_ENDS_WITHIN_S * 1000
         self._note(due, RunEvent.SUBMIT, call_id=job_id, until_ms=until_ms)
 
-    def _note_captured(self, due: Due, call_id: str) -> None:
+    def _note_captured(self, due: RunRequest, call_id: str) -> None:
         until_ms = int(due.deadline_at.timestamp() * 1000) + REPLAY_ENDS_WITHIN_S * 1000
         self._note(due, RunEvent.CAPTURE, call_id=call_id, until_ms=until_ms)
 
-    def _note(self, due: Due, event: RunEvent, **changes: object) -> None:
+    def _note(self, due: RunRequest, event: RunEvent, **changes: object) -> None:
         """Write an event of a run down.
 
         Raises:
@@ -211,7 +211,7 @@ class RunStage:
             job = there
         raise StoreError("dynamodb", "PutItem", "Contention", f"job {due.job} changes all the time")
 
-    def _bury(self, body: str, about: str, why: str) -> float | None:
+    def _dead_letter(self, body: str, about: str, why: str) -> float | None:
         """Keep a message that can never be run, with its reason, where an alarm watches."""
         self.meter.count(metric.RUNS_FAILED)
         _log.error("run cannot be made", extra={"job": about, "reason": why})
@@ -225,7 +225,7 @@ class RunStage:
 
 
 def _apply(
-    job: JobState, due: Due, decision: Decision, owner: str, until_ms: int, now: datetime
+    job: JobState, due: RunRequest, decision: Decision, owner: str, until_ms: int, now: datetime
 ) -> JobState:
     """Return the job with a decision written into its run."""
     at = due.scheduled_at
@@ -252,7 +252,9 @@ def _apply(
             return job
 
 
-def _read_call(due: Due, targets: tuple[str, ...], types: tuple[TargetType, ...]) -> CallRequest:
+def _read_call(
+    due: RunRequest, targets: tuple[str, ...], types: tuple[TargetType, ...]
+) -> CallRequest:
     """Return the call of a run, with the run's own key and deadline.
 
     Raises:
@@ -267,5 +269,5 @@ def _read_call(due: Due, targets: tuple[str, ...], types: tuple[TargetType, ...]
     )
 
 
-def _about(due: Due) -> dict[str, str]:
+def _about(due: RunRequest) -> dict[str, str]:
     return {"job": due.job, "scheduled_at": due.scheduled_at}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from e2e.world import new_run, poll
 from reprise.gate.lease import EPOCH_MS
 from reprise.ledger import State
-from reprise.unpack.expansion import FIRST_OFFER
+from reprise.unpack.expansion import INITIAL_EXPANSION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,13 +102,13 @@ def test_a_gate_that_takes_no_writes_stops_no_call(world: World, guest: str) -> 
     world.dynamodb.put_item(TableName=table, Item=gate)
     world.hold(guest)
     # More than a first offer, so that some are folded.
-    call_ids = world.capture(guest, run, 2 * FIRST_OFFER)
+    call_ids = world.capture(guest, run, 2 * INITIAL_EXPANSION)
     world.let_go(guest)
 
     rows = world.await_end(call_ids, limit_s=150.0)
 
     assert {row.state for row in rows} == {State.SUCCEEDED}
-    assert world.receipts(run) == [(number, True) for number in range(1, 2 * FIRST_OFFER + 1)]
+    assert world.receipts(run) == [(number, True) for number in range(1, 2 * INITIAL_EXPANSION + 1)]
     assert world.dynamodb.get_item(TableName=table, Key={"id": gate["id"]})["Item"] == gate
     world.dynamodb.delete_item(TableName=table, Key={"id": gate["id"]})
 

@@ -23,7 +23,7 @@ from botocore.config import Config
 from typer.testing import CliRunner
 
 from reprise.aws.ledger_table import LedgerTable
-from reprise_cli.calling import Invoker
+from reprise_cli.calling import InvokerClient
 from reprise_cli.deploy import REPOSITORY
 from reprise_cli.main import app
 from reprise_cli.place import exports, local_place
@@ -165,7 +165,7 @@ class World:
 
     def call(self, function: str, payload: object, **options: object) -> dict[str, Any]:
         """Make one call through the invoker and return its answer."""
-        invoker = Invoker(self.functions, self.stack.invoker)
+        invoker = InvokerClient(self.functions, self.stack.invoker)
         request = {"FunctionName": function, "Payload": payload, **options}
         return invoker.call(request).document
 

@@ -21,9 +21,9 @@ from harness import ORDERS, THROTTLED, UNKNOWN, Pipeline, envelope, notification
 from reprise.call.outcome import classify_reply
 from reprise.call.request import CallRequest
 from reprise.call.target import Target
-from reprise.monitor.check import Memory
-from reprise.monitor.counters import Bookkeeper
-from reprise.monitor.incidents import Alarm, Scene, incidents
+from reprise.monitor.check import MonitorState
+from reprise.monitor.counters import CounterPublisher
+from reprise.monitor.incidents import Alarm, IncidentContext, incidents
 from reprise.ports import OutMessage, Reply
 from reprise.telemetry import EmfMeter, make_logger
 from reprise.testing import InMemoryBooks
@@ -135,9 +135,9 @@ class Run:
 
     def finish(self) -> str:
         """Post the books, write the metrics; return the incident that an alarm makes of them."""
-        Bookkeeper(books=self.books, meter=self.meter).finish()
-        scene = Scene(stack="shop", at_s=1.0, books=self.books.kept, dead_letters=1)
-        _, told = incidents(Memory(), [Alarm(name="dead-letters", state="ALARM")], scene)
+        CounterPublisher(books=self.books, meter=self.meter).finish()
+        scene = IncidentContext(stack="shop", at_s=1.0, books=self.books.kept, dead_letters=1)
+        _, told = incidents(MonitorState(), [Alarm(name="dead-letters", state="ALARM")], scene)
         return msgspec.json.encode(told).decode()
 
 

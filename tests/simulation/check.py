@@ -7,8 +7,8 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from reprise.capturing.open_calls import KNOWN_FOR_MS
-from reprise.gate.fallback import GateMemory
-from reprise.gate.session import Visit
+from reprise.gate.fallback import LocalGate
+from reprise.gate.session import GateSession
 from reprise.gate.state import Mode
 from reprise.instant import parse_instant
 from reprise.ledger import TERMINAL, State
@@ -278,9 +278,9 @@ class Checker:
     def _is_let_through(self, function: str, later_s: float) -> bool:
         """Tell whether a batch of one call gets a permit; it may only hear first that a pause is over."""
         later_ms = int((self._world.start_s + self._simulation.now_s + later_s) * 1000)
-        visit = Visit(
+        visit = GateSession(
             gates=self._world.gates(),
-            memory=GateMemory(),
+            memory=LocalGate(),
             function=function,
             owner="later",
             now_ms=lambda: later_ms,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from simulation.scheduler import Scheduler, Task
 
 
-class Lane:
+class PermitWorker:
     """What is submitted, in place of a `Future`."""
 
     __slots__ = ("_error", "_serial", "_value", "is_done", "waiter")
@@ -53,7 +53,7 @@ class Executor:
         self._scheduler = scheduler
         self._random = random
         self._serial = itertools.count()
-        self._lanes: list[Lane] = []
+        self._lanes: list[PermitWorker] = []
 
     def __enter__(self) -> Executor:  # noqa: PYI034 - nobody inherits from it
         return self
@@ -63,8 +63,8 @@ class Executor:
         if kind is None or issubclass(kind, Exception):
             wait(self._scheduler, set(self._lanes), None, "ALL_COMPLETED")
 
-    def submit(self, work: Callable[..., Any], *args: object) -> Lane:
-        lane = Lane(next(self._serial))
+    def submit(self, work: Callable[..., Any], *args: object) -> PermitWorker:
+        lane = PermitWorker(next(self._serial))
         scheduler = self._scheduler
 
         def run() -> None:
@@ -84,8 +84,8 @@ class Executor:
 
 
 def wait(
-    scheduler: Scheduler, lanes: set[Lane], timeout_s: float | None, return_when: str
-) -> tuple[set[Lane], set[Lane]]:
+    scheduler: Scheduler, lanes: set[PermitWorker], timeout_s: float | None, return_when: str
+) -> tuple[set[PermitWorker], set[PermitWorker]]:
     """Return the lanes that have ended and the others, as `concurrent.futures.wait`."""
     ends_at_s = None if timeout_s is None else scheduler.now_s + timeout_s
     while True:

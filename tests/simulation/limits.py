@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from reprise.stage import poison, renew
+from reprise.replay import message
+from reprise.unpack import intake
 
 BEFORE_RECEIVES: Final = 10
 """Deliveries of a new message before it must be renewed."""
@@ -34,11 +35,11 @@ class Limits:
 
 def replay_limits() -> Limits:
     """Return the limits of the replay queue."""
-    receives_offset = renew.RENEW_RECEIVES - BEFORE_RECEIVES
-    age_offset_s = renew.RENEW_AGE_MS / 1000 - BEFORE_AGE_S
+    receives_offset = message.RENEW_RECEIVES - BEFORE_RECEIVES
+    age_offset_s = message.RENEW_AGE_MS / 1000 - BEFORE_AGE_S
     return Limits(
         receives_offset=receives_offset,
-        max_receives=renew.RENEW_RECEIVES + BEYOND_RECEIVES,
+        max_receives=message.RENEW_RECEIVES + BEYOND_RECEIVES,
         age_offset_s=age_offset_s,
         retention_s=age_offset_s + BEFORE_AGE_S + BEYOND_AGE_S,
     )
@@ -48,7 +49,7 @@ def capture_limits() -> Limits:
     """Return the limits of the capture queue, whose renewals come soon enough as they are."""
     return Limits(
         receives_offset=0,
-        max_receives=poison.RENEW_RECEIVES + 10,
+        max_receives=intake.RENEW_RECEIVES + 10,
         age_offset_s=0.0,
         retention_s=12 * 3600.0,
     )

@@ -12,7 +12,7 @@ from reprise.aws.ledger_item import from_item
 from reprise.aws.ledger_table import LedgerTable
 from reprise.call.payload import ClaimCheck
 from reprise.errors import StoreError
-from reprise.gate.fallback import GateMemory
+from reprise.gate.fallback import LocalGate
 from reprise.gate.state import Mode
 from reprise.ledger import LedgerEvent, State
 from reprise.retry.policy import read_policy_document
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
     from datetime import datetime
     from random import Random
 
-    from reprise.gate.state import GateImage
+    from reprise.gate.state import GateState
     from reprise.ledger import Row
     from reprise.ports import GateItems, Lease, Ledger, OutMessage
-    from reprise.replay.batch import ReplayStage
+    from reprise.replay.batch import Replayer
     from reprise.retry.policy import PolicyBook
-    from reprise.unpack.intake import Intake
+    from reprise.unpack.intake import CaptureConsumer
     from simulation.history import History
     from simulation.queue import SimulatedQueue
     from simulation.scenario import Scenario
@@ -289,7 +289,7 @@ class World:
             return self.gate_double
         return GateTable(cast("Any", self.dynamodb), TABLE, lambda: self.scheduler.now_s)
 
-    def gate(self, function: str) -> GateImage:
+    def gate(self, function: str) -> GateState:
         return self.gates().read(function)
 
     def note_mode(self, function: str) -> None:
@@ -323,7 +323,7 @@ class World:
         ledger, gates = self.stores()
         pipeline: Any = replace(
             self.pipeline,
-            memory=GateMemory(),
+            memory=LocalGate(),
             ledger=cast("Any", ledger),
             gate_items=cast("Any", gates),
             objects=cast("Any", WatchedObjects(Breaking(self.faults, self.bucket), self)),
@@ -376,22 +376,22 @@ class Sandbox:
     ) -> None:
         self._world = world
         self._queues = replays, captures, letters
-        self._replayer: ReplayStage | None = None
-        self._intake: Intake | None = None
+        self._replayer: Replayer | None = None
+        self._intake: CaptureConsumer | None = None
 
     def renew(self) -> None:
         """Start over, as after a crash."""
         self._replayer = self._intake = None
 
     @property
-    def replayer(self) -> ReplayStage:
+    def replayer(self) -> Replayer:
         if self._replayer is None:
             stage = self._world.sandbox(*self._queues).replayer()
             self._replayer = replace(stage, policies=SimulatedPolicies(self._world))
         return self._replayer
 
     @property
-    def intake(self) -> Intake:
+    def intake(self) -> CaptureConsumer:
         if self._intake is None:
             self._intake = self._world.sandbox(*self._queues).intake()
         return self._intake

@@ -11,7 +11,7 @@ from reprise.replay.message import RENEW_AGE_MS, RENEW_RECEIVES
 from reprise.retry.policy import read_policy_document
 from reprise.settings import (
     CallerSettings,
-    ObserverSettings,
+    MonitorSettings,
     ReplayerSettings,
     UnpackerSettings,
 )
@@ -110,7 +110,7 @@ def test_settings_are_what_the_package_reads(full: Deployment) -> None:
     caller = CallerSettings.from_env(full.environment("invoker"))
     unpacker = UnpackerSettings.from_env(full.environment("unpacker"))
     replayer = ReplayerSettings.from_env(full.environment("replayer"))
-    observer = ObserverSettings.from_env(full.environment("observer"))
+    observer = MonitorSettings.from_env(full.environment("observer"))
     assert caller.targets == unpacker.targets == replayer.targets == observer.targets
     assert set(observer.log_groups) == unpacker.log_groups
     assert len(observer.alarms) <= 100, "DescribeAlarms takes no more names"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reprise import metric
 from reprise.log_context import about_call
-from reprise.metric import Measured
+from reprise.metric import MetricKey
 from reprise.telemetry import EmfMeter, make_logger, write_stdout
 
 ORDERS = "arn:aws:lambda:eu-central-1:123456789012:function:orders"
@@ -38,8 +38,8 @@ def test_metrics_of_one_target_share_a_line(capsys: pytest.CaptureFixture[str]) 
     meter.count(metric.CAPTURED, 2, target=ORDERS)
     meter.count(metric.RETRIED, target=ORDERS)
     assert meter.flush() == {
-        Measured(metric.CAPTURED, "orders"): 3,
-        Measured(metric.RETRIED, "orders"): 1,
+        MetricKey(metric.CAPTURED, "orders"): 3,
+        MetricKey(metric.RETRIED, "orders"): 1,
     }
     (document,) = lines(capsys)
     (directive,) = document["_aws"]["CloudWatchMetrics"]
@@ -135,7 +135,7 @@ def test_counts_of_several_threads_are_all_there() -> None:
     with ThreadPoolExecutor(4) as pool:
         for _ in range(4):
             pool.submit(count_many)
-    assert meter.flush() == {Measured(metric.RETRIED): 2000}
+    assert meter.flush() == {MetricKey(metric.RETRIED): 2000}
 
 
 def test_a_process_without_settings_can_count(
@@ -166,7 +166,7 @@ def test_the_logger_writes_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_line_about_a_call_names_it_and_its_target() -> None:
-    class Keeper(logging.Handler):
+    class ObjectWriter(logging.Handler):
         """Stands for the runtime's own handler, which is there before ours is imported."""
 
         def __init__(self) -> None:
@@ -176,15 +176,15 @@ def test_every_line_about_a_call_names_it_and_its_target() -> None:
         def emit(self, record: logging.LogRecord) -> None:
             self.kept.append(record.__dict__)
 
-    keeper = Keeper()
+    keeper = ObjectWriter()
     logging.getLogger().addHandler(keeper)
     try:
         make_logger()
         make_logger()
         with about_call("id-1", ORDERS):
             logging.getLogger("reprise.aws.sqs").warning("message was not accepted")
-            logging.getLogger("reprise.stage").warning("other", extra={"call_id": "id-2"})
-        logging.getLogger("reprise.stage").warning("afterwards")
+            logging.getLogger("reprise.replay").warning("other", extra={"call_id": "id-2"})
+        logging.getLogger("reprise.replay").warning("afterwards")
     finally:
         logging.getLogger().removeHandler(keeper)
     named, own, after = keeper.kept

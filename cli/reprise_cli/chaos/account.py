@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from reprise_cli.calling import Invoker
+from reprise_cli.calling import InvokerClient
 from reprise_cli.chaos.account_report import AccountReport
 from reprise_cli.chaos.allowance import read_allowance
 from reprise_cli.chaos.interrupt import uninterruptible
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from reprise_cli.app import App
     from reprise_cli.chaos.allowance import Allowance
     from reprise_cli.chaos.proof import Proof
-    from reprise_cli.chaos.setup import Wishes
+    from reprise_cli.chaos.setup import ChaosOptions
 
 
 class Account(Protocol):
@@ -149,7 +149,7 @@ def share_of(allowance: Allowance, limit: int) -> int:
     )
 
 
-def run_account(reprise: App, wishes: Wishes, limit: int) -> AccountReport:
+def run_account(reprise: App, wishes: ChaosOptions, limit: int) -> AccountReport:
     """Fill the account twice, the invoker without and with room of its own; return what became of the calls.
 
     Raises:
@@ -169,7 +169,7 @@ def run_account(reprise: App, wishes: Wishes, limit: int) -> AccountReport:
         run = f"{test.plan.run}-{name}"
         script: Script = replace(test.load.script, run=run)
         # No patience: who waits a 429 out sees no refusal.
-        door = Invoker(reprise.aws.calls, reprise.stack.invoker, patience_s=0.0)
+        door = InvokerClient(reprise.aws.calls, reprise.stack.invoker, patience_s=0.0)
         hold = AccountHold(
             functions=reprise.aws.functions,
             invoker=reprise.stack.invoker,

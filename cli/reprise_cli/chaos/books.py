@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reprise.aws.clients import store_errors
 from reprise.instant import parse_instant
 from reprise.ledger import State
-from reprise_cli.chaos.call import Receipt, Standing
+from reprise_cli.chaos.call import CallState, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,20 +26,20 @@ _LAST_WAIT_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Books:
+class EvidenceReader:
     """Ledger and receipts, in DynamoDB."""
 
     client: DynamoDBClient
     ledger_table: str
     receipts_table: str
 
-    def standings(self, call_ids: Sequence[str]) -> dict[str, Standing]:
+    def standings(self, call_ids: Sequence[str]) -> dict[str, CallState]:
         """Return how calls stand, by id; a call without a row is left out.
 
         Raises:
             StoreError: If the ledger cannot be read.
         """
-        found: dict[str, Standing] = {}
+        found: dict[str, CallState] = {}
         for start in range(0, len(call_ids), BATCH):
             for item in self._items(call_ids[start : start + BATCH]):
                 found[item["id"]["S"]] = standing_of(item)
@@ -87,10 +87,10 @@ class Books:
         return [Receipt(call=int(item["call"]["N"]), is_ok=item["ok"]["BOOL"]) for item in items]
 
 
-def standing_of(item: Mapping[str, Any]) -> Standing:
+def standing_of(item: Mapping[str, Any]) -> CallState:
     """Return what the proof needs of a row's attributes."""
     state = item["state"]["S"]
-    return Standing(
+    return CallState(
         is_succeeded=state == State.SUCCEEDED,
         # The letter follows the row: a call has ended when it is known to be in its queue.
         is_dead_lettered=state == State.DEAD_LETTERED

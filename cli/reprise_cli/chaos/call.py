@@ -99,7 +99,7 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class CallState:
     """What the ledger says of a captured call, as far as the proof needs it."""
 
     is_succeeded: bool = False

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spread:
+class Percentiles:
     """Median, 95th percentile and longest of some times in seconds; None if there were none."""
 
     p50: float | None = None
@@ -26,12 +26,14 @@ class Spread:
         }
 
 
-def spread(times_s: Sequence[float]) -> Spread:
+def spread(times_s: Sequence[float]) -> Percentiles:
     """Return how times are spread."""
     if not times_s:
-        return Spread()
+        return Percentiles()
     ordered = sorted(times_s)
-    return Spread(p50=nearest_rank(ordered, 50), p95=nearest_rank(ordered, 95), max=ordered[-1])
+    return Percentiles(
+        p50=nearest_rank(ordered, 50), p95=nearest_rank(ordered, 95), max=ordered[-1]
+    )
 
 
 def nearest_rank(ordered: Sequence[float], percent: float) -> float:

@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from reprise_cli.chaos.call import AnswerKind, CallAnswer, Receipt, Standing
+from reprise_cli.chaos.call import AnswerKind, CallAnswer, CallState, Receipt
 from reprise_cli.chaos.live import LiveCall, LiveEnd
-from reprise_cli.chaos.percentile import Spread, spread
+from reprise_cli.chaos.percentile import Percentiles, spread
 from reprise_cli.chaos.resubmit import problems_of, tally
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Evidence:
     calls: int
     """Calls that were to be made."""
     answers: Sequence[CallAnswer]
-    standings: Mapping[str, Standing]
+    standings: Mapping[str, CallState]
     """From the ledger, by id."""
     receipts: Sequence[Receipt]
     letters: frozenset[str]
@@ -62,7 +62,7 @@ class Proof:
     dead_lettered: int
     lost: int
     executed_twice: int
-    restore_to_success_s: Spread
+    restore_to_success_s: Percentiles
     wasted_replays: int
     live: LiveReport | None = None
     """What replay cost live traffic, if there was any."""
@@ -158,7 +158,7 @@ def _refused(evidence: Evidence) -> Mapping[str, int] | None:
 
 def _is_accounted_for(
     answer: CallAnswer,
-    standing: Standing | None,
+    standing: CallState | None,
     runs: Mapping[int, int],
     letters: frozenset[str],
 ) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from reprise.aws.clients import store_errors
-from reprise.aws.sqs import QueueDepth
+from reprise.aws.sqs import SqsQueueSize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,6 +61,6 @@ def quiet_of(client: SQSClient, *, capture_url: str, replay_url: str) -> Quiet:
         )
     return Quiet(
         # In the order that messages take: what leaves the first is found in the second.
-        depths=(QueueDepth(client, capture_url), QueueDepth(client, replay_url)),
+        depths=(SqsQueueSize(client, capture_url), SqsQueueSize(client, replay_url)),
         limit_s=float(found["Attributes"]["VisibilityTimeout"]),
     )

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
 from reprise_cli.chaos.books import BATCH
-from reprise_cli.chaos.call import AnswerKind, Call, CallAnswer, Receipt, Standing, ids_of
+from reprise_cli.chaos.call import AnswerKind, Call, CallAnswer, CallState, Receipt, ids_of
 from reprise_cli.chaos.interrupt import interruptible
 from reprise_cli.chaos.live import LiveCall, LiveReport, during, tally
 from reprise_cli.chaos.proof import Evidence, LiveEvidence, Proof, prove
@@ -48,7 +48,7 @@ class Holds(Protocol):
 class Ledgers(Protocol):
     """The two books."""
 
-    def standings(self, call_ids: Sequence[str]) -> dict[str, Standing]:
+    def standings(self, call_ids: Sequence[str]) -> dict[str, CallState]:
         """Return how calls stand, by id; a call without a row is left out."""
 
     def receipts(self, run: str) -> list[Receipt]:
@@ -73,7 +73,7 @@ class Queues(Protocol):
         """Return True once no copy of a call can run any more; False if others keep the queues busy."""
 
 
-class LetterBox(Protocol):
+class DeadLetterQueue(Protocol):
     """The dead-letter queue."""
 
     def seen(self, call_ids: frozenset[str]) -> frozenset[str]:
@@ -105,7 +105,7 @@ class ChaosTest:
     holder: Holds
     load: Load
     books: Ledgers
-    letters: LetterBox
+    letters: DeadLetterQueue
     queues: Queues
     view: View
     clock: Clock
@@ -151,7 +151,7 @@ class ChaosTest:
         report = LiveReport(without_replay=tally(without_replay), with_replay=tally(with_replay))
         return replace(proof, live=report)
 
-    def _read_when_quiet(self, call_ids: frozenset[str]) -> dict[str, Standing]:
+    def _read_when_quiet(self, call_ids: frozenset[str]) -> dict[str, CallState]:
         """Read the ledger once no copy of a call can run: what a late one did is in the books then."""
         self.view.say("waiting until nothing is left that could run")
         if not self.queues.wait():
@@ -196,10 +196,10 @@ class ChaosTest:
         finally:
             self.load.stop()
 
-    def _watch(self, call_ids: Sequence[str], began_s: float) -> dict[str, Standing]:
+    def _watch(self, call_ids: Sequence[str], began_s: float) -> dict[str, CallState]:
         """Look at the ledger until every call has ended, or time is up."""
         self.view.say(self.holder.phases[2])
-        standings: dict[str, Standing] = {}
+        standings: dict[str, CallState] = {}
         open_ids = list(dict.fromkeys(call_ids))
         answers = self.load.answers
         deadline_s = time.monotonic() + self.plan.timeout_s
@@ -216,7 +216,7 @@ class ChaosTest:
         return standings
 
     def _look(
-        self, call_ids: Sequence[str], standings: dict[str, Standing]
+        self, call_ids: Sequence[str], standings: dict[str, CallState]
     ) -> tuple[Sequence[str], Sequence[str]]:
         """Read as many rows as half a second allows; return the ids seen, and those not reached."""
         until_s = time.monotonic() + _LOOK_S
@@ -227,7 +227,7 @@ class ChaosTest:
         return call_ids[:reached], call_ids[reached:]
 
     def _tell(
-        self, answers: Sequence[CallAnswer], standings: dict[str, Standing], began_s: float
+        self, answers: Sequence[CallAnswer], standings: dict[str, CallState], began_s: float
     ) -> None:
         self.view.tell(
             Sample(
@@ -239,5 +239,5 @@ class ChaosTest:
         )
 
 
-def _is_ended(standing: Standing | None) -> bool:
+def _is_ended(standing: CallState | None) -> bool:
     return standing is not None and standing.is_ended

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from reprise.call.target import resolve_target
-from reprise_cli.calling import Invoker
+from reprise_cli.calling import InvokerClient
 from reprise_cli.chaos.allowance import check_allowance
-from reprise_cli.chaos.books import Books
+from reprise_cli.chaos.books import EvidenceReader
 from reprise_cli.chaos.call import plan_calls
 from reprise_cli.chaos.deadman import DeadMan
 from reprise_cli.chaos.hold import Holder
@@ -37,7 +37,7 @@ _DEAD_MAN_MARGIN_S: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class ChaosOptions:
     """What was asked for; None leaves it to the defaults."""
 
     calls: int = 2000
@@ -58,14 +58,14 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Quarry:
+class TargetUnderTest:
     """The function that a test holds, and where it writes its receipts."""
 
     function: str
     receipts_table: str
 
 
-def find_quarry(stack: Stack, wishes: Wishes) -> Quarry:
+def find_quarry(stack: Stack, wishes: ChaosOptions) -> TargetUnderTest:
     """Return the function to hold.
 
     Raises:
@@ -98,10 +98,10 @@ def find_quarry(stack: Stack, wishes: Wishes) -> Quarry:
             "Let it write receipts as functions/chaos_target does, and name their table",
             ExitCode.USAGE,
         )
-    return Quarry(function=target.name, receipts_table=table)
+    return TargetUnderTest(function=target.name, receipts_table=table)
 
 
-def prepare(reprise: App, wishes: Wishes) -> ChaosTest:
+def prepare(reprise: App, wishes: ChaosOptions) -> ChaosTest:
     """Return a test that is ready to run.
 
     Raises:
@@ -136,7 +136,7 @@ def prepare(reprise: App, wishes: Wishes) -> ChaosTest:
             work_ms=wishes.work_ms,
             clock=utc_now,
         )
-    door = Invoker(aws.calls, stack.invoker)
+    door = InvokerClient(aws.calls, stack.invoker)
     script = Script(
         run=plan.run,
         target=quarry.function,
@@ -162,7 +162,7 @@ def prepare(reprise: App, wishes: Wishes) -> ChaosTest:
             bound=wishes.restore_concurrency,
         ),
         load=Load(door, script, wishes.concurrency or _CONCURRENCY),
-        books=Books(
+        books=EvidenceReader(
             client=aws.dynamodb,
             ledger_table=stack.ledger_table,
             receipts_table=quarry.receipts_table,

@@ -10,7 +10,7 @@ from reprise_cli.app import app_of
 from reprise_cli.aws import MAX_CONNECTIONS
 from reprise_cli.chaos.account import run_account
 from reprise_cli.chaos.account_report import lesson, report_table
-from reprise_cli.chaos.setup import Wishes, prepare
+from reprise_cli.chaos.setup import ChaosOptions, prepare
 from reprise_cli.chaos.view import proof_table
 from reprise_cli.duration import parse_duration
 from reprise_cli.exits import CommandError, ExitCode
@@ -101,7 +101,7 @@ def chaos(  # noqa: PLR0913 - one option a wish
             "Ask for one of them",
             ExitCode.USAGE,
         )
-    wishes = Wishes(
+    wishes = ChaosOptions(
         calls=calls,
         hold_s=_seconds("--hold", hold),
         poison=poison,
@@ -129,7 +129,7 @@ def chaos(  # noqa: PLR0913 - one option a wish
         raise typer.Exit(ExitCode.FAILED)
 
 
-def run_chaos(reprise: App, wishes: Wishes) -> Proof:
+def run_chaos(reprise: App, wishes: ChaosOptions) -> Proof:
     """Run a test, show it and its proof, and return the proof."""
     test = prepare(reprise, wishes)
     reprise.out.note(f"test {test.plan.run}: {len(test.plan.calls)} calls")
@@ -143,7 +143,7 @@ def run_chaos(reprise: App, wishes: Wishes) -> Proof:
     return proof
 
 
-def show_account(reprise: App, wishes: Wishes, limit: int) -> AccountReport:
+def show_account(reprise: App, wishes: ChaosOptions, limit: int) -> AccountReport:
     """Fill the account twice, show what was kept, and return it."""
     try:
         report = run_account(reprise, wishes, limit)
@@ -158,7 +158,7 @@ def show_account(reprise: App, wishes: Wishes, limit: int) -> AccountReport:
     return report
 
 
-def _tell_of_letters(reprise: App, wishes: Wishes, count: int) -> None:
+def _tell_of_letters(reprise: App, wishes: ChaosOptions, count: int) -> None:
     if count and not wishes.is_drained:
         reprise.out.note(
             f"{count} dead letters stay in the queue: `reprise dlq list` (--drain takes them away)"

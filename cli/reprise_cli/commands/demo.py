@@ -8,7 +8,7 @@ import typer
 
 from reprise_cli.app import app_of
 from reprise_cli.chaos.interrupt import interruptible
-from reprise_cli.chaos.setup import Wishes
+from reprise_cli.chaos.setup import ChaosOptions
 from reprise_cli.commands.chaos import run_chaos
 from reprise_cli.commands.local import deploy_locally
 from reprise_cli.dashboard.detached import start_page
@@ -64,6 +64,6 @@ def demo(
 
 
 def _prove(reprise: App, calls: int, hold_s: float) -> Proof:
-    proof = run_chaos(reprise, Wishes(calls=calls, hold_s=hold_s))
+    proof = run_chaos(reprise, ChaosOptions(calls=calls, hold_s=hold_s))
     take_tour(reprise)
     return proof

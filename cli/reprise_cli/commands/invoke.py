@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from reprise_cli.app import app_of
-from reprise_cli.calling import Invoker
+from reprise_cli.calling import InvokerClient
 from reprise_cli.exits import CommandError, ExitCode
 from reprise_cli.request import payload_fields, read_not_after, utc_now
 
@@ -51,7 +51,7 @@ def invoke(  # noqa: PLR0913 - one option a field of the request
     }
     request |= {name: value for name, value in options.items() if value}
     with reprise.out.progress(f"calling {function}"):
-        answer = Invoker(reprise.aws.calls, reprise.stack.invoker).call(request)
+        answer = InvokerClient(reprise.aws.calls, reprise.stack.invoker).call(request)
     _show(reprise.out, answer)
     reprise.out.result(answer.document)
     raise typer.Exit(answer.exit_code)

@@ -29,7 +29,7 @@ from reprise_cli.schedule.view import (
     show_jobs,
     show_plan,
 )
-from reprise_schedules.follow import Followers
+from reprise_schedules.follow import RunResolver
 from reprise_schedules.run import RunEvent
 from reprise_schedules.table import JobTable
 
@@ -156,7 +156,7 @@ def history(context: typer.Context, name: NameArgument) -> None:
 
 def _followed(reprise: App, state: JobState) -> JobState:
     """Return the runs as they stand now; what the runner has not looked up yet is shown, not written."""
-    follow = Followers(ledger=reprise.ledger, batch=lambda: reprise.aws.batch_jobs)
+    follow = RunResolver(ledger=reprise.ledger, batch=lambda: reprise.aws.batch_jobs)
     now = utc_now()
     for entry in state.runs:
         found = follow(entry, now) if entry.state in ("captured", "submitted") else None

@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Protocol
 from reprise.capturing.trust import check_record
 from reprise.errors import BadRecordError, SourceDeniedError, StoreError
 from reprise.instant import format_instant
-from reprise.ledger import REDRIVE_KEEPS_S, State, identity_of
+from reprise.ledger import REDRIVE_KEEPS_S, State, identity_of, new_row
 from reprise.ports import OutMessage
 from reprise.replay.message import ReplayMessage, read_authentic, write_message
-from reprise.unpack.enqueue import new_row
 from reprise_cli.dlq.letter import Letter, LetterKind
 
 if TYPE_CHECKING:
@@ -194,7 +193,7 @@ class Redriver:
 
     def _row_anew(self, letter: Letter, wanted: Record) -> Row:
         """Return the row of a call whose row is gone: its age counts from now, as after any redrive."""
-        row = new_row(wanted, letter.capture_object, self.clock, REDRIVE_KEEPS_S // 86_400)
+        row = new_row(wanted, letter.capture_object, self.clock(), REDRIVE_KEEPS_S // 86_400)
         captured = wanted.edits or None
         return replace(row, opened_at=format_instant(self.clock()), captured_sha256=captured)
 

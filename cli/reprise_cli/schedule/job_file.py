@@ -18,7 +18,7 @@ from reprise_cli.duration import parse_duration
 from reprise_cli.exits import CommandError, ExitCode
 from reprise_cli.schedule.expression import find_zone, next_runs, parse_expression
 from reprise_cli.schedule.group import described
-from reprise_schedules.message import DEFAULT_DEADLINE_S, NAME, Due, write_due
+from reprise_schedules.message import DEFAULT_DEADLINE_S, NAME, RunRequest, write_due
 from reprise_schedules.overlap import Overlap
 
 if TYPE_CHECKING:
@@ -66,9 +66,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         """Return the window in minutes; 0 is none."""
         return int(parse_duration(self.jitter)) // _MINUTE_S if self.jitter else 0
 
-    def due(self) -> Due:
+    def due(self) -> RunRequest:
         """Return the message of a run; Scheduler puts the time in."""
-        return Due(job=self.name, overlap=self.overlap, deadline_s=self.deadline_s, call=self.call)
+        return RunRequest(
+            job=self.name, overlap=self.overlap, deadline_s=self.deadline_s, call=self.call
+        )
 
 
 class JobFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -244,7 +246,7 @@ def _check_durations(job: Job, where: str) -> None:
         except ValueError as error:
             raise _usage(where, f"{field}: {error}", "The day is the longest unit") from error
     try:
-        msgspec.convert(msgspec.to_builtins(job.due()), Due)
+        msgspec.convert(msgspec.to_builtins(job.due()), RunRequest)
     except msgspec.ValidationError as error:
         raise _usage(where, f"deadline: {error}", "Use 1m to 9d") from error
     jitter_s = job.jitter_minutes * _MINUTE_S

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reprise.monitor.counters import Book
+    from reprise.monitor.counters import BacklogCounters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Look:
     """What was there at one moment; everything by label."""
 
     at_s: float
-    books: Mapping[str, Book]
+    books: Mapping[str, BacklogCounters]
     gates: Mapping[str, Gate]
     oldest_s: Mapping[str, float]
     """Age of the oldest waiting call, as last measured."""

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from reprise import metric
-from reprise.aws.counters_table import BooksTable
+from reprise.aws.counters_table import CountersTable
 from reprise.aws.gate_table import GateTable
 from reprise.gate.state import Mode
 from reprise.metric import OTHER, labels, make_labeler
@@ -21,7 +21,7 @@ from reprise_cli.top.board import Gate, Look
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from reprise.gate.state import GateImage
+    from reprise.gate.state import GateState
     from reprise_cli.app import App
     from reprise_cli.dashboard.expression.values import Grid
 
@@ -42,7 +42,7 @@ class Watch:
         self._labels = labels(targets)
         label = make_labeler(targets)
         self._gates = {label(arn): arn for arn in targets if not arn.endswith("*")}
-        self._books = BooksTable(reprise.aws.dynamodb, stack.ledger_table)
+        self._books = CountersTable(reprise.aws.dynamodb, stack.ledger_table)
         self._gate_table = GateTable(reprise.aws.dynamodb, stack.ledger_table)
         self._cloudwatch = CloudWatch(reprise.aws.cloudwatch)
 
@@ -98,7 +98,7 @@ class Watch:
                 yield Query(metric=key, stat="Maximum", grid=grid), (metric_name, name)
 
 
-def gate_of(state: GateImage, now_ms: int) -> Gate:
+def gate_of(state: GateState, now_ms: int) -> Gate:
     """Return a gate's state for people; its window says nothing while it holds."""
     held_ms = now_ms - state.holding_since_ms if state.mode != Mode.FLOWING else 0
     return Gate(

@@ -8,7 +8,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from reprise.aws.clients import is_failed_condition, store_errors
-from reprise.monitor.counters import Book
+from reprise.monitor.counters import BacklogCounters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ _MAX_KEYS: Final = 100
 """DynamoDB API reference, BatchGetItem."""
 
 
-class BooksTable:
+class CountersTable:
     """The books' items."""
 
     __slots__ = ("_client", "_table")
@@ -31,7 +31,7 @@ class BooksTable:
         self._client = client
         self._table = table
 
-    def add(self, label: str, change: Book) -> Book:
+    def add(self, label: str, change: BacklogCounters) -> BacklogCounters:
         """Add to a book, and return it as it is then."""
         numbers = {"known": change.known, "ended": change.ended}
         numbers |= {f"{_DEAD}{reason}": count for reason, count in change.dead.items()}
@@ -48,9 +48,9 @@ class BooksTable:
             )
         return _from_item(response["Attributes"])
 
-    def read(self, labels: Sequence[str]) -> Mapping[str, Book]:
+    def read(self, labels: Sequence[str]) -> Mapping[str, BacklogCounters]:
         """Return the books that there are; what DynamoDB leaves out this time is left out."""
-        found: dict[str, Book] = {}
+        found: dict[str, BacklogCounters] = {}
         for start in range(0, len(labels), _MAX_KEYS):
             keys = [_key(label) for label in labels[start : start + _MAX_KEYS]]
             with store_errors("dynamodb", "BatchGetItem"):
@@ -59,7 +59,7 @@ class BooksTable:
                 found[str(item["id"]["S"]).removeprefix(_PREFIX)] = _from_item(item)
         return found
 
-    def close(self, label: str, book: Book) -> bool:
+    def close(self, label: str, book: BacklogCounters) -> bool:
         """Say that nothing is open, if the book is still as it was read."""
         with store_errors("dynamodb", "UpdateItem"):
             try:
@@ -85,9 +85,9 @@ def _key(label: str) -> dict[str, Any]:
     return {"id": {"S": f"{_PREFIX}{label}"}}
 
 
-def _from_item(item: Mapping[str, Any]) -> Book:
+def _from_item(item: Mapping[str, Any]) -> BacklogCounters:
     numbers = {name: int(value["N"]) for name, value in item.items() if "N" in value}
-    return Book(
+    return BacklogCounters(
         known=numbers.get("known", 0),
         ended=numbers.get("ended", 0),
         dead={
@@ -98,7 +98,7 @@ def _from_item(item: Mapping[str, Any]) -> Book:
     )
 
 
-class MemoryItem[T: msgspec.Struct]:
+class StateItem[T: msgspec.Struct]:
     """One item, of one type."""
 
     __slots__ = ("_client", "_key", "_kind", "_table")

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from reprise.aws.clients import Clients
     from reprise.call.target import Target
     from reprise.call.target_type import TargetType
-    from reprise.ports import Functions
+    from reprise.ports import Invoker
 
 _FIELD: Final = re.compile(r"(Root|Parent|Sampled|Self)=([A-Za-z0-9:-]{1,64})")
 _LINEAGE: Final = "Lineage="
@@ -182,7 +182,7 @@ def _seconds(text: object) -> float | None:
     return min(seconds, _MAX_RETRY_AFTER_S) if 0 <= seconds < float("inf") else None
 
 
-class TargetInvoker:
+class InvokerRouter:
     """Invokes whatever a target is; safe to use from several threads."""
 
     __slots__ = ("_adapters", "_call_timeout_s", "_clients", "_types")
@@ -193,7 +193,7 @@ class TargetInvoker:
         self._call_timeout_s = call_timeout_s
         self._types = tuple(types)
         first = self._types[0]
-        self._adapters: dict[str, Functions] = {first.name: first.connect(clients, call_timeout_s)}
+        self._adapters: dict[str, Invoker] = {first.name: first.connect(clients, call_timeout_s)}
 
     def invoke(
         self, target: Target, payload: bytes, client_context: str | None, trace: str | None = None

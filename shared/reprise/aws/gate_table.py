@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from reprise.aws.clients import is_failed_condition, store_errors
-from reprise.gate.state import Change, GateImage, Updated
+from reprise.gate.state import Change, GateState, Updated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FRESH_S: Final = 0.2
 """How long a gate is believed without asking again; a condition corrects a stale belief."""
-_DEFAULTS: Final[dict[str, Any]] = {field.name: field.default for field in fields(GateImage)}
+_DEFAULTS: Final[dict[str, Any]] = {field.name: field.default for field in fields(GateState)}
 
 
 class GateTable:
@@ -41,11 +41,11 @@ class GateTable:
         self._is_consistent = is_consistent
         self._table = table
         self._monotonic = monotonic
-        self._known: dict[str, tuple[float, GateImage]] = {}
+        self._known: dict[str, tuple[float, GateState]] = {}
 
-    def read(self, function: str) -> GateImage:
+    def read(self, function: str) -> GateState:
         """Return a gate as last known; a new one flows."""
-        read_at_s, image = self._known.get(function, (float("-inf"), GateImage()))
+        read_at_s, image = self._known.get(function, (float("-inf"), GateState()))
         if self._monotonic() - read_at_s < FRESH_S:
             return image
         with store_errors("dynamodb", "GetItem"):
@@ -72,7 +72,7 @@ class GateTable:
                 return Updated(applied=False, image=self._learn(function, item))
         return Updated(applied=True, image=self._learn(function, response.get("Attributes", {})))
 
-    def _learn(self, function: str, item: Mapping[str, Any]) -> GateImage:
+    def _learn(self, function: str, item: Mapping[str, Any]) -> GateState:
         image = _from_item(item)
         self._known[function] = (self._monotonic(), image)
         return image
@@ -105,7 +105,7 @@ def _expressions(change: Change) -> dict[str, Any]:
     for condition in change.when:
         attribute = name(condition.name)
         test = f"{attribute} {condition.relation} {value(condition.value)}"
-        if condition.holds(GateImage()):
+        if condition.holds(GateState()):
             test = f"(attribute_not_exists({attribute}) OR {test})"
         conditions.append(test)
     parts: dict[str, Any] = {
@@ -125,7 +125,7 @@ def _to_attribute(value: Value) -> dict[str, Any]:
     return {"N": str(value if isinstance(value, int) else round(value, 6))}
 
 
-def _from_item(item: Mapping[str, Any]) -> GateImage:
+def _from_item(item: Mapping[str, Any]) -> GateState:
     """Return the image of an item; attributes of a later version are ignored."""
     values: dict[str, Any] = {}
     for name, attribute in item.items():
@@ -133,4 +133,4 @@ def _from_item(item: Mapping[str, Any]) -> GateImage:
             kind = type(_DEFAULTS[name])
             ((_, text),) = attribute.items()
             values[name] = text if kind is not float and kind is not int else kind(float(text))
-    return GateImage(**values)
+    return GateState(**values)

@@ -181,7 +181,7 @@ _DEPTHS: Final[tuple[QueueAttributeNameType, ...]] = (
 )
 
 
-class QueueDepth:
+class SqsQueueSize:
     """Counts the messages of one queue."""
 
     __slots__ = ("_client", "_url")

@@ -29,7 +29,7 @@ _LOOK_BACK: Final = timedelta(minutes=40)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WatchClients:
+class InspectorClients:
     """Clients of the services that are asked."""
 
     cloudwatch: CloudWatchClient
@@ -37,14 +37,14 @@ class WatchClients:
     s3: S3Client
 
 
-class StackWatch:
+class StackInspector:
     """The alarms and filters of one stack."""
 
     __slots__ = ("_alarms", "_bucket", "_clients", "_groups", "_stack")
 
     def __init__(
         self,
-        clients: WatchClients,
+        clients: InspectorClients,
         *,
         stack: str,
         bucket: str,

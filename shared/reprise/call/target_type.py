@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from reprise.aws.clients import Clients
     from reprise.call.request import CallRequest
     from reprise.capturing.record import Record
-    from reprise.ports import Functions
+    from reprise.ports import Invoker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class TargetType:
     """The field by which a job's `call` shows that it is meant for this type."""
     read_call: Callable[[Mapping[str, object], tuple[str, ...]], CallRequest]
     """Return the call that a document asks for, of one of the allowed ARNs; raise BadRequestError."""
-    connect: Callable[[Clients, int], Functions]
+    connect: Callable[[Clients, int], Invoker]
     """Return what invokes such targets, given the longest call in seconds."""
     goes_on: bool = False
     """Whether what a successful call began goes on by itself, by the id in its reply."""
@@ -71,7 +71,7 @@ def _read(document: Mapping[str, object], allowed: tuple[str, ...]) -> CallReque
     return read_call(dict(document), allowed)
 
 
-def _connect(clients: Clients, call_timeout_s: int) -> Functions:
+def _connect(clients: Clients, call_timeout_s: int) -> Invoker:
     # Late: the core knows types, and loads no AWS.
     from reprise.aws.functions import LambdaFunctions  # noqa: PLC0415
 

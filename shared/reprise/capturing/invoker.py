@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reprise.call.request import CallRequest
     from reprise.capturing.capturer import Captured, Capturer
     from reprise.capturing.repeat import Repeats
-    from reprise.ports import Functions, Ledger, Meter
+    from reprise.ports import Invoker, Ledger, Meter
 
 _log = logging.getLogger(__name__)
 
@@ -46,10 +46,10 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallStage:
+class CallInvoker:
     """Invokes targets for callers."""
 
-    functions: Functions
+    functions: Invoker
     capturer: Callable[[], Capturer]
     """Made only when needed: the happy path pays for no key, no bucket, no clock."""
     capture_outcomes: frozenset[OutcomeKind]

@@ -51,7 +51,7 @@ MAX_LINE_BYTES: Final = 200 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trusted:
+class Verifier:
     """What makes a record trustworthy: the keys, and the targets that may be invoked."""
 
     keys: Keyring
@@ -66,7 +66,7 @@ def write_line(record: Record, keys: MacKeys) -> str:
     return json.dumps(document, separators=(",", ":"), ensure_ascii=True)
 
 
-def read_line(message: str, trusted: Trusted) -> Record | None:
+def read_line(message: str, trusted: Verifier) -> Record | None:
     """Return the record that a log line holds, or None if the line is not a capture line.
 
     Raises:
@@ -81,7 +81,7 @@ def read_line(message: str, trusted: Trusted) -> Record | None:
     return None if document is None else read_document(document, trusted)
 
 
-def read_document(document: dict[str, Any], trusted: Trusted) -> Record:
+def read_document(document: dict[str, Any], trusted: Verifier) -> Record:
     """Return the record that a decoded capture line holds.
 
     Raises:

@@ -15,7 +15,7 @@ from reprise.errors import StoreError
 from reprise.gate.state import Change, Condition
 
 if TYPE_CHECKING:
-    from reprise.gate.state import GateImage
+    from reprise.gate.state import GateState
     from reprise.ports import Clock, GateItems
 
 KNOWN_FOR_MS: Final = 3 * 3_600_000
@@ -26,7 +26,7 @@ object's notification and the reconciler finds it.
 """
 
 
-def may_have_open(gate: GateImage, now_ms: int) -> bool:
+def may_have_open(gate: GateState, now_ms: int) -> bool:
     """Tell whether a call with a key may be one that was captured."""
     if now_ms < gate.open_until_ms or gate.waiting > 0:
         return True
@@ -36,7 +36,7 @@ def may_have_open(gate: GateImage, now_ms: int) -> bool:
     return last_end_ms > 0 and now_ms < last_end_ms + KNOWN_FOR_MS
 
 
-def keep_open(gate: GateImage, until_ms: int) -> Change | None:
+def keep_open(gate: GateState, until_ms: int) -> Change | None:
     """Return the change that lets keys be asked for till three hours after an instant.
 
     None while what is known says half of that: so many calls cost one write in 90 minutes.

@@ -1,6 +1,6 @@
 """The capture line as a public contract: a pydantic model, and the JSON Schema made from it.
 
-For people and tools outside the pipeline. At run time msgspec reads the same shape (`reprise.record`)
+For people and tools outside the pipeline. At run time msgspec reads the same shape (`reprise.capturing.wire`)
 in a tenth of the time; a property test keeps the two verdicts equal. Nothing at run time imports this.
 
     python -m reprise.capturing.schema > docs/reference/capture-line.schema.json

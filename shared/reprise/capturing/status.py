@@ -112,7 +112,7 @@ class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StatusStage:
+class StatusReader:
     """Answers those who hold a call's token."""
 
     keys: KeySource

@@ -28,7 +28,7 @@ from reprise.gate.limit import (
 )
 from reprise.gate.parameters import DEFAULTS, GateParameters
 from reprise.gate.samples import Tally
-from reprise.gate.state import TRANSITIONS, Change, Condition, GateEvent, GateImage, HeldFor, Mode
+from reprise.gate.state import TRANSITIONS, Change, Condition, GateEvent, GateState, HeldFor, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def settle(  # noqa: PLR0911 - one return an answer
-    gate: GateImage,
+    gate: GateState,
     tally: Tally,
     *,
     owner: str,
@@ -79,13 +79,13 @@ def settle(  # noqa: PLR0911 - one return an answer
     return replace(change, add={**change.add, "window": growth}) if growth else change
 
 
-def is_held_for_faults(gate: GateImage) -> bool:
+def is_held_for_faults(gate: GateState) -> bool:
     """Tell whether a gate holds, probing or not, because calls failed."""
     return gate.mode != Mode.FLOWING and gate.held_for == HeldFor.FAULT
 
 
 def after_live_success(
-    gate: GateImage, now_ms: int, parameters: GateParameters = DEFAULTS
+    gate: GateState, now_ms: int, parameters: GateParameters = DEFAULTS
 ) -> Change | None:
     """Return what a live call that succeeded during a hold changes; None if that is no news.
 
@@ -98,7 +98,7 @@ def after_live_success(
     return _decided(Change(), gate, {**flowing, "succeeded_at_ms": now_ms})
 
 
-def _returned(gate: GateImage, tally: Tally, now_ms: int) -> Change:
+def _returned(gate: GateState, tally: Tally, now_ms: int) -> Change:
     """Return the permits, and what is counted whatever the gate's mode."""
     add: dict[str, int | float] = {}
     for epoch, permits in tally.returned.items():
@@ -116,7 +116,7 @@ def _returned(gate: GateImage, tally: Tally, now_ms: int) -> Change:
     return Change(put=put, add=add)
 
 
-def _decided(change: Change, gate: GateImage, put: Mapping[str, Value]) -> Change:
+def _decided(change: Change, gate: GateState, put: Mapping[str, Value]) -> Change:
     """Return a change with a decision in it, which holds for this turn of the gate only."""
     add = {name: amount for name, amount in change.add.items() if name not in put}
     return Change(
@@ -130,7 +130,7 @@ def _decided(change: Change, gate: GateImage, put: Mapping[str, Value]) -> Chang
 
 
 def _after_probe(
-    gate: GateImage, tally: Tally, now_ms: int, parameters: GateParameters
+    gate: GateState, tally: Tally, now_ms: int, parameters: GateParameters
 ) -> dict[str, Value]:
     """Return what a probe shows; after throttles even a failure shows that there is room."""
     ran = tally.executed + tally.suspects
@@ -151,7 +151,7 @@ def _after_probe(
 
 
 def _flowing(
-    gate: GateImage, event: GateEvent, tally: Tally, now_ms: int, parameters: GateParameters
+    gate: GateState, event: GateEvent, tally: Tally, now_ms: int, parameters: GateParameters
 ) -> dict[str, Value]:
     ended: dict[str, Value] = (
         {"fault_hold_ended_at_ms": now_ms} if gate.held_for == HeldFor.FAULT else {}
@@ -167,7 +167,7 @@ def _flowing(
 
 
 def _event(
-    gate: GateImage, tally: Tally, now_ms: int, parameters: GateParameters
+    gate: GateState, tally: Tally, now_ms: int, parameters: GateParameters
 ) -> GateEvent | None:
     """Return what ends the flow, if anything does."""
     if tally.succeeded:
@@ -179,7 +179,7 @@ def _event(
     return None
 
 
-def _hold(gate: GateImage, tally: Tally, event: GateEvent, now_ms: int) -> dict[str, Value]:
+def _hold(gate: GateState, tally: Tally, event: GateEvent, now_ms: int) -> dict[str, Value]:
     wait_s = max(MIN_GAP_S, tally.retry_after_s)
     held_for, fault_holds = HeldFor.THROTTLE, gate.fault_holds
     if event is GateEvent.FAULTED:
@@ -195,7 +195,7 @@ def _hold(gate: GateImage, tally: Tally, event: GateEvent, now_ms: int) -> dict[
     }
 
 
-def _after_cut(gate: GateImage, window: float, now_ms: int) -> dict[str, Value]:
+def _after_cut(gate: GateState, window: float, now_ms: int) -> dict[str, Value]:
     return {
         "window": window,
         "slow_start": 0,
@@ -205,7 +205,7 @@ def _after_cut(gate: GateImage, window: float, now_ms: int) -> dict[str, Value]:
     }
 
 
-def _counted(change: Change, gate: GateImage, tally: Tally, now_ms: int) -> Change:
+def _counted(change: Change, gate: GateState, tally: Tally, now_ms: int) -> Change:
     """Return the change with failures in a row and the last throttle noted."""
     put, add = dict(change.put), dict(change.add)
     if tally.succeeded and gate.faults:
@@ -221,13 +221,13 @@ def _counted(change: Change, gate: GateImage, tally: Tally, now_ms: int) -> Chan
     return replace(change, put=put, add=add)
 
 
-def is_choosy(gate: GateImage, now_ms: int) -> bool:
+def is_choosy(gate: GateState, now_ms: int) -> bool:
     """Tell whether a probe is due of a target that is held because calls failed."""
     return is_held_for_faults(gate) and now_ms >= gate.probe_at_ms
 
 
 def may_probe(
-    gate: GateImage,
+    gate: GateState,
     *,
     failures: int,
     backoff_s: float,

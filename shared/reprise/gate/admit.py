@@ -17,7 +17,7 @@ from reprise.gate.lease import (
 from reprise.gate.limit import cut_window, gap_s, is_idle, service_s, used_at_ms
 from reprise.gate.parameters import DEFAULTS, GateParameters
 from reprise.gate.paused import is_paused, paused_wait_s, resume
-from reprise.gate.state import TRANSITIONS, Change, Condition, GateEvent, GateImage, Mode
+from reprise.gate.state import TRANSITIONS, Change, Condition, GateEvent, GateState, Mode
 
 if TYPE_CHECKING:
     from reprise.retry.policy import Policy
@@ -83,11 +83,11 @@ class Request:
 
 
 def admit(
-    gate: GateImage,
+    gate: GateState,
     request: Request,
     *,
     now_ms: int,
-    wide: GateImage | None = None,
+    wide: GateState | None = None,
     parameters: GateParameters = DEFAULTS,
 ) -> Step:
     """Return how many of a batch's calls may go now.
@@ -138,10 +138,10 @@ def admit(
 
 
 def _while_flowing(
-    gate: GateImage,
+    gate: GateState,
     request: Request,
     now_ms: int,
-    wide: GateImage,
+    wide: GateState,
     parameters: GateParameters,
 ) -> Step:
     wait_s, spread_s = flowing_wait_s(gate, now_ms)
@@ -187,7 +187,7 @@ def _taken(expiry: Expiry, epoch: int, permits: int, window: int, correction: Ch
     )
 
 
-def _useful(gate: GateImage, wanted: int, is_plenty: bool, parameters: GateParameters) -> int:  # noqa: FBT001 - one of four
+def _useful(gate: GateState, wanted: int, is_plenty: bool, parameters: GateParameters) -> int:  # noqa: FBT001 - one of four
     """Return how many permits serve a batch best: some of its calls may follow others on theirs."""
     busy_s = min(BUSY_S, parameters.room_s)
     rounds = 1.0 if is_plenty else busy_s / service_s(gate)
@@ -195,7 +195,7 @@ def _useful(gate: GateImage, wanted: int, is_plenty: bool, parameters: GateParam
 
 
 def _correction(
-    gate: GateImage, wide: GateImage, now_ms: int, parameters: GateParameters
+    gate: GateState, wide: GateState, now_ms: int, parameters: GateParameters
 ) -> Change:
     """Return what the window must suffer first: a cut made for every target, or a new start."""
     if used_at_ms(gate) and is_idle(gate, now_ms):
@@ -211,7 +211,7 @@ def _correction(
     )
 
 
-def _capped(gate: GateImage, most: int | None, correction: Change) -> Change:
+def _capped(gate: GateState, most: int | None, correction: Change) -> Change:
     """Return a correction that also notes the cap, and takes a window above it back to it.
 
     What is noted here bounds the window's growth, and tells the unpacker what the target drains.
@@ -225,7 +225,7 @@ def _capped(gate: GateImage, most: int | None, correction: Change) -> Change:
     return Change(put=put, add=correction.add, when=when)
 
 
-def _refusal(gate: GateImage, now_ms: int, parameters: GateParameters) -> Admission:
+def _refusal(gate: GateState, now_ms: int, parameters: GateParameters) -> Admission:
     until_s = max(0.0, (gate.probe_at_ms - now_ms) / 1000)
     # A probe's lease is the worst case; its answer usually comes within the gap.
     is_probing = gate.mode == Mode.PROBING

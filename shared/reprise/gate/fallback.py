@@ -23,7 +23,7 @@ class Remembered:
 
 
 @dataclass(slots=True)
-class GateMemory:
+class LocalGate:
     """The gates of last resort; a process handles one batch at a time, so there is one call a target.
 
     Source: "Exponential Backoff and Jitter", AWS Architecture Blog (Full Jitter).

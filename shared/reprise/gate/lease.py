@@ -18,7 +18,7 @@ from reprise.gate.state import Condition
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reprise.gate.state import GateImage, Value
+    from reprise.gate.state import GateState, Value
 
 SLOTS: Final = 16
 EPOCH_MS: Final = 120_000
@@ -46,7 +46,7 @@ def lease_epoch(present: int, now_ms: int, lease_ms: int) -> int:
     return min(max(present, ends), present + SLOTS - 1)
 
 
-def is_counted(gate: GateImage, epoch: int) -> bool:
+def is_counted(gate: GateState, epoch: int) -> bool:
     """Tell whether permits whose lease ends in an epoch are counted as out."""
     return gate.epoch <= epoch < gate.epoch + SLOTS
 
@@ -62,7 +62,7 @@ class Expiry:
     when: tuple[Condition, ...] = ()
 
 
-def expire(gate: GateImage, now_ms: int) -> Expiry:
+def expire(gate: GateState, now_ms: int) -> Expiry:
     """Return the present epoch, and how many permits are out once those of dead owners are given back.
 
     A new epoch also counts anew what is out, so that no error in the sum outlives an epoch. An epoch
@@ -118,7 +118,7 @@ LATE_SHARE: Final = 0.06
 MAX_SPREAD_S: Final = 3 * 3600.0
 
 
-def flowing_wait_s(gate: GateImage, now_ms: int) -> tuple[float, float]:
+def flowing_wait_s(gate: GateState, now_ms: int) -> tuple[float, float]:
     """Return wait and spread of calls without a permit: back about when their turn may have come."""
     slow_s = at_least_s(gate, now_ms)
     queued = max(0, gate.waiting - gate.in_flight)
@@ -134,7 +134,7 @@ def flowing_wait_s(gate: GateImage, now_ms: int) -> tuple[float, float]:
     return 0.1 * span_s, 0.9 * span_s
 
 
-def at_least_s(gate: GateImage, now_ms: int) -> float:
+def at_least_s(gate: GateState, now_ms: int) -> float:
     """Return how long a call of the target takes on average, or at least, in seconds.
 
     While every permit is out and nothing ends, calls take as long as that lasts: all that is known of
@@ -155,7 +155,7 @@ def at_least_s(gate: GateImage, now_ms: int) -> float:
     return max(known_s, silent_s) if is_full else known_s
 
 
-def holding_spread_s(gate: GateImage, now_ms: int) -> float:
+def holding_spread_s(gate: GateState, now_ms: int) -> float:
     """Return how far calls of a holding target spread after its next probe, in seconds."""
     age_s = hold_age_s(gate, now_ms)
     spread_s = max(MIN_SPREAD_S, min(60.0, 0.25 * age_s), 0.02 * min(age_s, LATE_S))

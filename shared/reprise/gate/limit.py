@@ -24,7 +24,7 @@ from reprise.gate.parameters import DEFAULTS, GateParameters
 
 if TYPE_CHECKING:
     from reprise.gate.samples import Tally
-    from reprise.gate.state import GateImage, Value
+    from reprise.gate.state import GateState, Value
 
 MIN_GAP_S: Final = 2.0
 """Shortest time from one probe to the next."""
@@ -44,38 +44,38 @@ IDLE_S: Final = 60.0
 """A gate that nobody used for so long starts over: its window is old news."""
 
 
-def gap_s(gate: GateImage, now_ms: int, parameters: GateParameters = DEFAULTS) -> float:
+def gap_s(gate: GateState, now_ms: int, parameters: GateParameters = DEFAULTS) -> float:
     """Return the time from one probe to the next, in [2, 20] seconds, growing with the hold's age."""
     age_s = hold_age_s(gate, now_ms)
     longest_s = MAX_LONG_GAP_S if age_s > LONG_HOLD_S else MAX_GAP_S
     return min(longest_s, max(MIN_GAP_S, parameters.gap_share * age_s))
 
 
-def hold_age_s(gate: GateImage, now_ms: int) -> float:
+def hold_age_s(gate: GateState, now_ms: int) -> float:
     """Return for how long a gate has held, in seconds; 0 while it flows."""
     if not gate.holding_since_ms:
         return 0.0
     return max(0.0, (now_ms - gate.holding_since_ms) / 1000)
 
 
-def used_at_ms(gate: GateImage) -> int:
+def used_at_ms(gate: GateState) -> int:
     """Return when a gate last saw anything; 0 for never."""
     return max(gate.succeeded_at_ms, gate.changed_at_ms, gate.throttled_at_ms)
 
 
-def is_idle(gate: GateImage, now_ms: int) -> bool:
+def is_idle(gate: GateState, now_ms: int) -> bool:
     """Tell whether nobody has used a gate for a minute."""
     return gate.in_flight <= 0 and now_ms - used_at_ms(gate) > IDLE_S * 1000
 
 
-def service_s(gate: GateImage) -> float:
+def service_s(gate: GateState) -> float:
     """Return how long a call of the target takes on average, at least 10 ms; 1 s if unknown."""
     if not gate.succeeded:
         return 1.0
     return max(0.01, gate.busy_ms / 1000 / gate.succeeded)
 
 
-def rate_per_s(gate: GateImage) -> float:
+def rate_per_s(gate: GateState) -> float:
     """Return how many calls a second the target drains through its window.
 
     Throttles that several replayers add up may take the sum below one permit for a moment.
@@ -83,7 +83,7 @@ def rate_per_s(gate: GateImage) -> float:
     return max(1.0, gate.window) / service_s(gate)
 
 
-def fault_limit(gate: GateImage, now_ms: int, parameters: GateParameters) -> int:
+def fault_limit(gate: GateState, now_ms: int, parameters: GateParameters) -> int:
     """Return how many calls that fail in a row show an outage.
 
     Fewer do where none ever succeeded. Twice as many must for each hold of late that a success ended: most
@@ -96,7 +96,7 @@ def fault_limit(gate: GateImage, now_ms: int, parameters: GateParameters) -> int
     return int(limit) << doublings
 
 
-def has_held_of_late(gate: GateImage, now_ms: int) -> bool:
+def has_held_of_late(gate: GateState, now_ms: int) -> bool:
     """Tell whether a hold for failures ended not long ago."""
     return now_ms - gate.fault_hold_ended_at_ms < FAULT_HOLDS_APART_S * 1000
 
@@ -134,7 +134,7 @@ WAY_BACK_SHARE: Final = 0.55
 """Part of the window before the burst up to which it does."""
 
 
-def start_over(gate: GateImage, now_ms: int, parameters: GateParameters) -> dict[str, Value]:
+def start_over(gate: GateState, now_ms: int, parameters: GateParameters) -> dict[str, Value]:
     """Return what a gate knows of a target that starts over after a hold: a small window, and slow start."""
     return {
         "window": min(parameters.first_window, gate.cap or math.inf),
@@ -145,7 +145,7 @@ def start_over(gate: GateImage, now_ms: int, parameters: GateParameters) -> dict
     }
 
 
-def growth_of(gate: GateImage, tally: Tally, now_ms: int, parameters: GateParameters) -> float:
+def growth_of(gate: GateState, tally: Tally, now_ms: int, parameters: GateParameters) -> float:
     """Return what is added to the window, or taken from it.
 
     It stays at least 1, and grows to its cap at most: what is above could never be used, and would make its
@@ -166,7 +166,7 @@ def growth_of(gate: GateImage, tally: Tally, now_ms: int, parameters: GateParame
     return max(1.0 - gate.window, min(growth, max(0.0, cap - gate.window)))
 
 
-def _share(gate: GateImage, now_ms: int, parameters: GateParameters) -> float:
+def _share(gate: GateState, now_ms: int, parameters: GateParameters) -> float:
     """Return what a fresh attempt adds, at most 1: the balance's share, and the more the longer the quiet."""
     window = max(1.0, gate.window)
     quiet_s = (now_ms - max(gate.throttled_at_ms, gate.changed_at_ms)) / 1000
@@ -181,7 +181,7 @@ def _share(gate: GateImage, now_ms: int, parameters: GateParameters) -> float:
     return min(1.0, share * (WAY_BACK if is_on_way_back else 1.0))
 
 
-def cut_to(gate: GateImage, tally: Tally, now_ms: int, parameters: GateParameters) -> float | None:
+def cut_to(gate: GateState, tally: Tally, now_ms: int, parameters: GateParameters) -> float | None:
     """Return the window after a cut; None if there is none.
 
     An attempt admitted before the last cut tells what that cut has answered already.
@@ -197,19 +197,19 @@ def cut_to(gate: GateImage, tally: Tally, now_ms: int, parameters: GateParameter
     return cut_window(gate, parameters)
 
 
-def cut_window(gate: GateImage, parameters: GateParameters) -> float:
+def cut_window(gate: GateState, parameters: GateParameters) -> float:
     """Return what a cut leaves of the window, at least 1."""
     return max(1.0, gate.window * parameters.cut)
 
 
-def burst_before(gate: GateImage, now_ms: int) -> int:
+def burst_before(gate: GateState, now_ms: int) -> int:
     """Return how many throttles came within the last service time; 0 if their first is longer ago."""
     if now_ms - gate.burst_at_ms > 1000 * service_s(gate):
         return 0
     return gate.burst
 
 
-def known_after_cut(gate: GateImage, now_ms: int) -> float:
+def known_after_cut(gate: GateState, now_ms: int) -> float:
     """Return the window that the target had room for before a burst; a slow start tells none, so 0."""
     if gate.slow_start:
         return 0.0
@@ -217,5 +217,5 @@ def known_after_cut(gate: GateImage, now_ms: int) -> float:
     return max(gate.window, gate.known_window if is_series else 0.0)
 
 
-def _apart_ms(gate: GateImage) -> float:
+def _apart_ms(gate: GateState) -> float:
     return 1000 * max(CUT_APART_S, service_s(gate))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from reprise.gate.limit import hold_age_s, start_over
 from reprise.gate.parameters import DEFAULTS, GateParameters
-from reprise.gate.state import TRANSITIONS, Change, Condition, GateEvent, GateImage, HeldFor, Mode
+from reprise.gate.state import TRANSITIONS, Change, Condition, GateEvent, GateState, HeldFor, Mode
 
 if TYPE_CHECKING:
     from reprise.ports import GateItems
@@ -27,12 +27,12 @@ MAX_SPAN_S: Final = 600.0
 _TRIES: Final = 3
 
 
-def is_paused(gate: GateImage) -> bool:
+def is_paused(gate: GateState) -> bool:
     """Tell whether a gate holds because its policy is not enabled."""
     return gate.mode == Mode.HOLDING and gate.held_for == HeldFor.PAUSED
 
 
-def pause(gate: GateImage, now_ms: int) -> Change | None:
+def pause(gate: GateState, now_ms: int) -> Change | None:
     """Return what a replayer changes that finds the policy not enabled; None if the gate knows.
 
     Args:
@@ -58,7 +58,7 @@ def pause(gate: GateImage, now_ms: int) -> Change | None:
     )
 
 
-def resume(gate: GateImage, now_ms: int, parameters: GateParameters = DEFAULTS) -> Change | None:
+def resume(gate: GateState, now_ms: int, parameters: GateParameters = DEFAULTS) -> Change | None:
     """Return what a replayer changes that finds the policy enabled; None if the gate is not paused.
 
     The target starts over as after any hold, with a small window and slow start.
@@ -81,7 +81,7 @@ def resume(gate: GateImage, now_ms: int, parameters: GateParameters = DEFAULTS) 
     )
 
 
-def paused_wait_s(gate: GateImage, now_ms: int) -> tuple[float, float]:
+def paused_wait_s(gate: GateState, now_ms: int) -> tuple[float, float]:
     """Return wait and spread of a paused target's calls: soon, so that an enabled policy is soon seen.
 
     Args:
@@ -96,7 +96,7 @@ def paused_wait_s(gate: GateImage, now_ms: int) -> tuple[float, float]:
     return 0.5 * span_s, 0.5 * span_s
 
 
-def hold_paused(gates: GateItems, function: str, now_ms: int) -> GateImage:
+def hold_paused(gates: GateItems, function: str, now_ms: int) -> GateState:
     """Let a target's gate hold for its policy, and return it.
 
     Raises:
@@ -111,5 +111,5 @@ def hold_paused(gates: GateItems, function: str, now_ms: int) -> GateImage:
     return image
 
 
-def _same(gate: GateImage, name: str) -> Condition:
+def _same(gate: GateState, name: str) -> Condition:
     return Condition(name=name, relation="=", value=getattr(gate, name))

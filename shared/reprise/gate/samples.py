@@ -15,7 +15,7 @@ Source: Lambda API reference, TooManyRequestsException, Reason.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Meeting:
+class Sample:
     """How one attempt ended, as far as its gate cares."""
 
     kind: OutcomeKind | None = None
@@ -77,7 +77,7 @@ class Tally:
         """Whether there is nothing to tell."""
         return not (self.attempts or self.left or any(self.returned.values()) or self.is_probe)
 
-    def count(self, meeting: Meeting) -> None:
+    def count(self, meeting: Sample) -> None:
         """Add one attempt's end."""
         self.left += meeting.has_left
         self.retry_after_s = max(self.retry_after_s, meeting.retry_after_s)

@@ -16,11 +16,11 @@ from reprise.call.outcome import OutcomeKind
 from reprise.errors import StoreError
 from reprise.gate.adjust import is_choosy, may_probe, settle
 from reprise.gate.admit import Admission, Request, Step, admit
-from reprise.gate.fallback import SPREAD_S, GateMemory
+from reprise.gate.fallback import SPREAD_S, LocalGate
 from reprise.gate.limit import service_s
 from reprise.gate.parameters import DEFAULTS, GateParameters
-from reprise.gate.samples import Meeting, Tally
-from reprise.gate.state import Change, Condition, GateImage, Mode
+from reprise.gate.samples import Sample, Tally
+from reprise.gate.state import Change, Condition, GateState, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,11 +55,11 @@ class Entry:
 
 
 @dataclass(slots=True, kw_only=True)
-class Visit:
+class GateSession:
     """One batch at one gate; safe to use from several threads."""
 
     gates: GateItems
-    memory: GateMemory
+    memory: LocalGate
     function: str
     owner: str
     """Unique per batch: a probe is leased to it."""
@@ -72,9 +72,9 @@ class Visit:
     parameters: GateParameters = DEFAULTS
     store_faults: int = 0
     """Times that the gates could not be reached."""
-    _image: GateImage = field(default_factory=GateImage)
+    _image: GateState = field(default_factory=GateState)
     _is_read: bool = False
-    _wide: GateImage = field(default_factory=GateImage)
+    _wide: GateState = field(default_factory=GateState)
     _is_away: bool = False
     _tally: Tally = field(default_factory=Tally)
     _running: int = 0
@@ -123,7 +123,7 @@ class Visit:
                 room=self._room(wanted, admission),
             )
 
-    def leave(self, permit: Permit, meeting: Meeting, *, is_wanted: bool) -> Permit | None:
+    def leave(self, permit: Permit, meeting: Sample, *, is_wanted: bool) -> Permit | None:
         """Note how a call ended; return a permit for the next one if `is_wanted` and it may go."""
         with self._lock:
             if self._is_away:
@@ -183,7 +183,7 @@ class Visit:
                 return step.admission
         return Admission(permits=0, wait_s=1.0, spread_s=1.0)
 
-    def _is_ours(self, image: GateImage) -> bool:
+    def _is_ours(self, image: GateState) -> bool:
         """Tell whether the probe is ours already: the SDK repeats a write whose answer was lost."""
         return image.mode == Mode.PROBING and image.probe_owner == self.owner
 
@@ -196,7 +196,7 @@ class Visit:
         self._room_until_ms = self.now_ms() + round(self.parameters.room_s * 1000)
         return min(wanted - admission.permits, admission.permits * rounds)
 
-    def _may_hand_over(self, meeting: Meeting) -> bool:
+    def _may_hand_over(self, meeting: Sample) -> bool:
         now_ms = self.now_ms()
         return (
             not self._tally.is_probe
@@ -207,7 +207,7 @@ class Visit:
             and self._image.in_flight <= self._image.window
         )
 
-    def _is_telling(self, meeting: Meeting) -> bool:
+    def _is_telling(self, meeting: Sample) -> bool:
         idle = sum(self._tally.returned.values())
         is_news = meeting.kind is not OutcomeKind.SUCCEEDED
         return self._tally.is_probe or is_news or not self._running or 2 * idle >= self._granted
@@ -262,7 +262,7 @@ class Visit:
         self._running = 1
         return Entry(permits=(Permit(epoch=0),), room=wanted - 1)
 
-    def _leave_by_memory(self, meeting: Meeting, *, is_wanted: bool) -> Permit | None:
+    def _leave_by_memory(self, meeting: Sample, *, is_wanted: bool) -> Permit | None:
         now_ms = self.now_ms()
         has_room = meeting.kind is OutcomeKind.SUCCEEDED
         if meeting.kind is not None:

@@ -35,7 +35,7 @@ class HeldFor(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GateImage:
+class GateState:
     """The item of one target; instants in milliseconds since the epoch, 0 for never."""
 
     mode: str = Mode.FLOWING
@@ -118,7 +118,7 @@ class Condition:
     relation: Literal["=", "<="]
     value: Value
 
-    def holds(self, image: GateImage) -> bool:
+    def holds(self, image: GateState) -> bool:
         """Tell whether it holds of an image."""
         present = getattr(image, self.name)
         return bool(present == self.value if self.relation == "=" else present <= self.value)
@@ -132,7 +132,7 @@ class Change:
     add: Mapping[str, int | float] = field(default_factory=dict)
     when: tuple[Condition, ...] = ()
 
-    def apply(self, image: GateImage) -> GateImage:
+    def apply(self, image: GateState) -> GateState:
         """Return an image after this change; whether it may be made is not asked."""
         values: dict[str, Any] = dict(self.put)
         for name, amount in self.add.items():
@@ -145,7 +145,7 @@ class Updated:
     """The answer to a change."""
 
     applied: bool
-    image: GateImage
+    image: GateState
     """The item after the change, or as it is if the conditions did not hold."""
 
 

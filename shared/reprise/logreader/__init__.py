@@ -8,7 +8,7 @@ byte.
 
 from __future__ import annotations
 
-from reprise.logreader.items import Account, Control, Damage, Event, Foreign, Item, Origin
+from reprise.logreader.items import Account, Control, Damage, Event, Item, Origin, UnknownLine
 from reprise.logreader.layer import read_events
 
-__all__ = ["Account", "Control", "Damage", "Event", "Foreign", "Item", "Origin", "read_events"]
+__all__ = ["Account", "Control", "Damage", "Event", "Item", "Origin", "UnknownLine", "read_events"]

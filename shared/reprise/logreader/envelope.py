@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import msgspec
 import orjson
 
-from reprise.logreader.items import Control, Event, Foreign, Item, Items, Origin
+from reprise.logreader.items import Control, Event, Item, Items, Origin, UnknownLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +101,7 @@ def _without_events(kind: object, document: bytes | bytearray) -> Items:
     if kind == DATA:
         _refuse("envelope: no logEvents")
     try:
-        return [Foreign(document.decode().strip(" \t\r\n\0"))]
+        return [UnknownLine(document.decode().strip(" \t\r\n\0"))]
     except UnicodeDecodeError as error:
         _refuse(f"not UTF-8: {error.reason}")
 

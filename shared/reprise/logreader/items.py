@@ -121,7 +121,7 @@ class Control(msgspec.Struct, frozen=True):
     """A health check of CloudWatch Logs; carries nothing."""
 
 
-class Foreign(msgspec.Struct, frozen=True):
+class UnknownLine(msgspec.Struct, frozen=True):
     """A message without its envelope: extracted by Firehose, or a line of somebody else's."""
 
     text: str
@@ -150,7 +150,7 @@ class Damage(msgspec.Struct, frozen=True, kw_only=True):
         return f"at byte {self.offset} of what the gzip member at byte {self.member_at} holds"
 
 
-Item = Event | Control | Foreign | Damage
+Item = Event | Control | UnknownLine | Damage
 Items = Sequence[Item]
 Batch = Iterable[Item]
 """What is found at once, such as the events of an envelope: handed on whole, since it is faster."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reprise.logreader.envelope import JSON, BadDocumentError, decode, decode_large
 from reprise.logreader.grammar import LONGEST_KNOWN_BYTES, PUNCTUATION, as_text
-from reprise.logreader.items import Batch, Control, Damage, Event, Foreign, Item, Items
+from reprise.logreader.items import Batch, Control, Damage, Event, Item, Items, UnknownLine
 from reprise.logreader.repair import Kind, mend, salvage
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Parts:
             items = decode(text)
         except BadDocumentError:
             return None
-        if items and type(items[0]) is Foreign and self._carried(items[0].text):
+        if items and type(items[0]) is UnknownLine and self._carried(items[0].text):
             return None
         self.books.text_bytes += len(text)
         self._count(items)
@@ -128,7 +128,7 @@ class Parts:
         self._last = document[:LONGEST_KNOWN_BYTES]
         self._is_after_line = False
         self.books.text_bytes += len(document)
-        if len(items) == 1 and type(items[0]) is Foreign:
+        if len(items) == 1 and type(items[0]) is UnknownLine:
             carried = self._carried(items[0].text)
             if carried is not None:
                 self._account.documents += 1
@@ -165,7 +165,7 @@ class Parts:
             yield carried
         else:
             self._account.foreign += 1
-            yield (Foreign(text),)
+            yield (UnknownLine(text),)
 
     def broken(
         self, stretch: bytes, at: int, *, is_end: bool

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from reprise.events import Herald
-    from reprise.monitor.counters import Bookkeeper
-    from reprise.monitor.gates import GateLog
+    from reprise.events import EventPublisher
+    from reprise.monitor.counters import CounterPublisher
+    from reprise.monitor.gates import TransitionLog
     from reprise.outbox import Outbox
     from reprise.ports import Clock
     from reprise.telemetry import EmfMeter
@@ -57,13 +57,13 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchObserver:
+class BatchMonitor:
     """Watches the replayer's batches; nothing here can fail a batch."""
 
     meter: EmfMeter
-    bookkeeper: Bookkeeper
-    gates: GateLog
-    herald: Herald
+    counters: CounterPublisher
+    gates: TransitionLog
+    publisher: EventPublisher
     outbox: Outbox
     clock: Clock
 
@@ -77,12 +77,12 @@ class BatchObserver:
             self._watch(given_back)
         except Exception:  # noqa: BLE001 - see above
             _log.exception("a batch was not watched to its end")
-        self.bookkeeper.finish()
+        self.counters.finish()
 
     def _watch(self, given_back: Iterable[str]) -> None:
         now = self.clock()
         for function, age_s in oldest_ages_s(given_back, now).items():
             self.meter.observe(metric.OLDEST_WAITING_AGE, age_s, target=function)
         for change in self.gates.report(self.meter, int(now.timestamp() * 1000)):
-            self.herald.gate_changed(change, now)
+            self.publisher.gate_changed(change, now)
         self.outbox.flush()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from reprise.monitor.counters import Book  # noqa: TC001 - used in annotations of dataclasses
+from reprise.monitor.counters import BacklogCounters  # noqa: TC001 - used in annotations of dataclasses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +15,7 @@ KEPT_LOOKS: Final = 6
 """Looks whose totals are remembered: the rate is that of the last five minutes."""
 
 
-class Past(msgspec.Struct, frozen=True, kw_only=True):
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The totals at an earlier look."""
 
     at_s: float
@@ -26,10 +26,10 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     """Whether both queues were empty."""
 
 
-class Memory(msgspec.Struct, frozen=True, kw_only=True):
+class MonitorState(msgspec.Struct, frozen=True, kw_only=True):
     """What the observer remembers."""
 
-    looks: list[Past] = []
+    looks: list[Snapshot] = []
     """The last looks, the oldest first."""
     open: dict[str, float] = {}
     """Incidents that were told, by alarm: since when, in seconds since the epoch."""
@@ -41,9 +41,11 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """Whether an alarm for dead letters was seen, and nobody had counted any yet."""
 
 
-def remember(memory: Memory, books: Mapping[str, Book], *, at_s: float, is_idle: bool) -> Memory:
+def remember(
+    memory: MonitorState, books: Mapping[str, BacklogCounters], *, at_s: float, is_idle: bool
+) -> MonitorState:
     """Return the memory with one more look, the oldest dropped beyond the limit."""
-    look = Past(
+    look = Snapshot(
         at_s=at_s,
         known={label: book.known for label, book in books.items()},
         ended={label: book.ended for label, book in books.items()},
@@ -53,7 +55,11 @@ def remember(memory: Memory, books: Mapping[str, Book], *, at_s: float, is_idle:
 
 
 def time_to_drain_s(
-    looks: list[Past], books: Mapping[str, Book], *, at_s: float, label: str | None = None
+    looks: list[Snapshot],
+    books: Mapping[str, BacklogCounters],
+    *,
+    at_s: float,
+    label: str | None = None,
 ) -> float | None:
     """Return how long the backlog lasts at the rate of the last looks.
 
@@ -76,7 +82,9 @@ def time_to_drain_s(
     return backlog * (at_s - looks[0].at_s) / ended if ended > 0 else None
 
 
-def drifted(memory: Memory, books: Mapping[str, Book], *, is_idle: bool) -> list[str]:
+def drifted(
+    memory: MonitorState, books: Mapping[str, BacklogCounters], *, is_idle: bool
+) -> list[str]:
     """Return the labels whose books are off: open calls, though nothing has moved and both queues are empty.
 
     Two looks, because SQS's numbers are approximate, and a batch posts to the books before its messages go.

@@ -18,12 +18,12 @@ from reprise.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reprise.metric import Measured
+    from reprise.metric import MetricKey
     from reprise.telemetry import EmfMeter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Book:
+class BacklogCounters:
     """The totals of one target; or what to add to them."""
 
     known: int = 0
@@ -39,24 +39,24 @@ class Book:
         return max(0, self.known - self.ended)
 
 
-class Books(Protocol):
+class CounterStore(Protocol):
     """Keeps one book per label."""
 
-    def add(self, label: str, change: Book) -> Book:
+    def add(self, label: str, change: BacklogCounters) -> BacklogCounters:
         """Add to a book, and return it as it is then.
 
         Raises:
             StoreError: If it cannot be told.
         """
 
-    def read(self, labels: Sequence[str]) -> Mapping[str, Book]:
+    def read(self, labels: Sequence[str]) -> Mapping[str, BacklogCounters]:
         """Return the books that there are.
 
         Raises:
             StoreError: If they cannot be read.
         """
 
-    def close(self, label: str, book: Book) -> bool:
+    def close(self, label: str, book: BacklogCounters) -> bool:
         """Say that nothing is open; False if the book has changed since it was read.
 
         Raises:
@@ -64,7 +64,7 @@ class Books(Protocol):
         """
 
 
-def changes(measured: Mapping[Measured, float]) -> dict[str, Book]:
+def changes(measured: Mapping[MetricKey, float]) -> dict[str, BacklogCounters]:
     """Return what a batch's measurements add to the books, by label."""
     known: Counter[str] = Counter()
     ended: Counter[str] = Counter()
@@ -79,7 +79,7 @@ def changes(measured: Mapping[Measured, float]) -> dict[str, Book]:
         if key.name == metric.DEAD_LETTERED and key.reason is not None:
             dead.setdefault(key.target, Counter())[key.reason] += int(value)
     return {
-        label: Book(known=known[label], ended=ended[label], dead=dead.get(label, {}))
+        label: BacklogCounters(known=known[label], ended=ended[label], dead=dead.get(label, {}))
         for label in sorted({*known, *ended})
     }
 
@@ -88,10 +88,10 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bookkeeper:
+class CounterPublisher:
     """Keeps the books of one process."""
 
-    books: Books
+    books: CounterStore
     meter: EmfMeter
 
     def finish(self) -> None:

@@ -15,7 +15,7 @@ from reprise.gate.session import EVERY_TARGET
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reprise.gate.state import Change, GateImage, Updated
+    from reprise.gate.state import Change, GateState, Updated
     from reprise.ports import GateItems, Meter
 
 FLOWING, PROBING, HOLDING = "flowing", "probing", "holding"
@@ -58,7 +58,7 @@ class GateChange:
         return is_holding(self.after)
 
 
-class GateLog:
+class TransitionLog:
     """Remembers what a process has seen of the gates; safe to use from several threads."""
 
     __slots__ = ("_changes", "_lock", "_seen", "_touched")
@@ -98,17 +98,17 @@ class GateLog:
         return changed
 
 
-class WatchedGates:
+class RecordingGates:
     """A store of gates whose readers and writers are watched."""
 
     __slots__ = ("_gates", "_log")
 
-    def __init__(self, gates: GateItems, log: GateLog) -> None:
+    def __init__(self, gates: GateItems, log: TransitionLog) -> None:
         """Watch these gates."""
         self._gates = gates
         self._log = log
 
-    def read(self, function: str) -> GateImage:
+    def read(self, function: str) -> GateState:
         """Return a gate as last known; a new one flows."""
         image = self._gates.read(function)
         self._saw(function, image)
@@ -120,7 +120,7 @@ class WatchedGates:
         self._saw(function, updated.image, is_ours=updated.applied)
         return updated
 
-    def _saw(self, function: str, image: GateImage, *, is_ours: bool = False) -> None:
+    def _saw(self, function: str, image: GateState, *, is_ours: bool = False) -> None:
         # The item of all targets notes throttles of the account; nothing flows through it.
         if function != EVERY_TARGET:
             self._log.saw(function, image, is_ours=is_ours)

@@ -14,8 +14,8 @@ from reprise.printable import printable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reprise.monitor.check import Memory
-    from reprise.monitor.counters import Book
+    from reprise.monitor.check import MonitorState
+    from reprise.monitor.counters import BacklogCounters
 
 DEAD_LETTERS: Final = "dead-letters"
 HOLDING: Final = "holding"
@@ -58,13 +58,13 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class IncidentContext:
     """What is known when incidents are looked for."""
 
     stack: str
     at_s: float
     """Seconds since the epoch."""
-    books: Mapping[str, Book] = field(default_factory=dict)
+    books: Mapping[str, BacklogCounters] = field(default_factory=dict)
     dead_letters: int = 0
     """Messages in the dead-letter queue."""
     held_s: Mapping[str, float] = field(default_factory=dict)
@@ -75,8 +75,8 @@ class Scene:
 
 
 def incidents(
-    memory: Memory, alarms: Sequence[Alarm], scene: Scene
-) -> tuple[Memory, list[Incident]]:
+    memory: MonitorState, alarms: Sequence[Alarm], scene: IncidentContext
+) -> tuple[MonitorState, list[Incident]]:
     """Return what is new, and the memory in which it is told.
 
     An alarm without enough data is neither: its incident stays as it was. One for letters that nobody has
@@ -107,7 +107,7 @@ def incidents(
 def _describe(
     kind: type[IncidentOpened | IncidentClosed],
     alarm: Alarm,
-    scene: Scene,
+    scene: IncidentContext,
     since_s: float,
     dead_before: Mapping[str, Mapping[str, int]],
 ) -> Incident:
@@ -150,7 +150,7 @@ def plain(text: str) -> str:
 
 
 def _particulars(
-    alarm: Alarm, scene: Scene, dead_before: Mapping[str, Mapping[str, int]]
+    alarm: Alarm, scene: IncidentContext, dead_before: Mapping[str, Mapping[str, int]]
 ) -> tuple[str, str, int]:
     """Return the functions concerned, the reason, and how many calls."""
     if alarm.name == DEAD_LETTERS:
@@ -173,7 +173,9 @@ def _particulars(
     return "", alarm.reason, 0
 
 
-def _newly_dead(scene: Scene, before: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+def _newly_dead(
+    scene: IncidentContext, before: Mapping[str, Mapping[str, int]]
+) -> dict[str, dict[str, int]]:
     """Return how many letters were counted since, by label and reason; no zeros."""
     new = {
         label: {
@@ -186,7 +188,7 @@ def _newly_dead(scene: Scene, before: Mapping[str, Mapping[str, int]]) -> dict[s
     return {label: reasons for label, reasons in new.items() if reasons}
 
 
-def _backlog(scene: Scene) -> int:
+def _backlog(scene: IncidentContext) -> int:
     return sum(book.backlog for book in scene.books.values())
 
 

@@ -11,33 +11,33 @@ from reprise import metric
 from reprise.errors import StoreError
 from reprise.gate.adjust import after_live_success
 from reprise.metric import labels, make_labeler
-from reprise.monitor.check import Memory, drifted, remember, time_to_drain_s
-from reprise.monitor.counters import Book, Books
+from reprise.monitor.check import MonitorState, drifted, remember, time_to_drain_s
+from reprise.monitor.counters import BacklogCounters, CounterStore
 from reprise.monitor.gates import GateLike, gauges, is_holding
-from reprise.monitor.incidents import Alarm, Scene, incidents
+from reprise.monitor.incidents import Alarm, IncidentContext, incidents
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reprise.gate.state import GateImage
+    from reprise.gate.state import GateState
     from reprise.outbox import EventBus
-    from reprise.ports import Clock, Depth, GateItems
+    from reprise.ports import Clock, GateItems, QueueSize
     from reprise.telemetry import EmfMeter
 
 _log = logging.getLogger(__name__)
 
 
-class Memories(Protocol):
+class MonitorStates(Protocol):
     """Keeps what the observer remembers."""
 
-    def load(self) -> Memory:
+    def load(self) -> MonitorState:
         """Return it; empty at first."""
 
-    def save(self, memory: Memory) -> None:
+    def save(self, memory: MonitorState) -> None:
         """Keep it."""
 
 
-class Watch(Protocol):
+class Inspector(Protocol):
     """Knows alarms, filters, and how the targets fare."""
 
     def alarms(self) -> Sequence[Alarm]:
@@ -54,7 +54,7 @@ class Watch(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
+class Links:
     """Where readers of an incident go on."""
 
     dashboard: str
@@ -62,20 +62,20 @@ class Places:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observer:
+class Monitor:
     """Looks."""
 
     stack: str
     targets: tuple[str, ...]
-    books: Books
+    books: CounterStore
     gates: GateItems
-    replay_queue: Depth
-    capture_queue: Depth
-    dead_letters: Depth
-    memories: Memories
-    watch: Watch
+    replay_queue: QueueSize
+    capture_queue: QueueSize
+    dead_letters: QueueSize
+    memories: MonitorStates
+    watch: Inspector
     bus: EventBus
-    places: Places
+    places: Links
     meter: EmfMeter
     clock: Clock
 
@@ -96,7 +96,7 @@ class Observer:
             if self.books.close(label, books[label]):
                 _log.warning("book was off", extra={"target": label, "open": books[label].backlog})
                 known = books[label].known
-                books[label] = Book(known=known, ended=known, dead=books[label].dead)
+                books[label] = BacklogCounters(known=known, ended=known, dead=books[label].dead)
         gates = {
             function: self.gates.read(function)
             for function in self.targets
@@ -109,7 +109,7 @@ class Observer:
         self.meter.gauge(metric.FILTERS_MISSING, self.watch.filters_missing())
         held_s = self._gauge_gates(gates, folded, at_s)
         self._end_holds(gates)
-        scene = Scene(
+        scene = IncidentContext(
             stack=self.stack,
             at_s=at_s,
             books=books,
@@ -124,7 +124,12 @@ class Observer:
         self.memories.save(remember(after, books, at_s=at_s, is_idle=is_idle))
 
     def _gauge(
-        self, memory: Memory, books: Mapping[str, Book], at_s: float, *, folded: int
+        self,
+        memory: MonitorState,
+        books: Mapping[str, BacklogCounters],
+        at_s: float,
+        *,
+        folded: int,
     ) -> None:
         for label, book in books.items():
             self.meter.gauge(metric.BACKLOG, book.backlog, label=label)
@@ -140,7 +145,7 @@ class Observer:
             # The replayer tells the age of what waits. That nothing waits, only we can tell.
             self.meter.gauge(metric.OLDEST_WAITING_AGE, 0)
 
-    def _end_holds(self, gates: Mapping[str, GateImage]) -> None:
+    def _end_holds(self, gates: Mapping[str, GateState]) -> None:
         """End the holds for failures of targets that answer live calls: those failures are some callers' own.
 
         Targets that an entry with a star allows are not known by name here; they have their probes.

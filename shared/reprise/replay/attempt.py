@@ -17,30 +17,29 @@ from reprise.call.target_type import FUNCTION, TargetType, type_of
 from reprise.capturing.recapture import also_given_up, reopened, reopens
 from reprise.capturing.trust import context_for_replay
 from reprise.errors import BadRecordError, ObjectMissingError, PayloadError, StoreError
-from reprise.gate.samples import Meeting
+from reprise.gate.samples import Sample
 from reprise.instant import format_instant, parse_instant
-from reprise.ledger import TERMINAL, Attempt, Row, State, extend, identity_of
+from reprise.ledger import TERMINAL, Attempt, Row, State, extend, identity_of, new_row
 from reprise.replay.counting import count_delivery, count_reply
-from reprise.replay.message import Ended, GiveBack, Verdict
-from reprise.replay.settle import NOT_ASKED, STORE_WAIT_S, Settler, about
+from reprise.replay.message import Ack, Disposition, Nack
+from reprise.replay.settle import NOT_ASKED, STORE_WAIT_S, Finisher, about
 from reprise.retry.decision import (
     COUNTED,
+    AttemptCounts,
     DeadLetter,
     Decision,
     Reason,
     RetryLater,
-    Standing,
     decide,
     expiry,
     say,
 )
-from reprise.unpack.unpacker import new_row
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from reprise.capturing.record import Record
-    from reprise.ports import Clock, Draw, Functions, Lease, Ledger, Objects, Reply
+    from reprise.ports import Clock, Draw, Invoker, Lease, Ledger, Objects, Reply
     from reprise.replay.message import ReplayMessage
     from reprise.retry.policy import Policy
 
@@ -64,15 +63,15 @@ _REFUSED = frozenset({OutcomeKind.THROTTLED, OutcomeKind.TRANSIENT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptStage:
+class AttemptRunner:
     """Makes attempts; safe to use from several threads."""
 
-    functions: Functions
+    functions: Invoker
     targets: tuple[str, ...]
     """Functions that may be invoked, whoever wrote the message."""
     ledger: Ledger
     objects: Objects
-    settler: Settler
+    finisher: Finisher
     clock: Clock
     draw: Draw
     retention_days: int
@@ -85,7 +84,7 @@ class AttemptStage:
         *,
         owner: str,
         lease_until_ms: int,
-    ) -> Verdict:
+    ) -> Disposition:
         """Make one attempt, unless the ledger says that it is not due.
 
         Args:
@@ -97,21 +96,21 @@ class AttemptStage:
         Raises:
             BadRecordError: `id_conflict`, if the ledger knows another call by this id.
             StoreError: If the ledger cannot be asked (nothing was invoked), or neither it nor the
-                queue could be told how the attempt ended (see `Settler.carry_out`).
+                queue could be told how the attempt ended (see `Finisher.carry_out`).
         """
         if message.settlement is not None:
-            return self.settler.catch_up(message, message.settlement)
+            return self.finisher.catch_up(message, message.settlement)
         now = self.clock()
         lease = self._lease(message, policy, owner, now, lease_until_ms)
         row = lease.before
         if row is None:
-            return GiveBack(wait_s=STORE_WAIT_S)
-        count_delivery(self.settler.meter, lease, row)
+            return Nack(wait_s=STORE_WAIT_S)
+        count_delivery(self.finisher.meter, lease, row)
         if not lease.granted:
             return self._refused(message, row, now)
         if row.state is State.LEASED:
             # A live call's was not entered: it counts as a captured one from here on.
-            self.settler.meter.count(metric.RECORDED, int(row.is_live), target=row.target)
+            self.finisher.meter.count(metric.RECORDED, int(row.is_live), target=row.target)
             # Who held it may have ended before it decided on the caller's own try.
             ended = self._end_tried(message, row, policy, owner)
             return ended or self._conclude(message, row, policy, owner, LEASE_EXPIRED)
@@ -157,30 +156,30 @@ class AttemptStage:
         if now >= expiry(record, policy, parse_instant(record.captured_at)):
             self.ledger.recapture(dead, also_given_up(dead, capture))
         elif self.ledger.recapture(dead, reopened(dead, capture)):
-            self.settler.meter.count(metric.RECORDED, target=dead.target)
+            self.finisher.meter.count(metric.RECORDED, target=dead.target)
 
     def _new_row(self, message: ReplayMessage) -> Row:
-        return new_row(message.record, message.object, self.clock, self.retention_days)
+        return new_row(message.record, message.object, self.clock(), self.retention_days)
 
-    def _refused(self, message: ReplayMessage, row: Row, now: datetime) -> Verdict:
+    def _refused(self, message: ReplayMessage, row: Row, now: datetime) -> Disposition:
         """Deal with a call that has ended, is held by another, is not due, or is not the row's."""
         if _is_replaced(row, message.record):
-            return Ended()
+            return Ack()
         if row.state not in TERMINAL:
             free_ms = row.lease_until_ms if row.state is State.LEASED else row.due_at_ms
             wait_s = max(1.0, free_ms / 1000 - now.timestamp())
             if row.state is State.LEASED and row.is_live:
                 # By a live call, which ends long before its lease, and then perhaps leaves this one to us.
                 wait_s = min(wait_s, _CLAIM_WAIT_S)
-            return GiveBack(wait_s=wait_s)
+            return Nack(wait_s=wait_s)
         if reopens(row, message.record):
             # The row has changed under our hands.
-            return GiveBack(wait_s=STORE_WAIT_S)
+            return Nack(wait_s=STORE_WAIT_S)
         if row.state is State.DEAD_LETTERED and not row.letter_sent:
-            return self.settler.send_letter(message, row)
-        return Ended()
+            return self.finisher.send_letter(message, row)
+        return Ack()
 
-    def _invoke(self, message: ReplayMessage, row: Row, policy: Policy, owner: str) -> Verdict:
+    def _invoke(self, message: ReplayMessage, row: Row, policy: Policy, owner: str) -> Disposition:
         record = message.record
         if not is_allowed(record.target.function, self.targets):
             why = "the target is not among the stack's Targets: add it, then redrive"
@@ -210,7 +209,7 @@ class AttemptStage:
 
     def _end_tried(
         self, message: ReplayMessage, row: Row, policy: Policy, owner: str
-    ) -> Verdict | None:
+    ) -> Disposition | None:
         """Decide on a caller's own try, if that is still to be done; return None if the call may run."""
         record = message.record
         spent = self._spent_before(record)
@@ -248,7 +247,7 @@ class AttemptStage:
             refusals=row.refusals + int(outcome.kind in _REFUSED),
             history=extend(row.history, Attempt(at=format_instant(now), outcome=outcome)),
         )
-        standing = Standing(
+        standing = AttemptCounts(
             attempts=counted.attempts,
             refusals=counted.refusals,
             expires_at=_expires_at(message, row, policy),
@@ -264,7 +263,7 @@ class AttemptStage:
         outcome: Outcome,
         reply: Reply | None = None,
         busy_ms: int = 0,
-    ) -> Verdict:
+    ) -> Disposition:
         """Count a try, decide what its end means, and carry that out.
 
         Without a reply the target was not asked, and its gate learns nothing. Every execution that failed
@@ -274,20 +273,20 @@ class AttemptStage:
         captured = message.record.outcome
         meeting = NOT_ASKED
         if reply is not None:
-            meeting = Meeting(
+            meeting = Sample(
                 kind=outcome.kind,
                 busy_ms=busy_ms,
                 is_suspect=_failures(row, captured) > 0,
                 reason=outcome.reason,
             )
         counted = count_attempt(row, captured, outcome, now)
-        standing = Standing(
+        standing = AttemptCounts(
             attempts=counted.attempts,
             refusals=counted.refusals,
             expires_at=_expires_at(message, row, policy),
         )
         decision = decide(outcome, standing, policy, now=now, draw=self.draw())
-        count_reply(self.settler.meter, row, reply)
+        count_reply(self.finisher.meter, row, reply)
         return self._carry_out(decision, message, counted, owner, reply, meeting)
 
     def _carry_out(
@@ -297,11 +296,11 @@ class AttemptStage:
         row: Row,
         owner: str,
         reply: Reply | None = None,
-        meeting: Meeting = NOT_ASKED,
-    ) -> Verdict:
+        meeting: Sample = NOT_ASKED,
+    ) -> Disposition:
         if isinstance(decision, DeadLetter):
             row = _given_up_for(message.record, row)
-        return self.settler.carry_out(decision, message, row, owner, reply, meeting)
+        return self.finisher.carry_out(decision, message, row, owner, reply, meeting)
 
 
 def _undecided(record: Record, row: Row, policy: Policy) -> Outcome | None:

@@ -16,18 +16,18 @@ from reprise.capturing.open_calls import OpenCalls
 from reprise.errors import BadRecordError, PolicyError, StoreError
 from reprise.gate.admit import most_at_once
 from reprise.gate.paused import hold_paused, paused_wait_s
-from reprise.gate.session import Visit
+from reprise.gate.session import GateSession
 from reprise.log_context import about_call
 from reprise.quarantine import Quarantine
-from reprise.replay.message import Ended, GiveBack, Verdict, read_authentic
-from reprise.replay.worker import Lane, Returns, Waiting
+from reprise.replay.message import Ack, Disposition, Nack, read_authentic
+from reprise.replay.worker import PermitWorker, Returns, Waiting
 from reprise.retry.decision import COUNTED, policy_backoff_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from concurrent.futures import Executor
 
-    from reprise.gate.fallback import GateMemory
+    from reprise.gate.fallback import LocalGate
     from reprise.ports import (
         Clock,
         Concurrency,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         PolicySource,
         Queue,
     )
-    from reprise.replay.attempt import AttemptStage
+    from reprise.replay.attempt import AttemptRunner
     from reprise.replay.message import Delivery, Entry, Group, ReplayMessage, Worker
     from reprise.retry.policy import Policy, PolicyBook
 
@@ -60,13 +60,13 @@ LOOK_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReplayStage:
+class Replayer:
     """Replays batches."""
 
-    attempts: AttemptStage
+    attempts: AttemptRunner
     keys: Keyring
     gates: GateItems
-    memory: GateMemory
+    memory: LocalGate
     concurrency: Concurrency
     policies: PolicySource
     objects: Objects
@@ -182,7 +182,7 @@ class ReplayStage:
             refused = calls[len(first) + len(room) :]
             waits_s |= {delivery.receipt_handle: wait_s for delivery, _ in refused}
             self.meter.count(metric.GATE_WAITS, len(refused), target=function)
-            lane = Lane(
+            lane = PermitWorker(
                 attempt=partial(self._attempt, policy, worker),
                 visit=visit,
                 room=room,
@@ -196,7 +196,7 @@ class ReplayStage:
             ]
         return lanes
 
-    def _candidates(self, visit: Visit, calls: Group, policy: Policy) -> tuple[Group, int]:
+    def _candidates(self, visit: GateSession, calls: Group, policy: Policy) -> tuple[Group, int]:
         """Return a batch's calls, and how many may go.
 
         In a hold for failures a probe must be chosen: it comes first, and where none may be it none may go.
@@ -221,8 +221,8 @@ class ReplayStage:
             return calls, 0
         return [fittest, *(call for call in calls if call is not fittest)], len(calls)
 
-    def _visit(self, function: str, policy: Policy, worker: Worker) -> Visit:
-        return Visit(
+    def _visit(self, function: str, policy: Policy, worker: Worker) -> GateSession:
+        return GateSession(
             gates=self.gates,
             memory=self.memory,
             function=function,
@@ -236,7 +236,7 @@ class ReplayStage:
     def _catch_up(self, entry: Entry, policy: Policy, worker: Worker) -> dict[str, float]:
         delivery, message = entry
         verdict = self._attempt(policy, worker, delivery, message)
-        return {delivery.receipt_handle: verdict.wait_s} if isinstance(verdict, GiveBack) else {}
+        return {delivery.receipt_handle: verdict.wait_s} if isinstance(verdict, Nack) else {}
 
     def _pause(self, function: str, group: Group, waits_s: dict[str, float]) -> None:
         """Let the gate of a target whose policy is not enabled hold, and its calls wait."""
@@ -260,11 +260,11 @@ class ReplayStage:
 
     def _attempt(
         self, policy: Policy, worker: Worker, delivery: Delivery, message: ReplayMessage
-    ) -> Verdict:
+    ) -> Disposition:
         """Make one attempt if there is time for it; whatever goes wrong, the message comes again."""
         remaining_ms = worker.remaining_ms()
         if remaining_ms < self.call_timeout_s * 1000 + MARGIN_MS:
-            return GiveBack(wait_s=0.0)
+            return Nack(wait_s=0.0)
         lease_until_ms = self._now_ms() + remaining_ms + 1000
         # By delivery: one batch may hold two copies of a call, even of one message, and only one may have it.
         owner = f"{worker.owner}/{digest(delivery.receipt_handle.encode())[:16]}"
@@ -274,11 +274,11 @@ class ReplayStage:
                 verdict = self.attempts.run(
                     message, policy, owner=owner, lease_until_ms=lease_until_ms
                 )
-            if isinstance(verdict, GiveBack) and verdict.wait_s > LONG_S and _has_key(message):
+            if isinstance(verdict, Nack) and verdict.wait_s > LONG_S and _has_key(message):
                 self._open_calls.note(function, verdict.wait_s)
         except BadRecordError as error:
             if self._keep(delivery, error):
-                return Ended()
+                return Ack()
         except StoreError:
             _log.exception("store is away", extra={"call_id": message.record.id})
             self.meter.count(metric.STORE_FAULTS)
@@ -287,7 +287,7 @@ class ReplayStage:
             _log.exception("attempt failed", extra={"call_id": message.record.id})
         else:
             return verdict
-        return GiveBack(wait_s=STORE_WAIT_S + self.draw() * STORE_WAIT_S)
+        return Nack(wait_s=STORE_WAIT_S + self.draw() * STORE_WAIT_S)
 
     @property
     def _open_calls(self) -> OpenCalls:

@@ -25,7 +25,7 @@ from reprise.capturing.signature import authenticate_own
 from reprise.capturing.trust import check_record
 from reprise.capturing.wire import decode_record
 from reprise.errors import BadRecordError
-from reprise.gate.samples import Meeting
+from reprise.gate.samples import Sample
 from reprise.ledger import LedgerEvent  # noqa: TC001 - msgspec reads the annotation at run time
 from reprise.ports import OutMessage
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _DOMAIN: Final = "reprise.settlement.1"
 
 
-class Settlement(msgspec.Struct, frozen=True, kw_only=True):
+class PendingUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """How an attempt ended that the ledger could not be told of at the time."""
 
     owner: str
@@ -54,7 +54,7 @@ class ReplayMessage(msgspec.Struct, frozen=True, kw_only=True):
     record: Record
     object: str | None = None
     """S3 URL of the capture object."""
-    settlement: Settlement | None = None
+    settlement: PendingUpdate | None = None
     """Set when only the ledger is owed: the call is not to be invoked."""
 
 
@@ -63,7 +63,7 @@ def write_message(message: ReplayMessage) -> str:
     return json.dumps(msgspec.to_builtins(message), separators=(",", ":"))
 
 
-def with_settlement(message: ReplayMessage, owed: Settlement, keys: MacKeys) -> ReplayMessage:
+def with_settlement(message: ReplayMessage, owed: PendingUpdate, keys: MacKeys) -> ReplayMessage:
     """Return a message that tells only the ledger, as signed by the pipeline's keys."""
     mac = keys.sign(_content(message, owed), _DOMAIN)
     return msgspec.structs.replace(message, settlement=msgspec.structs.replace(owed, mac=mac))
@@ -100,7 +100,7 @@ def read_message(body: str) -> ReplayMessage:
     return message
 
 
-def _content(message: ReplayMessage, owed: Settlement) -> dict[str, Any]:
+def _content(message: ReplayMessage, owed: PendingUpdate) -> dict[str, Any]:
     content: dict[str, Any] = msgspec.to_builtins(owed)
     del content["mac"]
     return content | {"id": message.record.id, "object": message.object}
@@ -152,21 +152,21 @@ type Group = list[Entry]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class Ack:
     """The message may be deleted."""
 
-    meeting: Meeting = field(default_factory=Meeting)
+    meeting: Sample = field(default_factory=Sample)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GiveBack:
+class Nack:
     """The message must come again after a wait."""
 
     wait_s: float
-    meeting: Meeting = field(default_factory=Meeting)
+    meeting: Sample = field(default_factory=Sample)
 
 
-Verdict = Ended | GiveBack
+Disposition = Ack | Nack
 
 
 RENEW_RECEIVES: Final = 500

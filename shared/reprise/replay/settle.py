@@ -17,19 +17,19 @@ from reprise import metric
 from reprise.capturing.status import keep_result
 from reprise.dead_letter import send_letter
 from reprise.errors import StoreError
-from reprise.events import SILENT, Herald
-from reprise.gate.samples import Meeting
+from reprise.events import NULL_PUBLISHER, EventPublisher
+from reprise.gate.samples import Sample
 from reprise.instant import format_instant
 from reprise.ledger import LedgerEvent
 from reprise.ports import OutMessage
 from reprise.replay.counting import count_end, count_owed_end
 from reprise.replay.message import (
     LONGEST_DELAY_S,
-    Ended,
-    GiveBack,
+    Ack,
+    Disposition,
+    Nack,
+    PendingUpdate,
     ReplayMessage,
-    Settlement,
-    Verdict,
     with_settlement,
     write_message,
 )
@@ -45,10 +45,10 @@ STORE_WAIT_S: Final = 30
 """Wait before a call is looked at again whose store was away."""
 GATE_FLOOR_S: Final = 1.0
 """Shortest wait of a throttled call; its gate may know a longer one."""
-NOT_ASKED: Final = Meeting()
+NOT_ASKED: Final = Sample()
 
 
-class _Told(Enum):
+class LedgerWrite(Enum):
     """Whether the ledger knows of an attempt's end."""
 
     YES = "yes"
@@ -57,7 +57,7 @@ class _Told(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settler:
+class Finisher:
     """Ends attempts; safe to use from several threads."""
 
     ledger: Ledger
@@ -68,7 +68,7 @@ class Settler:
     """The pipeline's: they sign what the queue is to remember."""
     clock: Clock
     meter: Meter
-    herald: Herald = SILENT
+    publisher: EventPublisher = NULL_PUBLISHER
 
     def carry_out(
         self,
@@ -77,8 +77,8 @@ class Settler:
         row: Row,
         owner: str,
         reply: Reply | None,
-        meeting: Meeting,
-    ) -> Verdict:
+        meeting: Sample,
+    ) -> Disposition:
         """Carry out what was decided for a call that `owner` holds.
 
         Args:
@@ -102,33 +102,33 @@ class Settler:
                 if reply is not None:
                     changes |= keep_result(self.objects, message.record.id, reply)
                 told = self._tell(message, owner, LedgerEvent.SUCCEED, changes)
-                if told is _Told.YES:
+                if told is LedgerWrite.YES:
                     count_end(self.meter, row, LedgerEvent.SUCCEED, self.clock())
-                    self.herald.succeeded(message.record, row, self.clock())
-                return _after_telling(told, Ended(meeting=meeting))
+                    self.publisher.succeeded(message.record, row, self.clock())
+                return _after_telling(told, Ack(meeting=meeting))
             case RetryLater(after_s=after_s, is_backoff=is_backoff):
                 self.meter.count(metric.RETRIED, target=row.target)
-                verdict = GiveBack(wait_s=after_s, meeting=meeting)
+                verdict = Nack(wait_s=after_s, meeting=meeting)
                 changes["due_at_ms"] = self._in_ms(after_s) if is_backoff else row.due_at_ms
             case WaitForGate(floor_s=floor_s):
                 self.meter.count(metric.WASTED_REPLAYS, target=row.target)
                 wait_s = max(GATE_FLOOR_S, floor_s)
                 meeting = replace(meeting, retry_after_s=floor_s)
-                verdict = GiveBack(wait_s=wait_s, meeting=meeting)
+                verdict = Nack(wait_s=wait_s, meeting=meeting)
                 changes["due_at_ms"] = self._in_ms(floor_s) if floor_s else row.due_at_ms
             case DeadLetter(reason=reason, message=why):
                 changes |= {"reason": reason.value, "message": why}
                 row = replace(row, reason=reason.value, message=why)
                 told = self._tell(message, owner, LedgerEvent.DEAD_LETTER, changes)
-                if told is not _Told.YES:
-                    return _after_telling(told, Ended(meeting=meeting))
+                if told is not LedgerWrite.YES:
+                    return _after_telling(told, Ack(meeting=meeting))
                 count_end(self.meter, row, LedgerEvent.DEAD_LETTER, self.clock())
                 return self.send_letter(message, row, meeting, reply.payload if reply else b"")
             case _:
                 assert_never(decision)
         return _after_telling(self._tell(message, owner, LedgerEvent.WAIT, changes), verdict)
 
-    def catch_up(self, message: ReplayMessage, owed: Settlement) -> Verdict:
+    def catch_up(self, message: ReplayMessage, owed: PendingUpdate) -> Disposition:
         """Tell the ledger what it could not be told at the time, then let the call go on.
 
         The call is queued even if the ledger knew already (only its answer was lost): its own message
@@ -146,15 +146,15 @@ class Settler:
             wait_s = owed.changes.get("due_at_ms", 0) / 1000 - self.clock().timestamp()
             delay_s = round(min(LONGEST_DELAY_S, max(0.0, wait_s)))
             self._queue(msgspec.structs.replace(message, settlement=None), delay_s)
-        return Ended()
+        return Ack()
 
     def send_letter(
         self,
         message: ReplayMessage,
         row: Row,
-        meeting: Meeting = NOT_ASKED,
+        meeting: Sample = NOT_ASKED,
         response: bytes = b"",
-    ) -> Verdict:
+    ) -> Disposition:
         """Send the dead letter of a call whose row says that it was given up."""
         try:
             send_letter(
@@ -162,14 +162,14 @@ class Settler:
                 row,
                 dead_letters=self.dead_letters,
                 ledger=self.ledger,
-                herald=self.herald,
+                publisher=self.publisher,
                 now=self.clock(),
                 response=response,
             )
         except StoreError:
             _log.exception("dead letter could not be sent now", extra=about(message))
-            return GiveBack(wait_s=STORE_WAIT_S, meeting=meeting)
-        return Ended(meeting=meeting)
+            return Nack(wait_s=STORE_WAIT_S, meeting=meeting)
+        return Ack(meeting=meeting)
 
     def _in_ms(self, wait_s: float) -> int:
         return int((self.clock().timestamp() + wait_s) * 1000)
@@ -188,7 +188,7 @@ class Settler:
 
     def _tell(
         self, message: ReplayMessage, owner: str, event: LedgerEvent, changes: dict[str, Any]
-    ) -> _Told:
+    ) -> LedgerWrite:
         """Write an attempt's end; if the ledger is away, the replay queue remembers it instead."""
         call_id = message.record.id
         try:
@@ -196,13 +196,13 @@ class Settler:
         except StoreError:
             _log.exception("ledger is away: the queue remembers", extra=about(message))
             self.meter.count(metric.STORE_FAULTS)
-            settlement = Settlement(owner=owner, event=event, changes=changes)
+            settlement = PendingUpdate(owner=owner, event=event, changes=changes)
             owed = with_settlement(message, settlement, self.keys.keys())
             self._queue(owed, delay_s=STORE_WAIT_S)
-            return _Told.OWED
+            return LedgerWrite.OWED
         if not ours:
             _log.error("lease was lost before the attempt's end", extra=about(message))
-        return _Told.YES if ours else _Told.LEASE_LOST
+        return LedgerWrite.YES if ours else LedgerWrite.LEASE_LOST
 
     def _queue(self, message: ReplayMessage, delay_s: int = 0) -> None:
         body = write_message(message)
@@ -223,19 +223,19 @@ def _leaves(decision: Decision) -> bool:
             assert_never(decision)
 
 
-def _after_telling(told: _Told, verdict: Verdict) -> Verdict:
+def _after_telling(told: LedgerWrite, verdict: Disposition) -> Disposition:
     """Return what becomes of the message, given what the ledger knows.
 
     What is owed travels in a message of its own, so this one has served. Where the lease was lost,
     another replayer works on what may be this very message: deleting it could lose the call.
     """
     match told:
-        case _Told.YES:
+        case LedgerWrite.YES:
             return verdict
-        case _Told.OWED:
-            return Ended(meeting=verdict.meeting)
-        case _Told.LEASE_LOST:
-            return GiveBack(wait_s=STORE_WAIT_S, meeting=verdict.meeting)
+        case LedgerWrite.OWED:
+            return Ack(meeting=verdict.meeting)
+        case LedgerWrite.LEASE_LOST:
+            return Nack(wait_s=STORE_WAIT_S, meeting=verdict.meeting)
         case _:
             assert_never(told)
 

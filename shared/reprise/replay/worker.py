@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Final, Protocol
 from reprise import metric
 from reprise.call.outcome import OutcomeKind
 from reprise.errors import StoreError
-from reprise.replay.message import GiveBack, is_spent, renewed
+from reprise.replay.message import Nack, is_spent, renewed
 
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Mapping, Sequence
 
-    from reprise.gate.session import Permit, Visit
+    from reprise.gate.session import GateSession, Permit
     from reprise.ports import Draw, Meter, Queue
-    from reprise.replay.message import Delivery, Entry, Group, ReplayMessage, Verdict
+    from reprise.replay.message import Delivery, Disposition, Entry, Group, ReplayMessage
 
 _log = logging.getLogger(__name__)
 _NO_GROUPS: Final[Mapping[str, Group]] = MappingProxyType({})
@@ -86,16 +86,16 @@ class Returns:
 class Attempt(Protocol):
     """Makes one attempt of a call; never raises."""
 
-    def __call__(self, delivery: Delivery, message: ReplayMessage, /) -> Verdict:
+    def __call__(self, delivery: Delivery, message: ReplayMessage, /) -> Disposition:
         """Return how it ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
+class PermitWorker:
     """Runs calls of one target one after the other, as long as its gate hands the permit on."""
 
     attempt: Attempt
-    visit: Visit
+    visit: GateSession
     room: deque[Entry]
     """Calls that wait for a permit of the batch's own; shared by the lanes of a target."""
     draw: Draw
@@ -113,7 +113,7 @@ class Lane:
             before = self.visit.store_faults
             held = self.visit.leave(held, verdict.meeting, is_wanted=call is not None)
             self.meter.count(metric.STORE_FAULTS, self.visit.store_faults - before)
-            if isinstance(verdict, GiveBack):
+            if isinstance(verdict, Nack):
                 waits_s[delivery.receipt_handle] = self._wait_s(verdict)
         # The permit is gone: what waited for it goes back, and with it what no lane will come for.
         wait_s = self.visit.wait_s(self.draw())
@@ -138,7 +138,7 @@ class Lane:
         except IndexError:
             return None
 
-    def _wait_s(self, verdict: GiveBack) -> float:
+    def _wait_s(self, verdict: Nack) -> float:
         if verdict.meeting.kind is not OutcomeKind.THROTTLED:
             return verdict.wait_s
         return max(verdict.wait_s, self.visit.wait_s(self.draw()))
@@ -150,7 +150,7 @@ class Waiting:
 
     waits_s: dict[str, float] = field(default_factory=dict)
     """Seconds until a message comes again, by its receipt handle."""
-    rooms: list[Lane] = field(default_factory=list)
+    rooms: list[PermitWorker] = field(default_factory=list)
     """One lane of each target that has calls waiting for a permit of the batch's own."""
 
     def leave_rooms(self) -> dict[str, float]:

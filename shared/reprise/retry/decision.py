@@ -74,7 +74,7 @@ Decision = Done | RetryLater | WaitForGate | DeadLetter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class AttemptCounts:
     """Where a call stands after an attempt."""
 
     attempts: int
@@ -86,7 +86,7 @@ class Standing:
 
 
 def decide(
-    outcome: Outcome, standing: Standing, policy: Policy, *, now: datetime, draw: float
+    outcome: Outcome, standing: AttemptCounts, policy: Policy, *, now: datetime, draw: float
 ) -> Decision:
     """Return what becomes of a call after an attempt.
 
@@ -145,7 +145,7 @@ def _not_worth_a_replay(outcome: Outcome, policy: Policy) -> DeadLetter | None:
 
 
 def _spent(
-    outcome: Outcome, standing: Standing, policy: Policy, now: datetime
+    outcome: Outcome, standing: AttemptCounts, policy: Policy, now: datetime
 ) -> DeadLetter | None:
     """Return which of a call's bounds is spent, or None."""
     if outcome.kind in COUNTED and standing.attempts >= policy.max_attempts:

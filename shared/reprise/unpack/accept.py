@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from reprise import metric
 from reprise.call.target_type import FUNCTION, FailureEvents, TargetType, failure_events
-from reprise.capturing.line import Trusted, read_line
+from reprise.capturing.line import Verifier, read_line
 from reprise.capturing.record import EVENT_NAME, Record
 from reprise.capturing.trust import sign_record
 from reprise.errors import BadRecordError, SlowObjectError
-from reprise.logreader import Control, Damage, Event, Foreign, Item, Origin, read_events
+from reprise.logreader import Control, Damage, Event, Item, Origin, UnknownLine, read_events
 from reprise.unpack.part import Entry
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def read_in_time(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AcceptStage:
+class RecordValidator:
     """Reads objects, and accepts authentic lines from where they may come from."""
 
     objects: Objects
@@ -88,7 +88,7 @@ class AcceptStage:
         """
         # First: who may read no keys at all must not judge lines.
         self.keys.keys()
-        trusted = Trusted(keys=self.keys, targets=self.targets, types=self.types)
+        trusted = Verifier(keys=self.keys, targets=self.targets, types=self.types)
         events = next(
             (each for each in failure_events(self.types) if ref.key.startswith(each.prefix)), None
         )
@@ -100,7 +100,7 @@ class AcceptStage:
         self,
         position: int,
         item: Item,
-        trusted: Trusted,
+        trusted: Verifier,
         events: FailureEvents | None,
         quarantine: Quarantine,
     ) -> Entry | None:
@@ -108,12 +108,12 @@ class AcceptStage:
         match item:
             case Control():
                 self.meter.count(metric.CONTROL_MESSAGES)
-            case Foreign(text=text) if events is not None:
+            case UnknownLine(text=text) if events is not None:
                 return self._accept_event(position, text, events, quarantine)
-            case Foreign(text=text) if EVENT_NAME in text:
+            case UnknownLine(text=text) if EVENT_NAME in text:
                 why = "a capture line without its envelope: turn off Firehose's message extraction"
                 quarantine.add(position, "no_envelope", why, text.encode("utf-8", "surrogatepass"))
-            case Foreign():
+            case UnknownLine():
                 self.meter.count(metric.FOREIGN_LINES)
             case Damage():
                 quarantine.add_damage(position, item)
@@ -141,7 +141,7 @@ class AcceptStage:
         return Entry(position=position, event=event, record=record, is_foldable=False)
 
     def _read_line(
-        self, position: int, event: Event, trusted: Trusted, quarantine: Quarantine
+        self, position: int, event: Event, trusted: Verifier, quarantine: Quarantine
     ) -> Record | None:
         try:
             self._check_origin(event)

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Final
 from reprise.errors import StoreError
 from reprise.gate.state import Change
 from reprise.unpack.expansion import (
-    FIRST_OFFER,
+    INITIAL_EXPANSION,
     MAX_SPREAD_S,
     Expand,
     Leave,
-    Piece,
+    Slice,
     decide_expansion,
     expansion,
     leave,
@@ -33,7 +33,7 @@ from reprise.unpack.expansion import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from reprise.ports import Clock, Depth, Draw, GateItems
+    from reprise.ports import Clock, Draw, GateItems, QueueSize
 
 ENOUGH: Final = 100
 """Messages in the replay queue with which no object is expanded. A hundred calls that come back every ten
@@ -44,7 +44,7 @@ MAX_DELAY_S: Final = 30.0
 """Looks are drawn from between: soon enough for the gate's return, too."""
 
 
-def decide_unasked(piece: Piece, *, depth: int, now_ms: int, draw: float) -> Expand | Leave:
+def decide_unasked(piece: Slice, *, depth: int, now_ms: int, draw: float) -> Expand | Leave:
     """Return what becomes of a piece of a captured object whose gate nobody can ask.
 
     Args:
@@ -56,7 +56,7 @@ def decide_unasked(piece: Piece, *, depth: int, now_ms: int, draw: float) -> Exp
     delay_s = MIN_DELAY_S + (MAX_DELAY_S - MIN_DELAY_S) * draw
     if depth >= ENOUGH:
         return replace(leave(piece, delay_s), is_told=False)
-    records = piece.records if piece.is_folded else min(piece.records, FIRST_OFFER)
+    records = piece.records if piece.is_folded else min(piece.records, INITIAL_EXPANSION)
     return Expand(
         records=records,
         spread_s=SPREAD_S,
@@ -95,11 +95,11 @@ consistent.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BacklogKeeper:
+class ExpansionController:
     """Decides on pieces of captured objects, and keeps their count in the target's gate."""
 
     gates: GateItems
-    depth: Depth
+    depth: QueueSize
     """Messages in the replay queue."""
     clock: Clock
     draw: Draw
@@ -126,7 +126,7 @@ class BacklogKeeper:
         Raises:
             StoreError: If neither the gate nor the queue can be asked: nothing may be expanded.
         """
-        piece = Piece(records=records, is_folded=is_folded, unrun=unrun)
+        piece = Slice(records=records, is_folded=is_folded, unrun=unrun)
         try:
             self._pay(function)
             return self._ask(function, piece)
@@ -162,7 +162,7 @@ class BacklogKeeper:
         self.gates.update(function, Change(add={**owed, "waiting": waiting - known}))
         del self._owed[function]
 
-    def _ask(self, function: str, piece: Piece) -> Expand | Leave:
+    def _ask(self, function: str, piece: Slice) -> Expand | Leave:
         image = self.gates.read(function)
         for _ in range(_TRIES):
             decision = decide_expansion(image, piece, now_ms=self._now_ms(), draw=self.draw())

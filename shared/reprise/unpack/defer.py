@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from reprise.ports import Clock, KeySource, Meter, Objects, Queue
-    from reprise.unpack.part import Entry, Part
+    from reprise.unpack.part import Entry, TargetBatch
 
 SLOTS_S: Final = (120, 60, 15, 5)
 """A wait ends at a multiple of the longest of these that is no more than a quarter of it."""
@@ -57,7 +57,7 @@ _ENVELOPE_BYTES: Final = 1024 * 1024
 _LEVEL: Final = 6
 
 
-def parked_key(source: str, version_id: str | None, part: Part) -> str:
+def parked_key(source: str, version_id: str | None, part: TargetBatch) -> str:
     """Return where a part is parked: the same place whenever the same object is read again.
 
     Args:
@@ -71,7 +71,7 @@ def parked_key(source: str, version_id: str | None, part: Part) -> str:
     return f"{PREFIX}{name}/{digest}/{part.start:012d}.gz"
 
 
-def parked_body(part: Part) -> bytes:
+def parked_body(part: TargetBatch) -> bytes:
     """Return a part as one gzip member of envelopes; the same part gives the same bytes."""
     text = "".join(
         _envelope(events)
@@ -124,7 +124,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ParkStage:
+class Deferrer:
     """Folds parts of objects: one object and one queue message each."""
 
     objects: Objects
@@ -134,7 +134,7 @@ class ParkStage:
     clock: Clock
     meter: Meter
 
-    def fold(self, part: Part, ref: ObjectRef, *, delay_s: float, is_counted: bool) -> None:
+    def fold(self, part: TargetBatch, ref: ObjectRef, *, delay_s: float, is_counted: bool) -> None:
         """Leave an object as it is, whose records are all of one part.
 
         Raises:
@@ -152,7 +152,7 @@ class ParkStage:
         )
         self.meter.count(metric.OBJECTS_FOLDED)
 
-    def park(self, part: Part, ref: ObjectRef, *, delay_s: float, is_counted: bool) -> None:
+    def park(self, part: TargetBatch, ref: ObjectRef, *, delay_s: float, is_counted: bool) -> None:
         """Keep a part as an object of its own, then send the message that names it.
 
         In this order a crash leaves an object that nobody names, which the next run writes again.
@@ -188,7 +188,7 @@ class ParkStage:
         wait_s = slot_wait_s(delay_s, self.clock().timestamp(), longest_s=MAX_DELAY_S)
         self.capture_queue.send([OutMessage(body=body, group=ref.group, delay_s=int(wait_s))])
 
-    def _fold(self, part: Part, ref: ObjectRef, *, is_counted: bool) -> Fold:
+    def _fold(self, part: TargetBatch, ref: ObjectRef, *, is_counted: bool) -> Fold:
         return Fold(
             function=part.function,
             records=len(part.entries),

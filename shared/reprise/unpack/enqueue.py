@@ -10,7 +10,6 @@ import logging
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from reprise import metric
@@ -18,9 +17,8 @@ from reprise.call.id import conflict_id
 from reprise.call.outcome import OutcomeKind
 from reprise.capturing.recapture import is_other_call, reopens
 from reprise.dead_letter import send_letter
-from reprise.events import SILENT, Herald
-from reprise.instant import format_instant
-from reprise.ledger import TERMINAL, LedgerEvent, Row, State
+from reprise.events import NULL_PUBLISHER, EventPublisher
+from reprise.ledger import TERMINAL, LedgerEvent, Row, State, new_row
 from reprise.ports import OutMessage
 from reprise.replay.counting import count_end
 from reprise.replay.message import ReplayMessage, write_message
@@ -44,7 +42,7 @@ MAX_DELAY_S: Final = 900
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EnterStage:
+class Enqueuer:
     """Enters calls."""
 
     ledger: Ledger
@@ -54,7 +52,7 @@ class EnterStage:
     draw: Draw
     meter: Meter
     retention_days: int
-    herald: Herald = SILENT
+    publisher: EventPublisher = NULL_PUBLISHER
     executor: Callable[[int], Executor] = ThreadPoolExecutor
     """Makes what enters so many calls side by side."""
 
@@ -130,12 +128,12 @@ class EnterStage:
             row,
             dead_letters=self.dead_letters,
             ledger=self.ledger,
-            herald=self.herald,
+            publisher=self.publisher,
             now=self.clock(),
         )
 
     def _row(self, record: Record, url: str) -> Row:
-        return new_row(record, url, self.clock, self.retention_days)
+        return new_row(record, url, self.clock(), self.retention_days)
 
 
 def _is_first(existing: Row | None, record: Record) -> bool:
@@ -144,21 +142,3 @@ def _is_first(existing: Row | None, record: Record) -> bool:
         return True
     is_left = existing.is_live and existing.state is State.WAITING
     return is_left and existing.captured_at == record.captured_at
-
-
-def new_row(record: Record, url: str | None, clock: Clock, retention_days: int) -> Row:
-    """Return the ledger's first row of a captured call."""
-    now = clock()
-    return Row(
-        id=record.id,
-        state=State.CAPTURED,
-        target=record.target.function,
-        sha256=record.payload.sha256,
-        captured_at=record.captured_at,
-        opened_at=record.captured_at,
-        may_have_run=record.outcome.kind is OutcomeKind.UNKNOWN,
-        updated_at=format_instant(now),
-        unpacked_at=format_instant(now),
-        capture_object=url,
-        expires_at_s=int((now + timedelta(days=retention_days)).timestamp()),
-    )

@@ -23,7 +23,7 @@ from reprise.gate.limit import (
 )
 from reprise.gate.parameters import DEFAULTS, GateParameters
 from reprise.gate.paused import LONG_SPAN_S, is_paused
-from reprise.gate.state import Change, Condition, GateImage, Mode
+from reprise.gate.state import Change, Condition, GateState, Mode
 
 SCOUTS: Final = 2
 """Calls expanded while a gate holds, to carry its probes."""
@@ -31,7 +31,7 @@ OVERDUE_S: Final = 1.0
 """A probe of a target held for failures that is overdue for so long: no call that waits may make it."""
 SCOUT_COMES_S: Final = 4.0
 """Until a scout has come, no others are sent for."""
-FIRST_OFFER: Final = 25
+INITIAL_EXPANSION: Final = 25
 """Calls expanded for a gate that nobody used of late: most likely an outage has just begun, and what is
 expanded must be looked at call by call until it ends. What is left of the object follows in seconds."""
 OFFERED_PER_S: Final = 1000.0
@@ -71,7 +71,7 @@ MAX_SPREAD_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class Slice:
     """A piece of an object that may be expanded: at most 1,000 calls of one target."""
 
     records: int
@@ -108,8 +108,8 @@ class Leave:
 
 
 def decide_expansion(
-    gate: GateImage,
-    piece: Piece,
+    gate: GateState,
+    piece: Slice,
     *,
     now_ms: int,
     draw: float,
@@ -140,7 +140,9 @@ def decide_expansion(
         return leave(piece, _clamp(_look_s(gate, piece, now_ms) * (0.5 + draw)))
     rate = max(rate_per_s(gate), _ramp_per_s(gate, parameters))
     # Twice what is drained ahead: the next look finds half of it left, and no window runs dry.
-    useful = FIRST_OFFER if is_idle(gate, now_ms) else max(FIRST_OFFER, 2 * limit - waiting)
+    useful = (
+        INITIAL_EXPANSION if is_idle(gate, now_ms) else max(INITIAL_EXPANSION, 2 * limit - waiting)
+    )
     records = min(piece.records, useful)
     spread_s = 0.7 * (max(0, waiting - in_flight) + records) / rate
     change = expansion(piece, records, now_ms, tuple(conditions))
@@ -152,7 +154,7 @@ def decide_expansion(
     )
 
 
-def _enough(gate: GateImage, in_flight: int, parameters: GateParameters) -> int:
+def _enough(gate: GateState, in_flight: int, parameters: GateParameters) -> int:
     """Return how many expanded calls are enough: those that run, and what is drained in the look-ahead.
 
     Until one has run that is a guess, and a first offer that waits is enough: no second one follows it.
@@ -160,10 +162,10 @@ def _enough(gate: GateImage, in_flight: int, parameters: GateParameters) -> int:
     ahead_s = max(parameters.lookahead_s, AHEAD_SHARE * service_s(gate))
     calls = round(ahead_s * rate_per_s(gate)) + in_flight
     has_run = gate.succeeded_at_ms >= max(1, gate.changed_at_ms)
-    return calls if has_run or not gate.slow_start else min(calls, FIRST_OFFER - 1)
+    return calls if has_run or not gate.slow_start else min(calls, INITIAL_EXPANSION - 1)
 
 
-def _ramp_per_s(gate: GateImage, parameters: GateParameters) -> float:
+def _ramp_per_s(gate: GateState, parameters: GateParameters) -> float:
     """Return what slow start may drain soon: it multiplies once a service time, up to the cap."""
     if not gate.slow_start:
         return 0.0
@@ -172,7 +174,7 @@ def _ramp_per_s(gate: GateImage, parameters: GateParameters) -> float:
     return min(ramp_per_s, gate.cap / service_s(gate)) if gate.cap else ramp_per_s
 
 
-def _look_s(gate: GateImage, piece: Piece, now_ms: int) -> float:
+def _look_s(gate: GateState, piece: Slice, now_ms: int) -> float:
     folded_s = (gate.folded_records + piece.records) / rate_per_s(gate)
     slow_s = LOOK_SHARE * at_least_s(gate, now_ms)
     return min(
@@ -180,7 +182,7 @@ def _look_s(gate: GateImage, piece: Piece, now_ms: int) -> float:
     )
 
 
-def _while_holding(gate: GateImage, piece: Piece, now_ms: int, draw: float) -> Expand | Leave:
+def _while_holding(gate: GateState, piece: Slice, now_ms: int, draw: float) -> Expand | Leave:
     if is_paused(gate):
         return _while_paused(gate, piece, now_ms, draw)
     is_long = hold_age_s(gate, now_ms) > LONG_HOLD_S
@@ -210,7 +212,7 @@ def _while_holding(gate: GateImage, piece: Piece, now_ms: int, draw: float) -> E
     )
 
 
-def _while_paused(gate: GateImage, piece: Piece, now_ms: int, draw: float) -> Expand | Leave:
+def _while_paused(gate: GateState, piece: Slice, now_ms: int, draw: float) -> Expand | Leave:
     """Keep one call expanded, whose replayer finds out when the policy is enabled again."""
     look_s = max(PAUSED_LOOK_S, gate.folded_objects / PAUSED_LOOKS_PER_S)
     delay_s = _clamp(look_s * (0.5 + draw))
@@ -227,7 +229,7 @@ def _while_paused(gate: GateImage, piece: Piece, now_ms: int, draw: float) -> Ex
     )
 
 
-def _is_starved(gate: GateImage, in_flight: int, now_ms: int) -> bool:
+def _is_starved(gate: GateState, in_flight: int, now_ms: int) -> bool:
     """Tell whether too few calls are out, although more are counted: those must have ended unseen.
 
     Permits of the dead count as out until their lease is over, and no longer.
@@ -251,7 +253,7 @@ def _counted_anew(change: Change, waiting: int) -> Change:
     return Change(put={**put, "waiting": waiting}, add=add, when=change.when)
 
 
-def expansion(piece: Piece, records: int, now_ms: int, when: tuple[Condition, ...]) -> Change:
+def expansion(piece: Slice, records: int, now_ms: int, when: tuple[Condition, ...]) -> Change:
     """Return what a gate must know before the first `records` calls of a piece are sent."""
     left = piece.records - records
     add: dict[str, int | float] = {"waiting": records}
@@ -263,7 +265,7 @@ def expansion(piece: Piece, records: int, now_ms: int, when: tuple[Condition, ..
     return Change(put=put, add=add, when=when)
 
 
-def leave(piece: Piece, delay_s: float, scouts: int = 0) -> Leave:
+def leave(piece: Slice, delay_s: float, scouts: int = 0) -> Leave:
     """Return that a piece stays folded; the gate counts it once."""
     if piece.is_folded:
         return Leave(delay_s=delay_s, change=None)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from reprise.ports import Clock, Marks, Meter, Objects, Queue
     from reprise.unpack.notification import NoticeReader, ObjectRef
-    from reprise.unpack.unpacker import UnpackStage
+    from reprise.unpack.unpacker import Unpacker
 
 RENEW_RECEIVES: Final = 20
 """Receives after which a message that waits is sent afresh; the queue allows fifty."""
@@ -99,10 +99,10 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Intake:
+class CaptureConsumer:
     """Deals with batches of the capture queue."""
 
-    stage: UnpackStage
+    stage: Unpacker
     reader: NoticeReader
     objects: Objects
     queue: Queue

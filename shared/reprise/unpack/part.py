@@ -32,7 +32,7 @@ class Entry:
 
 
 @dataclass(slots=True, kw_only=True)
-class Part:
+class TargetBatch:
     """Records of one target out of one object, in their order."""
 
     function: str
@@ -50,15 +50,15 @@ class Part:
         self.entries.append(entry)
         self.size_bytes += len(entry.event.message)
 
-    def after(self, count: int) -> Part:
+    def after(self, count: int) -> TargetBatch:
         """Return the part without its first `count` records."""
-        rest = Part(function=self.function)
+        rest = TargetBatch(function=self.function)
         for entry in self.entries[count:]:
             rest.add(entry)
         return rest
 
 
-class Sorter:
+class Partitioner:
     """Sorts records as they are read.
 
     Where a part ends depends on the object's content and on where reading began, and on nothing
@@ -69,12 +69,12 @@ class Sorter:
 
     def __init__(self) -> None:
         """Start with nothing open."""
-        self._open: dict[str, Part] = {}
+        self._open: dict[str, TargetBatch] = {}
         self._size_bytes = 0
         self.closed = 0
         """Parts that were full before the object's end."""
 
-    def add(self, entry: Entry) -> Iterator[Part]:
+    def add(self, entry: Entry) -> Iterator[TargetBatch]:
         """Take a record; yield the parts that it found full, or that memory has no more room for.
 
         A full part stays open until another record comes, so that an object of just one part is
@@ -87,19 +87,19 @@ class Sorter:
             len(part.entries) == MAX_RECORDS or part.size_bytes + size_bytes > MAX_BYTES
         ):
             yield self._close(function)
-        self._open.setdefault(function, Part(function=function)).add(entry)
+        self._open.setdefault(function, TargetBatch(function=function)).add(entry)
         self._size_bytes += size_bytes
         if self._size_bytes >= MAX_OPEN_BYTES:
             yield self._close(max(self._open, key=lambda name: self._open[name].size_bytes))
 
-    def rest(self) -> list[Part]:
+    def rest(self) -> list[TargetBatch]:
         """Return the parts that are still open, in the order of their first records, and close them."""
         parts = list(self._open.values())
         self._open.clear()
         self._size_bytes = 0
         return parts
 
-    def _close(self, function: str) -> Part:
+    def _close(self, function: str) -> TargetBatch:
         part = self._open.pop(function)
         self._size_bytes -= part.size_bytes
         self.closed += 1

@@ -18,35 +18,34 @@ from reprise.instant import parse_instant
 from reprise.quarantine import Quarantine
 from reprise.retry.decision import COUNTED
 from reprise.unpack.backlog import is_overdue, overdue_expansion
-from reprise.unpack.enqueue import CHUNK, new_row
+from reprise.unpack.enqueue import CHUNK
 from reprise.unpack.expansion import Expand, Leave
-from reprise.unpack.part import Entry, Sorter
+from reprise.unpack.part import Entry, Partitioner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reprise.ports import Clock, Meter, Objects
-    from reprise.unpack.accept import AcceptStage
-    from reprise.unpack.backlog import BacklogKeeper
-    from reprise.unpack.defer import ParkStage
-    from reprise.unpack.enqueue import EnterStage
+    from reprise.unpack.accept import RecordValidator
+    from reprise.unpack.backlog import ExpansionController
+    from reprise.unpack.defer import Deferrer
+    from reprise.unpack.enqueue import Enqueuer
     from reprise.unpack.notification import Fold, ObjectRef
-    from reprise.unpack.part import Part
+    from reprise.unpack.part import TargetBatch
 
-__all__ = ["UnpackStage", "new_row"]
 
 RESERVE_MS: Final = 40_000
 """Time kept to finish a chunk and hand the rest over: twice that of `reprise.unpack.accept`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnpackStage:
+class Unpacker:
     """Unpacks capture objects."""
 
-    reader: AcceptStage
-    enterer: EnterStage
-    parker: ParkStage
-    backlog: BacklogKeeper
+    reader: RecordValidator
+    enterer: Enqueuer
+    parker: Deferrer
+    backlog: ExpansionController
     objects: Objects
     clock: Clock
     meter: Meter
@@ -85,7 +84,7 @@ class UnpackStage:
     def _sort(self, ref: ObjectRef, remaining_ms: Callable[[], int]) -> None:
         """Read an object for the first time, and settle what its records do next, part by part."""
         quarantine = Quarantine(ref.url, self.objects, self.meter)
-        sorter = Sorter()
+        sorter = Partitioner()
         reached = ref.skip
         try:
             with closing(self.reader.read(ref, quarantine, remaining_ms)) as items:
@@ -113,7 +112,7 @@ class UnpackStage:
         quarantine.flush()
 
     def _hand_over(
-        self, sorter: Sorter, ref: ObjectRef, quarantine: Quarantine, position: int
+        self, sorter: Partitioner, ref: ObjectRef, quarantine: Quarantine, position: int
     ) -> None:
         """Park what was read, which takes little time, and leave the rest to a continuation."""
         for part in sorter.rest():
@@ -123,7 +122,7 @@ class UnpackStage:
 
     def _settle(
         self,
-        part: Part,
+        part: TargetBatch,
         ref: ObjectRef,
         remaining_ms: Callable[[], int],
         *,
@@ -152,7 +151,7 @@ class UnpackStage:
 
     def _expand(
         self,
-        part: Part,
+        part: TargetBatch,
         ref: ObjectRef,
         decision: Expand,
         remaining_ms: Callable[[], int],

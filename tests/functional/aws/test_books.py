@@ -6,39 +6,39 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reprise.aws.counters_table import BooksTable, MemoryItem
+from reprise.aws.counters_table import CountersTable, StateItem
 from reprise.errors import StoreError
-from reprise.monitor.check import Memory, Past
-from reprise.monitor.counters import Book
+from reprise.monitor.check import MonitorState, Snapshot
+from reprise.monitor.counters import BacklogCounters
 from reprise.testing import InMemoryBooks
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from reprise.monitor.counters import Books
+    from reprise.monitor.counters import CounterStore
 
 
 @pytest.fixture(params=["double", "table"])
-def books(request: pytest.FixtureRequest) -> Books:
+def books(request: pytest.FixtureRequest) -> CounterStore:
     if request.param == "double":
         return InMemoryBooks()
     dynamodb: DynamoDBClient = request.getfixturevalue("dynamodb")
-    return BooksTable(dynamodb, request.getfixturevalue("table"))
+    return CountersTable(dynamodb, request.getfixturevalue("table"))
 
 
-def test_totals_add_up(books: Books) -> None:
-    assert books.add("orders", Book(known=5)) == Book(known=5)
-    added = books.add("orders", Book(ended=2, dead={"expired": 1}))
-    assert added == Book(known=5, ended=2, dead={"expired": 1})
-    books.add("orders", Book(dead={"expired": 1, "unknown": 1}))
+def test_totals_add_up(books: CounterStore) -> None:
+    assert books.add("orders", BacklogCounters(known=5)) == BacklogCounters(known=5)
+    added = books.add("orders", BacklogCounters(ended=2, dead={"expired": 1}))
+    assert added == BacklogCounters(known=5, ended=2, dead={"expired": 1})
+    books.add("orders", BacklogCounters(dead={"expired": 1, "unknown": 1}))
     assert books.read(["orders"]) == {
-        "orders": Book(known=5, ended=2, dead={"expired": 2, "unknown": 1})
+        "orders": BacklogCounters(known=5, ended=2, dead={"expired": 2, "unknown": 1})
     }
 
 
-def test_only_the_books_that_there_are_are_read(books: Books) -> None:
+def test_only_the_books_that_there_are_are_read(books: CounterStore) -> None:
     for number in range(3):
-        books.add(f"f{number}", Book(known=number + 1))
+        books.add(f"f{number}", BacklogCounters(known=number + 1))
     wanted = [f"f{number}" for number in range(150)]
     assert {label: book.known for label, book in books.read(wanted).items()} == {
         "f0": 1,
@@ -48,20 +48,20 @@ def test_only_the_books_that_there_are_are_read(books: Books) -> None:
     assert books.read([]) == {}
 
 
-def test_a_book_is_closed_if_nothing_has_changed_since(books: Books) -> None:
-    seen = books.add("orders", Book(known=5, ended=3))
-    changed = books.add("orders", Book(ended=1))
+def test_a_book_is_closed_if_nothing_has_changed_since(books: CounterStore) -> None:
+    seen = books.add("orders", BacklogCounters(known=5, ended=3))
+    changed = books.add("orders", BacklogCounters(ended=1))
     assert not books.close("orders", seen)
     assert books.close("orders", changed)
     assert books.read(["orders"])["orders"].backlog == 0
 
 
 def test_a_missing_table_is_a_store_error(dynamodb: DynamoDBClient) -> None:
-    books = BooksTable(dynamodb, "nowhere")
+    books = CountersTable(dynamodb, "nowhere")
     for ask in (
-        lambda: books.add("orders", Book(known=1)),
+        lambda: books.add("orders", BacklogCounters(known=1)),
         lambda: books.read(["orders"]),
-        lambda: books.close("orders", Book()),
+        lambda: books.close("orders", BacklogCounters()),
     ):
         with pytest.raises(StoreError):
             ask()
@@ -70,10 +70,10 @@ def test_a_missing_table_is_a_store_error(dynamodb: DynamoDBClient) -> None:
 def test_memory_is_empty_at_first_and_then_as_it_was_kept(
     dynamodb: DynamoDBClient, table: str
 ) -> None:
-    item = MemoryItem(dynamodb, table, "memory", Memory)
-    assert item.load() == Memory()
-    memory = Memory(
-        looks=[Past(at_s=1.5, known={"orders": 2}, ended={"orders": 1}, is_idle=True)],
+    item = StateItem(dynamodb, table, "memory", MonitorState)
+    assert item.load() == MonitorState()
+    memory = MonitorState(
+        looks=[Snapshot(at_s=1.5, known={"orders": 2}, ended={"orders": 1}, is_idle=True)],
         open={"waiting": 2.0},
         dead={"orders": {"expired": 1}},
     )
@@ -84,4 +84,4 @@ def test_memory_is_empty_at_first_and_then_as_it_was_kept(
 def test_memory_of_another_version_is_forgotten(dynamodb: DynamoDBClient, table: str) -> None:
     item = {"id": {"S": "observer#memory"}, "memory": {"S": '{"looks": 7}'}}
     dynamodb.put_item(TableName=table, Item=item)
-    assert MemoryItem(dynamodb, table, "memory", Memory).load() == Memory()
+    assert StateItem(dynamodb, table, "memory", MonitorState).load() == MonitorState()

@@ -8,7 +8,7 @@ import pytest
 
 from reprise.aws.gate_table import FRESH_S, GateTable
 from reprise.errors import StoreError
-from reprise.gate.state import Change, Condition, GateImage, Mode
+from reprise.gate.state import Change, Condition, GateState, Mode
 from reprise.testing import InMemoryGateItems
 from strategies import ORDERS
 
@@ -52,16 +52,16 @@ def open_gates(request: pytest.FixtureRequest) -> Callable[[], GateItems]:
 
 
 def test_a_new_gate_flows(open_gates: Callable[[], GateItems]) -> None:
-    assert open_gates().read(ORDERS) == GateImage()
+    assert open_gates().read(ORDERS) == GateState()
 
 
 def test_a_change_starts_from_the_defaults_of_a_new_gate(
     open_gates: Callable[[], GateItems],
 ) -> None:
     updated = open_gates().update(ORDERS, TAKE)
-    assert (updated.applied, updated.image) == (True, GateImage(in_flight=4, window=2.5))
+    assert (updated.applied, updated.image) == (True, GateState(in_flight=4, window=2.5))
     assert open_gates().read(ORDERS) == updated.image
-    assert open_gates().read(f"{ORDERS}2") == GateImage()
+    assert open_gates().read(f"{ORDERS}2") == GateState()
 
 
 def test_additions_of_several_add_up_until_a_condition_ends_them(
@@ -69,15 +69,15 @@ def test_additions_of_several_add_up_until_a_condition_ends_them(
 ) -> None:
     results = [open_gates().update(ORDERS, TAKE) for _ in range(3)]
     assert [updated.applied for updated in results] == [True, True, False]
-    assert results[2].image == GateImage(in_flight=8, window=3.0)
+    assert results[2].image == GateState(in_flight=8, window=3.0)
 
 
 def test_who_comes_second_learns_what_is_there(open_gates: Callable[[], GateItems]) -> None:
     first, second = open_gates(), open_gates()
-    assert second.read(ORDERS) == GateImage()
+    assert second.read(ORDERS) == GateState()
     assert first.update(ORDERS, HOLD).applied
     updated = second.update(ORDERS, HOLD)
-    held = GateImage(mode=Mode.HOLDING, probe_at_ms=7, window=1.25, turn=1)
+    held = GateState(mode=Mode.HOLDING, probe_at_ms=7, window=1.25, turn=1)
     assert (updated.applied, updated.image) == (False, held)
     assert second.read(ORDERS) == held
 
@@ -85,10 +85,10 @@ def test_who_comes_second_learns_what_is_there(open_gates: Callable[[], GateItem
 def test_a_gate_is_believed_for_a_moment(dynamodb: DynamoDBClient, table: str) -> None:
     monotonic = Monotonic()
     gates = GateTable(dynamodb, table, monotonic)
-    assert gates.read(ORDERS) == GateImage()
+    assert gates.read(ORDERS) == GateState()
     GateTable(dynamodb, table).update(ORDERS, HOLD)
     monotonic.now_s = FRESH_S - 0.01
-    assert gates.read(ORDERS) == GateImage()
+    assert gates.read(ORDERS) == GateState()
     monotonic.now_s = FRESH_S
     assert gates.read(ORDERS).mode == Mode.HOLDING
 
@@ -96,7 +96,7 @@ def test_a_gate_is_believed_for_a_moment(dynamodb: DynamoDBClient, table: str) -
 def test_attributes_of_a_later_version_are_ignored(dynamodb: DynamoDBClient, table: str) -> None:
     item = {"id": {"S": f"gate#{ORDERS}"}, "weather": {"S": "fine"}, "window": {"N": "7"}}
     dynamodb.put_item(TableName=table, Item=item)
-    assert GateTable(dynamodb, table).read(ORDERS) == GateImage(window=7.0)
+    assert GateTable(dynamodb, table).read(ORDERS) == GateState(window=7.0)
 
 
 def test_a_service_that_refuses_is_a_store_error(dynamodb: DynamoDBClient) -> None:

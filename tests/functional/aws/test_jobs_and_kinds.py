@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from reprise.aws.functions import TargetInvoker
+from reprise.aws.functions import InvokerRouter
 from reprise.call.target import Target
 from reprise.call.target_type import FUNCTION, TargetType, type_of
 from reprise.errors import StoreError
@@ -114,7 +114,7 @@ def test_a_third_target_type_is_one_value(clients: Clients) -> None:
     )
     machine = "arn:aws:states:eu-west-1:123456789012:stateMachine:close-day"
     assert type_of(machine, (FUNCTION, BATCH)) is None
-    targets = TargetInvoker(clients, 5, (FUNCTION, BATCH, states))
+    targets = InvokerRouter(clients, 5, (FUNCTION, BATCH, states))
     assert targets.invoke(Target(function=machine), b"{}", None).payload == b"started"
     unknown = targets.invoke(Target(function="arn:aws:sns:eu-west-1:123456789012:x"), b"", None)
     assert unknown.outcome.code == "UnknownTargetType"

@@ -11,8 +11,8 @@ from reprise.aws.clients import Clients
 from reprise.aws.gate_table import GateTable
 from reprise.aws.ledger_table import LedgerTable
 from reprise.capturing.recapture import reopened
-from reprise.gate.fallback import GateMemory
-from reprise.gate.session import Visit
+from reprise.gate.fallback import LocalGate
+from reprise.gate.session import GateSession
 from reprise.gate.state import Change, Mode
 from reprise.ledger import LedgerEvent, State
 from strategies import NOW, NOW_MS, ORDERS, make_row
@@ -127,9 +127,9 @@ def test_a_probe_whose_answer_is_lost_goes(lost: LostAnswers, table: str) -> Non
     """A probe taken for somebody else's would hold the target for a whole lease."""
     gates = GateTable(lost.client, table)
     gates.update(ORDERS, Change(put={"mode": Mode.HOLDING, "probe_at_ms": NOW_MS}))
-    visit = Visit(
+    visit = GateSession(
         gates=gates,
-        memory=GateMemory(),
+        memory=LocalGate(),
         function=ORDERS,
         owner="a",
         now_ms=lambda: NOW_MS,

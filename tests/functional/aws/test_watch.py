@@ -11,8 +11,8 @@ import pytest
 
 from reprise.aws.clients import Clients
 from reprise.aws.event_bus import EventBridgeBus
-from reprise.aws.sqs import QueueDepth
-from reprise.aws.watch import FILTER_PATTERN, StackWatch, WatchClients
+from reprise.aws.sqs import SqsQueueSize
+from reprise.aws.watch import FILTER_PATTERN, InspectorClients, StackInspector
 from reprise.errors import StoreError
 from reprise.events import GateChanged
 from reprise.monitor.incidents import Alarm
@@ -35,9 +35,9 @@ def env(aws_env: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
         yield patch
 
 
-def watch_of(clients: Clients, *groups: str, bucket: str = "bucket") -> StackWatch:
-    return StackWatch(
-        WatchClients(cloudwatch=clients.cloudwatch(), logs=clients.logs(), s3=clients.s3()),
+def watch_of(clients: Clients, *groups: str, bucket: str = "bucket") -> StackInspector:
+    return StackInspector(
+        InspectorClients(cloudwatch=clients.cloudwatch(), logs=clients.logs(), s3=clients.s3()),
         stack="shop",
         bucket=bucket,
         alarms=["dead-letters", "waiting"],
@@ -103,7 +103,7 @@ def test_quarantine_is_counted_and_nothing_else(clients: Clients) -> None:
 def test_depth_is_what_is_due_in_work_and_waiting(clients: Clients) -> None:
     sqs = clients.sqs()
     url = sqs.create_queue(QueueName=f"q-{uuid4()}")["QueueUrl"]
-    depth = QueueDepth(sqs, url)
+    depth = SqsQueueSize(sqs, url)
     assert depth() == 0
     for delay_s in (0, 0, 900):
         sqs.send_message(QueueUrl=url, MessageBody="x", DelaySeconds=delay_s)

@@ -10,7 +10,7 @@ from reprise.capturing.record import EVENT_NAME
 from reprise.instant import format_instant
 from reprise.ledger import State
 from reprise.wiring import utc_now
-from reprise_schedules.message import Due, write_due
+from reprise_schedules.message import RunRequest, write_due
 from reprise_schedules.run import RunState
 from reprise_schedules.table import JobTable
 from scripted_server import Answer
@@ -95,7 +95,7 @@ def test_the_replayer_writes_a_dead_letter_when_the_function_is_gone(stack: Stac
 
 def _due(job: str) -> str:
     call = {"FunctionName": "orders", "Payload": "{}"}
-    return write_due(Due(job=job, scheduled_at=format_instant(utc_now()), call=call))
+    return write_due(RunRequest(job=job, scheduled_at=format_instant(utc_now()), call=call))
 
 
 def _run_state(stack: Stack, job: str) -> RunState:

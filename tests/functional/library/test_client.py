@@ -17,7 +17,7 @@ from reprise.call.id import conflict_id, id_of
 from reprise.call.outcome import OutcomeKind
 from reprise.call.payload import digest
 from reprise.call.target import Target
-from reprise.capturing.line import Trusted, read_line
+from reprise.capturing.line import Verifier, read_line
 from reprise.capturing.signature import MacKeys
 from reprise.capturing.status import read_status_token
 from reprise.client import Client
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 SECRET = json.dumps({"current": "k1", "k1": KEY, "targets": [ORDERS]})
 SHOP = MacKeys.from_secret(SECRET, "web-shop")
-TRUSTED = Trusted(keys=FakeKeys(SHOP), targets=(ORDERS,))
+TRUSTED = Verifier(keys=FakeKeys(SHOP), targets=(ORDERS,))
 THROTTLE = Answer(
     status=429,
     headers={"x-amzn-ErrorType": "TooManyRequestsException", "Retry-After": "2"},

@@ -16,7 +16,7 @@ from reprise import decorator
 from reprise.aws.clients import Clients
 from reprise.call.outcome import OutcomeKind
 from reprise.call.payload import MAX_PAYLOAD_BYTES
-from reprise.capturing.line import Trusted, read_line
+from reprise.capturing.line import Verifier, read_line
 from reprise.capturing.signature import MacKeys
 from reprise.capturing.trust import context_for_replay
 from reprise.testing import FakeKeys
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from reprise.capturing.record import Record
 
 SECRET = json.dumps({"current": "k1", "k1": KEY, "targets": [ORDERS]})
-TRUSTED = Trusted(keys=FakeKeys(MacKeys.from_secret(SECRET, "orders")), targets=(ORDERS,))
+TRUSTED = Verifier(keys=FakeKeys(MacKeys.from_secret(SECRET, "orders")), targets=(ORDERS,))
 
 
 @pytest.fixture(autouse=True)

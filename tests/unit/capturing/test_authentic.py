@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.capturing.line import Trusted, read_line, write_line
+from reprise.call.target_type import FUNCTION
+from reprise.capturing.line import Verifier, read_line, write_line
 from reprise.capturing.record import Mac, Record, Source
 from reprise.capturing.signature import MacKeys
 from reprise.capturing.trust import check_record, may_sign, sign_record
 from reprise.errors import BadRecordError
 from reprise.testing import FakeKeys
+from reprise_batch.target_type import BATCH
 from strategies import (
     ARN_PREFIX,
     KEY,
@@ -38,8 +40,10 @@ OLD_LINES = (
     (Path(__file__).parents[2] / "events" / "capture-lines-0.1.0.jsonl").read_text().splitlines()
 )
 OLD_KEY = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01"
-OLD = Trusted(
-    keys=FakeKeys(MacKeys("", "k1", {"k1": OLD_KEY}, ("arn:*",))), targets=(ORDERS, NIGHTLY)
+OLD = Verifier(
+    keys=FakeKeys(MacKeys("", "k1", {"k1": OLD_KEY}, ("arn:*",))),
+    targets=(ORDERS, NIGHTLY),
+    types=(FUNCTION, BATCH),
 )
 FULL = write_line(
     make_record(

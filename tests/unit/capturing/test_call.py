@@ -10,7 +10,7 @@ from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.request import CallRequest, read_request
 from reprise.call.target import Target
 from reprise.capturing.answer import write_answer, write_refusal
-from reprise.capturing.line import MAX_LINE_BYTES, Trusted, read_line
+from reprise.capturing.line import MAX_LINE_BYTES, Verifier, read_line
 from reprise.errors import BadRequestError
 from reprise.ports import Reply
 from reprise.settings import CallerSettings
@@ -27,7 +27,7 @@ SETTINGS = CallerSettings(
     ledger_table="ledger",
     capture_log_group="stdout",
 )
-TRUSTED = Trusted(keys=FakeKeys(KEYS), targets=(ORDERS,))
+TRUSTED = Verifier(keys=FakeKeys(KEYS), targets=(ORDERS,))
 
 
 def test_success_is_passed_on_and_nothing_is_written() -> None:

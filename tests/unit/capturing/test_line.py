@@ -14,7 +14,7 @@ from reprise.call.payload import pack
 from reprise.call.request import CallRequest, check_request
 from reprise.call.target import Target
 from reprise.capturing.capturer import Capturer
-from reprise.capturing.line import MAX_LINE_BYTES, Trusted, read_document, read_line, write_line
+from reprise.capturing.line import MAX_LINE_BYTES, Verifier, read_document, read_line, write_line
 from reprise.capturing.record import Mac, Record
 from reprise.capturing.signature import MacKeys
 from reprise.capturing.wire import decode_record
@@ -48,7 +48,7 @@ def _unsigned(record: Record | None) -> Record | None:
     return None if record is None else msgspec.structs.replace(record, mac=None)
 
 
-def _reason(message: str, trusted: Trusted = TRUSTED) -> str | None:
+def _reason(message: str, trusted: Verifier = TRUSTED) -> str | None:
     """Return why a line is refused, or None if it is taken or is not ours."""
     try:
         read_line(message, trusted)
@@ -159,7 +159,7 @@ def test_a_line_that_cannot_be_trusted_is_refused_with_its_reason(
 
 
 def test_only_listed_targets_may_be_invoked_however_well_signed() -> None:
-    assert _reason(LINE, Trusted(keys=KEYRING, targets=(f"{ARN_PREFIX}payments",))) == (
+    assert _reason(LINE, Verifier(keys=KEYRING, targets=(f"{ARN_PREFIX}payments",))) == (
         "target_not_allowed"
     )
 

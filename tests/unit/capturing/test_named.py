@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reprise.call.id import id_of
 from reprise.call.target import Target
-from reprise.capturing.line import Trusted, check_id, read_line, write_line
+from reprise.capturing.line import Verifier, check_id, read_line, write_line
 from reprise.capturing.record import Record, Source
 from reprise.capturing.signature import MacKeys
 from reprise.errors import BadRecordError
@@ -39,7 +39,7 @@ def test_a_line_that_names_another_sources_call_is_refused() -> None:
     """A library user or a decorated target signs lines too, and knows how ids are made."""
     theirs = msgspec.structs.replace(KEYED, source=Source(name="library", version="0.1.0"))
     library = MacKeys("library", "k1", {"k1": KEY}, ("*",))
-    trusted = Trusted(keys=FakeKeys(PIPELINE_KEYS, (library,)), targets=TRUSTED.targets)
+    trusted = Verifier(keys=FakeKeys(PIPELINE_KEYS, (library,)), targets=TRUSTED.targets)
     with pytest.raises(BadRecordError) as caught:
         read_line(write_line(theirs, library), trusted)
     assert caught.value.reason == "id_mismatch"

@@ -23,7 +23,7 @@ from reprise.testing import SUCCEEDED, InMemoryGateItems, InMemoryLedger
 
 if TYPE_CHECKING:
     from reprise.capturing.invoker import Answer
-    from reprise.gate.state import GateImage
+    from reprise.gate.state import GateState
     from reprise.ledger import Row
     from reprise.ports import OutMessage, Reply
 
@@ -91,7 +91,7 @@ def test_a_call_with_a_key_reads_one_gate_a_second_and_no_row_where_nothing_wait
 class CountingGates(InMemoryGateItems):
     reads = 0
 
-    def read(self, function: str) -> GateImage:
+    def read(self, function: str) -> GateState:
         CountingGates.reads += 1
         return super().read(function)
 

@@ -13,7 +13,7 @@ from harness import FAILED, GONE, KEYS, THROTTLED, Pipeline, call
 from reprise.call.payload import digest
 from reprise.capturing.answer import write_refusal
 from reprise.capturing.signature import MacKeys
-from reprise.capturing.status import StatusStage
+from reprise.capturing.status import StatusReader
 from reprise.errors import BadRequestError
 from reprise.ports import Reply
 from reprise.testing import SUCCEEDED
@@ -38,7 +38,7 @@ def _take_in(pipeline: Pipeline, name: str = "first") -> None:
 
 
 def _ask(pipeline: Pipeline, **event: object) -> dict[str, Any]:
-    stage = StatusStage(
+    stage = StatusReader(
         keys=pipeline.invoker_keys,
         ledger=pipeline.ledger,
         objects=pipeline.objects,

@@ -11,7 +11,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from reprise.testing import START_AT, FakeClock
 from reprise_cli.calling import InvokerAnswer
-from reprise_cli.chaos.call import Receipt, Standing, plan_calls
+from reprise_cli.chaos.call import CallState, Receipt, plan_calls
 from reprise_cli.chaos.live import LiveCall, LiveEnd
 from reprise_cli.chaos.load import Load, Script
 from reprise_cli.chaos.run import ChaosTest, Plan
@@ -73,12 +73,12 @@ class Pipeline:
         self.asked.append(request)
         return InvokerAnswer(document={"StatusCode": 202, "reprise": {"id": f"id-{number}"}})
 
-    def standings(self, call_ids: Sequence[str]) -> dict[str, Standing]:
+    def standings(self, call_ids: Sequence[str]) -> dict[str, CallState]:
         self.looks += 1
         if self.looks < self.looks_until_end:
             return {}
         return {
-            call_id: Standing(
+            call_id: CallState(
                 is_succeeded=not self._is_dead(call_id) and not self._is_lost(call_id),
                 is_dead_lettered=self._is_dead(call_id),
                 updated_at=START_AT + timedelta(seconds=self.ends_after_s),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from reprise.call.id import conflict_id
 from reprise.dead_letter import dead_letter
 from reprise.ledger import LedgerEvent, State
-from reprise.replay.message import ReplayMessage, Settlement, write_message
+from reprise.replay.message import PendingUpdate, ReplayMessage, write_message
 from reprise_cli.dlq.letter import Letter, LetterKind, Selection, read_letter, select
 from strategies import NOW, NOW_MS, ORDERS, make_record, make_row
 
@@ -68,7 +68,7 @@ def test_a_letter_of_a_key_conflict_has_an_id_of_its_own_and_no_way_back() -> No
 
 @pytest.mark.parametrize("is_owed", [False, True], ids=["a call", "a settlement"])
 def test_a_replay_message_that_sqs_moved_is_read(is_owed: bool) -> None:  # noqa: FBT001
-    owed = Settlement(owner="o", event=LedgerEvent.SUCCEED, changes={"attempts": 1})
+    owed = PendingUpdate(owner="o", event=LedgerEvent.SUCCEED, changes={"attempts": 1})
     message = ReplayMessage(
         record=make_record(), object=OBJECT_URL, settlement=owed if is_owed else None
     )

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise_cli.chaos.percentile import Spread, nearest_rank, spread
+from reprise_cli.chaos.percentile import Percentiles, nearest_rank, spread
 
 TIMES = st.lists(st.floats(0, 1e6), min_size=1)
 
 
 def test_the_spread_of_twenty_times_by_hand() -> None:
     # Ranks: ceil(0.5 * 20) = 10, ceil(0.95 * 20) = 19.
-    assert spread([float(n) for n in range(20, 0, -1)]) == Spread(p50=10.0, p95=19.0, max=20.0)
+    assert spread([float(n) for n in range(20, 0, -1)]) == Percentiles(p50=10.0, p95=19.0, max=20.0)
 
 
 def test_nothing_has_no_spread() -> None:

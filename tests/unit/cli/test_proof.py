@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise_cli.chaos.call import AnswerKind, Call, CallAnswer, Receipt, Standing
+from reprise_cli.chaos.call import AnswerKind, Call, CallAnswer, CallState, Receipt
 from reprise_cli.chaos.live import LiveCall, LiveEnd
 from reprise_cli.chaos.proof import Evidence, LiveEvidence, prove
 from strategies import NOW
@@ -41,7 +41,7 @@ def good_evidence(calls: int = 6) -> Evidence:
         ),
     ]
     standings = {
-        f"id-{number}": Standing(
+        f"id-{number}": CallState(
             is_succeeded=number < calls,
             is_dead_lettered=number == calls,
             updated_at=RESTORED_AT + timedelta(seconds=number),

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from reprise.logreader import Account, Damage, Event, Foreign
+from reprise.logreader import Account, Damage, Event, UnknownLine
 from reprise_cli.read_format import Reading
 from strategies import envelope, zipped
 
@@ -240,4 +240,4 @@ def test_damage_in_what_an_object_holds_is_a_layer_below_it() -> None:
     assert isinstance(damage, Damage)
     assert (damage.layer, damage.place) == (1, "at byte 0 of layer 1")
     (line,) = check(archive(b"line"))
-    assert line == Foreign("line")
+    assert line == UnknownLine("line")

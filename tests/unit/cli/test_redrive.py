@@ -14,8 +14,8 @@ from reprise.errors import StoreError
 from reprise.instant import format_instant
 from reprise.ledger import LedgerEvent, State
 from reprise.replay.message import (
+    PendingUpdate,
     ReplayMessage,
-    Settlement,
     read_message,
     with_settlement,
     write_message,
@@ -145,7 +145,7 @@ def test_two_letters_of_one_call_make_one_message() -> None:
 def test_a_settlement_goes_back_without_opening_its_call() -> None:
     world = World()
     world.ledger.rows["orders:order-1"] = dead_row()
-    owed = Settlement(owner="o", event=LedgerEvent.SUCCEED, changes={})
+    owed = PendingUpdate(owner="o", event=LedgerEvent.SUCCEED, changes={})
     message = with_settlement(ReplayMessage(record=signed()), owed, PIPELINE_KEYS)
     body = write_message(message)
     assert [r.action for r in world.redrive(read_letter(received(body)))] == [Action.REDRIVEN]

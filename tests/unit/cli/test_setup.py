@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from reprise.errors import BadRequestError
-from reprise_cli.chaos.setup import Quarry, Wishes, find_quarry
+from reprise_cli.chaos.setup import ChaosOptions, TargetUnderTest, find_quarry
 from reprise_cli.exits import CommandError, ExitCode
 from reprise_cli.stack import Stack, from_outputs
 from unit.cli.test_stack import OUTPUTS
@@ -18,16 +18,16 @@ def make_stack(*, has_chaos: bool = True) -> Stack:
 
 
 def test_the_stacks_own_target_is_held_unless_another_is_named() -> None:
-    expected = Quarry(function="reprise-chaos-target", receipts_table="reprise-receipts")
-    assert find_quarry(make_stack(), Wishes()) == expected
+    expected = TargetUnderTest(function="reprise-chaos-target", receipts_table="reprise-receipts")
+    assert find_quarry(make_stack(), ChaosOptions()) == expected
 
 
 def test_another_target_needs_its_receipts() -> None:
-    wishes = Wishes(target=f"{PREFIX}orders", receipts_table="mine")
-    expected = Quarry(function="orders", receipts_table="mine")
+    wishes = ChaosOptions(target=f"{PREFIX}orders", receipts_table="mine")
+    expected = TargetUnderTest(function="orders", receipts_table="mine")
     assert find_quarry(make_stack(has_chaos=False), wishes) == expected
     with pytest.raises(CommandError, match="--receipts-table"):
-        find_quarry(make_stack(), Wishes(target="orders"))
+        find_quarry(make_stack(), ChaosOptions(target="orders"))
 
 
 @pytest.mark.parametrize(
@@ -35,15 +35,15 @@ def test_another_target_needs_its_receipts() -> None:
 )
 def test_functions_of_the_pipeline_are_refused(name: str) -> None:
     with pytest.raises(CommandError, match="part of the pipeline") as caught:
-        find_quarry(make_stack(), Wishes(target=name))
+        find_quarry(make_stack(), ChaosOptions(target=name))
     assert caught.value.code is ExitCode.USAGE
 
 
 def test_a_function_outside_the_list_is_refused() -> None:
     with pytest.raises(BadRequestError, match="not an allowed target"):
-        find_quarry(make_stack(), Wishes(target="strangers"))
+        find_quarry(make_stack(), ChaosOptions(target="strangers"))
 
 
 def test_a_stack_without_a_chaos_target_says_how_to_get_one() -> None:
     with pytest.raises(CommandError, match="ChaosTarget=true"):
-        find_quarry(make_stack(has_chaos=False), Wishes())
+        find_quarry(make_stack(has_chaos=False), ChaosOptions())

@@ -6,7 +6,7 @@ import json
 
 from harness import FAILED, GONE, ORDERS, Pipeline, call
 from reprise.events import GateChanged, ReplayDeadLettered, ReplaySucceeded, gate_changed
-from reprise.gate.state import GateImage, Mode
+from reprise.gate.state import GateState, Mode
 from reprise.monitor.gates import GateChange
 from reprise.testing import START_AT
 
@@ -53,12 +53,12 @@ def test_a_death_is_told_once_its_letter_is_sent() -> None:
 
 def test_a_gate_is_told_with_the_hold_that_it_is_about() -> None:
     since_ms = int(START_AT.timestamp() * 1000) - 30_000
-    holding = GateImage(mode=Mode.HOLDING, holding_since_ms=since_ms)
+    holding = GateState(mode=Mode.HOLDING, holding_since_ms=since_ms)
     begun = gate_changed(
-        "shop", GateChange(function=ORDERS, before=GateImage(), after=holding), START_AT
+        "shop", GateChange(function=ORDERS, before=GateState(), after=holding), START_AT
     )
     ended = gate_changed(
-        "shop", GateChange(function=ORDERS, before=holding, after=GateImage()), START_AT
+        "shop", GateChange(function=ORDERS, before=holding, after=GateState()), START_AT
     )
     assert begun == GateChanged(
         stack="shop",

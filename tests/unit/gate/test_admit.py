@@ -13,25 +13,25 @@ from reprise.gate.admit import Admission, Request, admit
 from reprise.gate.lease import EPOCH_MS, slot_name
 from reprise.gate.limit import IDLE_S, gap_s
 from reprise.gate.parameters import DEFAULTS
-from reprise.gate.state import GateImage, Mode
+from reprise.gate.state import GateState, Mode
 from strategies import NOW_MS
 
 LEASE_MS = 90_000
 EPOCH = NOW_MS // EPOCH_MS
-FLOWING = GateImage(
+FLOWING = GateState(
     window=40.0, slow_start=0, epoch=EPOCH, succeeded=100, busy_ms=100_000, succeeded_at_ms=NOW_MS
 )
-HOLDING = GateImage(mode=Mode.HOLDING, holding_since_ms=NOW_MS - 40_000, probe_at_ms=NOW_MS + 3000)
+HOLDING = GateState(mode=Mode.HOLDING, holding_since_ms=NOW_MS - 40_000, probe_at_ms=NOW_MS + 3000)
 
 
 def _ask(
-    gate: GateImage,
+    gate: GateState,
     *,
     wanted: int = 10,
     now_ms: int = NOW_MS,
     most: int | None = None,
-    wide: GateImage | None = None,
-) -> tuple[Admission, GateImage]:
+    wide: GateState | None = None,
+) -> tuple[Admission, GateState]:
     request = Request(wanted=wanted, owner="a", lease_ms=LEASE_MS, most=most)
     step = admit(gate, request, now_ms=now_ms, wide=wide)
     if step.change is None:
@@ -69,11 +69,11 @@ def test_nobody_is_admitted_for_a_moment_after_a_throttle() -> None:
     braked = replace(FLOWING, throttled_at_ms=NOW_MS - 299)
     assert _ask(braked)[0].permits == 0
     assert _ask(braked, now_ms=NOW_MS + 1)[0].permits == 10
-    assert _ask(FLOWING, wide=GateImage(throttled_at_ms=NOW_MS))[0].permits == 0
+    assert _ask(FLOWING, wide=GateState(throttled_at_ms=NOW_MS))[0].permits == 0
 
 
 def test_a_cut_made_for_every_target_is_made_here_once() -> None:
-    wide = GateImage(changed_at_ms=NOW_MS - 5000, throttled_at_ms=NOW_MS - 5000)
+    wide = GateState(changed_at_ms=NOW_MS - 5000, throttled_at_ms=NOW_MS - 5000)
     _, after = _ask(FLOWING, wide=wide)
     assert (after.window, after.turn) == (40 * DEFAULTS.cut, 1)
     _, again = _ask(after, wide=wide, wanted=1)
@@ -112,7 +112,7 @@ def test_a_gate_that_nobody_used_starts_over() -> None:
 
 
 @pytest.mark.parametrize("gate", [HOLDING, replace(HOLDING, mode=Mode.PROBING, probe_owner="b")])
-def test_one_call_is_the_probe_when_its_time_has_come(gate: GateImage) -> None:
+def test_one_call_is_the_probe_when_its_time_has_come(gate: GateState) -> None:
     admission, _ = _ask(gate, now_ms=NOW_MS + 2999)
     assert admission.permits == 0
     assert admission.wait_s == pytest.approx(0.001)

@@ -9,23 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise.call.outcome import OutcomeKind
-from reprise.gate.fallback import GateMemory
+from reprise.gate.fallback import LocalGate
 from reprise.gate.lease import EPOCH_MS, LONGEST_LEASE_MS, SLOTS, expire, slot_name
-from reprise.gate.samples import Meeting
-from reprise.gate.session import Visit
-from reprise.gate.state import Change, GateImage
+from reprise.gate.samples import Sample
+from reprise.gate.session import GateSession
+from reprise.gate.state import Change, GateState
 from reprise.testing import FakeClock, InMemoryGateItems
 from strategies import NOW_MS, ORDERS
 
 EPOCH = NOW_MS // EPOCH_MS
-ENDED = Meeting(kind=OutcomeKind.SUCCEEDED, busy_ms=1000, has_left=True)
+ENDED = Sample(kind=OutcomeKind.SUCCEEDED, busy_ms=1000, has_left=True)
 DAY_MS = 86_400_000
 
 
-def _visit(gates: InMemoryGateItems, now_ms: int, lease_ms: int, owner: str) -> Visit:
-    return Visit(
+def _visit(gates: InMemoryGateItems, now_ms: int, lease_ms: int, owner: str) -> GateSession:
+    return GateSession(
         gates=gates,
-        memory=GateMemory(),
+        memory=LocalGate(),
         function=ORDERS,
         owner=owner,
         now_ms=lambda: now_ms,
@@ -34,9 +34,9 @@ def _visit(gates: InMemoryGateItems, now_ms: int, lease_ms: int, owner: str) -> 
     )
 
 
-def _busy(now_ms: int, *, in_flight: int = 0) -> GateImage:
+def _busy(now_ms: int, *, in_flight: int = 0) -> GateState:
     """Return a gate that was used just now, with a window of four."""
-    return GateImage(
+    return GateState(
         window=4.0, slow_start=0, succeeded_at_ms=now_ms, succeeded=1, in_flight=in_flight
     )
 
@@ -121,4 +121,4 @@ def test_a_permit_is_out_until_its_lease_is_over_and_two_minutes_longer_at_most(
 def test_no_two_leases_that_run_share_a_slot_with_one_that_is_over() -> None:
     assert LONGEST_LEASE_MS >= 1_800_000
     assert len({slot_name(EPOCH + ahead) for ahead in range(SLOTS)}) == SLOTS
-    assert all(hasattr(GateImage(), slot_name(epoch)) for epoch in range(SLOTS))
+    assert all(hasattr(GateState(), slot_name(epoch)) for epoch in range(SLOTS))

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from reprise.call.outcome import OutcomeKind
-from reprise.gate.fallback import GateMemory
+from reprise.gate.fallback import LocalGate
 from reprise.gate.limit import gap_s
 from reprise.gate.paused import hold_paused, is_paused
-from reprise.gate.samples import Meeting
-from reprise.gate.session import Permit, Visit
-from reprise.gate.state import GateImage, Mode
+from reprise.gate.samples import Sample
+from reprise.gate.session import GateSession, Permit
+from reprise.gate.state import GateState, Mode
 from reprise.testing import FakeClock, InMemoryGateItems
 from strategies import ORDERS
 
@@ -30,10 +30,10 @@ class GateMachine(RuleBasedStateMachine):
         super().__init__()
         self.clock = FakeClock()
         self.gates = InMemoryGateItems()
-        self.memory = GateMemory()
+        self.memory = LocalGate()
         self.batches = 0
         self.forgotten: set[str] = set()
-        self.running: dict[str, tuple[Visit, list[Permit], float, bool]] = {}
+        self.running: dict[str, tuple[GateSession, list[Permit], float, bool]] = {}
 
     def _now_ms(self) -> int:
         return int(self.clock().timestamp() * 1000)
@@ -53,7 +53,7 @@ class GateMachine(RuleBasedStateMachine):
     def a_batch_comes(self, wanted: int, lease_s: int, most: int | None) -> None:
         self.batches += 1
         owner = f"batch-{self.batches}"
-        visit = Visit(
+        visit = GateSession(
             gates=self.gates,
             memory=self.memory,
             function=ORDERS,
@@ -84,7 +84,7 @@ class GateMachine(RuleBasedStateMachine):
             return
         owner = data.draw(st.sampled_from(sorted(self.running)))
         visit, permits, *_ = self.running[owner]
-        handed = visit.leave(permits.pop(), Meeting(kind=kind, busy_ms=500), is_wanted=is_wanted)
+        handed = visit.leave(permits.pop(), Sample(kind=kind, busy_ms=500), is_wanted=is_wanted)
         if handed is not None:
             assert is_wanted
             permits.append(handed)
@@ -130,7 +130,7 @@ class GateMachine(RuleBasedStateMachine):
     @invariant()
     def the_window_is_at_least_one(self) -> None:
         assert self.gates.read(ORDERS).window >= 1
-        assert GateImage().window >= 1
+        assert GateState().window >= 1
 
 
 GateMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from reprise.gate.admit import most_at_once
-from reprise.gate.fallback import MAXIMUM_S, GateMemory
+from reprise.gate.fallback import MAXIMUM_S, LocalGate
 from reprise.retry.policy import Policy
 from strategies import NOW_MS, ORDERS
 
 
 def test_a_failure_pauses_for_a_drawn_time_that_doubles_and_is_bounded() -> None:
-    memory = GateMemory()
+    memory = LocalGate()
     waits_s = []
     for _ in range(8):
         assert memory.may_go("other", NOW_MS)
@@ -23,7 +23,7 @@ def test_a_failure_pauses_for_a_drawn_time_that_doubles_and_is_bounded() -> None
 
 
 def test_a_success_forgets_the_failures() -> None:
-    memory = GateMemory()
+    memory = LocalGate()
     memory.learn(ORDERS, has_room=False, now_ms=NOW_MS, draw=0.9)
     memory.learn(ORDERS, has_room=True, now_ms=NOW_MS + 9000, draw=0.9)
     memory.learn(ORDERS, has_room=False, now_ms=NOW_MS + 9000, draw=0.5)

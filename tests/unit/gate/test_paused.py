@@ -19,24 +19,24 @@ from reprise.gate.paused import (
     paused_wait_s,
     resume,
 )
-from reprise.gate.state import Change, GateImage, Mode
+from reprise.gate.state import Change, GateState, Mode
 from reprise.testing import InMemoryGateItems
 from strategies import NOW_MS, ORDERS
 
-FLOWING = GateImage(window=40.0, slow_start=0, succeeded=10, busy_ms=9000, waiting=25, in_flight=3)
+FLOWING = GateState(window=40.0, slow_start=0, succeeded=10, busy_ms=9000, waiting=25, in_flight=3)
 HOLDING = replace(FLOWING, mode=Mode.HOLDING, held_for="throttle", holding_since_ms=NOW_MS - 9000)
 PROBING = replace(HOLDING, mode=Mode.PROBING, probe_owner="b", probe_at_ms=NOW_MS + 60_000)
 LATER_MS = NOW_MS + 3_600_000
 
 
-def _made(gate: GateImage, change: Change | None) -> GateImage:
+def _made(gate: GateState, change: Change | None) -> GateState:
     assert change is not None
     assert all(condition.holds(gate) for condition in change.when)
     return change.apply(gate)
 
 
 @pytest.mark.parametrize("gate", [FLOWING, HOLDING, PROBING], ids=lambda gate: gate.mode)
-def test_a_gate_holds_from_any_mode_when_its_policy_is_not_enabled(gate: GateImage) -> None:
+def test_a_gate_holds_from_any_mode_when_its_policy_is_not_enabled(gate: GateState) -> None:
     after = _made(gate, pause(gate, NOW_MS))
     assert is_paused(after)
     assert (after.holding_since_ms, after.turn, after.probe_owner) == (NOW_MS, gate.turn + 1, "")

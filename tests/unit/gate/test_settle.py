@@ -13,19 +13,19 @@ from reprise.gate.adjust import after_live_success, settle
 from reprise.gate.lease import SLOTS
 from reprise.gate.limit import SMALL_SHARE, rate_per_s
 from reprise.gate.parameters import DEFAULTS
-from reprise.gate.samples import Meeting, Tally
-from reprise.gate.state import TRANSITIONS, GateImage, HeldFor, Mode
+from reprise.gate.samples import Sample, Tally
+from reprise.gate.state import TRANSITIONS, GateState, HeldFor, Mode
 from strategies import NOW_MS
 
 THROTTLE, FAULT = HeldFor.THROTTLE, HeldFor.FAULT
-STEADY = GateImage(
+STEADY = GateState(
     window=40.0,
     slow_start=0,
     in_flight=38,
     throttled_at_ms=NOW_MS - 1000,
     changed_at_ms=NOW_MS - 60_000,
 )
-PROBING = GateImage(
+PROBING = GateState(
     mode=Mode.PROBING, probe_owner="a", held_for=THROTTLE, holding_since_ms=NOW_MS - 50_000
 )
 
@@ -45,7 +45,7 @@ tallies = st.builds(
     retry_after_s=st.floats(0, 1e5),
 )
 images = st.builds(
-    GateImage,
+    GateState,
     mode=st.sampled_from([mode.value for mode in Mode]),
     turn=st.integers(0, 3),
     window=st.floats(1, 2000),
@@ -62,7 +62,7 @@ images = st.builds(
 )
 
 
-def _after(gate: GateImage, tally: Tally) -> GateImage:
+def _after(gate: GateState, tally: Tally) -> GateState:
     change = settle(gate, tally, owner="a", now_ms=NOW_MS)
     assert all(condition.holds(gate) for condition in change.when)
     return change.apply(gate)
@@ -243,7 +243,7 @@ def test_calls_that_failed_before_hold_nothing(succeeded_at_ms: int) -> None:
 
 
 def test_three_calls_that_fail_show_an_outage_where_nothing_ever_succeeded() -> None:
-    twice = _after(GateImage(), Tally(executed=2))
+    twice = _after(GateState(), Tally(executed=2))
     assert (twice.mode, twice.faults) == (Mode.FLOWING, 2)
     assert _after(twice, Tally(executed=1)).held_for == FAULT
     assert _after(replace(twice, succeeded_at_ms=1), Tally(executed=1)).mode == Mode.FLOWING
@@ -274,7 +274,7 @@ def test_a_live_success_ends_a_hold_for_faults(mode: Mode) -> None:
 @pytest.mark.parametrize(
     "gate", [replace(PROBING, held_for=THROTTLE), replace(STEADY, held_for=FAULT)]
 )
-def test_a_live_success_is_no_news_where_no_failures_hold(gate: GateImage) -> None:
+def test_a_live_success_is_no_news_where_no_failures_hold(gate: GateState) -> None:
     assert after_live_success(gate, NOW_MS) is None
 
 
@@ -338,7 +338,7 @@ def test_permits_of_an_epoch_of_another_unit_are_not_returned() -> None:
 
 
 def test_a_capped_target_starts_over_with_its_cap() -> None:
-    probing = GateImage(mode=Mode.PROBING, probe_owner="a", cap=1)
+    probing = GateState(mode=Mode.PROBING, probe_owner="a", cap=1)
     assert _after(probing, Tally(is_probe=True, succeeded=1)).window == 1
 
 
@@ -363,7 +363,7 @@ def test_a_window_above_its_cap_is_not_taken_back_by_each_who_tells() -> None:
 
 
 @given(gate=images, tally=tallies)
-def test_any_settling_keeps_the_laws(gate: GateImage, tally: Tally) -> None:
+def test_any_settling_keeps_the_laws(gate: GateState, tally: Tally) -> None:
     after = _after(gate, tally)
     assert after.window >= min(1.0, gate.window)
     moves = {(source, to) for (source, _), to in TRANSITIONS.items()}
@@ -383,10 +383,10 @@ def test_a_tally_counts_what_was_met() -> None:
     tally = Tally()
     kinds = [None, *(kind for kind in OutcomeKind)]
     for kind in kinds:
-        tally.count(Meeting(kind=kind, busy_ms=5))
-    tally.count(Meeting(kind=OutcomeKind.FUNCTION_ERROR, is_suspect=True, has_left=True))
+        tally.count(Sample(kind=kind, busy_ms=5))
+    tally.count(Sample(kind=OutcomeKind.FUNCTION_ERROR, is_suspect=True, has_left=True))
     reason = "CallerRateLimitExceeded"
-    tally.count(Meeting(kind=OutcomeKind.THROTTLED, reason=reason, retry_after_s=4))
+    tally.count(Sample(kind=OutcomeKind.THROTTLED, reason=reason, retry_after_s=4))
     assert (tally.succeeded, tally.busy_ms, tally.throttled, tally.wide) == (1, 5, 2, 1)
     assert (tally.executed, tally.lost, tally.suspects, tally.left) == (1, 3, 1, 1)
     assert (tally.attempts, tally.retry_after_s) == (8, 4)

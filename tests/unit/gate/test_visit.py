@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reprise.call.outcome import OutcomeKind
-from reprise.gate.fallback import GateMemory
-from reprise.gate.samples import Meeting
-from reprise.gate.session import EVERY_TARGET, Visit
-from reprise.gate.state import GateImage
+from reprise.gate.fallback import LocalGate
+from reprise.gate.samples import Sample
+from reprise.gate.session import EVERY_TARGET, GateSession
+from reprise.gate.state import GateState
 from reprise.testing import FakeClock, InMemoryGateItems
 from strategies import ORDERS
 
-SUCCESS = Meeting(kind=OutcomeKind.SUCCEEDED, busy_ms=1000, has_left=True)
+SUCCESS = Sample(kind=OutcomeKind.SUCCEEDED, busy_ms=1000, has_left=True)
 
 
-def _visit(gates: InMemoryGateItems, clock: FakeClock) -> Visit:
-    return Visit(
+def _visit(gates: InMemoryGateItems, clock: FakeClock) -> GateSession:
+    return GateSession(
         gates=gates,
-        memory=GateMemory(),
+        memory=LocalGate(),
         function=ORDERS,
         owner="batch",
         now_ms=lambda: int(clock().timestamp() * 1000),
@@ -27,7 +27,7 @@ def _visit(gates: InMemoryGateItems, clock: FakeClock) -> Visit:
     )
 
 
-def _window_after_a_round(gate: GateImage) -> float:
+def _window_after_a_round(gate: GateState) -> float:
     """Return the window once each of the first calls has handed its permit on."""
     clock, gates = FakeClock(), InMemoryGateItems()
     gates.images[ORDERS] = replace(gate, succeeded_at_ms=int(clock().timestamp() * 1000))
@@ -39,22 +39,22 @@ def _window_after_a_round(gate: GateImage) -> float:
 
 
 def test_slow_start_hears_of_each_round_and_not_only_of_the_batch() -> None:
-    assert _window_after_a_round(GateImage(window=2.0)) == 8.0
+    assert _window_after_a_round(GateState(window=2.0)) == 8.0
 
 
 def test_a_steady_window_hears_of_a_batch_when_its_permits_are_idle() -> None:
-    assert _window_after_a_round(GateImage(window=2.0, slow_start=0)) == 2.0
+    assert _window_after_a_round(GateState(window=2.0, slow_start=0)) == 2.0
 
 
 def test_calls_of_a_slow_target_wait_for_one_that_turns_out_to_have_ended() -> None:
     clock, gates = FakeClock(), InMemoryGateItems()
     now_ms = int(clock().timestamp() * 1000)
-    slow = GateImage(window=1.0, slow_start=0, succeeded=1, busy_ms=300_000, succeeded_at_ms=now_ms)
+    slow = GateState(window=1.0, slow_start=0, succeeded=1, busy_ms=300_000, succeeded_at_ms=now_ms)
     gates.images[ORDERS] = slow
     visit = _visit(gates, clock)
     entry = visit.enter(10)
     assert (len(entry.permits), entry.room) == (1, 9)
-    permit = visit.leave(entry.permits[0], Meeting(has_left=True), is_wanted=True)
+    permit = visit.leave(entry.permits[0], Sample(has_left=True), is_wanted=True)
     assert permit is not None
     clock.advance(5)
     assert not visit.is_room_open()
@@ -68,7 +68,7 @@ class CountingGates(InMemoryGateItems):
         super().__init__()
         self.reads: list[str] = []
 
-    def read(self, function: str) -> GateImage:
+    def read(self, function: str) -> GateState:
         self.reads.append(function)
         return super().read(function)
 

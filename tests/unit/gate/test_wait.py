@@ -17,15 +17,15 @@ from reprise.gate.lease import (
     flowing_wait_s,
     slot_name,
 )
-from reprise.gate.state import GateImage
+from reprise.gate.state import GateState
 from strategies import NOW_MS
 
 EPOCH = NOW_MS // EPOCH_MS
 
 
-def _gate(service_s: float, *, window: float = 2.0, waiting: int = 25) -> GateImage:
+def _gate(service_s: float, *, window: float = 2.0, waiting: int = 25) -> GateState:
     """Return a gate whose permits are all out, and whose last call has just ended."""
-    gate = GateImage(
+    gate = GateState(
         window=window,
         in_flight=int(window),
         epoch=EPOCH,

@@ -7,10 +7,10 @@ from dataclasses import replace
 from random import Random
 
 from reprise.call.outcome import OutcomeKind
-from reprise.gate.fallback import GateMemory
-from reprise.gate.samples import Meeting
-from reprise.gate.session import Permit, Visit
-from reprise.gate.state import GateImage
+from reprise.gate.fallback import LocalGate
+from reprise.gate.samples import Sample
+from reprise.gate.session import GateSession, Permit
+from reprise.gate.state import GateState
 from reprise.testing import FakeClock, InMemoryGateItems
 from strategies import ORDERS
 
@@ -21,15 +21,15 @@ def test_a_call_costs_at_most_a_third_of_a_write() -> None:
     clock, random = FakeClock(), Random(1)  # noqa: S311 - a simulation's chance
     gates = InMemoryGateItems()
     now_ms = int(clock().timestamp() * 1000)
-    steady = GateImage(window=100.0, slow_start=0, throttled_at_ms=now_ms - 1000)
+    steady = GateState(window=100.0, slow_start=0, throttled_at_ms=now_ms - 1000)
     gates.images[ORDERS] = replace(steady, succeeded=1000, busy_ms=1_000_000)
-    running: list[tuple[Visit, Permit, deque[int]]] = []
+    running: list[tuple[GateSession, Permit, deque[int]]] = []
     ended = batches = 0
     while ended < CALLS:
         batches += 1
-        visit = Visit(
+        visit = GateSession(
             gates=gates,
-            memory=GateMemory(),
+            memory=LocalGate(),
             function=ORDERS,
             owner=f"batch {batches}",
             now_ms=lambda: int(clock().timestamp() * 1000),
@@ -43,7 +43,7 @@ def test_a_call_costs_at_most_a_third_of_a_write() -> None:
         for _ in range(min(10, len(running))):
             clock.advance(0.01)
             visit, permit, room = running.pop(random.randrange(len(running)))
-            meeting = Meeting(kind=OutcomeKind.SUCCEEDED, busy_ms=1000, has_left=True)
+            meeting = Sample(kind=OutcomeKind.SUCCEEDED, busy_ms=1000, has_left=True)
             handed = visit.leave(permit, meeting, is_wanted=bool(room))
             ended += 1
             if handed is not None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from reader_check import check, read_all
 from reprise.capturing.line import read_line, write_line
 from reprise.errors import BadRecordError
-from reprise.logreader import Account, Control, Damage, Event, Foreign, read_events
+from reprise.logreader import Account, Control, Damage, Event, UnknownLine, read_events
 from reprise.logreader import member as inflater
 from strategies import CONTROL, KEYS, TRUSTED, envelope, make_record, zipped
 
@@ -50,7 +50,7 @@ def texts_of(items: list[Item]) -> list[str]:
     return [
         item.message if isinstance(item, Event) else item.text
         for item in items
-        if isinstance(item, Event | Foreign)
+        if isinstance(item, Event | UnknownLine)
     ]
 
 
@@ -157,7 +157,7 @@ def test_events_after_a_flip_to_a_newline_are_kept_as_lines_without_envelope() -
     data = bytearray(VARIANTS["plain"])
     data[4576] = ord("\n")
     items = read_all(bytes(data))[0]
-    foreign = [item.text for item in items if isinstance(item, Foreign)]
+    foreign = [item.text for item in items if isinstance(item, UnknownLine)]
     assert [json.loads(text)["message"] for text in foreign] == MESSAGES[5:7]
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from reader_check import check, read_all
 from reader_work import measure
-from reprise.logreader import Damage, Event, Foreign
+from reprise.logreader import Damage, Event, UnknownLine
 from strategies import KEYS, envelope, make_record, zipped
 
 AFTER = ["next", "\tat com.example.App(App.java:7)", "last"]
@@ -52,7 +52,7 @@ MULTI_LINE = ["{ order: 17,", "  ok: true }"]
 
 
 def lines_of(data: bytes) -> list[str]:
-    return [item.text for item in read_all(data)[0] if isinstance(item, Foreign)]
+    return [item.text for item in read_all(data)[0] if isinstance(item, UnknownLine)]
 
 
 def text_of(lines: list[str], end: str = "\n") -> bytes:
@@ -121,7 +121,11 @@ def test_broken_object_of_many_lines_ends_where_a_line_cannot_be_its_own() -> No
     items, account = read_all(text_of(["first", *printed, "next", "last"]))
     (damage,) = (item for item in items if isinstance(item, Damage))
     assert damage.data == "\n".join(printed).encode() + b"\n"
-    assert [item.text for item in items if isinstance(item, Foreign)] == ["first", "next", "last"]
+    assert [item.text for item in items if isinstance(item, UnknownLine)] == [
+        "first",
+        "next",
+        "last",
+    ]
     assert account.is_complete
 
 
@@ -161,7 +165,7 @@ def test_more_blanks_than_any_indentation_are_a_gap() -> None:
 def test_indentation_before_a_document_is_a_gap() -> None:
     data = b'  {"a": 1}\n\t{"b": 2}\n'
     items, account = read_all(data)
-    assert items == [Foreign('{"a": 1}'), Foreign('{"b": 2}')]
+    assert items == [UnknownLine('{"a": 1}'), UnknownLine('{"b": 2}')]
     assert account.layers[0].blank_bytes == 5
 
 
@@ -218,7 +222,7 @@ def test_headless_envelope_at_the_beginning_gives_its_events_and_is_damage() -> 
     ],
 )
 def test_applications_own_field_named_like_a_wrappers_is_its_own(text: str) -> None:
-    assert read_all(text.encode())[0] == [Foreign(text)]
+    assert read_all(text.encode())[0] == [UnknownLine(text)]
     quoted = f"  updated {text} ok"
     assert lines_of(text_of(["first", quoted, "last"])) == ["first", quoted, "last"]
 
@@ -271,4 +275,4 @@ def test_cut_record_of_ours_after_lines_is_still_told() -> None:
     line = write_line(make_record(), KEYS)
     items, account = read_all(text_of(["first", line[:-20], "next"]))
     assert account.damages == 1
-    assert [item.text for item in items if isinstance(item, Foreign)] == ["first", "next"]
+    assert [item.text for item in items if isinstance(item, UnknownLine)] == ["first", "next"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reprise.capturing.line import read_line, write_line
 from reprise.errors import BadRecordError
-from reprise.logreader import Control, Damage, Event, Foreign, Item, read_events
+from reprise.logreader import Control, Damage, Event, Item, UnknownLine, read_events
 from reprise.logreader.items import Origin
 from reprise.logreader.layer import SLICE_BYTES
 from strategies import (
@@ -165,7 +165,7 @@ def test_an_item_has_the_same_number_at_every_reading(parts: list[bytes], size: 
 @given(data=st.binary(max_size=500), prefix=st.sampled_from([b"", b"\x1f\x8b\x08\x00", b"{"]))
 def test_any_bytes_are_read_without_raising(data: bytes, prefix: bytes) -> None:
     for item in _read(prefix + data):
-        assert isinstance(item, Event | Control | Foreign | Damage)
+        assert isinstance(item, Event | Control | UnknownLine | Damage)
 
 
 def test_damage_between_documents_does_not_stop_the_rest() -> None:
@@ -205,7 +205,7 @@ def test_fields_that_we_do_not_need_may_be_anything(change: dict[str, Any]) -> N
     ['{"a":1}', "{}", '{"reprise":1,"event":"invocation.captured"}', '{"messageType":5}'],
 )
 def test_json_that_is_no_envelope_is_foreign(text: str) -> None:
-    assert _read(text.encode()) == [Foreign(text=text)]
+    assert _read(text.encode()) == [UnknownLine(text=text)]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from reader_check import check, read_all
 from reader_work import measure
-from reprise.logreader import Damage, Event, Foreign
+from reprise.logreader import Damage, Event, UnknownLine
 from strategies import CONTROL, envelope, zipped
 
 MEMBERS = [zipped(envelope(["one", "two"])), zipped(CONTROL), zipped(envelope(["x" * 77, "ü"]))]
@@ -58,7 +58,7 @@ def test_records_in_base64_are_read_glued_or_one_a_line(
         data = b"first\n" + data + b"\nlast\n"
     plain = [m for member in members for m in messages_of(member)]
     assert messages_of(data) == plain
-    foreign = [item.text for item in read_all(data)[0] if isinstance(item, Foreign)]
+    foreign = [item.text for item in read_all(data)[0] if isinstance(item, UnknownLine)]
     assert foreign == (["first", "last"] if around else [])
     check(data)
 
@@ -91,7 +91,7 @@ def test_record_that_was_no_gzip_is_read_out_of_an_error_object(
     record: bytes, texts: list[str]
 ) -> None:
     items, account = read_all(failed(record, errorCode="DecompressionFailed").encode())
-    assert [item.text for item in items if isinstance(item, Foreign)] == texts
+    assert [item.text for item in items if isinstance(item, UnknownLine)] == texts
     assert account.damages == 0
 
 
@@ -104,15 +104,15 @@ def test_record_that_firehose_could_not_inflate_is_damage_and_its_place_is_told(
 
 def test_error_object_whose_record_is_no_base64_is_a_line() -> None:
     text = failed(b"", rawData="?")
-    assert read_all(text.encode())[0] == [Foreign(text)]
+    assert read_all(text.encode())[0] == [UnknownLine(text)]
 
 
 def test_records_of_one_event_are_read_together_or_left_as_they_are() -> None:
     mixed = json.dumps({"records": [{"data": packed(MEMBERS[0])}, {"data": packed(b"line")}]})
-    assert read_all(mixed.encode())[0][2:] == [Foreign("line")]
+    assert read_all(mixed.encode())[0][2:] == [UnknownLine("line")]
     assert messages_of(mixed.encode()) == ["one", "two"]
     plain = json.dumps({"records": [{"data": packed(b"line")}], "why": "H4sI"})
-    assert read_all(plain.encode())[0] == [Foreign(plain)]
+    assert read_all(plain.encode())[0] == [UnknownLine(plain)]
 
 
 @pytest.mark.parametrize(

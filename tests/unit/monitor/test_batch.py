@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Never
 
 from harness import ORDERS, Pipeline, call
 from reprise import metric
-from reprise.events import GateChanged, Herald
-from reprise.gate.state import GateImage, Mode
-from reprise.monitor.batch import BatchObserver
-from reprise.monitor.counters import Book, Bookkeeper
-from reprise.monitor.gates import GateLog
+from reprise.events import EventPublisher, GateChanged
+from reprise.gate.state import GateState, Mode
+from reprise.monitor.batch import BatchMonitor
+from reprise.monitor.counters import BacklogCounters, CounterPublisher
+from reprise.monitor.gates import TransitionLog
 from reprise.outbox import Outbox
 from reprise.telemetry import EmfMeter
 from reprise.testing import FakeClock, InMemoryBooks, InMemoryBus
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 class Rig:
     meter: EmfMeter = field(default_factory=lambda: EmfMeter(stack="shop", targets=(ORDERS,)))
     books: InMemoryBooks = field(default_factory=InMemoryBooks)
-    gates: GateLog = field(default_factory=GateLog)
+    gates: TransitionLog = field(default_factory=TransitionLog)
     bus: InMemoryBus = field(default_factory=InMemoryBus)
     clock: FakeClock = field(default_factory=FakeClock)
 
-    def observer(self) -> BatchObserver:
+    def observer(self) -> BatchMonitor:
         outbox = Outbox(
             lambda: self.bus, meter=self.meter, monotonic=lambda: 0.0, has_successes=False
         )
-        return BatchObserver(
+        return BatchMonitor(
             meter=self.meter,
-            bookkeeper=Bookkeeper(books=self.books, meter=self.meter),
+            counters=CounterPublisher(books=self.books, meter=self.meter),
             gates=self.gates,
-            herald=Herald("shop", outbox.add),
+            publisher=EventPublisher("shop", outbox.add),
             outbox=outbox,
             clock=self.clock,
         )
@@ -57,7 +57,7 @@ def test_a_batch_ends_in_gauges_books_and_events(capsys: pytest.CaptureFixture[s
     (message,) = pipeline.captured_messages(call())
     rig.clock.advance(40)
     since_ms = int(rig.clock().timestamp() * 1000) - 5000
-    held = GateImage(mode=Mode.HOLDING, holding_since_ms=since_ms)
+    held = GateState(mode=Mode.HOLDING, holding_since_ms=since_ms)
     rig.gates.saw(ORDERS, held, is_ours=True)
     rig.meter.count(metric.RECORDED, 3, target=ORDERS)
     rig.observer().finish([message.body])
@@ -65,7 +65,7 @@ def test_a_batch_ends_in_gauges_books_and_events(capsys: pytest.CaptureFixture[s
     assert found[metric.OLDEST_WAITING_AGE] == [40]
     assert (found[metric.GATE_STATE], found[metric.GATE_HOLD_AGE]) == ([2], [5])
     assert found[metric.BACKLOG] == [3]
-    assert rig.books.kept == {"orders": Book(known=3)}
+    assert rig.books.kept == {"orders": BacklogCounters(known=3)}
     (event,) = rig.bus.sent
     assert isinstance(event, GateChanged)
     assert (event.state, event.held_s) == ("holding", 5.0)
@@ -76,7 +76,7 @@ def test_an_event_that_is_lost_is_counted_in_the_same_batch(
 ) -> None:
     rig = Rig()
     rig.bus.faults.fail("put")
-    rig.gates.saw(ORDERS, GateImage(mode=Mode.HOLDING, holding_since_ms=1), is_ours=True)
+    rig.gates.saw(ORDERS, GateState(mode=Mode.HOLDING, holding_since_ms=1), is_ours=True)
     rig.observer().finish([])
     assert written(capsys)[metric.EVENTS_FAILED] == [1]
 
@@ -102,4 +102,4 @@ def test_measurements_that_cannot_be_written_fail_nothing() -> None:
             raise OSError(msg)
 
     meter = Broken(targets=(ORDERS,))
-    Bookkeeper(books=InMemoryBooks(), meter=meter).finish()
+    CounterPublisher(books=InMemoryBooks(), meter=meter).finish()

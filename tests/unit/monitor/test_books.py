@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise import metric
-from reprise.metric import Measured
-from reprise.monitor.counters import Book, Bookkeeper, changes
+from reprise.metric import MetricKey
+from reprise.monitor.counters import BacklogCounters, CounterPublisher, changes
 from reprise.telemetry import EmfMeter
 from reprise.testing import InMemoryBooks
 
@@ -20,35 +20,35 @@ ORDERS = "arn:aws:lambda:eu-central-1:123456789012:function:orders"
 
 def test_a_batch_adds_what_began_and_what_ended() -> None:
     measured = {
-        Measured(metric.RECORDED, "orders"): 5.0,
-        Measured(metric.REDRIVEN, "orders"): 1.0,
-        Measured(metric.SUCCEEDED, "orders"): 2.0,
-        Measured(metric.DEAD_LETTERED, "orders", reason="expired"): 1.0,
-        Measured(metric.DEAD_LETTERED, "mail", reason="unknown"): 1.0,
-        Measured(metric.WASTED_REPLAYS, "orders"): 9.0,
-        Measured(metric.QUARANTINED, reason="bad_mac"): 4.0,
+        MetricKey(metric.RECORDED, "orders"): 5.0,
+        MetricKey(metric.REDRIVEN, "orders"): 1.0,
+        MetricKey(metric.SUCCEEDED, "orders"): 2.0,
+        MetricKey(metric.DEAD_LETTERED, "orders", reason="expired"): 1.0,
+        MetricKey(metric.DEAD_LETTERED, "mail", reason="unknown"): 1.0,
+        MetricKey(metric.WASTED_REPLAYS, "orders"): 9.0,
+        MetricKey(metric.QUARANTINED, reason="bad_mac"): 4.0,
     }
     assert changes(measured) == {
-        "mail": Book(ended=1, dead={"unknown": 1}),
-        "orders": Book(known=6, ended=3, dead={"expired": 1}),
+        "mail": BacklogCounters(ended=1, dead={"unknown": 1}),
+        "orders": BacklogCounters(known=6, ended=3, dead={"expired": 1}),
     }
 
 
 @given(st.integers(0, 1000), st.integers(0, 1000))
 def test_backlog_is_never_below_zero(known: int, ended: int) -> None:
-    assert Book(known=known, ended=ended).backlog == max(0, known - ended)
+    assert BacklogCounters(known=known, ended=ended).backlog == max(0, known - ended)
 
 
 def test_backlog_is_gauged_when_it_changes(capsys: pytest.CaptureFixture[str]) -> None:
     meter, books = EmfMeter(targets=(ORDERS,)), InMemoryBooks()
-    keeper = Bookkeeper(books=books, meter=meter)
+    keeper = CounterPublisher(books=books, meter=meter)
     meter.count(metric.RECORDED, 5, target=ORDERS)
     keeper.post()
     meter.flush()
     meter.count(metric.SUCCEEDED, 2, target=ORDERS)
     keeper.post()
     meter.flush()
-    assert books.kept == {"orders": Book(known=5, ended=2)}
+    assert books.kept == {"orders": BacklogCounters(known=5, ended=2)}
     assert gauges(capsys, "Backlog") == [5, 3]
 
 
@@ -56,10 +56,10 @@ def test_books_that_are_away_cost_a_count_and_nothing_else() -> None:
     meter, books = EmfMeter(targets=(ORDERS,)), InMemoryBooks()
     books.faults.fail("add")
     meter.count(metric.RECORDED, target=ORDERS)
-    Bookkeeper(books=books, meter=meter).post()
+    CounterPublisher(books=books, meter=meter).post()
     assert meter.flush() == {
-        Measured(metric.RECORDED, "orders"): 1,
-        Measured(metric.STORE_FAULTS): 1,
+        MetricKey(metric.RECORDED, "orders"): 1,
+        MetricKey(metric.STORE_FAULTS): 1,
     }
 
 

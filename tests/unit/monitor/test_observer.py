@@ -10,11 +10,11 @@ import pytest
 
 from reprise.errors import StoreError
 from reprise.events import IncidentOpened
-from reprise.gate.state import GateImage, HeldFor, Mode
-from reprise.monitor.check import Memory
-from reprise.monitor.counters import Book
+from reprise.gate.state import GateState, HeldFor, Mode
+from reprise.monitor.check import MonitorState
+from reprise.monitor.counters import BacklogCounters
 from reprise.monitor.incidents import Alarm
-from reprise.monitor.monitor import Observer, Places
+from reprise.monitor.monitor import Links, Monitor
 from reprise.telemetry import EmfMeter
 from reprise.testing import FakeClock, Faults, InMemoryBooks, InMemoryBus, InMemoryGateItems
 
@@ -31,16 +31,16 @@ class Rig:
     bus: InMemoryBus = field(default_factory=InMemoryBus)
     clock: FakeClock = field(default_factory=FakeClock)
     faults: Faults = field(default_factory=Faults)
-    kept: Memory = field(default_factory=Memory)
+    kept: MonitorState = field(default_factory=MonitorState)
     states: list[Alarm] = field(default_factory=list)
     queued: int = 0
     live_successes: set[str] = field(default_factory=set)
     asked: list[tuple[str, datetime]] = field(default_factory=list)
 
-    def load(self) -> Memory:
+    def load(self) -> MonitorState:
         return self.kept
 
-    def save(self, memory: Memory) -> None:
+    def save(self, memory: MonitorState) -> None:
         self.kept = memory
 
     def alarms(self) -> list[Alarm]:
@@ -60,7 +60,7 @@ class Rig:
 
     def look(self) -> None:
         meter = EmfMeter(targets=(ORDERS, TEAM))
-        observer = Observer(
+        observer = Monitor(
             stack="shop",
             targets=(ORDERS, TEAM),
             books=self.books,
@@ -71,7 +71,7 @@ class Rig:
             memories=self,
             watch=self,
             bus=self.bus,
-            places=Places(dashboard="d", runbooks="r"),
+            places=Links(dashboard="d", runbooks="r"),
             meter=meter,
             clock=self.clock,
         )
@@ -95,7 +95,10 @@ def measured(capsys: pytest.CaptureFixture[str]) -> dict[tuple[str, str], list[A
 
 def test_a_look_gauges_backlog_and_what_nobody_else_can(capsys: pytest.CaptureFixture[str]) -> None:
     rig = Rig(queued=7)
-    rig.books.kept = {"orders": Book(known=10, ended=3), "team-*": Book(known=2, ended=2)}
+    rig.books.kept = {
+        "orders": BacklogCounters(known=10, ended=3),
+        "team-*": BacklogCounters(known=2, ended=2),
+    }
     rig.look()
     found = measured(capsys)
     assert found["Backlog", "orders"] == [7]
@@ -109,9 +112,9 @@ def test_a_look_gauges_backlog_and_what_nobody_else_can(capsys: pytest.CaptureFi
 
 def test_the_second_look_knows_how_long_it_takes(capsys: pytest.CaptureFixture[str]) -> None:
     rig = Rig(queued=7)
-    rig.books.kept = {"orders": Book(known=10, ended=3)}
+    rig.books.kept = {"orders": BacklogCounters(known=10, ended=3)}
     rig.look()
-    rig.books.kept = {"orders": Book(known=10, ended=6)}
+    rig.books.kept = {"orders": BacklogCounters(known=10, ended=6)}
     capsys.readouterr()
     rig.look()
     # 3 a minute, 4 are left.
@@ -129,7 +132,7 @@ def test_gates_of_listed_targets_are_gauged_though_no_batch_runs(
 ) -> None:
     rig = Rig()
     since_ms = int(rig.clock().timestamp() * 1000) - 90_000
-    rig.gates.images[ORDERS] = GateImage(mode=Mode.HOLDING, holding_since_ms=since_ms)
+    rig.gates.images[ORDERS] = GateState(mode=Mode.HOLDING, holding_since_ms=since_ms)
     rig.look()
     found = measured(capsys)
     assert found["GateHoldAge", "orders"] == [90]
@@ -142,8 +145,8 @@ def test_calls_folded_in_s3_are_backlog_while_any_message_names_them(
     queued: int, folded: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rig = Rig(queued=queued)
-    rig.books.kept = {"orders": Book(known=10, ended=3)}
-    rig.gates.images[ORDERS] = GateImage(folded_records=1000)
+    rig.books.kept = {"orders": BacklogCounters(known=10, ended=3)}
+    rig.gates.images[ORDERS] = GateState(folded_records=1000)
     rig.look()
     found = measured(capsys)
     assert found["Folded", "orders"] == [folded]
@@ -153,16 +156,16 @@ def test_calls_folded_in_s3_are_backlog_while_any_message_names_them(
 
 def test_books_that_are_off_are_mended_at_the_second_idle_look() -> None:
     rig = Rig()
-    rig.books.kept = {"orders": Book(known=10, ended=8)}
+    rig.books.kept = {"orders": BacklogCounters(known=10, ended=8)}
     rig.look()
     assert rig.books.kept["orders"].backlog == 2
     rig.look()
-    assert rig.books.kept["orders"] == Book(known=10, ended=10)
+    assert rig.books.kept["orders"] == BacklogCounters(known=10, ended=10)
 
 
 def test_an_incident_is_told_once() -> None:
     rig = Rig(states=[Alarm(name="dead-letters", state="ALARM")])
-    rig.books.kept = {"orders": Book(known=2, ended=2, dead={"expired": 2})}
+    rig.books.kept = {"orders": BacklogCounters(known=2, ended=2, dead={"expired": 2})}
     rig.look()
     rig.look()
     (incident,) = rig.bus.sent
@@ -194,9 +197,9 @@ def test_what_was_measured_is_written_though_the_look_fails(
     assert measured(capsys)["BacklogTotal", ""] == [0]
 
 
-def held(rig: Rig, held_for: HeldFor) -> GateImage:
+def held(rig: Rig, held_for: HeldFor) -> GateState:
     since_ms = int((rig.clock.now - timedelta(minutes=5)).timestamp() * 1000)
-    return GateImage(mode=Mode.HOLDING, held_for=held_for, holding_since_ms=since_ms)
+    return GateState(mode=Mode.HOLDING, held_for=held_for, holding_since_ms=since_ms)
 
 
 def test_live_calls_that_succeed_end_a_hold_for_failures() -> None:

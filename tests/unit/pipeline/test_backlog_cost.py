@@ -20,11 +20,11 @@ import pytest
 from backlog_entries import entry
 from harness import KEYS, ORDERS, THROTTLED, Pipeline, notification, plenty
 from reprise.capturing.trust import sign_record
-from reprise.gate.state import GateImage
+from reprise.gate.state import GateState
 from reprise.replay.message import Delivery, Worker
-from reprise.unpack.accept import AcceptStage
-from reprise.unpack.expansion import FIRST_OFFER
-from reprise.unpack.intake import Intake, Notice
+from reprise.unpack.accept import RecordValidator
+from reprise.unpack.expansion import INITIAL_EXPANSION
+from reprise.unpack.intake import CaptureConsumer, Notice
 from reprise.unpack.notification import read_notification
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ MOST_RECEIVES = 50
 """maxReceiveCount of the capture queue."""
 
 
-KNOWN = GateImage(
+KNOWN = GateState(
     window=50.0, slow_start=0, turn=3, succeeded=1000, busy_ms=1_000_000, succeeded_at_ms=1
 )
 """A gate that replays went through, long ago."""
@@ -106,7 +106,7 @@ class BilledQueue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LazyReader(AcceptStage):
+class LazyReader(RecordValidator):
     """Stands for the reading of a thousand authentic lines; every object holds the same ones."""
 
     entries: Sequence[Entry]
@@ -121,7 +121,7 @@ class LazyReader(AcceptStage):
         del quarantine, remaining_ms
         self.reads[ref.key] += 1
         for item in self.entries[ref.skip :]:
-            if item.position < 8 * FIRST_OFFER:
+            if item.position < 8 * INITIAL_EXPANSION:
                 # What may be expanded needs an id of its own; nobody looks at that of the others.
                 record = msgspec.structs.replace(item.record, id=f"{ref.key}:{item.position}")
                 yield item.position, replace(item, record=sign_record(record, KEYS))
@@ -178,18 +178,18 @@ class Outage:
             )
             queue.delete({notice.message_id for notice in notices} - set(again))
 
-    def _intake(self) -> Intake:
+    def _intake(self) -> CaptureConsumer:
         stage = self.pipeline.unpacker()
         reader = LazyReader(
-            **{name: getattr(stage.reader, name) for name in AcceptStage.__dataclass_fields__},
+            **{name: getattr(stage.reader, name) for name in RecordValidator.__dataclass_fields__},
             entries=[entry(position) for position in range(RECORDS)],
             reads=self.reads,
         )
         return replace(self.pipeline.intake(), stage=replace(stage, reader=reader))
 
 
-@pytest.mark.parametrize("gate", [GateImage(), KNOWN], ids=["new", "known"])
-def test_three_hours_and_a_million_calls_cost_a_few_thousand_requests(gate: GateImage) -> None:
+@pytest.mark.parametrize("gate", [GateState(), KNOWN], ids=["new", "known"])
+def test_three_hours_and_a_million_calls_cost_a_few_thousand_requests(gate: GateState) -> None:
     outage = Outage()
     outage.pipeline.gate_items.images[ORDERS] = gate
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness import MAIL, ORDERS, Pipeline, call
-from reprise.gate.state import GateImage, Mode
+from reprise.gate.state import GateState, Mode
 from reprise.replay.message import read_message
 from reprise.testing import SUCCEEDED
 
@@ -67,7 +67,7 @@ class Wired:
 def let(pipeline: Pipeline, orders: str, mail: str) -> None:
     now_ms = int(pipeline.clock.now.timestamp() * 1000)
     for function, mode in ((ORDERS, orders), (MAIL, mail)):
-        pipeline.gate_items.images[function] = GateImage(
+        pipeline.gate_items.images[function] = GateState(
             mode=mode, window=100.0, holding_since_ms=now_ms, probe_at_ms=now_ms + 2000, waiting=5
         )
 

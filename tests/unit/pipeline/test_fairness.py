@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness import MAIL, ORDERS, TRANSIENT, Pipeline, call, deliveries, plenty
-from reprise.gate.state import GateImage
+from reprise.gate.state import GateState
 from reprise.ledger import State
 from reprise.replay.message import Worker
 from reprise.testing import SUCCEEDED, InMemoryGateItems, InMemoryQueue
@@ -42,7 +42,7 @@ class Watch:
             return self.changed.wait_for(has_happened, PATIENCE_S)
 
 
-class WatchedGates(InMemoryGateItems):
+class RecordingGates(InMemoryGateItems):
     """Gates that tell of every change."""
 
     watch: Watch
@@ -64,7 +64,7 @@ class WatchedQueue(InMemoryQueue):
 
 
 @dataclass
-class Scene:
+class IncidentContext:
     """A batch that holds calls of a slow target, and of one that answers at once."""
 
     slow: int = 2
@@ -76,15 +76,15 @@ class Scene:
 
     def messages(self) -> list[OutMessage]:
         pipeline = self.pipeline
-        gates, queue = WatchedGates(), WatchedQueue()
+        gates, queue = RecordingGates(), WatchedQueue()
         gates.watch = queue.watch = self.watch
         pipeline.gate_items, pipeline.replay_queue = gates, queue
         requests = [call(b"%d" % n, function=ORDERS) for n in range(self.slow)]
         requests += [call(b"%d" % n, function=MAIL) for n in range(self.quick)]
         messages = pipeline.captured_messages(*requests)
         gates.images = {
-            ORDERS: GateImage(window=100.0, slow_start=0),
-            MAIL: GateImage(window=100.0, slow_start=0),
+            ORDERS: GateState(window=100.0, slow_start=0),
+            MAIL: GateState(window=100.0, slow_start=0),
         }
         pipeline.functions.answer = self._answer
         return messages
@@ -100,7 +100,7 @@ class Scene:
         return [row.state for row in rows if row.target == MAIL]
 
 
-def while_slow_calls_run(scene: Scene, look: Callable[[], None]) -> list[str]:
+def while_slow_calls_run(scene: IncidentContext, look: Callable[[], None]) -> list[str]:
     """Replay a scene's batch, look at it while its slow calls still run, then let them end."""
     messages = scene.messages()
     worker = Worker(owner="batch", remaining_ms=plenty)
@@ -115,7 +115,7 @@ def while_slow_calls_run(scene: Scene, look: Callable[[], None]) -> list[str]:
 
 
 def test_calls_of_a_quick_target_end_while_a_slow_call_of_their_batch_runs() -> None:
-    scene = Scene()
+    scene = IncidentContext()
 
     def look() -> None:
         assert scene.watch.until(lambda: scene.quick_states() == [State.SUCCEEDED] * 4)
@@ -124,7 +124,7 @@ def test_calls_of_a_quick_target_end_while_a_slow_call_of_their_batch_runs() -> 
 
 
 def test_permits_of_a_quick_target_are_back_while_a_slow_call_of_their_batch_runs() -> None:
-    scene = Scene()
+    scene = IncidentContext()
 
     def look() -> None:
         gates = scene.pipeline.gate_items
@@ -136,7 +136,7 @@ def test_permits_of_a_quick_target_are_back_while_a_slow_call_of_their_batch_run
 
 
 def test_calls_without_a_permit_are_back_in_the_queue_before_any_call_is_made() -> None:
-    scene = Scene(slow=4)
+    scene = IncidentContext(slow=4)
 
     def look() -> None:
         waits_s = scene.pipeline.replay_queue.waits_s
@@ -149,7 +149,7 @@ def test_calls_without_a_permit_are_back_in_the_queue_before_any_call_is_made() 
 
 
 def test_calls_wait_for_a_permit_of_their_batch_no_longer_than_their_time() -> None:
-    scene = Scene(slow=4, quick=0)
+    scene = IncidentContext(slow=4, quick=0)
 
     def look() -> None:
         pipeline = scene.pipeline
@@ -165,24 +165,24 @@ def test_calls_wait_for_a_permit_of_their_batch_no_longer_than_their_time() -> N
     assert len(scene.pipeline.functions.invoked) == 2
 
 
-def _with_window_of_two(scene: Scene, messages: list[OutMessage]) -> list[OutMessage]:
+def _with_window_of_two(scene: IncidentContext, messages: list[OutMessage]) -> list[OutMessage]:
     # Calls took a second so far: four of them are expected to fit on each permit.
-    scene.pipeline.gate_items.images[ORDERS] = GateImage(
+    scene.pipeline.gate_items.images[ORDERS] = GateState(
         window=2.0, slow_start=0, succeeded=10, busy_ms=10_000
     )
     return messages
 
 
-def _with_window_of_one(scene: Scene, messages: list[OutMessage]) -> list[OutMessage]:
+def _with_window_of_one(scene: IncidentContext, messages: list[OutMessage]) -> list[OutMessage]:
     # Half a minute a call: too long to wait for its permit within the batch.
-    scene.pipeline.gate_items.images[ORDERS] = GateImage(
+    scene.pipeline.gate_items.images[ORDERS] = GateState(
         window=1.0, slow_start=0, succeeded=1, busy_ms=30_000
     )
     return messages
 
 
 def test_a_retry_of_a_quick_target_waits_its_own_time_and_not_for_a_slow_call() -> None:
-    scene = Scene(quick_ends=lambda payload: TRANSIENT if payload == b"0" else SUCCEEDED)
+    scene = IncidentContext(quick_ends=lambda payload: TRANSIENT if payload == b"0" else SUCCEEDED)
 
     def look() -> None:
         waits_s = scene.pipeline.replay_queue.waits_s

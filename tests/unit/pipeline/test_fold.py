@@ -11,12 +11,12 @@ import pytest
 from harness import MAIL, ORDERS, PIPELINE_KEYS, Pipeline, call, hold, notification
 from reprise import metric
 from reprise.errors import StoreError
-from reprise.gate.state import Change, GateImage, Updated
+from reprise.gate.state import Change, GateState, Updated
 from reprise.replay.message import read_message
 from reprise.testing import SUCCEEDED, InMemoryGateItems
 from reprise.unpack.defer import PREFIX
 from reprise.unpack.enqueue import CHUNK
-from reprise.unpack.expansion import FIRST_OFFER
+from reprise.unpack.expansion import INITIAL_EXPANSION
 from reprise.unpack.intake import MAX_RECEIVES, RENEW_RECEIVES
 from reprise.unpack.notification import Fold, ObjectRef, read_notification, write_continuation
 
@@ -28,7 +28,7 @@ SOURCE = "s3://bucket/captured/2026/11/21/10/object.gz"
 
 def let_go(pipeline: Pipeline, function: str = ORDERS) -> None:
     now_ms = int(pipeline.clock.now.timestamp() * 1000)
-    pipeline.gate_items.images[function] = GateImage(window=1000.0, succeeded_at_ms=now_ms)
+    pipeline.gate_items.images[function] = GateState(window=1000.0, succeeded_at_ms=now_ms)
 
 
 def take_folded(pipeline: Pipeline) -> list[OutMessage]:
@@ -473,17 +473,17 @@ def test_a_target_that_nobody_used_of_late_is_tried_with_a_few_calls_first(
     ids = pipeline.capture(*[call(b"%d" % n) for n in range(100)])
     if used_s_ago is not None:
         used_at_ms = int(pipeline.clock().timestamp() - used_s_ago) * 1000
-        pipeline.gate_items.images[ORDERS] = GateImage(window=99.0, succeeded_at_ms=used_at_ms)
+        pipeline.gate_items.images[ORDERS] = GateState(window=99.0, succeeded_at_ms=used_at_ms)
 
     pipeline.take_in(pipeline.store())
 
-    assert ids_of(pipeline.take_sent()) == ids[:FIRST_OFFER]
+    assert ids_of(pipeline.take_sent()) == ids[:INITIAL_EXPANSION]
     (message,) = take_folded(pipeline)
-    assert (message.delay_s, fold_of(message).records) == (2, 100 - FIRST_OFFER)
-    assert pipeline.gate_items.images[ORDERS].folded_records == 100 - FIRST_OFFER
+    assert (message.delay_s, fold_of(message).records) == (2, 100 - INITIAL_EXPANSION)
+    assert pipeline.gate_items.images[ORDERS].folded_records == 100 - INITIAL_EXPANSION
     now_ms = int(pipeline.clock().timestamp()) * 1000
     used = replace(pipeline.gate_items.images[ORDERS], window=99.0, succeeded_at_ms=now_ms)
     pipeline.gate_items.images[ORDERS] = used
     assert pipeline.take_in(message.body) == []
-    assert ids_of(pipeline.take_sent()) == ids[FIRST_OFFER:]
+    assert ids_of(pipeline.take_sent()) == ids[INITIAL_EXPANSION:]
     assert pipeline.gate_items.images[ORDERS].folded_records == 0

@@ -11,12 +11,12 @@ from reprise import metric
 from reprise.errors import StoreError
 from reprise.ports import OutMessage
 from reprise.unpack.backlog import ENOUGH, MAX_DELAY_S, MIN_DELAY_S
-from reprise.unpack.expansion import FIRST_OFFER, SCOUTS
+from reprise.unpack.expansion import INITIAL_EXPANSION, SCOUTS
 from reprise.unpack.notification import Fold, read_notification
 
 if TYPE_CHECKING:
     from reprise.unpack.notification import ObjectRef
-    from reprise.unpack.unpacker import UnpackStage
+    from reprise.unpack.unpacker import Unpacker
 
 CALLS = 250
 
@@ -28,7 +28,7 @@ def _captured(pipeline: Pipeline) -> ObjectRef:
     return ref
 
 
-def _look(unpacker: UnpackStage, pipeline: Pipeline, ref: ObjectRef) -> tuple[ObjectRef, float]:
+def _look(unpacker: Unpacker, pipeline: Pipeline, ref: ObjectRef) -> tuple[ObjectRef, float]:
     """Let the object be looked at; return what waits then, and for how long."""
     wait_s = unpacker.run(ref, plenty)
     if wait_s is not None:
@@ -54,17 +54,17 @@ def test_an_object_is_expanded_when_the_queue_runs_dry_and_only_then() -> None:
     pipeline.gate_items.faults.fail("read", times=4)
 
     rest, _ = _look(unpacker, pipeline, _captured(pipeline))
-    assert len(pipeline.take_sent()) == FIRST_OFFER
+    assert len(pipeline.take_sent()) == INITIAL_EXPANSION
 
     _crowd(pipeline)
     for _ in range(2):
         rest, wait_s = _look(unpacker, pipeline, rest)
         assert MIN_DELAY_S <= wait_s <= MAX_DELAY_S
-        assert _fold(rest).records == CALLS - FIRST_OFFER
+        assert _fold(rest).records == CALLS - INITIAL_EXPANSION
     assert len(pipeline.take_sent()) == ENOUGH
 
     assert unpacker.run(rest, plenty) is None
-    assert len(pipeline.take_sent()) == CALLS - FIRST_OFFER
+    assert len(pipeline.take_sent()) == CALLS - INITIAL_EXPANSION
     assert pipeline.capture_queue.sent == []
     assert pipeline.meter.counts[metric.STORE_FAULTS] == 4
 
@@ -83,7 +83,7 @@ def test_a_queue_that_does_not_show_an_object_yet_gets_no_second_one() -> None:
     assert unpacker.run(rest, plenty) is not None
     pipeline.clock.advance(2)
     assert unpacker.run(rest, plenty) is None
-    assert len(pipeline.take_sent()) == CALLS - FIRST_OFFER
+    assert len(pipeline.take_sent()) == CALLS - INITIAL_EXPANSION
 
 
 def test_a_gate_that_comes_back_is_told_once_what_happened_without_it() -> None:
@@ -102,8 +102,8 @@ def test_a_gate_that_comes_back_is_told_once_what_happened_without_it() -> None:
     for _ in range(2):
         rest, _ = _look(unpacker, pipeline, rest)
         image = pipeline.gate_items.images[ORDERS]
-        assert image.waiting == SCOUTS + FIRST_OFFER
-        assert (image.folded_objects, image.folded_records) == (1, CALLS - FIRST_OFFER)
+        assert image.waiting == SCOUTS + INITIAL_EXPANSION
+        assert (image.folded_objects, image.folded_records) == (1, CALLS - INITIAL_EXPANSION)
 
 
 def test_a_gate_that_comes_back_is_told_of_no_more_waiting_calls_than_the_queue_holds() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness import FAILED, ORDERS, THROTTLED, Pipeline, call
-from reprise.gate.state import GateImage, HeldFor, Mode
+from reprise.gate.state import GateState, HeldFor, Mode
 from reprise.ledger import State
 from reprise.testing import SUCCEEDED
 from timeline import Timeline
@@ -58,7 +58,7 @@ def test_no_call_runs_more_often_than_its_policy_says(
     pipeline = Pipeline()
     if has_succeeded:
         now_ms = int(pipeline.clock.now.timestamp() * 1000)
-        pipeline.gate_items.images[ORDERS] = GateImage(succeeded_at_ms=now_ms, succeeded=100)
+        pipeline.gate_items.images[ORDERS] = GateState(succeeded_at_ms=now_ms, succeeded=100)
     runs = Runs(pipeline)
     timeline = Timeline(pipeline)
     timeline.send(
@@ -80,7 +80,7 @@ def test_calls_of_others_are_replayed_beside_one_callers_bad_ones() -> None:
     """A dozen bad calls hold the gate; then other callers are throttled for a moment."""
     pipeline = Pipeline()
     now_ms = int(pipeline.clock.now.timestamp() * 1000)
-    pipeline.gate_items.images[ORDERS] = GateImage(succeeded_at_ms=now_ms, succeeded=100)
+    pipeline.gate_items.images[ORDERS] = GateState(succeeded_at_ms=now_ms, succeeded=100)
     runs = Runs(pipeline)
     timeline = Timeline(pipeline)
     pipeline.capture(*[call(bad(number)) for number in range(60)], reply=FAILED)
@@ -106,7 +106,7 @@ def test_a_hold_for_failures_probes_with_a_call_that_has_not_failed() -> None:
     messages = pipeline.captured_messages(
         *[call(bad(number)) for number in range(3)], call(good(1)), reply=THROTTLED
     )
-    pipeline.gate_items.images[ORDERS] = GateImage(window=3.0)
+    pipeline.gate_items.images[ORDERS] = GateState(window=3.0)
     pipeline.replay(*messages[:3], owner="bad")
     assert pipeline.gate_items.images[ORDERS].mode == Mode.HOLDING
 
@@ -122,7 +122,7 @@ def test_a_call_that_failed_probes_only_after_its_backoff_and_a_tenth_of_the_hol
     pipeline = Pipeline()
     runs = Runs(pipeline)
     messages = pipeline.captured_messages(*[call(bad(number)) for number in range(3)])
-    pipeline.gate_items.images[ORDERS] = GateImage(window=3.0)
+    pipeline.gate_items.images[ORDERS] = GateState(window=3.0)
     pipeline.replay(*messages, owner="first")
     gate = pipeline.gate_items.images[ORDERS]
     assert gate.mode == Mode.HOLDING
@@ -155,7 +155,7 @@ def test_while_the_ledger_cannot_say_who_failed_nobody_probes() -> None:
     pipeline = Pipeline()
     runs = Runs(pipeline)
     messages = pipeline.captured_messages(*[call(bad(number)) for number in range(3)])
-    pipeline.gate_items.images[ORDERS] = GateImage(window=3.0)
+    pipeline.gate_items.images[ORDERS] = GateState(window=3.0)
     pipeline.replay(*messages, owner="first")
     pipeline.clock.advance(100)
     pipeline.ledger.faults.fail("get")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import ORDERS, PLENTY_MS, Pipeline, call, envelope, hold, notification, plenty
-from reprise.gate.state import GateImage
+from reprise.gate.state import GateState
 from reprise.testing import InMemoryObjects
 from reprise.unpack.accept import LATE_MS, read_in_time
 from reprise.unpack.intake import (
@@ -59,7 +59,7 @@ def take_continuation(pipeline: Pipeline) -> OutMessage:
 def let_go(pipeline: Pipeline) -> None:
     """Let the target take whatever there is."""
     now_ms = int(pipeline.clock.now.timestamp() * 1000)
-    pipeline.gate_items.images[ORDERS] = GateImage(window=1000.0, succeeded_at_ms=now_ms)
+    pipeline.gate_items.images[ORDERS] = GateState(window=1000.0, succeeded_at_ms=now_ms)
 
 
 def slow(pipeline: Pipeline, calls: int = 60) -> str:

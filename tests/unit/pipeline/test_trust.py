@@ -31,8 +31,8 @@ from reprise.capturing.signature import MacKeys
 from reprise.ledger import LedgerEvent, State
 from reprise.ports import OutMessage
 from reprise.replay.message import (
+    PendingUpdate,
     ReplayMessage,
-    Settlement,
     Worker,
     read_message,
     with_settlement,
@@ -66,7 +66,7 @@ def record_of(keys: MacKeys = KEYS, **changes: Any) -> Record:  # noqa: ANN401 -
     return signed(make_record(**(fields | changes)), keys)
 
 
-def message_of(record: Record, settlement: Settlement | None = None) -> OutMessage:
+def message_of(record: Record, settlement: PendingUpdate | None = None) -> OutMessage:
     return OutMessage(body=write_message(ReplayMessage(record=record, settlement=settlement)))
 
 

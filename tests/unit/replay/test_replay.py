@@ -24,7 +24,7 @@ from harness import (
 from reprise import metric
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.target import Target
-from reprise.gate.state import GateImage, Mode
+from reprise.gate.state import GateState, Mode
 from reprise.ledger import State
 from reprise.ports import Lease, OutMessage, Reply
 from reprise.replay.message import Delivery, Worker
@@ -93,13 +93,13 @@ def test_message_delivered_several_times_at_once_runs_once(copies: int) -> None:
     assert len(pipeline.functions.invoked) == 1
 
 
-def gate_of(pipeline: Pipeline, function: str = ORDERS) -> GateImage:
+def gate_of(pipeline: Pipeline, function: str = ORDERS) -> GateState:
     return pipeline.gate_items.images[function]
 
 
 def test_throttled_replay_waits_costs_no_attempt_and_closes_the_gate() -> None:
     pipeline = Pipeline()
-    pipeline.gate_items.images[ORDERS] = GateImage(window=1.0, slow_start=0)
+    pipeline.gate_items.images[ORDERS] = GateState(window=1.0, slow_start=0)
     messages = pipeline.captured_messages(call())
     pipeline.functions.script = [THROTTLED]
 
@@ -138,7 +138,7 @@ def test_holding_gate_lets_one_probe_through_and_flows_after_it() -> None:
 def test_gate_of_one_target_does_not_hold_another() -> None:
     pipeline = Pipeline()
     messages = pipeline.captured_messages(call(function=ORDERS), call(b"2", function=MAIL))
-    pipeline.gate_items.images[ORDERS] = GateImage(window=1.0, slow_start=0)
+    pipeline.gate_items.images[ORDERS] = GateState(window=1.0, slow_start=0)
     pipeline.functions.answer = lambda target, _payload: (
         THROTTLED if target.function == ORDERS else SUCCEEDED
     )
@@ -311,7 +311,7 @@ def test_copies_of_a_message_are_leased_by_owners_of_their_own() -> None:
             return lease(call_id, owner=owner, now=now, until_ms=until_ms, of=of)
 
     pipeline.ledger = Watched(rows=pipeline.ledger.rows)
-    pipeline.gate_items.images[ORDERS] = GateImage(window=10.0)
+    pipeline.gate_items.images[ORDERS] = GateState(window=10.0)
     twice = [
         Delivery(message_id="m0", receipt_handle=f"r{copy}", body=message.body) for copy in range(2)
     ]
@@ -533,7 +533,7 @@ def test_what_gets_no_permit_is_given_back_before_the_first_call_is_made() -> No
     messages = pipeline.captured_messages(
         *[call(b'{"n":%d}' % n, function=ORDERS) for n in range(5)], call(b"2", function=MAIL)
     )
-    held = GateImage(
+    held = GateState(
         mode=Mode.HOLDING, probe_at_ms=int(pipeline.clock().timestamp() * 1000) + 60_000
     )
     pipeline.gate_items.images[ORDERS] = held
@@ -557,7 +557,7 @@ def test_calls_of_a_batch_share_its_permits() -> None:
     pipeline = Pipeline()
     messages = pipeline.captured_messages(*[call(b'{"n":%d}' % n) for n in range(10)])
     now_ms = int(pipeline.clock().timestamp() * 1000)
-    pipeline.gate_items.images[ORDERS] = GateImage(
+    pipeline.gate_items.images[ORDERS] = GateState(
         window=2.0, slow_start=0, changed_at_ms=now_ms, waiting=10
     )
     before = pipeline.gate_items.writes
@@ -595,7 +595,7 @@ def test_poison_is_given_up_even_when_only_poison_is_left() -> None:
     pipeline.functions.answer = lambda _target, payload: (
         FAILED if int(payload[5:-1]) % 5 < 2 else SUCCEEDED
     )
-    pipeline.gate_items.images[ORDERS] = GateImage(window=100.0)
+    pipeline.gate_items.images[ORDERS] = GateState(window=100.0)
     for third in range(0, 25, 9):
         pipeline.replay(*messages[third : third + 9], owner=f"first {third}")
     for later in range(2):
@@ -612,7 +612,7 @@ def test_a_throttle_of_the_account_slows_every_target() -> None:
     pipeline = Pipeline()
     orders, mail = pipeline.captured_messages(call(), call(b"2", function=MAIL))
     for function in (ORDERS, MAIL):
-        pipeline.gate_items.images[function] = GateImage(window=40.0, slow_start=0, turn=3)
+        pipeline.gate_items.images[function] = GateState(window=40.0, slow_start=0, turn=3)
     reason = "ConcurrentInvocationLimitExceeded"
     outcome = Outcome(kind=OutcomeKind.THROTTLED, status=429, reason=reason)
     pipeline.functions.script = [Reply(outcome=outcome)]
@@ -636,7 +636,7 @@ def test_a_throttle_of_one_function_slows_no_other() -> None:
 def test_replays_leave_headroom_of_a_known_concurrency() -> None:
     pipeline = Pipeline(policy='{"default":{"headroom":0.5}}')
     messages = pipeline.captured_messages(*[call(b'{"n":%d}' % n) for n in range(10)])
-    pipeline.gate_items.images[ORDERS] = GateImage(window=100.0, slow_start=0)
+    pipeline.gate_items.images[ORDERS] = GateState(window=100.0, slow_start=0)
     pipeline.concurrency.limits[ORDERS] = 10
 
     pipeline.functions.answer = lambda _target, _payload: THROTTLED
@@ -656,7 +656,7 @@ def test_disabled_policy_keeps_calls_waiting_and_gives_none_up() -> None:
 
 def test_max_concurrency_bounds_what_runs_at_once() -> None:
     pipeline = Pipeline(policy='{"default":{"max_concurrency":3}}')
-    pipeline.gate_items.images[ORDERS] = GateImage(window=100.0)
+    pipeline.gate_items.images[ORDERS] = GateState(window=100.0)
     messages = pipeline.captured_messages(*[call(b'{"n":%d}' % n) for n in range(10)])
 
     pipeline.functions.answer = lambda _target, _payload: THROTTLED
@@ -787,7 +787,7 @@ def test_redriven_call_starts_from_zero_attempts_and_a_fresh_age() -> None:
 def test_retry_after_of_the_server_is_a_floor_for_the_next_probe() -> None:
     pipeline = Pipeline()
     messages = pipeline.captured_messages(call())
-    pipeline.gate_items.images[ORDERS] = GateImage(window=1.0, slow_start=0)
+    pipeline.gate_items.images[ORDERS] = GateState(window=1.0, slow_start=0)
     outcome = Outcome(kind=OutcomeKind.THROTTLED, status=429, retry_after_s=45.0)
     pipeline.functions.script = [Reply(outcome=outcome)]
 

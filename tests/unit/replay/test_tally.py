@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness import FAILED, GONE, ORDERS, THROTTLED, Pipeline, call
 from reprise import metric
-from reprise.metric import Measured
+from reprise.metric import MetricKey
 from reprise.ports import OutMessage
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ def test_success_counts_once_with_its_age_however_often_it_is_delivered() -> Non
     pipeline.clock.advance(12.5)
     pipeline.replay(message)
     pipeline.replay(message)
-    assert pipeline.meter.measured[Measured(metric.SUCCEEDED, ORDERS)] == 1
-    assert pipeline.meter.values == [(Measured(metric.AGE_AT_SUCCESS, ORDERS), 12.5)]
-    assert pipeline.meter.measured[Measured(metric.DUPLICATES_SUPPRESSED, ORDERS)] == 1
+    assert pipeline.meter.measured[MetricKey(metric.SUCCEEDED, ORDERS)] == 1
+    assert pipeline.meter.values == [(MetricKey(metric.AGE_AT_SUCCESS, ORDERS), 12.5)]
+    assert pipeline.meter.measured[MetricKey(metric.DUPLICATES_SUPPRESSED, ORDERS)] == 1
 
 
 def test_replays_are_told_apart_by_outcome() -> None:
@@ -36,7 +36,7 @@ def test_replays_are_told_apart_by_outcome() -> None:
         pipeline.replay(message)
         pipeline.gate_items.images.clear()
     for outcome in ("throttled", "function_error", "succeeded"):
-        assert pipeline.meter.measured[Measured(metric.REPLAYS, ORDERS, outcome=outcome)] == 1
+        assert pipeline.meter.measured[MetricKey(metric.REPLAYS, ORDERS, outcome=outcome)] == 1
 
 
 def test_dead_letters_count_by_reason() -> None:
@@ -44,7 +44,7 @@ def test_dead_letters_count_by_reason() -> None:
     (message,) = pipeline.captured_messages(call())
     pipeline.functions.script = [GONE]
     pipeline.replay(message)
-    key = Measured(metric.DEAD_LETTERED, ORDERS, reason="permanent")
+    key = MetricKey(metric.DEAD_LETTERED, ORDERS, reason="permanent")
     assert pipeline.meter.measured[key] == 1
 
 
@@ -67,7 +67,7 @@ def test_a_dead_letter_that_the_ledger_was_told_later_counts_with_its_reason() -
     pipeline.replay(message)
     (owed,) = pipeline.take_sent()
     pipeline.replay(owed)
-    key = Measured(metric.DEAD_LETTERED, ORDERS, reason="permanent")
+    key = MetricKey(metric.DEAD_LETTERED, ORDERS, reason="permanent")
     assert pipeline.meter.measured[key] == 1
 
 
@@ -82,7 +82,7 @@ def test_a_redriven_call_counts_once_at_its_first_delivery() -> None:
     again = OutMessage(body=message.body)
     pipeline.replay(again)
     pipeline.replay(again)
-    assert pipeline.meter.measured[Measured(metric.REDRIVEN, ORDERS)] == 1
+    assert pipeline.meter.measured[MetricKey(metric.REDRIVEN, ORDERS)] == 1
 
 
 def test_calls_are_recorded_once_and_unpacked_as_often_as_they_come() -> None:
@@ -91,14 +91,14 @@ def test_calls_are_recorded_once_and_unpacked_as_often_as_they_come() -> None:
     body = pipeline.store()
     pipeline.take_in(body)
     pipeline.take_in(body)
-    assert pipeline.meter.measured[Measured(metric.RECORDED, ORDERS)] == 1
-    assert pipeline.meter.measured[Measured(metric.UNPACKED, ORDERS)] == 2
+    assert pipeline.meter.measured[MetricKey(metric.RECORDED, ORDERS)] == 1
+    assert pipeline.meter.measured[MetricKey(metric.UNPACKED, ORDERS)] == 2
 
 
 def test_quarantine_counts_by_reason() -> None:
     pipeline = Pipeline()
     pipeline.take_in("not a notification")
-    key = Measured(metric.QUARANTINED, reason="unknown_message")
+    key = MetricKey(metric.QUARANTINED, reason="unknown_message")
     assert pipeline.meter.measured[key] == 1
 
 

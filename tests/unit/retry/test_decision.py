@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.retry.decision import (
     COUNTED,
+    AttemptCounts,
     DeadLetter,
     Decision,
     Done,
     Reason,
     RetryLater,
-    Standing,
     WaitForGate,
     decide,
 )
@@ -24,7 +24,7 @@ from strategies import NOW, outcomes, policies
 LATER = NOW + timedelta(hours=1)
 ALL = frozenset(OutcomeKind)
 standings = st.builds(
-    Standing,
+    AttemptCounts,
     attempts=st.integers(0, 200),
     refusals=st.integers(0, 10**6),
     expires_at=st.integers(-(10**6), 10**6).map(lambda seconds: NOW + timedelta(seconds=seconds)),
@@ -43,7 +43,7 @@ def _decide(
 ) -> Decision:
     return decide(
         Outcome(kind=kind, code=code, message="why", retry_after_s=retry_after_s),
-        Standing(attempts=attempts, refusals=refusals, expires_at=LATER),
+        AttemptCounts(attempts=attempts, refusals=refusals, expires_at=LATER),
         policy or Policy(),
         now=NOW,
         draw=0.5,
@@ -131,7 +131,7 @@ def test_no_wait_reaches_beyond_the_end() -> None:
 
 @given(outcome=outcomes, standing=standings, policy=policies, draw=draws)
 def test_every_outcome_has_a_decision_that_keeps_the_laws(
-    outcome: Outcome, standing: Standing, policy: Policy, draw: float
+    outcome: Outcome, standing: AttemptCounts, policy: Policy, draw: float
 ) -> None:
     decision = decide(outcome, standing, policy, now=NOW, draw=draw)
     if outcome.kind is OutcomeKind.SUCCEEDED:
@@ -159,6 +159,6 @@ def test_every_outcome_has_a_decision_that_keeps_the_laws(
 def test_every_call_ends_by_its_age(
     outcome: Outcome, policy: Policy, draw: float, age_s: int
 ) -> None:
-    standing = Standing(attempts=0, refusals=0, expires_at=NOW - timedelta(seconds=age_s))
+    standing = AttemptCounts(attempts=0, refusals=0, expires_at=NOW - timedelta(seconds=age_s))
     decision = decide(outcome, standing, policy, now=NOW, draw=draw)
     assert isinstance(decision, Done | DeadLetter)

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise.errors import IllegalTransitionError
-from reprise_schedules.overlap import Expire, Over, Overlap, Recover, Skip, Start, Wait, decide
+from reprise_schedules.overlap import (
+    AlreadyDone,
+    Expire,
+    Overlap,
+    Recover,
+    Skip,
+    Start,
+    Wait,
+    decide,
+)
 from reprise_schedules.run import (
     HOLDING,
     MAX_RUNS,
@@ -67,7 +76,7 @@ def test_waiting_run_is_looked_at_more_seldom_the_longer_it_waits() -> None:
 
 def test_second_delivery_of_a_run_does_not_run_it_again() -> None:
     for state in set(RunState) - OPEN | {RunState.CAPTURED, RunState.SUBMITTED}:
-        assert decided(Overlap.ALLOW, run(state, at=MINE)) == Over()
+        assert decided(Overlap.ALLOW, run(state, at=MINE)) == AlreadyDone()
     assert decided(Overlap.ALLOW, run(RunState.RUNNING, at=MINE)) == Wait(wait_s=60.0)
 
 

@@ -16,11 +16,11 @@ from reprise.ledger import State
 from reprise.ports import Reply
 from reprise.testing import SUCCEEDED, InMemoryJobs, InMemoryQueue
 from reprise_batch.target_type import BATCH
-from reprise_schedules.follow import Followers
-from reprise_schedules.message import Due, write_due
+from reprise_schedules.follow import RunResolver
+from reprise_schedules.message import RunRequest, write_due
 from reprise_schedules.overlap import Overlap
 from reprise_schedules.run import RunState
-from reprise_schedules.runner import RunStage
+from reprise_schedules.runner import JobRunner
 
 FIRST, SECOND, THIRD = (f"2026-11-21T{hour}:00:00Z" for hour in ("10", "11", "12"))
 NIGHTLY = "arn:aws:batch:eu-central-1:123456789012:job-definition/nightly"
@@ -47,9 +47,9 @@ class World:
         call: dict[str, Any] | None = None,
         **fields: Any,  # noqa: ANN401 - of Due
     ) -> float | None:
-        stage = RunStage(
+        stage = JobRunner(
             jobs=self.jobs,
-            follow=Followers(ledger=self.pipeline.ledger, batch=lambda: self),
+            follow=RunResolver(ledger=self.pipeline.ledger, batch=lambda: self),
             calls=replace(
                 self.pipeline.caller(),
                 capture_outcomes=frozenset(OutcomeKind) - {OutcomeKind.SUCCEEDED},
@@ -61,7 +61,7 @@ class World:
             types=(FUNCTION, BATCH),
         )
         default = {"FunctionName": "orders", "Payload": {"n": 1}}
-        body = write_due(Due(job="job", scheduled_at=at, call=call or default, **fields))
+        body = write_due(RunRequest(job="job", scheduled_at=at, call=call or default, **fields))
         return stage.run(body, owner="me", remaining_ms=lambda: 60_000)
 
     @property
@@ -201,7 +201,7 @@ def test_call_that_can_never_be_made_is_kept_with_its_reason(
     "body", ["", "[]", '{"job": "a"}', '{"job":"a b","call":{},"scheduled_at":"x"}']
 )
 def test_message_that_is_none_is_kept_with_its_reason(world: World, body: str) -> None:
-    stage = RunStage(
+    stage = JobRunner(
         jobs=world.jobs, follow=lambda *_: None, calls=world.pipeline.caller(),
         dead_letters=world.letters, targets=(), clock=world.pipeline.clock, meter=world.pipeline.meter,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from backlog_entries import ARN, entry, event
 from reprise.logreader import Event, read_events
 from reprise.unpack.defer import parked_body, parked_key
-from reprise.unpack.part import Entry, Part
+from reprise.unpack.part import Entry, TargetBatch
 
 # Any text: a lone surrogate arrives as an escape, and must leave as one.
 messages = st.text(max_size=40)
@@ -19,8 +19,8 @@ streams = st.sampled_from(["s1", "s2"])
 groups = st.sampled_from(["/capture", "/other"])
 
 
-def part_of(events: list[Event]) -> Part:
-    part = Part(function=ARN + "orders")
+def part_of(events: list[Event]) -> TargetBatch:
+    part = TargetBatch(function=ARN + "orders")
     for position, item in enumerate(events):
         part.add(Entry(position=position, event=item, record=entry(position).record))
     return part
@@ -49,7 +49,7 @@ def test_a_part_of_four_megabytes_is_read_back_whole() -> None:
 def test_key_names_the_target_and_tells_objects_versions_targets_and_parts_apart() -> None:
     part = part_of([event("1")])
     other_target = replace(part, function=part.function.replace("eu-central-1", "us-east-1"))
-    later = Part(function=part.function, entries=[replace(part.entries[0], position=7)])
+    later = TargetBatch(function=part.function, entries=[replace(part.entries[0], position=7)])
     keys = [
         parked_key("s3://bucket/captured/1.gz", None, part),
         parked_key("s3://bucket/captured/1.gz", "v1", part),

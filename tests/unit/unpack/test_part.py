@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backlog_entries import entry
-from reprise.unpack.part import MAX_BYTES, MAX_OPEN_BYTES, MAX_RECORDS, Part, Sorter
+from reprise.unpack.part import MAX_BYTES, MAX_OPEN_BYTES, MAX_RECORDS, Partitioner, TargetBatch
 
 targets = st.sampled_from(["orders", "mail", "bills"])
 lengths = st.integers(min_value=1, max_value=3 * MAX_BYTES // 2)
 
 
-def sort(content: list[tuple[str, int]]) -> list[Part]:
-    sorter = Sorter()
-    parts: list[Part] = []
+def sort(content: list[tuple[str, int]]) -> list[TargetBatch]:
+    sorter = Partitioner()
+    parts: list[TargetBatch] = []
     for position, (name, length) in enumerate(content):
         parts += sorter.add(entry(position, name, length))
     parts += sorter.rest()
@@ -52,14 +52,14 @@ def test_a_part_holds_a_thousand_records() -> None:
 
 
 def test_an_object_of_one_full_part_is_known_to_be_just_one() -> None:
-    sorter = Sorter()
+    sorter = Partitioner()
     for position in range(MAX_RECORDS):
         assert list(sorter.add(entry(position))) == []
     assert (sorter.closed, len(sorter.rest())) == (0, 1)
 
 
 def test_many_targets_together_keep_to_the_bound_of_memory() -> None:
-    sorter = Sorter()
+    sorter = Partitioner()
     opened = most = 0
     for position in range(200):
         length = 3 * 1024 * 1024 + position

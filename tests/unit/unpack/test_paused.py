@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reprise.gate.state import GateImage, HeldFor, Mode
-from reprise.unpack.expansion import FORGOTTEN_S, Expand, Leave, Piece, decide_expansion
+from reprise.gate.state import GateState, HeldFor, Mode
+from reprise.unpack.expansion import FORGOTTEN_S, Expand, Leave, Slice, decide_expansion
 from strategies import NOW_MS
 
-FOLDED = Piece(records=1000, is_folded=True)
-PAUSED_GATE = GateImage(
+FOLDED = Slice(records=1000, is_folded=True)
+PAUSED_GATE = GateState(
     mode=Mode.HOLDING,
     held_for=HeldFor.PAUSED,
     holding_since_ms=NOW_MS,

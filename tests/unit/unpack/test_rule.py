@@ -7,24 +7,24 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.gate.state import GateImage, HeldFor, Mode
+from reprise.gate.state import GateState, HeldFor, Mode
 from reprise.unpack.expansion import (
-    FIRST_OFFER,
+    INITIAL_EXPANSION,
     MANY_OBJECTS,
     MAX_DELAY_S,
     MIN_DELAY_S,
     Expand,
     Leave,
-    Piece,
+    Slice,
     decide_expansion,
 )
 from strategies import NOW_MS
 
-FOLDED = Piece(records=1000, is_folded=True)
+FOLDED = Slice(records=1000, is_folded=True)
 
 
 def _look_after_s(hold_age_s: float, *, objects: int, records_each: int = 1000) -> float:
-    gate = GateImage(
+    gate = GateState(
         mode=Mode.HOLDING,
         waiting=25,
         folded_objects=objects,
@@ -60,15 +60,15 @@ def test_a_look_is_neither_too_soon_nor_too_late(hold_age_s: float, objects: int
 
 
 def test_the_second_object_stays_folded_until_a_call_of_the_first_has_run() -> None:
-    untried = GateImage(waiting=FIRST_OFFER, changed_at_ms=NOW_MS - 1000)
+    untried = GateState(waiting=INITIAL_EXPANSION, changed_at_ms=NOW_MS - 1000)
     assert isinstance(decide_expansion(untried, FOLDED, now_ms=NOW_MS, draw=0.5), Leave)
     tried = replace(untried, succeeded_at_ms=NOW_MS - 500)
     assert isinstance(decide_expansion(tried, FOLDED, now_ms=NOW_MS, draw=0.5), Expand)
 
 
 def test_only_a_gate_that_was_used_of_late_gets_a_whole_object() -> None:
-    for used_s_ago, records in ((10, 1000), (61, FIRST_OFFER)):
-        gate = GateImage(window=50.0, succeeded_at_ms=NOW_MS - used_s_ago * 1000)
+    for used_s_ago, records in ((10, 1000), (61, INITIAL_EXPANSION)):
+        gate = GateState(window=50.0, succeeded_at_ms=NOW_MS - used_s_ago * 1000)
         decision = decide_expansion(gate, FOLDED, now_ms=NOW_MS, draw=0.5)
         assert isinstance(decision, Expand)
         assert decision.records == records
@@ -78,7 +78,7 @@ def test_only_a_gate_that_was_used_of_late_gets_a_whole_object() -> None:
 
 @given(
     gate=st.builds(
-        GateImage,
+        GateState,
         mode=st.sampled_from([mode.value for mode in Mode]),
         held_for=st.sampled_from(list(HeldFor)),
         window=st.floats(1, 2000),
@@ -100,13 +100,13 @@ def test_only_a_gate_that_was_used_of_late_gets_a_whole_object() -> None:
     later_ms=st.integers(0, 10**7),
 )
 def test_any_decision_expands_no_more_than_there_is_and_looks_again_in_time(
-    gate: GateImage,
+    gate: GateState,
     records: int,
     is_folded: bool,  # noqa: FBT001 - drawn by name
     draw: float,
     later_ms: int,
 ) -> None:
-    piece = Piece(records=records, is_folded=is_folded)
+    piece = Slice(records=records, is_folded=is_folded)
     decision = decide_expansion(gate, piece, now_ms=NOW_MS + later_ms, draw=draw)
     if isinstance(decision, Leave):
         assert MIN_DELAY_S <= decision.delay_s <= MAX_DELAY_S

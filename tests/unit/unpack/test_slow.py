@@ -5,24 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reprise.gate.lease import EPOCH_MS, SLOTS, slot_name
-from reprise.gate.state import Change, GateImage
+from reprise.gate.state import Change, GateState
 from reprise.unpack.expansion import (
-    FIRST_OFFER,
+    INITIAL_EXPANSION,
     MAX_STARVED_S,
     Expand,
     Leave,
-    Piece,
+    Slice,
     decide_expansion,
 )
 from strategies import NOW_MS
 
-FOLDED = Piece(records=1000, is_folded=True)
+FOLDED = Slice(records=1000, is_folded=True)
 NOW_EPOCH = NOW_MS // EPOCH_MS
 
 
-def _slow(service_s: float, **fields: object) -> GateImage:
+def _slow(service_s: float, **fields: object) -> GateState:
     """Return the gate of a target of slow calls, with both permits of its window out."""
-    gate = GateImage(
+    gate = GateState(
         window=2.0,
         slow_start=0,
         in_flight=2,
@@ -52,7 +52,7 @@ def test_a_slow_target_is_not_taken_for_silent() -> None:
         decision = decide_expansion(gate, FOLDED, now_ms=now_ms, draw=0.5)
         if isinstance(decision, Expand):
             gate = decision.change.apply(gate)
-    assert gate.waiting <= 2 * (FIRST_OFFER + 2)
+    assert gate.waiting <= 2 * (INITIAL_EXPANSION + 2)
 
 
 def test_a_target_whose_first_calls_run_for_half_an_hour_is_offered_no_second_object() -> None:
@@ -97,17 +97,17 @@ def test_a_window_used_by_less_than_half_while_calls_end_is_not_starved() -> Non
 
 
 def test_a_gate_that_no_replayer_has_time_for_is_offered_little() -> None:
-    gate, expanded = GateImage(), 0
+    gate, expanded = GateState(), 0
     for second in range(0, 7200, 5):
         decision = decide_expansion(gate, FOLDED, now_ms=NOW_MS + 1000 * second, draw=0.5)
         if isinstance(decision, Expand):
             gate, expanded = decision.change.apply(gate), expanded + decision.records
-    assert FIRST_OFFER <= expanded <= (7200 / MAX_STARVED_S + 6) * FIRST_OFFER
+    assert INITIAL_EXPANSION <= expanded <= (7200 / MAX_STARVED_S + 6) * INITIAL_EXPANSION
 
 
 def test_a_first_offer_that_was_lost_on_its_way_is_followed_soon_by_another() -> None:
     """The gate was told of it, and then the queue was away; before, nobody had used the gate for a week."""
-    gate = GateImage(succeeded_at_ms=NOW_MS - 7 * 86_400_000)
+    gate = GateState(succeeded_at_ms=NOW_MS - 7 * 86_400_000)
     first = decide_expansion(gate, FOLDED, now_ms=NOW_MS, draw=0.5)
     assert isinstance(first, Expand)
     gate = first.change.apply(gate)

@@ -5,8 +5,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.gate.state import GateImage, Mode
-from reprise.monitor.counters import Book
+from reprise.gate.state import GateState, Mode
+from reprise.monitor.counters import BacklogCounters
 from reprise_cli.top.board import Gate, Look, lines
 from reprise_cli.top.view import picture
 from reprise_cli.top.watch import gate_of
@@ -15,21 +15,26 @@ EMPTY = Look(at_s=0.0, books={}, gates={}, oldest_s={})
 
 
 def test_backlog_rate_and_time_to_go_come_from_two_looks() -> None:
-    before = replace(EMPTY, books={"orders": Book(known=100, ended=20)})
+    before = replace(EMPTY, books={"orders": BacklogCounters(known=100, ended=20)})
     now = replace(
-        EMPTY, at_s=2.0, books={"orders": Book(known=110, ended=40)}, oldest_s={"orders": 33.0}
+        EMPTY,
+        at_s=2.0,
+        books={"orders": BacklogCounters(known=110, ended=40)},
+        oldest_s={"orders": 33.0},
     )
     (line,) = lines(now, before)
     assert (line.backlog, line.rate_per_s, line.eta_s, line.oldest_s) == (70, 10.0, 7.0, 33.0)
 
 
 def test_without_a_look_before_nobody_guesses_a_rate() -> None:
-    (line,) = lines(replace(EMPTY, books={"orders": Book(known=1)}), None)
+    (line,) = lines(replace(EMPTY, books={"orders": BacklogCounters(known=1)}), None)
     assert (line.rate_per_s, line.eta_s) == (None, None)
 
 
 def test_where_nothing_waits_nothing_is_old() -> None:
-    now = replace(EMPTY, books={"orders": Book(known=3, ended=3)}, oldest_s={"orders": 33.0})
+    now = replace(
+        EMPTY, books={"orders": BacklogCounters(known=3, ended=3)}, oldest_s={"orders": 33.0}
+    )
     (line,) = lines(now, EMPTY)
     assert (line.oldest_s, line.eta_s) == (None, 0.0)
 
@@ -41,7 +46,11 @@ def test_a_target_without_calls_shows_its_gate() -> None:
 
 
 def test_the_longest_backlog_comes_first_and_all_fit_a_table() -> None:
-    books = {"a": Book(known=1), "b": Book(known=5, dead={"expired": 2}), "c": Book(known=5)}
+    books = {
+        "a": BacklogCounters(known=1),
+        "b": BacklogCounters(known=5, dead={"expired": 2}),
+        "c": BacklogCounters(known=5),
+    }
     gates = {"b": Gate(mode="holding", window=0.0, held_s=12.0)}
     found = lines(replace(EMPTY, books=books, gates=gates), None)
     assert [line.target for line in found] == ["b", "c", "a"]
@@ -50,7 +59,7 @@ def test_the_longest_backlog_comes_first_and_all_fit_a_table() -> None:
 
 @given(mode=st.sampled_from(Mode), since_ms=st.integers(0, 10**6), now_ms=st.integers(0, 10**6))
 def test_only_a_gate_that_holds_has_held(mode: Mode, since_ms: int, now_ms: int) -> None:
-    gate = gate_of(GateImage(mode=mode, holding_since_ms=since_ms), now_ms)
+    gate = gate_of(GateState(mode=mode, holding_since_ms=since_ms), now_ms)
     assert gate.mode == mode.value
     assert gate.held_s >= 0
     if mode is Mode.FLOWING:
