@@ -87,7 +87,7 @@ def test_the_command_imports_of_the_engine_no_more_than_what_starts_it() -> None
     sources = (ROOT / "cli").rglob("*.py")
     found = {name for path in sources for name in imported.findall(path.read_text())}
     assert found == {"control", "key"}
-    engine = ROOT / "infra" / "local" / "local_engine"
+    engine = ROOT / "local_engine" / "local_engine"
     for name in found:
         text = (engine / f"{name}.py").read_text()
         modules = re.findall(r"^(?:from|import) (\w+)", text, re.MULTILINE)

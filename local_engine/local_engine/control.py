@@ -23,7 +23,7 @@ from typing import Any
 from local_engine.key import EngineKey, write_private
 
 _PACKAGE_PARENT = Path(__file__).resolve().parents[1]
-_REPOSITORY = _PACKAGE_PARENT.parents[1]
+_REPOSITORY = _PACKAGE_PARENT.parent
 IS_CHECKOUT = (_REPOSITORY / "template.yaml").is_file()
 """Whether this is the repository, and not a package that was installed."""
 _STATE_FILE = "engine.json"

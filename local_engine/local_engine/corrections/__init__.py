@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from local_engine.options import EngineOptions
 
-#: Modules of this package; each has one canary in ``tests/local_engine``.
+#: Modules of this package; each has one canary in ``local_engine/tests``.
 CORRECTIONS = (
     "runtime",
     "role_credentials",

@@ -3,7 +3,7 @@
 Development tooling: nothing that runs in Lambda imports this package, and the command
 no more than ``control`` and ``key``, which start it in an interpreter of its own. Each correction is one
 module of ``local_engine.corrections``, replaces named parts of ministack through
-``local_engine.seams``, and has one canary in ``tests/local_engine`` that fails
+``local_engine.seams``, and has one canary in ``local_engine/tests`` that fails
 on stock ministack.
 """
 

@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from local_engine.control import Engine
 from local_engine.corrections import CORRECTIONS
@@ -17,6 +18,13 @@ from local_engine.testing import Aws
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# As in the repository's other tests (tests/conftest.py).
+settings.register_profile(
+    "default", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("ci", settings.get_profile("default"), derandomize=True, database=None)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 IS_STOCK = os.environ.get("REPRISE_TEST_STOCK") == "1"
 
