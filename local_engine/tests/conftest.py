@@ -49,6 +49,7 @@ CANARIES = {
     "event_sources": "test_unknown_item_identifier_fails_the_batch",
     "metrics": "test_embedded_metric_line_becomes_a_metric",
     "table_metrics": "test_table_tells_the_capacity_that_it_used",
+    "metric_math": "test_expressions_are_evaluated_on_what_the_request_has",
     "alarms": "test_alarm_watches_the_queue_of_its_dimension_and_acts",
     "schedules": "test_one_time_schedule_calls_the_api_on_time_and_is_deleted",
     "recurring": "test_cron_runs_at_the_instants_of_its_time_zone_across_a_change_of_clocks",

@@ -31,6 +31,7 @@ CORRECTIONS = (
     "event_sources",
     "metrics",
     "table_metrics",
+    "metric_math",
     "alarms",
     "schedules",
     "recurring",
