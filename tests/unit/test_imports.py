@@ -123,8 +123,8 @@ def test_the_decorator_is_there_by_its_short_name() -> None:
     from reprise.decorator import capture  # noqa: PLC0415 - as above
 
     assert reprise.capture is capture
-    with pytest.raises(AttributeError, match="no attribute 'replay'"):
-        reprise.replay  # noqa: B018 - as above
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        reprise.nothing  # noqa: B018 - as above
 
 
 def test_what_init_made_is_out_of_the_collectors_way() -> None:
