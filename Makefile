@@ -105,7 +105,7 @@ package: .venv/.stamp ## Wheel and sdist: built, installed into clean environmen
 
 .PHONY: local-engine
 local-engine: setup ## The local engine: one canary a correction
-	$(PYTEST) tests/local_engine
+	$(PYTEST) local_engine/tests
 
 .PHONY: e2e
 e2e: setup ## The whole pipeline, deployed into the local engine by the real SAM CLI

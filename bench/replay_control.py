@@ -1,8 +1,9 @@
 """Compare ways to replay after an outage, in simulation, and plot the reference scenario.
 
-The product's own gate (`reprise.gate`) and backlog rule (`reprise.unpack.expansion`) play against each call on its own
-and against a plain shared window. Recovery is measured in units of the physical bound; "extra live" is what
-live callers are refused more than without replays. The same seeds give every player the same live calls.
+The product's own gate (`reprise.gate`) and backlog rule (`reprise.unpack.expansion`) play against each call
+on its own and against a plain shared window. Recovery is measured in units of the physical bound; "extra
+live" is what live callers are refused more than without replays. The same seeds give every player the same
+live calls.
 Ends with an error if the product's own replay lost a call or did not come to an end.
 
     make bench     or     .tools/bench/bin/python bench/replay_control.py [--seeds 1,2,3] [--plot FILE]

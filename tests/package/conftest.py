@@ -47,6 +47,15 @@ def engine(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Installatio
 
 
 @pytest.fixture(scope="session")
+def engine_alone(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """Install the engine's own project, with nothing of the product."""
+    wheel = build(ROOT / "local_engine", tmp_path_factory.mktemp("engine-wheel"), "wheel")
+    folder = tmp_path_factory.mktemp("environment") / "engine-alone"
+    named = f"reprise-local-engine @ {wheel.as_uri()}"
+    return install(folder, "--constraint", ENGINE_PINS, named)
+
+
+@pytest.fixture(scope="session")
 def oldest(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Installation:
     """Install the wheel with its command and the oldest release of each dependency that it allows."""
     folder = tmp_path_factory.mktemp("environment") / "oldest"

@@ -96,6 +96,14 @@ def test_every_module_of_the_local_engine_finds_what_it_imports(engine: Installa
     assert found > 100
 
 
+def test_the_engine_is_whole_without_the_product(engine_alone: Installation) -> None:
+    found, missing = _import_all(engine_alone, "local_engine")
+    assert missing == {}
+    assert found > 60
+    assert engine_alone.run("python", "-c", "import reprise").returncode == 1
+    assert engine_alone.run("reprise-local-engine", "--help").returncode == 0
+
+
 def test_the_library_invokes_a_function(with_library: Installation) -> None:
     with ScriptedServer(Answer(body=b'{"sold": true}')) as server:
         done = with_library.run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import tomllib
 from importlib.metadata import packages_distributions
 from typing import TYPE_CHECKING, Final
 
@@ -27,7 +28,7 @@ PIN: Final = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^ ;\\]+)", re
 FOLDERS: Final = {
     "reprise": "shared/reprise",
     "reprise_cli": "cli/reprise_cli",
-    "local_engine": "infra/local/local_engine",
+    "local_engine": "local_engine/local_engine",
 }
 
 
@@ -64,6 +65,18 @@ def _distributions(package: str) -> set[str]:
         for name in _imports([ast.parse(path.read_text())])
     } - {*sys.stdlib_module_names, *FOLDERS}
     return {canonicalize_name(known.get(module, [module])[0]) for module in modules}
+
+
+def test_the_engine_needs_what_the_extra_for_it_names() -> None:
+    """It is a project of its own; the wheel carries its package for who installs `reprise[local]`."""
+    project = tomllib.loads((ROOT / "local_engine" / "pyproject.toml").read_text())["project"]
+    needed = {str(Requirement(text)) for text in project["dependencies"]}
+    with_command = {str(requirement) for requirement in _named("cli", "local").values()}
+    assert needed <= with_command
+    assert {str(Requirement(text)) for text in EXTRAS["local"]} - {"reprise[cli]"} <= needed
+    assert _distributions("local_engine") <= {
+        canonicalize_name(Requirement(text).name) for text in needed
+    }
 
 
 @pytest.mark.parametrize("name", _named(*EXTRAS))

@@ -83,15 +83,27 @@ def test_what_runs_in_lambda_loads_neither_pydantic_nor_boto3(module: str) -> No
 
 def test_the_command_imports_of_the_engine_no_more_than_what_starts_it() -> None:
     """It starts it in an interpreter of its own, and runs without what the engine needs."""
-    imported = re.compile(r"(?:from|import) local_engine\.(\w+)")
-    sources = (ROOT / "cli").rglob("*.py")
-    found = {name for path in sources for name in imported.findall(path.read_text())}
-    assert found == {"control", "key"}
-    engine = ROOT / "infra" / "local" / "local_engine"
-    for name in found:
+    assert _imported("local_engine", "cli") == {"local_engine.control", "local_engine.key"}
+    engine = ROOT / "local_engine" / "local_engine"
+    for name in ("control", "key"):
         text = (engine / f"{name}.py").read_text()
         modules = re.findall(r"^(?:from|import) (\w+)", text, re.MULTILINE)
         assert set(modules) <= {*sys.stdlib_module_names, "local_engine"}
+
+
+def test_no_other_product_code_imports_the_engine_and_the_engine_none_of_it() -> None:
+    for folder in ("shared", "functions", "infra"):
+        assert _imported("local_engine", folder) == set()
+    for package in ("reprise", "reprise_cli", "reprise_dashboard"):
+        assert _imported(package, "local_engine/local_engine") == set()
+
+
+def _imported(package: str, folder: str) -> set[str]:
+    """Return what the code of a folder imports of a package."""
+    wanted = re.compile(rf"^\s*(?:from|import) ({package}(?:\.\w+)?)(?!\w)", re.MULTILINE)
+    sources = list((ROOT / folder).rglob("*.py"))
+    assert len(sources) > 3
+    return {name for path in sources for name in wanted.findall(path.read_text())}
 
 
 def test_core_and_stages_load_no_aws() -> None:
@@ -111,8 +123,8 @@ def test_the_decorator_is_there_by_its_short_name() -> None:
     from reprise.decorator import capture  # noqa: PLC0415 - as above
 
     assert reprise.capture is capture
-    with pytest.raises(AttributeError, match="no attribute 'absent'"):
-        reprise.absent  # noqa: B018 - as above
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        reprise.nothing  # noqa: B018 - as above
 
 
 def test_what_init_made_is_out_of_the_collectors_way() -> None:

@@ -1,24 +1,23 @@
-"""One metric widget: what it needs, and what it shows once that is there."""
+"""One metric widget: what it asks for, and what it shows once that is there."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from reprise_cli.dashboard.expression.evaluate import Search, Sheet, searches
-from reprise_cli.dashboard.expression.values import Series
-from reprise_cli.dashboard.labels import default_label, dynamic_label
+from reprise_cli.dashboard.asking import Query, Request, Result, at_period, searched
 from reprise_cli.dashboard.model.rows import read_rows
-from reprise_cli.dashboard.periods import chart_grid, whole_grid
+from reprise_cli.dashboard.periods import asked_period_s, chart_grid, whole_grid
 from reprise_cli.dashboard.units import unit_of
 from reprise_cli.duration import format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
-    from reprise_cli.dashboard.expression.values import Grid, Value
-    from reprise_cli.dashboard.model.rows import MetricKey, Row
+    from reprise_cli.dashboard.asking import Answer
+    from reprise_cli.dashboard.model.rows import Row
     from reprise_cli.dashboard.model.widgets import Axis, MetricProperties
+    from reprise_cli.dashboard.periods import Grid
 
 _MAX_FOUND = 50
 """Series drawn of one search; CloudWatch itself gives 500, and nobody reads so many."""
@@ -42,107 +41,70 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """One metric by one statistic."""
-
-    metric: MetricKey
-    stat: str
-    grid: Grid
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
     """A metric widget that is ready for its data."""
 
     properties: MetricProperties
     grid: Grid
     rows: Sequence[Row]
-    found: Mapping[str, tuple[Query, ...]]
-    """What each search found, by its text."""
     problems: tuple[str, ...] = ()
 
     @property
-    def queries(self) -> set[Query]:
-        """Return the data that are needed."""
-        own = {query for row in self.rows if (query := self._query(row)) is not None}
-        return own.union(*self.found.values())
+    def request(self) -> Request | None:
+        """Return what to ask for; None if nothing is shown."""
+        if not any(row.is_visible for row in self.rows):
+            return None
+        return Request(grid=self.grid, queries=tuple(self._query(row) for row in self.rows))
 
-    def draw(self, data: Mapping[Query, Mapping[int, float]]) -> dict[str, Any]:
+    def draw(self, answer: Answer) -> dict[str, Any]:
         """Return what the page draws."""
-        problems = list(self.problems)
-        metrics = {
-            row.id: _series(query, data)
-            for row in self.rows
-            if (query := self._query(row)) is not None
-        }
-        sheet = Sheet(
-            grid=self.grid,
-            metrics=metrics,
-            expressions={row.id: row.expression for row in self.rows if row.expression is not None},
-            find=lambda search: self._find(search, data),
-        )
+        problems = [*self.problems, *([answer.problem] if answer.problem else [])]
         drawn: list[dict[str, Any]] = []
         for row in self.rows:
             if not row.is_visible:
                 continue
-            try:
-                value = sheet.value(row.id)
-            except ValueError as error:
-                problems.append(f"{row.label or row.id}: {error}")
-                continue
-            drawn += self._drawn(row, value, list(metrics.values()))
+            results = [result for result in answer.results if result.id == row.id]
+            problems += [f"{each.label}: {each.problem}" for each in results if each.problem]
+            if row.metric is not None and not results:
+                results = [Result(id=row.id, label=row.label or row.id, points={})]
+            drawn += self._drawn(row, results)
         return self._frame() | {
             "series": drawn,
             "problem": "; ".join(dict.fromkeys(problems)) or None,
         }
 
-    def _query(self, row: Row) -> Query | None:
-        if row.metric is None:
-            return None
-        return Query(metric=row.metric, stat=row.stat, grid=self.grid)
+    def _query(self, row: Row) -> Query:
+        expression = row.expression
+        if expression is not None:
+            expression = at_period(expression, asked_period_s(self.grid))
+        return Query(
+            id=row.id,
+            metric=row.metric,
+            stat=row.stat,
+            expression=expression,
+            label=row.label,
+            is_shown=row.is_visible,
+        )
 
-    def _find(
-        self, search: Search, data: Mapping[Query, Mapping[int, float]]
-    ) -> tuple[Series, ...]:
-        queries = self.found.get(search.text, ())
-        series = [_series(query, data) for query in queries]
-        named = [
-            replace(one, label=_found_label(one, search) or default_label(one, series))
-            if len(series) == 1
-            else replace(one, label=default_label(one, series))
-            for one in series
-        ]
-        return tuple(sorted(named, key=lambda one: one.label))
-
-    def _drawn(self, row: Row, value: Value, siblings: Sequence[Series]) -> list[dict[str, Any]]:
-        match value:
-            case tuple():
-                several = list(value)
-            case Series():
-                several = [value]
-            case number:
-                several = [Series(points=dict.fromkeys(self.grid.instants, number))]
+    def _drawn(self, row: Row, results: Sequence[Result]) -> list[dict[str, Any]]:
+        metric, stat = row.metric, row.stat
+        if row.expression is not None:
+            search = searched(row.expression)
+            metric, stat = (search.metric, search.stat) if search is not None else (None, "")
+            if search is not None:
+                results = sorted(results, key=lambda result: result.label)
         return [
             {
                 "id": row.id,
-                "label": self._label(row, series, siblings, is_one=len(several) == 1),
-                "color": row.color if len(several) == 1 else None,
+                "label": _label(row, result),
+                "color": row.color if len(results) == 1 else None,
                 "side": row.side,
-                "unit": unit_of(series.metric, series.stat),
-                "stat": series.stat,
-                "values": [series.points.get(at) for at in self.grid.instants],
+                "unit": unit_of(metric, stat),
+                "stat": stat,
+                "values": [result.points.get(at) for at in self.grid.instants],
             }
-            for series in several
+            for result in results[:_MAX_FOUND]
         ]
-
-    @staticmethod
-    def _label(row: Row, series: Series, siblings: Sequence[Series], *, is_one: bool) -> str:
-        default = default_label(series, siblings)
-        if row.label is None:
-            return default or row.expression or row.id
-        if "${" in row.label:
-            return dynamic_label(row.label, replace(series, label=default))
-        return row.label if is_one or not default else f"{row.label} {default}".strip()
 
     def _frame(self) -> dict[str, Any]:
         properties = self.properties
@@ -179,43 +141,21 @@ class Chart:
         return {"label": label, "min": axis.min, "max": axis.max}
 
 
-def _series(query: Query, data: Mapping[Query, Mapping[int, float]]) -> Series:
-    return Series(points=data.get(query, {}), metric=query.metric, stat=query.stat)
+def _label(row: Row, result: Result) -> str:
+    """Return a result's label; an expression that CloudWatch calls by its id is called by its text."""
+    if row.label is None and row.expression is not None and result.label in {"", row.id}:
+        return row.expression
+    return result.label
 
 
-def _found_label(series: Series, search: Search) -> str:
-    """Return the dimension values that a search found, rather than asked for."""
-    values = [value for _, value in series.metric.dimensions] if series.metric else []
-    return " ".join(value for value in values if f'"{value}"' not in search.text)
-
-
-def plan_chart(
-    properties: MetricProperties,
-    timing: Timing,
-    listed: Callable[[str], Sequence[MetricKey]],
-) -> Chart:
-    """Return a widget's chart, its searches made."""
+def plan_chart(properties: MetricProperties, timing: Timing) -> Chart:
+    """Return a widget's chart."""
     grid = _grid(properties, timing)
     try:
         rows = read_rows(properties)
     except ValueError as error:
-        return Chart(properties=properties, grid=grid, rows=(), found={}, problems=(str(error),))
-    found: dict[str, tuple[Query, ...]] = {}
-    for row in rows:
-        try:
-            wanted = searches(row.expression) if row.expression else []
-        except ValueError:
-            continue  # Told where it is evaluated.
-        for search in wanted:
-            metrics = [
-                metric
-                for metric in listed(search.pattern.namespace)
-                if search.pattern.finds(metric)
-            ]
-            found[search.text] = tuple(
-                Query(metric=metric, stat=search.stat, grid=grid) for metric in metrics[:_MAX_FOUND]
-            )
-    return Chart(properties=properties, grid=grid, rows=rows, found=found)
+        return Chart(properties=properties, grid=grid, rows=(), problems=(str(error),))
+    return Chart(properties=properties, grid=grid, rows=rows)
 
 
 def _grid(properties: MetricProperties, timing: Timing) -> Grid:

@@ -1,32 +1,47 @@
 """The one door to CloudWatch: the dashboard's body, its data, its alarms.
 
-Source: Amazon CloudWatch API Reference, `GetDashboard`, `GetMetricData`, `ListMetrics`,
-`DescribeAlarms`.
+Source: Amazon CloudWatch API Reference, `GetDashboard`, `GetMetricData`, `DescribeAlarms`.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
+from reprise_cli.dashboard.asking import Answer, Result
 from reprise_cli.dashboard.drawing import AlarmState
-from reprise_cli.dashboard.model.rows import MetricKey
 from reprise_cli.dashboard.periods import asked_period_s
 from reprise_cli.exits import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_cloudwatch.type_defs import MetricDataResultTypeDef
 
-    from reprise_cli.dashboard.charts import Query
-    from reprise_cli.dashboard.expression.values import Grid
+    from reprise_cli.dashboard.asking import Query, Request
+    from reprise_cli.dashboard.periods import Grid
 
 _MAX_QUERIES: Final = 500
 _MAX_ALARMS: Final = 100
+_AT_ONCE: Final = 8
+"""Requests at a time: a dashboard has one for each of its charts."""
+_REFUSALS: Final = frozenset(
+    {
+        "ValidationError",
+        "InvalidParameterCombination",
+        "InvalidParameterCombinationException",
+        "InvalidParameterValue",
+        "InvalidParameterValueException",
+    }
+)
+"""How CloudWatch says that a request makes no sense to it."""
+_FAILED: Final = frozenset({"InternalError", "Forbidden"})
 
 
 class CloudWatch:
@@ -54,47 +69,52 @@ class CloudWatch:
                 "Deploy a version of the stack that has one, or name another with --name",
             ) from error
 
-    def fetch(self, queries: Collection[Query]) -> Mapping[Query, Mapping[int, float]]:
-        """Return values by instant for each query."""
-        by_grid: dict[Grid, list[Query]] = defaultdict(list)
-        for query in queries:
-            by_grid[query.grid].append(query)
-        found: dict[Query, dict[int, float]] = {query: {} for query in queries}
-        for grid, several in by_grid.items():
-            for first in range(0, len(several), _MAX_QUERIES):
-                self._fetch(grid, several[first : first + _MAX_QUERIES], found)
-        return found
+    def ask(self, requests: Sequence[Request]) -> list[Answer]:
+        """Return the answer of each request.
 
-    def _fetch(
-        self, grid: Grid, queries: Sequence[Query], found: dict[Query, dict[int, float]]
-    ) -> None:
-        pages = self._client.get_paginator("get_metric_data").paginate(
-            MetricDataQueries=[_asked(f"q{i}", query) for i, query in enumerate(queries)],
-            StartTime=datetime.fromtimestamp(grid.start_s, UTC),
-            EndTime=datetime.fromtimestamp(grid.end_s, UTC),
-            ScanBy="TimestampAscending",
-        )
-        for page in pages:
-            for result in page["MetricDataResults"]:
-                points = found[queries[int(result["Id"][1:])]]
-                for at, value in zip(result["Timestamps"], result["Values"], strict=True):
-                    # The period that holds a range's first instant may begin before it.
-                    steps = max(0, (int(at.timestamp()) - grid.start_s) // grid.period_s)
-                    points[grid.start_s + steps * grid.period_s] = value
+        Where CloudWatch refuses a request for one of its expressions, the metrics are there all the same.
+        """
+        with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+            return list(pool.map(self._answer, requests))
 
-    def list_metrics(self, namespace: str) -> Sequence[MetricKey]:
-        """Return the metrics that a namespace has."""
-        pages = self._client.get_paginator("list_metrics").paginate(Namespace=namespace)
-        found = {
-            MetricKey(
-                namespace=namespace,
-                name=metric["MetricName"],
-                dimensions=tuple(sorted((d["Name"], d["Value"]) for d in metric["Dimensions"])),
+    def _answer(self, request: Request) -> Answer:
+        try:
+            return Answer(results=self._results(request.grid, request.queries))
+        except ClientError as error:
+            told = error.response.get("Error", {})
+            has_expression = any(query.expression is not None for query in request.queries)
+            if not has_expression or str(told.get("Code", "")) not in _REFUSALS:
+                raise
+            metrics = tuple(
+                query for query in request.queries if query.expression is None and query.is_shown
             )
-            for page in pages
-            for metric in page["Metrics"]
-        }
-        return sorted(found, key=lambda metric: (metric.name, metric.dimensions))
+            return Answer(
+                results=self._results(request.grid, metrics) if metrics else (),
+                problem=str(told.get("Message", "")),
+            )
+
+    def _results(self, grid: Grid, queries: Sequence[Query]) -> tuple[Result, ...]:
+        found: dict[tuple[str, str, int], Result] = {}
+        for first in range(0, len(queries), _MAX_QUERIES):
+            pages = self._client.get_paginator("get_metric_data").paginate(
+                MetricDataQueries=[
+                    _asked(query, grid) for query in queries[first : first + _MAX_QUERIES]
+                ],
+                StartTime=datetime.fromtimestamp(grid.start_s, UTC),
+                EndTime=datetime.fromtimestamp(grid.end_s, UTC),
+                ScanBy="TimestampAscending",
+            )
+            for page in pages:
+                # A page goes on with the series of the one before; two in one page are two.
+                seen: Counter[tuple[str, str]] = Counter()
+                for told in page["MetricDataResults"]:
+                    result = _result(told, grid)
+                    name = (result.id, result.label)
+                    key = (*name, seen[name])
+                    seen[name] += 1
+                    earlier = found[key].points if key in found else {}
+                    found[key] = replace(result, points={**earlier, **result.points})
+        return tuple(found.values())
 
     def alarms(self, names: Collection[str]) -> Sequence[AlarmState]:
         """Return how alarms stand."""
@@ -115,9 +135,13 @@ class CloudWatch:
         ]
 
 
-def _asked(query_id: str, query: Query) -> Any:  # noqa: ANN401 - the client's own shape
-    return {
-        "Id": query_id,
+def _asked(query: Query, grid: Grid) -> Any:  # noqa: ANN401 - the client's own shape
+    asked: dict[str, Any] = {"Id": query.id, "ReturnData": query.is_shown}
+    if query.label is not None:
+        asked["Label"] = query.label
+    if query.metric is None:
+        return asked | {"Expression": query.expression, "Period": asked_period_s(grid)}
+    return asked | {
         "MetricStat": {
             "Metric": {
                 "Namespace": query.metric.namespace,
@@ -126,7 +150,20 @@ def _asked(query_id: str, query: Query) -> Any:  # noqa: ANN401 - the client's o
                     {"Name": name, "Value": value} for name, value in query.metric.dimensions
                 ],
             },
-            "Period": asked_period_s(query.grid),
+            "Period": asked_period_s(grid),
             "Stat": query.stat,
         },
     }
+
+
+def _result(told: MetricDataResultTypeDef, grid: Grid) -> Result:
+    points: dict[int, float] = {}
+    for at, value in zip(told["Timestamps"], told["Values"], strict=True):
+        # The period that holds a range's first instant may begin before it.
+        steps = max(0, (int(at.timestamp()) - grid.start_s) // grid.period_s)
+        points[grid.start_s + steps * grid.period_s] = value
+    problem = None
+    if told.get("StatusCode") in _FAILED:
+        said = "; ".join(message["Value"] for message in told.get("Messages", []))
+        problem = said or str(told["StatusCode"])
+    return Result(id=told["Id"], label=told.get("Label", ""), points=points, problem=problem)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, assert_never
+from typing import TYPE_CHECKING, Any, Final, Protocol, assert_never
 
+from reprise_cli.dashboard.asking import Answer, Query, Request, search_of
 from reprise_cli.dashboard.charts import Chart, Timing, plan_chart
-from reprise_cli.dashboard.expression.search import read_pattern
 from reprise_cli.dashboard.markdown import to_html
 from reprise_cli.dashboard.model.widgets import (
     AlarmProperties,
@@ -14,16 +14,17 @@ from reprise_cli.dashboard.model.widgets import (
     MetricProperties,
     TextProperties,
 )
-from reprise_cli.dashboard.periods import chart_grid
+from reprise_cli.dashboard.periods import asked_period_s, chart_grid, whole_grid
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from reprise_cli.dashboard.charts import Query
     from reprise_cli.dashboard.model.body import Dashboard
-    from reprise_cli.dashboard.model.rows import MetricKey
     from reprise_cli.dashboard.model.variables import Variable
     from reprise_cli.dashboard.model.widgets import Properties, Widget
+    from reprise_cli.dashboard.periods import Grid
+
+_FOUND: Final = "found"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +40,8 @@ class AlarmState:
 class MetricSource(Protocol):
     """Has the data."""
 
-    def fetch(self, queries: Collection[Query]) -> Mapping[Query, Mapping[int, float]]:
-        """Return values by instant for each query."""
-
-    def list_metrics(self, namespace: str) -> Sequence[MetricKey]:
-        """Return the metrics that a namespace has."""
+    def ask(self, requests: Sequence[Request]) -> Sequence[Answer]:
+        """Return the answer of each request."""
 
     def alarms(self, names: Collection[str]) -> Sequence[AlarmState]:
         """Return how alarms stand."""
@@ -68,25 +66,35 @@ def draw(
 
     A widget that cannot be drawn says why in its `problem`; the others are not touched by it.
     """
-    listed = _Listing(source)
+    grid = chart_grid(view.now_s, view.range_s, view.finest_s)
     charts = {
-        number: plan_chart(
-            widget.properties, _timing(widget.properties, dashboard, view), listed.metrics
-        )
+        number: plan_chart(widget.properties, _timing(widget.properties, dashboard, view))
         for number, widget in enumerate(dashboard.widgets)
         if isinstance(widget.properties, MetricProperties)
     }
-    queries = {query for chart in charts.values() for query in chart.queries}
-    data = source.fetch(queries) if queries else {}
+    asked: dict[int | str, Request] = {
+        number: request
+        for number, chart in charts.items()
+        if (request := chart.request) is not None
+    }
+    asked |= {
+        variable.id: request
+        for variable in dashboard.variables
+        if (request := _values_request(variable, whole_grid(grid))) is not None
+    }
+    answers = dict(zip(asked, source.ask(list(asked.values())) if asked else (), strict=True))
     names = _alarms(dashboard)
     alarms = {alarm.name: alarm for alarm in (source.alarms(names) if names else ())}
-    grid = chart_grid(view.now_s, view.range_s, view.finest_s)
     return {
         "start_s": grid.start_s,
         "end_s": grid.end_s,
-        "variables": [_variable(entry, chosen, listed) for entry in dashboard.variables],
+        "variables": [
+            _variable(entry, chosen, answers.get(entry.id, Answer()))
+            for entry in dashboard.variables
+        ],
         "widgets": [
-            _place(widget) | _content(widget.properties, charts.get(number), data, alarms)
+            _place(widget)
+            | _content(widget.properties, charts.get(number), answers.get(number, Answer()), alarms)
             for number, widget in enumerate(dashboard.widgets)
         ],
     }
@@ -102,19 +110,6 @@ def _timing(properties: MetricProperties, dashboard: Dashboard, view: View) -> T
     )
 
 
-class _Listing:
-    """Lists each namespace once."""
-
-    def __init__(self, source: MetricSource) -> None:
-        self._source = source
-        self._known: dict[str, Sequence[MetricKey]] = {}
-
-    def metrics(self, namespace: str) -> Sequence[MetricKey]:
-        if namespace not in self._known:
-            self._known[namespace] = self._source.list_metrics(namespace)
-        return self._known[namespace]
-
-
 def _place(widget: Widget) -> dict[str, Any]:
     return {
         "x": widget.x,
@@ -128,14 +123,14 @@ def _place(widget: Widget) -> dict[str, Any]:
 def _content(
     properties: Properties | None,
     chart: Chart | None,
-    data: Mapping[Query, Mapping[int, float]],
+    answer: Answer,
     alarms: Mapping[str, AlarmState],
 ) -> dict[str, Any]:
     match properties:
         case None:
             return {"problem": "widgets of this kind are drawn in the CloudWatch console only"}
         case MetricProperties():
-            return chart.draw(data) if chart is not None else {}
+            return chart.draw(answer) if chart is not None else {}
         case TextProperties(markdown=markdown, background=background):
             return {"html": to_html(markdown), "background": background}
         case AlarmProperties(title=title, alarms=arns):
@@ -173,23 +168,22 @@ def _alarm(alarm: AlarmState) -> dict[str, str]:
     return {"name": alarm.name, "state": alarm.state, "reason": alarm.reason}
 
 
-def _variable(variable: Variable, chosen: Mapping[str, str], listed: _Listing) -> dict[str, Any]:
+def _values_request(variable: Variable, grid: Grid) -> Request | None:
+    """Return what asks for the values that a variable's search finds: each result is labelled by its own."""
+    if not (variable.search and variable.populate_from):
+        return None
+    search = search_of(variable.search, "SampleCount", asked_period_s(grid))
+    label = f"${{PROP('Dim.{variable.populate_from}')}}"
+    return Request(grid=grid, queries=(Query(id=_FOUND, expression=search, label=label),))
+
+
+def _variable(variable: Variable, chosen: Mapping[str, str], answer: Answer) -> dict[str, Any]:
     """Return a variable with every value that it can have, and the one that is chosen."""
     values = {choice.value: choice.label or choice.value for choice in variable.values}
-    if variable.search and variable.populate_from:
-        try:
-            pattern = read_pattern(variable.search)
-        except ValueError as error:
-            return _told(variable, values, chosen) | {"problem": str(error)}
-        found = {
-            value
-            for metric in listed.metrics(pattern.namespace)
-            if pattern.finds(metric)
-            for name, value in metric.dimensions
-            if name == variable.populate_from
-        }
-        values |= {value: value for value in sorted(found)}
-    return _told(variable, values, chosen)
+    found = {result.label for result in answer.results if result.label}
+    values |= {value: value for value in sorted(found)}
+    told = _told(variable, values, chosen)
+    return told | {"problem": answer.problem} if answer.problem else told
 
 
 def _told(

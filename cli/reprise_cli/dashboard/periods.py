@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import count
 from typing import Final
-
-from reprise_cli.dashboard.expression.values import Grid
 
 RANGES_S: Final = {
     "5m": 300,
@@ -27,6 +26,21 @@ _LADDER_S: Final = (1, 5, 10, 30, 60, 300, 900, 3_600, 21_600, 86_400)
 _MAX_POINTS: Final = 360
 _MOST_POINTS: Final = 4_500
 """Points that are drawn where the period is stated: three days by the minute."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """The instants that a chart has: from the first, one a period."""
+
+    start_s: int
+    end_s: int
+    """No instant reaches it."""
+    period_s: int
+
+    @property
+    def instants(self) -> range:
+        """Return them."""
+        return range(self.start_s, self.end_s, self.period_s)
 
 
 def chart_grid(end_s: int, range_s: int, finest_s: int, stated_s: int | None = None) -> Grid:

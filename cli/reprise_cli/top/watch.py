@@ -11,7 +11,7 @@ from reprise.aws.gate_table import GateTable
 from reprise.gate.state import Mode
 from reprise.metric import OTHER, labels, make_labeler
 from reprise.monitor.gates import LEVELS
-from reprise_cli.dashboard.charts import Query
+from reprise_cli.dashboard.asking import Query, Request
 from reprise_cli.dashboard.cloudwatch import CloudWatch
 from reprise_cli.dashboard.model.rows import MetricKey
 from reprise_cli.dashboard.periods import chart_grid
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from reprise.gate.state import GateState
     from reprise_cli.app import App
-    from reprise_cli.dashboard.expression.values import Grid
 
 _RECENT_S: Final = 300
 """Metrics older than this say nothing of the present."""
@@ -83,11 +82,22 @@ class Watch:
     def _measured(self, now_s: int) -> dict[tuple[str, str], float]:
         """Return the last values of metrics, by name and label."""
         grid = chart_grid(now_s, _RECENT_S, _MINUTE_S, _MINUTE_S)
-        queries = dict(self._queries(grid))
-        found = self._cloudwatch.fetch(queries)
-        return {queries[query]: points[max(points)] for query, points in found.items() if points}
+        queries = {f"m{number}": asked for number, asked in enumerate(self._gauges())}
+        request = Request(
+            grid=grid,
+            queries=tuple(
+                Query(id=query_id, metric=key, stat="Maximum")
+                for query_id, (key, _) in queries.items()
+            ),
+        )
+        (answer,) = self._cloudwatch.ask([request])
+        return {
+            queries[result.id][1]: result.points[max(result.points)]
+            for result in answer.results
+            if result.points
+        }
 
-    def _queries(self, grid: Grid) -> Iterable[tuple[Query, tuple[str, str]]]:
+    def _gauges(self) -> Iterable[tuple[MetricKey, tuple[str, str]]]:
         for name in self._labels:
             for metric_name in _GAUGES:
                 key = MetricKey(
@@ -95,7 +105,7 @@ class Watch:
                     name=metric_name,
                     dimensions=((metric.STACK, self._stack), (metric.TARGET, name)),
                 )
-                yield Query(metric=key, stat="Maximum", grid=grid), (metric_name, name)
+                yield key, (metric_name, name)
 
 
 def gate_of(state: GateState, now_ms: int) -> Gate:

@@ -6,39 +6,57 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from reprise_cli.dashboard.asking import Answer, Result
 from reprise_cli.dashboard.drawing import AlarmState, View, draw
 from reprise_cli.dashboard.markdown import to_html
 from reprise_cli.dashboard.model.body import read_body
-from reprise_cli.dashboard.model.rows import MetricKey
+from reprise_cli.dashboard.periods import asked_period_s, chart_grid, whole_grid
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
-    from reprise_cli.dashboard.charts import Query
+    from reprise_cli.dashboard.asking import Request
 
 VIEW = View(now_s=1_700_000_000, range_s=900, finest_s=60)
 
 
 @dataclass
 class FakeSource:
-    """Metrics by name and target; every one has its values at the first instants of any chart."""
+    """Metrics by name and target, expressions by their text; each has its values at the first instants."""
 
     values: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    expressions: dict[str, list[tuple[str, list[float]]]] = field(default_factory=dict)
+    """Label and values of each result; an expression that is not here is refused."""
     states: dict[str, str] = field(default_factory=dict)
+    asked: list[Request] = field(default_factory=list)
 
-    def fetch(self, queries: Collection[Query]) -> Mapping[Query, Mapping[int, float]]:
-        found = {}
-        for query in queries:
-            target = dict(query.metric.dimensions).get("target", "")
-            values = self.values.get((query.metric.name, target), [])
-            found[query] = dict(zip(query.grid.instants, values, strict=False))
-        return found
+    def ask(self, requests: Sequence[Request]) -> Sequence[Answer]:
+        self.asked += requests
+        return [self._answer(request) for request in requests]
 
-    def list_metrics(self, namespace: str) -> Sequence[MetricKey]:
-        return [
-            MetricKey(namespace=namespace, name=name, dimensions=(("target", target),))
-            for name, target in self.values
-        ]
+    def _answer(self, request: Request) -> Answer:
+        results: list[Result] = []
+        problem = None
+        for query in request.queries:
+            if query.metric is not None:
+                target = dict(query.metric.dimensions).get("target", "")
+                values = self.values.get((query.metric.name, target), [])
+                found = [(query.label or query.metric.name, values)]
+            elif query.expression in self.expressions:
+                found = self.expressions[query.expression]
+            else:
+                problem = f"Error in expression '{query.id}'"
+                continue
+            if query.is_shown:
+                results += [
+                    Result(
+                        id=query.id,
+                        label=label,
+                        points=dict(zip(request.grid.instants, values, strict=False)),
+                    )
+                    for label, values in found
+                ]
+        return Answer(results=tuple(results), problem=problem)
 
     def alarms(self, names: Collection[str]) -> Sequence[AlarmState]:
         return [
@@ -71,21 +89,34 @@ def test_units_of_our_metrics_come_from_their_table() -> None:
     assert chart["series"][0]["unit"] == "Seconds"
 
 
-def test_a_search_draws_a_series_for_each_target() -> None:
-    source = FakeSource({("Backlog", "b"): [1.0], ("Backlog", "a"): [2.0], ("Other", "a"): [3.0]})
-    row = [{"expression": "SEARCH('{Reprise,target} MetricName=\"Backlog\"', 'Maximum', 60)"}]
-    (chart,) = drawn(source, metric_widget(row))["widgets"]
+def test_a_search_draws_a_series_for_each_target_with_its_unit_and_by_the_charts_period() -> None:
+    text = "SEARCH('{Reprise,target} MetricName=\"AgeAtSuccess\"', 'Maximum', 300)"
+    asked = text.replace("300", "60")
+    source = FakeSource(expressions={asked: [("b", [1.0]), ("a", [2.0])]})
+    (chart,) = drawn(source, metric_widget([{"expression": text}]))["widgets"]
     assert [(s["label"], s["values"][0]) for s in chart["series"]] == [("a", 2.0), ("b", 1.0)]
+    assert {(s["stat"], s["unit"]) for s in chart["series"]} == {("Maximum", "Seconds")}
 
 
-def test_the_only_series_of_a_search_is_called_by_what_was_found() -> None:
-    row = [{"expression": "SEARCH('{Reprise,target} MetricName=\"Backlog\"', 'Maximum', 60)"}]
-    (chart,) = drawn(FakeSource({("Backlog", "orders"): [1.0]}), metric_widget(row))["widgets"]
-    assert chart["series"][0]["label"] == "orders"
+def test_of_a_search_no_more_is_drawn_than_can_be_read() -> None:
+    text = "SEARCH('{Reprise,target}', 'Sum', 60)"
+    source = FakeSource(expressions={text: [(f"{number:03}", [1.0]) for number in range(99)]})
+    (chart,) = drawn(source, metric_widget([{"expression": text}]))["widgets"]
+    assert [series["label"] for series in chart["series"]] == [f"{n:03}" for n in range(50)]
 
 
-def test_hidden_rows_feed_expressions_and_are_not_drawn() -> None:
-    source = FakeSource({("Succeeded", "a"): [6.0], ("Captured", "a"): [8.0]})
+def test_an_expression_that_nobody_named_is_called_by_its_text() -> None:
+    source = FakeSource(expressions={"a * 2": [("e", [1.0])], "SUM(a)": [("sum", [1.0])]})
+    rows = [[{"expression": "a * 2", "id": "e"}], [{"expression": "SUM(a)", "label": "sum"}]]
+    (chart,) = drawn(source, metric_widget(*rows))["widgets"]
+    assert [series["label"] for series in chart["series"]] == ["a * 2", "sum"]
+
+
+def test_hidden_rows_are_asked_for_expressions_and_are_not_drawn() -> None:
+    source = FakeSource(
+        {("Succeeded", "a"): [6.0], ("Captured", "a"): [8.0]},
+        expressions={"100 * s / c": [("share", [75.0])]},
+    )
     chart = metric_widget(
         ["Reprise", "Succeeded", "target", "a", {"id": "s", "visible": False}],
         ["Reprise", "Captured", "target", "a", {"id": "c", "visible": False}],
@@ -94,6 +125,9 @@ def test_hidden_rows_feed_expressions_and_are_not_drawn() -> None:
     (found,) = drawn(source, chart)["widgets"]
     (series,) = found["series"]
     assert (series["label"], series["side"], series["values"][0]) == ("share", "right", 75.0)
+    (request,) = source.asked
+    shown = [(query.id, query.is_shown) for query in request.queries]
+    assert shown == [("s", False), ("c", False), ("row2", True)]
 
 
 def test_an_expression_that_fails_is_told_and_spares_the_others() -> None:
@@ -101,7 +135,7 @@ def test_an_expression_that_fails_is_told_and_spares_the_others() -> None:
     bad = metric_widget(["Reprise", "Succeeded", "target", "a"], [{"expression": "LOG(m)"}])
     odd = metric_widget(["only"])
     found = drawn(source, bad, odd, {"type": "text", "properties": {"markdown": "x"}})["widgets"]
-    assert "LOG is not known here" in found[0]["problem"]
+    assert "Error in expression 'row1'" in found[0]["problem"]
     assert len(found[0]["series"]) == 1
     assert "metrics[0]" in found[1]["problem"]
     assert found[2]["html"] == "<p>x</p>\n"
@@ -130,27 +164,32 @@ def test_log_widgets_and_unknown_ones_say_where_they_are_drawn() -> None:
     assert all("console" in widget["problem"] for widget in found)
 
 
+VARIABLE = {
+    "id": "target",
+    "type": "property",
+    "property": "target",
+    "defaultValue": "a",
+    "values": [{"value": "x", "label": "The X"}],
+    "search": '{Reprise,target} MetricName="Captured"',
+    "populateFrom": "target",
+}
+
+
 def test_a_variable_has_its_own_values_and_those_that_a_search_finds() -> None:
-    variable = {
-        "id": "target",
-        "type": "property",
-        "property": "target",
-        "defaultValue": "a",
-        "values": [{"value": "x", "label": "The X"}],
-        "search": '{Reprise,target} MetricName="Captured"',
-        "populateFrom": "target",
-    }
-    source = FakeSource({("Captured", "b"): [], ("Captured", "a"): [], ("Other", "z"): []})
-    (found,) = drawn(source, variables=[variable])["variables"]
+    period_s = asked_period_s(whole_grid(chart_grid(VIEW.now_s, VIEW.range_s, VIEW.finest_s)))
+    text = f"SEARCH('{VARIABLE['search']}', 'SampleCount', {period_s})"
+    source = FakeSource(expressions={text: [("b", []), ("a", []), ("b", [1.0])]})
+    (found,) = drawn(source, variables=[VARIABLE])["variables"]
     assert [value["value"] for value in found["values"]] == ["a", "x", "b"]
     assert found["current"] == "a"
+    (request,) = source.asked
+    assert [query.label for query in request.queries] == ["${PROP('Dim.target')}"]
 
 
-def test_labels_may_name_dimensions_and_numbers() -> None:
-    label = "${PROP('Dim.target')} ${PROP('MetricName')} max ${MAX} ${UNKNOWN}"
-    row = ["Reprise", "Captured", "target", "a", {"label": label}]
-    (chart,) = drawn(FakeSource({("Captured", "a"): [3.0, 4.0]}), metric_widget(row))["widgets"]
-    assert chart["series"][0]["label"] == "a Captured max 4 ${UNKNOWN}"
+def test_a_variable_whose_search_is_refused_has_its_own_values_and_says_so() -> None:
+    (found,) = drawn(FakeSource(), variables=[VARIABLE])["variables"]
+    assert [value["value"] for value in found["values"]] == ["a", "x"]
+    assert "Error in expression" in found["problem"]
 
 
 def test_markdown_runs_nothing_and_loads_nothing() -> None:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise_cli.dashboard.expression.errors import ExpressionError
-from reprise_cli.dashboard.expression.evaluate import Search, Sheet, searches
-from reprise_cli.dashboard.expression.values import Grid, Series
+from local_engine.metric_math.errors import ExpressionError
+from local_engine.metric_math.evaluate import Search, Sheet, searches
+from local_engine.metric_math.values import Grid, Series
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,7 +116,7 @@ def test_an_expression_may_use_another() -> None:
 @pytest.mark.parametrize(
     ("expression", "reason"),
     [
-        ("nobody", "no 'nobody' in this widget"),
+        ("nobody", "no 'nobody' in this request"),
         ("e + 1", "'e' refers to itself"),
         ("ANOMALY_DETECTION_BAND(a)", "ANOMALY_DETECTION_BAND is not known here"),
         ("SUM(a, a)", "SUM takes 1 argument"),
@@ -129,6 +129,7 @@ def test_an_expression_may_use_another() -> None:
         ("METRICS(1)", "quoted part of ids"),
         ("SEARCH('no schema', 'Sum')", "needs a schema"),
         ("SEARCH(1)", "SEARCH takes"),
+        ("SEARCH('{N}', 'Sum', 0)", "SEARCH takes"),
         ("REMOVE_EMPTY(a)", "several time series"),
         ("TIME_SERIES(a)", "takes a number"),
     ],
@@ -140,4 +141,5 @@ def test_what_has_no_value_says_why(expression: str, reason: str) -> None:
 
 def test_searches_are_found_wherever_they_stand() -> None:
     text = "IF(1, -SUM([SEARCH('{A}', 'Sum')]), 2 * SEARCH('{B,c}', 'Average', 60))"
-    assert [search.pattern.namespace for search in searches(text)] == ["A", "B"]
+    found = [(search.pattern.namespace, search.period_s) for search in searches(text)]
+    assert found == [("A", None), ("B", 60)]

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from reprise_cli.dashboard.expression.errors import ExpressionError
+from local_engine.metric_math.errors import ExpressionError
 
 
 @dataclass(frozen=True, slots=True)

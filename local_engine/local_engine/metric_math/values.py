@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from reprise_cli.dashboard.model.rows import MetricKey
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricKey:
+    """Which metric: its namespace, its name, and all of its dimensions, sorted."""
+
+    namespace: str
+    name: str
+    dimensions: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +42,7 @@ type Value = float | Series | tuple[Series, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """The instants that a chart has: from the first, one a period."""
+    """The instants that a result may have: from the first, one a period."""
 
     start_s: int
     end_s: int

@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from local_engine.control import Engine
 from local_engine.corrections import CORRECTIONS
@@ -17,6 +18,13 @@ from local_engine.testing import Aws
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# As in the repository's other tests (tests/conftest.py).
+settings.register_profile(
+    "default", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("ci", settings.get_profile("default"), derandomize=True, database=None)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 IS_STOCK = os.environ.get("REPRISE_TEST_STOCK") == "1"
 
@@ -41,6 +49,7 @@ CANARIES = {
     "event_sources": "test_unknown_item_identifier_fails_the_batch",
     "metrics": "test_embedded_metric_line_becomes_a_metric",
     "table_metrics": "test_table_tells_the_capacity_that_it_used",
+    "metric_math": "test_expressions_are_evaluated_on_what_the_request_has",
     "alarms": "test_alarm_watches_the_queue_of_its_dimension_and_acts",
     "schedules": "test_one_time_schedule_calls_the_api_on_time_and_is_deleted",
     "recurring": "test_cron_runs_at_the_instants_of_its_time_zone_across_a_change_of_clocks",

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local_engine.browsers import refuse_page
-from raw_requests import Raw, make_function, owner_of
+from local_engine.raw_requests import Raw, make_function, owner_of
 
 if TYPE_CHECKING:
     from local_engine.testing import Aws

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise_cli.dashboard.expression.errors import ExpressionError
-from reprise_cli.dashboard.expression.search import read_pattern
-from reprise_cli.dashboard.model.rows import MetricKey
+from local_engine.metric_math.errors import ExpressionError
+from local_engine.metric_math.search import read_pattern
+from local_engine.metric_math.values import MetricKey
 
 ORDERS = MetricKey(
     namespace="Reprise",

@@ -1,15 +1,15 @@
-"""Evaluate a widget's expressions, each once."""
+"""Evaluate the expressions of a request, each once."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from reprise_cli.dashboard.expression.arithmetic import combine
-from reprise_cli.dashboard.expression.errors import ExpressionError
-from reprise_cli.dashboard.expression.functions import FUNCTIONS, choose, fill
-from reprise_cli.dashboard.expression.search import Pattern, read_pattern
-from reprise_cli.dashboard.expression.syntax import (
+from local_engine.metric_math.arithmetic import combine
+from local_engine.metric_math.errors import ExpressionError
+from local_engine.metric_math.functions import FUNCTIONS, choose, fill
+from local_engine.metric_math.search import Pattern, read_pattern
+from local_engine.metric_math.syntax import (
     Call,
     Group,
     Name,
@@ -20,7 +20,7 @@ from reprise_cli.dashboard.expression.syntax import (
     Text,
     parse,
 )
-from reprise_cli.dashboard.expression.values import Grid, Series, Value
+from local_engine.metric_math.values import Grid, Series, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,6 +34,8 @@ class Search:
     """Pattern and statistic, as one key."""
     pattern: Pattern
     stat: str
+    period_s: int | None
+    """None if it states none."""
 
 
 class Finder(Protocol):
@@ -45,7 +47,7 @@ class Finder(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
-    """The rows of one widget, by id, and what they are evaluated with."""
+    """The queries of one request, by id, and what they are evaluated with."""
 
     grid: Grid
     metrics: Mapping[str, Series]
@@ -55,7 +57,7 @@ class Sheet:
     _open: set[str] = field(default_factory=set)
 
     def value(self, row_id: str) -> Value:
-        """Return what a row shows.
+        """Return what a query gives.
 
         Raises:
             ExpressionError: If its expression, or one that it refers to, has no value.
@@ -65,7 +67,7 @@ class Sheet:
         if row_id in self._done:
             return self._done[row_id]
         if row_id not in self.expressions:
-            msg = f"there is no {row_id!r} in this widget"
+            msg = f"there is no {row_id!r} in this request"
             raise ExpressionError(msg)
         if row_id in self._open:
             msg = f"{row_id!r} refers to itself"
@@ -151,17 +153,22 @@ class Sheet:
 
 
 def search_of(call: Call) -> Search:
-    """Return what a SEARCH asks for; its period, if any, is the chart's.
+    """Return what a SEARCH asks for.
 
     Raises:
         ExpressionError: If its arguments are not a pattern and a statistic.
     """
     match call.arguments:
-        case (Text(pattern), Text(stat)) | (Text(pattern), Text(stat), Number()):
-            return Search(text=f"{pattern}|{stat}", pattern=read_pattern(pattern), stat=stat)
+        case (Text(pattern), Text(stat)):
+            period_s = None
+        case (Text(pattern), Text(stat), Number(seconds)) if seconds >= 1:
+            period_s = int(seconds)
         case _:
             msg = "SEARCH takes 'a pattern', 'a statistic', and perhaps a period"
             raise ExpressionError(msg)
+    return Search(
+        text=f"{pattern}|{stat}", pattern=read_pattern(pattern), stat=stat, period_s=period_s
+    )
 
 
 def searches(expression: str) -> list[Search]:

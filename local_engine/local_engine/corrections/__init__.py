@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from local_engine.options import EngineOptions
 
-#: Modules of this package; each has one canary in ``tests/local_engine``.
+#: Modules of this package; each has one canary in ``local_engine/tests``.
 CORRECTIONS = (
     "runtime",
     "role_credentials",
@@ -31,6 +31,7 @@ CORRECTIONS = (
     "event_sources",
     "metrics",
     "table_metrics",
+    "metric_math",
     "alarms",
     "schedules",
     "recurring",

@@ -1,4 +1,4 @@
-"""Requests to the local engine as they are, signed or not: what the SDKs would never send."""
+"""Requests to the local engine as they are, signed or not: what the SDKs would never send; for tests."""
 
 from __future__ import annotations
 
@@ -35,10 +35,12 @@ class Reply:
 
     @property
     def allows_pages(self) -> bool:
+        """Tell whether a browser would let another site's page read it."""
         return any(name.startswith("access-control-") for name in self.headers)
 
     @property
     def code(self) -> str | None:
+        """Return the error's name; None if it is no error."""
         return self.headers.get("x-amzn-errortype")
 
 
@@ -54,8 +56,7 @@ class Raw:
     def send(self, url: str) -> Reply:
         """Send it and return the reply."""
         place = urlsplit(url)
-        assert place.hostname
-        connection = HTTPConnection(place.hostname, place.port, timeout=10)
+        connection = HTTPConnection(place.hostname or "", place.port, timeout=10)
         try:
             connection.request(self.method, self.path, self.body or None, dict(self.headers))
             response = connection.getresponse()

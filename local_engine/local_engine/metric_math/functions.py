@@ -7,8 +7,8 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from reprise_cli.dashboard.expression.errors import ExpressionError
-from reprise_cli.dashboard.expression.values import Grid, Series, Value
+from local_engine.metric_math.errors import ExpressionError
+from local_engine.metric_math.values import Grid, Series, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -16,8 +16,8 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from local_engine.control import Engine
+from local_engine.raw_requests import Raw, client, owner_of
 from local_engine.testing import ACCOUNT, REGION, Aws
-from raw_requests import Raw, client, owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

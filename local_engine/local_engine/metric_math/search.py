@@ -12,12 +12,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from reprise_cli.dashboard.expression.errors import ExpressionError
+from local_engine.metric_math.errors import ExpressionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reprise_cli.dashboard.model.rows import MetricKey
+    from local_engine.metric_math.values import MetricKey
 
     type Test = Callable[[MetricKey], bool]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
+import subprocess
 import threading
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import local_engine
 from local_engine.control import Engine, EngineError
 from local_engine.key import write_private
 from local_engine.testing import Aws, wait_for
@@ -36,6 +39,32 @@ def own_engine(tmp_path: Path) -> Iterator[Engine]:
     engine.start()
     yield engine
     engine.stop()
+
+
+def test_engine_that_was_started_by_hand_is_found_and_stopped(tmp_path: Path) -> None:
+    engine = Engine(state_dir=tmp_path / "engine")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [engine.python, "-m", "local_engine", f"--port={port}"]
+    command.append(f"--state-dir={engine.state_dir}")
+    environment = {**os.environ, "PYTHONPATH": str(Path(local_engine.__file__).parents[1])}
+    refused = subprocess.run(  # noqa: S603 - our own launcher
+        command, env=environment, capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 2
+    assert "--new-key" in refused.stderr
+    process = subprocess.Popen(  # noqa: S603 - as above
+        [*command, "--new-key"], env=environment, stderr=subprocess.DEVNULL
+    )
+    try:
+        health = wait_for(engine.health, limit_s=30)
+        assert health is not None
+        assert health["pid"] == process.pid
+        assert engine.stop() is True
+    finally:
+        process.kill()
+        process.wait()
+    assert engine.health() is None
 
 
 def start_sleeper(engine: Engine, note: Path) -> list[int]:

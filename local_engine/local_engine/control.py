@@ -23,7 +23,7 @@ from typing import Any
 from local_engine.key import EngineKey, write_private
 
 _PACKAGE_PARENT = Path(__file__).resolve().parents[1]
-_REPOSITORY = _PACKAGE_PARENT.parents[1]
+_REPOSITORY = _PACKAGE_PARENT.parent
 IS_CHECKOUT = (_REPOSITORY / "template.yaml").is_file()
 """Whether this is the repository, and not a package that was installed."""
 _STATE_FILE = "engine.json"
@@ -146,9 +146,6 @@ class Engine:
             message = f"an engine already runs at {self.url}; stop it first (`reprise local down`)"
             raise EngineError(message)
         self._check_python()
-        self.state_dir.mkdir(parents=True, exist_ok=True)
-        # Logs, code and objects of the functions are its owner's, as the key is.
-        self.state_dir.chmod(_OWNERS_ONLY)
         port = port or _free_port()
         command = [self.python, "-m", "local_engine", "--port", str(port)]
         command += ["--state-dir", str(self.state_dir)]
@@ -158,9 +155,8 @@ class Engine:
         environment = {**os.environ, "PYTHONPATH": str(_PACKAGE_PARENT)}
         if self.runtimes is not None:
             environment["REPRISE_RUNTIME_PYTHON"] = self.runtimes
-        state = {"port": port, "url": f"http://127.0.0.1:{port}", **asdict(EngineKey.make())}
         # Before its start: the engine reads its key there, and no list of processes shows it.
-        self._write(state)
+        state = self.admit(port)
         with self.log_path.open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 - our own launcher
                 command,
@@ -173,6 +169,21 @@ class Engine:
         self._write({"pid": process.pid, **state})
         self._wait_until_healthy(process, limit_s)
         return self.url
+
+    def admit(self, port: int, pid: int | None = None) -> dict[str, Any]:
+        """Write the state of an engine that is about to start, with a new key, and return it.
+
+        Args:
+            port: Where it will answer.
+            pid: Its process, if that is known already.
+        """
+        self.state_dir.mkdir(parents=True, exist_ok=True)
+        # Logs, code and objects of the functions are its owner's, as the key is.
+        self.state_dir.chmod(_OWNERS_ONLY)
+        state = {"port": port, "url": f"http://127.0.0.1:{port}", **asdict(EngineKey.make())}
+        state |= {} if pid is None else {"pid": pid}
+        self._write(state)
+        return state
 
     def stop(self) -> bool:
         """Stop the engine by its process id; return whether one was running.

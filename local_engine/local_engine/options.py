@@ -18,7 +18,7 @@ DEFAULT_TIME_SCALE = 1 / 60
 #: Maps runtimes to interpreters: ``python3.13=/path/python`` (commas between), or one path.
 RUNTIMES_VARIABLE = "REPRISE_RUNTIME_PYTHON"
 
-_REPOSITORY = Path(__file__).resolve().parents[3]
+_REPOSITORY = Path(__file__).resolve().parents[2]
 _DEFAULT_RUNTIME = _REPOSITORY / ".tools" / "runtime" / "bin" / "python"
 
 

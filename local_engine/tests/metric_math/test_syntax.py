@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise_cli.dashboard.expression.errors import ExpressionError
-from reprise_cli.dashboard.expression.evaluate import Sheet
-from reprise_cli.dashboard.expression.syntax import MAX_CHARS, parse
-from reprise_cli.dashboard.expression.values import Grid
+from local_engine.metric_math.errors import ExpressionError
+from local_engine.metric_math.evaluate import Sheet
+from local_engine.metric_math.syntax import MAX_CHARS, parse
+from local_engine.metric_math.values import Grid
 
 GRID = Grid(start_s=0, end_s=300, period_s=60)
 

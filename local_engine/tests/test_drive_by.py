@@ -10,8 +10,8 @@ import pytest
 
 from e2e.page import chromium, hostile_site
 from local_engine.control import Engine
+from local_engine.raw_requests import client, make_function, owner_of
 from local_engine.testing import REGION, Aws
-from raw_requests import client, make_function, owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

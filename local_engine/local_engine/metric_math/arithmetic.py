@@ -10,8 +10,8 @@ import math
 import operator
 from typing import TYPE_CHECKING, Final
 
-from reprise_cli.dashboard.expression.errors import ExpressionError
-from reprise_cli.dashboard.expression.values import Series, Value
+from local_engine.metric_math.errors import ExpressionError
+from local_engine.metric_math.values import Series, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable

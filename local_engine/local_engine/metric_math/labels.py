@@ -6,12 +6,14 @@ Source: Amazon CloudWatch User Guide, "Using dynamic labels".
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from reprise_cli.dashboard.expression.values import Series
+    from local_engine.metric_math.evaluate import Search
+    from local_engine.metric_math.values import Series
 
 _DYNAMIC: Final = re.compile(r"\$\{(?:PROP\('([^']*)'\)|([A-Z_]+))\}")
 _DIMENSION: Final = "Dim."
@@ -57,3 +59,38 @@ def dynamic_label(template: str, series: Series) -> str:
         return match[0]
 
     return _DYNAMIC.sub(fill, template)
+
+
+def search_labels(found: Sequence[Series], search: Search) -> tuple[Series, ...]:
+    """Return what a search found, each with its default label, sorted by that.
+
+    The only series is called by the dimension values that the search found, rather than asked for.
+    """
+    named = [replace(one, label=default_label(one, found)) for one in found]
+    if len(found) == 1 and (words := _found_words(found[0], search)):
+        named = [replace(found[0], label=words)]
+    return tuple(sorted(named, key=lambda one: one.label))
+
+
+def _found_words(series: Series, search: Search) -> str:
+    values = [value for _, value in series.metric.dimensions] if series.metric else []
+    return " ".join(value for value in values if f'"{value}"' not in search.text)
+
+
+def result_label(
+    asked: str | None, series: Series, siblings: Sequence[Series], *, is_one: bool
+) -> str:
+    """Return the label of one result; empty if nothing names it.
+
+    Args:
+        asked: The query's, perhaps with dynamic parts.
+        series: The result's.
+        siblings: The metrics of the request.
+        is_one: Whether the query has no other result.
+    """
+    default = default_label(series, siblings)
+    if asked is None:
+        return default
+    if "${" in asked:
+        return dynamic_label(asked, replace(series, label=default))
+    return asked if is_one or not default else f"{asked} {default}".strip()
