@@ -76,7 +76,8 @@ requirements: .tools/uv/.stamp ## Pin again from requirements/*.in (UPGRADE=1 ta
 # --- Checks ---------------------------------------------------------------------------------------------------------
 
 .PHONY: lint
-lint: .venv/.stamp ## ruff: rules and format
+lint: .venv/.stamp ## ruff: rules and format; import-linter: who may import whom
+	$(BIN)/lint-imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 

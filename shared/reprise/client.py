@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from reprise.aws.clients import Clients
-from reprise.aws.ledger_table import LedgerTable
 from reprise.call.request import CallRequest, check_request
 from reprise.call.target import resolve_target
 from reprise.capturing.answer import status_of
@@ -25,7 +23,7 @@ from reprise.errors import BadRequestError
 from reprise.instant import format_instant
 from reprise.settings import CallerSettings
 from reprise.telemetry import EmfMeter
-from reprise.wiring import make_call_stage, trace_header
+from reprise.wiring import make_call_stage, make_clients, make_ledger, trace_header
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -84,7 +82,7 @@ class Client:
             SettingsError: Naming the variable that is missing or malformed.
         """
         self._settings = settings or CallerSettings.from_env(os.environ)
-        self._clients = Clients()
+        self._clients = make_clients()
         self._meter = EmfMeter(targets=self._settings.targets)
         self._stage = make_call_stage(self._clients, self._settings, meter=self._meter)
 
@@ -146,7 +144,7 @@ class Client:
             BadRequestError: If the token is not this call's.
             StoreError: If the ledger, or the key, cannot be had now.
         """
-        ledger = LedgerTable(self._clients.dynamodb(), self._settings.ledger_table)
+        ledger = make_ledger(self._clients, self._settings.ledger_table)
         if status_token is None:
             return ledger.get(call_id)
         token = read_status_token(call_id, status_token, self._stage.capturer().keys.keys())

@@ -14,7 +14,6 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from reprise.aws.clients import Clients
 from reprise.call.outcome import Outcome, OutcomeKind, shorten
 from reprise.call.request import CallRequest, check_request
 from reprise.call.target import Target
@@ -22,7 +21,7 @@ from reprise.capturing.trust import is_marked, marked_context
 from reprise.errors import SettingsError
 from reprise.settings import capture_log_group
 from reprise.telemetry import EmfMeter
-from reprise.wiring import make_capturer, trace_header
+from reprise.wiring import make_capturer, make_clients, trace_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +109,7 @@ def _default() -> tuple[Capturer, EmfMeter]:
         msg = f"environment variable {missing} is not set: see the README, 'Decorate a target'"
         raise SettingsError(msg) from missing
     capturer = make_capturer(
-        Clients(),
+        make_clients(),
         bucket=bucket,
         mac_secret_arn=secret_arn,
         meter=meter,

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from reprise.gate.state import Change, GateState, Updated
     from reprise.ledger import Identity, LedgerEvent, Row
     from reprise.retry.policy import PolicyBook
-    from reprise_schedules.run import JobState, Run, RunEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,35 +251,6 @@ class GateItems(Protocol):
 
         Raises:
             StoreError: If it cannot be written; it may have been.
-        """
-
-
-class JobStore(Protocol):
-    """Keeps what is known of each job."""
-
-    def read(self, job: str) -> JobState:
-        """Return a job as it is now; one that is not known has no runs.
-
-        Raises:
-            StoreError: If it cannot be read now.
-        """
-
-    def write(self, job: str, state: JobState) -> JobState | None:
-        """Write a state computed from its `version`; return None, or what is there instead.
-
-        Raises:
-            StoreError: If it cannot be written now.
-        """
-
-
-class ResolveRun(Protocol):
-    """Finds out how something ended that goes on by itself."""
-
-    def __call__(self, run: Run, now: datetime, /) -> RunEvent | str | None:
-        """Return how it ended, or the name it goes on by, or None while it goes on.
-
-        Raises:
-            StoreError: If nobody can tell now.
         """
 
 

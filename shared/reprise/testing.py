@@ -30,7 +30,6 @@ from reprise.metric import MetricKey
 from reprise.monitor.counters import BacklogCounters
 from reprise.monitor.reconcile import Page
 from reprise.ports import Lease, OutMessage, Reply
-from reprise_schedules.run import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -544,26 +543,3 @@ class InMemoryBus:
         self.faults.check("put")
         self.sent.extend(events[self.refuses :])
         return min(self.refuses, len(events))
-
-
-@dataclass(slots=True)
-class InMemoryJobs:
-    """Jobs, written on condition."""
-
-    states: dict[str, JobState] = field(default_factory=dict)
-    faults: Faults = field(default_factory=Faults)
-
-    def read(self, job: str) -> JobState:
-        """Return a job."""
-        self.faults.check("read")
-        return self.states.get(job, JobState())
-
-    def write(self, job: str, state: JobState) -> JobState | None:
-        """Write a state computed from its version; return None, or what is there instead."""
-        self.faults.check("write")
-        there = self.states.get(job, JobState())
-        after = replace(state, version=state.version + 1)
-        if there.version != state.version:
-            return None if there == after else there
-        self.states[job] = after
-        return None

@@ -14,6 +14,7 @@ from functools import cache
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Final
 
+from reprise.aws.clients import Clients
 from reprise.aws.functions import LambdaFunctions
 from reprise.aws.gate_table import GateTable
 from reprise.aws.keys import SecretKeys
@@ -30,7 +31,6 @@ from reprise.telemetry import write_stdout
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from reprise.aws.clients import Clients
     from reprise.call.target_type import TargetType
     from reprise.ports import LineSink, Meter
     from reprise.settings import CallerSettings
@@ -49,6 +49,16 @@ def target_types(targets: Iterable[str]) -> tuple[TargetType, ...]:
     """Return the types that the listed targets are of, functions first, which nearly all are."""
     services = {"lambda": None} | dict.fromkeys(arn.split(":")[2] for arn in targets if ":" in arn)
     return tuple(resolve_name(TARGET_TYPES[each]) for each in services if each in TARGET_TYPES)
+
+
+def make_clients() -> Clients:
+    """Return what makes AWS clients, each when it is first needed."""
+    return Clients()
+
+
+def make_ledger(clients: Clients, table: str) -> LedgerTable:
+    """Return the ledger in this table."""
+    return LedgerTable(clients.dynamodb(), table)
 
 
 def utc_now() -> datetime:

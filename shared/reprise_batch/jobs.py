@@ -20,6 +20,7 @@ from reprise_batch.submit import submission_of, unversioned
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
 
+    from reprise.aws.clients import Clients
     from reprise.call.target import Target
 
 
@@ -94,3 +95,9 @@ class BatchJobs:
 
 def _permanent(code: str, message: str) -> Outcome:
     return Outcome(kind=OutcomeKind.PERMANENT, code=code, message=message)
+
+
+def connect(clients: Clients, call_timeout_s: int) -> BatchJobs:
+    """Return what submits jobs; a submission is answered at once, however long a call may take."""
+    del call_timeout_s
+    return BatchJobs(clients.batch())

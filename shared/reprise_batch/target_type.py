@@ -9,9 +9,7 @@ from reprise_batch.event import EVENTS_PREFIX, read_event, report_of
 from reprise_batch.submit import ARN, read_submission
 
 if TYPE_CHECKING:
-    from reprise.aws.clients import Clients
     from reprise.capturing.record import Record
-    from reprise.ports import Invoker
 
 
 def attempts_before(record: Record) -> int | None:
@@ -20,20 +18,12 @@ def attempts_before(record: Record) -> int | None:
     return None if report is None else report.attempts
 
 
-def _connect(clients: Clients, call_timeout_s: int) -> Invoker:
-    del call_timeout_s  # A submission is answered at once.
-    # Late: the core knows types, and loads no AWS.
-    from reprise_batch.jobs import BatchJobs  # noqa: PLC0415
-
-    return BatchJobs(clients.batch())
-
-
 BATCH: Final = TargetType(
     name="batch",
     arn=ARN,
     marker="jobDefinition",
     read_call=read_submission,
-    connect=_connect,
+    adapter="reprise_batch.jobs:connect",
     goes_on=True,
     failures=FailureEvents(prefix=EVENTS_PREFIX, read=read_event, attempts=attempts_before),
 )

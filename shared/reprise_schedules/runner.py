@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
     from reprise.call.request import CallRequest
     from reprise.capturing.invoker import Answer, CallInvoker
-    from reprise.ports import Clock, JobStore, Meter, Queue, ResolveRun
+    from reprise.ports import Clock, Meter, Queue
     from reprise_schedules.overlap import Decision
+    from reprise_schedules.ports import JobStore, ResolveRun
     from reprise_schedules.run import JobState, Run
 
 _log = logging.getLogger(__name__)

@@ -12,6 +12,7 @@ import re
 import time
 from contextvars import ContextVar
 from dataclasses import replace
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import (
@@ -37,7 +38,7 @@ from reprise.call.target_type import type_of
 from reprise.ports import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_lambda.type_defs import InvocationRequestTypeDef
@@ -193,7 +194,9 @@ class InvokerRouter:
         self._call_timeout_s = call_timeout_s
         self._types = tuple(types)
         first = self._types[0]
-        self._adapters: dict[str, Invoker] = {first.name: first.connect(clients, call_timeout_s)}
+        self._adapters: dict[str, Invoker] = {
+            first.name: _connected(first, clients, call_timeout_s)
+        }
 
     def invoke(
         self, target: Target, payload: bytes, client_context: str | None, trace: str | None = None
@@ -209,5 +212,15 @@ class InvokerRouter:
                 )
             )
         if found.name not in self._adapters:
-            self._adapters[found.name] = found.connect(self._clients, self._call_timeout_s)
+            self._adapters[found.name] = _connected(found, self._clients, self._call_timeout_s)
         return self._adapters[found.name].invoke(target, payload, client_context, trace)
+
+
+def connect(clients: Clients, call_timeout_s: int) -> LambdaFunctions:
+    """Return what invokes functions, given the longest call in seconds."""
+    return LambdaFunctions(clients.functions(call_timeout_s))
+
+
+def _connected(target_type: TargetType, clients: Clients, call_timeout_s: int) -> Invoker:
+    adapter: Callable[[Clients, int], Invoker] = resolve_name(target_type.adapter)
+    return adapter(clients, call_timeout_s)

@@ -15,10 +15,8 @@ from reprise.call.request import other_spelling, read_call
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from reprise.aws.clients import Clients
     from reprise.call.request import CallRequest
     from reprise.capturing.record import Record
-    from reprise.ports import Invoker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +44,9 @@ class TargetType:
     """The field by which a job's `call` shows that it is meant for this type."""
     read_call: Callable[[Mapping[str, object], tuple[str, ...]], CallRequest]
     """Return the call that a document asks for, of one of the allowed ARNs; raise BadRequestError."""
-    connect: Callable[[Clients, int], Invoker]
-    """Return what invokes such targets, given the longest call in seconds."""
+    adapter: str
+    """What makes an invoker of such targets, as `module:function`, given clients and the longest call in
+    seconds: a name, since the core loads no AWS."""
     goes_on: bool = False
     """Whether what a successful call began goes on by itself, by the id in its reply."""
     failures: FailureEvents | None = None
@@ -71,17 +70,10 @@ def _read(document: Mapping[str, object], allowed: tuple[str, ...]) -> CallReque
     return read_call(dict(document), allowed)
 
 
-def _connect(clients: Clients, call_timeout_s: int) -> Invoker:
-    # Late: the core knows types, and loads no AWS.
-    from reprise.aws.functions import LambdaFunctions  # noqa: PLC0415
-
-    return LambdaFunctions(clients.functions(call_timeout_s))
-
-
 FUNCTION: Final = TargetType(
     name="lambda",
     arn=re.compile(r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]{1,140}"),
     marker="FunctionName",
     read_call=_read,
-    connect=_connect,
+    adapter="reprise.aws.functions:connect",
 )

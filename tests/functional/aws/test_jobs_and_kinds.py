@@ -98,9 +98,13 @@ def test_ping_tells_cold_throttled_and_failed_apart(answer: Any, expected: Ping)
     assert LambdaPings(client).ping("orders", b"{}") == expected
 
 
+def connect_machines(clients: Clients, call_timeout_s: int) -> FakeFunctions:
+    del clients, call_timeout_s
+    return FakeFunctions(script=[Reply(outcome=SUCCEEDED.outcome, payload=b"started")])
+
+
 def test_a_third_target_type_is_one_value(clients: Clients) -> None:
     """Step Functions, as somebody could add them."""
-    machines = FakeFunctions(script=[Reply(outcome=SUCCEEDED.outcome, payload=b"started")])
 
     def read(document: object, allowed: tuple[str, ...]) -> CallRequest:
         raise NotImplementedError(document, allowed)
@@ -110,7 +114,7 @@ def test_a_third_target_type_is_one_value(clients: Clients) -> None:
         arn=re.compile(r"arn:aws:states:[a-z0-9-]+:[0-9]{12}:stateMachine:[A-Za-z0-9_-]+"),
         marker="stateMachineArn",
         read_call=read,
-        connect=lambda _clients, _call_timeout_s: machines,
+        adapter=f"{__name__}:connect_machines",
     )
     machine = "arn:aws:states:eu-west-1:123456789012:stateMachine:close-day"
     assert type_of(machine, (FUNCTION, BATCH)) is None
