@@ -131,10 +131,10 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
     from reprise.monitor.counters import CounterPublisher  # noqa: PLC0415
     from reprise.monitor.gates import RecordingGates, TransitionLog  # noqa: PLC0415
     from reprise.outbox import Outbox  # noqa: PLC0415
-    from reprise.replay.attempt import AttemptRunner  # noqa: PLC0415
     from reprise.replay.batch import Replayer  # noqa: PLC0415
+    from reprise.replay.finish import Finisher  # noqa: PLC0415
     from reprise.replay.message import Worker  # noqa: PLC0415
-    from reprise.replay.settle import Finisher  # noqa: PLC0415
+    from reprise.replay.runner import AttemptRunner  # noqa: PLC0415
     from reprise.retry.policy import read_policy_document  # noqa: PLC0415
     from reprise.telemetry import EmfMeter  # noqa: PLC0415
     from reprise.testing import (  # noqa: PLC0415

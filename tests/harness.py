@@ -23,10 +23,10 @@ from reprise.events import EventPublisher
 from reprise.gate.fallback import LocalGate
 from reprise.gate.state import GateState, Mode
 from reprise.ports import OutMessage, Reply
-from reprise.replay.attempt import AttemptRunner
 from reprise.replay.batch import Replayer
+from reprise.replay.finish import Finisher
 from reprise.replay.message import Delivery, Worker
-from reprise.replay.settle import Finisher
+from reprise.replay.runner import AttemptRunner
 from reprise.retry.policy import read_policy_document
 from reprise.testing import (
     FakeClock,

@@ -26,10 +26,10 @@ from reprise.monitor.batch import BatchMonitor
 from reprise.monitor.counters import CounterPublisher
 from reprise.monitor.gates import RecordingGates, TransitionLog
 from reprise.outbox import Outbox
-from reprise.replay.attempt import AttemptRunner
 from reprise.replay.batch import Replayer
+from reprise.replay.finish import Finisher
 from reprise.replay.message import Worker, read_deliveries
-from reprise.replay.settle import Finisher
+from reprise.replay.runner import AttemptRunner
 from reprise.settings import ReplayerSettings
 from reprise.telemetry import EmfMeter, make_logger
 from reprise.wiring import target_types, utc_now

@@ -120,7 +120,7 @@ LIVE_OWNER: Final = "live/"
 """Begins the names of owners that are live calls."""
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+class PastAttempt(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of a call's history."""
 
     at: str
@@ -163,7 +163,7 @@ class Row:
     first_refused_at: str | None = None
     """When the first of these refusals came."""
     last_refused_at: str | None = None
-    history: tuple[Attempt, ...] = ()
+    history: tuple[PastAttempt, ...] = ()
     """The last attempts, oldest first; throttles are only counted."""
     lease_owner: str | None = None
     lease_until_ms: int = 0
@@ -212,7 +212,7 @@ def identity_of(record: Record) -> Identity:
     return Identity(record.target.function, record.payload.sha256)
 
 
-def extend(history: tuple[Attempt, ...], attempt: Attempt) -> tuple[Attempt, ...]:
+def extend(history: tuple[PastAttempt, ...], attempt: PastAttempt) -> tuple[PastAttempt, ...]:
     """Return the history with one more attempt, the oldest dropped beyond the limit."""
     return (*history, attempt)[-MAX_HISTORY:]
 

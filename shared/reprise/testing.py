@@ -18,9 +18,9 @@ from reprise.gate.state import Change, GateState, Updated
 from reprise.instant import format_instant
 from reprise.ledger import (
     REDRIVE_KEEPS_S,
-    Attempt,
     Identity,
     LedgerEvent,
+    PastAttempt,
     Row,
     State,
     result,
@@ -377,7 +377,7 @@ class InMemoryLedger:
                 return row.state is result(event)
             values = {name: value for name, value in changes.items() if value is not None}
             if "history" in values:
-                values["history"] = tuple(msgspec.convert(values["history"], list[Attempt]))
+                values["history"] = tuple(msgspec.convert(values["history"], list[PastAttempt]))
             fields: dict[str, Any] = values
             self.rows[call_id] = replace(row, state=result(event), **fields)
             return True

@@ -14,7 +14,7 @@ from reprise.call.target import Target
 from reprise.capturing.wire import decode_record
 from reprise.dead_letter import MAX_LETTER_BYTES, dead_letter
 from reprise.instant import format_instant
-from reprise.ledger import MAX_HISTORY, Attempt, Row
+from reprise.ledger import MAX_HISTORY, PastAttempt, Row
 from reprise.retry.decision import Reason
 from strategies import NOW, ORDERS, make_record, make_row, payload_bytes, records
 
@@ -50,7 +50,7 @@ def test_a_dead_letter_is_an_invocation_record_of_lambda() -> None:
         message="3 attempts failed",
         attempts=3,
         refusals=1,
-        history=(Attempt(at=format_instant(NOW), outcome=FAILED),),
+        history=(PastAttempt(at=format_instant(NOW), outcome=FAILED),),
         capture_object="s3://bucket/captured/1.gz",
     )
     record = make_record(target=Target(function=ORDERS, qualifier="live"))
@@ -146,7 +146,7 @@ def test_the_largest_letter_fits_a_message(unit: bytes) -> None:
     row = make_row(
         reason="exhausted",
         message=emoji * 1400,
-        history=(Attempt(at=format_instant(NOW), outcome=worst),) * MAX_HISTORY,
+        history=(PastAttempt(at=format_instant(NOW), outcome=worst),) * MAX_HISTORY,
     )
     letter = _letter(make_record(payload=payload, outcome=worst), row, b"\xff" * (64 * 1024))
     assert decode_record(letter["reprise"]["record"]).payload == payload

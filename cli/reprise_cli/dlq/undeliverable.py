@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from reprise.errors import BadRecordError
 from reprise.instant import format_instant
 from reprise.ledger import LedgerEvent, State, identity_of
-from reprise.replay.attempt import LEASE_EXPIRED
 from reprise.replay.message import read_authentic
+from reprise.replay.runner import LEASE_EXPIRED
 from reprise.retry.decision import Reason
 from reprise_cli.dlq.letter import LetterKind
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from reprise.ledger import Attempt, Row
+    from reprise.ledger import PastAttempt, Row
 
 GOOD: Final = "good"
 BAD: Final = "bad"
@@ -144,7 +144,7 @@ def _wait(ready_at: str | None, began_at: str | None, *, is_first: bool) -> Iter
         yield Step(at=ready_at, what="waited", how=f"{format_duration(waited_s)} {why}", kind=WAIT)
 
 
-def _attempt(attempt: Attempt, *, is_end: bool) -> Step:
+def _attempt(attempt: PastAttempt, *, is_end: bool) -> Step:
     outcome = attempt.outcome
     said = ": ".join(part for part in (outcome.code, outcome.message) if part)
     took = ""

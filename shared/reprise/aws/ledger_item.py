@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from reprise.ledger import Attempt, Row, State
+from reprise.ledger import PastAttempt, Row, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,6 +53,6 @@ def from_item(item: Mapping[str, Any]) -> Row:
     values["state"] = State(values["state"])
     if "history" in values:
         values["history"] = tuple(
-            msgspec.convert(json.loads(values["history"]), list[Attempt], strict=False)
+            msgspec.convert(json.loads(values["history"]), list[PastAttempt], strict=False)
         )
     return Row(**values)

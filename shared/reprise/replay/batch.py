@@ -39,8 +39,8 @@ if TYPE_CHECKING:
         PolicySource,
         Queue,
     )
-    from reprise.replay.attempt import AttemptRunner
     from reprise.replay.message import Delivery, Entry, Group, ReplayMessage, Worker
+    from reprise.replay.runner import AttemptRunner
     from reprise.retry.policy import Policy, PolicyBook
 
 type _Running = Future[dict[str, float]]

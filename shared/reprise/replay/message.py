@@ -155,7 +155,7 @@ type Group = list[Entry]
 class Ack:
     """The message may be deleted."""
 
-    meeting: Sample = field(default_factory=Sample)
+    sample: Sample = field(default_factory=Sample)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +163,7 @@ class Nack:
     """The message must come again after a wait."""
 
     wait_s: float
-    meeting: Sample = field(default_factory=Sample)
+    sample: Sample = field(default_factory=Sample)
 
 
 Disposition = Ack | Nack

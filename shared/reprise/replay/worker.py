@@ -83,7 +83,7 @@ class Returns:
         return list(dict.fromkeys(kept))
 
 
-class Attempt(Protocol):
+class RunOne(Protocol):
     """Makes one attempt of a call; never raises."""
 
     def __call__(self, delivery: Delivery, message: ReplayMessage, /) -> Disposition:
@@ -94,7 +94,7 @@ class Attempt(Protocol):
 class PermitWorker:
     """Runs calls of one target one after the other, as long as its gate hands the permit on."""
 
-    attempt: Attempt
+    attempt: RunOne
     visit: GateSession
     room: deque[Entry]
     """Calls that wait for a permit of the batch's own; shared by the lanes of a target."""
@@ -111,7 +111,7 @@ class PermitWorker:
             verdict = self.attempt(delivery, message)
             call = self._next()
             before = self.visit.store_faults
-            held = self.visit.leave(held, verdict.meeting, is_wanted=call is not None)
+            held = self.visit.leave(held, verdict.sample, is_wanted=call is not None)
             self.meter.count(metric.STORE_FAULTS, self.visit.store_faults - before)
             if isinstance(verdict, Nack):
                 waits_s[delivery.receipt_handle] = self._wait_s(verdict)
@@ -139,7 +139,7 @@ class PermitWorker:
             return None
 
     def _wait_s(self, verdict: Nack) -> float:
-        if verdict.meeting.kind is not OutcomeKind.THROTTLED:
+        if verdict.sample.kind is not OutcomeKind.THROTTLED:
             return verdict.wait_s
         return max(verdict.wait_s, self.visit.wait_s(self.draw()))
 

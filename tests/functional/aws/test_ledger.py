@@ -15,7 +15,7 @@ from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.capturing.recapture import reopened
 from reprise.errors import StoreError
 from reprise.instant import format_instant
-from reprise.ledger import Attempt, Identity, LedgerEvent, Row, State
+from reprise.ledger import Identity, LedgerEvent, PastAttempt, Row, State
 from reprise.testing import InMemoryLedger
 from strategies import NOW, NOW_MS, make_row
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 CALL = "orders:order-1"
 SOON_MS = NOW_MS + 60_000
-FAILED = Attempt(
+FAILED = PastAttempt(
     at=format_instant(NOW),
     outcome=Outcome(
         kind=OutcomeKind.FUNCTION_ERROR, code="E", message="é", retry_after_s=1.5, status=200

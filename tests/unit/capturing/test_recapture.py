@@ -19,7 +19,7 @@ from reprise.capturing.recapture import (
 )
 from reprise.capturing.record import Source
 from reprise.instant import format_instant
-from reprise.ledger import Attempt, Row, State
+from reprise.ledger import PastAttempt, Row, State
 from reprise.retry.decision import Reason
 from strategies import NOW, make_record, make_row
 
@@ -120,7 +120,7 @@ def test_a_call_that_may_have_run_is_opened_as_such(
 
 
 def test_a_call_is_opened_from_zero_with_its_history_kept() -> None:
-    failed = Attempt(at=_at(5), outcome=Outcome(kind=OutcomeKind.FUNCTION_ERROR))
+    failed = PastAttempt(at=_at(5), outcome=Outcome(kind=OutcomeKind.FUNCTION_ERROR))
     dead = replace(_dead(), history=(failed,), refusals=4, result="x")
     capture = make_row(captured_at=_at(70), opened_at=_at(70), capture_object="s3://b/later")
     assert reopened(dead, capture) == replace(capture, history=(failed,))

@@ -43,8 +43,8 @@ def test_a_call_costs_at_most_a_third_of_a_write() -> None:
         for _ in range(min(10, len(running))):
             clock.advance(0.01)
             visit, permit, room = running.pop(random.randrange(len(running)))
-            meeting = Sample(kind=OutcomeKind.SUCCEEDED, busy_ms=1000, has_left=True)
-            handed = visit.leave(permit, meeting, is_wanted=bool(room))
+            sample = Sample(kind=OutcomeKind.SUCCEEDED, busy_ms=1000, has_left=True)
+            handed = visit.leave(permit, sample, is_wanted=bool(room))
             ended += 1
             if handed is not None:
                 room.popleft()

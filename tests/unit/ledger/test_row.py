@@ -4,10 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise.aws.ledger_item import from_item, to_item
-from reprise.ledger import MAX_HISTORY, Attempt, Row, State, extend
+from reprise.ledger import MAX_HISTORY, PastAttempt, Row, State, extend
 from strategies import make_row, outcomes, texts
 
-attempts = st.builds(Attempt, at=texts, began_at=st.none() | texts, outcome=outcomes)
+attempts = st.builds(PastAttempt, at=texts, began_at=st.none() | texts, outcome=outcomes)
 rows = st.builds(
     make_row,
     id=texts.filter(bool),
@@ -33,8 +33,8 @@ rows = st.builds(
 
 
 @given(entries=st.lists(attempts, max_size=30))
-def test_a_history_keeps_the_newest_attempts_in_order(entries: list[Attempt]) -> None:
-    history: tuple[Attempt, ...] = ()
+def test_a_history_keeps_the_newest_attempts_in_order(entries: list[PastAttempt]) -> None:
+    history: tuple[PastAttempt, ...] = ()
     for entry in entries:
         history = extend(history, entry)
     assert history == tuple(entries[-MAX_HISTORY:])

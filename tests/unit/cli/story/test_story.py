@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.instant import format_instant
-from reprise.ledger import Attempt, State
+from reprise.ledger import PastAttempt, State
 from reprise_cli.story.story import Arrival, tell
 from strategies import NOW, make_row
 
@@ -24,10 +24,10 @@ def at(seconds: float) -> str:
     return format_instant(NOW + timedelta(seconds=seconds))
 
 
-def attempt(seconds: float, kind: OutcomeKind, *, took_s: float | None = None) -> Attempt:
+def attempt(seconds: float, kind: OutcomeKind, *, took_s: float | None = None) -> PastAttempt:
     began_at = None if took_s is None else at(seconds - took_s)
     outcome = Outcome(kind=kind, code="Boom", message="it broke")
-    return Attempt(at=at(seconds), began_at=began_at, outcome=outcome)
+    return PastAttempt(at=at(seconds), began_at=began_at, outcome=outcome)
 
 
 def story_of(row: Row, arrival: Arrival | None = None) -> Story:

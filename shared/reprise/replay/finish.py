@@ -18,10 +18,10 @@ from reprise.capturing.status import keep_result
 from reprise.dead_letter import send_letter
 from reprise.errors import StoreError
 from reprise.events import NULL_PUBLISHER, EventPublisher
-from reprise.gate.samples import Sample
 from reprise.instant import format_instant
 from reprise.ledger import LedgerEvent
 from reprise.ports import OutMessage
+from reprise.replay.attempt import NOT_ASKED
 from reprise.replay.counting import count_end, count_owed_end
 from reprise.replay.message import (
     LONGEST_DELAY_S,
@@ -36,8 +36,10 @@ from reprise.replay.message import (
 from reprise.retry.decision import DeadLetter, Decision, Done, RetryLater, WaitForGate
 
 if TYPE_CHECKING:
+    from reprise.gate.samples import Sample
     from reprise.ledger import Row
-    from reprise.ports import Clock, KeySource, Ledger, Meter, Objects, Queue, Reply
+    from reprise.ports import Clock, KeySource, Ledger, Meter, Objects, Queue
+    from reprise.replay.attempt import Attempt, Concluded
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +47,6 @@ STORE_WAIT_S: Final = 30
 """Wait before a call is looked at again whose store was away."""
 GATE_FLOOR_S: Final = 1.0
 """Shortest wait of a throttled call; its gate may know a longer one."""
-NOT_ASKED: Final = Sample()
 
 
 class LedgerWrite(Enum):
@@ -70,63 +71,50 @@ class Finisher:
     meter: Meter
     publisher: EventPublisher = NULL_PUBLISHER
 
-    def carry_out(
-        self,
-        decision: Decision,
-        message: ReplayMessage,
-        row: Row,
-        owner: str,
-        reply: Reply | None,
-        meeting: Sample,
-    ) -> Disposition:
-        """Carry out what was decided for a call that `owner` holds.
-
-        Args:
-            decision: What to do.
-            message: The captured call.
-            row: Its row, this attempt counted.
-            owner: Who holds the lease.
-            reply: The target's answer; None if it was not asked.
-            meeting: The same for its gate.
+    def finish(self, ended: Concluded) -> Disposition:
+        """Carry out what was decided for a call that we hold.
 
         Raises:
             StoreError: If neither the ledger nor the queue takes the attempt's end. The lease then
                 runs out, and the policy for unknown outcomes decides.
         """
+        attempt, row, reply, sample = ended.attempt, ended.attempt.row, ended.reply, ended.sample
         changes = self._changes(row)
         if not row.due_at_ms:
             # A call in its backoff waits for no permit: it must not pass for one, and leaves once.
-            meeting = replace(meeting, has_left=_leaves(decision))
-        match decision:
+            sample = replace(sample, has_left=_leaves(ended.decision))
+        match ended.decision:
             case Done():
                 if reply is not None:
-                    changes |= keep_result(self.objects, message.record.id, reply)
-                told = self._tell(message, owner, LedgerEvent.SUCCEED, changes)
+                    changes |= keep_result(self.objects, attempt.record.id, reply)
+                told = self._tell(attempt, LedgerEvent.SUCCEED, changes)
                 if told is LedgerWrite.YES:
                     count_end(self.meter, row, LedgerEvent.SUCCEED, self.clock())
-                    self.publisher.succeeded(message.record, row, self.clock())
-                return _after_telling(told, Ack(meeting=meeting))
+                    self.publisher.succeeded(attempt.record, row, self.clock())
+                return _after_telling(told, Ack(sample=sample))
             case RetryLater(after_s=after_s, is_backoff=is_backoff):
                 self.meter.count(metric.RETRIED, target=row.target)
-                verdict = Nack(wait_s=after_s, meeting=meeting)
+                disposition = Nack(wait_s=after_s, sample=sample)
                 changes["due_at_ms"] = self._in_ms(after_s) if is_backoff else row.due_at_ms
             case WaitForGate(floor_s=floor_s):
                 self.meter.count(metric.WASTED_REPLAYS, target=row.target)
                 wait_s = max(GATE_FLOOR_S, floor_s)
-                meeting = replace(meeting, retry_after_s=floor_s)
-                verdict = Nack(wait_s=wait_s, meeting=meeting)
+                sample = replace(sample, retry_after_s=floor_s)
+                disposition = Nack(wait_s=wait_s, sample=sample)
                 changes["due_at_ms"] = self._in_ms(floor_s) if floor_s else row.due_at_ms
             case DeadLetter(reason=reason, message=why):
                 changes |= {"reason": reason.value, "message": why}
                 row = replace(row, reason=reason.value, message=why)
-                told = self._tell(message, owner, LedgerEvent.DEAD_LETTER, changes)
+                told = self._tell(attempt, LedgerEvent.DEAD_LETTER, changes)
                 if told is not LedgerWrite.YES:
-                    return _after_telling(told, Ack(meeting=meeting))
+                    return _after_telling(told, Ack(sample=sample))
                 count_end(self.meter, row, LedgerEvent.DEAD_LETTER, self.clock())
-                return self.send_letter(message, row, meeting, reply.payload if reply else b"")
+                return self.send_letter(
+                    attempt.message, row, sample, reply.payload if reply else b""
+                )
             case _:
-                assert_never(decision)
-        return _after_telling(self._tell(message, owner, LedgerEvent.WAIT, changes), verdict)
+                assert_never(ended.decision)
+        return _after_telling(self._tell(attempt, LedgerEvent.WAIT, changes), disposition)
 
     def catch_up(self, message: ReplayMessage, owed: PendingUpdate) -> Disposition:
         """Tell the ledger what it could not be told at the time, then let the call go on.
@@ -152,7 +140,7 @@ class Finisher:
         self,
         message: ReplayMessage,
         row: Row,
-        meeting: Sample = NOT_ASKED,
+        sample: Sample = NOT_ASKED,
         response: bytes = b"",
     ) -> Disposition:
         """Send the dead letter of a call whose row says that it was given up."""
@@ -168,8 +156,8 @@ class Finisher:
             )
         except StoreError:
             _log.exception("dead letter could not be sent now", extra=about(message))
-            return Nack(wait_s=STORE_WAIT_S, meeting=meeting)
-        return Ack(meeting=meeting)
+            return Nack(wait_s=STORE_WAIT_S, sample=sample)
+        return Ack(sample=sample)
 
     def _in_ms(self, wait_s: float) -> int:
         return int((self.clock().timestamp() + wait_s) * 1000)
@@ -186,11 +174,9 @@ class Finisher:
             "updated_at": format_instant(self.clock()),
         }
 
-    def _tell(
-        self, message: ReplayMessage, owner: str, event: LedgerEvent, changes: dict[str, Any]
-    ) -> LedgerWrite:
+    def _tell(self, attempt: Attempt, event: LedgerEvent, changes: dict[str, Any]) -> LedgerWrite:
         """Write an attempt's end; if the ledger is away, the replay queue remembers it instead."""
-        call_id = message.record.id
+        message, owner, call_id = attempt.message, attempt.owner, attempt.record.id
         try:
             ours = self.ledger.settle(call_id, owner=owner, event=event, changes=changes)
         except StoreError:
@@ -223,7 +209,7 @@ def _leaves(decision: Decision) -> bool:
             assert_never(decision)
 
 
-def _after_telling(told: LedgerWrite, verdict: Disposition) -> Disposition:
+def _after_telling(told: LedgerWrite, disposition: Disposition) -> Disposition:
     """Return what becomes of the message, given what the ledger knows.
 
     What is owed travels in a message of its own, so this one has served. Where the lease was lost,
@@ -231,11 +217,11 @@ def _after_telling(told: LedgerWrite, verdict: Disposition) -> Disposition:
     """
     match told:
         case LedgerWrite.YES:
-            return verdict
+            return disposition
         case LedgerWrite.OWED:
-            return Ack(meeting=verdict.meeting)
+            return Ack(sample=disposition.sample)
         case LedgerWrite.LEASE_LOST:
-            return Nack(wait_s=STORE_WAIT_S, meeting=verdict.meeting)
+            return Nack(wait_s=STORE_WAIT_S, sample=disposition.sample)
         case _:
             assert_never(told)
 

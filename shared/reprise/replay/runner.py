@@ -1,0 +1,221 @@
+"""Make attempts at captured calls: take the lease, look at the row, fetch the payload, invoke."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from reprise import metric
+from reprise.call.outcome import Outcome, OutcomeKind, shorten
+from reprise.call.payload import unpack
+from reprise.call.target import is_allowed
+from reprise.call.target_type import FUNCTION, TargetType, type_of
+from reprise.capturing.recapture import also_given_up, reopened, reopens
+from reprise.capturing.trust import context_for_replay
+from reprise.errors import ObjectMissingError, PayloadError, StoreError
+from reprise.instant import format_instant, parse_instant
+from reprise.ledger import TERMINAL, Row, State, identity_of, new_row
+from reprise.replay.attempt import Attempt, failures, is_replaced
+from reprise.replay.counting import count_delivery, count_reply
+from reprise.replay.finish import STORE_WAIT_S, Finisher, about
+from reprise.replay.message import Ack, Disposition, Nack
+from reprise.retry.decision import DeadLetter, Reason, expiry
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from reprise.capturing.record import Record
+    from reprise.ports import Clock, Draw, Invoker, Lease, Ledger, Objects, Reply
+    from reprise.replay.message import ReplayMessage
+    from reprise.retry.policy import Policy
+
+_log = logging.getLogger(__name__)
+
+LEASE_EXPIRED = Outcome(
+    kind=OutcomeKind.UNKNOWN,
+    code="LeaseExpired",
+    message="the replayer that held this call ended without saying how the call ended",
+)
+_CLAIM_WAIT_S = 10.0
+"""Longest wait of a call whose key a live call has claimed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRunner:
+    """Makes attempts; safe to use from several threads."""
+
+    functions: Invoker
+    targets: tuple[str, ...]
+    """Functions that may be invoked, whoever wrote the message."""
+    ledger: Ledger
+    objects: Objects
+    finisher: Finisher
+    clock: Clock
+    draw: Draw
+    retention_days: int
+    types: tuple[TargetType, ...] = (FUNCTION,)
+
+    def run(
+        self,
+        message: ReplayMessage,
+        policy: Policy,
+        *,
+        owner: str,
+        lease_until_ms: int,
+    ) -> Disposition:
+        """Make one attempt, unless the ledger says that it is not due.
+
+        Args:
+            message: The captured call.
+            policy: Its target's policy.
+            owner: Who we are; unique per delivery, so that one batch may hold the same call twice.
+            lease_until_ms: When this process can no longer be running.
+
+        Raises:
+            BadRecordError: `id_conflict`, if the ledger knows another call by this id.
+            StoreError: If the ledger cannot be asked (nothing was invoked), or neither it nor the
+                queue could be told how the attempt ended (see `Finisher.finish`).
+        """
+        if message.settlement is not None:
+            return self.finisher.catch_up(message, message.settlement)
+        now = self.clock()
+        lease = self._lease(message, policy, owner, now, lease_until_ms)
+        row = lease.before
+        if row is None:
+            return Nack(wait_s=STORE_WAIT_S)
+        count_delivery(self.finisher.meter, lease, row)
+        if not lease.granted:
+            return self._refused(message, row, now)
+        if row.state is State.LEASED:
+            # A live call's was not entered: it counts as a captured one from here on.
+            self.finisher.meter.count(metric.RECORDED, int(row.is_live), target=row.target)
+            # Who held it may have ended before it decided on the caller's own try.
+            held = Attempt(message=message, row=row, policy=policy, owner=owner)
+            return self._end_tried(held) or self._conclude(held, LEASE_EXPIRED)
+        row = replace(row, updated_at=format_instant(now))
+        attempt = Attempt(message=message, row=row, policy=policy, owner=owner)
+        too_late = attempt.too_late(now)
+        if too_late is not None:
+            return self.finisher.finish(attempt.ended(too_late))
+        return self._invoke(attempt)
+
+    def failures(self, message: ReplayMessage) -> int:
+        """Return how many replays of a call failed since it was captured or redriven.
+
+        Raises:
+            StoreError: If the ledger cannot be asked.
+        """
+        row = self.ledger.get(message.record.id)
+        return 0 if row is None else failures(row, message.record.outcome)
+
+    def _lease(
+        self, message: ReplayMessage, policy: Policy, owner: str, now: datetime, until_ms: int
+    ) -> Lease:
+        record = message.record
+        identity = identity_of(record)
+        take = partial(
+            self.ledger.lease, record.id, owner=owner, now=now, until_ms=until_ms, of=identity
+        )
+        lease = take()
+        row = lease.before
+        if row is None:
+            # The row is gone (TTL, a restored table): without one, nothing may be invoked.
+            self.ledger.record(self._new_row(message))
+        elif not lease.granted and row.identity == identity and reopens(row, record):
+            self._capture_again(message, row, policy, now)
+        else:
+            return lease
+        return take()
+
+    def _capture_again(
+        self, message: ReplayMessage, dead: Row, policy: Policy, now: datetime
+    ) -> None:
+        """Open a call again that was given up and captured since, unless that capture is too old, too."""
+        record, capture = message.record, self._new_row(message)
+        if now >= expiry(record, policy, parse_instant(record.captured_at)):
+            self.ledger.recapture(dead, also_given_up(dead, capture))
+        elif self.ledger.recapture(dead, reopened(dead, capture)):
+            self.finisher.meter.count(metric.RECORDED, target=dead.target)
+
+    def _new_row(self, message: ReplayMessage) -> Row:
+        return new_row(message.record, message.object, self.clock(), self.retention_days)
+
+    def _refused(self, message: ReplayMessage, row: Row, now: datetime) -> Disposition:
+        """Deal with a call that has ended, is held by another, is not due, or is not the row's."""
+        if is_replaced(row, message.record):
+            return Ack()
+        if row.state not in TERMINAL:
+            free_ms = row.lease_until_ms if row.state is State.LEASED else row.due_at_ms
+            wait_s = max(1.0, free_ms / 1000 - now.timestamp())
+            if row.state is State.LEASED and row.is_live:
+                # By a live call, which ends long before its lease, and then perhaps leaves this one to us.
+                wait_s = min(wait_s, _CLAIM_WAIT_S)
+            return Nack(wait_s=wait_s)
+        if reopens(row, message.record):
+            # The row has changed under our hands.
+            return Nack(wait_s=STORE_WAIT_S)
+        if row.state is State.DEAD_LETTERED and not row.letter_sent:
+            return self.finisher.send_letter(message, row)
+        return Ack()
+
+    def _invoke(self, attempt: Attempt) -> Disposition:
+        record = attempt.record
+        if not is_allowed(record.target.function, self.targets):
+            why = "the target is not among the stack's Targets: add it, then redrive"
+            barred = DeadLetter(reason=Reason.PERMANENT, message=why)
+            return self.finisher.finish(attempt.ended(barred))
+        ended = self._end_tried(attempt)
+        if ended is not None:
+            return ended
+        claim_check = record.payload.claim_check
+        try:
+            fetched = self.objects.get(claim_check) if claim_check is not None else None
+            payload = unpack(record.payload, fetched)
+        except (ObjectMissingError, PayloadError) as error:
+            gone = DeadLetter(reason=Reason.PERMANENT, message=f"payload: {error}")
+            return self.finisher.finish(attempt.ended(gone))
+        except StoreError as error:
+            _log.exception("payload could not be read now", extra=about(attempt.message))
+            unread = Outcome(
+                kind=OutcomeKind.TRANSIENT, code=f"Payload{error.code}", message=shorten(str(error))
+            )
+            return self._conclude(attempt, unread)
+        context = context_for_replay(record)
+        started_at = self.clock()
+        reply = self.functions.invoke(record.target, payload, context, record.trace)
+        busy_ms = round((self.clock() - started_at).total_seconds() * 1000)
+        return self._conclude(attempt, reply.outcome, reply, busy_ms)
+
+    def _end_tried(self, attempt: Attempt) -> Disposition | None:
+        """Decide on a caller's own try, if that is still to be done; return None if the call may run."""
+        spent = self._spent_before(attempt.record)
+        if spent is not None and not attempt.row.history:
+            # What failed by itself waits for its backoff; a call has waited on its way here.
+            ended = attempt.tried(
+                attempt.record.outcome, spent=spent, now=self.clock(), draw=self.draw()
+            )
+            return self.finisher.finish(ended)
+        tried = attempt.undecided()
+        if tried is None:
+            return None
+        spent = attempt.row.attempts
+        ended = attempt.tried(tried, spent=spent, now=self.clock(), draw=self.draw())
+        return self.finisher.finish(ended) if isinstance(ended.decision, DeadLetter) else None
+
+    def _spent_before(self, record: Record) -> int | None:
+        """Return the attempts before a target's own failure; None if the record is of a call."""
+        found = type_of(record.target.function, self.types)
+        if found is None or found.failures is None:
+            return None
+        return found.failures.attempts(record)
+
+    def _conclude(
+        self, attempt: Attempt, outcome: Outcome, reply: Reply | None = None, busy_ms: int = 0
+    ) -> Disposition:
+        ended = attempt.concluded(
+            outcome, now=self.clock(), draw=self.draw(), reply=reply, busy_ms=busy_ms
+        )
+        count_reply(self.finisher.meter, attempt.row, reply)
+        return self.finisher.finish(ended)
