@@ -13,6 +13,7 @@ _TABLE: Final = "shared/reprise/aws/ledger_table.py"
 _REPEAT: Final = "shared/reprise/capturing/repeat.py"
 _REPLAY: Final = "shared/reprise/replay/batch.py"
 _ATTEMPT: Final = "shared/reprise/replay/attempt.py"
+_RUNNER: Final = "shared/reprise/replay/runner.py"
 _SETTLE: Final = "shared/reprise/replay/finish.py"
 _LETTER: Final = "shared/reprise/dead_letter.py"
 _RECAPTURE: Final = "shared/reprise/capturing/recapture.py"
@@ -133,7 +134,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         name="attempt: a dead owner's passes for one that did not run",
-        file=_ATTEMPT,
+        file=_RUNNER,
         old='    kind=OutcomeKind.UNKNOWN,\n    code="LeaseExpired",',
         new='    kind=OutcomeKind.TRANSIENT,\n    code="LeaseExpired",',
     ),
@@ -145,9 +146,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         name="attempt: what a dead owner did not decide on is not decided on",
-        file=_ATTEMPT,
-        old="            ended = self._end_tried(message, row, policy, owner)\n            return ended or",
-        new="            return",
+        file=_RUNNER,
+        old="return self._end_tried(held) or self._conclude(held, LEASE_EXPIRED)",
+        new="return self._conclude(held, LEASE_EXPIRED)",
     ),
     Mutant(
         name="attempt: failed executions are not counted",
@@ -204,15 +205,15 @@ MUTANTS: Final = (
     ),
     Mutant(
         name="settle: a letter that was not sent is not sent again",
-        file=_ATTEMPT,
+        file=_RUNNER,
         old="if row.state is State.DEAD_LETTERED and not row.letter_sent:",
         new="if row.state is State.DEAD_LETTERED and row.letter_sent is None:",
     ),
     Mutant(
         name="settle: the message goes where the lease was lost",
         file=_SETTLE,
-        old="            return GiveBack(wait_s=STORE_WAIT_S, meeting=verdict.meeting)",
-        new="            return Ended(meeting=verdict.meeting)",
+        old="            return Nack(wait_s=STORE_WAIT_S, sample=disposition.sample)",
+        new="            return Ack(sample=disposition.sample)",
     ),
     Mutant(
         name="settle: what the ledger is owed is dropped",
