@@ -126,15 +126,11 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
     from reprise.aws.gate_table import GateTable  # noqa: PLC0415
     from reprise.aws.ledger_table import LedgerTable  # noqa: PLC0415
     from reprise.events import NULL_PUBLISHER, EventPublisher  # noqa: PLC0415
-    from reprise.gate.fallback import LocalGate  # noqa: PLC0415
     from reprise.monitor.batch import BatchMonitor  # noqa: PLC0415
     from reprise.monitor.counters import CounterPublisher  # noqa: PLC0415
     from reprise.monitor.gates import RecordingGates, TransitionLog  # noqa: PLC0415
     from reprise.outbox import Outbox  # noqa: PLC0415
-    from reprise.replay.batch import Replayer  # noqa: PLC0415
-    from reprise.replay.finish import Finisher  # noqa: PLC0415
     from reprise.replay.message import Worker  # noqa: PLC0415
-    from reprise.replay.runner import AttemptRunner  # noqa: PLC0415
     from reprise.retry.policy import read_policy_document  # noqa: PLC0415
     from reprise.telemetry import EmfMeter  # noqa: PLC0415
     from reprise.testing import (  # noqa: PLC0415
@@ -146,6 +142,7 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
         InMemoryQueue,
     )
     from reprise.wiring import utc_now  # noqa: PLC0415
+    from reprise.wiring.replayer import ReplayerParts, make_replayer  # noqa: PLC0415
 
     clients = Clients()
     dynamodb = clients.dynamodb()
@@ -159,37 +156,24 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
     keys = FakeKeys(make_keys())
     functions = Counting(LambdaFunctions(clients.functions(60)))
     objects, queue, ledger = InMemoryObjects(), InMemoryQueue(), LedgerTable(dynamodb, "ledger")
-    stage = Replayer(
-        attempts=AttemptRunner(
+    stage = make_replayer(
+        ReplayerParts(
             functions=functions,
             targets=(TARGET,),
             ledger=ledger,
             objects=objects,
-            finisher=Finisher(
-                ledger=ledger,
-                objects=objects,
-                replay_queue=queue,
-                dead_letters=queue,
-                keys=keys,
-                clock=utc_now,
-                meter=used,
-                publisher=publisher,
-            ),
-            clock=utc_now,
+            keys=keys,
+            queue=queue,
+            dead_letters=queue,
+            gates=gates if is_measured else store,
+            concurrency=FakeConcurrency(),
+            policies=FakePolicies(read_policy_document("{}")),
+            publisher=publisher,
+            meter=used,
             draw=lambda: 0.5,
+            call_timeout_s=60,
             retention_days=30,
-        ),
-        keys=keys,
-        gates=gates if is_measured else store,
-        memory=LocalGate(),
-        concurrency=FakeConcurrency(),
-        policies=FakePolicies(read_policy_document("{}")),
-        objects=objects,
-        queue=queue,
-        clock=utc_now,
-        draw=lambda: 0.5,
-        meter=used,
-        call_timeout_s=60,
+        )
     )
     observer = BatchMonitor(
         meter=meter,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -23,10 +23,7 @@ from reprise.events import EventPublisher
 from reprise.gate.fallback import LocalGate
 from reprise.gate.state import GateState, Mode
 from reprise.ports import OutMessage, Reply
-from reprise.replay.batch import Replayer
-from reprise.replay.finish import Finisher
 from reprise.replay.message import Delivery, Worker
-from reprise.replay.runner import AttemptRunner
 from reprise.retry.policy import read_policy_document
 from reprise.testing import (
     FakeClock,
@@ -41,19 +38,17 @@ from reprise.testing import (
     InMemoryObjects,
     InMemoryQueue,
 )
-from reprise.unpack.accept import RecordValidator
-from reprise.unpack.backlog import ExpansionController
-from reprise.unpack.defer import Deferrer
-from reprise.unpack.enqueue import Enqueuer
 from reprise.unpack.intake import CaptureConsumer, Notice
-from reprise.unpack.notification import NoticeReader
-from reprise.unpack.unpacker import Unpacker
+from reprise.wiring.replayer import ReplayerParts, make_replayer
+from reprise.wiring.unpacker import UnpackerParts, make_consumer, make_unpacker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
 
     from reprise.events import Event
+    from reprise.replay.batch import Replayer
+    from reprise.unpack.unpacker import Unpacker
 
 ACCOUNT = "123456789012"
 ORDERS = f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:orders"
@@ -203,94 +198,62 @@ class Pipeline:
             repeats=cache(self.repeats),
         )
 
-    def unpacker(self) -> Unpacker:
-        return Unpacker(
-            reader=RecordValidator(
-                objects=self.objects,
-                keys=self.keys,
-                meter=self.meter,
-                targets=self.targets,
-                types=self.types,
-                log_groups=frozenset({LOG_GROUP}),
-                account_id=ACCOUNT,
-            ),
-            enterer=Enqueuer(
-                ledger=self.ledger,
-                replay_queue=self.replay_queue,
-                dead_letters=self.dead_letters,
-                clock=self.clock,
-                draw=lambda: self.draw,
-                meter=self.meter,
-                retention_days=self.retention_days,
-                executor=self.executor,
-                publisher=EventPublisher("shop", self.events.append),
-            ),
-            parker=Deferrer(
-                objects=self.objects,
-                capture_queue=self.capture_queue,
-                keys=self.keys,
-                clock=self.clock,
-                meter=self.meter,
-            ),
-            backlog=ExpansionController(
-                gates=self.gate_items,
-                depth=self.replay_queue.depth,
-                clock=self.clock,
-                draw=lambda: self.draw,
-            ),
+    def unpacker_parts(self) -> UnpackerParts:
+        return UnpackerParts(
+            bucket="bucket",
+            account_id=ACCOUNT,
+            log_groups=frozenset({LOG_GROUP}),
+            targets=self.targets,
+            types=self.types,
             objects=self.objects,
-            clock=self.clock,
+            keys=self.keys,
+            ledger=self.ledger,
+            gates=self.gate_items,
+            marks=self.marks,
+            capture_queue=self.capture_queue,
+            capture_dead_letters=self.capture_dlq,
+            replay_queue=self.replay_queue,
+            replay_queue_size=self.replay_queue.depth,
+            dead_letters=self.dead_letters,
+            publisher=EventPublisher("shop", self.events.append),
             meter=self.meter,
+            clock=self.clock,
+            draw=lambda: self.draw,
             retention_days=self.retention_days,
+            executor=self.executor,
         )
+
+    def unpacker(self) -> Unpacker:
+        return make_unpacker(self.unpacker_parts())
 
     def intake(self) -> CaptureConsumer:
-        return CaptureConsumer(
-            stage=self.unpacker(),
-            reader=NoticeReader(bucket="bucket", keys=self.keys),
-            objects=self.objects,
-            queue=self.capture_queue,
-            dead_letters=self.capture_dlq,
-            marks=self.marks,
-            clock=self.clock,
-            meter=self.meter,
-        )
+        # By its own unpacker, which a test may replace.
+        return replace(make_consumer(self.unpacker_parts()), stage=self.unpacker())
 
     def replayer(self) -> Replayer:
-        return Replayer(
-            attempts=AttemptRunner(
+        return make_replayer(
+            ReplayerParts(
                 functions=self.functions,
                 targets=self.targets,
                 types=self.types,
                 ledger=self.ledger,
                 objects=self.objects,
-                finisher=Finisher(
-                    ledger=self.ledger,
-                    objects=self.objects,
-                    replay_queue=self.replay_queue,
-                    dead_letters=self.dead_letters,
-                    keys=self.keys,
-                    clock=self.clock,
-                    meter=self.meter,
-                    publisher=EventPublisher("shop", self.events.append),
-                ),
+                keys=self.keys,
+                queue=self.replay_queue,
+                dead_letters=self.dead_letters,
+                gates=self.gate_items,
+                memory=self.memory,
+                concurrency=self.concurrency,
+                policies=FakePolicies(read_policy_document(self.policy)),
+                publisher=EventPublisher("shop", self.events.append),
+                meter=self.meter,
                 clock=self.clock,
                 draw=lambda: self.draw,
+                call_timeout_s=self.call_timeout_s,
                 retention_days=self.retention_days,
-            ),
-            keys=self.keys,
-            gates=self.gate_items,
-            memory=self.memory,
-            concurrency=self.concurrency,
-            policies=FakePolicies(read_policy_document(self.policy)),
-            objects=self.objects,
-            queue=self.replay_queue,
-            clock=self.clock,
-            draw=lambda: self.draw,
-            meter=self.meter,
-            call_timeout_s=self.call_timeout_s,
-            executor=self.executor,
-            wait=self.wait,
+                executor=self.executor,
+                wait=self.wait,
+            )
         )
 
     # --- driving it -------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ from reprise.capturing.status import StatusReader
 from reprise.errors import BadRequestError
 from reprise.settings import CallerSettings
 from reprise.telemetry import EmfMeter, FlushInterval, make_logger
-from reprise.wiring import make_call_stage, trace_header
+from reprise.wiring import trace_header
+from reprise.wiring.callers import make_call_stage
 
 make_logger()
 _settings = CallerSettings.from_env(os.environ)

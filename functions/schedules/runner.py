@@ -16,7 +16,8 @@ from reprise.replay.message import read_deliveries
 from reprise.replay.worker import Returns
 from reprise.settings import STDOUT
 from reprise.telemetry import EmfMeter, make_logger
-from reprise.wiring import make_capturer, target_types, utc_now
+from reprise.wiring import target_types, utc_now
+from reprise.wiring.callers import make_capturer
 from reprise_batch.jobs import BatchJobs
 from reprise_schedules.follow import RunResolver
 from reprise_schedules.runner import JobRunner

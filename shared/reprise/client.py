@@ -23,7 +23,8 @@ from reprise.errors import BadRequestError
 from reprise.instant import format_instant
 from reprise.settings import CallerSettings
 from reprise.telemetry import EmfMeter
-from reprise.wiring import make_call_stage, make_clients, make_ledger, trace_header
+from reprise.wiring import make_clients, make_ledger, trace_header
+from reprise.wiring.callers import make_call_stage
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -21,7 +21,8 @@ from reprise.capturing.trust import is_marked, marked_context
 from reprise.errors import SettingsError
 from reprise.settings import capture_log_group
 from reprise.telemetry import EmfMeter
-from reprise.wiring import make_capturer, make_clients, trace_header
+from reprise.wiring import make_clients, trace_header
+from reprise.wiring.callers import make_capturer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

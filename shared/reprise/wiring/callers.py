@@ -1,7 +1,4 @@
-"""Put adapters and stages together for what captures calls: invoker, runner, library and decorator.
-
-The handlers that read queues, and the observer, put together what each of them alone has.
-"""
+"""Put together what captures calls: invoker, runner, library and decorator."""
 
 from __future__ import annotations
 
@@ -9,12 +6,9 @@ import os
 import platform
 import re
 import secrets
-from datetime import UTC, datetime
 from functools import cache
-from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Final
 
-from reprise.aws.clients import Clients
 from reprise.aws.functions import LambdaFunctions
 from reprise.aws.gate_table import GateTable
 from reprise.aws.keys import SecretKeys
@@ -27,43 +21,14 @@ from reprise.capturing.open_calls import OpenCalls
 from reprise.capturing.repeat import Repeats
 from reprise.settings import STDOUT
 from reprise.telemetry import write_stdout
+from reprise.wiring import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from reprise.call.target_type import TargetType
+    from reprise.aws.clients import Clients
     from reprise.ports import LineSink, Meter
     from reprise.settings import CallerSettings
 
 _NO_STREAM: Final = re.compile(r"[^A-Za-z0-9._-]+")
-
-
-TARGET_TYPES: Final = {
-    "lambda": "reprise.call.target_type:FUNCTION",
-    "batch": "reprise_batch.target_type:BATCH",
-}
-"""The types of targets, by the service in their ARNs; one of an add-on is loaded only where it is listed."""
-
-
-def target_types(targets: Iterable[str]) -> tuple[TargetType, ...]:
-    """Return the types that the listed targets are of, functions first, which nearly all are."""
-    services = {"lambda": None} | dict.fromkeys(arn.split(":")[2] for arn in targets if ":" in arn)
-    return tuple(resolve_name(TARGET_TYPES[each]) for each in services if each in TARGET_TYPES)
-
-
-def make_clients() -> Clients:
-    """Return what makes AWS clients, each when it is first needed."""
-    return Clients()
-
-
-def make_ledger(clients: Clients, table: str) -> LedgerTable:
-    """Return the ledger in this table."""
-    return LedgerTable(clients.dynamodb(), table)
-
-
-def utc_now() -> datetime:
-    """Return the present, aware."""
-    return datetime.now(UTC)
 
 
 def make_capturer(
@@ -128,8 +93,3 @@ def make_call_stage(clients: Clients, settings: CallerSettings, *, meter: Meter)
             )
         ),
     )
-
-
-def trace_header() -> str | None:
-    """Return the X-Ray header of the invocation that this process serves, if any."""
-    return os.environ.get("_X_AMZN_TRACE_ID")

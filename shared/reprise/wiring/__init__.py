@@ -1,0 +1,51 @@
+"""The composition root: settings and adapters become invoker, unpacker, replayer and monitor, a file each.
+
+Handlers, tests and benches build nothing themselves. What all of them need of the world stands here.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Final
+
+from reprise.aws.clients import Clients
+from reprise.aws.ledger_table import LedgerTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from reprise.call.target_type import TargetType
+
+TARGET_TYPES: Final = {
+    "lambda": "reprise.call.target_type:FUNCTION",
+    "batch": "reprise_batch.target_type:BATCH",
+}
+"""The types of targets, by the service in their ARNs; one of an add-on is loaded only where it is listed."""
+
+
+def target_types(targets: Iterable[str]) -> tuple[TargetType, ...]:
+    """Return the types that the listed targets are of, functions first, which nearly all are."""
+    services = {"lambda": None} | dict.fromkeys(arn.split(":")[2] for arn in targets if ":" in arn)
+    return tuple(resolve_name(TARGET_TYPES[each]) for each in services if each in TARGET_TYPES)
+
+
+def make_clients() -> Clients:
+    """Return what makes AWS clients, each when it is first needed."""
+    return Clients()
+
+
+def make_ledger(clients: Clients, table: str) -> LedgerTable:
+    """Return the ledger in this table."""
+    return LedgerTable(clients.dynamodb(), table)
+
+
+def utc_now() -> datetime:
+    """Return the present, aware."""
+    return datetime.now(UTC)
+
+
+def trace_header() -> str | None:
+    """Return the X-Ray header of the invocation that this process serves, if any."""
+    return os.environ.get("_X_AMZN_TRACE_ID")

@@ -1,0 +1,159 @@
+"""Put the replayer together: from its parts, whatever they are, or from its settings and AWS."""
+
+from __future__ import annotations
+
+import random
+import time
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from reprise.aws.concurrency import FunctionConcurrency
+from reprise.aws.config import ParameterPolicies
+from reprise.aws.counters_table import CountersTable
+from reprise.aws.event_bus import EventBridgeBus
+from reprise.aws.functions import InvokerRouter
+from reprise.aws.gate_table import GateTable
+from reprise.aws.keys import SecretKeyring
+from reprise.aws.s3 import S3Objects
+from reprise.aws.sqs import SqsQueue
+from reprise.call.target_type import FUNCTION, TargetType
+from reprise.events import NULL_PUBLISHER, EventPublisher
+from reprise.gate.fallback import LocalGate
+from reprise.monitor.batch import BatchMonitor
+from reprise.monitor.counters import CounterPublisher
+from reprise.monitor.gates import RecordingGates, TransitionLog
+from reprise.outbox import Outbox
+from reprise.replay.batch import Replayer
+from reprise.replay.finish import Finisher
+from reprise.replay.runner import AttemptRunner
+from reprise.telemetry import EmfMeter
+from reprise.wiring import make_clients, make_ledger, target_types, utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reprise.ports import (
+        Clock,
+        Concurrency,
+        Draw,
+        GateItems,
+        Invoker,
+        Keyring,
+        Ledger,
+        Meter,
+        Objects,
+        PolicySource,
+        Queue,
+    )
+    from reprise.settings import ReplayerSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayerParts:
+    """What a replayer is made of."""
+
+    functions: Invoker
+    targets: tuple[str, ...]
+    types: tuple[TargetType, ...] = (FUNCTION,)
+    ledger: Ledger
+    objects: Objects
+    keys: Keyring
+    queue: Queue
+    """The replay queue."""
+    dead_letters: Queue
+    gates: GateItems
+    memory: LocalGate = field(default_factory=LocalGate)
+    concurrency: Concurrency
+    policies: PolicySource
+    publisher: EventPublisher = NULL_PUBLISHER
+    meter: Meter
+    clock: Clock = utc_now
+    draw: Draw
+    call_timeout_s: int
+    retention_days: int
+    executor: Callable[[int], Executor] = ThreadPoolExecutor
+    wait: Callable[..., Any] = wait
+
+
+def make_replayer(parts: ReplayerParts) -> Replayer:
+    """Return the replayer of these parts."""
+    return Replayer(
+        attempts=AttemptRunner(
+            functions=parts.functions,
+            targets=parts.targets,
+            types=parts.types,
+            ledger=parts.ledger,
+            objects=parts.objects,
+            finisher=Finisher(
+                ledger=parts.ledger,
+                objects=parts.objects,
+                replay_queue=parts.queue,
+                dead_letters=parts.dead_letters,
+                keys=parts.keys,
+                clock=parts.clock,
+                meter=parts.meter,
+                publisher=parts.publisher,
+            ),
+            clock=parts.clock,
+            draw=parts.draw,
+            retention_days=parts.retention_days,
+        ),
+        keys=parts.keys,
+        gates=parts.gates,
+        memory=parts.memory,
+        concurrency=parts.concurrency,
+        policies=parts.policies,
+        objects=parts.objects,
+        queue=parts.queue,
+        clock=parts.clock,
+        draw=parts.draw,
+        meter=parts.meter,
+        call_timeout_s=parts.call_timeout_s,
+        executor=parts.executor,
+        wait=parts.wait,
+    )
+
+
+def deployed_replayer(settings: ReplayerSettings) -> tuple[Replayer, BatchMonitor]:
+    """Return the replayer of a deployed stack, and what watches its batches."""
+    clients, meter = make_clients(), EmfMeter()
+    sqs, dynamodb = clients.sqs(), clients.dynamodb()
+    types = target_types(settings.targets)
+    log = TransitionLog()
+    outbox = Outbox(
+        cache(lambda: EventBridgeBus(clients.events(), settings.event_bus)),
+        meter=meter,
+        monotonic=time.monotonic,
+        has_successes=settings.has_success_events,
+    )
+    publisher = EventPublisher(settings.stack, outbox.add)
+    parts = ReplayerParts(
+        functions=InvokerRouter(clients, settings.call_timeout_s, types),
+        targets=settings.targets,
+        types=types,
+        ledger=make_ledger(clients, settings.ledger_table),
+        objects=S3Objects(cache(clients.s3), settings.bucket),
+        keys=SecretKeyring(cache(clients.secrets), settings.stack),
+        queue=SqsQueue(sqs, settings.replay_queue_url),
+        dead_letters=SqsQueue(sqs, settings.dead_letter_queue_url),
+        gates=RecordingGates(GateTable(dynamodb, settings.ledger_table), log),
+        concurrency=FunctionConcurrency(clients.functions(settings.call_timeout_s)),
+        policies=ParameterPolicies(cache(clients.parameters), settings.policy_parameter),
+        publisher=publisher,
+        meter=meter,
+        draw=random.SystemRandom().random,
+        call_timeout_s=settings.call_timeout_s,
+        retention_days=settings.retention_days,
+    )
+    counters = CounterPublisher(books=CountersTable(dynamodb, settings.ledger_table), meter=meter)
+    monitor = BatchMonitor(
+        meter=meter,
+        counters=counters,
+        gates=log,
+        publisher=publisher,
+        outbox=outbox,
+        clock=utc_now,
+    )
+    return make_replayer(parts), monitor
