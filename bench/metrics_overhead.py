@@ -126,6 +126,7 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
     from reprise.aws.gate_table import GateTable  # noqa: PLC0415
     from reprise.aws.ledger_table import LedgerTable  # noqa: PLC0415
     from reprise.events import NULL_PUBLISHER, EventPublisher  # noqa: PLC0415
+    from reprise.instant import utc_now  # noqa: PLC0415
     from reprise.monitor.batch import BatchMonitor  # noqa: PLC0415
     from reprise.monitor.counters import CounterPublisher  # noqa: PLC0415
     from reprise.monitor.gates import RecordingGates, TransitionLog  # noqa: PLC0415
@@ -141,7 +142,6 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
         InMemoryObjects,
         InMemoryQueue,
     )
-    from reprise.wiring import utc_now  # noqa: PLC0415
     from reprise.wiring.replayer import ReplayerParts, make_replayer  # noqa: PLC0415
 
     clients = Clients()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from reprise.instant import format_instant, parse_instant
@@ -40,8 +40,3 @@ def read_not_after(text: str, now: datetime) -> str:
             "Write 2026-01-31T12:00:00Z or 10m",
             ExitCode.USAGE,
         ) from error
-
-
-def utc_now() -> datetime:
-    """Return the present, aware."""
-    return datetime.now(UTC)

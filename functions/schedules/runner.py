@@ -12,11 +12,12 @@ from reprise.aws.functions import InvokerRouter
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.sqs import SqsQueue
 from reprise.capturing.invoker import CallInvoker
+from reprise.instant import utc_now
 from reprise.replay.message import read_deliveries
 from reprise.replay.worker import Returns
 from reprise.settings import STDOUT
 from reprise.telemetry import EmfMeter, make_logger
-from reprise.wiring import target_types, utc_now
+from reprise.wiring import target_types
 from reprise.wiring.callers import make_capturer
 from reprise_batch.jobs import BatchJobs
 from reprise_schedules.follow import RunResolver

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from reprise.instant import utc_now
 from reprise_cli.app import App
-from reprise_cli.request import utc_now
 
 if TYPE_CHECKING:
     import pytest

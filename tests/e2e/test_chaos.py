@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from e2e.world import poll
+from reprise.instant import utc_now
 from reprise_cli.chaos.deadman import DeadMan
-from reprise_cli.request import utc_now
 
 if TYPE_CHECKING:
     from e2e.world import World

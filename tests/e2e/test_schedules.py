@@ -17,7 +17,7 @@ import pytest
 
 from e2e.widgets import blank_widgets
 from e2e.world import WARM_GUESTS, new_run, poll
-from reprise.wiring import utc_now
+from reprise.instant import utc_now
 from reprise_schedules.table import JobTable
 
 if TYPE_CHECKING:

@@ -16,11 +16,10 @@ from reprise.call.target import Target
 from reprise.capturing.record import Source
 from reprise.capturing.trust import sign_record
 from reprise.dead_letter import dead_letter
-from reprise.instant import format_instant
+from reprise.instant import format_instant, utc_now
 from reprise.ledger import State
 from reprise.replay.message import ReplayMessage, write_message
 from reprise_cli.dlq.browser import Browser
-from reprise_cli.request import utc_now
 from strategies import make_record, make_row
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from reprise.call.target import resolve_target
+from reprise.instant import utc_now
 from reprise_cli.calling import InvokerClient
 from reprise_cli.chaos.allowance import check_allowance
 from reprise_cli.chaos.books import EvidenceReader
@@ -21,7 +22,6 @@ from reprise_cli.chaos.run import ChaosTest, Plan
 from reprise_cli.chaos.traffic import LiveTraffic
 from reprise_cli.chaos.view import View
 from reprise_cli.exits import CommandError, ExitCode
-from reprise_cli.request import utc_now
 
 if TYPE_CHECKING:
     from reprise_cli.app import App

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from reprise.call.payload import MAX_PAYLOAD_BYTES
+from reprise.instant import utc_now
 from reprise.retry.decision import Reason
 from reprise_cli.app import app_of
 from reprise_cli.dlq.desk import Which, peek, redrive_selected
@@ -16,7 +17,6 @@ from reprise_cli.dlq.redrive import Action
 from reprise_cli.dlq.view import describe, pretty, report, show_letters
 from reprise_cli.duration import parse_duration
 from reprise_cli.exits import CommandError, ExitCode
-from reprise_cli.request import utc_now
 
 app = typer.Typer(
     help="Dead letters: calls that were given up, each with its reason.", no_args_is_help=True

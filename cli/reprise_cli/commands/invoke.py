@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from reprise.instant import utc_now
 from reprise_cli.app import app_of
 from reprise_cli.calling import InvokerClient
 from reprise_cli.exits import CommandError, ExitCode
-from reprise_cli.request import payload_fields, read_not_after, utc_now
+from reprise_cli.request import payload_fields, read_not_after
 
 if TYPE_CHECKING:
     from reprise_cli.calling import InvokerAnswer

@@ -9,17 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from reprise.instant import format_instant
+from reprise.instant import format_instant, utc_now
 from reprise_cli.app import App, app_of
 from reprise_cli.schedule.carry_out import Policies, carry_out
 from reprise_cli.schedule.group import Group, is_ours
-from reprise_cli.schedule.job_file import (
-    Checked,
-    check_jobs,
-    policies_of,
-    read_job_file,
-    utc_now,
-)
+from reprise_cli.schedule.job_file import Checked, check_jobs, policies_of, read_job_file
 from reprise_cli.schedule.plan import Place, Plan, make_plan, wanted_schedule
 from reprise_cli.schedule.view import (
     describe_history,

@@ -13,11 +13,11 @@ import typer
 from rich.table import Table
 
 from reprise.errors import ScheduleError
+from reprise.instant import utc_now
 from reprise_cli.app import App, app_of
 from reprise_cli.duration import format_duration, parse_duration
 from reprise_cli.exits import CommandError, ExitCode
 from reprise_cli.schedule.expression import find_zone, parse_expression, runs
-from reprise_cli.schedule.job_file import utc_now
 from reprise_cli.warm.collect import from_files, from_logs
 from reprise_cli.warm.shares import (
     Seen,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from reprise.instant import utc_now
 from reprise_cli.dashboard.cloudwatch import CloudWatch
 from reprise_cli.dashboard.drawing import View, draw
 from reprise_cli.dashboard.model.body import BodyError, read_body
 from reprise_cli.dashboard.periods import FINEST_AWS_S, FINEST_LOCAL_S, PERIODS_S, RANGES_S
 from reprise_cli.exits import CommandError
-from reprise_cli.request import utc_now
 from reprise_cli.story.reader import StoryReader
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from reprise.aws.s3 import S3Objects
 from reprise.aws.sqs import SqsQueue
 from reprise.capturing.signature import OPERATOR
 from reprise.errors import StoreError
+from reprise.instant import utc_now
 from reprise_cli.dlq.browser import Browser
 from reprise_cli.dlq.edit import Edit
 from reprise_cli.dlq.letter import Letter, Selection, select
 from reprise_cli.dlq.redrive import Redriver, Result
 from reprise_cli.dlq.undeliverable import Finder
 from reprise_cli.exits import CommandError
-from reprise_cli.request import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.table import Table
 
-from reprise.instant import format_instant
+from reprise.instant import format_instant, utc_now
 from reprise_cli.dlq.letter import Letter, LetterKind
 from reprise_cli.dlq.redrive import Action, Result
 from reprise_cli.duration import format_duration
-from reprise_cli.request import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
@@ -22,6 +21,7 @@ from reprise_schedules.message import DEFAULT_DEADLINE_S, NAME, RunRequest, writ
 from reprise_schedules.overlap import Overlap
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
@@ -304,8 +304,3 @@ def _by_name(message: str, document: object) -> str:
 
 def _usage(field: str, message: str, next_step: str) -> CommandError:
     return CommandError(field, message, next_step, ExitCode.USAGE)
-
-
-def utc_now() -> datetime:
-    """Return the present, aware."""
-    return datetime.now(UTC)

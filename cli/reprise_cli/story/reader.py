@@ -9,8 +9,8 @@ from botocore.exceptions import ClientError
 
 from reprise.aws.s3 import S3Objects
 from reprise.errors import StoreError
+from reprise.instant import utc_now
 from reprise_cli.exits import CommandError
-from reprise_cli.request import utc_now
 from reprise_cli.story.payload import find_payload
 from reprise_cli.story.story import Arrival, Story, tell
 

@@ -9,13 +9,13 @@ from reprise import metric
 from reprise.aws.counters_table import CountersTable
 from reprise.aws.gate_table import GateTable
 from reprise.gate.state import Mode
+from reprise.instant import utc_now
 from reprise.metric import OTHER, labels, make_labeler
 from reprise.monitor.gates import LEVELS
 from reprise_cli.dashboard.asking import Query, Request
 from reprise_cli.dashboard.cloudwatch import CloudWatch
 from reprise_cli.dashboard.model.rows import MetricKey
 from reprise_cli.dashboard.periods import chart_grid
-from reprise_cli.request import utc_now
 from reprise_cli.top.board import Gate, Look
 
 if TYPE_CHECKING:

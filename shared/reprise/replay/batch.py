@@ -6,6 +6,7 @@ import logging
 import math
 from collections import defaultdict, deque
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -17,15 +18,15 @@ from reprise.errors import BadRecordError, PolicyError, StoreError
 from reprise.gate.admit import most_at_once
 from reprise.gate.paused import hold_paused, paused_wait_s
 from reprise.gate.session import GateSession
-from reprise.log_context import about_call
 from reprise.quarantine import Quarantine
 from reprise.replay.message import Ack, Disposition, Nack, read_authentic
 from reprise.replay.worker import PermitWorker, Returns, Waiting
 from reprise.retry.decision import COUNTED, policy_backoff_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Executor
+    from contextlib import AbstractContextManager
 
     from reprise.gate.fallback import LocalGate
     from reprise.ports import (
@@ -59,6 +60,11 @@ LOOK_S: Final = 0.5
 """Time between looks at the calls that wait for a permit of their batch: they must not wait for long."""
 
 
+@contextmanager
+def _say_nothing(_call_id: str, _target: str) -> Iterator[None]:
+    yield
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replayer:
     """Replays batches."""
@@ -75,6 +81,8 @@ class Replayer:
     draw: Draw
     meter: Meter
     call_timeout_s: int
+    about: Callable[[str, str], AbstractContextManager[None]] = _say_nothing
+    """Lets log lines name a call and its target inside."""
     executor: Callable[[int], Executor] = ThreadPoolExecutor
     """Makes what runs so many lanes side by side."""
     wait: Callable[[set[_Running], float | None, str], tuple[set[_Running], set[_Running]]] = wait
@@ -270,7 +278,7 @@ class Replayer:
         owner = f"{worker.owner}/{digest(delivery.receipt_handle.encode())[:16]}"
         function = message.record.target.function
         try:
-            with about_call(message.record.id, function):
+            with self.about(message.record.id, function):
                 verdict = self.attempts.run(
                     message, policy, owner=owner, lease_until_ms=lease_until_ms
                 )

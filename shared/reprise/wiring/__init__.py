@@ -6,7 +6,6 @@ Handlers, tests and benches build nothing themselves. What all of them need of t
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Final
 
@@ -39,11 +38,6 @@ def make_clients() -> Clients:
 def make_ledger(clients: Clients, table: str) -> LedgerTable:
     """Return the ledger in this table."""
     return LedgerTable(clients.dynamodb(), table)
-
-
-def utc_now() -> datetime:
-    """Return the present, aware."""
-    return datetime.now(UTC)
 
 
 def trace_header() -> str | None:

@@ -19,9 +19,9 @@ from reprise.capturing.capturer import Capturer
 from reprise.capturing.invoker import CallInvoker
 from reprise.capturing.open_calls import OpenCalls
 from reprise.capturing.repeat import Repeats
+from reprise.instant import utc_now
 from reprise.settings import STDOUT
 from reprise.telemetry import write_stdout
-from reprise.wiring import utc_now
 
 if TYPE_CHECKING:
     from reprise.aws.clients import Clients

@@ -11,11 +11,12 @@ from reprise.aws.mark_table import MarkTable
 from reprise.aws.s3 import S3Listing
 from reprise.aws.sqs import SqsQueue, SqsQueueSize
 from reprise.aws.watch import InspectorClients, StackInspector
+from reprise.instant import utc_now
 from reprise.monitor.check import MonitorState
 from reprise.monitor.monitor import Links, Monitor
 from reprise.monitor.reconcile import Reconciler, Sweep
 from reprise.telemetry import EmfMeter
-from reprise.wiring import make_clients, utc_now
+from reprise.wiring import make_clients
 
 if TYPE_CHECKING:
     from reprise.settings import MonitorSettings

@@ -21,6 +21,8 @@ from reprise.aws.sqs import SqsQueue
 from reprise.call.target_type import FUNCTION, TargetType
 from reprise.events import NULL_PUBLISHER, EventPublisher
 from reprise.gate.fallback import LocalGate
+from reprise.instant import utc_now
+from reprise.log_context import about_call
 from reprise.monitor.batch import BatchMonitor
 from reprise.monitor.counters import CounterPublisher
 from reprise.monitor.gates import RecordingGates, TransitionLog
@@ -29,10 +31,11 @@ from reprise.replay.batch import Replayer
 from reprise.replay.finish import Finisher
 from reprise.replay.runner import AttemptRunner
 from reprise.telemetry import EmfMeter
-from reprise.wiring import make_clients, make_ledger, target_types, utc_now
+from reprise.wiring import make_clients, make_ledger, target_types
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from reprise.ports import (
         Clock,
@@ -73,6 +76,7 @@ class ReplayerParts:
     draw: Draw
     call_timeout_s: int
     retention_days: int
+    about: Callable[[str, str], AbstractContextManager[None]] = about_call
     executor: Callable[[int], Executor] = ThreadPoolExecutor
     wait: Callable[..., Any] = wait
 
@@ -111,6 +115,7 @@ def make_replayer(parts: ReplayerParts) -> Replayer:
         draw=parts.draw,
         meter=parts.meter,
         call_timeout_s=parts.call_timeout_s,
+        about=parts.about,
         executor=parts.executor,
         wait=parts.wait,
     )

@@ -18,6 +18,7 @@ from reprise.aws.s3 import S3Objects
 from reprise.aws.sqs import SqsQueue, SqsQueueSize
 from reprise.call.target_type import FUNCTION, TargetType
 from reprise.events import NULL_PUBLISHER, EventPublisher
+from reprise.instant import utc_now
 from reprise.monitor.counters import CounterPublisher
 from reprise.outbox import Outbox
 from reprise.telemetry import EmfMeter
@@ -28,7 +29,7 @@ from reprise.unpack.enqueue import Enqueuer
 from reprise.unpack.intake import CaptureConsumer
 from reprise.unpack.notification import NoticeReader
 from reprise.unpack.unpacker import Unpacker
-from reprise.wiring import make_clients, make_ledger, target_types, utc_now
+from reprise.wiring import make_clients, make_ledger, target_types
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,8 +17,7 @@ import pytest
 import reprise
 from reprise.aws.ledger_table import LedgerTable
 from reprise.capturing.line import write_line
-from reprise.instant import format_instant
-from reprise.wiring import utc_now
+from reprise.instant import format_instant, utc_now
 from scripted_server import Answer, ScriptedServer
 from strategies import ACCOUNT, KEY, KEYS, LOG_GROUP, ORDERS, envelope, make_record, zipped
 from unit.test_imports import ENVIRONMENT
@@ -57,10 +56,14 @@ class Stack:
         assert row is not None
         return row
 
+    def load(self, module: str) -> Any:  # noqa: ANN401 - a module's attributes are its own
+        """Start a function."""
+        self.loaded.add(module)
+        return importlib.import_module(module)
+
     def handle(self, module: str, event: object) -> Any:  # noqa: ANN401 - each has an answer of its own
         """Let a function handle an event."""
-        self.loaded.add(module)
-        return importlib.import_module(module).lambda_handler(event, CONTEXT)
+        return self.load(module).lambda_handler(event, CONTEXT)
 
     def capture(self, call_id: str) -> None:
         """Put an object with one captured call into the bucket, and S3's notification into the queue."""

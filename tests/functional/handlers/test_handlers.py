@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from functional.handlers.conftest import ANSWERED
 from reprise.capturing.record import EVENT_NAME
-from reprise.instant import format_instant
+from reprise.instant import format_instant, utc_now
 from reprise.ledger import State
-from reprise.wiring import utc_now
 from reprise_schedules.message import RunRequest, write_due
 from reprise_schedules.run import RunState
 from reprise_schedules.table import JobTable
