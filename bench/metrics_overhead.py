@@ -122,15 +122,14 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
     """
     from reprise.aws.clients import Clients  # noqa: PLC0415
     from reprise.aws.counters_table import CountersTable  # noqa: PLC0415 - after the environment
+    from reprise.aws.event_bus import Outbox  # noqa: PLC0415
     from reprise.aws.functions import LambdaFunctions  # noqa: PLC0415
     from reprise.aws.gate_table import GateTable  # noqa: PLC0415
     from reprise.aws.ledger_table import LedgerTable  # noqa: PLC0415
     from reprise.events import NULL_PUBLISHER, EventPublisher  # noqa: PLC0415
     from reprise.instant import utc_now  # noqa: PLC0415
-    from reprise.monitor.batch import BatchMonitor  # noqa: PLC0415
-    from reprise.monitor.counters import CounterPublisher  # noqa: PLC0415
+    from reprise.monitor.counters import BatchMonitor, CounterPublisher  # noqa: PLC0415
     from reprise.monitor.gates import RecordingGates, TransitionLog  # noqa: PLC0415
-    from reprise.outbox import Outbox  # noqa: PLC0415
     from reprise.replay.message import Worker  # noqa: PLC0415
     from reprise.retry.policy import read_policy_document  # noqa: PLC0415
     from reprise.telemetry import EmfMeter  # noqa: PLC0415
@@ -211,8 +210,8 @@ def make_batch(number: int, size: int) -> list[Any]:
     from reprise.call.outcome import Outcome, OutcomeKind  # noqa: PLC0415
     from reprise.call.payload import pack  # noqa: PLC0415 - after the environment
     from reprise.call.target import Target  # noqa: PLC0415
+    from reprise.capturing.line import sign_record  # noqa: PLC0415
     from reprise.capturing.record import Record, Source  # noqa: PLC0415
-    from reprise.capturing.trust import sign_record  # noqa: PLC0415
     from reprise.replay.message import Delivery, ReplayMessage, write_message  # noqa: PLC0415
 
     keys = make_keys()

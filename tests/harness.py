@@ -14,8 +14,7 @@ from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.request import CallRequest
 from reprise.call.target import Target
 from reprise.call.target_type import FUNCTION, TargetType
-from reprise.capturing.capturer import Capturer
-from reprise.capturing.invoker import CallInvoker
+from reprise.capturing.invoker import CallInvoker, Capturer
 from reprise.capturing.open_calls import OpenCalls
 from reprise.capturing.repeat import Repeats
 from reprise.capturing.signature import MacKeys

@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from hypothesis import strategies as st
 
-from reprise.call.id import RANDOM_BYTES, id_of, new_call_id
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.payload import digest, pack
-from reprise.call.target import Target
-from reprise.capturing.line import Verifier
+from reprise.call.target import RANDOM_BYTES, Target, id_of, new_call_id
+from reprise.capturing.line import Verifier, sign_record
 from reprise.capturing.record import Record, Source
 from reprise.capturing.signature import MacKeys
-from reprise.capturing.trust import sign_record
 from reprise.capturing.wire import decode_record
 from reprise.errors import BadRecordError
 from reprise.instant import format_instant

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from reprise.call.outcome import Outcome, OutcomeKind, shorten
 from reprise.call.request import CallRequest, check_request
 from reprise.call.target import Target
-from reprise.capturing.trust import is_marked, marked_context
+from reprise.capturing.line import is_marked, marked_context
 from reprise.errors import SettingsError
 from reprise.settings import capture_log_group
 from reprise.telemetry import EmfMeter
@@ -27,7 +27,7 @@ from reprise.wiring.callers import make_capturer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reprise.capturing.capturer import Capturer
+    from reprise.capturing.invoker import Capturer
 
 _log = logging.getLogger(__name__)
 

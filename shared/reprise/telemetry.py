@@ -6,6 +6,8 @@ import logging
 import os
 import sys
 from collections import defaultdict
+from contextlib import contextmanager
+from contextvars import ContextVar
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -16,12 +18,41 @@ from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import (
 )
 
 from reprise import metric
-from reprise.log_context import CallFilter
 from reprise.metric import MetricKey, make_labeler
 from reprise.printable import printable_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+_call: ContextVar[tuple[str, str] | None] = ContextVar("reprise_call", default=None)
+
+
+@contextmanager
+def about_call(call_id: str, target: str) -> Iterator[None]:
+    """Let log lines of this thread name a call inside.
+
+    Args:
+        call_id: The call's id.
+        target: Its target's ARN.
+    """
+    token = _call.set((call_id, target))
+    try:
+        yield
+    finally:
+        _call.reset(token)
+
+
+class CallFilter(logging.Filter):
+    """Adds `call_id` and `target` to a line that does not name them itself."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every line pass."""
+        named = _call.get()
+        if named is not None:
+            record.__dict__.setdefault("call_id", named[0])
+            record.__dict__.setdefault("target", named[1])
+        return True
+
 
 GAP_S: Final = 1.0
 """What the end of an environment can cost: the calls of its last second are not counted."""
@@ -53,7 +84,7 @@ _MAX_VALUES: Final = 99
 def make_logger() -> Logger:
     """Return the logger of this package: one JSON object a line, never a payload.
 
-    Lines written while a call is being dealt with name it, see `reprise.log_context`.
+    Lines written while a call is being dealt with name it, see `reprise.telemetry`.
     """
     # Lambda's root logger shows INFO, and botocore tells at INFO where it found its credentials.
     logging.getLogger("botocore").setLevel(logging.WARNING)

@@ -13,8 +13,8 @@ from e2e.world import GUEST_PREFIX, new_run, poll
 from reprise.aws.keys import SecretKeys, secret_name
 from reprise.call.payload import digest, pack
 from reprise.call.target import Target
+from reprise.capturing.line import sign_record
 from reprise.capturing.record import Source
-from reprise.capturing.trust import sign_record
 from reprise.dead_letter import dead_letter
 from reprise.instant import format_instant, utc_now
 from reprise.ledger import State

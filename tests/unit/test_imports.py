@@ -43,7 +43,7 @@ ENVIRONMENT = {
     "REPRISE_RUNBOOK_URL": "docs/runbooks",
 }
 STATIONS = ("call", "capturing", "gate", "logreader", "monitor", "replay", "retry", "unpack")
-SINGLE = ("dead_letter", "errors", "events", "ledger", "outbox", "ports", "quarantine", "testing")
+SINGLE = ("dead_letter", "errors", "events", "ledger", "ports", "quarantine", "testing")
 PROGRAM = """
 import gc, importlib, json, sys
 for name in sys.argv[1:]:

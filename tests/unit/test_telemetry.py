@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise import metric
-from reprise.log_context import about_call
 from reprise.metric import MetricKey
-from reprise.telemetry import EmfMeter, make_logger, write_stdout
+from reprise.telemetry import EmfMeter, about_call, make_logger, write_stdout
 
 ORDERS = "arn:aws:lambda:eu-central-1:123456789012:function:orders"
 TARGETS = (ORDERS,)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from reprise.call.payload import Payload, digest, pack
+from reprise.capturing.line import context_for_replay, may_sign, sign_record
 from reprise.capturing.record import Record, Source
 from reprise.capturing.signature import OPERATOR
-from reprise.capturing.trust import context_for_replay, may_sign, sign_record
 from reprise.errors import BadRecordError
 from reprise.version import __version__
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from reprise.call.id import conflict_id
+from reprise.call.target import conflict_id
 from reprise.capturing.wire import decode_record
 from reprise.errors import BadRecordError
 from reprise.instant import parse_instant

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from reprise.capturing.trust import check_record
+from reprise.capturing.line import check_record
 from reprise.errors import BadRecordError, SourceDeniedError, StoreError
 from reprise.instant import format_instant
 from reprise.ledger import REDRIVE_KEEPS_S, State, identity_of, new_row

@@ -1,22 +1,26 @@
-"""Put events on an EventBridge bus; every failed entry is counted."""
+"""Put events on EventBridge's bus, a batch at a time."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from threading import Lock
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
+from reprise import metric
 from reprise.aws.clients import store_errors
-from reprise.events import SOURCE
+from reprise.errors import StoreError
+from reprise.events import SOURCE, ReplaySucceeded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
 
     from reprise.events import Event
+    from reprise.ports import Meter
 
 _log = logging.getLogger(__name__)
 
@@ -54,3 +58,78 @@ class EventBridgeBus:
             "DetailType": event.detail_type,
             "Detail": msgspec.json.encode(event).decode(),
         }
+
+
+PAUSE_S: Final = 30.0
+"""After a failure events are dropped, and counted, for so long: a bus that is away must not slow replay."""
+
+
+class EventBus(Protocol):
+    """Takes events."""
+
+    def put(self, events: Sequence[Event]) -> int:
+        """Send events, and return how many were not taken.
+
+        Raises:
+            StoreError: If the bus does not answer; some may have been taken.
+        """
+
+
+class Outbox:
+    """The events of one process; safe to add to from several threads."""
+
+    __slots__ = (
+        "_bus",
+        "_events",
+        "_has_successes",
+        "_lock",
+        "_meter",
+        "_monotonic",
+        "_paused_until_s",
+    )
+
+    def __init__(
+        self,
+        bus: Callable[[], EventBus],
+        *,
+        meter: Meter,
+        monotonic: Callable[[], float],
+        has_successes: bool,
+    ) -> None:
+        """Send by this bus, which is made when there is something to send.
+
+        Args:
+            bus: Makes the bus.
+            meter: Counts the events that were not taken.
+            monotonic: A clock that only goes forward.
+            has_successes: Whether `Replay Succeeded` is sent, one event a call.
+        """
+        self._bus = bus
+        self._meter = meter
+        self._monotonic = monotonic
+        self._has_successes = has_successes
+        self._events: list[Event] = []
+        self._lock = Lock()
+        self._paused_until_s = float("-inf")
+
+    def add(self, event: Event) -> None:
+        """Gather an event."""
+        if self._has_successes or not isinstance(event, ReplaySucceeded):
+            with self._lock:
+                self._events.append(event)
+
+    def flush(self) -> None:
+        """Send what was gathered; never raise, and never wait for a bus that has just failed."""
+        with self._lock:
+            events, self._events = self._events, []
+        if not events:
+            return
+        lost = len(events)
+        if self._monotonic() >= self._paused_until_s:
+            try:
+                lost = self._bus().put(events)
+            except StoreError:
+                _log.warning("events were not sent", extra={"events": len(events)}, exc_info=True)
+            if lost:
+                self._paused_until_s = self._monotonic() + PAUSE_S
+        self._meter.count(metric.EVENTS_FAILED, lost)

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from reprise.call.id import check_name
 from reprise.call.payload import MAX_PAYLOAD_BYTES
-from reprise.call.target import Target, resolve_target
+from reprise.call.target import Target, check_name, resolve_target
 from reprise.errors import BadRequestError
 from reprise.instant import format_instant, parse_instant
 

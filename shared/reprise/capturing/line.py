@@ -1,18 +1,25 @@
-"""Write a record as one log line, and read a log line back into a trusted record."""
+"""Write a record as one signed log line, and read a log line back into a trusted record.
+
+Sign records, and accept those that a source signed which may sign for their target. The decorator writes
+the mark into the record's client context, and every replay carries that unaltered.
+
+Sign records, and accept those that a source signed which may sign for their target. Checked where a line is
+read, and again before a target is invoked: a queue is trusted with nothing.
+"""
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from reprise.call.id import id_of, is_id_without_key, is_name
 from reprise.call.payload import unpack
-from reprise.call.target import is_allowed
+from reprise.call.target import id_of, is_allowed, is_id_without_key, is_name
 from reprise.call.target_type import FUNCTION, TargetType, type_of
-from reprise.capturing.trust import check_record, sign_record
+from reprise.capturing.signature import LEGACY, authenticate, split_key_id
 from reprise.capturing.wire import check_version, decode_record, load_document, may_be_ours
 from reprise.errors import BadRecordError, PayloadError
 
@@ -20,6 +27,97 @@ if TYPE_CHECKING:
     from reprise.capturing.record import Record
     from reprise.capturing.signature import MacKeys
     from reprise.ports import Keyring
+
+DECORATOR: Final = "decorator"
+"""`Record.source.name` of lines that a target decorated with 0.1.0 wrote."""
+_LEGACY_NAMES: Final = frozenset({"invoker", "runner", "library", DECORATOR})
+_ANY_FUNCTION: Final = "*"
+
+
+def sign_record(record: Record, keys: MacKeys) -> Record:
+    """Return a record as signed by these keys, of the source that it names, whatever mac it bears."""
+    return msgspec.structs.replace(record, mac=keys.sign(_content(record)))
+
+
+def check_record(record: Record, keyring: Keyring) -> None:
+    """Accept an authentic record, for a target that its source may sign for.
+
+    What a log tool adds to a line is none of the record's own fields: it is covered by no mac, and changes
+    nothing of what is replayed.
+
+    Raises:
+        BadRecordError: `bad_mac`, or `target_not_allowed`.
+        StoreError: If the keys cannot be had now.
+    """
+    keys = authenticate(_content(record), record.mac, keyring)
+    name = record.source.name
+    if name not in _LEGACY_NAMES if keys.source == LEGACY else name != keys.source:
+        raise BadRecordError("bad_mac", f"signed by source {keys.source!r} in the name of {name!r}")
+    if not may_sign(keys, record.target.function):
+        raise BadRecordError(
+            "target_not_allowed",
+            f"source {keys.source!r} may not sign for {record.target.function!r}: "
+            "see `targets` in its secret",
+        )
+
+
+def may_sign(keys: MacKeys, target: str) -> bool:
+    """Tell whether a source may sign for a target, as far as its own list goes."""
+    listed = tuple(entry for entry in keys.targets if entry != _ANY_FUNCTION)
+    is_any = len(listed) < len(keys.targets) and FUNCTION.arn.fullmatch(target) is not None
+    return is_any or is_allowed(target, listed)
+
+
+def _content(record: Record) -> dict[str, Any]:
+    content: dict[str, Any] = msgspec.to_builtins(record)
+    del content["mac"]
+    return content
+
+
+_MARK: Final = "reprise_call_id"
+
+
+def marked_context(request_id: str) -> str:
+    """Return the client context of a call that its own target captured.
+
+    Args:
+        request_id: Of the invocation that failed.
+    """
+    text = json.dumps({"custom": {_MARK: request_id}}, separators=(",", ":"))
+    return base64.b64encode(text.encode()).decode("ascii")
+
+
+def is_captured_by_target(record: Record) -> bool:
+    """Tell whether a decorated target captured the call itself: its caller was answered with the error."""
+    return _is_unmarked(record) or _has_mark(record.client_context)
+
+
+def context_for_replay(record: Record) -> str | None:
+    """Return the client context that a replay carries: its caller's, unaltered.
+
+    Targets that were decorated with 0.1.0 write no mark: theirs is made here.
+    """
+    return marked_context(record.id) if _is_unmarked(record) else record.client_context
+
+
+def is_marked(context: Any) -> bool:  # noqa: ANN401 - Lambda's own context type, or a test's
+    """Tell whether an invocation is a replay of a call that its own target captured."""
+    custom = getattr(getattr(context, "client_context", None), "custom", None)
+    return isinstance(custom, dict) and _MARK in custom
+
+
+def _is_unmarked(record: Record) -> bool:
+    source, _ = split_key_id(record.mac.key_id if record.mac is not None else "")
+    return source == LEGACY and record.source.name == DECORATOR
+
+
+def _has_mark(client_context: str | None) -> bool:
+    try:
+        document = json.loads(base64.b64decode(client_context or "", validate=True))
+    except (ValueError, RecursionError):
+        return False
+    custom = document.get("custom") if isinstance(document, dict) else None
+    return isinstance(custom, dict) and _MARK in custom
 
 
 def check_id(record: Record) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reprise.capturing.trust import is_captured_by_target
+from reprise.capturing.line import is_captured_by_target
 from reprise.instant import parse_instant
 from reprise.ledger import LedgerEvent, State, next_state
 from reprise.retry.decision import Reason

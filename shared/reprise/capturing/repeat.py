@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from reprise.call.request import CallRequest
-    from reprise.capturing.capturer import Captured, Capturer
+    from reprise.capturing.invoker import Captured, Capturer
     from reprise.capturing.open_calls import OpenCalls
     from reprise.ports import Clock, Ledger, Meter
 

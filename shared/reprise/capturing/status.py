@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from reprise.call.id import conflict_id
 from reprise.call.payload import ClaimCheck
+from reprise.call.target import conflict_id
 from reprise.capturing.answer import write_captured, write_status
 from reprise.capturing.recapture import is_owed_more
 from reprise.errors import BadRequestError, StoreError

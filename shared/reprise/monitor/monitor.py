@@ -19,8 +19,8 @@ from reprise.monitor.incidents import Alarm, IncidentContext, incidents
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from reprise.aws.event_bus import EventBus
     from reprise.gate.state import GateState
-    from reprise.outbox import EventBus
     from reprise.ports import Clock, GateItems, QueueSize
     from reprise.telemetry import EmfMeter
 

@@ -1,7 +1,10 @@
-"""Carry out a decision: tell the ledger first, then the queues.
+"""Carry out what an attempt concluded: tell the ledger first, then the queues.
 
 In this order a crash in between repeats only the queues' part, which is harmless: a row that has
 ended suppresses the message, and a dead letter that was not noted as sent is sent again.
+
+Decide what a delivery, a reply and a call's end count as; stages ask here. The ledger's word is what
+counts: a call has ended when its row says so, and once.
 """
 
 from __future__ import annotations
@@ -18,11 +21,10 @@ from reprise.capturing.status import keep_result
 from reprise.dead_letter import send_letter
 from reprise.errors import StoreError
 from reprise.events import NULL_PUBLISHER, EventPublisher
-from reprise.instant import format_instant
-from reprise.ledger import LedgerEvent
+from reprise.instant import format_instant, parse_instant
+from reprise.ledger import TERMINAL, LedgerEvent, State
 from reprise.ports import OutMessage
 from reprise.replay.attempt import NOT_ASKED
-from reprise.replay.counting import count_end, count_owed_end
 from reprise.replay.message import (
     LONGEST_DELAY_S,
     Ack,
@@ -36,10 +38,50 @@ from reprise.replay.message import (
 from reprise.retry.decision import DeadLetter, Decision, Done, RetryLater, WaitForGate
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from reprise.capturing.record import Record
     from reprise.gate.samples import Sample
     from reprise.ledger import Row
-    from reprise.ports import Clock, KeySource, Ledger, Meter, Objects, Queue
+    from reprise.ports import Clock, KeySource, Lease, Ledger, Meter, Objects, Queue, Reply
     from reprise.replay.attempt import Attempt, Concluded
+
+
+def count_delivery(meter: Meter, lease: Lease, row: Row) -> None:
+    """Count a delivery that says something: of a call that has ended, or that was redriven.
+
+    A redriven row is leased from `captured` once, so this is where the redrive counts, wherever it was made.
+    """
+    if row.state in TERMINAL:
+        meter.count(metric.DUPLICATES_SUPPRESSED, target=row.target)
+    elif lease.granted and row.state is State.CAPTURED and row.opened_at != row.captured_at:
+        meter.count(metric.REDRIVEN, target=row.target)
+
+
+def count_reply(meter: Meter, row: Row, reply: Reply | None) -> None:
+    """Count a replay by how the target answered; without a reply the target was not asked."""
+    if reply is not None:
+        meter.count(metric.REPLAYS, target=row.target, outcome=reply.outcome.kind.value)
+
+
+def count_end(meter: Meter, row: Row, event: LedgerEvent, now: datetime) -> None:
+    """Count a call's end that the ledger knows of."""
+    if event is LedgerEvent.SUCCEED:
+        meter.count(metric.SUCCEEDED, target=row.target)
+        age_s = (now - parse_instant(row.opened_at)).total_seconds()
+        meter.observe(metric.AGE_AT_SUCCESS, max(0.0, age_s), target=row.target)
+    elif event is LedgerEvent.DEAD_LETTER:
+        meter.count(metric.DEAD_LETTERED, target=row.target, reason=row.reason)
+
+
+def count_owed_end(meter: Meter, record: Record, event: LedgerEvent, reason: str | None) -> None:
+    """Count an end that the ledger could only be told of later; the age at it is not known any more."""
+    target = record.target.function
+    if event is LedgerEvent.SUCCEED:
+        meter.count(metric.SUCCEEDED, target=target)
+    elif event is LedgerEvent.DEAD_LETTER:
+        meter.count(metric.DEAD_LETTERED, target=target, reason=reason)
+
 
 _log = logging.getLogger(__name__)
 

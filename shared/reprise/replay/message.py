@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from reprise.capturing.line import check_record
 from reprise.capturing.record import (
     Mac,  # noqa: TC001 - as above
     Record,  # noqa: TC001 - as above
 )
 from reprise.capturing.signature import authenticate_own
-from reprise.capturing.trust import check_record
 from reprise.capturing.wire import decode_record
 from reprise.errors import BadRecordError
 from reprise.gate.samples import Sample

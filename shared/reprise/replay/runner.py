@@ -12,14 +12,13 @@ from reprise.call.outcome import Outcome, OutcomeKind, shorten
 from reprise.call.payload import unpack
 from reprise.call.target import is_allowed
 from reprise.call.target_type import FUNCTION, TargetType, type_of
+from reprise.capturing.line import context_for_replay
 from reprise.capturing.recapture import also_given_up, reopened, reopens
-from reprise.capturing.trust import context_for_replay
 from reprise.errors import ObjectMissingError, PayloadError, StoreError
 from reprise.instant import format_instant, parse_instant
 from reprise.ledger import TERMINAL, Row, State, identity_of, new_row
 from reprise.replay.attempt import Attempt, failures, is_replaced
-from reprise.replay.counting import count_delivery, count_reply
-from reprise.replay.finish import STORE_WAIT_S, Finisher, about
+from reprise.replay.finish import STORE_WAIT_S, Finisher, about, count_delivery, count_reply
 from reprise.replay.message import Ack, Disposition, Nack
 from reprise.retry.decision import DeadLetter, Reason, expiry
 

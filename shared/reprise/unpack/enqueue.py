@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from reprise import metric
-from reprise.call.id import conflict_id
 from reprise.call.outcome import OutcomeKind
+from reprise.call.target import conflict_id
 from reprise.capturing.recapture import is_other_call, reopens
 from reprise.dead_letter import send_letter
 from reprise.events import NULL_PUBLISHER, EventPublisher
 from reprise.ledger import TERMINAL, LedgerEvent, Row, State, new_row
 from reprise.ports import OutMessage
-from reprise.replay.counting import count_end
+from reprise.replay.finish import count_end
 from reprise.replay.message import ReplayMessage, write_message
 from reprise.retry.decision import Reason
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from reprise.capturing.record import Record
     from reprise.ports import Clock, Draw, Ledger, Meter, Queue
-    from reprise.unpack.part import Entry
+    from reprise.unpack.accept import Entry
 
 _log = logging.getLogger(__name__)
 

@@ -15,8 +15,7 @@ from reprise.aws.keys import SecretKeys
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.log_group import LogGroup
 from reprise.aws.s3 import S3Objects
-from reprise.capturing.capturer import Capturer
-from reprise.capturing.invoker import CallInvoker
+from reprise.capturing.invoker import CallInvoker, Capturer
 from reprise.capturing.open_calls import OpenCalls
 from reprise.capturing.repeat import Repeats
 from reprise.instant import utc_now

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reprise.aws.counters_table import CountersTable, StateItem
+from reprise.aws.counters_table import CountersTable, MarkTable, StateItem
 from reprise.aws.event_bus import EventBridgeBus
 from reprise.aws.gate_table import GateTable
-from reprise.aws.mark_table import MarkTable
 from reprise.aws.s3 import S3Listing
 from reprise.aws.sqs import SqsQueue, SqsQueueSize
 from reprise.aws.watch import InspectorClients, StackInspector

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from reprise.aws.concurrency import FunctionConcurrency
-from reprise.aws.config import ParameterPolicies
+from reprise.aws.config import FunctionConcurrency, ParameterPolicies
 from reprise.aws.counters_table import CountersTable
-from reprise.aws.event_bus import EventBridgeBus
+from reprise.aws.event_bus import EventBridgeBus, Outbox
 from reprise.aws.functions import InvokerRouter
 from reprise.aws.gate_table import GateTable
 from reprise.aws.keys import SecretKeyring
@@ -22,15 +21,12 @@ from reprise.call.target_type import FUNCTION, TargetType
 from reprise.events import NULL_PUBLISHER, EventPublisher
 from reprise.gate.fallback import LocalGate
 from reprise.instant import utc_now
-from reprise.log_context import about_call
-from reprise.monitor.batch import BatchMonitor
-from reprise.monitor.counters import CounterPublisher
+from reprise.monitor.counters import BatchMonitor, CounterPublisher
 from reprise.monitor.gates import RecordingGates, TransitionLog
-from reprise.outbox import Outbox
 from reprise.replay.batch import Replayer
 from reprise.replay.finish import Finisher
 from reprise.replay.runner import AttemptRunner
-from reprise.telemetry import EmfMeter
+from reprise.telemetry import EmfMeter, about_call
 from reprise.wiring import make_clients, make_ledger, target_types
 
 if TYPE_CHECKING:

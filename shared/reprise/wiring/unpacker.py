@@ -9,18 +9,16 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from reprise.aws.counters_table import CountersTable
-from reprise.aws.event_bus import EventBridgeBus
+from reprise.aws.counters_table import CountersTable, MarkTable
+from reprise.aws.event_bus import EventBridgeBus, Outbox
 from reprise.aws.gate_table import GateTable
 from reprise.aws.keys import SecretKeyring
-from reprise.aws.mark_table import MarkTable
 from reprise.aws.s3 import S3Objects
 from reprise.aws.sqs import SqsQueue, SqsQueueSize
 from reprise.call.target_type import FUNCTION, TargetType
 from reprise.events import NULL_PUBLISHER, EventPublisher
 from reprise.instant import utc_now
 from reprise.monitor.counters import CounterPublisher
-from reprise.outbox import Outbox
 from reprise.telemetry import EmfMeter
 from reprise.unpack.accept import RecordValidator
 from reprise.unpack.backlog import ExpansionController

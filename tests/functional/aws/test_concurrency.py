@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.stub import Stubber
 
-from reprise.aws.concurrency import BELIEVED_S, UNKNOWN_S, FunctionConcurrency
+from reprise.aws.config import BELIEVED_S, UNKNOWN_S, FunctionConcurrency
 from strategies import ORDERS
 
 if TYPE_CHECKING:

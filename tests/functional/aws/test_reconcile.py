@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from reprise.aws.clients import Clients
-from reprise.aws.mark_table import MarkTable
+from reprise.aws.counters_table import MarkTable
 from reprise.aws.s3 import S3Listing
 from reprise.errors import StoreError
 from reprise.testing import InMemoryListing, InMemoryMarks

@@ -13,10 +13,9 @@ from moto import mock_aws
 from reprise import client as library
 from reprise.aws.clients import Clients
 from reprise.aws.ledger_table import LedgerTable
-from reprise.call.id import conflict_id, id_of
 from reprise.call.outcome import OutcomeKind
 from reprise.call.payload import digest
-from reprise.call.target import Target
+from reprise.call.target import Target, conflict_id, id_of
 from reprise.capturing.line import Verifier, read_line
 from reprise.capturing.signature import MacKeys
 from reprise.capturing.status import read_status_token

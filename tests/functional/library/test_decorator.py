@@ -16,9 +16,8 @@ from reprise import decorator
 from reprise.aws.clients import Clients
 from reprise.call.outcome import OutcomeKind
 from reprise.call.payload import MAX_PAYLOAD_BYTES
-from reprise.capturing.line import Verifier, read_line
+from reprise.capturing.line import Verifier, context_for_replay, read_line
 from reprise.capturing.signature import MacKeys
-from reprise.capturing.trust import context_for_replay
 from reprise.testing import FakeKeys
 from strategies import KEY, ORDERS
 

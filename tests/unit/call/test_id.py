@@ -8,15 +8,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from reprise.call.id import (
+from reprise.call.target import (
     RANDOM_BYTES,
+    Target,
     check_name,
     conflict_id,
     id_of,
     is_id_without_key,
     new_call_id,
 )
-from reprise.call.target import Target
 from reprise.errors import BadRequestError
 from strategies import ORDERS, function_names, keys, random_ids, targets
 

@@ -11,8 +11,7 @@ from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.request import CallRequest
 from reprise.call.target import Target
 from reprise.capturing.answer import write_answer, write_captured, write_refusal, write_status
-from reprise.capturing.capturer import Captured
-from reprise.capturing.invoker import Answer
+from reprise.capturing.invoker import Answer, Captured
 from reprise.errors import BadRequestError
 from reprise.ledger import State
 from reprise.ports import Reply

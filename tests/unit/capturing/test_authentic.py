@@ -13,10 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise.call.target_type import FUNCTION
-from reprise.capturing.line import Verifier, read_line, write_line
+from reprise.capturing.line import (
+    Verifier,
+    check_record,
+    may_sign,
+    read_line,
+    sign_record,
+    write_line,
+)
 from reprise.capturing.record import Mac, Record, Source
 from reprise.capturing.signature import MacKeys
-from reprise.capturing.trust import check_record, may_sign, sign_record
 from reprise.errors import BadRecordError
 from reprise.testing import FakeKeys
 from reprise_batch.target_type import BATCH

@@ -13,7 +13,7 @@ from reprise.call.outcome import classify_reply
 from reprise.call.payload import pack
 from reprise.call.request import CallRequest, check_request
 from reprise.call.target import Target
-from reprise.capturing.capturer import Capturer
+from reprise.capturing.invoker import Capturer
 from reprise.capturing.line import MAX_LINE_BYTES, Verifier, read_document, read_line, write_line
 from reprise.capturing.record import Mac, Record
 from reprise.capturing.signature import MacKeys

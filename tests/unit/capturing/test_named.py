@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.call.id import id_of
-from reprise.call.target import Target
+from reprise.call.target import Target, id_of
 from reprise.capturing.line import Verifier, check_id, read_line, write_line
 from reprise.capturing.record import Record, Source
 from reprise.capturing.signature import MacKeys

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from reprise.capturing.line import context_for_replay, is_marked
 from reprise.capturing.record import Source
-from reprise.capturing.trust import context_for_replay, is_marked
 from strategies import make_record
 
 DECORATED = make_record(source=Source(name="decorator", version="1"), client_context="e30=")

@@ -20,7 +20,7 @@ from reprise.testing import SUCCEEDED
 from strategies import json_values
 
 if TYPE_CHECKING:
-    from reprise.capturing.capturer import Captured
+    from reprise.capturing.invoker import Captured
 
 KEY = "payslip-2026-11-bob"
 _FIRST = "the first secret of the invoker, of tests"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.call.id import conflict_id
+from reprise.call.target import conflict_id
 from reprise.dead_letter import dead_letter
 from reprise.ledger import LedgerEvent, State
 from reprise.replay.message import PendingUpdate, ReplayMessage, write_message

@@ -13,9 +13,9 @@ import pytest
 from harness import FAILED, GONE, ORDERS, Pipeline, call
 from reprise.call.payload import digest, pack, unpack
 from reprise.call.target import Target
+from reprise.capturing.line import check_record, context_for_replay
 from reprise.capturing.record import Source
 from reprise.capturing.signature import MacKeys
-from reprise.capturing.trust import check_record, context_for_replay
 from reprise.dead_letter import dead_letter
 from reprise.errors import SourceDeniedError
 from reprise.ledger import LedgerEvent, State

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from reprise import metric
+from reprise.aws.event_bus import PAUSE_S, Outbox
 from reprise.events import GateChanged, ReplaySucceeded
-from reprise.outbox import PAUSE_S, Outbox
 from reprise.testing import FakeMeter, InMemoryBus
 
 CHANGE = GateChanged(

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any, Never
 
 from harness import ORDERS, Pipeline, call
 from reprise import metric
+from reprise.aws.event_bus import Outbox
 from reprise.events import EventPublisher, GateChanged
 from reprise.gate.state import GateState, Mode
-from reprise.monitor.batch import BatchMonitor
-from reprise.monitor.counters import BacklogCounters, CounterPublisher
+from reprise.monitor.counters import BacklogCounters, BatchMonitor, CounterPublisher
 from reprise.monitor.gates import TransitionLog
-from reprise.outbox import Outbox
 from reprise.telemetry import EmfMeter
 from reprise.testing import FakeClock, InMemoryBooks, InMemoryBus
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import MAIL, ORDERS, Pipeline, call
-from reprise.monitor.batch import oldest_ages_s
+from reprise.monitor.counters import oldest_ages_s
 from reprise.testing import START_AT
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from backlog_entries import entry
 from harness import KEYS, ORDERS, THROTTLED, Pipeline, notification, plenty
-from reprise.capturing.trust import sign_record
+from reprise.capturing.line import sign_record
 from reprise.gate.state import GateState
 from reprise.replay.message import Delivery, Worker
 from reprise.unpack.accept import RecordValidator
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from reprise.ports import OutMessage
     from reprise.quarantine import Quarantine
+    from reprise.unpack.accept import Entry
     from reprise.unpack.notification import ObjectRef
-    from reprise.unpack.part import Entry
 
 OUTAGE_S = 3 * 3600
 OBJECTS = 1000

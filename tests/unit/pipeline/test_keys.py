@@ -19,11 +19,10 @@ from harness import (
     call,
 )
 from reprise import metric
-from reprise.call.id import conflict_id, id_of
 from reprise.call.payload import digest
-from reprise.call.target import Target
+from reprise.call.target import Target, conflict_id, id_of
 from reprise.capturing.answer import write_answer
-from reprise.capturing.trust import marked_context
+from reprise.capturing.line import marked_context
 from reprise.instant import format_instant
 from reprise.ledger import State
 from reprise.testing import SUCCEEDED, InMemoryLedger

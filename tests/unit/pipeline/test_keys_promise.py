@@ -20,7 +20,7 @@ from reprise.testing import SUCCEEDED
 
 if TYPE_CHECKING:
     from reprise.call.target import Target
-    from reprise.capturing.capturer import Captured
+    from reprise.capturing.invoker import Captured
     from reprise.ports import OutMessage, Reply
 
 PAYLOADS = (b"1", b"2")
