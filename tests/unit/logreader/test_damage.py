@@ -126,6 +126,7 @@ def test_a_flipped_byte_costs_its_own_member_and_no_other(
 
 @given(index=st.integers(0), mask=st.integers(1, 255), name=st.sampled_from(["plain", "lines"]))
 @example(index=4576, mask=ord("1") ^ ord("\n"), name="plain")
+@example(index=3353, mask=1, name="plain")
 def test_a_flipped_byte_of_text_costs_one_event_and_no_other(
     index: int, mask: int, name: str
 ) -> None:
@@ -133,8 +134,9 @@ def test_a_flipped_byte_of_text_costs_one_event_and_no_other(
     index %= len(data)
     data[index] ^= mask
     found = authentic(read_all(bytes(data))[0])
-    if data[index] in b"\n}":
-        # Read as the end of a line that was cut, or of the envelope: what follows has lost who sent it.
+    if data[index] in b"\n}" or VARIANTS[name].startswith(b'{"messageType"', index):
+        # Read as the end of a line that was cut, or of the envelope, or the envelope's beginning is gone:
+        # what follows has lost who sent it.
         assert all(message in found for message in _outside(VARIANTS[name], index))
     else:
         # All but the one that holds the byte; its neighbour may begin with the byte that was lost.
