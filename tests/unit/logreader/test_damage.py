@@ -213,6 +213,19 @@ def test_damage_inside_a_member_names_the_member_and_the_place_in_what_it_holds(
     )
 
 
+def test_damage_that_spans_members_is_told_in_the_one_where_it_starts() -> None:
+    first, second = zipped(b"\xff\xfe\x00"), zipped(b"\x80\x81")
+    damage = damage_of(first + second)
+    assert (damage.data, damage.layer) == (b"\xff\xfe\x00\x80\x81", 1)
+    assert (damage.member_at, damage.offset) == (0, 0)
+
+
+def test_damage_in_a_later_member_is_not_told_in_the_one_where_the_text_began() -> None:
+    members = [zipped(b"plain "), zipped(b"line\ncaf\xe9\n")]
+    damage = damage_of(b"".join(members))
+    assert (damage.member_at, damage.offset) == (len(members[0]), len(b"line\n"))
+
+
 @pytest.mark.parametrize("outer", [1, 2])
 def test_members_before_damage_of_an_outer_layer_are_read(outer: int) -> None:
     data = b"".join(zipped(envelope([f"{number} " + "x" * number])) for number in range(1500))
