@@ -39,6 +39,7 @@ def check(data: bytes) -> None:
     )
     for lost in damage:
         assert len(lost.data) == lost.length
+        assert lost.offset >= 0
         if lost.layer == 0:
             assert data[lost.offset : lost.offset + lost.length] == lost.data
     for item in items:

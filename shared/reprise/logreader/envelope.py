@@ -1,11 +1,11 @@
-"""Decode one JSON object: an envelope of CloudWatch Logs, however large, or a message without one.
+"""Decode one JSON object: an envelope of CloudWatch Logs, or a message without one.
 
-The array is split between events, a quarter of a mebibyte at a time, and each piece is decoded as an array of
-its own. A split anywhere else leaves brackets or quotes open, so that pieces which decode are right.
+Source: CloudWatch Logs user guide, "Subscription filters" (fields of the payload) and "Log group-level
+subscription filters" (CONTROL_MESSAGE health checks).
 
-Decode one JSON object: an envelope of CloudWatch Logs, or a message without one. Source: CloudWatch Logs
-user guide, "Subscription filters" (fields of the payload) and "Log group-level subscription filters"
-(CONTROL_MESSAGE health checks).
+A large envelope's events are decoded a quarter of a mebibyte at a time: their array is split between events,
+and each piece decoded as an array of its own. A split anywhere else leaves brackets or quotes open, so that
+pieces which decode are right.
 """
 
 from __future__ import annotations
@@ -17,42 +17,68 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import msgspec
 import orjson
 
-from reprise.logreader.items import Control, Event, Item, Items, Origin, UnknownLine
+from reprise.logreader.items import Control, Event, Items, Origin, UnknownLine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 CONTROL: Final = "CONTROL_MESSAGE"
 DATA: Final = "DATA_MESSAGE"
+_EVENTS_KEY: Final = b'"logEvents"'
+_HEAD_BYTES: Final = 1024
+"""Where an envelope's key of its events stands."""
+_MOST_BYTES: Final = 512 * 1024
+"""Most that orjson gets: it makes an object of every value, asked for or not, up to 40 times its bytes."""
+LARGE_BYTES: Final = 2 * 1024 * 1024
+"""Larger envelopes are decoded in pieces; CloudWatch Logs' usual ones are a tenth of it."""
+_PIECE_BYTES: Final = 256 * 1024
+_BETWEEN: Final = re.compile(rb'\}\s*,\s*(?=\{\s*"[^,}\]:\s])')
+"""Between two objects of an array; inside a string the quote would end it (`BOUNDARY` in `text`)."""
 _LONGEST_INT: Final = 25
 """Digits; longer ones stand in fields that are not looked at, and Python refuses the longest."""
 
 
-class _Envelope(msgspec.Struct, rename="camel"):
+class BadDocumentError(ValueError):
+    """A document cannot be read, or not all of it; its text is why."""
+
+
+class _LogEvent(msgspec.Struct, gc=False):
+    """One of an envelope's events; its `extractedFields` are left alone."""
+
+    message: str
+    id: str = ""
+    timestamp: int = 0
+
+
+class _Head(msgspec.Struct, rename="camel", kw_only=True):
     """What CloudWatch Logs sends to a subscription's destination; any other object fits, too."""
 
     message_type: str = ""
     owner: str = ""
     log_group: str = ""
     log_stream: str = ""
-    log_events: list[Event] | None = None
 
 
-class BadDocumentError(ValueError):
-    """A document cannot be read, or not all of it."""
+class _Envelope(_Head):
+    log_events: list[_LogEvent] | None = None
 
-    def __init__(self, reason: str) -> None:
-        """Keep why."""
-        super().__init__(reason)
-        self.reason = reason
+
+class _LargeEnvelope(_Head):
+    log_events: msgspec.Raw
+    """Left as JSON."""
 
 
 _DECODER: Final = msgspec.json.Decoder(_Envelope)
-_EVENTS_KEY: Final = b'"logEvents"'
-_HEAD_BYTES: Final = 1024
-"""Where an envelope's key of its events stands."""
-_MOST_BYTES: Final = 512 * 1024
-"""Most that orjson gets: it makes an object of every value, asked for or not, up to 40 times its bytes."""
+_LARGE_DECODER: Final = msgspec.json.Decoder(_LargeEnvelope)
+_EVENTS_DECODER: Final = msgspec.json.Decoder(list[_LogEvent])
+
+
+def _whole_number(digits: str) -> int:
+    return int(digits) if len(digits) < _LONGEST_INT else 0
+
+
+JSON: Final = json.JSONDecoder(parse_int=_whole_number)
+"""Takes what msgspec refuses and log tools write: NaN, lone surrogates."""
 
 
 def decode(document: bytes | bytearray) -> Items:
@@ -64,17 +90,11 @@ def decode(document: bytes | bytearray) -> Items:
     try:
         envelope = _decode_fast(document)
     except (ValueError, RecursionError):
-        return _decode_slowly(document)
-    events = envelope.log_events
-    kind = envelope.message_type
-    if events is None or not is_envelope(kind, envelope.log_group, envelope.log_stream):
+        return _decode_leniently(document)
+    kind, events = envelope.message_type, envelope.log_events
+    if events is None or not _is_envelope(kind, envelope.log_group, envelope.log_stream):
         return _without_events(kind, document)
-    if kind == CONTROL:
-        return [Control()]
-    origin = Origin(envelope.owner, envelope.log_group, envelope.log_stream)
-    for event in events:
-        event.origin = origin
-    return events
+    return [Control()] if kind == CONTROL else list(_with_origin(envelope, events))
 
 
 def _decode_fast(document: bytes | bytearray) -> _Envelope:
@@ -92,9 +112,42 @@ def _decode_fast(document: bytes | bytearray) -> _Envelope:
     return _DECODER.decode(document)
 
 
-def is_envelope(kind: object, log_group: object, log_stream: object) -> bool:
+def _decode_leniently(document: bytes | bytearray) -> Items:
+    """Give what is refused by type one more try, event by event; raise as `decode`."""
+    try:
+        fields = JSON.decode(document.decode().strip(" \t\r\n"))
+    except RecursionError:
+        _refuse("not JSON: too deep")
+    except ValueError as error:
+        _refuse(f"not JSON: {error}")
+    if not isinstance(fields, dict):
+        _refuse("not a JSON object")
+    events = fields.get("logEvents")
+    kind = _as_text(fields.get("messageType"))
+    if events is None or not _is_envelope(kind, fields.get("logGroup"), fields.get("logStream")):
+        return _without_events(kind, document)
+    if kind == CONTROL:
+        return [Control()]
+    if not isinstance(events, list):
+        _refuse("envelope: logEvents is no list")
+    origin = Origin(*(_as_text(fields.get(name)) for name in ("owner", "logGroup", "logStream")))
+    items = []
+    for number, fields_of_event in enumerate(events):
+        event = to_event(origin, fields_of_event)
+        if event is None:
+            _refuse(f"envelope: event {number} has no message")
+        items.append(event)
+    return items
+
+
+def _is_envelope(kind: object, log_group: object, log_stream: object) -> bool:
     """Tell an envelope, one name of which may be damaged, from a message that has its own `logEvents`."""
     return kind in {DATA, CONTROL} or bool(log_group) or bool(log_stream)
+
+
+def _with_origin(envelope: _Head, events: Iterable[_LogEvent]) -> Iterator[Event]:
+    origin = Origin(envelope.owner, envelope.log_group, envelope.log_stream)
+    return (Event(event.message, event.id, event.timestamp, origin) for event in events)
 
 
 def _without_events(kind: object, document: bytes | bytearray) -> Items:
@@ -106,40 +159,8 @@ def _without_events(kind: object, document: bytes | bytearray) -> Items:
         _refuse(f"not UTF-8: {error.reason}")
 
 
-def _whole_number(digits: str) -> int:
-    return int(digits) if len(digits) < _LONGEST_INT else 0
-
-
-JSON: Final = json.JSONDecoder(parse_int=_whole_number)
-"""Takes what msgspec refuses and log tools write: NaN, lone surrogates."""
-
-
-def _decode_slowly(document: bytes | bytearray) -> Items:
-    """Give what the fast decoder refuses one lenient try, event by event."""
-    try:
-        fields = JSON.decode(document.decode().strip(" \t\r\n"))
-    except RecursionError:
-        _refuse("not JSON: too deep")
-    except ValueError as error:
-        _refuse(f"not JSON: {error}")
-    if not isinstance(fields, dict):
-        _refuse("not a JSON object")
-    events = fields.get("logEvents")
-    kind = as_text(fields.get("messageType"))
-    if events is None or not is_envelope(kind, fields.get("logGroup"), fields.get("logStream")):
-        return _without_events(kind, document)
-    if kind == CONTROL:
-        return [Control()]
-    if not isinstance(events, list):
-        _refuse("envelope: logEvents is no list")
-    origin = Origin(*(as_text(fields.get(name)) for name in ("owner", "logGroup", "logStream")))
-    items: list[Item] = []
-    for number, fields_of_event in enumerate(events):
-        event = to_event(origin, fields_of_event)
-        if event is None:
-            _refuse(f"envelope: event {number} has no message")
-        items.append(event)
-    return items
+def _refuse(reason: str) -> NoReturn:
+    raise BadDocumentError(reason)
 
 
 def to_event(origin: Origin, fields: Any) -> Event | None:  # noqa: ANN401 - JSON
@@ -149,39 +170,14 @@ def to_event(origin: Origin, fields: Any) -> Event | None:  # noqa: ANN401 - JSO
     timestamp = fields.get("timestamp")
     if not isinstance(timestamp, int | float) or not -(2**63) <= timestamp < 2**63:
         timestamp = 0
-    return Event(fields["message"], as_text(fields.get("id")), int(timestamp), origin)
+    return Event(fields["message"], _as_text(fields.get("id")), int(timestamp), origin)
 
 
-def as_text(value: object) -> str:
+def _as_text(value: object) -> str:
     """Return text as it is and a number as text: emulators write ids and accounts as numbers."""
     if isinstance(value, str):
         return value
     return str(value) if type(value) is int else ""
-
-
-def _refuse(reason: str) -> NoReturn:
-    raise BadDocumentError(reason)
-
-
-LARGE_BYTES: Final = 2 * 1024 * 1024
-"""Larger envelopes are decoded in pieces; CloudWatch Logs' usual ones are a tenth of it."""
-_PIECE_BYTES: Final = 256 * 1024
-_BETWEEN: Final = re.compile(rb'\}\s*,\s*(?=\{\s*"[^,}\]:\s])')
-"""Between two objects of an array; inside a string the quote would end it (`reprise.logreader.grammar`)."""
-
-
-class _LargeEnvelope(msgspec.Struct, rename="camel"):
-    """An envelope whose events are left as JSON."""
-
-    log_events: msgspec.Raw
-    message_type: str = ""
-    owner: str = ""
-    log_group: str = ""
-    log_stream: str = ""
-
-
-_ENVELOPE: Final = msgspec.json.Decoder(_LargeEnvelope)
-_EVENTS: Final = msgspec.json.Decoder(list[Event])
 
 
 def decode_large(document: bytes | bytearray) -> tuple[int, Iterator[Event]] | None:
@@ -189,34 +185,23 @@ def decode_large(document: bytes | bytearray) -> tuple[int, Iterator[Event]] | N
     if len(document) < LARGE_BYTES:
         return None
     try:
-        envelope = _ENVELOPE.decode(document)
-        if envelope.message_type == CONTROL or not is_envelope(
-            envelope.message_type, envelope.log_group, envelope.log_stream
-        ):
+        envelope = _LARGE_DECODER.decode(document)
+        kind, events = envelope.message_type, envelope.log_events
+        if kind == CONTROL or not _is_envelope(kind, envelope.log_group, envelope.log_stream):
             return None
         # Now or never: a batch must not turn out bad half-way.
-        count = sum(len(_EVENTS.decode(piece)) for piece in _pieces(envelope.log_events))
+        count = sum(len(_EVENTS_DECODER.decode(piece)) for piece in _pieces(events))
     except (ValueError, RecursionError):
         return None
-    return count, _one_by_one(envelope)
-
-
-def _one_by_one(envelope: _LargeEnvelope) -> Iterator[Event]:
-    origin = Origin(envelope.owner, envelope.log_group, envelope.log_stream)
-    for piece in _pieces(envelope.log_events):
-        for event in _EVENTS.decode(piece):
-            event.origin = origin
-            yield event
+    decoded = (event for piece in _pieces(events) for event in _EVENTS_DECODER.decode(piece))
+    return count, _with_origin(envelope, decoded)
 
 
 def _pieces(events: msgspec.Raw) -> Iterator[bytes]:
     """Yield an array in pieces that are arrays; whatever is no array comes out as no JSON, or whole."""
     with memoryview(events) as array:
         start, head = 0, b""
-        while True:
-            between = _BETWEEN.search(array, start + _PIECE_BYTES)
-            if between is None:
-                yield head + bytes(array[start:])
-                return
+        while between := _BETWEEN.search(array, start + _PIECE_BYTES):
             yield head + bytes(array[start : between.start() + 1]) + b"]"
             start, head = between.end(), b"["
+        yield head + bytes(array[start:])

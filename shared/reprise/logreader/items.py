@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -76,7 +78,7 @@ class Account(msgspec.Struct):
     @property
     def is_bomb(self) -> bool:
         """Tell whether the object inflates to more than anybody's logs do."""
-        inflated = sum([layer.bytes_in for layer in self.layers]) - self.layers[0].bytes_in
+        inflated = sum(layer.bytes_in for layer in self.layers) - self.layers[0].bytes_in
         return inflated > MAX_TOTAL_BYTES and inflated > MAX_TOTAL_RATIO * self.layers[0].bytes_in
 
 
@@ -92,9 +94,8 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 UNKNOWN: Final = Origin()
 
 
-# "origin" is no key of the JSON: its name has a blank in front, and what stands there is overwritten.
-class Event(msgspec.Struct, gc=False, rename={"timestamp_ms": "timestamp", "origin": " origin"}):
-    """One log event; decoded from the envelope as it is, its `extractedFields` left alone."""
+class Event(msgspec.Struct, gc=False):
+    """One log event, without its `extractedFields`."""
 
     message: str
     id: str = ""
@@ -154,3 +155,36 @@ Item = Event | Control | UnknownLine | Damage
 Items = Sequence[Item]
 Batch = Iterable[Item]
 """What is found at once, such as the events of an envelope: handed on whole, since it is faster."""
+
+
+@dataclass(slots=True)
+class CounterStore:
+    """What the readers of one layer share: its account, and where in the object its bytes come from."""
+
+    account: Account
+    depth: int
+    """Gzip layers above these bytes; 0 for the object itself."""
+    read_packed: Callable[[bytes], Iterator[Batch]] | None = None
+    """Reads gzip that text carries as base64; None where that is left alone."""
+    members: deque[tuple[int, int | None]] = field(default_factory=lambda: deque(maxlen=1024))
+    """Where in this layer the contents of the last members start, and where in the object these do."""
+
+    @property
+    def layer(self) -> LayerAccount:
+        """Return the account of this layer."""
+        return self.account.layer(self.depth)
+
+    def damage(self, data: bytes, at: int, reason: str) -> Damage:
+        """Count bytes that could not be read, and return them; `at` is where in the layer they start."""
+        self.layer.damaged_bytes += len(data)
+        self.account.damages += 1
+        starts = (member for member in reversed(self.members) if member[0] <= at)
+        origin, member_at = next(starts, (0, None))
+        return Damage(
+            offset=at - origin,
+            length=len(data),
+            reason=reason,
+            data=data,
+            layer=self.depth,
+            member_at=member_at,
+        )

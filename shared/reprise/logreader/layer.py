@@ -1,6 +1,5 @@
 """Undo gzip by sniffing: members after members, members inside members, and text where there are none.
 
-Undo gzip by sniffing: members after members, members inside members, and text where there are none.
 CloudWatch Logs compresses what it sends, Firehose concatenates it and may compress again, so an object is
 zero to three layers of gzip, each of any number of members (RFC 1952, section 2.2). `gzip.decompress` is no
 help here: it copies the rest of the object for every member.
@@ -11,83 +10,35 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from reprise.logreader.items import Account, Damage
-from reprise.logreader.member import MAGIC, partial_magic
-from reprise.logreader.members import Members
-from reprise.logreader.outside import MAX_LAYERS, Outside
+from reprise.logreader.between import MAX_LAYERS, Between
+from reprise.logreader.items import Account, CounterStore, Damage
+from reprise.logreader.member import (
+    ERRORS,
+    FIRST_INPUT_BYTES,
+    MAGIC,
+    STEP_BYTES,
+    SUSPECT_INPUT_BYTES,
+    Member,
+    next_after,
+    next_magic,
+)
+from reprise.logreader.parts import Parts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterator
 
-    from reprise.logreader.items import Batch, Item
+    from reprise.logreader.items import Batch
 
+    Data = bytes | bytearray
+    Reading = Generator[Batch, None, tuple[Data, int]]
+    """Reads from some input; returns the input to go on with, and from where."""
 
-class Inside:
-    """What the members of one layer hold; one layer of its own, made when the first member is read."""
-
-    __slots__ = ("_account", "_layer", "_new_layer")
-
-    def __init__(self, new_layer: Callable[[Account], Layer], account: Account) -> None:
-        """Begin.
-
-        Args:
-            new_layer: Makes the layer below, which keeps its books in an account.
-            account: Where every byte is accounted for.
-        """
-        self._new_layer = new_layer
-        self._account = account
-        self._layer: Layer | None = None
-
-    @property
-    def layer(self) -> Layer:
-        """Return the layer below."""
-        if self._layer is None:
-            self._layer = self._new_layer(self._account)
-        return self._layer
-
-    def enter(self, member_at: int) -> None:
-        """Note that what comes next is the content of the member at this byte of the object."""
-        self.layer.enter(member_at)
-
-    def quick(self, content: bytes | bytearray, member_at: int) -> Batch | None:
-        """Enter a member and return what it holds, if that is one document; None: it must be fed."""
-        layer = self._layer or self.layer
-        layer.enter(member_at)
-        return layer.quick(content)
-
-    def feed(self, piece: bytes) -> Iterator[Batch]:
-        """Yield what ends within a part of a member."""
-        return self.layer.feed(piece)
-
-    def whole(self, content: bytes | bytearray) -> Iterator[Batch]:
-        """Yield what ends within a member's content, or its last part."""
-        yield from self.layer.feed(content)
-        yield from self.layer.settle()
-
-    def end(self, *, is_cut: bool) -> Iterator[Batch]:
-        """Yield what is left: the members end here, or are cut off."""
-        if self._layer is not None:
-            yield from self._layer.end(is_cut=is_cut)
-
-    def salvage(self, held: Iterator[bytes]) -> Iterator[Batch]:
-        """Yield the whole events of a member that the object ends in; its bytes are damage all the same."""
-        scratch = Account()
-        layer = self._new_layer(scratch)
-        for batch in chain(chain.from_iterable(map(layer.feed, held)), layer.end(is_cut=True)):
-            yield [item for item in batch if not isinstance(item, Damage)]
-        self._account.add_items(scratch)
-
-    def nested(self, data: bytes) -> Iterator[Batch]:
-        """Read gzip that text carries as base64."""
-        layer = self._new_layer(self._account)
-        yield from layer.feed(data)
-        yield from layer.end()
+_BOMB: Final = "gzip member inflates beyond 64 MiB and 200 times its size"
+_CUT: Final = "gzip member ends before its end"
 
 
 class Layer:
     """The bytes under a number of gzip layers, in order; feed it, and items come out."""
-
-    __slots__ = ("_account", "_books", "_carry", "_depth", "_inside", "_members", "_outside")
 
     def __init__(self, depth: int, account: Account) -> None:
         """Begin.
@@ -96,116 +47,195 @@ class Layer:
             depth: Gzip layers above these bytes; 0 for the object itself.
             account: Where every byte is accounted for.
         """
-        self._depth = depth
-        self._account = account
-        self._books = account.layer(depth)
-        self._inside = Inside(lambda account: Layer(depth + 1, account), account)
         # Base64 inside base64 for ever is nobody's log.
-        unwrapped = self._inside.nested if depth < MAX_LAYERS else None
-        self._outside = Outside(depth, account, unwrapped)
-        self._members = Members(depth, account, self._inside, self._outside)
-        self._carry = b""
+        read_packed = self._read_packed if depth < MAX_LAYERS else None
+        self._books = CounterStore(account, depth, read_packed)
+        self._parts = Parts(self._books)
+        self._between = Between(self._books, self._parts)
+        # What the members hold, once there is one.
+        self._below: Layer | None = None
+        self._open: Member | None = None
+        self._input_bytes = FIRST_INPUT_BYTES
+        # The last bytes, which may be the beginning of a member.
+        self._rest = b""
+        # Offset in the layer of the input that is being read.
+        self._at = 0
 
-    def enter(self, member_at: int) -> None:
+    def enter(self, member_at: int | None) -> None:
         """Note that what comes next is the content of the member at this byte of the object."""
-        self._outside.enter(member_at, self._members.at + len(self._carry))
+        self._books.members.append((self._at + len(self._rest), member_at))
 
-    def quick(self, data: bytes | bytearray) -> Batch | None:
-        """Return what a member's whole content holds that is one document; None if it must be fed."""
-        if self._carry or self._members.open is not None:
-            return None
-        items = self._outside.quick(data)
-        if items is not None:
-            self._books.bytes_in += len(data)
-            self._members.at += len(data)
-        return items
-
-    def feed(self, data: bytes | bytearray) -> Iterator[Batch]:
+    def feed(self, data: Data) -> Iterator[Batch]:
         """Yield the items that end within the bytes so far."""
-        self._books.bytes_in += len(data)
-        if self._carry:
-            data, self._carry = self._carry + data, b""
+        self._books.layer.bytes_in += len(data)
+        if self._rest:
+            data, self._rest = self._rest + data, b""
         yield from self._run(data, 0)
 
-    def settle(self) -> Iterator[Batch]:
-        """Yield a document that waits for its end, if it is whole: the member that holds it has ended."""
-        return self._outside.settle()
+    def feed_last(self, content: Data) -> Iterator[Batch]:
+        """Yield what ends within a member's content, or its last part.
+
+        Mostly the content is one document, which is decoded without a search for its end.
+        """
+        is_begun = self._rest or self._open or self._between.is_bad or self._between.text.waiting
+        is_tried = content.startswith(b"{") and not is_begun
+        items = self._parts.document(content) if is_tried else None
+        if items is None:
+            yield from self.feed(content)
+        else:
+            self._books.layer.bytes_in += len(content)
+            self._at += len(content)
+            yield items
+        yield from self._between.text.settle()
 
     def end(self, *, is_cut: bool = False) -> Iterator[Batch]:
         """Yield what is left: the bytes end here, or are cut off."""
-        members, first = self._books.members, self._members.open
-        while self._members.open is not None:
-            again = yield from self._members.cut(self._members.open)
-            if again is not None:
-                yield from self._run(*again)
-        if self._carry:
-            rest, self._carry = self._carry, b""
-            self._members.at += len(rest)
-            yield from self._outside.take(rest, self._members.at - len(rest))
-        if first is not None and first.held and self._books.members == members:
-            yield from self._inside.salvage(first.release())
-        yield from self._outside.accept(self._inside.end(is_cut=True), is_cut=is_cut)
-        yield from self._inside.end(is_cut=is_cut)
+        members, first = self._books.layer.members, self._open
+        while self._open is not None:
+            data, position = yield from self._cut(self._open)
+            yield from self._run(data, position)
+        if self._rest:
+            rest, self._rest = self._rest, b""
+            self._at += len(rest)
+            yield from self._between.feed(rest, self._at - len(rest))
+        if first is not None and first.held and self._books.layer.members == members:
+            yield from self._salvage(first)
+        yield from self._end_between(is_cut=is_cut)
+        if self._below is not None:
+            yield from self._below.end(is_cut=is_cut)
 
-    def _run(self, data: bytes | bytearray, position: int) -> Iterator[Batch]:
-        members = self._members
+    def _run(self, data: Data, position: int) -> Iterator[Batch]:
         while position < len(data):
-            if members.open is not None:
-                data, position = yield from members.go_on(members.open, data, position)
-            elif data.startswith(MAGIC, position) and self._has_members:
-                data, position = yield from members.read(data, position)
-            else:
-                position = yield from self._between(data, position)
-        members.at += len(data) - len(self._carry)
+            if self._open is None:
+                start, position = position, self._next_member(data, position)
+                if position > start:
+                    yield from self._between.feed(bytes(data[start:position]), self._at + start)
+                if not data.startswith(MAGIC, position):
+                    self._rest = bytes(data[position:])
+                    break
+                self._open = Member(self._at + position, self._input_bytes)
+            data, position = yield from self._inflate(self._open, data, position)
+        self._at += len(data) - len(self._rest)
 
-    @property
-    def _has_members(self) -> bool:
-        """Tell whether members are looked for."""
-        return self._depth < MAX_LAYERS and not self._account.is_bomb
-
-    def _between(self, data: bytes | bytearray, position: int) -> Generator[Batch, None, int]:
-        """Deal with what stands before the next member; return where that starts."""
-        at = data.find(MAGIC, position) if self._has_members else -1
-        end = at if at >= 0 else len(data) - (partial_magic(data) if self._has_members else 0)
-        end = max(end, position)
-        if end > position:
-            yield from self._outside.take(bytes(data[position:end]), self._members.at + position)
-        if at < 0:
-            self._carry = bytes(data[end:])
+    def _next_member(self, data: Data, position: int) -> int:
+        if self._books.depth == MAX_LAYERS or self._books.account.is_bomb:
             return len(data)
-        return at
+        return next_magic(data, position)
 
+    def _inflate(self, member: Member, data: Data, position: int) -> Reading:
+        """Inflate a member as far as the input goes."""
+        start = position
+        view = memoryview(data)
+        while True:
+            try:
+                piece, position = member.inflate(view, position)
+            except ERRORS as error:
+                return (yield from self._fail(member, data, start, f"gzip member: {error}"))
+            if member.is_whole:
+                yield from self._finish(member, piece)
+                return data, position
+            if member.is_passed_on and self._below is not None:
+                yield from self._below.feed(piece)
+            elif not member.hold(piece):
+                yield from self._pass_on(member)
+            if member.is_bomb or (member.is_passed_on and self._books.account.is_bomb):
+                member.given_bytes = 0
+                return (yield from self._fail(member, data, start, _BOMB))
+            if position >= len(data) and len(piece) < STEP_BYTES:
+                member.keep(view[start:])
+                return data, position
 
-SLICE_BYTES: Final = 256 * 1024
+    def _enter(self, member: Member) -> Layer:
+        """Return the layer below, told that this member's content comes next."""
+        if self._below is None:
+            self._below = Layer(self._books.depth + 1, self._books.account)
+        outer = self._books.members
+        member_at = member.at if self._books.depth == 0 else outer[-1][1] if outer else None
+        self._below.enter(member_at)
+        return self._below
 
+    def _finish(self, member: Member, piece: bytes) -> Iterator[Batch]:
+        """Read a member's content: the member is whole and its checksum right."""
+        self._open = None
+        self._input_bytes = FIRST_INPUT_BYTES
+        self._books.layer.members += 1
+        self._books.layer.member_bytes += member.end - member.at
+        self._between.after_members = True
+        if member.is_passed_on and self._below is not None:
+            yield from self._below.feed_last(piece)
+            return
+        yield from self._end_between()
+        content: Data = piece
+        if member.held:
+            content, member.held = member.held, bytearray()
+            content += piece
+        yield from self._enter(member).feed_last(content)
 
-def read_events(chunks: Iterable[bytes], account: Account | None = None) -> Iterator[Item]:
-    """Return everything that an object holds, in order; never raise for what is in it.
+    def _pass_on(self, member: Member) -> Iterator[Batch]:
+        """Hand on what is held of a member that is no batch of logs, and from now on what follows."""
+        yield from self._end_between()
+        member.is_passed_on = True
+        yield from chain.from_iterable(map(self._enter(member).feed, member.release()))
 
-    What comes out does not depend on how the object is cut into chunks.
+    def _end_between(self, *, is_cut: bool = False) -> Iterator[Batch]:
+        """End what stood before a member that proves good, or before the end."""
+        if self._between.is_bad and self._below is not None:
+            # What the members before the damage hold does not go on behind it.
+            yield from self._below.end(is_cut=True)
+        yield from self._between.end(is_cut=is_cut)
 
-    Args:
-        chunks: The object's bytes in order, in pieces of any size, best 256 KiB to 1 MiB.
-        account: Takes what became of every byte, complete when the last item is out.
-    """
-    return chain.from_iterable(_batches(chunks, Account() if account is None else account))
+    def _fail(self, member: Member, data: Data, start: int, reason: str) -> Reading:
+        """Give a member up, and look for the next one within its bytes.
 
+        Args:
+            member: The member.
+            data: The input.
+            start: Where in it the member begins, or goes on after what is kept of it.
+            reason: Why it is given up.
+        """
+        self._open = None
+        self._input_bytes = SUSPECT_INPUT_BYTES
+        if member.kept:
+            self._at += start - len(member.kept)
+            data, start = bytes(member.kept + memoryview(data)[start:]), 0
+        first_at = self._at + start
+        if member.is_passed_on:
+            self._books.layer.member_bytes += first_at - member.at
+        is_head = first_at == member.at
+        end = next_after(member, data, start, is_head=is_head, layer=self._books.layer)
+        given_up = bytes(memoryview(data)[start:end])
+        yield from self._give_up(member, given_up, first_at, reason)
+        return data, end
 
-def _batches(chunks: Iterable[bytes], account: Account) -> Iterator[Batch]:
-    layer = Layer(0, account)
-    for piece in _slices(chunks):
-        yield from layer.feed(piece)
-    yield from layer.end()
+    def _give_up(self, member: Member, data: bytes, at: int, reason: str) -> Iterator[Batch]:
+        if self._between.is_text and not member.is_passed_on:
+            # Text that holds gzip's magic bytes, which text does not do: the lines decide.
+            return self._between.text.feed(data, at)
+        return self._between.feed_bad(data, at, reason)
 
+    def _cut(self, member: Member) -> Reading:
+        """Deal with a member that the layer ends in."""
+        if member.holds_members and not member.is_passed_on:
+            yield from self._pass_on(member)
+        if not member.is_passed_on or self._below is None:
+            return (yield from self._fail(member, b"", 0, _CUT))
+        self._open = None
+        self._books.layer.member_bytes += self._at - member.at
+        yield from self._below.end(is_cut=True)
+        yield from self._give_up(member, b"", self._at, f"{_CUT}; it starts at byte {member.at}")
+        return b"", 0
 
-def _slices(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Cut an object at multiples of 256 KiB, wherever its chunks end."""
-    rest = b""
-    for chunk in chunks:
-        data = rest + chunk if rest else chunk
-        whole = len(data) - len(data) % SLICE_BYTES
-        for start in range(0, whole, SLICE_BYTES):
-            yield data[start : start + SLICE_BYTES]
-        rest = data[whole:]
-    if rest:
-        yield rest
+    def _salvage(self, member: Member) -> Iterator[Batch]:
+        """Yield the whole events of a member that the object ends in; its bytes are damage all the same."""
+        scratch = Account()
+        layer = Layer(self._books.depth + 1, scratch)
+        fed = chain.from_iterable(map(layer.feed, member.release()))
+        for batch in chain(fed, layer.end(is_cut=True)):
+            yield [item for item in batch if not isinstance(item, Damage)]
+        self._books.account.add_items(scratch)
+
+    def _read_packed(self, data: bytes) -> Iterator[Batch]:
+        """Read gzip that text carries as base64."""
+        layer = Layer(self._books.depth + 1, self._books.account)
+        yield from layer.feed(data)
+        yield from layer.end()

@@ -7,14 +7,9 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from reprise.logreader.attempt import Attempts, Failure
-from reprise.logreader.envelope import DATA, to_event
-from reprise.logreader.grammar import FIRST_KEY, known_text
-from reprise.logreader.items import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from reprise.logreader.items import Item
 
 
 class Kind(Enum):
@@ -30,11 +25,24 @@ class Kind(Enum):
     DAMAGE = auto()
 
 
+_KNOWN_TEXT: Final = (
+    r"\{\s{0,8}\"(?:"
+    r"(?:messageType\"\s{0,8}:\s{0,8}\"(?:DATA|CONTROL)_MESSAGE\""
+    r"|owner\"\s{0,8}:\s{0,8}\"(?:[0-9]{12}|CloudwatchLogs)\")"
+    # Applications have fields of these names, but not two of them.
+    r"\s{0,8},\s{0,8}\"(?:owner|messageType|log(?:Group|Stream|Events)|subscriptionFilters|policyLevel)\""
+    r"|reprise\"\s{0,8}:\s{0,8}[0-9])"
+)
+KNOWN: Final = re.compile(_KNOWN_TEXT.encode())
+"""How envelopes and capture lines begin: the places to go on after damage."""
+LONGEST_KNOWN_BYTES: Final = 128
+_FIRST_KEY: Final = re.compile(r'\{\s{0,8}"[^"\\\x00-\x1f]{1,64}"\s{0,8}:')
+"""How a document begins; the next one of its kind mostly begins the same."""
 _BLANKS: Final = re.compile("[ \t\r\n\x0b\x0c\x00\ufeff]*")
 _OBJECT: Final = re.compile(r'\{[\s\x00]*+(?:["}]|\Z)')
 _REST_END: Final = re.compile(r'\n|\{\s{0,8}"')
-_LINE_END: Final = re.compile(rf"\n|{known_text()}")
-_KNOWN: Final = re.compile(rf"(?<=\n)\{{|{known_text()}")
+_LINE_END: Final = re.compile(rf"\n|{_KNOWN_TEXT}")
+_KNOWN: Final = re.compile(rf"(?<=\n)\{{|{_KNOWN_TEXT}")
 _NEXT_LINE: Final = re.compile(r'(?<=\n)[^\s"},\]]')
 """A line that begins as no document's later line does, however it is printed."""
 _NEWLINE: Final = re.compile("\n")
@@ -135,8 +143,6 @@ def mend(segment: bytes, *, is_end: bool, before: bytes = b"") -> Iterator[tuple
 class _Next:
     """The next match of a pattern in a text that is gone through in order; no part is searched twice."""
 
-    __slots__ = ("_at", "_pattern", "_text")
-
     def __init__(self, pattern: re.Pattern[str], text: str) -> None:
         """Begin."""
         self._pattern = pattern
@@ -154,8 +160,6 @@ class _Next:
 class _Beginnings:
     """Where documents and lines may begin in a stretch."""
 
-    __slots__ = ("_events", "_key", "_known", "_line", "_newline", "_text")
-
     def __init__(self, text: str, before: str) -> None:
         """Begin with the first key of the document before."""
         self._text = text
@@ -168,7 +172,7 @@ class _Beginnings:
 
     def learn(self, text: str, position: int) -> None:
         """Take the first key of a document: the next one of its kind mostly begins the same."""
-        key = FIRST_KEY.match(text, position)
+        key = _FIRST_KEY.match(text, position)
         self._key = key[0] if key else ""
 
     def after(self, position: int, failed_at: int) -> int:
@@ -191,55 +195,3 @@ class _Beginnings:
         # A key begins with a brace and has a quote: none begins in the middle of another beginning.
         alike_at = self._text.find(self._key, position + 1, end)
         return alike_at if alike_at >= 0 else end
-
-
-_EVENT: Final = re.compile(r'\{\s{0,8}"(?:id|timestamp|message|extractedFields)"\s{0,8}:')
-_FIELD: Final = r'"%s"\s{0,8}:\s{0,8}"([^"\\]{0,512})"'
-_ORIGIN: Final = tuple(re.compile(_FIELD % name) for name in ("owner", "logGroup", "logStream"))
-_SALVAGE_WORK: Final = 8
-"""Characters that may be looked at in vain, per character."""
-
-
-def salvage(data: bytes) -> list[Item]:
-    """Return the events that stand whole in the remains of an envelope.
-
-    An event is whole if its JSON is: in JSON a message's own quotes are escaped, so that nothing
-    inside a message passes for an event. What is no envelope's remains gives nothing.
-    """
-    if b'"message' not in data:
-        return []
-    attempts = Attempts(data, _SALVAGE_WORK)
-    text = attempts.text
-    first = _EVENT.search(text)
-    if first is None or "CONTROL_MESSAGE" in text[: first.start()]:
-        return []
-    fields = [pattern.search(text, 0, first.start()) for pattern in _ORIGIN]
-    is_envelope = DATA in text[: first.start()] or any(field and field[1] for field in fields)
-    if not ("logEvents" in text and is_envelope) and not all(fields):
-        # Somebody else's JSON.
-        return []
-    origin = Origin(*(field[1] if field else "" for field in fields))
-    items: list[Item] = []
-    position = 0
-    for start in (match.start() for match in _EVENT.finditer(text)):
-        if start < position:
-            continue
-        if attempts.is_exhausted:
-            break
-        tried = attempts.decode(start)
-        if isinstance(tried, Failure):
-            continue
-        fields_of_event, position = tried
-        event = to_event(origin, fields_of_event) if _is_utf8(text[start:position]) else None
-        if event is not None:
-            items.append(event)
-    return items
-
-
-def _is_utf8(text: str) -> bool:
-    """Tell whether a text has no bytes in it that are no UTF-8."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

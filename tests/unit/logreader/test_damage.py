@@ -126,6 +126,7 @@ def test_a_flipped_byte_costs_its_own_member_and_no_other(
 
 @given(index=st.integers(0), mask=st.integers(1, 255), name=st.sampled_from(["plain", "lines"]))
 @example(index=4576, mask=ord("1") ^ ord("\n"), name="plain")
+@example(index=3353, mask=1, name="plain")
 def test_a_flipped_byte_of_text_costs_one_event_and_no_other(
     index: int, mask: int, name: str
 ) -> None:
@@ -133,8 +134,9 @@ def test_a_flipped_byte_of_text_costs_one_event_and_no_other(
     index %= len(data)
     data[index] ^= mask
     found = authentic(read_all(bytes(data))[0])
-    if data[index] in b"\n}":
-        # Read as the end of a line that was cut, or of the envelope: what follows has lost who sent it.
+    if data[index] in b"\n}" or VARIANTS[name].startswith(b'{"messageType"', index):
+        # Read as the end of a line that was cut, or of the envelope, or the envelope's beginning is gone:
+        # what follows has lost who sent it.
         assert all(message in found for message in _outside(VARIANTS[name], index))
     else:
         # All but the one that holds the byte; its neighbour may begin with the byte that was lost.
@@ -209,6 +211,19 @@ def test_damage_inside_a_member_names_the_member_and_the_place_in_what_it_holds(
         damage.place
         == f"at byte {len(PARTS[0])} of what the gzip member at byte {len(MEMBERS[3])} holds"
     )
+
+
+def test_damage_that_spans_members_is_told_in_the_one_where_it_starts() -> None:
+    first, second = zipped(b"\xff\xfe\x00"), zipped(b"\x80\x81")
+    damage = damage_of(first + second)
+    assert (damage.data, damage.layer) == (b"\xff\xfe\x00\x80\x81", 1)
+    assert (damage.member_at, damage.offset) == (0, 0)
+
+
+def test_damage_in_a_later_member_is_not_told_in_the_one_where_the_text_began() -> None:
+    members = [zipped(b"plain "), zipped(b"line\ncaf\xe9\n")]
+    damage = damage_of(b"".join(members))
+    assert (damage.member_at, damage.offset) == (len(members[0]), len(b"line\n"))
 
 
 @pytest.mark.parametrize("outer", [1, 2])

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from reprise.capturing.line import read_line, write_line
 from reprise.errors import BadRecordError
-from reprise.logreader import Control, Damage, Event, Item, UnknownLine, read_events
+from reprise.logreader import SLICE_BYTES, Control, Damage, Event, Item, UnknownLine, read_events
 from reprise.logreader.items import Origin
-from reprise.logreader.layer import SLICE_BYTES
 from strategies import (
     ACCOUNT,
     CONTROL,

@@ -93,6 +93,11 @@ def test_every_opening_costs_a_multiple_of_its_bytes(unit: bytes, shape: str) ->
 @example(units=[b",{}"], before=[b'{"a":[{}'], shape="members of a member")
 @example(units=[b" "], before=[b'{"a":[{}'], shape="members of a member")
 @example(units=[OWNER, DATA, b"["], before=[], shape="text")
+@example(
+    units=[b'"data":"H4sI', b'{"id":"1","message":"', b"["],
+    before=[HEAD + b"\0\x00\x10\xff\xef"],
+    shape="nested",
+)
 def test_mixtures_of_openings_cost_a_multiple_of_their_bytes(
     units: list[bytes], before: list[bytes], shape: str
 ) -> None:

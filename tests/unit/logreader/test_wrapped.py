@@ -95,6 +95,20 @@ def test_record_that_was_no_gzip_is_read_out_of_an_error_object(
     assert account.damages == 0
 
 
+def test_records_in_base64_that_are_glued_are_read_behind_an_envelope_too() -> None:
+    data = envelope(["first"]) + b"\n" + "".join(map(packed, MEMBERS)).encode()
+    assert messages_of(data) == ["first", *MESSAGES]
+    check(data)
+
+
+def test_a_wrapper_that_is_all_of_a_member_is_read_before_what_follows_the_member() -> None:
+    wrapper = json.dumps({"awslogs": {"data": packed(MEMBERS[0])}}).encode()
+    items, account = read_all(zipped(wrapper) + b'{"a":1}\n' + zipped(b"  words\n"))
+    texts = [item.message if isinstance(item, Event) else item for item in items]
+    assert texts == ["one", "two", UnknownLine('{"a":1}'), UnknownLine("  words")]
+    assert account.is_complete
+
+
 def test_record_that_firehose_could_not_inflate_is_damage_and_its_place_is_told() -> None:
     (damage,) = read_all(failed(MEMBERS[0][:40]).encode())[0]
     assert isinstance(damage, Damage)
