@@ -147,7 +147,7 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
     dynamodb = clients.dynamodb()
     meter = EmfMeter(targets=(TARGET,))
     used: Any = meter if is_measured else Silent()
-    outbox = Outbox(InMemoryBus, meter=meter, monotonic=time.monotonic, has_successes=False)
+    outbox = Outbox(InMemoryBus(), meter=meter, monotonic=time.monotonic, has_successes=False)
     publisher = EventPublisher("reprise", outbox.add) if is_measured else NULL_PUBLISHER
     store = GateTable(dynamodb, "ledger")
     log = TransitionLog()

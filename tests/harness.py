@@ -6,7 +6,6 @@ import gzip
 import json
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from functools import cache
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -190,11 +189,11 @@ class Pipeline:
     def caller(self) -> CallInvoker:
         return CallInvoker(
             functions=self.functions,
-            capturer=self.capturer,
+            capturer=self.capturer(),
             capture_outcomes=ALL_OUTCOMES,
             meter=self.meter,
-            ledger=lambda: self.ledger,
-            repeats=cache(self.repeats),
+            ledger=self.ledger,
+            repeats=self.repeats(),
         )
 
     def unpacker_parts(self) -> UnpackerParts:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 make_logger()
-_consumer, _finish = deployed_consumer(UnpackerSettings.from_env(os.environ))
+_consumer, _after = deployed_consumer(UnpackerSettings.from_env(os.environ))
 cold_start.finish()
 
 
@@ -31,5 +31,6 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         for record in event["Records"]
     ]
     again = _consumer.run(notices, context.get_remaining_time_in_millis)
-    _finish()
+    for each in _after:
+        each()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}

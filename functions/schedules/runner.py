@@ -43,14 +43,12 @@ _stage = JobRunner(
     ),
     calls=CallInvoker(
         functions=InvokerRouter(_clients, _settings.call_timeout_s, _types),
-        capturer=cache(
-            lambda: make_capturer(
-                _clients,
-                bucket=_settings.bucket,
-                mac_secret_arn=_settings.mac_secret_arn,
-                meter=_meter,
-                log_group=STDOUT,
-            )
+        capturer=make_capturer(
+            _clients,
+            bucket=_settings.bucket,
+            mac_secret_arn=_settings.mac_secret_arn,
+            meter=_meter,
+            log_group=STDOUT,
         ),
         capture_outcomes=_settings.capture_outcomes,
         meter=_meter,

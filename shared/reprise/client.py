@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 from reprise.call.request import CallRequest, check_request
 from reprise.call.target import resolve_target
 from reprise.capturing.answer import status_of
-from reprise.capturing.status import find_row, read_status_token
+from reprise.capturing.signature import read_status_token
+from reprise.capturing.status import find_row
 from reprise.errors import BadRequestError
 from reprise.instant import format_instant
 from reprise.settings import CallerSettings
@@ -148,7 +149,7 @@ class Client:
         ledger = make_ledger(self._clients, self._settings.ledger_table)
         if status_token is None:
             return ledger.get(call_id)
-        token = read_status_token(call_id, status_token, self._stage.capturer().keys.keys())
+        token = read_status_token(call_id, status_token, self._stage.capturer.keys.keys())
         if token is None:
             raise BadRequestError("status_token", "is not this call's", "Pass the CallResult's own")
         return find_row(ledger, call_id, token)

@@ -105,7 +105,7 @@ class JobRunner:
                 return self._call(due, request)
             case Recover():
                 self.meter.count(metric.RUNS_RECOVERED)
-                captured = self.calls.capturer().capture(request, _RUNNER_DIED)
+                captured = self.calls.capturer.capture(request, _RUNNER_DIED)
                 self._note_captured(due, captured.call_id)
             case Wait(wait_s=wait_s, is_queued=is_queued):
                 self.meter.count(metric.RUNS_QUEUED, int(is_queued))

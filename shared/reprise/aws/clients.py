@@ -11,8 +11,9 @@ import gzip
 import os
 import socket
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import botocore.session
 import msgspec
@@ -23,7 +24,7 @@ from botocore.loaders import JSONFileLoader, Loader
 from reprise.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mypy_boto3_batch import BatchClient
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -229,3 +230,20 @@ def _store_config(read_timeout_s: int = 10) -> Config:
         read_timeout=read_timeout_s,
         max_pool_connections=_POOL,
     )
+
+
+class _Lazy:
+    """Stands for a client until that is needed."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[], object]) -> None:
+        self._make = cache(make)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a client's methods
+        return getattr(self._make(), name)
+
+
+def lazily[T](make: Callable[[], T]) -> T:
+    """Return a client that is made when it is first used: what may never need it costs nothing to make."""
+    return cast("T", _Lazy(make))

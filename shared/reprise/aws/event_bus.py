@@ -90,16 +90,16 @@ class Outbox:
 
     def __init__(
         self,
-        bus: Callable[[], EventBus],
+        bus: EventBus,
         *,
         meter: Meter,
         monotonic: Callable[[], float],
         has_successes: bool,
     ) -> None:
-        """Send by this bus, which is made when there is something to send.
+        """Send by this bus.
 
         Args:
-            bus: Makes the bus.
+            bus: Where events go.
             meter: Counts the events that were not taken.
             monotonic: A clock that only goes forward.
             has_successes: Whether `Replay Succeeded` is sent, one event a call.
@@ -127,7 +127,7 @@ class Outbox:
         lost = len(events)
         if self._monotonic() >= self._paused_until_s:
             try:
-                lost = self._bus().put(events)
+                lost = self._bus.put(events)
             except StoreError:
                 _log.warning("events were not sent", extra={"events": len(events)}, exc_info=True)
             if lost:

@@ -15,15 +15,13 @@ from reprise.call.target import RANDOM_BYTES, id_of, new_call_id
 from reprise.capturing.line import MAX_LINE_BYTES, write_line
 from reprise.capturing.record import Record, Source
 from reprise.capturing.repeat import Kept, Owed
-from reprise.capturing.status import write_status_token
+from reprise.capturing.signature import write_status_token
 from reprise.errors import BadRequestError, RepriseError, StoreError
 from reprise.instant import format_instant, parse_instant
 from reprise.ports import Reply
 from reprise.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from reprise.call.outcome import Outcome
     from reprise.call.request import CallRequest
     from reprise.capturing.repeat import Repeats
@@ -168,14 +166,13 @@ class CallInvoker:
     """Invokes targets for callers."""
 
     functions: Invoker
-    capturer: Callable[[], Capturer]
-    """Made only when needed: the happy path pays for no key, no bucket, no clock."""
+    capturer: Capturer
     capture_outcomes: frozenset[OutcomeKind]
     meter: Meter
-    ledger: Callable[[], Ledger] | None = None
+    ledger: Ledger | None = None
     """Asked, before a call with a key is captured, whether the key names another payload already. Without
     one the unpacker finds out."""
-    repeats: Callable[[], Repeats] | None = None
+    repeats: Repeats | None = None
     """Lets a key have one effect, live calls and replays together."""
 
     def run(self, request: CallRequest) -> Answer:
@@ -186,7 +183,7 @@ class CallInvoker:
         ended, or will, is told of that, and the target is not invoked (`Repeats`).
         """
         if request.idempotency_key is not None and self.repeats is not None:
-            return self._run_once(request, self.repeats())
+            return self._run_once(request, self.repeats)
         return self._finish(request, self._invoke(request))
 
     def _run_once(self, request: CallRequest, repeats: Repeats) -> Answer:
@@ -206,7 +203,7 @@ class CallInvoker:
         if begun is None:
             repeats.tell(request, reply, self.capturer)
             return self._finish(request, reply)
-        repeats.end(begun, reply, self.capturer())
+        repeats.end(begun, reply, self.capturer)
         answer = self._finish(request, reply)
         if reply.outcome.kind is OutcomeKind.UNKNOWN and answer.captured is not None:
             repeats.wait(begun, answer.captured)
@@ -222,13 +219,13 @@ class CallInvoker:
 
     def _capture(self, request: CallRequest, reply: Reply) -> Answer:
         try:
-            capturer = self.capturer()
+            capturer = self.capturer
             refused = self._conflict(capturer.keyed_id(request), request.payload)
             if refused is not None:
                 return Answer(reply=reply, not_captured=str(refused), refused=refused)
             if request.idempotency_key is not None and self.repeats is not None:
                 # Before the 202: whoever calls again because of it is to be known.
-                self.repeats().open_calls.note(request.target.function)
+                self.repeats.open_calls.note(request.target.function)
             return Answer(reply=reply, captured=capturer.capture(request, reply.outcome))
         except RepriseError as error:
             self.meter.count(metric.CAPTURE_FAILED, target=request.target.function)
@@ -240,7 +237,7 @@ class CallInvoker:
         if call_id is None or self.ledger is None:
             return None
         try:
-            row = self.ledger().get(call_id)
+            row = self.ledger.get(call_id)
         except StoreError:
             _log.warning("ledger cannot be asked: the call is captured", exc_info=True)
             return None

@@ -22,7 +22,7 @@ from reprise.ledger import LIVE_OWNER, LedgerEvent, Row, State, next_state, sour
 from reprise.ports import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from reprise.call.request import CallRequest
     from reprise.capturing.invoker import Captured, Capturer
@@ -96,14 +96,12 @@ class Repeats:
     bucket: str
     call_timeout_s: int
 
-    def begin(
-        self, request: CallRequest, make_capturer: Callable[[], Capturer]
-    ) -> Claim | Kept | Owed | None:
+    def begin(self, request: CallRequest, capturer: Capturer) -> Claim | Kept | Owed | None:
         """Return the claim to run under, or what to tell instead; None if the call is to run without one.
 
         Args:
             request: A call with a key.
-            make_capturer: Makes what names it, if that is needed.
+            capturer: Names it.
 
         Raises:
             StoreError, SettingsError: If the source's keys cannot be had, or a kept call's late result.
@@ -111,7 +109,6 @@ class Repeats:
         function = request.target.function
         if not self.open_calls.may_be(function):
             return None
-        capturer = make_capturer()
         call_id = capturer.keyed_id(request)
         assert call_id is not None  # noqa: S101 - it has a key
         row = self._row(call_id, request, capturer)
@@ -161,16 +158,13 @@ class Repeats:
         except StoreError:
             _log.exception("claim could not be ended now", extra={"call_id": claim.row.id})
 
-    def tell(
-        self, request: CallRequest, reply: Reply, make_capturer: Callable[[], Capturer]
-    ) -> None:
+    def tell(self, request: CallRequest, reply: Reply, capturer: Capturer) -> None:
         """Tell the ledger of a success without a claim, if its key may have been captured meanwhile."""
         if reply.outcome.kind is not OutcomeKind.SUCCEEDED:
             return
         if not self.open_calls.may_be(request.target.function):
             return
         try:
-            capturer = make_capturer()
             call_id = capturer.keyed_id(request)
             assert call_id is not None  # noqa: S101 - it has a key
             row = self._row(call_id, request, capturer)

@@ -11,7 +11,7 @@ from reprise.logreader.text import Text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reprise.logreader.items import Batch, CounterStore, Damage
+    from reprise.logreader.items import Batch, ByteAccounting, Damage
     from reprise.logreader.parts import Parts
 
 MAX_LAYERS: Final = 3
@@ -45,7 +45,7 @@ _FORMATS: Final = {
 class Between:
     """The bytes of one layer that are in none of its members; feed it between them, end it before each."""
 
-    def __init__(self, books: CounterStore, parts: Parts) -> None:
+    def __init__(self, books: ByteAccounting, parts: Parts) -> None:
         """Begin with neither text nor damage; the parts of the text are read there."""
         self._books = books
         self._bad = bytearray()

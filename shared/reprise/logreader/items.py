@@ -158,7 +158,7 @@ Batch = Iterable[Item]
 
 
 @dataclass(slots=True)
-class CounterStore:
+class ByteAccounting:
     """What the readers of one layer share: its account, and where in the object its bytes come from."""
 
     account: Account

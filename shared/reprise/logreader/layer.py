@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from reprise.logreader.between import MAX_LAYERS, Between
-from reprise.logreader.items import Account, CounterStore, Damage
+from reprise.logreader.items import Account, ByteAccounting, Damage
 from reprise.logreader.member import (
     ERRORS,
     FIRST_INPUT_BYTES,
@@ -25,9 +25,9 @@ from reprise.logreader.member import (
 from reprise.logreader.parts import Parts
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
-    from reprise.logreader.items import Batch
+    from reprise.logreader.items import Batch, Item
 
     Data = bytes | bytearray
     Reading = Generator[Batch, None, tuple[Data, int]]
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _BOMB: Final = "gzip member inflates beyond 64 MiB and 200 times its size"
 _CUT: Final = "gzip member ends before its end"
+
+SLICE_BYTES: Final = 256 * 1024
 
 
 class Layer:
@@ -49,7 +51,7 @@ class Layer:
         """
         # Base64 inside base64 for ever is nobody's log.
         read_packed = self._read_packed if depth < MAX_LAYERS else None
-        self._books = CounterStore(account, depth, read_packed)
+        self._books = ByteAccounting(account, depth, read_packed)
         self._parts = Parts(self._books)
         self._between = Between(self._books, self._parts)
         # What the members hold, once there is one.
@@ -239,3 +241,35 @@ class Layer:
         layer = Layer(self._books.depth + 1, self._books.account)
         yield from layer.feed(data)
         yield from layer.end()
+
+
+def read_events(chunks: Iterable[bytes], account: Account | None = None) -> Iterator[Item]:
+    """Return everything that an object holds, in order; never raise for what is in it.
+
+    What comes out does not depend on how the object is cut into chunks.
+
+    Args:
+        chunks: The object's bytes in order, in pieces of any size, best 256 KiB to 1 MiB.
+        account: Takes what became of every byte, complete when the last item is out.
+    """
+    return chain.from_iterable(_batches(chunks, Account() if account is None else account))
+
+
+def _batches(chunks: Iterable[bytes], account: Account) -> Iterator[Batch]:
+    layer = Layer(0, account)
+    for piece in _slices(chunks):
+        yield from layer.feed(piece)
+    yield from layer.end()
+
+
+def _slices(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Cut an object at multiples of 256 KiB, wherever its chunks end."""
+    rest = b""
+    for chunk in chunks:
+        data = rest + chunk if rest else chunk
+        whole = len(data) - len(data) % SLICE_BYTES
+        for start in range(0, whole, SLICE_BYTES):
+            yield data[start : start + SLICE_BYTES]
+        rest = data[whole:]
+    if rest:
+        yield rest

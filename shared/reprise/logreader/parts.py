@@ -21,7 +21,7 @@ from reprise.logreader.repair import LONGEST_KNOWN_BYTES, Kind, mend
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from reprise.logreader.items import Batch, CounterStore
+    from reprise.logreader.items import Batch, ByteAccounting
 
 GZIP_BASE64: Final = b"H4sI"
 """How base64 spells gzip's magic bytes."""
@@ -70,7 +70,7 @@ def _carried(document: Any) -> list[str]:  # noqa: ANN401 - JSON
 class Parts:
     """Reads the parts of one layer's text, in order."""
 
-    def __init__(self, books: CounterStore) -> None:
+    def __init__(self, books: ByteAccounting) -> None:
         """Begin where no part was read."""
         self._books = books
         self._has_envelope = False

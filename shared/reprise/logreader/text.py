@@ -11,7 +11,7 @@ from reprise.logreader.repair import KNOWN, LONGEST_KNOWN_BYTES, Kind, judge
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from reprise.logreader.items import Batch, CounterStore
+    from reprise.logreader.items import Batch, ByteAccounting
     from reprise.logreader.parts import Parts
 
 _WORK: Final = 16
@@ -38,7 +38,7 @@ _PARTIAL_BOUNDARY: Final = re.compile(rb'\}\s*+(?:\{\s*+"?)?\Z')
 class Text:
     """The text of one layer; feed it in pieces of any size, what comes out is the same."""
 
-    def __init__(self, books: CounterStore, parts: Parts) -> None:
+    def __init__(self, books: ByteAccounting, parts: Parts) -> None:
         """Begin; the parts are read there."""
         self._books = books
         self._parts = parts

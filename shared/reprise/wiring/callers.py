@@ -9,6 +9,7 @@ import secrets
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from reprise.aws.clients import lazily
 from reprise.aws.functions import LambdaFunctions
 from reprise.aws.gate_table import GateTable
 from reprise.aws.keys import SecretKeys
@@ -63,32 +64,27 @@ def _sink(clients: Clients, log_group: str) -> LineSink:
 
 def make_call_stage(clients: Clients, settings: CallerSettings, *, meter: Meter) -> CallInvoker:
     """Return what makes calls; everything but the invocation itself waits until it is needed."""
-    table = settings.ledger_table
-    dynamodb = cache(clients.dynamodb_in_passing)
+    table, dynamodb = settings.ledger_table, lazily(clients.dynamodb_in_passing)
+    ledger = LedgerTable(dynamodb, table)
+    gates = GateTable(dynamodb, table, is_consistent=True)
     return CallInvoker(
         functions=LambdaFunctions(clients.functions(settings.call_timeout_s)),
-        capturer=cache(
-            lambda: make_capturer(
-                clients,
-                bucket=settings.bucket,
-                mac_secret_arn=settings.mac_secret_arn,
-                meter=meter,
-                log_group=settings.capture_log_group,
-            )
+        capturer=make_capturer(
+            clients,
+            bucket=settings.bucket,
+            mac_secret_arn=settings.mac_secret_arn,
+            meter=meter,
+            log_group=settings.capture_log_group,
         ),
         capture_outcomes=settings.capture_outcomes,
         meter=meter,
-        ledger=cache(lambda: LedgerTable(dynamodb(), table)),
-        repeats=cache(
-            lambda: Repeats(
-                open_calls=OpenCalls(
-                    gates=GateTable(dynamodb(), table, is_consistent=True), clock=utc_now
-                ),
-                ledger=LedgerTable(dynamodb(), table),
-                clock=utc_now,
-                meter=meter,
-                bucket=settings.bucket,
-                call_timeout_s=settings.call_timeout_s,
-            )
+        ledger=ledger,
+        repeats=Repeats(
+            open_calls=OpenCalls(gates=gates, clock=utc_now),
+            ledger=ledger,
+            clock=utc_now,
+            meter=meter,
+            bucket=settings.bucket,
+            call_timeout_s=settings.call_timeout_s,
         ),
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from reprise.aws.clients import lazily
 from reprise.aws.config import FunctionConcurrency, ParameterPolicies
 from reprise.aws.counters_table import CountersTable
 from reprise.aws.event_bus import EventBridgeBus, Outbox
@@ -124,7 +125,7 @@ def deployed_replayer(settings: ReplayerSettings) -> tuple[Replayer, BatchMonito
     types = target_types(settings.targets)
     log = TransitionLog()
     outbox = Outbox(
-        cache(lambda: EventBridgeBus(clients.events(), settings.event_bus)),
+        EventBridgeBus(lazily(clients.events), settings.event_bus),
         meter=meter,
         monotonic=time.monotonic,
         has_successes=settings.has_success_events,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from reprise.aws.clients import lazily
 from reprise.aws.counters_table import CountersTable, MarkTable
 from reprise.aws.event_bus import EventBridgeBus, Outbox
 from reprise.aws.gate_table import GateTable
@@ -131,12 +132,14 @@ def make_consumer(parts: UnpackerParts) -> CaptureConsumer:
     )
 
 
-def deployed_consumer(settings: UnpackerSettings) -> tuple[CaptureConsumer, Callable[[], None]]:
-    """Return what takes in the capture queue of a deployed stack, and what ends a batch's telling."""
+def deployed_consumer(
+    settings: UnpackerSettings,
+) -> tuple[CaptureConsumer, tuple[Callable[[], None], ...]]:
+    """Return what takes in the capture queue of a deployed stack, and what is to be done after a batch."""
     clients, meter = make_clients(), EmfMeter()
-    s3, sqs, dynamodb = clients.s3(), clients.sqs(), clients.dynamodb()
+    sqs, dynamodb = clients.sqs(), clients.dynamodb()
     outbox = Outbox(
-        cache(lambda: EventBridgeBus(clients.events(), settings.event_bus)),
+        EventBridgeBus(lazily(clients.events), settings.event_bus),
         meter=meter,
         monotonic=time.monotonic,
         has_successes=False,
@@ -148,7 +151,7 @@ def deployed_consumer(settings: UnpackerSettings) -> tuple[CaptureConsumer, Call
         log_groups=settings.log_groups,
         targets=settings.targets,
         types=target_types(settings.targets),
-        objects=S3Objects(lambda: s3, settings.bucket),
+        objects=S3Objects(cache(clients.s3), settings.bucket),
         keys=SecretKeyring(cache(clients.secrets), settings.stack),
         ledger=make_ledger(clients, settings.ledger_table),
         gates=GateTable(dynamodb, settings.ledger_table),
@@ -163,9 +166,4 @@ def deployed_consumer(settings: UnpackerSettings) -> tuple[CaptureConsumer, Call
         draw=random.SystemRandom().random,
         retention_days=settings.retention_days,
     )
-
-    def finish() -> None:
-        outbox.flush()
-        counters.finish()
-
-    return make_consumer(parts), finish
+    return make_consumer(parts), (outbox.flush, counters.finish)

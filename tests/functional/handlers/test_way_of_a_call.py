@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import reprise
+from functional.handlers.conftest import ANSWERED
 from functional.handlers.test_handlers import DONE, GONE, THROTTLED
 from strategies import LOG_GROUP, ORDERS, envelope, zipped
 
@@ -64,7 +65,7 @@ def test_a_call_runs_through_few_files_from_invoker_to_dead_letter(
     monkeypatch.setenv("REPRISE_CAPTURE_LOG_GROUP", "stdout")
     way = Way()
     stack.server.answers[:] = [THROTTLED]
-    request = {"FunctionName": ORDERS, "Payload": '{"order":1}', "IdempotencyKey": "order-1"}
+    request = {"FunctionName": ORDERS, "Payload": '{"order":1}'}
     answer = _handle(way, stack, "invoker.handler", request)
     call_id = answer["reprise"]["id"]
     line = next(text for text in capsys.readouterr().out.splitlines() if call_id in text)
@@ -73,7 +74,8 @@ def test_a_call_runs_through_few_files_from_invoker_to_dead_letter(
     assert LOG_GROUP in stack.env["REPRISE_LOG_GROUPS"]
     _store(stack, zipped(envelope([line])))
     assert _handle(way, stack, "replayer.unpacker", stack.receive("CAPTURE")) == DONE
-    stack.server.answers[:] = [GONE]
+    # Of its concurrency first, then of the call.
+    stack.server.answers[:] = [ANSWERED, GONE]
     assert _handle(way, stack, "replayer.replayer", stack.receive("REPLAY")) == DONE
     (letter,) = stack.receive("DEAD_LETTER")["Records"]
     assert call_id in letter["body"]

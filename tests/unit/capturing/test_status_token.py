@@ -8,8 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise.capturing.line import write_line
-from reprise.capturing.signature import MacKeys, canonical
-from reprise.capturing.status import StatusToken, read_status_token, write_status_token
+from reprise.capturing.signature import (
+    MacKeys,
+    StatusToken,
+    canonical,
+    read_status_token,
+    write_status_token,
+)
 from strategies import KEYS, NOW, instants, make_record, texts
 
 if TYPE_CHECKING:

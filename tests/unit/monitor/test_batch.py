@@ -29,9 +29,7 @@ class Rig:
     clock: FakeClock = field(default_factory=FakeClock)
 
     def observer(self) -> BatchMonitor:
-        outbox = Outbox(
-            lambda: self.bus, meter=self.meter, monotonic=lambda: 0.0, has_successes=False
-        )
+        outbox = Outbox(self.bus, meter=self.meter, monotonic=lambda: 0.0, has_successes=False)
         return BatchMonitor(
             meter=self.meter,
             counters=CounterPublisher(books=self.books, meter=self.meter),
