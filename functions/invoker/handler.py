@@ -17,8 +17,7 @@ from reprise.capturing.answer import write_answer, write_refusal
 from reprise.capturing.status import StatusReader
 from reprise.errors import BadRequestError
 from reprise.settings import CallerSettings
-from reprise.telemetry import EmfMeter, FlushInterval, make_logger
-from reprise.wiring import trace_header
+from reprise.telemetry import EmfMeter, FlushInterval, make_logger, trace_header
 from reprise.wiring.callers import make_call_stage
 
 make_logger()

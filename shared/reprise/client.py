@@ -23,8 +23,8 @@ from reprise.capturing.status import find_row
 from reprise.errors import BadRequestError
 from reprise.instant import format_instant
 from reprise.settings import CallerSettings
-from reprise.telemetry import EmfMeter
-from reprise.wiring import make_clients, make_ledger, trace_header
+from reprise.telemetry import EmfMeter, trace_header
+from reprise.wiring import make_clients, make_ledger
 from reprise.wiring.callers import make_call_stage
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from reprise.call.target import Target
 from reprise.capturing.line import is_marked, marked_context
 from reprise.errors import SettingsError
 from reprise.settings import capture_log_group
-from reprise.telemetry import EmfMeter
-from reprise.wiring import make_clients, trace_header
+from reprise.telemetry import EmfMeter, trace_header
+from reprise.wiring import make_clients
 from reprise.wiring.callers import make_capturer
 
 if TYPE_CHECKING:

@@ -219,3 +219,8 @@ class EmfMeter:
                 for number in found[start : start + _MAX_VALUES]:
                     emf.add_metric(name=name, unit=metric.TABLE[name].unit, value=number)
             write_stdout(msgspec.json.encode(emf.serialize_metric_set()).decode())
+
+
+def trace_header() -> str | None:
+    """Return the X-Ray header of the invocation that this process serves, if any."""
+    return os.environ.get("_X_AMZN_TRACE_ID")

@@ -5,7 +5,6 @@ Handlers, tests and benches build nothing themselves. What all of them need of t
 
 from __future__ import annotations
 
-import os
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Final
 
@@ -38,8 +37,3 @@ def make_clients() -> Clients:
 def make_ledger(clients: Clients, table: str) -> LedgerTable:
     """Return the ledger in this table."""
     return LedgerTable(clients.dynamodb(), table)
-
-
-def trace_header() -> str | None:
-    """Return the X-Ray header of the invocation that this process serves, if any."""
-    return os.environ.get("_X_AMZN_TRACE_ID")
