@@ -8,7 +8,7 @@ from reprise.call.payload import Payload, digest
 from reprise.call.target import Target
 from reprise.capturing.record import Record, Source
 from reprise.logreader import Event, Origin
-from reprise.unpack.accept import Entry
+from reprise.unpack.validate import Entry
 
 ARN = f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:"
 

@@ -36,7 +36,7 @@ from reprise.testing import (
     InMemoryObjects,
     InMemoryQueue,
 )
-from reprise.unpack.intake import CaptureConsumer, Notice
+from reprise.unpack.consumer import CaptureConsumer, Notice
 from reprise.wiring.replayer import ReplayerParts, make_replayer
 from reprise.wiring.unpacker import UnpackerParts, make_consumer, make_unpacker
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from harness import plenty
 from reprise.replay.message import Delivery, Worker
-from reprise.unpack.intake import Notice
+from reprise.unpack.consumer import Notice
 
 if TYPE_CHECKING:
     from harness import Pipeline

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from reprise import cold_start
 from reprise.settings import UnpackerSettings
 from reprise.telemetry import make_logger
-from reprise.unpack.intake import Notice
+from reprise.unpack.consumer import Notice
 from reprise.wiring.unpacker import deployed_consumer
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from harness import ORDERS, THROTTLED, UNKNOWN, Pipeline, envelope, notification
 from reprise.call.outcome import classify_reply
 from reprise.call.request import CallRequest
 from reprise.call.target import Target
-from reprise.monitor.check import MonitorState
 from reprise.monitor.counters import CounterPublisher
 from reprise.monitor.incidents import Alarm, IncidentContext, incidents
+from reprise.monitor.snapshot import MonitorState
 from reprise.ports import OutMessage, Reply
 from reprise.telemetry import EmfMeter, make_logger
 from reprise.testing import InMemoryBooks

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reprise.replay import message
-from reprise.unpack import intake
+from reprise.unpack import consumer as intake
 
 BEFORE_RECEIVES: Final = 10
 """Deliveries of a new message before it must be renewed."""

@@ -16,7 +16,7 @@ from reprise.ports import OutMessage
 from reprise.replay.message import Delivery, Worker
 from reprise.retry.policy import read_policy_document
 from reprise.testing import START_AT, InMemoryListing
-from reprise.unpack.intake import Notice
+from reprise.unpack.consumer import Notice
 from simulation.check import Checker
 from simulation.faults import Faults
 from simulation.history import Batch, History

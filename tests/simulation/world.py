@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from reprise.ports import GateItems, Lease, Ledger, OutMessage
     from reprise.replay.batch import Replayer
     from reprise.retry.policy import PolicyBook
-    from reprise.unpack.intake import CaptureConsumer
+    from reprise.unpack.consumer import CaptureConsumer
     from simulation.history import History
     from simulation.queue import SimulatedQueue
     from simulation.scenario import Scenario

@@ -12,7 +12,7 @@ import msgspec
 from reprise.call.payload import ClaimCheck
 from reprise.call.target import conflict_id
 from reprise.capturing.answer import write_captured, write_status
-from reprise.capturing.recapture import is_owed_more
+from reprise.capturing.reopen import is_owed_more
 from reprise.capturing.signature import StatusToken, read_status_token
 from reprise.errors import BadRequestError, StoreError
 

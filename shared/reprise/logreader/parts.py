@@ -13,10 +13,10 @@ import re
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-from reprise.logreader.attempt import salvage
 from reprise.logreader.envelope import JSON, BadDocumentError, decode, decode_large
 from reprise.logreader.items import Control, Event, UnknownLine
 from reprise.logreader.repair import LONGEST_KNOWN_BYTES, Kind, mend
+from reprise.logreader.salvage import salvage
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

@@ -6,7 +6,7 @@ import re
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
-from reprise.logreader.attempt import Attempts, Failure
+from reprise.logreader.salvage import Attempts, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,8 +14,8 @@ from reprise.printable import printable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reprise.monitor.check import MonitorState
     from reprise.monitor.counters import BacklogCounters
+    from reprise.monitor.snapshot import MonitorState
 
 DEAD_LETTERS: Final = "dead-letters"
 HOLDING: Final = "holding"

@@ -11,10 +11,10 @@ from reprise import metric
 from reprise.errors import StoreError
 from reprise.gate.adjust import after_live_success
 from reprise.metric import labels, make_labeler
-from reprise.monitor.check import MonitorState, drifted, remember, time_to_drain_s
 from reprise.monitor.counters import BacklogCounters, CounterStore
 from reprise.monitor.gates import GateLike, gauges, is_holding
 from reprise.monitor.incidents import Alarm, IncidentContext, incidents
+from reprise.monitor.snapshot import MonitorState, drifted, remember, time_to_drain_s
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

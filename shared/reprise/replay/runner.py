@@ -13,7 +13,7 @@ from reprise.call.payload import unpack
 from reprise.call.target import is_allowed
 from reprise.call.target_type import FUNCTION, TargetType, type_of
 from reprise.capturing.line import context_for_replay
-from reprise.capturing.recapture import also_given_up, reopened, reopens
+from reprise.capturing.reopen import also_given_up, reopened, reopens
 from reprise.errors import ObjectMissingError, PayloadError, StoreError
 from reprise.instant import format_instant, parse_instant
 from reprise.ledger import TERMINAL, Row, State, identity_of, new_row

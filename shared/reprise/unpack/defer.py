@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from reprise.ports import Clock, KeySource, Meter, Objects, Queue
-    from reprise.unpack.accept import Entry, TargetBatch
+    from reprise.unpack.validate import Entry, TargetBatch
 
 SLOTS_S: Final = (120, 60, 15, 5)
 """A wait ends at a multiple of the longest of these that is no more than a quarter of it."""

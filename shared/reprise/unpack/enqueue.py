@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from reprise import metric
 from reprise.call.outcome import OutcomeKind
 from reprise.call.target import conflict_id
-from reprise.capturing.recapture import is_other_call, reopens
+from reprise.capturing.reopen import is_other_call, reopens
 from reprise.dead_letter import send_letter
 from reprise.events import NULL_PUBLISHER, EventPublisher
 from reprise.ledger import TERMINAL, LedgerEvent, Row, State, new_row
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from reprise.capturing.record import Record
     from reprise.ports import Clock, Draw, Ledger, Meter, Queue
-    from reprise.unpack.accept import Entry
+    from reprise.unpack.validate import Entry
 
 _log = logging.getLogger(__name__)
 

@@ -17,24 +17,24 @@ from reprise.errors import SlowObjectError
 from reprise.instant import parse_instant
 from reprise.quarantine import Quarantine
 from reprise.retry.decision import COUNTED
-from reprise.unpack.accept import Entry, Partitioner
 from reprise.unpack.backlog import is_overdue, overdue_expansion
 from reprise.unpack.enqueue import CHUNK
 from reprise.unpack.expansion import Expand, Leave
+from reprise.unpack.validate import Entry, Partitioner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from reprise.ports import Clock, Meter, Objects
-    from reprise.unpack.accept import RecordValidator, TargetBatch
     from reprise.unpack.backlog import ExpansionController
     from reprise.unpack.defer import Deferrer
     from reprise.unpack.enqueue import Enqueuer
     from reprise.unpack.notification import Fold, ObjectRef
+    from reprise.unpack.validate import RecordValidator, TargetBatch
 
 
 RESERVE_MS: Final = 40_000
-"""Time kept to finish a chunk and hand the rest over: twice that of `reprise.unpack.accept`."""
+"""Time kept to finish a chunk and hand the rest over: twice that of `reprise.unpack.validate`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from reprise.aws.counters_table import CountersTable, MarkTable, StateItem
 from reprise.aws.event_bus import EventBridgeBus
 from reprise.aws.gate_table import GateTable
+from reprise.aws.inspector import InspectorClients, StackInspector
 from reprise.aws.s3 import S3Listing
 from reprise.aws.sqs import SqsQueue, SqsQueueSize
-from reprise.aws.watch import InspectorClients, StackInspector
 from reprise.instant import utc_now
-from reprise.monitor.check import MonitorState
 from reprise.monitor.monitor import Links, Monitor
 from reprise.monitor.reconcile import Reconciler, Sweep
+from reprise.monitor.snapshot import MonitorState
 from reprise.telemetry import EmfMeter
 from reprise.wiring import make_clients
 

@@ -21,13 +21,13 @@ from reprise.events import NULL_PUBLISHER, EventPublisher
 from reprise.instant import utc_now
 from reprise.monitor.counters import CounterPublisher
 from reprise.telemetry import EmfMeter
-from reprise.unpack.accept import RecordValidator
 from reprise.unpack.backlog import ExpansionController
+from reprise.unpack.consumer import CaptureConsumer
 from reprise.unpack.defer import Deferrer
 from reprise.unpack.enqueue import Enqueuer
-from reprise.unpack.intake import CaptureConsumer
 from reprise.unpack.notification import NoticeReader
 from reprise.unpack.unpacker import Unpacker
+from reprise.unpack.validate import RecordValidator
 from reprise.wiring import make_clients, make_ledger, target_types
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import pytest
 
 from reprise.aws.counters_table import CountersTable, StateItem
 from reprise.errors import StoreError
-from reprise.monitor.check import MonitorState, Snapshot
 from reprise.monitor.counters import BacklogCounters
+from reprise.monitor.snapshot import MonitorState, Snapshot
 from reprise.testing import InMemoryBooks
 
 if TYPE_CHECKING:

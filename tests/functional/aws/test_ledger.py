@@ -12,7 +12,7 @@ import pytest
 from reprise.aws.ledger_item import to_item
 from reprise.aws.ledger_table import LedgerTable
 from reprise.call.outcome import Outcome, OutcomeKind
-from reprise.capturing.recapture import reopened
+from reprise.capturing.reopen import reopened
 from reprise.errors import StoreError
 from reprise.instant import format_instant
 from reprise.ledger import Identity, LedgerEvent, PastAttempt, Row, State

@@ -10,7 +10,7 @@ from botocore.exceptions import ReadTimeoutError
 from reprise.aws.clients import Clients
 from reprise.aws.gate_table import GateTable
 from reprise.aws.ledger_table import LedgerTable
-from reprise.capturing.recapture import reopened
+from reprise.capturing.reopen import reopened
 from reprise.gate.fallback import LocalGate
 from reprise.gate.session import GateSession
 from reprise.gate.state import Change, Mode

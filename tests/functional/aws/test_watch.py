@@ -11,8 +11,8 @@ import pytest
 
 from reprise.aws.clients import Clients
 from reprise.aws.event_bus import EventBridgeBus
+from reprise.aws.inspector import FILTER_PATTERN, InspectorClients, StackInspector
 from reprise.aws.sqs import SqsQueueSize
-from reprise.aws.watch import FILTER_PATTERN, InspectorClients, StackInspector
 from reprise.errors import StoreError
 from reprise.events import GateChanged
 from reprise.monitor.incidents import Alarm

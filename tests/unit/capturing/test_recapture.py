@@ -10,14 +10,8 @@ from hypothesis import strategies as st
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.payload import pack
 from reprise.call.target import Target
-from reprise.capturing.recapture import (
-    also_given_up,
-    is_other_call,
-    is_owed_more,
-    reopened,
-    reopens,
-)
 from reprise.capturing.record import Source
+from reprise.capturing.reopen import also_given_up, is_other_call, is_owed_more, reopened, reopens
 from reprise.instant import format_instant
 from reprise.ledger import PastAttempt, Row, State
 from reprise.retry.decision import Reason

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from reprise.capturing.recapture import reopened
+from reprise.capturing.reopen import reopened
 from reprise.instant import format_instant
 from reprise.ledger import TERMINAL, LedgerEvent, State
 from reprise.testing import InMemoryLedger

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reader_work import CountingDecoder, Work, measure
-from reprise.logreader.attempt import Attempts, Failure
+from reprise.logreader.salvage import Attempts, Failure
 from strategies import zipped
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise.events import IncidentClosed, IncidentOpened
-from reprise.monitor.check import MonitorState
 from reprise.monitor.counters import BacklogCounters
 from reprise.monitor.incidents import Alarm, IncidentContext, incidents
+from reprise.monitor.snapshot import MonitorState
 
 if TYPE_CHECKING:
     from reprise.events import Incident

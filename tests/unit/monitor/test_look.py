@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.monitor.check import KEPT_LOOKS, MonitorState, drifted, remember, time_to_drain_s
 from reprise.monitor.counters import BacklogCounters
+from reprise.monitor.snapshot import KEPT_LOOKS, MonitorState, drifted, remember, time_to_drain_s
 
 OPEN = {"orders": BacklogCounters(known=100, ended=40)}
 

@@ -11,10 +11,10 @@ import pytest
 from reprise.errors import StoreError
 from reprise.events import IncidentOpened
 from reprise.gate.state import GateState, HeldFor, Mode
-from reprise.monitor.check import MonitorState
 from reprise.monitor.counters import BacklogCounters
 from reprise.monitor.incidents import Alarm
 from reprise.monitor.monitor import Links, Monitor
+from reprise.monitor.snapshot import MonitorState
 from reprise.telemetry import EmfMeter
 from reprise.testing import FakeClock, Faults, InMemoryBooks, InMemoryBus, InMemoryGateItems
 

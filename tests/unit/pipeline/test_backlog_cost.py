@@ -22,18 +22,18 @@ from harness import KEYS, ORDERS, THROTTLED, Pipeline, notification, plenty
 from reprise.capturing.line import sign_record
 from reprise.gate.state import GateState
 from reprise.replay.message import Delivery, Worker
-from reprise.unpack.accept import RecordValidator
+from reprise.unpack.consumer import CaptureConsumer, Notice
 from reprise.unpack.expansion import INITIAL_EXPANSION
-from reprise.unpack.intake import CaptureConsumer, Notice
 from reprise.unpack.notification import read_notification
+from reprise.unpack.validate import RecordValidator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
     from reprise.ports import OutMessage
     from reprise.quarantine import Quarantine
-    from reprise.unpack.accept import Entry
     from reprise.unpack.notification import ObjectRef
+    from reprise.unpack.validate import Entry
 
 OUTAGE_S = 3 * 3600
 OBJECTS = 1000

@@ -14,10 +14,10 @@ from reprise.errors import StoreError
 from reprise.gate.state import Change, GateState, Updated
 from reprise.replay.message import read_message
 from reprise.testing import SUCCEEDED, InMemoryGateItems
+from reprise.unpack.consumer import MAX_RECEIVES, RENEW_RECEIVES
 from reprise.unpack.defer import PREFIX
 from reprise.unpack.enqueue import CHUNK
 from reprise.unpack.expansion import INITIAL_EXPANSION
-from reprise.unpack.intake import MAX_RECEIVES, RENEW_RECEIVES
 from reprise.unpack.notification import Fold, ObjectRef, read_notification, write_continuation
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 from harness import ORDERS, Pipeline, call, plenty
 from reprise.gate.paused import is_paused
 from reprise.replay.message import Delivery, Worker
-from reprise.unpack.intake import Notice
+from reprise.unpack.consumer import Notice
 
 if TYPE_CHECKING:
     from reprise.ports import OutMessage

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from harness import ORDERS, PLENTY_MS, Pipeline, call, envelope, hold, notification, plenty
 from reprise.gate.state import GateState
 from reprise.testing import InMemoryObjects
-from reprise.unpack.accept import LATE_MS, read_in_time
-from reprise.unpack.intake import (
+from reprise.unpack.consumer import (
     APART_S,
     MAX_POISON_RECEIVES,
     MAX_RECEIVES,
@@ -24,6 +23,7 @@ from reprise.unpack.intake import (
 )
 from reprise.unpack.notification import ObjectRef, read_notification
 from reprise.unpack.unpacker import RESERVE_MS
+from reprise.unpack.validate import LATE_MS, read_in_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from backlog_entries import ARN, entry, event
 from reprise.logreader import Event, read_events
-from reprise.unpack.accept import Entry, TargetBatch
 from reprise.unpack.defer import parked_body, parked_key
+from reprise.unpack.validate import Entry, TargetBatch
 
 # Any text: a lone surrogate arrives as an escape, and must leave as one.
 messages = st.text(max_size=40)

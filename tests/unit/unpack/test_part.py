@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backlog_entries import entry
-from reprise.unpack.accept import MAX_BYTES, MAX_OPEN_BYTES, MAX_RECORDS, Partitioner, TargetBatch
+from reprise.unpack.validate import MAX_BYTES, MAX_OPEN_BYTES, MAX_RECORDS, Partitioner, TargetBatch
 
 targets = st.sampled_from(["orders", "mail", "bills"])
 lengths = st.integers(min_value=1, max_value=3 * MAX_BYTES // 2)
