@@ -207,7 +207,7 @@ def read_submission(document: Mapping[str, object], allowed: tuple[str, ...]) ->
         raise BadRequestError(
             "jobDefinition",
             f"{wire.jobDefinition!r} is not an allowed target",
-            "Add its ARN to the stack's BatchJobDefinitions and deploy again",
+            "Add its ARN to the stack's Targets parameter and deploy again",
             status=403,
         )
     submission: dict[str, Any] = msgspec.to_builtins(wire)
