@@ -198,7 +198,7 @@ def test_timeouts_of_the_add_on_are_the_roots() -> None:
     ours = read(ADDONS["schedules"])["Mappings"]["Timeouts"]
     roots = read(SOURCES[0])["Mappings"]["Timeouts"]
     assert ours == {
-        key: {name: value for name, value in row.items() if name != "StuckMinutes"}
+        key: {name: str(value) for name, value in row.items() if name != "StuckMinutes"}
         for key, row in roots.items()
     }
 
