@@ -280,7 +280,7 @@ def test_incidents_that_eventbridge_cannot_deliver_are_an_alarm() -> None:
     assert watched == rules
 
 
-@pytest.mark.parametrize("name", RUNBOOKS)
+@pytest.mark.parametrize("name", [*RUNBOOKS, "jobs-not-run"])
 def test_runbook_says_what_it_means_where_to_look_and_what_to_do(name: str) -> None:
     text = (REPOSITORY / "docs" / "runbooks" / f"{name}.md").read_text()
     for part in ("## What it means", "## Look here", "## Do this"):
