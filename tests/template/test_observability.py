@@ -15,7 +15,7 @@ from reprise.events import SOURCE, Incident, IncidentClosed, IncidentOpened
 from reprise.monitor.incidents import RUNBOOKS_OF
 from reprise_dashboard.incident import ALARMS, RUNBOOKS
 from reprise_dashboard.render import TEMPLATE, rendered
-from template.conftest import TARGET
+from template.conftest import JOB, TARGET
 from template.deployment import Deployment
 from template.templates import REPOSITORY
 
@@ -190,6 +190,17 @@ def test_variable_starts_with_the_first_target_and_changes_what_shows_one() -> N
     chosen = [row for _, row in rows() if isinstance(row[0], str) and metric.TARGET in row]
     assert chosen
     assert {row[row.index(metric.TARGET) + 1] for row in chosen} == {"orders"}
+
+
+@pytest.mark.parametrize(
+    ("targets", "label"),
+    [(f"{JOB},{TARGET}", "job-definition/nightly"), (f"{TARGET},{JOB}", "orders")],
+    ids=["job-first", "function-first"],
+)
+def test_first_target_is_labelled_as_its_metrics_are(targets: str, label: str) -> None:
+    dashboard_of = Deployment({"Targets": targets})["Observability/Dashboard"]
+    [variable] = json.loads(dashboard_of.properties["DashboardBody"])["variables"]
+    assert variable["defaultValue"] == label == metric.labels(tuple(targets.split(",")))[0]
 
 
 def test_thresholds_on_the_dashboard_are_those_of_the_alarms() -> None:
