@@ -22,7 +22,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/uv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-TEMPLATES := template.yaml $(wildcard infra/*.yaml)
+TEMPLATES := template.yaml $(wildcard infra/*.yaml addons/*/template.yaml)
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: help
@@ -90,8 +90,9 @@ unit: .venv/.stamp ## Unit, property and functional tests, with coverage of the 
 	$(PYTEST) $(wildcard tests/unit tests/functional) -n 2 --cov --cov-report=term:skip-covered
 
 .PHONY: build
-build: setup ## sam build, with the repository's own SAM CLI
+build: setup ## sam build of the root and of the add-on that has code, with the repository's own SAM CLI
 	@$(SAM) build
+	@$(SAM) build --config-env schedules
 
 .PHONY: template
 template: build ## The templates: cfn-lint, sam validate, checkov, and the tests of the built artefacts

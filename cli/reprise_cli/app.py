@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from reprise_cli.aws import Aws
 from reprise_cli.place import find_place, local_place
-from reprise_cli.stack import read_stack
+from reprise_cli.stack import find_schedules, no_schedules, read_stack
 
 if TYPE_CHECKING:
     import typer
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from reprise_cli.options import Options
     from reprise_cli.output import Output
     from reprise_cli.place import Place
-    from reprise_cli.stack import Stack
+    from reprise_cli.stack import Schedules, Stack
 
 
 class App:
@@ -92,6 +92,23 @@ class App:
     def stack(self) -> Stack:
         """Return the deployed stack."""
         return read_stack(self.aws.cloudformation, self.options.stack_name, self.aws.region)
+
+    @cached_property
+    def schedules_if_any(self) -> Schedules | None:
+        """Return the add-on schedules beside the stack, if there is one."""
+        return find_schedules(self.aws.cloudformation, self.options.schedules_name)
+
+    @property
+    def schedules(self) -> Schedules:
+        """Return the add-on schedules beside the stack.
+
+        Raises:
+            CommandError: If it is not deployed.
+        """
+        if self.schedules_if_any is None:
+            name, root = self.options.schedules_name, self.options.stack_name
+            raise no_schedules(name, root, self.aws.region)
+        return self.schedules_if_any
 
     @cached_property
     def ledger(self) -> LedgerTable:

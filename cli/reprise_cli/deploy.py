@@ -1,11 +1,11 @@
-"""Build the unchanged template and deploy it into the local engine, by the real SAM CLI."""
+"""Build the unchanged templates and deploy them into the local engine, by the real SAM CLI."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,6 +35,8 @@ class Deployment:
     """Lambda runtime that the engine has, such as `python3.13`."""
     changes: tuple[str, ...] = ()
     """Parameters besides those of samconfig.toml, as `Name=value`; the later of two wins."""
+    addon: str = ""
+    """Folder in addons/ of what is built instead of the root, and its environment in samconfig.toml."""
     build_dir: Path = REPOSITORY / ".aws-sam" / "build"
     cache_dir: Path = REPOSITORY / ".aws-sam" / "cache"
     """What builds share; it bears one at a time."""
@@ -49,6 +51,24 @@ class Deployment:
         folders = ["--build-dir", str(self.build_dir), "--cache-dir", str(self.cache_dir)]
         self._sam("build", *folders)
 
+    def beside(self, addon: str, *, stack_name: str, changes: Sequence[str] = ()) -> Deployment:
+        """Return an add-on of this stack, built beside it.
+
+        Args:
+            addon: Its folder in addons/.
+            stack_name: Of the add-on's own stack.
+            changes: Its parameters, as `Name=value`, but for the name of this stack.
+        """
+        beside = self.build_dir.parent / addon
+        return replace(
+            self,
+            addon=addon,
+            stack_name=stack_name,
+            changes=(f"RootStack={self.stack_name}", *changes),
+            build_dir=beside / "build",
+            cache_dir=beside / "cache",
+        )
+
     def deploy(self) -> None:
         """Create or update the stack.
 
@@ -56,7 +76,9 @@ class Deployment:
             CommandError: With the end of what the SAM CLI wrote.
         """
         config: dict[str, Any] = tomllib.loads((self.repository / _CONFIG).read_text())
-        stated = config[_ENVIRONMENT]["deploy"]["parameters"].get("parameter_overrides", "")
+        stated = config[self.addon or _ENVIRONMENT]["deploy"]["parameters"].get(
+            "parameter_overrides", ""
+        )
         overrides = merge_overrides(stated, (f"PythonRuntime={self.runtime}", *self.changes))
         template = ["--template-file", str(self.build_dir / "template.yaml")]
         stack = ["--stack-name", self.stack_name]
@@ -66,7 +88,8 @@ class Deployment:
         sam = self.repository / SAM
         if not sam.exists():
             raise CommandError("sam", f"{SAM} is missing", "Run `make setup`")
-        config = ["--config-file", str(self.repository / _CONFIG), "--config-env", _ENVIRONMENT]
+        environment = self.addon or _ENVIRONMENT
+        config = ["--config-file", str(self.repository / _CONFIG), "--config-env", environment]
         done = subprocess.run(  # noqa: S603 - our own tool and arguments
             [sam, command, *config, *arguments],
             cwd=self.repository,

@@ -103,6 +103,15 @@ def prepare(  # noqa: PLR0913 - the options that every command takes
     context: typer.Context,
     *,
     stack_name: Annotated[str, typer.Option(help="CloudFormation stack.")] = DEFAULT_STACK,
+    schedules_stack: Annotated[
+        str | None,
+        typer.Option(
+            envvar="REPRISE_SCHEDULES_STACK",
+            show_envvar=False,
+            help="Stack of the add-on schedules; default: the stack's name and -schedules. "
+            "(env: REPRISE_SCHEDULES_STACK)",
+        ),
+    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")
     ] = False,
@@ -122,6 +131,7 @@ def prepare(  # noqa: PLR0913 - the options that every command takes
     del version
     options = Options(
         stack_name=stack_name,
+        schedules_stack=schedules_stack,
         is_json=json,
         is_local=local,
         endpoint_url=endpoint_url,

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
 DEFAULT_STACK: Final = "reprise"
 _FLAGS: Final = frozenset({"--json", "--local"})
-_VALUED: Final = frozenset({"--stack-name", "--endpoint-url", "--region", "--profile"})
+_VALUED: Final = frozenset(
+    {"--stack-name", "--schedules-stack", "--endpoint-url", "--region", "--profile"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +20,8 @@ class Options:
     """What was asked of every command."""
 
     stack_name: str = DEFAULT_STACK
+    schedules_stack: str | None = None
+    """Stack of the add-on schedules; None if it is called as we propose."""
     is_json: bool = False
     """Print one JSON object on standard output, and nothing else there."""
     is_local: bool = False
@@ -25,6 +29,11 @@ class Options:
     endpoint_url: str | None = None
     region: str | None = None
     profile: str | None = None
+
+    @property
+    def schedules_name(self) -> str:
+        """Return the name of the stack of the add-on schedules."""
+        return self.schedules_stack or f"{self.stack_name}-schedules"
 
 
 def hoist(arguments: Sequence[str]) -> list[str]:

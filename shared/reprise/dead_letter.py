@@ -1,7 +1,6 @@
 """The dead letter: Lambda's own invocation record, with a `reprise` block added.
 
-The dead letter: Lambda's own invocation record, with a `reprise` block added. Tools that read Lambda's
-destinations read ours.
+Tools that read Lambda's destinations read ours.
 
 Source: Lambda developer guide, "Capturing records of Lambda asynchronous invocations" (the record's
 fields); the conditions `RetriesExhausted` and `EventAgeExceeded` are Lambda's.

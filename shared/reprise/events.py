@@ -1,8 +1,7 @@
 """The events, as they stand in EventBridge's `detail`; docs/reference/events.md is made from them.
 
-The events, as they stand in EventBridge's `detail`; docs/reference/events.md is made from them. No event
-carries a payload, or an error's text, which may quote one: rules send events to places that we do not know.
-The call's id leads to its dead letter and its row in the ledger, which have both.
+No event carries a payload, or an error's text, which may quote one: rules send events to places that we do
+not know. The call's id leads to its dead letter and its row in the ledger, which have both.
 """
 
 from __future__ import annotations

@@ -1,14 +1,13 @@
 """The ledger: a row per call, and its life as a table from (state, event) to state.
 
-A missing key of the table is the error.
-
     captured ──lease──▶ leased ──succeed──▶ succeeded
         ▲                │  ▲ └──dead_letter──▶ dead_lettered ──redrive, recapture──▶ captured
         │              wait lease
         └ redrive,       ▼  │
           recapture    waiting
 
-A lease of a dead owner may be taken over once it has run out: (leased, take_over) is leased again.
+What is not in the table is an error. A lease of a dead owner may be taken over once it has run out: (leased,
+take_over) is leased again.
 
 A live call whose key may be that of a captured one begins its row as leased, if there is none; if it does not
 succeed the row goes again, as if it had not been. A call that nobody works on is answered by a live call of

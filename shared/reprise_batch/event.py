@@ -64,9 +64,7 @@ def read_event(text: str, account_id: str, allowed: tuple[str, ...]) -> Record |
         return None
     target = unversioned(job.job_definition)
     if not is_allowed(target, allowed):
-        raise BadRecordError(
-            "target_not_allowed", f"{target!r} is not among the stack's BatchJobDefinitions"
-        )
+        raise BadRecordError("target_not_allowed", f"{target!r} is not among the stack's Targets")
     return _record(job, target, at)
 
 

@@ -2,9 +2,8 @@
 
 A target is a job definition without its revision, so that one policy and one gate serve all of them.
 
-Build the submission that repeats a failed job: what the job was given, in SubmitJob's form. DescribeJobs
-tells what the containers got in the end, not what was overridden; given back as overrides, it makes the
-same job.
+A failed job is repeated by what it was given. DescribeJobs tells what the containers got in the end, not what
+was overridden; given back as overrides, it makes the same job.
 
 Source: AWS Batch API reference, DescribeJobs (JobDetail, ContainerDetail, EcsPropertiesDetail,
 EksPropertiesDetail, NodeProperties) and SubmitJob (ContainerOverrides, EcsPropertiesOverride,
@@ -207,7 +206,7 @@ def read_submission(document: Mapping[str, object], allowed: tuple[str, ...]) ->
         raise BadRequestError(
             "jobDefinition",
             f"{wire.jobDefinition!r} is not an allowed target",
-            "Add its ARN to the stack's BatchJobDefinitions and deploy again",
+            "Add its ARN to the stack's Targets parameter and deploy again",
             status=403,
         )
     submission: dict[str, Any] = msgspec.to_builtins(wire)

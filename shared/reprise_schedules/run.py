@@ -1,9 +1,14 @@
 """The life of one run of a job, as a table from (state, event) to state, and what is known of a job's runs.
 
-The life of one run of a job, as a table from (state, event) to state; a missing key is the error. due
-──start──▶ running ──succeed──▶ succeeded │ ╲queue         │ ├──capture──▶ captured ──succeed──▶ succeeded │
-▼             │ ├──submit───▶ submitted ─┬─fail───▶ failed │ queued──start──┘ ├──release──▶ queued
-└─dead_letter──▶ dead_lettered │ skip, expire     └──lose──▶ lost ──capture──▶ captured ▼ skipped, expired
+    due ──start──▶ running ──succeed──▶ succeeded
+    │ ╲queue         │ ├──capture──▶ captured ──succeed──▶ succeeded
+    │  ▼             │ ├──submit───▶ submitted ─┬─fail───▶ failed
+    │ queued──start──┘ ├──release──▶ queued     └─dead_letter──▶ dead_lettered
+    │ skip, expire     └──lose──▶ lost ──capture──▶ captured
+    ▼
+    skipped, expired
+
+What is not in the table is an error.
 """
 
 from __future__ import annotations

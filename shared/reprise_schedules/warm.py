@@ -1,7 +1,7 @@
 """Keep environments of functions warm, by pings that overlap.
 
-Read the line in which Lambda reports an invocation: what it took, and whether it was a cold start. Source:
-Lambda Developer Guide, "Understanding Lambda log formats" (REPORT, and `platform.report` in JSON).
+The line in which Lambda reports an invocation tells what a ping took, and whether it was a cold start.
+Source: Lambda Developer Guide, "Understanding Lambda log formats" (REPORT, and `platform.report` in JSON).
 """
 
 from __future__ import annotations

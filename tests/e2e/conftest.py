@@ -12,10 +12,12 @@ from local_engine.control import Engine
 from reprise_cli.aws import Aws
 from reprise_cli.deploy import Deployment
 from reprise_cli.place import LOCAL_REGION, local_place
-from reprise_cli.stack import read_stack
+from reprise_cli.stack import find_schedules, read_stack
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+
+    from reprise_cli.stack import Schedules
 
 HERE = Path(__file__).parent
 STACK_NAME = "reprise"
@@ -63,10 +65,6 @@ def deployment(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Depl
         changes=(
             f"Targets={GUESTS}",
             "LongestTargetTimeout=30",
-            f"WarmFunctions={','.join(WARM_GUESTS)}",
-            "WarmTimezone=Asia/Seoul",
-            # Seldom: other tests let days pass in a second. SAM wants values with blanks quoted.
-            'WarmSchedule="cron(0 6 3 1 ? *)"',
         ),
         build_dir=tmp_path_factory.mktemp("build"),
         # Not the repository's: `make test` builds there at the same time.
@@ -82,6 +80,26 @@ def world(engine: Engine, deployment: Deployment) -> World:
     deployment.deploy()
     aws = Aws(deployment.place)
     return World(engine, read_stack(aws.cloudformation, STACK_NAME, LOCAL_REGION))
+
+
+@pytest.fixture(scope="session")
+def schedules(world: World, deployment: Deployment) -> Schedules:
+    """Deploy the add-on schedules beside the stack, which runs without it until somebody asks."""
+    name = f"{STACK_NAME}-schedules"
+    changes = (
+        f"Targets={GUESTS}",
+        "LongestTargetTimeout=30",
+        f"WarmFunctions={','.join(WARM_GUESTS)}",
+        "WarmTimezone=Asia/Seoul",
+        # Seldom: other tests let days pass in a second. SAM wants values with blanks quoted.
+        'WarmSchedule="cron(0 6 3 1 ? *)"',
+    )
+    addon = deployment.beside("schedules", stack_name=name, changes=changes)
+    addon.build()
+    addon.deploy()
+    found = find_schedules(Aws(world.place).cloudformation, name)
+    assert found is not None
+    return found
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 STACK = "first"
 BUCKET, LEDGER = f"{STACK}-000000000000-us-east-1", f"{STACK}-ledger"
-QUEUES = tuple(f"{STACK}-{queue}" for queue in ("capture-dlq", "dead-letter", "jobs-dlq"))
+QUEUES = tuple(f"{STACK}-{queue}" for queue in ("capture-dlq", "dead-letter"))
 
 
 @pytest.fixture

@@ -25,10 +25,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from e2e.world import World
+    from reprise_cli.stack import Schedules
 
 
 @pytest.fixture(autouse=True)
-def _real_clock_and_no_jobs_afterwards(world: World, tmp_path: Path) -> Iterator[None]:
+def _real_clock_and_no_jobs_afterwards(
+    world: World, schedules: Schedules, tmp_path: Path
+) -> Iterator[None]:
+    assert schedules.name == f"{world.stack.name}-schedules", "as the command finds it"
     yield
     world.admin("DELETE", "schedules")
     apply(world, tmp_path, [])
@@ -84,7 +88,7 @@ def passing(world: World, at: str, until: str, *, seconds: float) -> Iterator[No
     """Let the schedules' time from one instant to another pass in some seconds."""
     span_s = (datetime.fromisoformat(until) - datetime.fromisoformat(at)).total_seconds()
     course = {"at": at, "rate": span_s / seconds, "until": until}
-    world.admin("POST", "schedules", {**course, "group": f"{world.stack.name}-jobs"})
+    world.admin("POST", "schedules", {**course, "group": f"{world.stack.name}-schedules-jobs"})
     yield
     poll(lambda: world.admin("GET", "schedules")["is_over"])
 
@@ -166,18 +170,18 @@ def test_throttled_run_is_captured_and_replayed_exactly_once(
 
 
 def test_lease_of_a_crashed_run_ends_and_the_next_run_starts(
-    world: World, guest: str, tmp_path: Path
+    world: World, schedules: Schedules, guest: str, tmp_path: Path
 ) -> None:
     run = new_run()
     apply(world, tmp_path, [job("crashing", guest, run, payload={"work_ms": 3000})])
     table = JobTable(world.dynamodb, world.stack.ledger_table, utc_now)
     with (
-        world.hidden_for(world.stack.jobs_queue_url, seconds=12),
-        world.reconfigured(world.stack.runner, Timeout=8),
+        world.hidden_for(schedules.jobs_queue_url, seconds=12),
+        world.reconfigured(schedules.runner, Timeout=8),
     ):
         world.reprise("schedule", "run", "crashing")
         running = poll(lambda: table.read("crashing").runs)[0]
-        world.admin("POST", "kill", {"function": world.stack.runner})
+        world.admin("POST", "kill", {"function": schedules.runner})
         world.reprise("schedule", "run", "crashing")
         poll(lambda: len(table.read("crashing").runs) == 2)
         poll(lambda: time.time() * 1000 > running.until_ms)
@@ -187,7 +191,9 @@ def test_lease_of_a_crashed_run_ends_and_the_next_run_starts(
         await_states(world, "crashing", ["dead_lettered", "skipped", "succeeded"])
 
 
-def test_one_schedule_keeps_ten_functions_warm_and_no_ping_is_captured(world: World) -> None:
+def test_one_schedule_keeps_ten_functions_warm_and_no_ping_is_captured(
+    world: World, schedules: Schedules
+) -> None:
     names = [arn.rpartition(":")[2] for arn in WARM_GUESTS]
     model = world.functions.get_function_configuration(FunctionName=world.stack.chaos_target)
     buffer = io.BytesIO()
@@ -203,8 +209,8 @@ def test_one_schedule_keeps_ten_functions_warm_and_no_ping_is_captured(world: Wo
         )
     # The window of this stack: six in the morning of 3 January in Seoul.
     course = {"at": "2050-01-02T20:59:00Z", "rate": 60, "until": "2050-01-02T21:01:00Z"}
-    world.admin("POST", "schedules", {**course, "group": f"{world.stack.name}-warm"})
-    group = "/reprise/reprise/warmer"
+    world.admin("POST", "schedules", {**course, "group": schedules.warm_window})
+    group = f"/reprise/{schedules.name}/warmer"
 
     def pings() -> list[dict[str, Any]]:
         found = world.client("logs").filter_log_events(logGroupName=group)

@@ -43,7 +43,7 @@ WARM_GUESTS = [
     f"arn:aws:lambda:us-east-1:000000000000:function:{GUEST_PREFIX}warm-{number}"
     for number in range(10)
 ]
-"""Functions that the stack keeps warm, once a test has deployed them."""
+"""Functions that the add-on schedules keeps warm, once a test has deployed them."""
 _POLL_S = 0.25
 _COMPLAINTS = ('"WARNING"', '"ERROR"', '"CRITICAL"', "Task timed out", "Status: error", "Runtime.")
 """What a log line holds that somebody should read."""

@@ -5,6 +5,13 @@ import pytest
 from template.deployment import Deployment
 
 TARGET = "arn:aws:lambda:eu-west-1:111122223333:function:orders"
+JOB = "arn:aws:batch:eu-west-1:111122223333:job-definition/nightly"
+QUEUE = "arn:aws:batch:eu-west-1:111122223333:job-queue/spot"
+ADDONS = {
+    "schedules": {"Targets": TARGET},
+    "batch": {"BatchJobDefinitions": JOB, "BatchJobQueues": QUEUE},
+}
+"""What the add-ons need to be told."""
 
 
 @pytest.fixture(scope="session")
@@ -14,19 +21,37 @@ def plain() -> Deployment:
 
 
 @pytest.fixture(scope="session")
+def beside() -> Deployment:
+    """Deploy for one target with the add-ons beside it, all else by default."""
+    return Deployment({"Targets": f"{TARGET},{JOB}"}, addons=ADDONS)
+
+
+@pytest.fixture(scope="session")
 def full() -> Deployment:
-    """Deploy with everything that can be switched on."""
+    """Deploy with everything that can be switched on, and every add-on."""
+    common = {
+        "KmsKeyArn": "arn:aws:kms:eu-west-1:111122223333:key/abc",
+        "AlarmTopicArn": "arn:aws:sns:eu-west-1:111122223333:alarms",
+        "Tracing": "true",
+    }
     return Deployment(
         {
-            "Targets": TARGET,
+            "Targets": f"{TARGET},{JOB}",
             "ChaosTarget": "true",
             "ExtraLogGroups": "/aws/lambda/orders,/aws/lambda/basket",
-            "KmsKeyArn": "arn:aws:kms:eu-west-1:111122223333:key/abc",
-            "AlarmTopicArn": "arn:aws:sns:eu-west-1:111122223333:alarms",
-            "Tracing": "true",
             "InvokerReservedConcurrency": "50",
-            "WarmFunctions": f"{TARGET},arn:aws:lambda:eu-west-1:111122223333:function:basket:live",
-            "BatchJobDefinitions": "arn:aws:batch:eu-west-1:111122223333:job-definition/nightly",
-            "BatchJobQueues": "arn:aws:batch:eu-west-1:111122223333:job-queue/spot",
-        }
+            **common,
+        },
+        addons={
+            "schedules": {
+                "Targets": f"{TARGET},{JOB}",
+                "WarmFunctions": f"{TARGET},arn:aws:lambda:eu-west-1:111122223333:function:basket:live",
+                **common,
+            },
+            "batch": {
+                **ADDONS["batch"],
+                "RunnerRole": "Schedules/RunnerRole",
+                "KmsKeyArn": common["KmsKeyArn"],
+            },
+        },
     )

@@ -1,4 +1,4 @@
-"""A deployment on paper: every resource of the stack and its nested stacks, with plain values.
+"""A deployment on paper: every resource of the stack, its nested stacks and add-ons, with plain values.
 
 Resolves what the templates use of CloudFormation's functions, and nothing more.
 """
@@ -6,10 +6,10 @@ Resolves what the templates use of CloudFormation's functions, and nothing more.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from template.templates import BUILD, ROOT, transformed
+from template.templates import ADDONS, BUILD, ROOT, transformed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -78,15 +78,37 @@ class Resource:
 
 @dataclass(slots=True)
 class Deployment:
-    """The stack, deployed on paper with some parameters."""
+    """The stack, deployed on paper with some parameters, and add-ons beside it, each with its own."""
 
     parameters: Mapping[str, str] = field(default_factory=dict)
     place: Place = field(default_factory=Place)
+    addons: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     _root: _Stack = field(init=False)
+    _beside: dict[str, _Stack] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Expand the root template."""
+        """Expand the root template, then those of the add-ons."""
         self._root = _Stack(ROOT, self.parameters, self.place, "")
+        self._beside = {
+            name: _Stack(
+                ADDONS[name],
+                {"RootStack": self.place.stack, **given},
+                replace(self.place, stack=f"{self.place.stack}-{name}"),
+                f"{name.title()}/",
+                self.exports,
+            )
+            for name, given in self.addons.items()
+        }
+
+    @property
+    def exports(self) -> dict[str, str]:
+        """What the root stack exports, by the names that others import."""
+        return self._root.exports()
+
+    def outputs_of(self, addon: str) -> dict[str, str]:
+        """Return the outputs of an add-on's stack."""
+        stack = self._beside[addon]
+        return {name: stack.output(name) for name in stack.output_names()}
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -97,7 +119,8 @@ class Deployment:
         """Return every resource, or those of one type, by path."""
         return {
             resource.path: resource
-            for resource in self._root.resources()
+            for stack in (self._root, *self._beside.values())
+            for resource in stack.resources()
             if kind in {"", resource.type}
         }
 
@@ -107,10 +130,12 @@ class Deployment:
 
     def function(self, name: str) -> Resource:
         """Return a function by the end of its name."""
+        stacks = (self.place.stack, *(f"{self.place.stack}-{addon}" for addon in self.addons))
+        names = {f"{stack}-{name}" for stack in stacks}
         [found] = [
             function
             for function in self.resources("AWS::Lambda::Function").values()
-            if function.properties["FunctionName"] == f"{self.place.stack}-{name}"
+            if function.properties["FunctionName"] in names
         ]
         return found
 
@@ -132,8 +157,16 @@ class Deployment:
 class _Stack:
     """One template with its parameters."""
 
-    def __init__(self, path: Path, given: Mapping[str, str], place: Place, prefix: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        given: Mapping[str, str],
+        place: Place,
+        prefix: str,
+        imports: Mapping[str, str] | None = None,
+    ) -> None:
         self._template = transformed(path)
+        self._imports = imports or {}
         self._place = place
         self._prefix = prefix
         declared = self._template.get("Parameters", {})
@@ -158,6 +191,14 @@ class _Stack:
 
     def output(self, name: str) -> str:
         return str(self._resolve(self._template["Outputs"][name]["Value"]))
+
+    def exports(self) -> dict[str, str]:
+        outputs = self._template.get("Outputs", {})
+        return {
+            self._resolve(outputs[name]["Export"]["Name"]): self.output(name)
+            for name in self.output_names()
+            if "Export" in outputs[name]
+        }
 
     def resources(self) -> Iterator[Resource]:
         for name, declaration in self._template["Resources"].items():
@@ -235,6 +276,8 @@ class _Stack:
                 return self._get_attribute(name, attribute)
             case "Fn::Sub", _:
                 return self._substitute(argument)
+            case "Fn::ImportValue", name:
+                return self._imports[self._resolve(name)]
             case "Fn::If", [condition, yes, no]:
                 return self._resolve(yes if self._condition(condition) else no)
             case "Fn::Equals", [left, right]:

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parents[2]
 BUILD = REPOSITORY / ".aws-sam" / "build"
 ROOT = BUILD / "template.yaml"
+ADDONS = {
+    "schedules": REPOSITORY / ".aws-sam" / "schedules" / "build" / "template.yaml",
+    # Nothing of it is built.
+    "batch": REPOSITORY / "addons" / "batch" / "template.yaml",
+}
+"""What is deployed of each add-on."""
+ADDON_SOURCES = sorted((REPOSITORY / "addons").glob("*/template.yaml"))
 SOURCES = [REPOSITORY / "template.yaml", *sorted((REPOSITORY / "infra").glob("*.yaml"))]
 
 
@@ -49,7 +56,8 @@ def read(path: Path) -> dict[str, Any]:
 @cache
 def _all_transformed() -> dict[str, Any]:
     """Expand every built template, with the translator of the SAM CLI's own environment."""
-    sources = {str(path): _as_packaged(read(path)) for path in BUILD.rglob("template.yaml")}
+    paths = [*BUILD.rglob("template.yaml"), *ADDONS.values()]
+    sources = {str(path): _as_packaged(read(path)) for path in paths}
     expanded = subprocess.run(  # noqa: S603 - our own tool
         [REPOSITORY / ".tools/sam/bin/python", Path(__file__).with_name("expand.py")],
         input=json.dumps(sources),

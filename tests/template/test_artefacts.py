@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from template.templates import BUILD, REPOSITORY, SOURCES, read
+from template.templates import ADDONS, BUILD, REPOSITORY, SOURCES, read
 
 if TYPE_CHECKING:
     from template.deployment import Deployment
 
 LAYER = BUILD / "RepriseLayer" / "python"
+ADDON = ADDONS["schedules"].parent
 RUNTIME = REPOSITORY / ".tools" / "runtime" / "bin" / "python"
 FOLDERS = {
     "invoker": (BUILD / "Invoker" / "InvokerFunction", "invoker"),
-    "runner": (BUILD / "Schedules" / "RunnerFunction", "invoker"),
-    "warmer": (BUILD / "Schedules" / "WarmerFunction", "invoker"),
+    "runner": (ADDON / "RunnerFunction", "schedules"),
+    "warmer": (ADDON / "WarmerFunction", "schedules"),
     "unpacker": (BUILD / "Replay" / "UnpackerFunction", "replayer"),
     "replayer": (BUILD / "Replay" / "ReplayerFunction", "replayer"),
     "observer": (BUILD / "Observability" / "ObserverFunction", "replayer"),
@@ -124,11 +125,13 @@ def is_importable(path: Path) -> bool:
     return "-" not in path.parent.name
 
 
-def test_built_package_is_the_source() -> None:
-    source = REPOSITORY / "shared" / "reprise"
-    for path in source.rglob("*.py"):
-        built = LAYER / "reprise" / path.relative_to(source)
-        assert built.read_bytes() == path.read_bytes(), f"{path} is not built: run `make build`"
+@pytest.mark.parametrize("layer", [LAYER, ADDON / "RepriseLayer" / "python"], ids=str)
+def test_built_package_is_the_source(layer: Path) -> None:
+    for name in ("reprise", "reprise_batch", "reprise_schedules"):
+        source = REPOSITORY / "shared" / name
+        for path in source.rglob("*.py"):
+            built = layer / name / path.relative_to(source)
+            assert built.read_bytes() == path.read_bytes(), f"{path} is not built: run `make build`"
 
 
 def test_layer_is_far_below_lambdas_limit() -> None:

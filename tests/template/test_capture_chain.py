@@ -64,7 +64,7 @@ def test_invoker_and_runner_write_to_the_capture_group_and_no_other_function_doe
         for function in full.resources("AWS::Lambda::Function").values()
         if function.properties["LoggingConfig"]["LogGroup"] == full.outputs["CaptureLogGroup"]
     }
-    assert writers == {"reprise-invoker", "reprise-runner"}
+    assert writers == {"reprise-invoker", "reprise-schedules-runner"}
 
 
 def test_invoker_drops_no_line_on_stdout(plain: Deployment) -> None:

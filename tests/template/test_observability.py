@@ -15,7 +15,7 @@ from reprise.events import SOURCE, Incident, IncidentClosed, IncidentOpened
 from reprise.monitor.incidents import RUNBOOKS_OF
 from reprise_dashboard.incident import ALARMS, RUNBOOKS
 from reprise_dashboard.render import TEMPLATE, rendered
-from template.conftest import TARGET
+from template.conftest import JOB, TARGET
 from template.deployment import Deployment
 from template.templates import REPOSITORY
 
@@ -192,6 +192,17 @@ def test_variable_starts_with_the_first_target_and_changes_what_shows_one() -> N
     assert {row[row.index(metric.TARGET) + 1] for row in chosen} == {"orders"}
 
 
+@pytest.mark.parametrize(
+    ("targets", "label"),
+    [(f"{JOB},{TARGET}", "job-definition/nightly"), (f"{TARGET},{JOB}", "orders")],
+    ids=["job-first", "function-first"],
+)
+def test_first_target_is_labelled_as_its_metrics_are(targets: str, label: str) -> None:
+    dashboard_of = Deployment({"Targets": targets})["Observability/Dashboard"]
+    [variable] = json.loads(dashboard_of.properties["DashboardBody"])["variables"]
+    assert variable["defaultValue"] == label == metric.labels(tuple(targets.split(",")))[0]
+
+
 def test_thresholds_on_the_dashboard_are_those_of_the_alarms() -> None:
     marks = [
         (widget["properties"]["title"], line["value"])
@@ -220,6 +231,8 @@ def test_dashboard_shows_every_alarm_that_every_stack_has() -> None:
 
 def test_observer_tells_of_every_alarm_and_its_own_alarms_go_to_the_topic_too() -> None:
     told = set(on_aws().environment("observer")["REPRISE_ALARMS"].split(","))
+    # That of the add-on schedules, if it is there.
+    told.remove("jobs-not-run")
     names = {alarm.properties["AlarmName"].removeprefix("reprise-") for alarm in alarms().values()}
     assert told == names
     topic = on_aws().outputs["IncidentTopicArn"]
@@ -278,7 +291,7 @@ def test_incidents_that_eventbridge_cannot_deliver_are_an_alarm() -> None:
     assert watched == rules
 
 
-@pytest.mark.parametrize("name", RUNBOOKS)
+@pytest.mark.parametrize("name", [*RUNBOOKS, "jobs-not-run"])
 def test_runbook_says_what_it_means_where_to_look_and_what_to_do(name: str) -> None:
     text = (REPOSITORY / "docs" / "runbooks" / f"{name}.md").read_text()
     for part in ("## What it means", "## Look here", "## Do this"):

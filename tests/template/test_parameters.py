@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import tomllib
+from typing import TYPE_CHECKING
 
 import pytest
 
-from template.conftest import TARGET
+from template.conftest import JOB, TARGET
 from template.deployment import Deployment
-from template.templates import REPOSITORY, ROOT, SOURCES, read, transformed
+from template.templates import ADDON_SOURCES, REPOSITORY, ROOT, SOURCES, read, transformed
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PARAMETERS = read(SOURCES[0])["Parameters"]
 
@@ -41,12 +45,27 @@ def test_the_dialogue_asks_in_the_order_of_the_console_what_is_needed_on_day_one
     ]
 
 
+def test_there_are_at_most_twenty_parameters_of_which_one_must_be_given() -> None:
+    assert len(PARAMETERS) <= 20
+    rules = read(SOURCES[0])["Rules"]
+    # All have a default that every rule takes, but Targets: a stack for nothing is refused.
+    assert Deployment({"Targets": TARGET}).outputs["TargetArns"] == TARGET
+    [needed] = rules["SomethingMayBeCalled"]["Assertions"]
+    assert needed["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "Targets"}, ""]}]}
+    others = {name: rule for name, rule in rules.items() if name != "SomethingMayBeCalled"}
+    for rule in others.values():
+        [[name, default]] = rule["RuleCondition"]["Fn::Not"][0].values()
+        assert PARAMETERS[name["Ref"]]["Default"] == default, "so the rule asks nothing"
+
+
 @pytest.mark.parametrize(
     ("parameter", "value"),
     [
         ("Targets", ""),
         ("Targets", TARGET),
         ("Targets", f"{TARGET},arn:aws-us-gov:lambda:us-gov-west-1:111122223333:function:team-*"),
+        ("Targets", JOB),
+        ("Targets", f"{TARGET},{JOB}*"),
         ("ExtraLogGroups", ""),
         ("ExtraLogGroups", "/aws/lambda/orders,custom.group_1#x-y"),
         ("ExtraLogGroups", "a,b,c,d,e"),
@@ -70,6 +89,8 @@ def test_value_is_allowed(parameter: str, value: str) -> None:
         pytest.param("Targets", "orders", id="target-by-name"),
         pytest.param("Targets", f"{TARGET}:live", id="target-with-qualifier"),
         pytest.param("Targets", f"{TARGET}, {TARGET}", id="targets-with-blank"),
+        pytest.param("Targets", f"{JOB}:3", id="job-definition-with-revision"),
+        pytest.param("Targets", JOB.replace("definition", "queue"), id="job-queue"),
         pytest.param("Targets", "*", id="any-target"),
         pytest.param("Targets", "arn:aws:lambda:eu-west-1:*:function:x", id="any-account"),
         pytest.param(
@@ -104,16 +125,17 @@ def test_stack_name_that_makes_no_bucket_name_is_refused(path: object) -> None:
     assert "choose another stack name" in name["ConstraintDescription"]
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
-def test_template_uses_no_yaml_aliases(path: object) -> None:
+@pytest.mark.parametrize("path", [*SOURCES, *ADDON_SOURCES], ids=str)
+def test_template_uses_no_yaml_aliases(path: Path) -> None:
     """CloudFormation refuses them: User Guide, "Template format"."""
-    text = next(p for p in SOURCES if p == path).read_text()
+    text = path.read_text()
     assert not re.search(r"(?m)(:|-) [&*][a-z]", text)
 
 
 def test_outputs_name_everything_that_a_client_or_an_operator_needs(full: Deployment) -> None:
     deployed = {resource.ref for resource in full.resources().values()}
-    named = set(full.outputs.values())
+    named = {*full.outputs.values()}
+    named.update(*(full.outputs_of(addon).values() for addon in full.addons))
     kinds = {
         "AWS::SQS::Queue",
         "AWS::DynamoDB::Table",

@@ -15,7 +15,7 @@ from reprise.settings import (
     ReplayerSettings,
     UnpackerSettings,
 )
-from template.conftest import TARGET
+from template.conftest import ADDONS, TARGET
 from template.deployment import Deployment, Resource
 
 COMMON = {
@@ -37,7 +37,6 @@ ENVIRONMENTS = {
     },
     "runner": COMMON
     | {
-        "REPRISE_BATCH_JOB_DEFINITIONS",
         "REPRISE_MAC_SECRET_ARN",
         "REPRISE_CALL_TIMEOUT_S",
         "REPRISE_JOBS_QUEUE_URL",
@@ -46,7 +45,6 @@ ENVIRONMENTS = {
     "warmer": {"REPRISE_STACK", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"},
     "unpacker": COMMON
     | {
-        "REPRISE_BATCH_JOB_DEFINITIONS",
         "REPRISE_REPLAY_QUEUE_URL",
         "REPRISE_CAPTURE_QUEUE_URL",
         "REPRISE_CAPTURE_DLQ_URL",
@@ -58,7 +56,6 @@ ENVIRONMENTS = {
     },
     "replayer": COMMON
     | {
-        "REPRISE_BATCH_JOB_DEFINITIONS",
         "REPRISE_POLICY_PARAMETER",
         "REPRISE_REPLAY_QUEUE_URL",
         "REPRISE_DEAD_LETTER_QUEUE_URL",
@@ -94,9 +91,17 @@ def source_of(deployment: Deployment, function: str) -> dict[str, Any]:
     [found] = [
         mapping.properties
         for mapping in deployment.resources("AWS::Lambda::EventSourceMapping").values()
-        if mapping.properties["FunctionName"] == f"reprise-{function}"
+        if mapping.properties["FunctionName"] == deployment.function(function).ref
     ]
     return dict(found)
+
+
+def lasting(longest_target_s: int) -> Deployment:
+    """Deploy root and schedules for targets that may run so long."""
+    longest = {"LongestTargetTimeout": str(longest_target_s)}
+    return Deployment(
+        {"Targets": TARGET, **longest}, addons={"schedules": ADDONS["schedules"] | longest}
+    )
 
 
 @pytest.mark.parametrize(("name", "expected"), ENVIRONMENTS.items(), ids=ENVIRONMENTS)
@@ -126,7 +131,7 @@ def test_settings_are_what_the_package_reads(full: Deployment) -> None:
 def test_queue_hides_a_message_for_longer_than_its_function_runs(
     longest_target_s: int, function: str
 ) -> None:
-    deployment = Deployment({"Targets": TARGET, "LongestTargetTimeout": str(longest_target_s)})
+    deployment = lasting(longest_target_s)
     queue = queue_of(deployment, source_of(deployment, function)["EventSourceArn"])
     timeout_s = int(deployment.function(function).properties["Timeout"])
     assert int(queue.properties["VisibilityTimeout"]) > timeout_s
@@ -138,7 +143,7 @@ def test_queue_hides_a_message_for_longer_than_its_function_runs(
 def test_call_outlives_its_target_and_its_function_outlives_the_call(
     longest_target_s: int, function: str
 ) -> None:
-    deployment = Deployment({"Targets": TARGET, "LongestTargetTimeout": str(longest_target_s)})
+    deployment = lasting(longest_target_s)
     call_s = int(deployment.environment(function)["REPRISE_CALL_TIMEOUT_S"])
     timeout_s = int(deployment.function(function).properties["Timeout"])
     assert longest_target_s < call_s
@@ -147,22 +152,22 @@ def test_call_outlives_its_target_and_its_function_outlives_the_call(
 
 @pytest.mark.parametrize("function", ["unpacker", "replayer", "runner"])
 def test_function_answers_for_single_messages_with_bounded_concurrency(
-    plain: Deployment, function: str
+    beside: Deployment, function: str
 ) -> None:
-    source = source_of(plain, function)
+    source = source_of(beside, function)
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     # A run holds its function for as long as its target runs.
     assert source["BatchSize"] == (1 if function == "runner" else 10)
     assert 2 <= int(source["ScalingConfig"]["MaximumConcurrency"]) <= 1000
 
 
-def test_functions_fed_by_queues_allow_long_chains(plain: Deployment) -> None:
+def test_functions_fed_by_queues_allow_long_chains(beside: Deployment) -> None:
     allowed = {
         function.ref
-        for function in plain.resources("AWS::Lambda::Function").values()
+        for function in beside.resources("AWS::Lambda::Function").values()
         if function.properties.get("RecursiveLoop") == "Allow"
     }
-    assert allowed == {"reprise-unpacker", "reprise-replayer", "reprise-runner"}
+    assert allowed == {"reprise-unpacker", "reprise-replayer", "reprise-schedules-runner"}
 
 
 def test_each_function_is_fed_by_a_queue_that_it_was_told_to_send_to(plain: Deployment) -> None:
@@ -177,12 +182,12 @@ def test_each_function_is_fed_by_a_queue_that_it_was_told_to_send_to(plain: Depl
     }
 
 
-def test_dead_letters_are_kept_longer_than_their_source_keeps_messages(plain: Deployment) -> None:
+def test_dead_letters_are_kept_longer_than_their_source_keeps_messages(beside: Deployment) -> None:
     redrives = 0
-    for queue in plain.resources("AWS::SQS::Queue").values():
+    for queue in beside.resources("AWS::SQS::Queue").values():
         redrive = queue.properties.get("RedrivePolicy")
         if redrive:
-            dead = queue_of(plain, redrive["deadLetterTargetArn"])
+            dead = queue_of(beside, redrive["deadLetterTargetArn"])
             days = dead.properties["MessageRetentionPeriod"] / 86_400
             assert days - queue.properties["MessageRetentionPeriod"] / 86_400 >= 3
             redrives += 1
@@ -219,25 +224,25 @@ def test_policy_document_is_one_that_the_package_reads(plain: Deployment, full: 
     assert chaos.for_target("orders") == default.for_target("orders")
 
 
-def test_alarms_watch_both_dead_letter_queues_and_the_delivery(plain: Deployment) -> None:
+def test_alarms_watch_all_dead_letter_queues_and_the_delivery(beside: Deployment) -> None:
     watched = {
         (alarm.properties["MetricName"], dimension["Value"])
-        for alarm in plain.resources("AWS::CloudWatch::Alarm").values()
+        for alarm in beside.resources("AWS::CloudWatch::Alarm").values()
         for dimension in alarm.properties.get("Dimensions", [])
     }
     queues = {
         queue.properties["QueueName"]
-        for queue in plain.resources("AWS::SQS::Queue").values()
+        for queue in beside.resources("AWS::SQS::Queue").values()
         if "RedrivePolicy" not in queue.properties
     }
     assert {("ApproximateNumberOfMessagesVisible", name) for name in queues} <= watched
     for metric in ("DeliveryErrors", "DeliveryThrottling"):
         assert {value for name, value in watched if name == metric} == {
-            plain.outputs["CaptureLogGroup"],
+            beside.outputs["CaptureLogGroup"],
             "Firehose",
-            plain["Capture/CaptureSubscription"].properties["FilterName"],
+            beside["Capture/CaptureSubscription"].properties["FilterName"],
         }
-    assert ("DeliveryToS3.DataFreshness", plain.outputs["CaptureStream"]) in watched
+    assert ("DeliveryToS3.DataFreshness", beside.outputs["CaptureStream"]) in watched
 
 
 def test_alarms_notify_the_topic_when_there_is_one(plain: Deployment, full: Deployment) -> None:

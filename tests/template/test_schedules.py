@@ -1,20 +1,27 @@
-"""Warm windows, jobs, and failed batch jobs: who may do what, and what is tried again."""
+"""The add-ons beside the root, schedules and batch: who may do what, and what is tried again."""
 
 from __future__ import annotations
 
 import json
+import tomllib
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from reprise_batch.event import EVENTS_PREFIX
 from reprise_cli.schedule.cron import Cron
 from reprise_cli.schedule.expression import find_zone, parse_expression
-from reprise_cli.stack import from_outputs
+from reprise_cli.stack import from_outputs, schedules_from_outputs
+from reprise_schedules.settings import RunnerSettings
 from reprise_schedules.warm import read_order
-from template.conftest import TARGET
+from template.conftest import ADDONS as ADDONS_NEED
+from template.conftest import JOB, TARGET
 from template.deployment import Deployment
-from template.templates import SOURCES, read
+from template.templates import ADDON_SOURCES, ADDONS, REPOSITORY, SOURCES, read
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from template.deployment import Resource
 
 WARM = f"{TARGET},arn:aws:lambda:eu-west-1:111122223333:function:basket:live"
@@ -50,8 +57,8 @@ def test_schedules_may_do_their_one_thing(full: Deployment) -> None:
     (send, *key) = statements(full["Schedules/JobsSchedulerRole"])
     assert send["Action"] == "sqs:SendMessage"
     assert send["Resource"] == [
-        full.outputs["JobsQueueArn"],
-        full.outputs["JobsDeadLetterQueueArn"],
+        full.outputs_of("schedules")["JobsQueueArn"],
+        full.outputs_of("schedules")["JobsDeadLetterQueueArn"],
     ]
     assert [statement["Sid"] for statement in key] == ["UseKey"]
     (invoke,) = statements(full["Schedules/WarmSchedulerRole"])
@@ -79,7 +86,7 @@ def test_runner_writes_items_of_jobs_only(full: Deployment) -> None:
 
 
 def test_defaults_of_the_warm_window_mean_something() -> None:
-    parameters = read(SOURCES[0])["Parameters"]
+    parameters = read(ADDONS["schedules"])["Parameters"]
     zone = find_zone(parameters["WarmTimezone"]["Default"])
     assert zone.key == "UTC"
     expression = parse_expression(parameters["WarmSchedule"]["Default"])
@@ -87,22 +94,126 @@ def test_defaults_of_the_warm_window_mean_something() -> None:
     assert expression.hours == (6, 7, 8, 9, 11, 12, 13, 16, 17, 18, 19, 20, 21)
 
 
-def test_nothing_is_warmed_and_no_batch_job_submitted_unless_asked(plain: Deployment) -> None:
-    paths = {path for path in plain.resources() if "Warm" in path or path.startswith("Batch/")}
-    assert paths == set()
+def test_nothing_is_warmed_and_the_runner_submits_no_batch_job_unless_asked(
+    beside: Deployment,
+) -> None:
+    assert not [path for path in beside.resources() if "Warm" in path]
+    assert beside["Batch/SubmitJobs"].properties["Roles"] == ["Replay/ReplayerRole"]
 
 
-def test_local_engine_is_spared_the_batch_path() -> None:
-    batch = "arn:aws:batch:eu-west-1:111122223333"
-    local = Deployment(
-        {
-            "Targets": TARGET,
-            "OnAws": "false",
-            "BatchJobDefinitions": f"{batch}:job-definition/nightly",
-            "BatchJobQueues": f"{batch}:job-queue/spot",
-        }
+def test_root_stack_has_nothing_of_the_add_ons(plain: Deployment) -> None:
+    text = json.dumps([dict(found.properties) for found in plain.resources().values()])
+    assert "reprise-jobs" not in text.replace("reprise-jobs-not-run", "")
+    assert not [path for path in plain.resources() if "Runner" in path or "Batch" in path]
+
+
+def test_everything_of_an_add_on_is_named_by_its_own_stack_but_what_the_root_looks_for(
+    full: Deployment,
+) -> None:
+    """What an earlier root kept, such as its queue of runs that were not made, is in nobody's way."""
+    names = {
+        path: value
+        for path, found in full.resources().items()
+        if path.startswith(("Schedules/", "Batch/"))
+        for key, value in found.properties.items()
+        if key.endswith("Name") and key != "MetricName" and isinstance(value, str)
+    }
+    others = {
+        path: name
+        for path, name in names.items()
+        if "reprise-schedules" not in name and "reprise-batch" not in name
+    }
+    assert others == {
+        "Schedules/SourceSecret": "reprise/source/schedules",
+        "Schedules/JobsNotRunAlarm": "reprise-jobs-not-run",
+    }
+
+
+def test_observer_knows_the_alarm_of_the_add_on_and_its_runbook(beside: Deployment) -> None:
+    alarm = beside["Schedules/JobsNotRunAlarm"].properties
+    told = beside.environment("observer")["REPRISE_ALARMS"].split(",")
+    assert alarm["AlarmName"].removeprefix("reprise-") in told
+    assert "docs/runbooks/jobs-not-run.md" in alarm["AlarmDescription"]
+    assert (REPOSITORY / "docs/runbooks/jobs-not-run.md").exists()
+    queue = beside["Schedules/JobsDeadLetterQueue"].properties["QueueName"]
+    assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": queue}]
+
+
+def test_runner_works_for_the_root_with_keys_and_layer_of_the_add_on(full: Deployment) -> None:
+    environment = full.environment("runner")
+    settings = RunnerSettings.from_env(environment)
+    assert environment["REPRISE_STACK"] == "reprise"
+    assert settings.ledger_table == full.outputs["LedgerTable"]
+    assert settings.bucket == full.outputs["BucketName"]
+    assert settings.targets == tuple(full.outputs_of("schedules")["TargetArns"].split(","))
+    assert settings.mac_secret_arn == full["Schedules/SourceSecret"].ref
+    assert full.function("runner").properties["Layers"] == [
+        "arn:aws:lambda:eu-west-1:111122223333:layer:reprise-schedules:1"
+    ]
+
+
+def test_no_deployment_of_the_root_changes_what_add_ons_import() -> None:
+    """CloudFormation refuses to change an export that is imported (docs/adr/0024)."""
+    one = Deployment({"Targets": TARGET})
+    other = Deployment(
+        {"Targets": f"{TARGET},{JOB}", "LongestTargetTimeout": "1740", "ReplayConcurrency": "9"}
     )
-    assert not [path for path in local.resources() if path.startswith("Batch/")]
+    assert one.exports == other.exports
+    assert set(one.exports) >= {
+        f"reprise-{name}"
+        for name in ("BucketName", "CaptureLogGroup", "LedgerTable", "ReplayerRole")
+    }
+    layer = {path for path, found in one.resources().items() if "Layer" in found.type}
+    assert layer, "which changes with every release"
+    assert not set(one.exports.values()) & {one[path].ref for path in layer}
+    assert all(one.exports.values()), "CloudFormation takes no empty export"
+
+
+@pytest.mark.parametrize("path", ADDON_SOURCES, ids=lambda path: path.parent.name)
+def test_parameters_of_add_ons_explain_themselves_and_are_the_roots_where_they_are_called_alike(
+    path: Path,
+) -> None:
+    template = read(path)
+    roots = read(SOURCES[0])["Parameters"]
+    for name, parameter in template["Parameters"].items():
+        assert parameter["Description"]
+        assert parameter["ConstraintDescription"].startswith("must be ")
+        assert {"AllowedPattern", "AllowedValues", "MinValue"} & set(parameter)
+        alike = set(roots.get(name, {})) & {"Default", "AllowedValues", "MinValue", "MaxValue"}
+        if name != "Targets":
+            assert {key: parameter[key] for key in alike} == {
+                key: roots[name][key] for key in alike
+            }
+    needed = {
+        name for name, parameter in template["Parameters"].items() if "Default" not in parameter
+    }
+    assert needed == set(ADDONS_NEED[path.parent.name])
+    if "Metadata" in template:
+        groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+        names = [name for group in groups for name in group["Parameters"]]
+        assert names == [*template["Parameters"]]
+
+
+def test_timeouts_of_the_add_on_are_the_roots() -> None:
+    ours = read(ADDONS["schedules"])["Mappings"]["Timeouts"]
+    roots = read(SOURCES[0])["Mappings"]["Timeouts"]
+    assert ours == {
+        key: {name: str(value) for name, value in row.items() if name != "StuckMinutes"}
+        for key, row in roots.items()
+    }
+
+
+@pytest.mark.parametrize("addon", ADDONS)
+def test_add_on_is_deployed_by_one_command(addon: str) -> None:
+    config = tomllib.loads((REPOSITORY / "samconfig.toml").read_text())[addon]
+    deploy = config["deploy"]["parameters"]
+    assert (
+        deploy["stack_name"] == f"reprise-{addon}" == config["delete"]["parameters"]["stack_name"]
+    )
+    assert REPOSITORY / deploy["template_file"] == ADDONS[addon]
+    assert deploy["confirm_changeset"] is False
+    built = config.get("build", {}).get("parameters", {})
+    assert built.get("template_file", deploy["template_file"]) == f"addons/{addon}/template.yaml"
 
 
 def test_only_the_stream_of_events_writes_where_events_are_believed(full: Deployment) -> None:
@@ -128,7 +239,7 @@ def test_only_the_rule_puts_events_on_their_stream(full: Deployment) -> None:
     assert putters == {"Batch/EventRole"}
     (trust,) = full["Batch/EventRole"].properties["AssumeRolePolicyDocument"]["Statement"]
     source_arn = trust["Condition"]["ArnLike"]["aws:SourceArn"]
-    assert source_arn == "arn:aws:events:eu-west-1:111122223333:rule/reprise-failed-jobs"
+    assert source_arn == "arn:aws:events:eu-west-1:111122223333:rule/reprise-batch-failed-jobs"
 
 
 def test_rule_leaves_children_of_arrays_out_and_names_its_queues(full: Deployment) -> None:
@@ -153,9 +264,10 @@ def test_jobs_are_submitted_of_listed_definitions_to_listed_queues_only(full: De
 
 
 def test_command_finds_what_it_needs_in_the_outputs(full: Deployment) -> None:
-    stack = from_outputs("reprise", full.outputs, "CREATE_COMPLETE")
-    assert stack.jobs_group == "reprise-jobs"
-    assert stack.warmer == "reprise-warmer"
-    assert stack.batch_job_definitions == (
-        "arn:aws:batch:eu-west-1:111122223333:job-definition/nightly",
-    )
+    assert from_outputs("reprise", full.outputs, "CREATE_COMPLETE").name == "reprise"
+    outputs = full.outputs_of("schedules")
+    schedules = schedules_from_outputs("reprise-schedules", outputs, "CREATE_COMPLETE")
+    assert schedules.jobs_group == "reprise-schedules-jobs"
+    assert schedules.warmer == "reprise-schedules-warmer"
+    assert schedules.warm_window == full["Schedules/WarmWindow"].properties["Name"]
+    assert schedules.target_arns == f"{TARGET},{JOB}"

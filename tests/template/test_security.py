@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from reprise.aws.keys import secret_name
 from reprise.capturing.signature import STACK_SOURCES, MacKeys
 from reprise.monitor.reconcile import OLDEST_S, PREFIXES
 from reprise_cli.cleanup.plan import kept_of
-from template.conftest import TARGET
+from template.conftest import ADDONS, JOB, QUEUE, TARGET
 from template.deployment import Deployment, Place
+from template.templates import ADDONS as ADDON_TEMPLATES
 from template.templates import REPOSITORY, SOURCES, read, strings
 
 FUNCTIONS = ("invoker", "unpacker", "replayer", "observer", "runner", "warmer", "chaos-target")
@@ -34,16 +36,16 @@ ACTIONS = {
         "secretsmanager:GetSecretValue": "secret:reprise/source/invoker-",
     },
     "runner": {
-        "sqs:ReceiveMessage": ":reprise-jobs",
-        "sqs:DeleteMessage": ":reprise-jobs",
-        "sqs:GetQueueAttributes": ":reprise-jobs",
-        "sqs:ChangeMessageVisibility": ":reprise-jobs",
-        "sqs:SendMessage": ":reprise-jobs-dlq",
+        "sqs:ReceiveMessage": ":reprise-schedules-jobs",
+        "sqs:DeleteMessage": ":reprise-schedules-jobs",
+        "sqs:GetQueueAttributes": ":reprise-schedules-jobs",
+        "sqs:ChangeMessageVisibility": ":reprise-schedules-jobs",
+        "sqs:SendMessage": ":reprise-schedules-jobs-dlq",
         "lambda:InvokeFunction": "function:orders",
         "s3:PutObject": "/payloads/*",
         "dynamodb:GetItem": "table/reprise-ledger",
         "dynamodb:PutItem": "table/reprise-ledger",
-        "secretsmanager:GetSecretValue": "secret:reprise/source/runner-",
+        "secretsmanager:GetSecretValue": "secret:reprise/source/schedules-",
     },
     "warmer": {"lambda:InvokeFunction": "function:basket:live"},
     "unpacker": {
@@ -133,20 +135,24 @@ def test_function_may_do_what_it_needs_and_no_more(full: Deployment, name: str) 
 
 
 IN_VPC = {
-    "Targets": TARGET,
-    "ChaosTarget": "true",
-    "WarmFunctions": TARGET,
-    "BatchJobDefinitions": "arn:aws:batch:eu-west-1:111122223333:job-definition/nightly",
-    "BatchJobQueues": "arn:aws:batch:eu-west-1:111122223333:job-queue/nightly",
     "VpcSubnetIds": "subnet-0a,subnet-0b",
     "VpcSecurityGroupIds": "sg-0c",
     "Architecture": "arm64",
 }
 
 
+@cache
+def in_vpc() -> Deployment:
+    """Deploy every function into a VPC."""
+    return Deployment(
+        {"Targets": TARGET, "ChaosTarget": "true", **IN_VPC},
+        addons={**ADDONS, "schedules": {"Targets": TARGET, "WarmFunctions": TARGET, **IN_VPC}},
+    )
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_function_is_where_and_on_what_the_deployer_says(full: Deployment, name: str) -> None:
-    deployment = Deployment(IN_VPC)
+    deployment = in_vpc()
     function = deployment.function(name).properties
     assert function["VpcConfig"] == {
         "SubnetIds": ["subnet-0a", "subnet-0b"],
@@ -165,7 +171,7 @@ def test_every_function_is_where_and_on_what_the_deployer_says(full: Deployment,
 
 
 def test_the_page_on_vpcs_names_an_endpoint_for_every_service_that_a_function_asks() -> None:
-    deployment = Deployment(IN_VPC)
+    deployment = in_vpc()
     endpoints = {"cloudwatch": "monitoring"}
     # Keys and traces go through the services' own ways; log lines, too.
     asked = {
@@ -226,21 +232,25 @@ def test_the_longest_lists_of_targets_and_jobs_fit_into_roles_and_environments()
     Source: IAM user guide, "IAM and AWS STS quotas"; Lambda developer guide, "Lambda quotas".
     """
     lists = {
-        "Targets": TARGET,
-        "BatchJobDefinitions": "arn:aws:batch:eu-west-1:111122223333:job-definition/nightly",
-        "BatchJobQueues": "arn:aws:batch:eu-west-1:111122223333:job-queue/nightly",
-        "WarmFunctions": TARGET,
-        "ExtraLogGroups": f"/aws/lambda/{'x' * 114}",
+        "root": {"Targets": TARGET, "ExtraLogGroups": f"/aws/lambda/{'x' * 114}"},
+        "schedules": {"Targets": TARGET, "WarmFunctions": TARGET},
+        "batch": {"BatchJobDefinitions": JOB, "BatchJobQueues": QUEUE},
     }
+    paths = {"root": SOURCES[0], **ADDON_TEMPLATES}
     given = {
-        name: longest(value, int(read(SOURCES[0])["Parameters"][name]["MaxLength"]))
-        for name, value in lists.items()
+        part: {
+            name: longest(value, int(read(paths[part])["Parameters"][name]["MaxLength"]))
+            for name, value in values.items()
+        }
+        for part, values in lists.items()
     }
     key = "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d-0000-4000-8000-000000000000"
     # The longest name of a stack, and of a region.
     place = Place(stack="s" * 35, region="ap-southeast-2")
-    given |= {"KmsKeyArn": key, "Tracing": "true", "ChaosTarget": "true"}
-    stack = Deployment(given, place)
+    given["root"] |= {"KmsKeyArn": key, "Tracing": "true", "ChaosTarget": "true"}
+    given["schedules"] |= {"KmsKeyArn": key, "Tracing": "true"}
+    given["batch"] |= {"KmsKeyArn": key, "RunnerRole": "r" * 64}
+    stack = Deployment(given.pop("root"), place, given)
     for role in stack.resources("AWS::IAM::Role").values():
         own = [policy["PolicyDocument"] for policy in role.properties.get("Policies", [])]
         assert sum(map(size, own)) <= 10_240, role.ref
@@ -330,7 +340,8 @@ def test_each_function_has_a_role_of_its_own(full: Deployment) -> None:
 
 def test_targets_bound_what_may_be_invoked() -> None:
     arn = "arn:aws:lambda:eu-west-1:111122223333:function"
-    deployment = Deployment({"Targets": f"{arn}:orders,{arn}:team-*"})
+    listed_targets = {"Targets": f"{arn}:orders,{arn}:team-*"}
+    deployment = Deployment(listed_targets, addons={"schedules": listed_targets})
     for name in ("invoker", "replayer", "runner"):
         granted = permissions(deployment, name)
         assert {resource for action, resource in granted if action == "lambda:InvokeFunction"} == {
@@ -351,15 +362,15 @@ def test_chaos_target_is_allowed_beside_the_users_own_or_alone() -> None:
     assert both.function("chaos-target").arn == chaos
 
 
-def test_roles_of_services_are_guarded_against_the_confused_deputy(plain: Deployment) -> None:
+def test_roles_of_services_are_guarded_against_the_confused_deputy(beside: Deployment) -> None:
     arns = {
         "Capture/SubscriptionRole": "arn:aws:logs:eu-west-1:111122223333:*",
         "Schedules/JobsSchedulerRole": (
-            "arn:aws:scheduler:eu-west-1:111122223333:schedule-group/reprise-jobs"
+            "arn:aws:scheduler:eu-west-1:111122223333:schedule-group/reprise-schedules-jobs"
         ),
     }
     for path, source_arn in arns.items():
-        [statement] = plain[path].properties["AssumeRolePolicyDocument"]["Statement"]
+        [statement] = beside[path].properties["AssumeRolePolicyDocument"]["Statement"]
         assert statement["Condition"] == {
             "StringEquals": {"aws:SourceAccount": "111122223333"},
             "ArnLike": {"aws:SourceArn": source_arn},
@@ -396,14 +407,14 @@ def test_bucket_is_private_versioned_and_owned(plain: Deployment) -> None:
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
 
 
-def test_everything_is_encrypted_without_a_key_of_the_users(plain: Deployment) -> None:
-    [rule] = plain["Capture/Bucket"].properties["BucketEncryption"][
+def test_everything_is_encrypted_without_a_key_of_the_users(beside: Deployment) -> None:
+    [rule] = beside["Capture/Bucket"].properties["BucketEncryption"][
         "ServerSideEncryptionConfiguration"
     ]
     assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
-    for queue in plain.resources("AWS::SQS::Queue").values():
+    for queue in beside.resources("AWS::SQS::Queue").values():
         assert queue.properties["SqsManagedSseEnabled"] is True
-    assert not [text for text in strings(dump(plain)) if "kms:" in text]
+    assert not [text for text in strings(dump(beside)) if "kms:" in text]
 
 
 def test_everything_that_holds_calls_is_encrypted_with_the_users_key(full: Deployment) -> None:
@@ -461,7 +472,16 @@ def test_cleanup_knows_what_stays_by_its_name(full: Deployment) -> None:
         for resource in full.resources().values()
         if resource.declaration.get("DeletionPolicy", "Delete") != "Delete"
     }
-    assert {thing.name for thing in kept_of("reprise", "111122223333", "eu-west-1")} == kept
+    addon = {"reprise-schedules-jobs-dlq"}
+    assert addon < kept
+    # What the root kept before schedules became an add-on.
+    older = {"reprise-jobs-dlq"}
+    assert known("reprise") == kept - addon | older
+    assert addon < known("reprise-schedules")
+
+
+def known(stack: str) -> set[str]:
+    return {thing.name for thing in kept_of(stack, "111122223333", "eu-west-1")}
 
 
 def test_every_store_says_what_becomes_of_it(full: Deployment) -> None:
@@ -504,7 +524,7 @@ def readers_of(deployment: Deployment, secret: str) -> set[str]:
     ("source", "readers"),
     [
         ("invoker", {"invoker", "unpacker", "replayer"}),
-        ("runner", {"runner", "unpacker", "replayer"}),
+        ("schedules", {"runner", "unpacker", "replayer"}),
         ("pipeline", {"unpacker", "replayer"}),
         # Nothing of the stack signs as an operator; the replayer verifies what operators signed.
         ("operator", {"replayer"}),
@@ -536,16 +556,16 @@ def test_the_one_secret_of_0_1_0_stays_where_a_stack_is_upgraded(full: Deploymen
 @pytest.mark.parametrize(
     ("resource", "source", "targets"),
     [
-        ("MacSecret", "invoker", ["*"]),
-        ("RunnerSecret", "runner", ["*", "arn:aws:batch:*"]),
-        ("PipelineSecret", "pipeline", ["arn:aws:batch:*"]),
-        ("OperatorSecret", "operator", ["*", "arn:aws:batch:*"]),
+        ("Secrets/MacSecret", "invoker", ["*"]),
+        ("Schedules/SourceSecret", "schedules", ["*", "arn:aws:batch:*"]),
+        ("Secrets/PipelineSecret", "pipeline", ["arn:aws:batch:*"]),
+        ("Secrets/OperatorSecret", "operator", ["*", "arn:aws:batch:*"]),
     ],
 )
 def test_keys_are_made_by_aws_and_never_in_the_template(
-    plain: Deployment, resource: str, source: str, targets: list[str]
+    beside: Deployment, resource: str, source: str, targets: list[str]
 ) -> None:
-    secret = plain[f"Secrets/{resource}"]
+    secret = beside[resource]
     generated = secret.properties["GenerateSecretString"]
     document = json.loads(generated["SecretStringTemplate"])
     assert document == {"current": "k1", "targets": targets}
@@ -558,8 +578,8 @@ def test_keys_are_made_by_aws_and_never_in_the_template(
     assert MacKeys.from_secret(json.dumps(document), source).targets == tuple(targets)
 
 
-def test_every_source_of_the_stack_has_its_secret(plain: Deployment) -> None:
-    names = {s.properties["Name"] for s in plain.resources("AWS::SecretsManager::Secret").values()}
+def test_every_source_of_the_stack_has_its_secret(beside: Deployment) -> None:
+    names = {s.properties["Name"] for s in beside.resources("AWS::SecretsManager::Secret").values()}
     assert names == {secret_name("reprise", source) for source in STACK_SOURCES}
 
 
@@ -574,6 +594,13 @@ def test_nothing_names_a_partition_or_a_region() -> None:
             "Tracing": "true",
         },
         china,
+        {
+            "schedules": {"Targets": "arn:aws-cn:lambda:cn-north-1:111122223333:function:orders"},
+            "batch": {
+                "BatchJobDefinitions": "arn:aws-cn:batch:cn-north-1:111122223333:job-definition/a",
+                "BatchJobQueues": "arn:aws-cn:batch:cn-north-1:111122223333:job-queue/a",
+            },
+        },
     )
     texts = list(strings([dump(deployment), deployment.outputs]))
     assert not [text for text in texts if "arn:aws:" in text]

@@ -25,7 +25,7 @@ from reprise_cli.exits import CommandError, ExitCode
 
 if TYPE_CHECKING:
     from reprise_cli.app import App
-    from reprise_cli.stack import Stack
+    from reprise_cli.stack import Schedules, Stack
 
 _POISON_SHARE: Final = 100
 """One call in a hundred is poison unless said otherwise."""
@@ -65,8 +65,15 @@ class TargetUnderTest:
     receipts_table: str
 
 
-def find_quarry(stack: Stack, wishes: ChaosOptions) -> TargetUnderTest:
+def find_quarry(
+    stack: Stack, wishes: ChaosOptions, schedules: Schedules | None = None
+) -> TargetUnderTest:
     """Return the function to hold.
+
+    Args:
+        stack: The root stack.
+        wishes: What was asked for.
+        schedules: The add-on beside it, if there is one.
 
     Raises:
         CommandError: If there is none, or it is the pipeline's own, or it writes no receipts.
@@ -81,7 +88,7 @@ def find_quarry(stack: Stack, wishes: ChaosOptions) -> TargetUnderTest:
             ExitCode.USAGE,
         )
     name = wanted.rpartition(":")[2]
-    if name in stack.own_functions:
+    if name in stack.own_functions or (schedules and name in schedules.own_functions):
         raise CommandError(
             "--target",
             f"{name} is part of the pipeline: held, it could not replay anything",
@@ -108,7 +115,8 @@ def prepare(reprise: App, wishes: ChaosOptions) -> ChaosTest:
         CommandError: As `find_quarry`, or if the numbers do not fit.
     """
     stack, aws = reprise.stack, reprise.aws
-    quarry = find_quarry(stack, wishes)
+    schedules = reprise.schedules_if_any if wishes.target else None
+    quarry = find_quarry(stack, wishes, schedules)
     check_allowance(aws.functions, quarry.function, wishes.restore_concurrency, reprise.out.note)
     poison = max(1, wishes.calls // _POISON_SHARE) if wishes.poison is None else wishes.poison
     large = min(_LARGE, wishes.calls) if wishes.large is None else wishes.large

@@ -52,7 +52,10 @@ class Plan:
 
 
 def kept_of(stack: str, account: str, region: str) -> tuple[Kept, ...]:
-    """Return what the templates retain of a stack; each name is made of the stack's."""
+    """Return what the templates retain of a stack, root or add-on; each name is made of the stack's.
+
+    A root kept a queue of jobs, too, before schedules became an add-on.
+    """
     queues = ("capture-dlq", "dead-letter", "jobs-dlq")
     return (
         Kept(kind=Kind.BUCKET, name=f"{stack}-{account}-{region}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,6 +26,16 @@ _ScaleOption = Annotated[
     typer.Option(help="Factor on waits inside services; the default lets 60 s pass in 1."),
 ]
 
+
+class AddOn(StrEnum):
+    """An add-on that the local engine can run; of batch it knows too little."""
+
+    SCHEDULES = "schedules"
+
+
+_AddOnOption = Annotated[
+    AddOn | None, typer.Option(help="Deploy this add-on beside the stack, instead of the stack.")
+]
 _ParameterOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -82,21 +93,27 @@ def status(context: typer.Context) -> None:
 
 
 @app.command()
-def deploy(context: typer.Context, *, parameter: _ParameterOption = None) -> None:
+def deploy(
+    context: typer.Context,
+    *,
+    addon: _AddOnOption = None,
+    parameter: _ParameterOption = None,
+) -> None:
     """Build the unchanged template and deploy it into the engine, by the real SAM CLI."""
     reprise = app_of(context)
     changes = read_changes(parameter or [])
-    deploy_locally(reprise, changes)
-    reprise.out.show(f"stack {reprise.options.stack_name} is deployed at {reprise.engine.url}")
-    reprise.out.result({"stack_name": reprise.options.stack_name, "url": reprise.engine.url})
+    name = deploy_locally(reprise, changes, addon)
+    reprise.out.show(f"stack {name} is deployed at {reprise.engine.url}")
+    reprise.out.result({"stack_name": name, "url": reprise.engine.url})
 
 
-def deploy_locally(reprise: App, changes: tuple[str, ...] = ()) -> None:
-    """Build and deploy, with a bar for each.
+def deploy_locally(reprise: App, changes: tuple[str, ...] = (), addon: AddOn | None = None) -> str:
+    """Build and deploy, with a bar for each; return the name of the stack.
 
     Args:
         reprise: What was asked for.
         changes: Parameters besides those of samconfig.toml, as `Name=value`.
+        addon: What is deployed beside the stack, if not the stack itself.
 
     Raises:
         CommandError: If the engine does not run, or the SAM CLI fails.
@@ -116,9 +133,13 @@ def deploy_locally(reprise: App, changes: tuple[str, ...] = ()) -> None:
         place=local_place(reprise.engine),
         stack_name=reprise.options.stack_name,
         runtime=health["runtimes"][0],
-        changes=changes,
+        changes=() if addon else changes,
     )
+    if addon:
+        name = reprise.options.schedules_name
+        deployment = deployment.beside(addon.value, stack_name=name, changes=changes)
     with reprise.out.progress("sam build"):
         deployment.build()
     with reprise.out.progress("sam deploy"):
         deployment.deploy()
+    return deployment.stack_name

@@ -115,7 +115,7 @@ def run(context: typer.Context, name: NameArgument) -> None:
     message: dict[str, Any] = json.loads(schedule["Target"]["Input"])
     message["scheduled_at"] = format_instant(utc_now())
     reprise.aws.sqs.send_message(
-        QueueUrl=reprise.stack.jobs_queue_url, MessageBody=json.dumps(message)
+        QueueUrl=reprise.schedules.jobs_queue_url, MessageBody=json.dumps(message)
     )
     reprise.out.show(
         f"{name} is due as of {message['scheduled_at']}: `reprise schedule history {name}`"
@@ -172,19 +172,20 @@ def _set_state(reprise: App, name: str, state: str) -> None:
 
 def _checked(reprise: App, file: Path) -> list[Checked]:
     jobs = read_job_file(file)
-    targets = tuple(reprise.stack.target_arns.split(",")) + reprise.stack.batch_job_definitions
-    return check_jobs(jobs, targets, utc_now())
+    # The root's, too: its replayer would refuse what is captured of other targets.
+    check_jobs(jobs, tuple(reprise.stack.target_arns.split(",")), utc_now())
+    return check_jobs(jobs, tuple(reprise.schedules.target_arns.split(",")), utc_now())
 
 
 def _plan(reprise: App, file: Path) -> Plan:
     checked = _checked(reprise, file)
     zones = read_job_file(file)
-    stack = reprise.stack
+    addon = reprise.schedules
     place = Place(
-        group=stack.jobs_group,
-        queue_arn=stack.jobs_queue_arn,
-        dead_letter_queue_arn=stack.jobs_dead_letter_queue_arn,
-        role_arn=stack.jobs_scheduler_role_arn,
+        group=addon.jobs_group,
+        queue_arn=addon.jobs_queue_arn,
+        dead_letter_queue_arn=addon.jobs_dead_letter_queue_arn,
+        role_arn=addon.jobs_scheduler_role_arn,
     )
     wanted = [wanted_schedule(entry, zones.zone_name(entry.job), place) for entry in checked]
     policies = policies_of(checked)
@@ -193,7 +194,7 @@ def _plan(reprise: App, file: Path) -> Plan:
 
 
 def _group(reprise: App) -> Group:
-    return Group(client=reprise.aws.scheduler, name=reprise.stack.jobs_group)
+    return Group(client=reprise.aws.scheduler, name=reprise.schedules.jobs_group)
 
 
 def _policies(reprise: App) -> Policies:

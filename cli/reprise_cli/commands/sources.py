@@ -68,7 +68,7 @@ def add_source(
     reprise = app_of(context)
     check_name(name)
     stack, store = reprise.stack, _secrets_of(reprise)
-    allowed = (*stack.target_arns.split(","), *stack.batch_job_definitions)
+    allowed = tuple(stack.target_arns.split(","))
     listed = [entry.strip() for text in targets for entry in text.split(",") if entry.strip()]
     arns = check_targets(listed, allowed)
     reprise.say_place()

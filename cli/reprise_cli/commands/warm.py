@@ -74,8 +74,8 @@ def report(  # noqa: PLR0913 - one option a thing that may be said
     if not names and not file:
         raise CommandError(
             "--function",
-            f"stack {reprise.options.stack_name!r} keeps no functions warm",
-            "Deploy it with WarmFunctions, or say which: --function NAME",
+            f"no add-on {reprise.options.schedules_name!r} keeps functions warm",
+            "Deploy addons/schedules with WarmFunctions, or say which: --function NAME",
         )
     seen = list(from_files(file)) if file else _from_stack(reprise, names, start)
     if not seen:
@@ -167,10 +167,11 @@ class _Window:
 
 
 def _window(reprise: App) -> _Window | None:
-    """Return the stack's warm window, if it has one."""
-    if reprise.stack.warmer is None:
+    """Return the add-on's warm window, if there is one."""
+    schedules = reprise.schedules_if_any
+    if schedules is None or schedules.warmer is None:
         return None
-    name = f"{reprise.stack.name}-warm"
+    name = schedules.warm_window
     found = reprise.aws.scheduler.get_schedule(GroupName=name, Name=name)
     order = read_order(json.loads(found["Target"]["Input"]))
     return _Window(

@@ -41,7 +41,7 @@ def check_targets(targets: Sequence[str], allowed: tuple[str, ...]) -> tuple[str
     Args:
         targets: Names or ARNs of functions, ARNs of job definitions; a trailing `*` stands for all that begin
             so, and `*` alone for all functions.
-        allowed: The stack's Targets and BatchJobDefinitions, which bound the source in any case.
+        allowed: The stack's Targets, which bound the source in any case.
 
     Raises:
         CommandError: If there is none, or the stack allows one of them not at all.
@@ -65,7 +65,7 @@ def _complete(target: str, allowed: tuple[str, ...]) -> str:
         raise CommandError(
             "--targets",
             f"{target!r} is nothing that this stack may call",
-            "Add it to Targets or BatchJobDefinitions and deploy again, or correct it",
+            "Add it to Targets and deploy again, or correct it",
         ) from error
 
 

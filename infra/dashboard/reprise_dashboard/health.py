@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from reprise import metric
-from reprise_dashboard.incident import DEAD_LETTERS
+from reprise_dashboard.incident import DEAD_LETTERS, OLDEST_WAITING_S, RUNBOOKS_AT
 from reprise_dashboard.layout import Row
 from reprise_dashboard.schedules import scheduled_runs, warm_pings
 from reprise_dashboard.series import (
@@ -50,7 +50,7 @@ def rows() -> list[Row]:
 _DEAD_LETTER_HELP: Final = (
     "### Dead letters\n`reprise dlq list` shows each with its reason, `reprise dlq show ID` one with its "
     "history, `reprise dlq redrive` opens them again once the cause is gone. "
-    "[Runbook](${RunbookUrl}/dead-letters.md)"
+    f"[Runbook]({RUNBOOKS_AT}/dead-letters.md)"
 )
 
 
@@ -162,7 +162,7 @@ def _queue_ages() -> Widget:
         ],
         unit="seconds",
         width=8,
-        lines=[Line(label="alarm (replay)", value="OldestWaitingSeconds")],
+        lines=[Line(label="alarm (replay)", value=OLDEST_WAITING_S)],
     )
 
 

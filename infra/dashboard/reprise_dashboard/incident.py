@@ -15,7 +15,6 @@ RUNBOOKS: Final = {
     "holding": "a gate holds too long",
     "capture-path": "captured calls do not arrive",
     "invoker-throttled": "calls are refused before they are captured",
-    "jobs-not-run": "a scheduled run could not be made",
     "quarantine": "something could not be read or trusted",
     "ledger": "the ledger is throttled",
     "observer": "the observer is silent",
@@ -26,7 +25,6 @@ ALARMS: Final = (
     "waiting",
     "holding",
     "invoker-throttled",
-    "jobs-not-run",
     "quarantine",
     "filters-missing",
     "capture-dead-letters",
@@ -39,7 +37,11 @@ ALARMS: Final = (
     "observer-errors",
     "observer-undelivered",
 )
-"""Alarms that every stack has, without the stack's name."""
+"""Alarms that every stack has, without the stack's name. Those of add-ons are told of by the observer."""
+RUNBOOKS_AT: Final = "docs/runbooks"
+"""Where runbooks are, in the repository."""
+OLDEST_WAITING_S: Final = 3600
+"""Threshold of the alarm `waiting` (infra/alarms.yaml)."""
 DEAD_LETTERS: Final = aws(
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
     ("QueueName", "${Name}-dead-letter"),
@@ -52,7 +54,7 @@ DEAD_LETTERS: Final = aws(
 def rows() -> list[Row]:
     """Return the rows of the upper part."""
     links = " · ".join(
-        f"[{question}](${{RunbookUrl}}/{name}.md)" for name, question in RUNBOOKS.items()
+        f"[{question}]({RUNBOOKS_AT}/{name}.md)" for name, question in RUNBOOKS.items()
     )
     arn = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:${Name}-"
     return [
@@ -98,7 +100,7 @@ def _age() -> Widget:
         "Age of the oldest waiting call, by target",
         [each(metric.OLDEST_WAITING_AGE, "Maximum")],
         unit="seconds",
-        lines=[Line(label="alarm", value="OldestWaitingSeconds")],
+        lines=[Line(label="alarm", value=OLDEST_WAITING_S)],
     )
 
 

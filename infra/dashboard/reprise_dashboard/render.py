@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,8 +31,7 @@ def rendered() -> str:
 
 
 def to_text(document: dict[str, Any]) -> str:
-    """Return the body as JSON, one widget a line, numbers of parameters as `${…}`."""
+    """Return the body as JSON, one widget a line."""
     widgets = ",\n".join(json.dumps(widget) for widget in document["widgets"])
     rest = json.dumps({key: value for key, value in document.items() if key != "widgets"})
-    text = f'{rest[:-1]}, "widgets": [\n{widgets}\n]}}'
-    return re.sub(r'"@(\w+)@"', r"${\1}", text)
+    return f'{rest[:-1]}, "widgets": [\n{widgets}\n]}}'

@@ -31,8 +31,7 @@ class Line:
     """A horizontal line that marks a threshold."""
 
     label: str
-    value: float | str
-    """A number, or the name of a template parameter that holds one."""
+    value: float
 
 
 def text(markdown: str, *, width: int = 24) -> Widget:
@@ -109,6 +108,4 @@ def _common(title: str, series: Sequence[Series], period_s: int) -> Json:
 
 
 def _mark(line: Line) -> Json:
-    # A number that CloudFormation fills in: see `render`.
-    value = f"@{line.value}@" if isinstance(line.value, str) else line.value
-    return {"label": line.label, "value": value, "color": "#d55e00"}
+    return {"label": line.label, "value": line.value, "color": "#d55e00"}

@@ -1,6 +1,6 @@
 """Invoke targets, once, each by the adapter of its type, and say how it ended.
 
-Carry a caller's X-Ray trace to the replay, so that one trace shows both. Source: X-Ray developer guide,
+A replay carries its caller's X-Ray trace, so that one trace shows both. Source: X-Ray developer guide,
 "Tracing header"; Lambda developer guide, "Use Lambda recursive loop detection to prevent infinite loops"
 (the header's Lineage is what counts a loop's hops).
 """

@@ -1,10 +1,8 @@
 """Write a record as one signed log line, and read a log line back into a trusted record.
 
-Sign records, and accept those that a source signed which may sign for their target. The decorator writes
-the mark into the record's client context, and every replay carries that unaltered.
-
-Sign records, and accept those that a source signed which may sign for their target. Checked where a line is
-read, and again before a target is invoked: a queue is trusted with nothing.
+A record is accepted if a source signed it that may sign for its target. That is checked where a line is read,
+and again before a target is invoked: a queue is trusted with nothing. The decorator's mark, by which a replay
+is not captured twice, stands in the record's client context, which every replay carries unaltered.
 """
 
 from __future__ import annotations

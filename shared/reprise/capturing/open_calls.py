@@ -1,8 +1,7 @@
 """Know whether a target may have captured calls that a caller could repeat, and let others know.
 
-Whether a target may have captured calls that a caller could repeat: pure rules. Asked by whoever makes
-calls with keys, so that a target without a backlog costs them nothing but this. Wrong only to the safe
-side, but for the time that an answer is remembered.
+Asked by whoever makes calls with keys, so that a target without a backlog costs them nothing but this. Wrong
+only to the safe side, but for the time that an answer is remembered.
 """
 
 from __future__ import annotations

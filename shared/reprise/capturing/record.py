@@ -18,7 +18,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Who wrote a capture line."""
 
     name: str
-    """The source whose key signed the line: `invoker`, `runner`, or one made for a library user or target."""
+    """The source whose key signed the line: `invoker`, `schedules`, or one of a library user or target."""
     version: str
     """Version of this package."""
 

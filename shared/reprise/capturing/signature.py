@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 MIN_KEY_LENGTH: Final = 32
 """Characters. Source: RFC 2104, section 3: keys shorter than the hash (32 bytes) are discouraged."""
 INVOKER: Final = "invoker"
-RUNNER: Final = "runner"
 PIPELINE: Final = "pipeline"
 """Signs what unpacker and replayer tell each other, and the records of failed batch jobs."""
 OPERATOR: Final = "operator"
 """Signs payloads that an operator has replaced."""
-STACK_SOURCES: Final = (INVOKER, RUNNER, PIPELINE, OPERATOR)
-"""Sources that come with a stack; all others are made by `reprise sources add`."""
+SCHEDULES: Final = "schedules"
+"""Signs scheduled calls; its secret comes with the add-on of that name."""
+STACK_SOURCES: Final = (INVOKER, PIPELINE, OPERATOR, SCHEDULES)
+"""Sources that come with a stack and its add-ons; all others are made by `reprise sources add`."""
 LEGACY: Final = ""
 """The one source of 0.1.0."""
 SOURCE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")

@@ -1,8 +1,8 @@
 """Decode a capture line by type, without the keys: what it says, not whether to trust it.
 
-A capture line as the reader decodes it: every field typed and checked, the payload's text left as JSON. A
-payload's quotes are escaped in the line, and undoing that takes as long as all other fields together. Most
-who read lines do not look at the payload: counting, filtering and searching need its size and digest.
+Every field is typed and checked, the payload's text left as JSON: its quotes are escaped in the line, and
+undoing that takes as long as all other fields together. Most who read lines do not look at the payload:
+counting, filtering and searching need its size and digest.
 """
 
 from __future__ import annotations

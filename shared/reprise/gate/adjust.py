@@ -1,11 +1,10 @@
 """Settle a batch: permits come back, the window learns from what they met, and the next probe is chosen.
 
+How the window learns is in `limit`. What it adds commutes, so replayers need not wait for each other; only
+cuts and changes of the mode are conditional.
+
 A call that failed before does not show whether a target fails for everybody. And every probe is an execution
 that is charged to its call: the attempts of the calls that wait are what probes are paid with.
-
-Settle a batch: permits come back, and the window learns from what they met. The law itself is in `law`.
-What it adds commutes, so replayers need not wait for each other; only cuts and changes of the mode are
-conditional.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """Lease permits by epoch, so that those of a dead owner come back, and say when calls without one do.
 
-Lease permits by epoch, so that those of a dead owner come back by themselves. An epoch lasts two minutes,
-whoever asks and however long replayers live. A permit counts in the slot of the epoch in which its lease
-ends, when its owner is dead at the latest; once that epoch is over the slot is emptied, and with it the
-permits of the dead come back. Sixteen slots go round, which is the longest that a Lambda function can run.
-Counters need no list of owners, and no owner to clean up.
+An epoch lasts two minutes, whoever asks and however long replayers live. A permit counts in the slot of the
+epoch in which its lease ends, when its owner is dead at the latest; once that epoch is over the slot is
+emptied, and with it the permits of the dead come back. Sixteen slots go round, which is the longest that a
+Lambda function can run. Counters need no list of owners, and no owner to clean up.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The law of the window: what throttles take from it, and what admissions give; and the pace it is asked by.
+"""The limit: what throttles take from a window of permits, and what admissions give; and how fast it drains.
 
 It adds up. Every throttle takes one permit, every fresh attempt that was admitted adds a small part of one;
 where the two balance, that part is the share of throttles. A small window has a larger share: one permit of

@@ -1,4 +1,8 @@
-"""What is stored of a target's gate, the changes that can be made to it, and its states as a table."""
+"""What is stored of a target's gate, the changes that can be made to it, and its modes as a table.
+
+The modes are those of a circuit breaker, by our words: flowing is CLOSED, probing HALF_OPEN, holding OPEN.
+docs/explanation/replay-control.md draws the table.
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ bytes so far, and `end()`, which yields what is left; what comes out does not de
     parts     those, decoded; gzip in base64 goes to a layer of its own
     envelope  one document's events, in a function
     repair    a stretch that is no document, taken apart
-    attempt   JSON tried anywhere in such a stretch, on a budget; an envelope's events saved
+    salvage   JSON tried anywhere in such a stretch, on a budget; an envelope's events saved
 
 A layer is told, besides, where a member's content begins (`enter`) and ends (`feed_last`): a whole document
 does not wait for the next one. That is also the short way, tried first: nearly all members hold one envelope.

@@ -1,12 +1,11 @@
 """The counters of the backlog, and what else is told of a batch of replays when it ends.
 
-Find the age of the oldest call that a batch gave back, without reading its messages twice. A call that
-waits is delivered now and then, and given back: so the oldest of these is the oldest that waits.
+Per target: how many calls the ledger knows, and how many have ended. Two totals that only grow, added to once
+a batch, rather than a count of rows: counting would read the whole ledger, and an index of open rows would
+write two more units a call into one hot partition.
 
-The counters of the backlog: per target, how many calls the ledger knows and how many have ended. The books
-of the backlog: per target, how many calls the ledger knows and how many have ended. Two totals that only
-grow, added to once a batch, rather than a count of rows: counting would read the whole ledger, and an index
-of open rows would write two more units a call into one hot partition.
+The age of the oldest call that waits is that of the oldest one that a batch gave back: a call that waits is
+delivered now and then, and given back.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
-"""Carry out what an attempt concluded: tell the ledger first, then the queues.
+"""Carry out what an attempt concluded: tell the ledger first, then the queues, and count what it counts as.
 
-In this order a crash in between repeats only the queues' part, which is harmless: a row that has
-ended suppresses the message, and a dead letter that was not noted as sent is sent again.
-
-Decide what a delivery, a reply and a call's end count as; stages ask here. The ledger's word is what
-counts: a call has ended when its row says so, and once.
+In this order a crash in between repeats only the queues' part, which is harmless: a row that has ended
+suppresses the message, and a dead letter that was not noted as sent is sent again. And the ledger's word is
+what counts: a call has ended when its row says so, and once.
 """
 
 from __future__ import annotations

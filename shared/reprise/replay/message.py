@@ -1,12 +1,12 @@
 """The replay message: one captured call, as SQS hands it over and takes it back.
 
+Its record bears the MAC of whoever captured it, and what the replayer adds to it bears the pipeline's.
+
 A waiting call is delivered again and again, and nothing of that renews what SQS counts: it moves a message to
-the dead-letter queue when it was received too often, and deletes it when it is too old.
+the dead-letter queue when it was received too often, and deletes it when it is too old. So a message is sent
+afresh before that.
 
 Source: SQS developer guide, "Using dead-letter queues in Amazon SQS" (maxReceiveCount, retention).
-
-The replay message: one captured call on its way through the replay queue. Its record bears the MAC of
-whoever captured it, and what the replayer adds to it bears the pipeline's.
 """
 
 from __future__ import annotations

@@ -1,12 +1,9 @@
 """Ask and tell a gate about the backlog, for whoever holds captured objects.
 
-While a gate is away the replay queue's depth decides, and what the gate would have been told is owed to it:
-this process pays as soon as it can. If it dies, an estimate stays wrong, which the rule outlives.
-
-Decide when a folded object is expanded while its gate is away: when the replay queue runs dry. A replayer
-without the gate makes one call at a time from its own memory, so calls that were expanded still end, and
-something must follow them. How many wait is asked of the queue, the one count that is left; it does not
-grow beyond an object or two.
+While a gate is away the replay queue decides, the one count that is left: a folded object is expanded when it
+runs dry. A replayer without the gate makes one call at a time from its own memory, so calls that were
+expanded still end, and something must follow them. What the gate would have been told is owed to it: this
+process pays as soon as it can. If it dies, an estimate stays wrong, which the rule outlives.
 """
 
 from __future__ import annotations

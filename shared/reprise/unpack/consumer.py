@@ -3,11 +3,10 @@
 A folded object waits by visibility, which costs least, and so does one whose services are away. Every so
 often such a message is sent afresh, so that neither the queue's receive count nor its retention ends a wait.
 
-Tell which message of a batch may be a poison pill: one that ends the process that deals with it. Such a
-process reports nothing: SQS hands all messages of its batch over again, and their receive counts are the
-only trace. Every other message is answered, and sent afresh before its count gets high. So a high count
-says that a message ends processes, by time or memory, or was in a batch with one that does; dealt with
-alone, it shows which.
+A message may be a poison pill: one that ends the process that deals with it. Such a process reports nothing:
+SQS hands all messages of its batch over again, and their receive counts are the only trace. Every other
+message is answered, and sent afresh before its count gets high. So a high count says that a message ends
+processes, by time or memory, or was in a batch with one that does; dealt with alone, it shows which.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Leave records folded: in the object that they came in, or in a parked object of their own.
 
-Write a parked object: a part of a capture object, by itself, as CloudWatch Logs would have sent it. It is
-read like any capture object, and trusted no more than one: every line keeps its bytes, and so its MAC, and
-travels in an envelope of the account and log group that it came from.
+A parked object is a part of a capture object, by itself, as CloudWatch Logs would have sent it. It is read
+like any capture object, and trusted no more than one: every line keeps its bytes, and so its MAC, and travels
+in an envelope of the account and log group that it came from.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from reprise.replay.message import ReplayMessage, read_message, write_message
 from reprise_cli.app import App
 from reprise_cli.main import app
 from reprise_cli.output import LogWarnings
-from reprise_cli.stack import Stack, from_outputs
+from reprise_cli.stack import Schedules, Stack, from_outputs
 from strategies import KEY, NOW, make_record, make_row, signed
 from unit.cli.test_letter import dead_row
 from unit.cli.test_stack import OUTPUTS
@@ -103,6 +103,10 @@ class MotoApp(App):
         sqs = self.aws.sqs
         urls = {key: sqs.get_queue_url(QueueName=name)["QueueUrl"] for key, name in QUEUES.items()}
         return from_outputs(self.options.stack_name, OUTPUTS | urls, "CREATE_COMPLETE")
+
+    @cached_property
+    def schedules_if_any(self) -> Schedules | None:
+        return None
 
 
 def run(*arguments: str) -> Result:
@@ -267,6 +271,9 @@ def test_the_status_of_a_call_is_a_table_or_its_row(cloud: Cloud) -> None:
         (["chaos", "--target", "strangers"], 1, "FunctionName"),
         (["chaos", "--account-limit", "10"], 2, "--account-limit"),
         (["chaos", "--account-limit", "9", "--restore-concurrency", "5"], 2, "--account-limit"),
+        (["schedule", "list"], 4, "--schedules-stack"),
+        (["schedule", "run", "nightly"], 4, "--schedules-stack"),
+        (["warm", "report"], 1, "--function"),
         (["invoke", "f", "--payload-file", "/nowhere"], 2, "--payload-file"),
         (["invoke", "f", "--payload", "x", "--payload-file", "y"], 2, "--payload-file"),
         (["invoke", "f", "--not-after", "soon"], 2, "--not-after"),

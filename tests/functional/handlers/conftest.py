@@ -135,7 +135,7 @@ def _make(clients: Clients, name: str, table: str) -> dict[str, str]:
     clients.s3().create_bucket(
         Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
     )
-    for source in ("invoker", "runner", "pipeline"):
+    for source in ("invoker", "schedules", "pipeline"):
         document = json.dumps({"current": "k1", "k1": KEY, "targets": ["*"]})
         made = clients.secrets().create_secret(
             Name=f"{name}/source/{source}", SecretString=document

@@ -34,6 +34,28 @@ def test_what_is_no_parameter_is_refused_with_an_example(text: str) -> None:
         read_changes([text])
 
 
+def test_an_add_on_is_built_beside_the_stack_that_it_names(tmp_path: Path) -> None:
+    root = Deployment(
+        place=PLACE, stack_name="s", runtime="python3.13", build_dir=tmp_path / "build"
+    )
+    addon = root.beside("schedules", stack_name="s-schedules", changes=("Targets=a",))
+    assert addon.build_dir == tmp_path / "schedules" / "build"
+    assert addon.cache_dir == tmp_path / "schedules" / "cache"
+    assert (addon.stack_name, addon.changes) == ("s-schedules", ("RootStack=s", "Targets=a"))
+
+
+def test_an_add_on_is_deployed_by_its_own_settings(tmp_path: Path) -> None:
+    sam = tmp_path / ".tools/sam/bin/sam"
+    sam.parent.mkdir(parents=True)
+    sam.write_text('#!/bin/sh\necho "$@"\nexit 3\n')
+    sam.chmod(0o700)
+    (tmp_path / "samconfig.toml").write_text("[schedules.deploy.parameters]\n")
+    root = Deployment(place=PLACE, stack_name="s", runtime="python3.13", repository=tmp_path)
+    with pytest.raises(CommandError, match=r"--config-env schedules .*RootStack=s") as caught:
+        root.beside("schedules", stack_name="t").deploy()
+    assert "--stack-name t --parameter-overrides PythonRuntime=python3.13" in str(caught.value)
+
+
 def test_a_missing_sam_cli_names_make_setup(tmp_path: Path) -> None:
     deployment = Deployment(place=PLACE, stack_name="s", runtime="python3.13", repository=tmp_path)
     with pytest.raises(CommandError, match="make setup"):

@@ -15,11 +15,15 @@ from reprise_cli.options import hoist
             ["status", "x", "--stack-name", "s", "--region=r"],
             ["--stack-name", "s", "--region=r", "status", "x"],
         ),
+        (
+            ["schedule", "list", "--schedules-stack", "s"],
+            ["--schedules-stack", "s", "schedule", "list"],
+        ),
         (["invoke", "f", "--", "--json"], ["invoke", "f", "--", "--json"]),
         (["status", "--profile"], ["--profile", "status"]),
         (["--json", "local", "up"], ["--json", "local", "up"]),
     ],
-    ids=["flag last", "values", "after a double dash", "value missing", "first already"],
+    ids=["flag last", "values", "add-on", "after a double dash", "value missing", "first already"],
 )
 def test_global_options_stand_anywhere(arguments: list[str], expected: list[str]) -> None:
     assert hoist(arguments) == expected

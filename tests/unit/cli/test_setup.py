@@ -5,8 +5,8 @@ import pytest
 from reprise.errors import BadRequestError
 from reprise_cli.chaos.setup import ChaosOptions, TargetUnderTest, find_quarry
 from reprise_cli.exits import CommandError, ExitCode
-from reprise_cli.stack import Stack, from_outputs
-from unit.cli.test_stack import OUTPUTS
+from reprise_cli.stack import Stack, from_outputs, schedules_from_outputs
+from unit.cli.test_stack import OUTPUTS, SCHEDULES
 
 PREFIX = "arn:aws:lambda:eu-west-1:123456789012:function:"
 
@@ -37,6 +37,15 @@ def test_functions_of_the_pipeline_are_refused(name: str) -> None:
     with pytest.raises(CommandError, match="part of the pipeline") as caught:
         find_quarry(make_stack(), ChaosOptions(target=name))
     assert caught.value.code is ExitCode.USAGE
+
+
+def test_functions_of_the_add_on_are_refused_where_it_is_deployed() -> None:
+    schedules = schedules_from_outputs("reprise-schedules", SCHEDULES, "ok")
+    wishes = ChaosOptions(target="reprise-schedules-runner")
+    with pytest.raises(CommandError, match="part of the pipeline"):
+        find_quarry(make_stack(), wishes, schedules)
+    with pytest.raises(BadRequestError, match="not an allowed target"):
+        find_quarry(make_stack(), wishes)
 
 
 def test_a_function_outside_the_list_is_refused() -> None:
