@@ -7,13 +7,13 @@ from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.payload import Payload, digest
 from reprise.call.target import Target
 from reprise.capturing.record import Record, Source
-from reprise.logreader import Event, Origin
-from reprise.unpack.validate import Entry
+from reprise.logreader import LogEvent, Origin
+from reprise.unpack.validate import AcceptedRecord
 
 ARN = f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:"
 
 
-def entry(position: int, name: str = "orders", length: int = 100) -> Entry:
+def entry(position: int, name: str = "orders", length: int = 100) -> AcceptedRecord:
     """Return an entry whose line has that length."""
     record = Record(
         id=f"{name}:{position}",
@@ -23,10 +23,10 @@ def entry(position: int, name: str = "orders", length: int = 100) -> Entry:
         payload=Payload(inline="1", size_bytes=1, sha256=digest(b"1")),
         outcome=Outcome(kind=OutcomeKind.THROTTLED),
     )
-    return Entry(position=position, event=event("x" * length), record=record)
+    return AcceptedRecord(position=position, event=event("x" * length), record=record)
 
 
-def event(message: str, *, log_group: str = LOG_GROUP, log_stream: str = "stream") -> Event:
+def event(message: str, *, log_group: str = LOG_GROUP, log_stream: str = "stream") -> LogEvent:
     """Return a log event of the test account."""
     origin = Origin(owner=ACCOUNT, log_group=log_group, log_stream=log_stream)
-    return Event(message, "1", 1_795_000_000_000, origin)
+    return LogEvent(message, "1", 1_795_000_000_000, origin)

@@ -350,7 +350,7 @@ MUTANTS: Final = (
     Mutant(
         name="redrive: the letter goes, and no message was sent",
         file=_REDRIVE,
-        old="return [Result(letter=letter, action=Action.FAILED, why=str(error)) for letter in sent]",
+        old="return [RedriveResult(letter=letter, action=Action.FAILED, why=str(error)) for letter in sent]",
         new="return self._delete(sent, Action.FAILED)",
     ),
     Mutant(

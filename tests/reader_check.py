@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from reprise.capturing.wire import decode_line
 from reprise.errors import BadRecordError
-from reprise.logreader import Account, Control, Damage, Event, UnknownLine, read_events
+from reprise.logreader import Account, Control, Damage, LogEvent, UnknownLine, read_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ def check(data: bytes) -> None:
     own_bytes = account.layers[0].bytes_in if account.layers else 0
     assert own_bytes == len(data), account
     counts = (account.events, account.controls, account.foreign, account.damages)
-    kinds = (Event, Control, UnknownLine, Damage)
+    kinds = (LogEvent, Control, UnknownLine, Damage)
     assert counts == tuple(sum(isinstance(item, kind) for item in items) for kind in kinds)
     damage = [item for item in items if isinstance(item, Damage)]
     assert sum(item.length for item in damage) == sum(
@@ -43,9 +43,9 @@ def check(data: bytes) -> None:
         if lost.layer == 0:
             assert data[lost.offset : lost.offset + lost.length] == lost.data
     for item in items:
-        if isinstance(item, Event | UnknownLine):
+        if isinstance(item, LogEvent | UnknownLine):
             with contextlib.suppress(BadRecordError):
-                decode_line(item.message if isinstance(item, Event) else item.text)
+                decode_line(item.message if isinstance(item, LogEvent) else item.text)
     assert read_all(data, 1 + len(data) // 3)[0] == items
 
 

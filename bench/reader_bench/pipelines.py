@@ -16,7 +16,7 @@ from reader_bench.plain_model import Line
 from reprise.capturing.schema import CaptureLine
 from reprise.capturing.wire import decode_line
 from reprise.errors import BadRecordError
-from reprise.logreader import Control, Event, read_events
+from reprise.logreader import Control, LogEvent, read_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ def ours(data: bytes, *, counts: bool = False, has_payload: bool = False) -> Man
     """
     totals = Totals() if counts else None
     for item in read_events(chunks(data)):
-        if type(item) is Event:
+        if type(item) is LogEvent:
             try:
                 record = decode_line(item.message)
             except BadRecordError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reader_bench.pipelines import inflate_alone, members_of, naive, ours
 from reprise.capturing.wire import DECODER, is_sound
-from reprise.logreader import Event
+from reprise.logreader import LogEvent
 from reprise.logreader.envelope import decode
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def stages(data: bytes, records: int, rounds: int) -> None:
     """Print each stage's CPU time per valid record, and its share of the whole."""
     texts = list(members_of(data))
-    events = [item for text in texts for item in decode(text) if type(item) is Event]
+    events = [item for text in texts for item in decode(text) if type(item) is LogEvent]
     whole = [event.message for event in events if event.message.startswith('{"reprise"')]
     lines = [message for message in whole if message.endswith("}")]
     found = [DECODER.decode(line) for line in lines]

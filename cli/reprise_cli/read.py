@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 import typer
 
-from reprise.logreader import Event, UnknownLine
+from reprise.logreader import LogEvent, UnknownLine
 from reprise.printable import printable_json
 from reprise_cli.exits import CommandError, ExitCode
 from reprise_cli.read_format import Reading
 from reprise_cli.read_memory import keep_large_buffers_apart
 from reprise_cli.read_quarantine import quarantine_in
-from reprise_cli.read_source import Source, open_source
-from reprise_cli.read_tally import Tally, event_fields
+from reprise_cli.read_source import ReadSource, open_source
+from reprise_cli.read_tally import ReadTally, event_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,7 +60,7 @@ def read(
     keep_large_buffers_apart()
     write = (lambda _: None) if stats else _line_writer()
     show = _event_line if events else _record_line
-    tallies: list[Tally] = []
+    tallies: list[ReadTally] = []
     try:
         for name in objects:
             with open_source(name, lambda: app.aws.s3) as source:
@@ -82,9 +82,9 @@ def read(
 
 
 def _read_one(
-    source: Source, out: Output, folder: Path | None, show: Callable[[Item, str | None], None]
-) -> Tally:
-    tally = Tally(name=source.name)
+    source: ReadSource, out: Output, folder: Path | None, show: Callable[[Item, str | None], None]
+) -> ReadTally:
+    tally = ReadTally(name=source.name)
     keep = None if folder is None else quarantine_in(folder, source.name)
     with _progress(out, source) as advance:
         reading = Reading(_counted(source.chunks, advance), tally.account)
@@ -96,7 +96,7 @@ def _read_one(
     return tally
 
 
-def _progress(out: Output, source: Source) -> AbstractContextManager[Callable[[int], None]]:
+def _progress(out: Output, source: ReadSource) -> AbstractContextManager[Callable[[int], None]]:
     """Return a bar for long input, on a terminal only."""
     is_long = source.size_bytes is None or source.size_bytes >= _LONG_BYTES
     if not is_long or not out.notes.is_terminal:
@@ -121,7 +121,7 @@ def _record_line(item: Item, record: str | None) -> str | None:
 
 def _event_line(item: Item, record: str | None) -> str | None:
     del record
-    if not isinstance(item, Event | UnknownLine):
+    if not isinstance(item, LogEvent | UnknownLine):
         return None
     fields = event_fields(item)
     try:
@@ -141,7 +141,7 @@ def _line_writer() -> Callable[[str | None], None]:
     return write_line
 
 
-def _summary(tally: Tally) -> str:
+def _summary(tally: ReadTally) -> str:
     parts = []
     if tally.account.damages:
         parts.append(f"{tally.account.damages} damaged stretches")
@@ -150,7 +150,7 @@ def _summary(tally: Tally) -> str:
     return " and ".join(parts)
 
 
-def report(out: Output, tallies: list[Tally]) -> None:
+def report(out: Output, tallies: list[ReadTally]) -> None:
     """Print the counts: a table an object for people, one JSON object for programs."""
     documents = [tally.document() for tally in tallies]
     for document in documents:

@@ -22,7 +22,7 @@ _VERSION: Final = "?versionId="
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class ReadSource:
     """An object that is being read."""
 
     name: str
@@ -32,7 +32,7 @@ class Source:
 
 
 @contextmanager
-def open_source(name: str, s3: Callable[[], S3Client]) -> Iterator[Source]:
+def open_source(name: str, s3: Callable[[], S3Client]) -> Iterator[ReadSource]:
     """Open an object by its name.
 
     Args:
@@ -45,7 +45,7 @@ def open_source(name: str, s3: Callable[[], S3Client]) -> Iterator[Source]:
     if name.startswith(_S3):
         yield _open_s3(name, s3())
     elif name == STDIN:
-        yield Source(name="stdin", size_bytes=None, chunks=_pieces(sys.stdin.buffer))
+        yield ReadSource(name="stdin", size_bytes=None, chunks=_pieces(sys.stdin.buffer))
     else:
         path = Path(name)
         try:
@@ -55,7 +55,7 @@ def open_source(name: str, s3: Callable[[], S3Client]) -> Iterator[Source]:
             step = "Name files, s3:// URLs, or - for standard input"
             raise CommandError("OBJECT", f"{name!r}: {why}", step) from error
         with file:
-            yield Source(name=name, size_bytes=path.stat().st_size, chunks=_pieces(file))
+            yield ReadSource(name=name, size_bytes=path.stat().st_size, chunks=_pieces(file))
 
 
 def _pieces(file: BinaryIO) -> Iterator[bytes]:
@@ -63,7 +63,7 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
         yield piece
 
 
-def _open_s3(url: str, client: S3Client) -> Source:
+def _open_s3(url: str, client: S3Client) -> ReadSource:
     # By hand: a key may hold whatever a URL may not, and is not encoded here.
     bucket, _, rest = url.removeprefix(_S3).partition("/")
     key, mark, version = rest.rpartition(_VERSION)
@@ -78,6 +78,6 @@ def _open_s3(url: str, client: S3Client) -> Source:
     else:
         answer = client.get_object(Bucket=bucket, Key=key)
     body = answer["Body"]
-    return Source(
+    return ReadSource(
         name=url, size_bytes=answer["ContentLength"], chunks=body.iter_chunks(CHUNK_BYTES)
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reprise.call.payload import unpack
 from reprise.capturing.wire import decode_line
 from reprise.errors import BadRecordError, PayloadError
-from reprise.logreader import Account, Control, Damage, Event, UnknownLine
+from reprise.logreader import Account, Control, Damage, LogEvent, UnknownLine
 
 if TYPE_CHECKING:
     from reprise.logreader import Item
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True, kw_only=True)
-class Tally:
+class ReadTally:
     """The counts of one object."""
 
     name: str
@@ -39,7 +39,7 @@ class Tally:
             return None
         if isinstance(item, Control):
             return None
-        message = item.message if isinstance(item, Event) else item.text
+        message = item.message if isinstance(item, LogEvent) else item.text
         try:
             record = decode_line(message)
             if record is not None and record.payload.claim_check is None:
@@ -98,7 +98,7 @@ class Tally:
         }
 
 
-def event_fields(item: Event | UnknownLine) -> dict[str, Any]:
+def event_fields(item: LogEvent | UnknownLine) -> dict[str, Any]:
     """Return a log event as `--events` prints it: the message alone where there is no more."""
     if isinstance(item, UnknownLine):
         return {"message": item.text}

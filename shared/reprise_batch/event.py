@@ -21,7 +21,7 @@ from reprise.errors import BadRecordError
 from reprise.instant import format_instant, parse_instant
 from reprise.retry.decision import COUNTED
 from reprise.version import __version__
-from reprise_batch.failure import ATTEMPTS, SINCE, Job, classify_failure, read_job
+from reprise_batch.failure import ATTEMPTS, SINCE, BatchJob, classify_failure, read_job
 from reprise_batch.submit import unversioned
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ EVENTS_PREFIX: Final = "batch-events/"
 _COUNT: Final = re.compile(r"[0-9]{1,3}")
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class FailureReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a record carries of a failed job."""
 
     job_id: str
@@ -68,10 +68,10 @@ def read_event(text: str, account_id: str, allowed: tuple[str, ...]) -> Record |
     return _record(job, target, at)
 
 
-def _record(job: Job, target: str, at: str) -> Record:
+def _record(job: BatchJob, target: str, at: str) -> Record:
     since = _since(job.tags, at)
     outcome = classify_failure(job)
-    report = Report(
+    report = FailureReport(
         job_id=job.job_id,
         attempts=_attempts(job.tags),
         is_counted=outcome.kind in COUNTED,
@@ -89,12 +89,12 @@ def _record(job: Job, target: str, at: str) -> Record:
     )
 
 
-def report_of(record: Record) -> Report | None:
+def report_of(record: Record) -> FailureReport | None:
     """Return what a record tells of a failed job; None if it is a call like any other."""
     if record.source.name != PIPELINE or record.payload.inline is None:
         return None
     document: dict[str, Any] = json.loads(record.payload.inline)
-    return msgspec.convert(document["again"], Report)
+    return msgspec.convert(document["again"], FailureReport)
 
 
 def _attempts(tags: Mapping[str, str]) -> int:

@@ -67,7 +67,7 @@ class _Eks(msgspec.Struct, frozen=True, rename="camel"):
     pod_properties: _Pod | None = None
 
 
-class Job(msgspec.Struct, frozen=True, rename="camel"):
+class BatchJob(msgspec.Struct, frozen=True, rename="camel"):
     """What a failed job's event, or DescribeJobs, tells of it, as far as we decide by it."""
 
     job_id: str
@@ -108,16 +108,16 @@ class Job(msgspec.Struct, frozen=True, rename="camel"):
         return not (is_child or self.is_cancelled or self.is_terminated)
 
 
-def read_job(document: Mapping[str, Any]) -> Job:
+def read_job(document: Mapping[str, Any]) -> BatchJob:
     """Return the job that a decoded event's detail tells of.
 
     Raises:
         ValueError: If it is no job.
     """
-    return msgspec.convert(document, Job)
+    return msgspec.convert(document, BatchJob)
 
 
-def classify_failure(job: Job) -> Outcome:
+def classify_failure(job: BatchJob) -> Outcome:
     """Return how a job failed, for a policy to decide by."""
     told = [job.status_reason, *(container.reason for container in job.containers)]
     reasons = [text for text in told if text]
@@ -132,7 +132,7 @@ def classify_failure(job: Job) -> Outcome:
     return Outcome(kind=OutcomeKind.FUNCTION_ERROR, code=code, message=message)
 
 
-def _say(job: Job, reasons: list[str]) -> str:
+def _say(job: BatchJob, reasons: list[str]) -> str:
     parts = [f"job {job.job_id} ({job.job_name})", *reasons]
     if job.exit_code is not None:
         parts.append(f"exit code {job.exit_code}")

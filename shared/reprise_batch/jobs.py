@@ -13,7 +13,7 @@ from reprise.aws.clients import store_errors
 from reprise.aws.functions import outcome_of
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.ports import Reply
-from reprise_batch.event import Report
+from reprise_batch.event import FailureReport
 from reprise_batch.failure import read_job
 from reprise_batch.submit import submission_of, unversioned
 
@@ -41,7 +41,7 @@ class BatchJobs:
         try:
             document = json.loads(payload)
             if "again" in document:
-                request = self._again(target, Report(**document["again"]))
+                request = self._again(target, FailureReport(**document["again"]))
             else:
                 request = document["submit"]
             if isinstance(request, Outcome):
@@ -73,7 +73,7 @@ class BatchJobs:
         jobs: Any = self._client.describe_jobs(jobs=[job_id])["jobs"]
         return dict(jobs[0]) if jobs else None
 
-    def _again(self, target: Target, report: Report) -> dict[str, Any] | Outcome:
+    def _again(self, target: Target, report: FailureReport) -> dict[str, Any] | Outcome:
         """Return the submission that repeats a failed job, or why there is none."""
         detail = self._describe(report.job_id)
         if detail is None:

@@ -36,7 +36,7 @@ _FIGURE: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class InvocationReport:
     """What Lambda reports of one invocation."""
 
     request_id: str
@@ -46,7 +46,7 @@ class Report:
     """Set if it was a cold start: how long the environment took to start."""
 
 
-def read_report(line: str) -> Report | None:
+def read_report(line: str) -> InvocationReport | None:
     """Return the report of a log line, as text or as JSON; None if the line is none."""
     text = line.strip()
     try:
@@ -55,12 +55,12 @@ def read_report(line: str) -> Report | None:
         return None
 
 
-def _from_text(text: str) -> Report | None:
+def _from_text(text: str) -> InvocationReport | None:
     request = _REQUEST.search(text)
     if request is None:
         return None
     figures = {name: float(value) for name, value in _FIGURE.findall(text)}
-    return Report(
+    return InvocationReport(
         request_id=request[1],
         billed_ms=figures["Billed Duration"],
         memory_mb=int(figures["Memory Size"]),
@@ -68,13 +68,13 @@ def _from_text(text: str) -> Report | None:
     )
 
 
-def _from_json(document: dict[str, Any]) -> Report | None:
+def _from_json(document: dict[str, Any]) -> InvocationReport | None:
     if document.get("type") != "platform.report":
         return None
     record = document["record"]
     metrics = record["metrics"]
     init_ms = metrics.get("initDurationMs", metrics.get("restoreDurationMs"))
-    return Report(
+    return InvocationReport(
         request_id=str(record["requestId"]),
         billed_ms=float(metrics["billedDurationMs"]),
         memory_mb=int(metrics["memorySizeMB"]),

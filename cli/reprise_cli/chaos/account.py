@@ -16,7 +16,7 @@ from reprise_cli.chaos.interrupt import uninterruptible
 from reprise_cli.chaos.load import Load, Script
 from reprise_cli.chaos.neighbours import Neighbours
 from reprise_cli.chaos.setup import prepare
-from reprise_cli.chaos.view import View
+from reprise_cli.chaos.view import ChaosView
 from reprise_cli.exits import CommandError, ExitCode
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from reprise_cli.chaos.setup import ChaosOptions
 
 
-class Account(Protocol):
+class AccountLimits(Protocol):
     """An account whose concurrency is ours to limit."""
 
     def limit(self, concurrency: int, /) -> None:
@@ -64,7 +64,7 @@ class AccountHold:
     invoker: str
     reserved: int | None
     """The invoker's reserved concurrency inside; None lets it share the account's."""
-    account: Account
+    account: AccountLimits
     concurrency: int
     neighbours: Neighbours
 
@@ -112,7 +112,7 @@ class AccountHold:
             )
 
 
-def account_of(reprise: App) -> Account:
+def account_of(reprise: App) -> AccountLimits:
     """Return the account of the local engine that the command goes to.
 
     Raises:
@@ -188,7 +188,7 @@ def run_account(reprise: App, wishes: ChaosOptions, limit: int) -> AccountReport
             plan=replace(test.plan, run=run, may_refuse=True),
             holder=hold,
             load=Load(door, script, wishes.concurrency or share),
-            view=View(reprise.out),
+            view=ChaosView(reprise.out),
         ).run()
 
     shared, own = proof_with("shared", None), proof_with("own", share)

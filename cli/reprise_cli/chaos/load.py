@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from reprise_cli.calling import InvokerAnswer
 
 
-class Door(Protocol):
+class CallEndpoint(Protocol):
     """The front door of calls."""
 
     def call(self, request: Mapping[str, Any], /) -> InvokerAnswer:
@@ -58,7 +58,7 @@ def refusal(error: Exception) -> str | None:
 class Load:
     """Calls on their way."""
 
-    def __init__(self, door: Door, script: Script, concurrency: int) -> None:
+    def __init__(self, door: CallEndpoint, script: Script, concurrency: int) -> None:
         """Send calls through this door."""
         self._door = door
         self.script = script

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from reprise_cli.chaos.call import CallAnswer
-    from reprise_cli.chaos.load import Door, Script
+    from reprise_cli.chaos.load import CallEndpoint, Script
 
 _GAP_S: Final = 0.05
 """Between two repeated calls, so that they meet the replay at every stage."""
@@ -54,7 +54,7 @@ class Repeat:
 class Resubmitter:
     """Repeats a share of the calls that were answered 202, but for those that always fail."""
 
-    door: Door
+    door: CallEndpoint
     script: Script
     share: float
     """From 0 to 1."""

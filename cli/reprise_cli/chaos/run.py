@@ -13,7 +13,7 @@ from reprise_cli.chaos.call import AnswerKind, Call, CallAnswer, CallState, Rece
 from reprise_cli.chaos.interrupt import interruptible
 from reprise_cli.chaos.live import LiveCall, LiveReport, during, tally
 from reprise_cli.chaos.proof import Evidence, LiveEvidence, Proof, prove
-from reprise_cli.chaos.timeline import Sample
+from reprise_cli.chaos.timeline import LedgerSample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from reprise.ports import Clock
     from reprise_cli.chaos.load import Load
     from reprise_cli.chaos.resubmit import Resubmitter
-    from reprise_cli.chaos.view import View
+    from reprise_cli.chaos.view import ChaosView
 
 _SAMPLE_S: Final = 0.25
 WARM_UP: Final = timedelta(seconds=5)
@@ -81,7 +81,7 @@ class DeadLetterQueue(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class ChaosPlan:
     """What a test does."""
 
     run: str
@@ -101,13 +101,13 @@ class Plan:
 class ChaosTest:
     """One test and what it works with."""
 
-    plan: Plan
+    plan: ChaosPlan
     holder: Holds
     load: Load
     books: Ledgers
     letters: DeadLetterQueue
     queues: Queues
-    view: View
+    view: ChaosView
     clock: Clock
     live: Traffic | None = None
     again: Resubmitter | None = None
@@ -230,7 +230,7 @@ class ChaosTest:
         self, answers: Sequence[CallAnswer], standings: dict[str, CallState], began_s: float
     ) -> None:
         self.view.tell(
-            Sample(
+            LedgerSample(
                 at_s=time.monotonic() - began_s,
                 captured=sum(answer.kind is AnswerKind.CAPTURED for answer in answers),
                 replayed=sum(standing.is_succeeded for standing in standings.values()),

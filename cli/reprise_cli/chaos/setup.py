@@ -18,9 +18,9 @@ from reprise_cli.chaos.letters import QueuedLetters
 from reprise_cli.chaos.load import Load, Script
 from reprise_cli.chaos.quiet import quiet_of
 from reprise_cli.chaos.resubmit import Resubmitter
-from reprise_cli.chaos.run import ChaosTest, Plan
+from reprise_cli.chaos.run import ChaosPlan, ChaosTest
 from reprise_cli.chaos.traffic import LiveTraffic
-from reprise_cli.chaos.view import View
+from reprise_cli.chaos.view import ChaosView
 from reprise_cli.exits import CommandError, ExitCode
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def prepare(reprise: App, wishes: ChaosOptions) -> ChaosTest:
             "--poison", str(error), "Ask for fewer of them, or for more calls", ExitCode.USAGE
         ) from error
     timeout_s = wishes.timeout_s or _TIMEOUT_S + wishes.calls * _TIMEOUT_PER_CALL_S
-    plan = Plan(
+    plan = ChaosPlan(
         run=f"chaos-{utc_now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
         calls=calls,
         hold_s=wishes.hold_s,
@@ -181,7 +181,7 @@ def prepare(reprise: App, wishes: ChaosOptions) -> ChaosTest:
         queues=quiet_of(
             aws.sqs, capture_url=stack.capture_queue_url, replay_url=stack.replay_queue_url
         ),
-        view=View(reprise.out),
+        view=ChaosView(reprise.out),
         clock=utc_now,
         live=live,
         again=again,

@@ -13,7 +13,7 @@ _BARS: Final = "▁▂▃▄▅▆▇█"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class LedgerSample:
     """How the calls stood at one moment."""
 
     at_s: float
@@ -34,9 +34,9 @@ class Sample:
 class Timeline:
     """Samples, the oldest first."""
 
-    samples: list[Sample] = field(default_factory=list)
+    samples: list[LedgerSample] = field(default_factory=list)
 
-    def add(self, sample: Sample) -> None:
+    def add(self, sample: LedgerSample) -> None:
         """Take one more sample; time does not go back."""
         if self.samples and sample.at_s < self.samples[-1].at_s:
             msg = f"a sample of {sample.at_s} s cannot follow one of {self.samples[-1].at_s} s"
@@ -44,9 +44,9 @@ class Timeline:
         self.samples.append(sample)
 
     @property
-    def last(self) -> Sample:
+    def last(self) -> LedgerSample:
         """Return how the calls stand; nothing has happened before the first sample."""
-        return self.samples[-1] if self.samples else Sample(at_s=0.0)
+        return self.samples[-1] if self.samples else LedgerSample(at_s=0.0)
 
     def rates(self, width: int) -> dict[str, list[float]]:
         """Return what happened in each of `width` equal stretches of time, per series.
@@ -61,10 +61,10 @@ class Timeline:
             "dead": _steps([sample.dead for sample in edges]),
         }
 
-    def _levels(self, width: int) -> list[Sample]:
+    def _levels(self, width: int) -> list[LedgerSample]:
         """Return the last sample at or before each of the `width` + 1 edges between stretches."""
         end_s = self.last.at_s
-        levels: list[Sample] = [Sample(at_s=0.0)]
+        levels: list[LedgerSample] = [LedgerSample(at_s=0.0)]
         index = 0
         for edge in range(1, width + 1):
             edge_s = end_s * edge / width
@@ -72,7 +72,7 @@ class Timeline:
                 self.samples[index].at_s <= edge_s or edge == width
             ):
                 index += 1
-            levels.append(self.samples[index - 1] if index else Sample(at_s=0.0))
+            levels.append(self.samples[index - 1] if index else LedgerSample(at_s=0.0))
         return levels
 
 

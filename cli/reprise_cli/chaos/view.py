@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from reprise_cli.chaos.proof import Proof
-    from reprise_cli.chaos.timeline import Sample
+    from reprise_cli.chaos.timeline import LedgerSample
     from reprise_cli.output import Output
 
 _WIDTH: Final = 48
@@ -26,7 +26,7 @@ _LINE_EVERY_S: Final = 2.0
 _STYLES: Final = {"captured": "yellow", "waiting": "cyan", "replayed": "green", "dead": "red"}
 
 
-class View(AbstractContextManager["View"]):
+class ChaosView(AbstractContextManager["ChaosView"]):
     """Shows how the calls stand while the test runs."""
 
     def __init__(self, out: Output) -> None:
@@ -61,7 +61,7 @@ class View(AbstractContextManager["View"]):
         if self._live is None:
             self._console.print(f"{self._timeline.last.at_s:6.1f}s  {phase}")
 
-    def tell(self, sample: Sample) -> None:
+    def tell(self, sample: LedgerSample) -> None:
         """Show how the calls stand."""
         self._timeline.add(sample)
         self._draw()
@@ -74,7 +74,7 @@ class View(AbstractContextManager["View"]):
             self._console.print(line(self._timeline.last))
 
 
-def line(sample: Sample) -> str:
+def line(sample: LedgerSample) -> str:
     """Return how the calls stand, in one line."""
     return (
         f"{sample.at_s:6.1f}s  captured {sample.captured:6}  waiting {sample.waiting:6}  "

@@ -17,7 +17,7 @@ NEVER_CAME_UP: Final = frozenset(
 """CloudFormation API reference, StackStatus: nothing works, and no deployment can update it."""
 
 
-class Kind(StrEnum):
+class ResourceKind(StrEnum):
     """What a kept thing is."""
 
     BUCKET = "bucket"
@@ -29,7 +29,7 @@ class Kind(StrEnum):
 class Kept:
     """One thing that outlives its stack."""
 
-    kind: Kind
+    kind: ResourceKind
     name: str
 
 
@@ -43,7 +43,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class CleanupPlan:
     """What to do with what was found."""
 
     delete: tuple[Found, ...]
@@ -58,9 +58,9 @@ def kept_of(stack: str, account: str, region: str) -> tuple[Kept, ...]:
     """
     queues = ("capture-dlq", "dead-letter", "jobs-dlq")
     return (
-        Kept(kind=Kind.BUCKET, name=f"{stack}-{account}-{region}"),
-        *(Kept(kind=Kind.QUEUE, name=f"{stack}-{queue}") for queue in queues),
-        Kept(kind=Kind.TABLE, name=f"{stack}-ledger"),
+        Kept(kind=ResourceKind.BUCKET, name=f"{stack}-{account}-{region}"),
+        *(Kept(kind=ResourceKind.QUEUE, name=f"{stack}-{queue}") for queue in queues),
+        Kept(kind=ResourceKind.TABLE, name=f"{stack}-ledger"),
     )
 
 
@@ -89,7 +89,7 @@ def check_status(stack: str, status: str | None) -> None:
     )
 
 
-def plan(found: Sequence[Found], named: Collection[str], known: Sequence[Kept]) -> Plan:
+def plan(found: Sequence[Found], named: Collection[str], known: Sequence[Kept]) -> CleanupPlan:
     """Return what to delete: what is empty, and what was named.
 
     Args:
@@ -108,7 +108,7 @@ def plan(found: Sequence[Found], named: Collection[str], known: Sequence[Kept]) 
             f"Name some of {', '.join(sorted(names))}",
             ExitCode.USAGE,
         )
-    return Plan(
+    return CleanupPlan(
         delete=tuple(one for one in found if not one.content or one.thing.name in named),
         keep=tuple(one for one in found if one.content and one.thing.name not in named),
     )

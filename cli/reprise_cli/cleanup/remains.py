@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError, WaiterError
 
-from reprise_cli.cleanup.plan import Found, Kept, Kind
+from reprise_cli.cleanup.plan import Found, Kept, ResourceKind
 from reprise_cli.exits import CommandError
 
 if TYPE_CHECKING:
@@ -95,10 +95,10 @@ class Remains:
 
     def find(self, thing: Kept) -> Found | None:
         """Return a kept thing and what is in it; None if it does not exist."""
-        look: dict[Kind, Callable[[str], str]] = {
-            Kind.BUCKET: self._in_bucket,
-            Kind.QUEUE: self._in_queue,
-            Kind.TABLE: self._in_table,
+        look: dict[ResourceKind, Callable[[str], str]] = {
+            ResourceKind.BUCKET: self._in_bucket,
+            ResourceKind.QUEUE: self._in_queue,
+            ResourceKind.TABLE: self._in_table,
         }
         try:
             return Found(thing=thing, content=look[thing.kind](thing.name))
@@ -115,11 +115,11 @@ class Remains:
         """
         name = found.thing.name
         match found.thing.kind:
-            case Kind.BUCKET:
+            case ResourceKind.BUCKET:
                 self._delete_bucket(name, is_emptied=bool(found.content))
-            case Kind.QUEUE:
+            case ResourceKind.QUEUE:
                 self._sqs.delete_queue(QueueUrl=self._url(name))
-            case Kind.TABLE:
+            case ResourceKind.TABLE:
                 self._dynamodb.delete_table(TableName=name)
                 waiter = self._dynamodb.get_waiter("table_not_exists")
                 waiter.wait(TableName=name, WaiterConfig=_PATIENCE)

@@ -8,14 +8,14 @@ import typer
 from rich.table import Table
 
 from reprise_cli.app import app_of
-from reprise_cli.cleanup.plan import Kind, check_status, kept_of, plan
+from reprise_cli.cleanup.plan import ResourceKind, check_status, kept_of, plan
 from reprise_cli.cleanup.remains import Remains
 from reprise_cli.exits import CommandError
 from reprise_cli.options import DEFAULT_STACK
 
 if TYPE_CHECKING:
     from reprise_cli.app import App
-    from reprise_cli.cleanup.plan import Found, Plan
+    from reprise_cli.cleanup.plan import CleanupPlan, Found
 
 
 def cleanup(
@@ -65,7 +65,7 @@ def cleanup(
         _tell_of(reprise, planned, is_dry_run=dry_run)
 
 
-def _delete(reprise: App, remains: Remains, planned: Plan, status: str | None) -> None:
+def _delete(reprise: App, remains: Remains, planned: CleanupPlan, status: str | None) -> None:
     stack = reprise.options.stack_name
     for one in planned.delete:
         remains.delete(one)
@@ -74,11 +74,11 @@ def _delete(reprise: App, remains: Remains, planned: Plan, status: str | None) -
     if status is not None and not planned.keep:
         with reprise.out.progress(f"deleting stack {stack}"):
             remains.delete_stack(stack)
-    if any(one.thing.kind is Kind.QUEUE for one in planned.delete):
+    if any(one.thing.kind is ResourceKind.QUEUE for one in planned.delete):
         reprise.out.note("SQS takes a queue of the same name again after 60 seconds")
 
 
-def _tell_of(reprise: App, planned: Plan, *, is_dry_run: bool) -> None:
+def _tell_of(reprise: App, planned: CleanupPlan, *, is_dry_run: bool) -> None:
     stack, names = reprise.options.stack_name, [one.thing.name for one in planned.keep]
     options = [] if stack == DEFAULT_STACK else ["--stack-name", stack]
     command = " ".join(["reprise cleanup", *options, *names])
@@ -92,7 +92,7 @@ def _tell_of(reprise: App, planned: Plan, *, is_dry_run: bool) -> None:
     )
 
 
-def _show(reprise: App, planned: Plan, status: str | None) -> None:
+def _show(reprise: App, planned: CleanupPlan, status: str | None) -> None:
     stack = reprise.options.stack_name
     table = Table("what", "name", "in it", "cleanup", title=f"left of {stack}")
     if status is not None:

@@ -14,7 +14,7 @@ from reprise_cli.app import App, app_of
 from reprise_cli.schedule.carry_out import Policies, carry_out
 from reprise_cli.schedule.group import Group, is_ours
 from reprise_cli.schedule.job_file import Checked, check_jobs, policies_of, read_job_file
-from reprise_cli.schedule.plan import Place, Plan, make_plan, wanted_schedule
+from reprise_cli.schedule.plan import SchedulePlace, SchedulePlan, make_plan, wanted_schedule
 from reprise_cli.schedule.view import (
     describe_history,
     describe_jobs,
@@ -177,11 +177,11 @@ def _checked(reprise: App, file: Path) -> list[Checked]:
     return check_jobs(jobs, tuple(reprise.schedules.target_arns.split(",")), utc_now())
 
 
-def _plan(reprise: App, file: Path) -> Plan:
+def _plan(reprise: App, file: Path) -> SchedulePlan:
     checked = _checked(reprise, file)
     zones = read_job_file(file)
     addon = reprise.schedules
-    place = Place(
+    place = SchedulePlace(
         group=addon.jobs_group,
         queue_arn=addon.jobs_queue_arn,
         dead_letter_queue_arn=addon.jobs_dead_letter_queue_arn,

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from reprise_cli.dashboard.model.rows import MetricKey
+from reprise_cli.dashboard.model.rows import SeriesKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +28,7 @@ class Query:
     """One metric by one statistic, or an expression over the request's others."""
 
     id: str
-    metric: MetricKey | None = None
+    metric: SeriesKey | None = None
     """None for an expression."""
     stat: str = ""
     expression: str | None = None
@@ -39,7 +39,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class MetricRequest:
     """Queries over the same instants, which may refer to each other."""
 
     grid: Grid
@@ -47,7 +47,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class MetricResult:
     """One series; an expression may have several."""
 
     id: str
@@ -60,10 +60,10 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class MetricAnswer:
     """What a request gets."""
 
-    results: tuple[Result, ...] = ()
+    results: tuple[MetricResult, ...] = ()
     problem: str | None = None
     """Why its expressions were refused."""
 
@@ -73,7 +73,7 @@ class Searched:
     """What a search says of the series that it finds: how they are read depends on it."""
 
     stat: str
-    metric: MetricKey | None
+    metric: SeriesKey | None
     """None if it does not say; its dimensions are not known."""
 
 
@@ -83,7 +83,7 @@ def searched(expression: str) -> Searched | None:
     if search is None:
         return None
     named = _NAMED.search(search["pattern"])
-    metric = MetricKey(namespace=named[1].strip(), name=named[2]) if named is not None else None
+    metric = SeriesKey(namespace=named[1].strip(), name=named[2]) if named is not None else None
     return Searched(stat=search["stat"][1:-1], metric=metric)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from reprise_cli.dashboard.asking import Query, Request, Result, at_period, searched
+from reprise_cli.dashboard.asking import MetricRequest, MetricResult, Query, at_period, searched
 from reprise_cli.dashboard.model.rows import read_rows
 from reprise_cli.dashboard.periods import asked_period_s, chart_grid, whole_grid
 from reprise_cli.dashboard.units import unit_of
@@ -14,8 +14,8 @@ from reprise_cli.duration import format_duration
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reprise_cli.dashboard.asking import Answer
-    from reprise_cli.dashboard.model.rows import Row
+    from reprise_cli.dashboard.asking import MetricAnswer
+    from reprise_cli.dashboard.model.rows import MetricRow
     from reprise_cli.dashboard.model.widgets import Axis, MetricProperties
     from reprise_cli.dashboard.periods import Grid
 
@@ -46,17 +46,17 @@ class Chart:
 
     properties: MetricProperties
     grid: Grid
-    rows: Sequence[Row]
+    rows: Sequence[MetricRow]
     problems: tuple[str, ...] = ()
 
     @property
-    def request(self) -> Request | None:
+    def request(self) -> MetricRequest | None:
         """Return what to ask for; None if nothing is shown."""
         if not any(row.is_visible for row in self.rows):
             return None
-        return Request(grid=self.grid, queries=tuple(self._query(row) for row in self.rows))
+        return MetricRequest(grid=self.grid, queries=tuple(self._query(row) for row in self.rows))
 
-    def draw(self, answer: Answer) -> dict[str, Any]:
+    def draw(self, answer: MetricAnswer) -> dict[str, Any]:
         """Return what the page draws."""
         problems = [*self.problems, *([answer.problem] if answer.problem else [])]
         drawn: list[dict[str, Any]] = []
@@ -66,14 +66,14 @@ class Chart:
             results = [result for result in answer.results if result.id == row.id]
             problems += [f"{each.label}: {each.problem}" for each in results if each.problem]
             if row.metric is not None and not results:
-                results = [Result(id=row.id, label=row.label or row.id, points={})]
+                results = [MetricResult(id=row.id, label=row.label or row.id, points={})]
             drawn += self._drawn(row, results)
         return self._frame() | {
             "series": drawn,
             "problem": "; ".join(dict.fromkeys(problems)) or None,
         }
 
-    def _query(self, row: Row) -> Query:
+    def _query(self, row: MetricRow) -> Query:
         expression = row.expression
         if expression is not None:
             expression = at_period(expression, asked_period_s(self.grid))
@@ -86,7 +86,7 @@ class Chart:
             is_shown=row.is_visible,
         )
 
-    def _drawn(self, row: Row, results: Sequence[Result]) -> list[dict[str, Any]]:
+    def _drawn(self, row: MetricRow, results: Sequence[MetricResult]) -> list[dict[str, Any]]:
         metric, stat = row.metric, row.stat
         if row.expression is not None:
             search = searched(row.expression)
@@ -141,7 +141,7 @@ class Chart:
         return {"label": label, "min": axis.min, "max": axis.max}
 
 
-def _label(row: Row, result: Result) -> str:
+def _label(row: MetricRow, result: MetricResult) -> str:
     """Return a result's label; an expression that CloudWatch calls by its id is called by its text."""
     if row.label is None and row.expression is not None and result.label in {"", row.id}:
         return row.expression

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from reprise_cli.dashboard.asking import Answer, Result
+from reprise_cli.dashboard.asking import MetricAnswer, MetricResult
 from reprise_cli.dashboard.drawing import AlarmState
 from reprise_cli.dashboard.periods import asked_period_s
 from reprise_cli.exits import CommandError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_cloudwatch.type_defs import MetricDataResultTypeDef
 
-    from reprise_cli.dashboard.asking import Query, Request
+    from reprise_cli.dashboard.asking import MetricRequest, Query
     from reprise_cli.dashboard.periods import Grid
 
 _MAX_QUERIES: Final = 500
@@ -69,7 +69,7 @@ class CloudWatch:
                 "Deploy a version of the stack that has one, or name another with --name",
             ) from error
 
-    def ask(self, requests: Sequence[Request]) -> list[Answer]:
+    def ask(self, requests: Sequence[MetricRequest]) -> list[MetricAnswer]:
         """Return the answer of each request.
 
         Where CloudWatch refuses a request for one of its expressions, the metrics are there all the same.
@@ -77,9 +77,9 @@ class CloudWatch:
         with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
             return list(pool.map(self._answer, requests))
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: MetricRequest) -> MetricAnswer:
         try:
-            return Answer(results=self._results(request.grid, request.queries))
+            return MetricAnswer(results=self._results(request.grid, request.queries))
         except ClientError as error:
             told = error.response.get("Error", {})
             has_expression = any(query.expression is not None for query in request.queries)
@@ -88,13 +88,13 @@ class CloudWatch:
             metrics = tuple(
                 query for query in request.queries if query.expression is None and query.is_shown
             )
-            return Answer(
+            return MetricAnswer(
                 results=self._results(request.grid, metrics) if metrics else (),
                 problem=str(told.get("Message", "")),
             )
 
-    def _results(self, grid: Grid, queries: Sequence[Query]) -> tuple[Result, ...]:
-        found: dict[tuple[str, str, int], Result] = {}
+    def _results(self, grid: Grid, queries: Sequence[Query]) -> tuple[MetricResult, ...]:
+        found: dict[tuple[str, str, int], MetricResult] = {}
         for first in range(0, len(queries), _MAX_QUERIES):
             pages = self._client.get_paginator("get_metric_data").paginate(
                 MetricDataQueries=[
@@ -156,7 +156,7 @@ def _asked(query: Query, grid: Grid) -> Any:  # noqa: ANN401 - the client's own 
     }
 
 
-def _result(told: MetricDataResultTypeDef, grid: Grid) -> Result:
+def _result(told: MetricDataResultTypeDef, grid: Grid) -> MetricResult:
     points: dict[int, float] = {}
     for at, value in zip(told["Timestamps"], told["Values"], strict=True):
         # The period that holds a range's first instant may begin before it.
@@ -166,4 +166,4 @@ def _result(told: MetricDataResultTypeDef, grid: Grid) -> Result:
     if told.get("StatusCode") in _FAILED:
         said = "; ".join(message["Value"] for message in told.get("Messages", []))
         problem = said or str(told["StatusCode"])
-    return Result(id=told["Id"], label=told.get("Label", ""), points=points, problem=problem)
+    return MetricResult(id=told["Id"], label=told.get("Label", ""), points=points, problem=problem)

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from local_engine.key import write_private
-from reprise_cli.dashboard.server import ABOUT, HOST, TOKEN_VARIABLE, Door
+from reprise_cli.dashboard.server import ABOUT, HOST, TOKEN_VARIABLE, PageAccess
 from reprise_cli.exits import CommandError
 from reprise_cli.place import exports
 
@@ -30,7 +30,7 @@ _LIMIT_S: Final = 20.0
 _POLL_S: Final = 0.1
 
 
-def start_page(state_dir: Path, place: Place, stack_name: str) -> Door:
+def start_page(state_dir: Path, place: Place, stack_name: str) -> PageAccess:
     """Start a page for a local engine's stack, detached, and return where once it answers.
 
     Raises:
@@ -38,7 +38,7 @@ def start_page(state_dir: Path, place: Place, stack_name: str) -> Door:
     """
     stop_page(state_dir)
     with socket.create_server((HOST, 0)) as probe:
-        door = Door(port=int(probe.getsockname()[1]), token=secrets.token_urlsafe(32))
+        door = PageAccess(port=int(probe.getsockname()[1]), token=secrets.token_urlsafe(32))
     run = "from reprise_cli.main import app; app()"
     with (state_dir / _LOG_FILE).open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own command
@@ -77,7 +77,7 @@ def stop_page(state_dir: Path) -> bool:
     try:
         state: dict[str, Any] = json.loads(path.read_text())
         pid = int(state.pop("pid"))
-        door = Door(**state)
+        door = PageAccess(**state)
     except (OSError, ValueError, TypeError):
         return False
     # A process id that no page of ours answers for may be somebody else's by now.
@@ -88,7 +88,7 @@ def stop_page(state_dir: Path) -> bool:
     return is_ours
 
 
-def _pid_at(door: Door) -> int | None:
+def _pid_at(door: PageAccess) -> int | None:
     request = urllib.request.Request(
         f"http://{HOST}:{door.port}{ABOUT}", headers={"Authorization": f"Bearer {door.token}"}
     )

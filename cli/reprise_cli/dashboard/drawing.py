@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, assert_never
 
-from reprise_cli.dashboard.asking import Answer, Query, Request, search_of
+from reprise_cli.dashboard.asking import MetricAnswer, MetricRequest, Query, search_of
 from reprise_cli.dashboard.charts import Chart, Timing, plan_chart
 from reprise_cli.dashboard.markdown import to_html
 from reprise_cli.dashboard.model.widgets import (
@@ -40,7 +40,7 @@ class AlarmState:
 class MetricSource(Protocol):
     """Has the data."""
 
-    def ask(self, requests: Sequence[Request]) -> Sequence[Answer]:
+    def ask(self, requests: Sequence[MetricRequest]) -> Sequence[MetricAnswer]:
         """Return the answer of each request."""
 
     def alarms(self, names: Collection[str]) -> Sequence[AlarmState]:
@@ -48,7 +48,7 @@ class MetricSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class DrawingView:
     """What somebody looks at."""
 
     now_s: int
@@ -60,7 +60,7 @@ class View:
 
 
 def draw(
-    dashboard: Dashboard, chosen: Mapping[str, str], view: View, source: MetricSource
+    dashboard: Dashboard, chosen: Mapping[str, str], view: DrawingView, source: MetricSource
 ) -> dict[str, Any]:
     """Return the drawn dashboard.
 
@@ -72,7 +72,7 @@ def draw(
         for number, widget in enumerate(dashboard.widgets)
         if isinstance(widget.properties, MetricProperties)
     }
-    asked: dict[int | str, Request] = {
+    asked: dict[int | str, MetricRequest] = {
         number: request
         for number, chart in charts.items()
         if (request := chart.request) is not None
@@ -89,18 +89,20 @@ def draw(
         "start_s": grid.start_s,
         "end_s": grid.end_s,
         "variables": [
-            _variable(entry, chosen, answers.get(entry.id, Answer()))
+            _variable(entry, chosen, answers.get(entry.id, MetricAnswer()))
             for entry in dashboard.variables
         ],
         "widgets": [
             _place(widget)
-            | _content(widget.properties, charts.get(number), answers.get(number, Answer()), alarms)
+            | _content(
+                widget.properties, charts.get(number), answers.get(number, MetricAnswer()), alarms
+            )
             for number, widget in enumerate(dashboard.widgets)
         ],
     }
 
 
-def _timing(properties: MetricProperties, dashboard: Dashboard, view: View) -> Timing:
+def _timing(properties: MetricProperties, dashboard: Dashboard, view: DrawingView) -> Timing:
     stated_s = properties.period if dashboard.keeps_periods else None
     return Timing(
         now_s=view.now_s,
@@ -123,7 +125,7 @@ def _place(widget: Widget) -> dict[str, Any]:
 def _content(
     properties: Properties | None,
     chart: Chart | None,
-    answer: Answer,
+    answer: MetricAnswer,
     alarms: Mapping[str, AlarmState],
 ) -> dict[str, Any]:
     match properties:
@@ -168,16 +170,18 @@ def _alarm(alarm: AlarmState) -> dict[str, str]:
     return {"name": alarm.name, "state": alarm.state, "reason": alarm.reason}
 
 
-def _values_request(variable: Variable, grid: Grid) -> Request | None:
+def _values_request(variable: Variable, grid: Grid) -> MetricRequest | None:
     """Return what asks for the values that a variable's search finds: each result is labelled by its own."""
     if not (variable.search and variable.populate_from):
         return None
     search = search_of(variable.search, "SampleCount", asked_period_s(grid))
     label = f"${{PROP('Dim.{variable.populate_from}')}}"
-    return Request(grid=grid, queries=(Query(id=_FOUND, expression=search, label=label),))
+    return MetricRequest(grid=grid, queries=(Query(id=_FOUND, expression=search, label=label),))
 
 
-def _variable(variable: Variable, chosen: Mapping[str, str], answer: Answer) -> dict[str, Any]:
+def _variable(
+    variable: Variable, chosen: Mapping[str, str], answer: MetricAnswer
+) -> dict[str, Any]:
     """Return a variable with every value that it can have, and the one that is chosen."""
     values = {choice.value: choice.label or choice.value for choice in variable.values}
     found = {result.label for result in answer.results if result.label}

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from reprise.instant import utc_now
 from reprise_cli.dashboard.cloudwatch import CloudWatch
-from reprise_cli.dashboard.drawing import View, draw
+from reprise_cli.dashboard.drawing import DrawingView, draw
 from reprise_cli.dashboard.model.body import BodyError, read_body
 from reprise_cli.dashboard.periods import FINEST_AWS_S, FINEST_LOCAL_S, PERIODS_S, RANGES_S
 from reprise_cli.exits import CommandError
@@ -69,7 +69,7 @@ class StackPages:
         except BodyError as error:
             msg = f"dashboard {self._name}"
             raise CommandError(msg, str(error), "Correct it in its template") from error
-        view = View(
+        view = DrawingView(
             now_s=int(utc_now().timestamp()),
             range_s=RANGES_S[range_name],
             finest_s=finest_s,

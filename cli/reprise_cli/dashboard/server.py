@@ -84,7 +84,7 @@ class Pages(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class PageAnswer:
     """What a request gets."""
 
     status: HTTPStatus
@@ -100,7 +100,7 @@ class Headers(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
+class PageAccess:
     """Where the page is, and what opens it."""
 
     port: int
@@ -111,7 +111,7 @@ class Door:
         return f"http://{HOST}:{self.port}/{query and f'?{query}'}#token={self.token}"
 
 
-def answer(pages: Pages, headers: Headers, target: str, door: Door) -> Answer:
+def answer(pages: Pages, headers: Headers, target: str, door: PageAccess) -> PageAnswer:
     """Return the answer to a GET request.
 
     Args:
@@ -140,7 +140,7 @@ def answer(pages: Pages, headers: Headers, target: str, door: Door) -> Answer:
     return _json(HTTPStatus.OK, document)
 
 
-def _refuse(headers: Headers, path: str, door: Door) -> Answer | None:
+def _refuse(headers: Headers, path: str, door: PageAccess) -> PageAnswer | None:
     host = headers.get("Host", "")
     if host not in {f"{HOST}:{door.port}", f"localhost:{door.port}"}:
         return _error(HTTPStatus.MISDIRECTED_REQUEST, "Host", f"{host!r} is not served here", "")
@@ -166,7 +166,7 @@ def _document(pages: Pages, path: str, query: str) -> dict[str, Any] | None:
     return None
 
 
-def make_server(pages: Pages, token: str, port: int = 0) -> tuple[ThreadingHTTPServer, Door]:
+def make_server(pages: Pages, token: str, port: int = 0) -> tuple[ThreadingHTTPServer, PageAccess]:
     """Return a server that listens already, and where; `serve_forever` serves.
 
     Args:
@@ -203,18 +203,18 @@ def make_server(pages: Pages, token: str, port: int = 0) -> tuple[ThreadingHTTPS
         ) from error
     server.daemon_threads = True
     # The handler is called by `serve_forever` only.
-    door = Door(port=server.server_address[1], token=token)
+    door = PageAccess(port=server.server_address[1], token=token)
     return server, door
 
 
-def _asset(name: str, kind: str) -> Answer:
+def _asset(name: str, kind: str) -> PageAnswer:
     body = files("reprise_cli.dashboard").joinpath("assets", *name.split("/")).read_bytes()
-    return Answer(status=HTTPStatus.OK, kind=kind, body=body)
+    return PageAnswer(status=HTTPStatus.OK, kind=kind, body=body)
 
 
-def _json(status: HTTPStatus, document: dict[str, Any]) -> Answer:
-    return Answer(status=status, kind="application/json", body=json.dumps(document).encode())
+def _json(status: HTTPStatus, document: dict[str, Any]) -> PageAnswer:
+    return PageAnswer(status=status, kind="application/json", body=json.dumps(document).encode())
 
 
-def _error(status: HTTPStatus, field: str, message: str, next_step: str) -> Answer:
+def _error(status: HTTPStatus, field: str, message: str, next_step: str) -> PageAnswer:
     return _json(status, {"error": {"field": field, "message": message, "next_step": next_step}})

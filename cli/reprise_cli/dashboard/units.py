@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from reprise.metric import NAMESPACE, TABLE
 
 if TYPE_CHECKING:
-    from reprise_cli.dashboard.model.rows import MetricKey
+    from reprise_cli.dashboard.model.rows import SeriesKey
 
 _AWS_UNITS: Final = {
     ("AWS/SQS", "ApproximateAgeOfOldestMessage"): "Seconds",
@@ -20,7 +20,7 @@ _AWS_UNITS: Final = {
 }
 
 
-def unit_of(metric: MetricKey | None, stat: str) -> str:
+def unit_of(metric: SeriesKey | None, stat: str) -> str:
     """Return a metric's unit as CloudWatch names it; empty if it is a count or not known."""
     if metric is None or stat == "SampleCount":
         return ""

@@ -15,7 +15,7 @@ from reprise.instant import utc_now
 from reprise_cli.dlq.browser import Browser
 from reprise_cli.dlq.edit import Edit
 from reprise_cli.dlq.letter import Letter, Selection, select
-from reprise_cli.dlq.redrive import Redriver, Result
+from reprise_cli.dlq.redrive import Redriver, RedriveResult
 from reprise_cli.dlq.undeliverable import Finder
 from reprise_cli.exits import CommandError
 
@@ -64,7 +64,7 @@ def peek(
 
 def redrive_selected(
     reprise: App, queue: Which, selection: Selection, payload: bytes | None = None
-) -> list[Result]:
+) -> list[RedriveResult]:
     """Redrive the letters that are meant, batch by batch, and return what became of each.
 
     Args:
@@ -78,7 +78,7 @@ def redrive_selected(
     """
     stack, started_at = reprise.stack, utc_now()
     back_to = stack.replay_queue_url if queue is Which.CALLS else stack.capture_queue_url
-    results: list[Result] = []
+    results: list[RedriveResult] = []
     seen: set[str] = set()
     with (
         reprise.out.progress("redriving dead letters") as advance,

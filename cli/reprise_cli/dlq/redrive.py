@@ -48,7 +48,7 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class RedriveResult:
     """What became of one letter, and why."""
 
     letter: Letter
@@ -87,15 +87,17 @@ class Redriver:
     unverified: list[Letter] = field(default_factory=list)
     """Letters whose keys may not be read here; the replayer verifies them before it invokes."""
 
-    def run(self, batch: Sequence[Letter]) -> list[Result]:
+    def run(self, batch: Sequence[Letter]) -> list[RedriveResult]:
         """Bring a batch back; never raises for what a store or a letter refuses."""
-        results: list[Result] = []
+        results: list[RedriveResult] = []
         # Two letters of one call need one message.
         going: dict[tuple[str, str], _Going] = {}
         ended: list[Letter] = []
         for letter in batch:
             if not letter.is_redrivable:
-                results.append(Result(letter=letter, action=Action.SKIPPED, why=letter.message))
+                results.append(
+                    RedriveResult(letter=letter, action=Action.SKIPPED, why=letter.message)
+                )
                 continue
             try:
                 is_verified = self._verify(letter)
@@ -109,9 +111,9 @@ class Redriver:
                     going[key] = _Going(body=body, group=group, letters=[letter])
             except BadRecordError as error:
                 why = f"{error.reason}: {error.message}"
-                results.append(Result(letter=letter, action=Action.REFUSED, why=why))
+                results.append(RedriveResult(letter=letter, action=Action.REFUSED, why=why))
             except StoreError as error:
-                results.append(Result(letter=letter, action=Action.FAILED, why=str(error)))
+                results.append(RedriveResult(letter=letter, action=Action.FAILED, why=str(error)))
         results += self._send(list(going.values()))
         results += self._delete(ended, Action.ENDED)
         return results
@@ -197,7 +199,7 @@ class Redriver:
         captured = wanted.edits or None
         return replace(row, opened_at=format_instant(self.clock()), captured_sha256=captured)
 
-    def _send(self, going: Sequence[_Going]) -> list[Result]:
+    def _send(self, going: Sequence[_Going]) -> list[RedriveResult]:
         if not going:
             return []
         sent = [letter for message in going for letter in message.letters]
@@ -207,16 +209,19 @@ class Redriver:
             )
         except StoreError as error:
             # Some may have been sent: they run once, and their letters wait for the next redrive.
-            return [Result(letter=letter, action=Action.FAILED, why=str(error)) for letter in sent]
+            return [
+                RedriveResult(letter=letter, action=Action.FAILED, why=str(error))
+                for letter in sent
+            ]
         return self._delete(sent, Action.REDRIVEN)
 
-    def _delete(self, letters: Sequence[Letter], action: Action) -> list[Result]:
+    def _delete(self, letters: Sequence[Letter], action: Action) -> list[RedriveResult]:
         try:
             left = {letter.message_id for letter in self.letters.delete(letters)}
         except StoreError:
             left = {letter.message_id for letter in letters}
         return [
-            Result(
+            RedriveResult(
                 letter=letter,
                 action=Action.LINGERS if letter.message_id in left else action,
             )

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from reprise.instant import format_instant, utc_now
 from reprise_cli.dlq.letter import Letter, LetterKind
-from reprise_cli.dlq.redrive import Action, Result
+from reprise_cli.dlq.redrive import Action, RedriveResult
 from reprise_cli.duration import format_duration
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def show_letters(out: Output, letters: Sequence[Letter], title: str) -> None:
         out.warn("letters with reason `unknown` may have run already: a redrive may run them again")
 
 
-def report(out: Output, results: Sequence[Result]) -> None:
+def report(out: Output, results: Sequence[RedriveResult]) -> None:
     """Show what became of letters."""
     counts = Counter(result.action for result in results)
     table = Table("what became of them", "letters")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from reprise_cli.exits import CommandError
 from reprise_cli.schedule.group import THREADS, Group
-from reprise_cli.schedule.plan import Plan, Step, Verb
+from reprise_cli.schedule.plan import PlanStep, SchedulePlan, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,13 +19,15 @@ MAX_CHARACTERS: Final = 4096
 """Of a parameter of the standard tier (Systems Manager user guide, "Managing parameter tiers")."""
 
 
-def carry_out(plan: Plan, group: Group, policies: Policies, done: Callable[[int], None]) -> None:
+def carry_out(
+    plan: SchedulePlan, group: Group, policies: Policies, done: Callable[[int], None]
+) -> None:
     """Make every change of a plan; policies first, so that no run starts without its own."""
     first = [step for step in plan.steps if step.verb is Verb.POLICY]
     policies.set({step.name: step.wanted for step in first})
     done(len(first))
 
-    def change(step: Step) -> None:
+    def change(step: PlanStep) -> None:
         match step.verb:
             case Verb.CREATE:
                 group.create(step.wanted)

@@ -40,7 +40,7 @@ class Verb(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class SchedulePlace:
     """Where schedules go, and as whom."""
 
     group: str
@@ -50,7 +50,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class PlanStep:
     """One change."""
 
     verb: Verb
@@ -63,17 +63,17 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class SchedulePlan:
     """All changes, in order, and what stays though it differs."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[PlanStep, ...]
     paused: tuple[str, ...] = ()
     """Jobs that somebody paused by hand: they stay paused."""
     foreign: tuple[str, ...] = ()
     """Schedules of the group that no file of jobs made: they stay as they are."""
 
 
-def wanted_schedule(entry: Checked, zone_name: str, place: Place) -> dict[str, Any]:
+def wanted_schedule(entry: Checked, zone_name: str, place: SchedulePlace) -> dict[str, Any]:
     """Return the schedule of a job, as CreateSchedule takes it."""
     job = entry.job
     window: dict[str, Any] = {"Mode": "OFF"}
@@ -103,7 +103,7 @@ def make_plan(
     there: Mapping[str, dict[str, Any]],
     policies: Mapping[str, dict[str, Any]],
     document: Mapping[str, Any],
-) -> Plan:
+) -> SchedulePlan:
     """Return what makes a group equal to a file.
 
     Args:
@@ -115,13 +115,13 @@ def make_plan(
     Raises:
         CommandError: If a job has the name of a schedule that is not ours.
     """
-    steps: list[Step] = []
+    steps: list[PlanStep] = []
     paused: list[str] = []
     for request in wanted:
         name = request["Name"]
         found = there.get(name)
         if found is None:
-            steps.append(Step(verb=Verb.CREATE, name=name, wanted=request))
+            steps.append(PlanStep(verb=Verb.CREATE, name=name, wanted=request))
             continue
         if not is_ours(found):
             where = f"job {name}"
@@ -136,18 +136,20 @@ def make_plan(
             request = {**request, "State": "DISABLED"}  # noqa: PLW2901 - what is wanted now
         differences = tuple(_differences(found, request))
         if differences:
-            steps.append(Step(verb=Verb.UPDATE, name=name, wanted=request, differences=differences))
+            steps.append(
+                PlanStep(verb=Verb.UPDATE, name=name, wanted=request, differences=differences)
+            )
     names = {request["Name"] for request in wanted}
     gone = sorted(name for name, found in there.items() if name not in names and is_ours(found))
-    steps += [Step(verb=Verb.DELETE, name=name, wanted={}) for name in gone]
+    steps += [PlanStep(verb=Verb.DELETE, name=name, wanted={}) for name in gone]
     steps += _policy_steps(policies, document)
     foreign = sorted(name for name, found in there.items() if not is_ours(found))
-    return Plan(steps=tuple(steps), paused=tuple(paused), foreign=tuple(foreign))
+    return SchedulePlan(steps=tuple(steps), paused=tuple(paused), foreign=tuple(foreign))
 
 
 def _policy_steps(
     policies: Mapping[str, dict[str, Any]], document: Mapping[str, Any]
-) -> list[Step]:
+) -> list[PlanStep]:
     """Return what sets the fields that jobs name; the others of a policy stay as they are."""
     steps = []
     for target, fields in sorted(policies.items()):
@@ -159,7 +161,7 @@ def _policy_steps(
                 for key, value in changed.items()
             )
             steps.append(
-                Step(verb=Verb.POLICY, name=target, wanted=fields, differences=differences)
+                PlanStep(verb=Verb.POLICY, name=target, wanted=fields, differences=differences)
             )
     return steps
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from rich.table import Table
 
-from reprise_cli.schedule.plan import Plan, Verb
+from reprise_cli.schedule.plan import SchedulePlan, Verb
 from reprise_schedules.run import RunState
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def describe_jobs(checked: Sequence[Checked], now: datetime) -> list[dict[str, A
     ]
 
 
-def show_plan(out: Output, plan: Plan) -> None:
+def show_plan(out: Output, plan: SchedulePlan) -> None:
     """Show what a plan would change."""
     for step in plan.steps:
         what = "of " if step.verb is Verb.POLICY else ""
@@ -59,7 +59,7 @@ def show_plan(out: Output, plan: Plan) -> None:
         out.show("nothing to change")
 
 
-def describe_plan(plan: Plan) -> dict[str, Any]:
+def describe_plan(plan: SchedulePlan) -> dict[str, Any]:
     """Return a plan for programs."""
     return {
         "changes": [

@@ -20,7 +20,7 @@ RECOVERY_DAYS: Final = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class SourceSecret:
     """A source as its secret has it."""
 
     name: str
@@ -37,7 +37,7 @@ class SourceSecrets:
     client: SecretsManagerClient
     stack: str
 
-    def all(self) -> list[Source]:
+    def all(self) -> list[SourceSecret]:
         """Return the stack's sources, by name."""
         prefix = secret_name(self.stack, "x").removesuffix("x")
         pages = self.client.get_paginator("list_secrets").paginate(
@@ -52,17 +52,17 @@ class SourceSecrets:
         }
         return [self._source(name, found[name]) for name in sorted(found)]
 
-    def _source(self, name: str, arn: str) -> Source:
+    def _source(self, name: str, arn: str) -> SourceSecret:
         try:
             keys = MacKeys.from_secret(self.read(name), name)
         except SettingsError as error:
-            return Source(name=name, arn=arn, problem=str(error))
+            return SourceSecret(name=name, arn=arn, problem=str(error))
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
             if code not in DENIED:
                 raise
-            return Source(name=name, arn=arn, problem=f"its secret may not be read ({code})")
-        return Source(name=name, arn=arn, targets=keys.targets)
+            return SourceSecret(name=name, arn=arn, problem=f"its secret may not be read ({code})")
+        return SourceSecret(name=name, arn=arn, targets=keys.targets)
 
     def read(self, name: str) -> str:
         """Return a source's key document.

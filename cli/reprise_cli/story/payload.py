@@ -11,7 +11,7 @@ from reprise.call.payload import unpack
 from reprise.capturing.record import EVENT_NAME
 from reprise.capturing.wire import decode_record
 from reprise.errors import BadRecordError, PayloadError, StoreError
-from reprise.logreader import Event, read_events
+from reprise.logreader import LogEvent, read_events
 from reprise_cli.exits import CommandError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _find(story: Story, objects: Objects) -> Record:
     url = urlsplit(story.row.capture_object or "")
     stream = objects.stream(url.netloc, url.path.lstrip("/"))
     for item in read_events(stream) if url.netloc else ():
-        if not isinstance(item, Event) or story.row.id not in item.message:
+        if not isinstance(item, LogEvent) or story.row.id not in item.message:
             continue
         try:
             document = json.loads(item.message)

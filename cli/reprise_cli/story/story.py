@@ -26,7 +26,7 @@ _SHORT_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class StoryStep:
     """One thing that happened to a call."""
 
     at: str
@@ -53,7 +53,7 @@ class Story:
 
     row: Row
     facts: dict[str, str]
-    steps: tuple[Step, ...]
+    steps: tuple[StoryStep, ...]
     result: str | None
     """The late result, if it is short."""
     payload: str | None = None
@@ -94,23 +94,25 @@ def tell(row: Row, arrival: Arrival | None, bucket: str, now: datetime) -> Story
     return Story(row=row, facts=_facts(row, bucket), steps=told, result=row.result)
 
 
-def _steps(row: Row, arrival: Arrival | None, now: datetime) -> Iterator[Step]:
+def _steps(row: Row, arrival: Arrival | None, now: datetime) -> Iterator[StoryStep]:
     if row.is_live and row.state in {State.LEASED, State.SUCCEEDED}:
-        yield Step(at=row.captured_at, what="called again", how="live, by a captured call's key")
+        yield StoryStep(
+            at=row.captured_at, what="called again", how="live, by a captured call's key"
+        )
     else:
-        yield Step(at=row.captured_at, what="captured", how="the caller got 202 and the id")
+        yield StoryStep(at=row.captured_at, what="captured", how="the caller got 202 and the id")
     if arrival is not None and arrival.at is not None:
         # S3 tells whole seconds, which can lie before the capture.
         at = max(row.captured_at, format_instant(arrival.at))
-        yield Step(at=at, what="in S3", how=arrival.url)
+        yield StoryStep(at=at, what="in S3", how=arrival.url)
     if row.unpacked_at is not None:
         is_sent = row.reason != Reason.KEY_CONFLICT
         how = "entered in the ledger" + (" and sent to replay" if is_sent else "")
-        yield Step(at=row.unpacked_at, what="unpacked", how=how)
+        yield StoryStep(at=row.unpacked_at, what="unpacked", how=how)
     if row.opened_at != row.captured_at:
         payload = "" if row.captured_sha256 is None else ", with another payload"
         how = f"an operator opened it again{payload}"
-        yield Step(at=row.opened_at, what="redriven", how=how, kind=WAIT)
+        yield StoryStep(at=row.opened_at, what="redriven", how=how, kind=WAIT)
     yield from _refusals(row)
     ready_at = row.unpacked_at
     for number, attempt in enumerate(row.history):
@@ -121,7 +123,7 @@ def _steps(row: Row, arrival: Arrival | None, now: datetime) -> Iterator[Step]:
     yield from _end(row, now)
 
 
-def _refusals(row: Row) -> Iterator[Step]:
+def _refusals(row: Row) -> Iterator[StoryStep]:
     """Yield the waits for the gate: throttles are counted, and only the first and last have a time."""
     if not row.refusals or row.first_refused_at is None:
         return
@@ -131,20 +133,22 @@ def _refusals(row: Row) -> Iterator[Step]:
         length_s = _seconds_between(row.first_refused_at, row.last_refused_at)
         span = f", the last time {format_duration(length_s)} later"
     how = f"{times}{span}; the target did not run, and no attempt was spent"
-    yield Step(at=row.first_refused_at, what="refused", how=how, kind=WAIT)
+    yield StoryStep(at=row.first_refused_at, what="refused", how=how, kind=WAIT)
 
 
-def _wait(ready_at: str | None, began_at: str | None, *, is_first: bool) -> Iterator[Step]:
+def _wait(ready_at: str | None, began_at: str | None, *, is_first: bool) -> Iterator[StoryStep]:
     """Yield the time that a call was held back before an attempt, if it was."""
     if ready_at is None or began_at is None:
         return
     waited_s = _seconds_between(ready_at, began_at)
     if waited_s >= _SHORT_S:
         why = "for its gate" if is_first else "for its backoff, and for its gate"
-        yield Step(at=ready_at, what="waited", how=f"{format_duration(waited_s)} {why}", kind=WAIT)
+        yield StoryStep(
+            at=ready_at, what="waited", how=f"{format_duration(waited_s)} {why}", kind=WAIT
+        )
 
 
-def _attempt(attempt: PastAttempt, *, is_end: bool) -> Step:
+def _attempt(attempt: PastAttempt, *, is_end: bool) -> StoryStep:
     outcome = attempt.outcome
     said = ": ".join(part for part in (outcome.code, outcome.message) if part)
     took = ""
@@ -153,24 +157,26 @@ def _attempt(attempt: PastAttempt, *, is_end: bool) -> Step:
     how = "; ".join(part for part in (said, took) if part)
     is_good = outcome.kind is OutcomeKind.SUCCEEDED
     kind = GOOD if is_good else BAD if is_end else WAIT
-    return Step(at=attempt.at, what=outcome.kind.value.replace("_", " "), how=how, kind=kind)
+    return StoryStep(at=attempt.at, what=outcome.kind.value.replace("_", " "), how=how, kind=kind)
 
 
-def _end(row: Row, now: datetime) -> Iterator[Step]:
+def _end(row: Row, now: datetime) -> Iterator[StoryStep]:
     match row.state:
         case State.SUCCEEDED:
             where = row.result_key or ("in the ledger" if row.result is not None else "not kept")
-            yield Step(at=row.updated_at, what="ended well", how=f"late result: {where}", kind=GOOD)
+            yield StoryStep(
+                at=row.updated_at, what="ended well", how=f"late result: {where}", kind=GOOD
+            )
         case State.DEAD_LETTERED:
             why = ": ".join(part for part in (row.reason, row.message) if part)
             letter = "" if row.letter_sent else "; its dead letter is not in the queue yet"
-            yield Step(at=row.updated_at, what="given up", how=f"{why}{letter}", kind=BAD)
+            yield StoryStep(at=row.updated_at, what="given up", how=f"{why}{letter}", kind=BAD)
         case State.LEASED:
-            yield Step(at=row.updated_at, what="being replayed", kind=WAIT)
+            yield StoryStep(at=row.updated_at, what="being replayed", kind=WAIT)
         case State.CAPTURED | State.WAITING:
             since_s = (now - parse_instant(row.updated_at)).total_seconds()
             how = f"for {format_duration(max(0.0, since_s))}: for its gate, or its backoff"
-            yield Step(at=format_instant(now), what="waiting", how=how, kind=WAIT)
+            yield StoryStep(at=format_instant(now), what="waiting", how=how, kind=WAIT)
 
 
 def _facts(row: Row, bucket: str) -> dict[str, str]:
@@ -186,7 +192,7 @@ def _facts(row: Row, bucket: str) -> dict[str, str]:
     return {name: text for name, text in facts.items() if text}
 
 
-def _after(row: Row, step: Step) -> str:
+def _after(row: Row, step: StoryStep) -> str:
     seconds = _seconds_between(row.captured_at, step.at)
     return "" if step.what == "captured" else f"+{format_duration(max(0.0, seconds))}"
 

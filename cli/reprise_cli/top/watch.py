@@ -12,9 +12,9 @@ from reprise.gate.state import Mode
 from reprise.instant import utc_now
 from reprise.metric import OTHER, labels, make_labeler
 from reprise.monitor.gates import LEVELS
-from reprise_cli.dashboard.asking import Query, Request
+from reprise_cli.dashboard.asking import MetricRequest, Query
 from reprise_cli.dashboard.cloudwatch import CloudWatch
-from reprise_cli.dashboard.model.rows import MetricKey
+from reprise_cli.dashboard.model.rows import SeriesKey
 from reprise_cli.dashboard.periods import chart_grid
 from reprise_cli.top.board import Gate, Look
 
@@ -83,7 +83,7 @@ class Watch:
         """Return the last values of metrics, by name and label."""
         grid = chart_grid(now_s, _RECENT_S, _MINUTE_S, _MINUTE_S)
         queries = {f"m{number}": asked for number, asked in enumerate(self._gauges())}
-        request = Request(
+        request = MetricRequest(
             grid=grid,
             queries=tuple(
                 Query(id=query_id, metric=key, stat="Maximum")
@@ -97,10 +97,10 @@ class Watch:
             if result.points
         }
 
-    def _gauges(self) -> Iterable[tuple[MetricKey, tuple[str, str]]]:
+    def _gauges(self) -> Iterable[tuple[SeriesKey, tuple[str, str]]]:
         for name in self._labels:
             for metric_name in _GAUGES:
-                key = MetricKey(
+                key = SeriesKey(
                     namespace=metric.NAMESPACE,
                     name=metric_name,
                     dimensions=((metric.STACK, self._stack), (metric.TARGET, name)),

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from reprise_schedules.warm import Report
+    from reprise_schedules.warm import InvocationReport
 
 GB_SECOND_USD: Final = 0.0000166667
 REQUEST_USD: Final = 0.0000002
@@ -24,7 +24,7 @@ class Seen:
 
     function: str
     at: datetime
-    report: Report
+    report: InvocationReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ def bare_name(function: str) -> str:
 
 def by_hour(seen: Iterable[Seen], zone: ZoneInfo) -> list[Hour]:
     """Return each function's hours that had an invocation, in order."""
-    found: dict[tuple[str, int], list[Report]] = defaultdict(list)
+    found: dict[tuple[str, int], list[InvocationReport]] = defaultdict(list)
     for entry in seen:
         found[entry.function, entry.at.astimezone(zone).hour].append(entry.report)
     hours = []

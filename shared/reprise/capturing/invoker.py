@@ -14,7 +14,7 @@ from reprise.call.payload import Payload, digest, pack
 from reprise.call.target import RANDOM_BYTES, id_of, new_call_id
 from reprise.capturing.line import MAX_LINE_BYTES, write_line
 from reprise.capturing.record import Record, Source
-from reprise.capturing.repeat import Kept, Owed
+from reprise.capturing.repeat import AlreadyCaptured, Owed
 from reprise.capturing.signature import write_status_token
 from reprise.errors import BadRequestError, RepriseError, StoreError
 from reprise.instant import format_instant, parse_instant
@@ -193,7 +193,7 @@ class CallInvoker:
         except RepriseError:
             _log.exception("key is not protected", extra={"target": request.target.function})
             begun = None
-        if isinstance(begun, Kept):
+        if isinstance(begun, AlreadyCaptured):
             late = begun.captured if begun.has_ended else None
             captured = None if begun.has_ended else begun.captured
             return Answer(reply=begun.reply, captured=captured, late=late)

@@ -69,7 +69,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class AlreadyCaptured:
     """The captured call of the key has an end, or will have one: nothing runs."""
 
     reply: Reply
@@ -96,7 +96,9 @@ class Repeats:
     bucket: str
     call_timeout_s: int
 
-    def begin(self, request: CallRequest, capturer: Capturer) -> Claim | Kept | Owed | None:
+    def begin(
+        self, request: CallRequest, capturer: Capturer
+    ) -> Claim | AlreadyCaptured | Owed | None:
         """Return the claim to run under, or what to tell instead; None if the call is to run without one.
 
         Args:
@@ -206,7 +208,7 @@ class Repeats:
             return Claim(row=existing, is_held=False)
         return existing
 
-    def _told(self, row: Row, capturer: Capturer) -> Kept | Owed:
+    def _told(self, row: Row, capturer: Capturer) -> AlreadyCaptured | Owed:
         """Return what the caller is told of a call that has a row already."""
         self.meter.count(metric.DUPLICATES_SUPPRESSED, target=row.target)
         if row.state is State.SUCCEEDED:
@@ -217,7 +219,7 @@ class Repeats:
             return Owed(outcome=CLAIM_EXPIRED if has_expired else IN_PROGRESS)
         return _again(row, capturer)
 
-    def _late(self, row: Row, capturer: Capturer) -> Kept:
+    def _late(self, row: Row, capturer: Capturer) -> AlreadyCaptured:
         """Return a late result; the 202 again if it was not kept, or cannot be read now."""
         if row.result is None and row.result_key is None:
             return _again(row, capturer)
@@ -229,7 +231,7 @@ class Repeats:
                 _log.exception("late result cannot be read", extra={"call_id": row.id})
                 return _again(row, capturer)
         reply = Reply(outcome=_DONE, payload=payload)
-        return Kept(reply=reply, captured=capturer.as_captured(row), has_ended=True)
+        return AlreadyCaptured(reply=reply, captured=capturer.as_captured(row), has_ended=True)
 
     def _succeed(self, claim: Claim, result: Mapping[str, str]) -> None:
         row = claim.row
@@ -268,6 +270,6 @@ class Repeats:
             _log.error("claim was lost before the call's end", extra={"call_id": row.id})
 
 
-def _again(row: Row, capturer: Capturer) -> Kept:
+def _again(row: Row, capturer: Capturer) -> AlreadyCaptured:
     reply = Reply(outcome=ALREADY_CAPTURED)
-    return Kept(reply=reply, captured=capturer.as_captured(row), has_ended=False)
+    return AlreadyCaptured(reply=reply, captured=capturer.as_captured(row), has_ended=False)

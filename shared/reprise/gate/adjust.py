@@ -26,7 +26,7 @@ from reprise.gate.limit import (
     start_over,
 )
 from reprise.gate.parameters import DEFAULTS, GateParameters
-from reprise.gate.samples import Tally
+from reprise.gate.samples import Samples
 from reprise.gate.state import TRANSITIONS, Change, Condition, GateEvent, GateState, HeldFor, Mode
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 def settle(  # noqa: PLR0911 - one return an answer
     gate: GateState,
-    tally: Tally,
+    tally: Samples,
     *,
     owner: str,
     now_ms: int,
@@ -93,11 +93,11 @@ def after_live_success(
     """
     if not is_held_for_faults(gate):
         return None
-    flowing = _flowing(gate, GateEvent.SUCCEEDED, Tally(), now_ms, parameters)
+    flowing = _flowing(gate, GateEvent.SUCCEEDED, Samples(), now_ms, parameters)
     return _decided(Change(), gate, {**flowing, "succeeded_at_ms": now_ms})
 
 
-def _returned(gate: GateState, tally: Tally, now_ms: int) -> Change:
+def _returned(gate: GateState, tally: Samples, now_ms: int) -> Change:
     """Return the permits, and what is counted whatever the gate's mode."""
     add: dict[str, int | float] = {}
     for epoch, permits in tally.returned.items():
@@ -129,7 +129,7 @@ def _decided(change: Change, gate: GateState, put: Mapping[str, Value]) -> Chang
 
 
 def _after_probe(
-    gate: GateState, tally: Tally, now_ms: int, parameters: GateParameters
+    gate: GateState, tally: Samples, now_ms: int, parameters: GateParameters
 ) -> dict[str, Value]:
     """Return what a probe shows; after throttles even a failure shows that there is room."""
     ran = tally.executed + tally.suspects
@@ -150,7 +150,7 @@ def _after_probe(
 
 
 def _flowing(
-    gate: GateState, event: GateEvent, tally: Tally, now_ms: int, parameters: GateParameters
+    gate: GateState, event: GateEvent, tally: Samples, now_ms: int, parameters: GateParameters
 ) -> dict[str, Value]:
     ended: dict[str, Value] = (
         {"fault_hold_ended_at_ms": now_ms} if gate.held_for == HeldFor.FAULT else {}
@@ -166,7 +166,7 @@ def _flowing(
 
 
 def _event(
-    gate: GateState, tally: Tally, now_ms: int, parameters: GateParameters
+    gate: GateState, tally: Samples, now_ms: int, parameters: GateParameters
 ) -> GateEvent | None:
     """Return what ends the flow, if anything does."""
     if tally.succeeded:
@@ -178,7 +178,7 @@ def _event(
     return None
 
 
-def _hold(gate: GateState, tally: Tally, event: GateEvent, now_ms: int) -> dict[str, Value]:
+def _hold(gate: GateState, tally: Samples, event: GateEvent, now_ms: int) -> dict[str, Value]:
     wait_s = max(MIN_GAP_S, tally.retry_after_s)
     held_for, fault_holds = HeldFor.THROTTLE, gate.fault_holds
     if event is GateEvent.FAULTED:
@@ -204,7 +204,7 @@ def _after_cut(gate: GateState, window: float, now_ms: int) -> dict[str, Value]:
     }
 
 
-def _counted(change: Change, gate: GateState, tally: Tally, now_ms: int) -> Change:
+def _counted(change: Change, gate: GateState, tally: Samples, now_ms: int) -> Change:
     """Return the change with failures in a row and the last throttle noted."""
     put, add = dict(change.put), dict(change.add)
     if tally.succeeded and gate.faults:

@@ -61,7 +61,7 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class AdmitStep:
     """An admission, and the change it takes to get it; None if nothing is taken."""
 
     admission: Admission
@@ -69,7 +69,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class PermitRequest:
     """What a batch asks of a gate."""
 
     wanted: int
@@ -84,12 +84,12 @@ class Request:
 
 def admit(
     gate: GateState,
-    request: Request,
+    request: PermitRequest,
     *,
     now_ms: int,
     wide: GateState | None = None,
     parameters: GateParameters = DEFAULTS,
-) -> Step:
+) -> AdmitStep:
     """Return how many of a batch's calls may go now.
 
     Who asks for permits has seen the target's policy, and seen it enabled: a pause ends with that, and the
@@ -108,10 +108,10 @@ def admit(
         wait_s, spread_s = paused_wait_s(gate, now_ms)
         waits = Admission(permits=0, wait_s=wait_s, spread_s=spread_s)
         change = resume(gate, now_ms, parameters) if request.wanted else None
-        return Step(admission=waits, change=change)
+        return AdmitStep(admission=waits, change=change)
     refused = _refusal(gate, now_ms, parameters)
     if now_ms < gate.probe_at_ms or not request.wanted:
-        return Step(admission=refused)
+        return AdmitStep(admission=refused)
     event = GateEvent.PROBE_DUE if gate.mode == Mode.HOLDING else GateEvent.PROBE_LOST
     change = Change(
         put={
@@ -125,7 +125,7 @@ def admit(
             Condition(name="probe_at_ms", relation="=", value=gate.probe_at_ms),
         ),
     )
-    return Step(
+    return AdmitStep(
         admission=Admission(
             permits=1,
             is_probe=True,
@@ -139,13 +139,13 @@ def admit(
 
 def _while_flowing(
     gate: GateState,
-    request: Request,
+    request: PermitRequest,
     now_ms: int,
     wide: GateState,
     parameters: GateParameters,
-) -> Step:
+) -> AdmitStep:
     wait_s, spread_s = flowing_wait_s(gate, now_ms)
-    refused = Step(admission=Admission(permits=0, wait_s=wait_s, spread_s=spread_s))
+    refused = AdmitStep(admission=Admission(permits=0, wait_s=wait_s, spread_s=spread_s))
     brake_until_ms = max(gate.throttled_at_ms, wide.throttled_at_ms) + parameters.brake_s * 1000
     if not request.wanted or now_ms < brake_until_ms:
         return refused
@@ -162,7 +162,7 @@ def _while_flowing(
     admission = Admission(
         permits=permits, epoch=epoch, turn=gate.turn, wait_s=wait_s, spread_s=spread_s
     )
-    return Step(admission=admission, change=change)
+    return AdmitStep(admission=admission, change=change)
 
 
 def _taken(expiry: Expiry, epoch: int, permits: int, window: int, correction: Change) -> Change:

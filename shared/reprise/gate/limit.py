@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 from reprise.gate.parameters import DEFAULTS, GateParameters
 
 if TYPE_CHECKING:
-    from reprise.gate.samples import Tally
+    from reprise.gate.samples import Samples
     from reprise.gate.state import GateState, Value
 
 MIN_GAP_S: Final = 2.0
@@ -145,7 +145,7 @@ def start_over(gate: GateState, now_ms: int, parameters: GateParameters) -> dict
     }
 
 
-def growth_of(gate: GateState, tally: Tally, now_ms: int, parameters: GateParameters) -> float:
+def growth_of(gate: GateState, tally: Samples, now_ms: int, parameters: GateParameters) -> float:
     """Return what is added to the window, or taken from it.
 
     It stays at least 1, and grows to its cap at most: what is above could never be used, and would make its
@@ -181,7 +181,9 @@ def _share(gate: GateState, now_ms: int, parameters: GateParameters) -> float:
     return min(1.0, share * (WAY_BACK if is_on_way_back else 1.0))
 
 
-def cut_to(gate: GateState, tally: Tally, now_ms: int, parameters: GateParameters) -> float | None:
+def cut_to(
+    gate: GateState, tally: Samples, now_ms: int, parameters: GateParameters
+) -> float | None:
     """Return the window after a cut; None if there is none.
 
     An attempt admitted before the last cut tells what that cut has answered already.

@@ -36,7 +36,7 @@ class Sample:
 
 
 @dataclass(slots=True, kw_only=True)
-class Tally:
+class Samples:
     """What some admitted calls of one target met."""
 
     is_probe: bool = False

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Final
 from reprise.call.outcome import OutcomeKind
 from reprise.errors import StoreError
 from reprise.gate.adjust import is_choosy, may_probe, settle
-from reprise.gate.admit import Admission, Request, Step, admit
+from reprise.gate.admit import Admission, AdmitStep, PermitRequest, admit
 from reprise.gate.fallback import SPREAD_S, LocalGate
 from reprise.gate.limit import service_s
 from reprise.gate.parameters import DEFAULTS, GateParameters
-from reprise.gate.samples import Sample, Tally
+from reprise.gate.samples import Sample, Samples
 from reprise.gate.state import Change, Condition, GateState, Mode
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Permit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Permits:
     """What a batch may do with its calls of one target."""
 
     permits: tuple[Permit, ...] = ()
@@ -76,7 +76,7 @@ class GateSession:
     _is_read: bool = False
     _wide: GateState = field(default_factory=GateState)
     _is_away: bool = False
-    _tally: Tally = field(default_factory=Tally)
+    _tally: Samples = field(default_factory=Samples)
     _running: int = 0
     _granted: int = 0
     _room_until_ms: int = 0
@@ -105,7 +105,7 @@ class GateSession:
             parameters=self.parameters,
         )
 
-    def enter(self, wanted: int) -> Entry:
+    def enter(self, wanted: int) -> Permits:
         """Return the permits for a batch's calls; the others wait for `wait_s`."""
         with self._lock:
             try:
@@ -117,7 +117,7 @@ class GateSession:
             self._tally.is_probe = admission.is_probe
             self._running = self._granted = admission.permits
             permit = Permit(epoch=admission.epoch)
-            return Entry(
+            return Permits(
                 permits=(permit,) * admission.permits,
                 is_probe=admission.is_probe,
                 room=self._room(wanted, admission),
@@ -159,8 +159,10 @@ class GateSession:
 
     # --- the gate ---------------------------------------------------------------------------------
 
-    def _step(self, wanted: int) -> Step:
-        request = Request(wanted=wanted, owner=self.owner, lease_ms=self.lease_ms, most=self.most)
+    def _step(self, wanted: int) -> AdmitStep:
+        request = PermitRequest(
+            wanted=wanted, owner=self.owner, lease_ms=self.lease_ms, most=self.most
+        )
         return admit(
             self._image,
             request,
@@ -214,7 +216,7 @@ class GateSession:
 
     def _tell(self) -> None:
         """Tell the gate what was met; if it cannot be told, the lease brings the permits back."""
-        tally, self._tally = self._tally, Tally(turn=self._tally.turn)
+        tally, self._tally = self._tally, Samples(turn=self._tally.turn)
         if tally.is_empty:
             return
         try:
@@ -253,14 +255,14 @@ class GateSession:
 
     # --- the memory -------------------------------------------------------------------------------
 
-    def _enter_by_memory(self, wanted: int) -> Entry:
+    def _enter_by_memory(self, wanted: int) -> Permits:
         self._is_away = True
         now_ms = self.now_ms()
         if not self.memory.may_go(self.function, now_ms):
-            return Entry()
+            return Permits()
         self._room_until_ms = now_ms + round(self.parameters.room_s * 1000)
         self._running = 1
-        return Entry(permits=(Permit(epoch=0),), room=wanted - 1)
+        return Permits(permits=(Permit(epoch=0),), room=wanted - 1)
 
     def _leave_by_memory(self, meeting: Sample, *, is_wanted: bool) -> Permit | None:
         now_ms = self.now_ms()

@@ -19,7 +19,7 @@ What is neither is `Damage`, with its place; the `Account` knows every byte of e
 
 from __future__ import annotations
 
-from reprise.logreader.items import Account, Control, Damage, Event, Item, Origin, UnknownLine
+from reprise.logreader.items import Account, Control, Damage, Item, LogEvent, Origin, UnknownLine
 from reprise.logreader.layer import SLICE_BYTES, read_events
 
 __all__ = [
@@ -27,8 +27,8 @@ __all__ = [
     "Account",
     "Control",
     "Damage",
-    "Event",
     "Item",
+    "LogEvent",
     "Origin",
     "UnknownLine",
     "read_events",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import msgspec
 import orjson
 
-from reprise.logreader.items import Control, Event, Items, Origin, UnknownLine
+from reprise.logreader.items import Control, Items, LogEvent, Origin, UnknownLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -145,9 +145,9 @@ def _is_envelope(kind: object, log_group: object, log_stream: object) -> bool:
     return kind in {DATA, CONTROL} or bool(log_group) or bool(log_stream)
 
 
-def _with_origin(envelope: _Head, events: Iterable[_LogEvent]) -> Iterator[Event]:
+def _with_origin(envelope: _Head, events: Iterable[_LogEvent]) -> Iterator[LogEvent]:
     origin = Origin(envelope.owner, envelope.log_group, envelope.log_stream)
-    return (Event(event.message, event.id, event.timestamp, origin) for event in events)
+    return (LogEvent(event.message, event.id, event.timestamp, origin) for event in events)
 
 
 def _without_events(kind: object, document: bytes | bytearray) -> Items:
@@ -163,14 +163,14 @@ def _refuse(reason: str) -> NoReturn:
     raise BadDocumentError(reason)
 
 
-def to_event(origin: Origin, fields: Any) -> Event | None:  # noqa: ANN401 - JSON
+def to_event(origin: Origin, fields: Any) -> LogEvent | None:  # noqa: ANN401 - JSON
     """Return an event from its JSON, or None if it is none; ids and times may be odd."""
     if not isinstance(fields, dict) or not isinstance(fields.get("message"), str):
         return None
     timestamp = fields.get("timestamp")
     if not isinstance(timestamp, int | float) or not -(2**63) <= timestamp < 2**63:
         timestamp = 0
-    return Event(fields["message"], _as_text(fields.get("id")), int(timestamp), origin)
+    return LogEvent(fields["message"], _as_text(fields.get("id")), int(timestamp), origin)
 
 
 def _as_text(value: object) -> str:
@@ -180,7 +180,7 @@ def _as_text(value: object) -> str:
     return str(value) if type(value) is int else ""
 
 
-def decode_large(document: bytes | bytearray) -> tuple[int, Iterator[Event]] | None:
+def decode_large(document: bytes | bytearray) -> tuple[int, Iterator[LogEvent]] | None:
     """Return how many events a large envelope has, and these; None for anything out of the usual."""
     if len(document) < LARGE_BYTES:
         return None

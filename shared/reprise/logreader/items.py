@@ -94,7 +94,7 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 UNKNOWN: Final = Origin()
 
 
-class Event(msgspec.Struct, gc=False):
+class LogEvent(msgspec.Struct, gc=False):
     """One log event, without its `extractedFields`."""
 
     message: str
@@ -151,7 +151,7 @@ class Damage(msgspec.Struct, frozen=True, kw_only=True):
         return f"at byte {self.offset} of what the gzip member at byte {self.member_at} holds"
 
 
-Item = Event | Control | UnknownLine | Damage
+Item = LogEvent | Control | UnknownLine | Damage
 Items = Sequence[Item]
 Batch = Iterable[Item]
 """What is found at once, such as the events of an envelope: handed on whole, since it is faster."""

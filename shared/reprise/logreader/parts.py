@@ -14,8 +14,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise.logreader.envelope import JSON, BadDocumentError, decode, decode_large
-from reprise.logreader.items import Control, Event, UnknownLine
-from reprise.logreader.repair import LONGEST_KNOWN_BYTES, Kind, mend
+from reprise.logreader.items import Control, LogEvent, UnknownLine
+from reprise.logreader.repair import LONGEST_KNOWN_BYTES, StretchKind, mend
 from reprise.logreader.salvage import salvage
 
 if TYPE_CHECKING:
@@ -144,19 +144,21 @@ class Parts:
             start = at + consumed
             consumed += len(part)
             match kind:
-                case Kind.BLANK:
+                case StretchKind.BLANK:
                     self._books.layer.blank_bytes += len(part)
-                case Kind.DOCUMENT:
+                case StretchKind.DOCUMENT:
                     items = self.document(part)
                     if items is None:
                         yield from self._damaged(part, start, _why(part), salvage(part))
                     else:
                         yield items
-                case Kind.LINE | Kind.REST:
-                    yield from self.line(part, start, is_glued=False, is_own=kind is Kind.LINE)
-                case Kind.DAMAGE:
+                case StretchKind.LINE | StretchKind.REST:
+                    yield from self.line(
+                        part, start, is_glued=False, is_own=kind is StretchKind.LINE
+                    )
+                case StretchKind.DAMAGE:
                     yield from self._damaged(part, start, reason, salvage(part))
-            is_damage = kind is Kind.DAMAGE
+            is_damage = kind is StretchKind.DAMAGE
         self.is_broken = is_damage and not is_end
         return consumed
 
@@ -168,7 +170,7 @@ class Parts:
             return None
         return chain.from_iterable(chain.from_iterable(map(read, members)))
 
-    def _damaged(self, data: bytes, at: int, reason: str, saved: list[Event]) -> Iterator[Batch]:
+    def _damaged(self, data: bytes, at: int, reason: str, saved: list[LogEvent]) -> Iterator[Batch]:
         """Yield the events that were saved, then the damage."""
         self._is_after_line = False
         self._books.account.events += len(saved)

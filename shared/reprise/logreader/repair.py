@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Kind(Enum):
+class StretchKind(Enum):
     """What a part of a stretch is."""
 
     BLANK = auto()
@@ -51,7 +51,7 @@ _WORK: Final = 16
 """Characters that may be looked at in vain, per character."""
 
 
-def judge(line: bytes) -> Kind | None:
+def judge(line: bytes) -> StretchKind | None:
     """Return what a line is that begins like a document: a line or broken; None if it may go on."""
     attempts = Attempts(line + b"\n", _WORK)
     text = attempts.text
@@ -60,11 +60,11 @@ def judge(line: bytes) -> Kind | None:
         return None
     tried = attempts.decode(0)
     if isinstance(tried, Failure):
-        return Kind.DAMAGE if tried.at < len(text) - 1 else None
+        return StretchKind.DAMAGE if tried.at < len(text) - 1 else None
     # A document and words behind it, unless there is another one.
     rest = text[tried[1] :]
     is_sentence = rest[0] in " \t" and '{"' not in rest and not _LINE_END.match(text)
-    return Kind.LINE if is_sentence else Kind.DAMAGE
+    return StretchKind.LINE if is_sentence else StretchKind.DAMAGE
 
 
 def _begins_envelope(text: str, position: int) -> bool:
@@ -72,7 +72,9 @@ def _begins_envelope(text: str, position: int) -> bool:
     return known is not None and "reprise" not in known[0]
 
 
-def mend(segment: bytes, *, is_end: bool, before: bytes = b"") -> Iterator[tuple[Kind, bytes, str]]:  # noqa: C901 - one scan, one loop
+def mend(  # noqa: C901 - one scan, one loop
+    segment: bytes, *, is_end: bool, before: bytes = b""
+) -> Iterator[tuple[StretchKind, bytes, str]]:
     """Yield the parts of a stretch in order, each with a reason if it is damage.
 
     After a broken document it goes on where the next one begins: at a known beginning, at the first key
@@ -91,7 +93,7 @@ def mend(segment: bytes, *, is_end: bool, before: bytes = b"") -> Iterator[tuple
     position = 0
     is_own_line = is_cut = False
 
-    def part(kind: Kind, end: int, reason: str = "") -> tuple[Kind, bytes, str]:
+    def part(kind: StretchKind, end: int, reason: str = "") -> tuple[StretchKind, bytes, str]:
         return kind, text[position:end].encode("utf-8", "surrogateescape"), reason
 
     while position < len(text):
@@ -102,11 +104,11 @@ def mend(segment: bytes, *, is_end: bool, before: bytes = b"") -> Iterator[tuple
         # Its indentation is part of a line.
         end = newline + 1 if newline >= 0 and text[begin : begin + 1] != "{" else begin
         if end > position:
-            yield part(Kind.BLANK, end)
+            yield part(StretchKind.BLANK, end)
             position = end
         if begin == len(text):
             if end < begin:
-                yield part(Kind.BLANK, begin)
+                yield part(StretchKind.BLANK, begin)
             return
         if not _OBJECT.match(text, begin):
             found = (_LINE_END if is_own_line and not is_cut else _REST_END).search(text, begin + 1)
@@ -114,13 +116,13 @@ def mend(segment: bytes, *, is_end: bool, before: bytes = b"") -> Iterator[tuple
                 return
             end = found.start() if found else len(text)
             is_line = is_own_line and not is_cut and (found is None or found[0] == "\n")
-            yield part(Kind.LINE if is_line else Kind.REST, end)
+            yield part(StretchKind.LINE if is_line else StretchKind.REST, end)
             position, is_own_line, is_cut = end, False, False
             continue
         tried = attempts.decode(position)
         if not isinstance(tried, Failure):
             beginnings.learn(text, position)
-            yield part(Kind.DOCUMENT, tried[1])
+            yield part(StretchKind.DOCUMENT, tried[1])
             position, is_own_line, is_cut = tried[1], False, False
             continue
         # A newline inside a string: the line was cut, and the next one is another's, or the string's rest.
@@ -136,7 +138,7 @@ def mend(segment: bytes, *, is_end: bool, before: bytes = b"") -> Iterator[tuple
         reason = tried.reason
         if tried.at >= len(text):
             reason = "ends before its end" if is_end else "longer than 16 MiB"
-        yield part(Kind.DAMAGE, end, f"not JSON: {reason}")
+        yield part(StretchKind.DAMAGE, end, f"not JSON: {reason}")
         position, is_own_line = end, False
 
 

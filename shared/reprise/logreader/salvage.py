@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from reprise.logreader.envelope import DATA, JSON, to_event
-from reprise.logreader.items import Event, Origin
+from reprise.logreader.items import LogEvent, Origin
 
 _FREE_CHARACTERS: Final = 4096
 _UNTERMINATED: Final = "Unterminated string"
@@ -85,7 +85,7 @@ _SALVAGE_WORK: Final = 8
 """Characters that may be looked at in vain, per character."""
 
 
-def salvage(data: bytes) -> list[Event]:
+def salvage(data: bytes) -> list[LogEvent]:
     """Return the events that stand whole in the remains of an envelope.
 
     An event is whole if its JSON is: in JSON a message's own quotes are escaped, so that nothing
@@ -104,7 +104,7 @@ def salvage(data: bytes) -> list[Event]:
         # Somebody else's JSON.
         return []
     origin = Origin(*(field[1] if field else "" for field in fields))
-    events: list[Event] = []
+    events: list[LogEvent] = []
     end = 0
     for start in (match.start() for match in _EVENT.finditer(text)):
         if start < end:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from reprise.logreader.parts import GZIP_BASE64, MAX_DOCUMENT_BYTES
-from reprise.logreader.repair import KNOWN, LONGEST_KNOWN_BYTES, Kind, judge
+from reprise.logreader.repair import KNOWN, LONGEST_KNOWN_BYTES, StretchKind, judge
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -209,9 +209,9 @@ class Text:
             yield items
             return start + len(line)
         kind, at = judge(line), self._at + start
-        if kind is Kind.DAMAGE:
+        if kind is StretchKind.DAMAGE:
             return start + (yield from self._parts.broken(line, at, is_end=True))
-        if kind is Kind.LINE:
+        if kind is StretchKind.LINE:
             # A document, and words behind it.
             yield from self._parts.line(line, at, is_glued=False, is_own=self._is_own_line)
             return start + len(line)

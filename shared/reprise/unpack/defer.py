@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from reprise.ports import Clock, KeySource, Meter, Objects, Queue
-    from reprise.unpack.validate import Entry, TargetBatch
+    from reprise.unpack.validate import AcceptedRecord, TargetBatch
 
 SLOTS_S: Final = (120, 60, 15, 5)
 """A wait ends at a multiple of the longest of these that is no more than a quarter of it."""
@@ -82,13 +82,13 @@ def parked_body(part: TargetBatch) -> bytes:
     return gzip.compress(text.encode(), _LEVEL, mtime=0)
 
 
-def _origin(entry: Entry) -> tuple[str, str, str]:
+def _origin(entry: AcceptedRecord) -> tuple[str, str, str]:
     return entry.event.owner, entry.event.log_group, entry.event.log_stream
 
 
-def _envelopes(run: Iterable[Entry]) -> Iterable[list[Entry]]:
+def _envelopes(run: Iterable[AcceptedRecord]) -> Iterable[list[AcceptedRecord]]:
     """Cut a run of events of one origin into envelopes."""
-    events: list[Entry] = []
+    events: list[AcceptedRecord] = []
     size_bytes = 0
     for entry in run:
         if events and (len(events) == _ENVELOPE_EVENTS or size_bytes > _ENVELOPE_BYTES):
@@ -99,7 +99,7 @@ def _envelopes(run: Iterable[Entry]) -> Iterable[list[Entry]]:
     yield events
 
 
-def _envelope(entries: Sequence[Entry]) -> str:
+def _envelope(entries: Sequence[AcceptedRecord]) -> str:
     owner, log_group, log_stream = _origin(entries[0])
     document: dict[str, Any] = {
         "messageType": "DATA_MESSAGE",

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from reprise.capturing.record import Record
     from reprise.ports import Clock, Draw, Ledger, Meter, Queue
-    from reprise.unpack.validate import Entry
+    from reprise.unpack.validate import AcceptedRecord
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Enqueuer:
     executor: Callable[[int], Executor] = ThreadPoolExecutor
     """Makes what enters so many calls side by side."""
 
-    def enter(self, chunk: Sequence[Entry], url: str, *, spread_s: float = 0.0) -> None:
+    def enter(self, chunk: Sequence[AcceptedRecord], url: str, *, spread_s: float = 0.0) -> None:
         """Enter calls in the ledger, then send those that have not ended.
 
         In this order a crash can repeat a message, which the ledger makes harmless; the other way

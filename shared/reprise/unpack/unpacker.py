@@ -20,7 +20,7 @@ from reprise.retry.decision import COUNTED
 from reprise.unpack.backlog import is_overdue, overdue_expansion
 from reprise.unpack.enqueue import CHUNK
 from reprise.unpack.expansion import Expand, Leave
-from reprise.unpack.validate import Entry, Partitioner
+from reprise.unpack.validate import AcceptedRecord, Partitioner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -184,7 +184,7 @@ class Unpacker:
     ) -> None:
         """Send the first calls of a folded object, and a message for what is left of it."""
         quarantine = Quarantine(ref.url, self.objects, self.meter)
-        chunk: list[Entry] = []
+        chunk: list[AcceptedRecord] = []
         expanded = 0
         with closing(self.reader.read(ref, quarantine, remaining_ms)) as items:
             for position, entry in items:

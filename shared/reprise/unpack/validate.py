@@ -10,7 +10,7 @@ from reprise.call.target_type import FUNCTION, FailureEvents, TargetType, failur
 from reprise.capturing.line import Verifier, read_line, sign_record
 from reprise.capturing.record import EVENT_NAME, Record
 from reprise.errors import BadRecordError, SlowObjectError
-from reprise.logreader import Control, Damage, Event, Item, Origin, UnknownLine, read_events
+from reprise.logreader import Control, Damage, Item, LogEvent, Origin, UnknownLine, read_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -28,12 +28,12 @@ MAX_OPEN_BYTES: Final = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class AcceptedRecord:
     """One authentic record, and the log event that it came in."""
 
     position: int
     """Number of the event in its object."""
-    event: Event
+    event: LogEvent
     record: Record
     is_foldable: bool = True
     """False for a failed batch job: where it lies vouches for it, so it cannot be parked elsewhere."""
@@ -45,7 +45,7 @@ class TargetBatch:
 
     function: str
     """Unqualified ARN of the target."""
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[AcceptedRecord] = field(default_factory=list)
     size_bytes: int = 0
 
     @property
@@ -53,7 +53,7 @@ class TargetBatch:
         """Return the position of the first record; it names the part."""
         return self.entries[0].position
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: AcceptedRecord) -> None:
         """Take one more record."""
         self.entries.append(entry)
         self.size_bytes += len(entry.event.message)
@@ -82,7 +82,7 @@ class Partitioner:
         self.closed = 0
         """Parts that were full before the object's end."""
 
-    def add(self, entry: Entry) -> Iterator[TargetBatch]:
+    def add(self, entry: AcceptedRecord) -> Iterator[TargetBatch]:
         """Take a record; yield the parts that it found full, or that memory has no more room for.
 
         A full part stays open until another record comes, so that an object of just one part is
@@ -171,7 +171,7 @@ class RecordValidator:
         ref: ObjectRef,
         quarantine: Quarantine,
         remaining_ms: Callable[[], int] = no_hurry,
-    ) -> Generator[tuple[int, Entry | None]]:
+    ) -> Generator[tuple[int, AcceptedRecord | None]]:
         """Yield every position of an object from its `skip` on, with the record there, if any.
 
         Raises:
@@ -196,7 +196,7 @@ class RecordValidator:
         trusted: Verifier,
         events: FailureEvents | None,
         quarantine: Quarantine,
-    ) -> Entry | None:
+    ) -> AcceptedRecord | None:
         """Return the record of an item that may be replayed; put what may not be in quarantine."""
         match item:
             case Control():
@@ -210,15 +210,15 @@ class RecordValidator:
                 self.meter.count(metric.FOREIGN_LINES)
             case Damage():
                 quarantine.add_damage(position, item)
-            case Event():
+            case LogEvent():
                 record = self._read_line(position, item, trusted, quarantine)
                 if record is not None:
-                    return Entry(position=position, event=item, record=record)
+                    return AcceptedRecord(position=position, event=item, record=record)
         return None
 
     def _accept_event(
         self, position: int, text: str, events: FailureEvents, quarantine: Quarantine
-    ) -> Entry | None:
+    ) -> AcceptedRecord | None:
         """Return a target's own failure, signed by the pipeline: its place vouches for it (ADR 0014)."""
         try:
             record = events.read(text, self.account_id, self.targets)
@@ -230,11 +230,11 @@ class RecordValidator:
             self.meter.count(metric.FOREIGN_LINES)
             return None
         record = sign_record(record, self.keys.keys())
-        event = Event(text, origin=Origin(self.account_id))
-        return Entry(position=position, event=event, record=record, is_foldable=False)
+        event = LogEvent(text, origin=Origin(self.account_id))
+        return AcceptedRecord(position=position, event=event, record=record, is_foldable=False)
 
     def _read_line(
-        self, position: int, event: Event, trusted: Verifier, quarantine: Quarantine
+        self, position: int, event: LogEvent, trusted: Verifier, quarantine: Quarantine
     ) -> Record | None:
         try:
             self._check_origin(event)
@@ -247,7 +247,7 @@ class RecordValidator:
             self.meter.count(metric.FOREIGN_LINES)
         return record
 
-    def _check_origin(self, event: Event) -> None:
+    def _check_origin(self, event: LogEvent) -> None:
         """Accept events of our account's capture log groups only.
 
         Raises:

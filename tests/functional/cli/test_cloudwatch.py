@@ -11,9 +11,9 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from reprise_cli.dashboard.asking import Query, Request
+from reprise_cli.dashboard.asking import MetricRequest, Query
 from reprise_cli.dashboard.cloudwatch import CloudWatch
-from reprise_cli.dashboard.model.rows import MetricKey
+from reprise_cli.dashboard.model.rows import SeriesKey
 from reprise_cli.dashboard.periods import Grid
 from reprise_cli.exits import CommandError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 START = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=10)
 GRID = Grid(start_s=int(START.timestamp()), end_s=int(START.timestamp()) + 300, period_s=60)
-ORDERS = MetricKey(namespace="Reprise", name="Succeeded", dimensions=(("target", "orders"),))
+ORDERS = SeriesKey(namespace="Reprise", name="Succeeded", dimensions=(("target", "orders"),))
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def put(client: CloudWatchClient, minute: int, value: float) -> None:
 
 def metrics(client: CloudWatchClient) -> Mapping[int, float]:
     query = Query(id="m", metric=ORDERS, stat="Sum")
-    (answer,) = CloudWatch(client).ask([Request(grid=GRID, queries=(query,))])
+    (answer,) = CloudWatch(client).ask([MetricRequest(grid=GRID, queries=(query,))])
     (result,) = answer.results
     return result.points
 
@@ -71,7 +71,7 @@ def result(query_id: str, label: str, **fields: object) -> dict[str, Any]:
     return {"Id": query_id, "Label": label, "Timestamps": [at], "Values": [1.0]} | fields
 
 
-MIXED = Request(
+MIXED = MetricRequest(
     grid=GRID,
     queries=(
         Query(id="a", metric=ORDERS, stat="Sum", is_shown=False),
@@ -79,7 +79,7 @@ MIXED = Request(
         Query(id="e", expression="LOG(a)", label="${LABEL}"),
     ),
 )
-ONE_METRIC = Request(grid=GRID, queries=MIXED.queries[1:2])
+ONE_METRIC = MetricRequest(grid=GRID, queries=MIXED.queries[1:2])
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_where_an_expression_is_refused_the_metrics_are_there_and_it_is_told(
     ("request_", "code"), [(MIXED, "Throttling"), (ONE_METRIC, "ValidationError")]
 )
 def test_another_refusal_is_an_error(
-    stubbed: tuple[CloudWatchClient, Stubber], request_: Request, code: str
+    stubbed: tuple[CloudWatchClient, Stubber], request_: MetricRequest, code: str
 ) -> None:
     client, stubber = stubbed
     stubber.add_client_error("get_metric_data", code)

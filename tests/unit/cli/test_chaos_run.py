@@ -14,8 +14,8 @@ from reprise_cli.calling import InvokerAnswer
 from reprise_cli.chaos.call import CallState, Receipt, plan_calls
 from reprise_cli.chaos.live import LiveCall, LiveEnd
 from reprise_cli.chaos.load import Load, Script
-from reprise_cli.chaos.run import ChaosTest, Plan
-from reprise_cli.chaos.view import View, proof_table
+from reprise_cli.chaos.run import ChaosPlan, ChaosTest
+from reprise_cli.chaos.view import ChaosView, proof_table
 from reprise_cli.output import Output
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ LIVE_ANSWERED = (*range(1, 11), *range(11, 21, 2))
 
 def make_test(pipeline: Pipeline, text: io.StringIO, *, timeout_s: float = 20.0) -> ChaosTest:
     return ChaosTest(
-        plan=Plan(
+        plan=ChaosPlan(
             run="run-1",
             calls=plan_calls(20, poison=2, large=0),
             hold_s=0.0,
@@ -141,7 +141,7 @@ def make_test(pipeline: Pipeline, text: io.StringIO, *, timeout_s: float = 20.0)
         books=pipeline,
         letters=pipeline,
         queues=pipeline,
-        view=View(Output(is_json=True, stdout=io.StringIO(), stderr=text)),
+        view=ChaosView(Output(is_json=True, stdout=io.StringIO(), stderr=text)),
         clock=FakeClock(),
     )
 

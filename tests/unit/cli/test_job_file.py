@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from reprise_cli.exits import CommandError, ExitCode
 from reprise_cli.schedule.group import MARKER
 from reprise_cli.schedule.job_file import check_jobs, policies_of, read_job_file
-from reprise_cli.schedule.plan import Place, Plan, Verb, make_plan, wanted_schedule
+from reprise_cli.schedule.plan import SchedulePlace, SchedulePlan, Verb, make_plan, wanted_schedule
 from reprise_schedules.message import read_due
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 ORDERS = "arn:aws:lambda:eu-west-1:123456789012:function:orders"
-PLACE = Place(
+PLACE = SchedulePlace(
     group="reprise-jobs", queue_arn="arn:q", dead_letter_queue_arn="arn:d", role_arn="arn:r"
 )
 FILE = """
@@ -158,7 +158,7 @@ def test_whatever_is_valid_is_of_the_shape_that_create_schedule_takes(tmp_path: 
     shape = model.operation_model("CreateSchedule").input_shape
     assert shape is not None
     longest = FILE.replace("Closes the day", "x" * 493).replace("nightly", "n" * 64)
-    place = Place(
+    place = SchedulePlace(
         group="reprise-jobs", queue_arn="arn:q", dead_letter_queue_arn="arn:d", role_arn="arn:r"
     )
     jobs, (entry,) = read(tmp_path, longest)
@@ -192,7 +192,11 @@ def test_jobs_of_one_target_must_agree_on_its_policy_and_have_their_own_names(
         read(tmp_path, FILE + second)
 
 
-def plan(request: dict[str, Any], there: dict[str, dict[str, Any]], **document: Any) -> Plan:  # noqa: ANN401 - a policy's
+def plan(
+    request: dict[str, Any],
+    there: dict[str, dict[str, Any]],
+    **document: Any,  # noqa: ANN401 - a policy's
+) -> SchedulePlan:
     return make_plan([request], there, {"orders": {"idempotent": True}}, document)
 
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from reprise.logreader import Account, Damage, Event, UnknownLine
+from reprise.logreader import Account, Damage, LogEvent, UnknownLine
 from reprise_cli.read_format import Reading
 from strategies import envelope, zipped
 
@@ -103,7 +103,7 @@ def read(data: bytes, size: int = 1 << 20) -> tuple[list[Item], Account, str | N
 
 
 def messages_of(items: list[Item]) -> list[str]:
-    return [item.message for item in items if isinstance(item, Event)]
+    return [item.message for item in items if isinstance(item, LogEvent)]
 
 
 def check(data: bytes) -> list[Item]:

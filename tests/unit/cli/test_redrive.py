@@ -22,7 +22,7 @@ from reprise.replay.message import (
 )
 from reprise.testing import FakeClock, FakeKeys, Faults, InMemoryLedger, InMemoryQueue
 from reprise_cli.dlq.letter import Letter, LetterKind, read_letter
-from reprise_cli.dlq.redrive import Action, Redriver, Result
+from reprise_cli.dlq.redrive import Action, Redriver, RedriveResult
 from strategies import KEYS, NOW, PIPELINE_KEYS, make_record, signed
 from unit.cli.test_letter import OBJECT_URL, dead_row, received
 
@@ -74,7 +74,7 @@ class World:
         self.box.letters[letter.message_id] = letter
         return letter
 
-    def redrive(self, *letters: Letter) -> list[Result]:
+    def redrive(self, *letters: Letter) -> list[RedriveResult]:
         redriver = Redriver(
             ledger=self.ledger,
             queue=self.queue,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise_cli.chaos.timeline import Sample, Timeline, sparkline
+from reprise_cli.chaos.timeline import LedgerSample, Timeline, sparkline
 
 
 @st.composite
@@ -17,7 +17,7 @@ def timelines(draw: st.DrawFn) -> Timeline:
         captured += draw(st.integers(0, 50))
         replayed += draw(st.integers(0, captured - replayed - dead))
         dead += draw(st.integers(0, captured - replayed - dead))
-        timeline.add(Sample(at_s=at_s, captured=captured, replayed=replayed, dead=dead))
+        timeline.add(LedgerSample(at_s=at_s, captured=captured, replayed=replayed, dead=dead))
     return timeline
 
 
@@ -34,7 +34,7 @@ def test_the_stretches_of_a_timeline_add_up_to_its_end(timeline: Timeline, width
 def test_a_timeline_of_four_seconds_by_hand() -> None:
     timeline = Timeline()
     for at_s, captured, replayed in ((1.0, 4, 0), (2.0, 4, 1), (4.0, 4, 3)):
-        timeline.add(Sample(at_s=at_s, captured=captured, replayed=replayed))
+        timeline.add(LedgerSample(at_s=at_s, captured=captured, replayed=replayed))
     rates = timeline.rates(4)
     assert rates["captured"] == [4, 0, 0, 0]
     assert rates["waiting"] == [4, 3, 3, 1]
@@ -42,9 +42,9 @@ def test_a_timeline_of_four_seconds_by_hand() -> None:
 
 
 def test_time_does_not_go_back() -> None:
-    timeline = Timeline([Sample(at_s=2.0)])
+    timeline = Timeline([LedgerSample(at_s=2.0)])
     with pytest.raises(ValueError, match="cannot follow"):
-        timeline.add(Sample(at_s=1.0))
+        timeline.add(LedgerSample(at_s=1.0))
 
 
 @pytest.mark.parametrize(

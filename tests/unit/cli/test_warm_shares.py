@@ -18,7 +18,7 @@ from reprise_cli.warm.shares import (
     ping_cost_usd,
     suggest_hours,
 )
-from reprise_schedules.warm import Report, read_report
+from reprise_schedules.warm import InvocationReport, read_report
 
 NINE_UTC = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 TEXT = (
@@ -33,7 +33,7 @@ JSON = (
 
 @pytest.mark.parametrize("line", [TEXT, JSON], ids=["text", "json"])
 def test_report_is_read_alike_from_text_and_json(line: str) -> None:
-    assert read_report(line) == Report(
+    assert read_report(line) == InvocationReport(
         request_id="8f5b-1", billed_ms=80.0, memory_mb=128, init_ms=402.35
     )
 
@@ -69,7 +69,7 @@ def test_other_lines_are_no_reports(line: str) -> None:
 
 
 def seen(hours: float, *, cold: bool = False, function: str = "orders") -> Seen:
-    report = Report(
+    report = InvocationReport(
         request_id="r", billed_ms=1000.0, memory_mb=1024, init_ms=300.0 if cold else None
     )
     return Seen(function=function, at=NINE_UTC + timedelta(hours=hours), report=report)

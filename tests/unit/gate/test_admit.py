@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.gate.admit import Admission, Request, admit
+from reprise.gate.admit import Admission, PermitRequest, admit
 from reprise.gate.lease import EPOCH_MS, slot_name
 from reprise.gate.limit import IDLE_S, gap_s
 from reprise.gate.parameters import DEFAULTS
@@ -32,7 +32,7 @@ def _ask(
     most: int | None = None,
     wide: GateState | None = None,
 ) -> tuple[Admission, GateState]:
-    request = Request(wanted=wanted, owner="a", lease_ms=LEASE_MS, most=most)
+    request = PermitRequest(wanted=wanted, owner="a", lease_ms=LEASE_MS, most=most)
     step = admit(gate, request, now_ms=now_ms, wide=wide)
     if step.change is None:
         assert step.admission.permits == 0
@@ -98,7 +98,7 @@ def test_a_cap_that_was_lifted_bounds_nothing() -> None:
 
 
 def test_a_cap_does_not_undo_a_cut_that_came_between() -> None:
-    request = Request(wanted=1, owner="a", lease_ms=LEASE_MS, most=30)
+    request = PermitRequest(wanted=1, owner="a", lease_ms=LEASE_MS, most=30)
     change = admit(FLOWING, request, now_ms=NOW_MS).change
     assert change is not None
     cut = replace(FLOWING, window=16.0, turn=FLOWING.turn + 1)

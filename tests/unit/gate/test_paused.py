@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.gate.admit import Request, admit
+from reprise.gate.admit import PermitRequest, admit
 from reprise.gate.paused import (
     MAX_SPAN_S,
     MIN_SPAN_S,
@@ -54,17 +54,17 @@ def test_a_pause_is_noted_again_once_a_minute_and_no_more() -> None:
 
 def test_a_paused_gate_is_not_probed_and_who_may_replay_ends_the_pause() -> None:
     paused = _made(FLOWING, pause(FLOWING, NOW_MS))
-    step = admit(paused, Request(wanted=10, owner="a", lease_ms=90_000), now_ms=LATER_MS)
+    step = admit(paused, PermitRequest(wanted=10, owner="a", lease_ms=90_000), now_ms=LATER_MS)
     assert step.admission.permits == 0
     flowing = _made(paused, step.change)
     assert (flowing.mode, flowing.window, flowing.slow_start) == (Mode.FLOWING, 2.0, 1)
-    step = admit(flowing, Request(wanted=10, owner="a", lease_ms=90_000), now_ms=LATER_MS)
+    step = admit(flowing, PermitRequest(wanted=10, owner="a", lease_ms=90_000), now_ms=LATER_MS)
     assert step.admission.permits > 0
 
 
 def test_asking_for_waits_ends_no_pause() -> None:
     paused = _made(FLOWING, pause(FLOWING, NOW_MS))
-    step = admit(paused, Request(wanted=0, owner="a", lease_ms=90_000), now_ms=LATER_MS)
+    step = admit(paused, PermitRequest(wanted=0, owner="a", lease_ms=90_000), now_ms=LATER_MS)
     assert step.change is None
     assert step.admission.wait_s >= 5
 

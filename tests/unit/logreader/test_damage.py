@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from reader_check import check, read_all
 from reprise.capturing.line import read_line, write_line
 from reprise.errors import BadRecordError
-from reprise.logreader import Account, Control, Damage, Event, UnknownLine, read_events
+from reprise.logreader import Account, Control, Damage, LogEvent, UnknownLine, read_events
 from reprise.logreader import member as inflater
 from strategies import CONTROL, KEYS, TRUSTED, envelope, make_record, zipped
 
@@ -48,9 +48,9 @@ variants = st.sampled_from(sorted(VARIANTS))
 
 def texts_of(items: list[Item]) -> list[str]:
     return [
-        item.message if isinstance(item, Event) else item.text
+        item.message if isinstance(item, LogEvent) else item.text
         for item in items
-        if isinstance(item, Event | UnknownLine)
+        if isinstance(item, LogEvent | UnknownLine)
     ]
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reprise.logreader import Event
+from reprise.logreader import LogEvent
 from reprise.logreader.envelope import _DECODER, _decode_fast, decode
 from strategies import texts
 
@@ -87,7 +87,7 @@ def test_what_is_wrong_in_fields_that_nobody_asks_for_loses_no_event(
 ) -> None:
     more += b"]" * more.count(b"[")
     items = decode(kind(b"{" + more + b"," + ENVELOPE[1:]))
-    messages = [item.message for item in items if isinstance(item, Event)]
+    messages = [item.message for item in items if isinstance(item, LogEvent)]
     assert messages == ['{"a":"\\u00e9\\n\\\\"}', "é🙂"]
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reprise.logreader import Event, Item
+from reprise.logreader import Item, LogEvent
 from reprise.logreader.envelope import BadDocumentError, decode, decode_large
 from strategies import envelope, texts
 
@@ -64,7 +64,7 @@ def test_what_comes_out_in_pieces_is_what_comes_out_whole(
         count, items = found
         assert items == _whole(document)
         assert count == len(items)
-        assert all(isinstance(item, Event) for item in items)
+        assert all(isinstance(item, LogEvent) for item in items)
 
 
 def test_small_envelopes_and_control_messages_are_left_alone() -> None:

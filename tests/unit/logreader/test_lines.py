@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from reader_check import check, read_all
 from reader_work import measure
-from reprise.logreader import Damage, Event, UnknownLine
+from reprise.logreader import Damage, LogEvent, UnknownLine
 from strategies import KEYS, envelope, make_record, zipped
 
 AFTER = ["next", "\tat com.example.App(App.java:7)", "last"]
@@ -108,7 +108,7 @@ def test_brackets_among_lines_are_lines_and_around_envelopes_are_not() -> None:
     among = ["first", env, "{", "  a: 1", "}", "last"]
     assert lines_of(text_of(among)) == ["first", "  a: 1", "}", "last"]
     items, account = read_all(text_of(["[", env, "]"]))
-    assert [item.message for item in items if isinstance(item, Event)] == ["inner"]
+    assert [item.message for item in items if isinstance(item, LogEvent)] == ["inner"]
     assert account.damages == 1
 
 
@@ -173,7 +173,7 @@ def test_indentation_before_a_document_is_a_gap() -> None:
 def test_lines_after_an_envelope_in_text_are_lines(quote: str) -> None:
     data = text_of(["first", quote + envelope(["inner"]).decode(), "next", "  indented", "last"])
     items, account = read_all(data)
-    assert "inner" in [item.message for item in items if isinstance(item, Event)]
+    assert "inner" in [item.message for item in items if isinstance(item, LogEvent)]
     assert lines_of(data) == ["first", "next", "  indented", "last"]
     assert account.damages == (1 if quote else 0)
     check(data)
@@ -192,14 +192,14 @@ def test_what_is_left_of_an_envelope_is_no_line() -> None:
     good = envelope(["one"]).decode()
     headless = envelope(["two"]).decode()[1:]
     items, account = read_all(text_of([good, headless, "]", good]))
-    assert [item.message for item in items if isinstance(item, Event)] == ["one", "two", "one"]
+    assert [item.message for item in items if isinstance(item, LogEvent)] == ["one", "two", "one"]
     assert lines_of(text_of([good, headless, "]", good])) == []
     assert account.damages == 2
 
 
 def test_headless_envelope_at_the_beginning_gives_its_events_and_is_damage() -> None:
     items, account = read_all(envelope(["one"])[1:])
-    assert [item.message for item in items if isinstance(item, Event)] == ["one"]
+    assert [item.message for item in items if isinstance(item, LogEvent)] == ["one"]
     assert account.damages == 1
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reprise.capturing.line import read_line, write_line
 from reprise.errors import BadRecordError
-from reprise.logreader import SLICE_BYTES, Control, Damage, Event, Item, UnknownLine, read_events
+from reprise.logreader import SLICE_BYTES, Control, Damage, Item, LogEvent, UnknownLine, read_events
 from reprise.logreader.items import Origin
 from strategies import (
     ACCOUNT,
@@ -56,7 +56,7 @@ def _read(data: bytes, size: int = 64 * 1024) -> list[Item]:
 
 
 def _messages(items: list[Item]) -> list[str]:
-    return [item.message for item in items if isinstance(item, Event)]
+    return [item.message for item in items if isinstance(item, LogEvent)]
 
 
 def _ids(items: list[Item]) -> list[str]:
@@ -77,7 +77,7 @@ def _ids(items: list[Item]) -> list[str]:
 def test_every_shape_gives_every_event_in_order(name: str, size: int) -> None:
     items = _read(OBJECTS[name], size)
     assert _messages(items) == MESSAGES
-    assert [item for item in items if not isinstance(item, Event)] == [Control()]
+    assert [item for item in items if not isinstance(item, LogEvent)] == [Control()]
 
 
 @given(
@@ -92,7 +92,7 @@ def test_any_messages_survive_any_shape(batches: list[list[str]], name: str, siz
 
 def test_an_event_knows_where_it_comes_from() -> None:
     (event,) = _read(envelope(["hello"]))
-    assert event == Event(
+    assert event == LogEvent(
         origin=Origin(ACCOUNT, LOG_GROUP, "2026/11/21/[$LATEST]0123"),
         id="0",
         timestamp_ms=1795255200000,
@@ -164,7 +164,7 @@ def test_an_item_has_the_same_number_at_every_reading(parts: list[bytes], size: 
 @given(data=st.binary(max_size=500), prefix=st.sampled_from([b"", b"\x1f\x8b\x08\x00", b"{"]))
 def test_any_bytes_are_read_without_raising(data: bytes, prefix: bytes) -> None:
     for item in _read(prefix + data):
-        assert isinstance(item, Event | Control | UnknownLine | Damage)
+        assert isinstance(item, LogEvent | Control | UnknownLine | Damage)
 
 
 def test_damage_between_documents_does_not_stop_the_rest() -> None:
@@ -238,7 +238,7 @@ def test_an_envelope_that_cannot_be_read_is_kept_but_its_good_events_come_out(
 def test_an_emulators_odd_types_do_not_matter(change: dict[str, Any]) -> None:
     document = json.loads(envelope(["one"])) | change
     (event,) = _read(json.dumps(document).encode())
-    assert isinstance(event, Event)
+    assert isinstance(event, LogEvent)
     assert (event.owner, event.log_group, event.message) == (ACCOUNT, LOG_GROUP, "one")
 
 
@@ -275,7 +275,7 @@ def test_events_of_many_members_come_out_one_at_a_time() -> None:
             yield zipped(envelope([message])).ljust(SLICE_BYTES, b"\0")
 
     first = next(iter(read_events(chunks())))
-    assert isinstance(first, Event)
+    assert isinstance(first, LogEvent)
     assert asked <= 2
 
 
@@ -288,7 +288,7 @@ def test_a_large_object_is_read_in_bounded_memory() -> None:
     tracemalloc.start()
     try:
         events = sum(
-            isinstance(item, Event)
+            isinstance(item, LogEvent)
             for item in read_events(
                 data[start : start + size] for start in range(0, len(data), size)
             )

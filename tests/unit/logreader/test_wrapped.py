@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from reader_check import check, read_all
 from reader_work import measure
-from reprise.logreader import Damage, Event, UnknownLine
+from reprise.logreader import Damage, LogEvent, UnknownLine
 from strategies import CONTROL, envelope, zipped
 
 MEMBERS = [zipped(envelope(["one", "two"])), zipped(CONTROL), zipped(envelope(["x" * 77, "ü"]))]
@@ -28,7 +28,7 @@ def packed(data: bytes) -> str:
 
 
 def messages_of(data: bytes) -> list[str]:
-    return [item.message for item in read_all(data)[0] if isinstance(item, Event)]
+    return [item.message for item in read_all(data)[0] if isinstance(item, LogEvent)]
 
 
 def failed(record: bytes, **changes: object) -> str:
@@ -104,7 +104,7 @@ def test_records_in_base64_that_are_glued_are_read_behind_an_envelope_too() -> N
 def test_a_wrapper_that_is_all_of_a_member_is_read_before_what_follows_the_member() -> None:
     wrapper = json.dumps({"awslogs": {"data": packed(MEMBERS[0])}}).encode()
     items, account = read_all(zipped(wrapper) + b'{"a":1}\n' + zipped(b"  words\n"))
-    texts = [item.message if isinstance(item, Event) else item for item in items]
+    texts = [item.message if isinstance(item, LogEvent) else item for item in items]
     assert texts == ["one", "two", UnknownLine('{"a":1}'), UnknownLine("  words")]
     assert account.is_complete
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from reprise.ports import OutMessage
     from reprise.quarantine import Quarantine
     from reprise.unpack.notification import ObjectRef
-    from reprise.unpack.validate import Entry
+    from reprise.unpack.validate import AcceptedRecord
 
 OUTAGE_S = 3 * 3600
 OBJECTS = 1000
@@ -109,7 +109,7 @@ class BilledQueue:
 class LazyReader(RecordValidator):
     """Stands for the reading of a thousand authentic lines; every object holds the same ones."""
 
-    entries: Sequence[Entry]
+    entries: Sequence[AcceptedRecord]
     reads: Counter[str]
 
     def read(
@@ -117,7 +117,7 @@ class LazyReader(RecordValidator):
         ref: ObjectRef,
         quarantine: Quarantine,
         remaining_ms: Callable[[], int] = plenty,
-    ) -> Generator[tuple[int, Entry | None]]:
+    ) -> Generator[tuple[int, AcceptedRecord | None]]:
         del quarantine, remaining_ms
         self.reads[ref.key] += 1
         for item in self.entries[ref.skip :]:

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backlog_entries import ARN, entry, event
-from reprise.logreader import Event, read_events
+from reprise.logreader import LogEvent, read_events
 from reprise.unpack.defer import parked_body, parked_key
-from reprise.unpack.validate import Entry, TargetBatch
+from reprise.unpack.validate import AcceptedRecord, TargetBatch
 
 # Any text: a lone surrogate arrives as an escape, and must leave as one.
 messages = st.text(max_size=40)
@@ -19,10 +19,10 @@ streams = st.sampled_from(["s1", "s2"])
 groups = st.sampled_from(["/capture", "/other"])
 
 
-def part_of(events: list[Event]) -> TargetBatch:
+def part_of(events: list[LogEvent]) -> TargetBatch:
     part = TargetBatch(function=ARN + "orders")
     for position, item in enumerate(events):
-        part.add(Entry(position=position, event=item, record=entry(position).record))
+        part.add(AcceptedRecord(position=position, event=item, record=entry(position).record))
     return part
 
 

@@ -17,7 +17,7 @@ _REST: Final = "..."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MetricKey:
+class SeriesKey:
     """Which metric: its namespace, its name, and all of its dimensions, sorted."""
 
     namespace: str
@@ -39,11 +39,11 @@ class _Options(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class MetricRow:
     """One row: a metric or an expression, and how it is drawn."""
 
     id: str
-    metric: MetricKey | None
+    metric: SeriesKey | None
     """None for an expression."""
     expression: str | None
     label: str | None
@@ -53,7 +53,7 @@ class Row:
     side: Side
 
 
-def read_rows(properties: MetricProperties) -> list[Row]:
+def read_rows(properties: MetricProperties) -> list[MetricRow]:
     """Return a widget's rows, shorthands written out.
 
     `.` repeats the entry of the row above at its place, `...` all entries up to the last one given.
@@ -61,7 +61,7 @@ def read_rows(properties: MetricProperties) -> list[Row]:
     Raises:
         ValueError: If a row can be read as neither a metric nor an expression.
     """
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     above: list[str] = []
     for number, entries in enumerate(properties.metrics):
         options, words = _split(entries)
@@ -92,12 +92,14 @@ def _write_out(words: list[str], above: list[str], number: int) -> list[str]:
     return words
 
 
-def _row(number: int, words: list[str], options: _Options, properties: MetricProperties) -> Row:
+def _row(
+    number: int, words: list[str], options: _Options, properties: MetricProperties
+) -> MetricRow:
     metric = None
     if options.expression is None:
         pairs = zip(words[2::2], words[3::2], strict=True)
-        metric = MetricKey(namespace=words[0], name=words[1], dimensions=tuple(sorted(pairs)))
-    return Row(
+        metric = SeriesKey(namespace=words[0], name=words[1], dimensions=tuple(sorted(pairs)))
+    return MetricRow(
         id=options.id or f"row{number}",
         metric=metric,
         expression=options.expression,

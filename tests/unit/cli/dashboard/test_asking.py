@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reprise_cli.dashboard.asking import at_period, search_of, searched
-from reprise_cli.dashboard.model.rows import MetricKey
+from reprise_cli.dashboard.model.rows import SeriesKey
 
 BACKLOG = '{Reprise,stack,target} stack="s" MetricName="Backlog"'
 
@@ -30,7 +30,7 @@ def test_a_search_for_a_pattern_can_be_read_again(pattern: str) -> None:
 def test_a_search_tells_its_metric_where_it_names_one() -> None:
     found = searched(search_of(BACKLOG, "Maximum", 60))
     assert found is not None
-    assert (found.stat, found.metric) == ("Maximum", MetricKey(namespace="Reprise", name="Backlog"))
+    assert (found.stat, found.metric) == ("Maximum", SeriesKey(namespace="Reprise", name="Backlog"))
     unnamed = searched("SEARCH('{Reprise,target} MetricName=Back', 'Sum')")
     assert unnamed is not None
     assert unnamed.metric is None

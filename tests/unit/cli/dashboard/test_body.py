@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise_cli.dashboard.model.body import BodyError, read_body
-from reprise_cli.dashboard.model.rows import MetricKey, read_rows
+from reprise_cli.dashboard.model.rows import SeriesKey, read_rows
 from reprise_cli.dashboard.model.variables import Variable, choose
 from reprise_cli.dashboard.model.widgets import MetricProperties, TextProperties
 
@@ -61,7 +61,7 @@ def test_shorthands_repeat_the_row_above() -> None:
     metrics = [row for row in rows if row.metric is not None]
     assert [(row.metric, row.id, row.side) for row in metrics] == [
         (
-            MetricKey(namespace="N", name=name, dimensions=(("stack", "s"), ("target", target))),
+            SeriesKey(namespace="N", name=name, dimensions=(("stack", "s"), ("target", target))),
             row_id,
             side,
         )

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from reprise_cli.dashboard.asking import Answer, Result
-from reprise_cli.dashboard.drawing import AlarmState, View, draw
+from reprise_cli.dashboard.asking import MetricAnswer, MetricResult
+from reprise_cli.dashboard.drawing import AlarmState, DrawingView, draw
 from reprise_cli.dashboard.markdown import to_html
 from reprise_cli.dashboard.model.body import read_body
 from reprise_cli.dashboard.periods import asked_period_s, chart_grid, whole_grid
@@ -15,9 +15,9 @@ from reprise_cli.dashboard.periods import asked_period_s, chart_grid, whole_grid
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from reprise_cli.dashboard.asking import Request
+    from reprise_cli.dashboard.asking import MetricRequest
 
-VIEW = View(now_s=1_700_000_000, range_s=900, finest_s=60)
+VIEW = DrawingView(now_s=1_700_000_000, range_s=900, finest_s=60)
 
 
 @dataclass
@@ -28,14 +28,14 @@ class FakeSource:
     expressions: dict[str, list[tuple[str, list[float]]]] = field(default_factory=dict)
     """Label and values of each result; an expression that is not here is refused."""
     states: dict[str, str] = field(default_factory=dict)
-    asked: list[Request] = field(default_factory=list)
+    asked: list[MetricRequest] = field(default_factory=list)
 
-    def ask(self, requests: Sequence[Request]) -> Sequence[Answer]:
+    def ask(self, requests: Sequence[MetricRequest]) -> Sequence[MetricAnswer]:
         self.asked += requests
         return [self._answer(request) for request in requests]
 
-    def _answer(self, request: Request) -> Answer:
-        results: list[Result] = []
+    def _answer(self, request: MetricRequest) -> MetricAnswer:
+        results: list[MetricResult] = []
         problem = None
         for query in request.queries:
             if query.metric is not None:
@@ -49,14 +49,14 @@ class FakeSource:
                 continue
             if query.is_shown:
                 results += [
-                    Result(
+                    MetricResult(
                         id=query.id,
                         label=label,
                         points=dict(zip(request.grid.instants, values, strict=False)),
                     )
                     for label, values in found
                 ]
-        return Answer(results=tuple(results), problem=problem)
+        return MetricAnswer(results=tuple(results), problem=problem)
 
     def alarms(self, names: Collection[str]) -> Sequence[AlarmState]:
         return [

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise_cli.dashboard.server import HOST, Door, answer, make_server
+from reprise_cli.dashboard.server import HOST, PageAccess, answer, make_server
 from reprise_cli.exits import CommandError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PORT = 8080
 OWN = f"{HOST}:{PORT}"
-DOOR = Door(port=PORT, token="of-this-start")  # noqa: S106 - a test's
+DOOR = PageAccess(port=PORT, token="of-this-start")  # noqa: S106 - a test's
 OPEN = {"Host": OWN, "Authorization": f"Bearer {DOOR.token}"}
 API = ("/api/about", "/api/dashboard", "/api/calls/orders:1", "/api/", "/api/x")
 

@@ -1,0 +1,87 @@
+"""Words: one name for one thing, and the field's rather than ours."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+PACKAGES: Final = (
+    *("shared/reprise", "shared/reprise_batch", "shared/reprise_schedules"),
+    "cli/reprise_cli",
+)
+GONE: Final = {
+    "Herald": "EventPublisher",
+    "Meeting": "Sample",
+    "Visit": "GateSession",
+    "GateImage": "GateState",
+    "Lane": "PermitWorker",
+    "Verdict": "Disposition",
+    "Ended": "Ack",
+    "GiveBack": "Nack",
+    "Settler": "Finisher",
+    "Settlement": "PendingUpdate",
+    "Standing": "AttemptCounts, CallState",
+    "BacklogKeeper": "ExpansionController",
+    "Keeper": "ObjectWriter",
+    "Piece": "Slice",
+    "Sorter": "Partitioner",
+    "Intake": "CaptureConsumer",
+    "AcceptStage": "RecordValidator",
+    "EnterStage": "Enqueuer",
+    "ParkStage": "Deferrer",
+    "UnpackStage": "Unpacker",
+    "ReplayStage": "Replayer",
+    "AttemptStage": "AttemptRunner",
+    "CallStage": "CallInvoker",
+    "StatusStage": "StatusReader",
+    "RunStage": "JobRunner",
+    "Trusted": "Verifier",
+    "Foreign": "UnknownLine",
+    "Death": "DeadLetterDetail",
+    "Book": "BacklogCounters",
+    "Books": "CounterStore, EvidenceReader",
+    "Bookkeeper": "CounterPublisher",
+    "Observer": "Monitor",
+    "Past": "Snapshot",
+    "Memories": "MonitorStates",
+    "Scene": "IncidentContext",
+    "Places": "Links",
+    "Measured": "MetricKey",
+    "Pace": "FlushInterval",
+    "GateMemory": "LocalGate",
+    "WatchedGates": "RecordingGates",
+    "GateLog": "TransitionLog",
+    "TargetKinds": "InvokerRouter",
+    "Kind": "TargetType",
+    "Tally": "Samples",
+    "StackWatch": "StackInspector",
+    "Due": "RunRequest",
+    "Over": "AlreadyDone",
+    "Followers": "RunResolver",
+    "Wishes": "ChaosOptions",
+    "Quarry": "TargetUnderTest",
+    "LetterBox": "DeadLetterQueue",
+    "Spread": "Percentiles",
+}
+"""Words of our own that the field's took the place of."""
+
+
+def _classes() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    found[node.name].append(str(path.relative_to(ROOT)))
+    return found
+
+
+def test_every_public_class_name_stands_for_one_thing() -> None:
+    assert {name: paths for name, paths in _classes().items() if len(paths) > 1} == {}
+
+
+def test_no_name_comes_back_that_the_fields_word_replaced() -> None:
+    assert set(_classes()) & set(GONE) == set()
