@@ -350,8 +350,9 @@ MUTANTS: Final = (
     Mutant(
         name="redrive: the letter goes, and no message was sent",
         file=_REDRIVE,
-        old="return [RedriveResult(letter=letter, action=Action.FAILED, why=str(error)) for letter in sent]",
-        new="return self._delete(sent, Action.FAILED)",
+        old="                for letter in sent\n            ]\n        return self._delete(sent, Action.REDRIVEN)",
+        new="                for letter in sent[:0]\n            ] + self._delete(sent, Action.FAILED)\n"
+        "        return self._delete(sent, Action.REDRIVEN)",
     ),
     Mutant(
         name="redrive: the ledger is not told",
