@@ -2,7 +2,7 @@
 
 Whatever the bytes, reading must end without an exception, account for every byte of every layer, count
 what it yields, and not depend on how the object is cut into chunks. What it finds is written beside the
-corpus; put the file into tests/fuzz/reader_corpus, which tests/unit/reader/test_corpus.py replays.
+corpus; put the file into tests/fuzz/reader_corpus, which tests/unit/logreader/test_corpus.py replays.
 """
 
 from __future__ import annotations
