@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import (
-    AmazonCloudWatchEMFProvider,
-)
+from aws_lambda_powertools.metrics import EphemeralMetrics
 
 from reprise import metric
 from reprise.metric import MetricKey, make_labeler
@@ -134,7 +132,7 @@ class EmfMeter:
         known = targets or tuple(entry.strip() for entry in listed if entry.strip())
         # An empty service: it would be one more dimension, and every metric has one writer anyhow. One
         # provider for all lines: making one costs half as much as a line.
-        self._emf = AmazonCloudWatchEMFProvider(
+        self._emf = EphemeralMetrics(
             namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", metric.NAMESPACE), service=""
         )
         self._stack = stack or os.environ.get("REPRISE_STACK", "reprise")
@@ -214,7 +212,11 @@ class EmfMeter:
         longest = max(map(len, values.values()))
         for start in range(0, longest, _MAX_VALUES):
             emf = self._emf
-            emf.metric_set, emf.dimension_set, emf.dimension_sets = {}, sets[0], sets[1:]
+            emf.clear_metrics()
+            for name, value in sets[0].items():
+                emf.add_dimension(name=name, value=value)
+            for more in sets[1:]:
+                emf.add_dimensions(**more)
             for name, found in values.items():
                 for number in found[start : start + _MAX_VALUES]:
                     emf.add_metric(name=name, unit=metric.TABLE[name].unit, value=number)
