@@ -350,7 +350,8 @@ MUTANTS: Final = (
     Mutant(
         name="redrive: the letter goes, and no message was sent",
         file=_REDRIVE,
-        old="                for letter in sent\n            ]\n        return self._delete(sent, Action.REDRIVEN)",
+        old="                for letter in sent\n            ]\n"
+        "        return self._delete(sent, Action.REDRIVEN)",
         new="                for letter in sent[:0]\n            ] + self._delete(sent, Action.FAILED)\n"
         "        return self._delete(sent, Action.REDRIVEN)",
     ),
