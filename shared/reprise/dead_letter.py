@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -114,25 +115,24 @@ def _json_or_text(text: str | None) -> object:
 _log = logging.getLogger(__name__)
 
 
-def send_letter(  # noqa: PLR0913 - what is told, and those who are told
-    record: Record,
-    row: Row,
-    *,
-    dead_letters: Queue,
-    ledger: Ledger,
-    publisher: EventPublisher,
-    now: datetime,
-    response: bytes = b"",
-) -> None:
-    """Send a dead letter, note that it is sent, and tell of it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterSender:
+    """Sends dead letters, and tells of them."""
 
-    Raises:
-        StoreError: If the letter is not known to be sent: it must be sent again, and may then come twice.
-    """
-    letter = dead_letter(record, row, now=now, response=response)
-    attributes = {"call_id": row.id, "reason": row.reason or "", "target": row.target}
-    dead_letters.send([OutMessage(body=letter, attributes=attributes)])
-    ledger.mark_letter_sent(row.id, opened_at=row.opened_at)
-    publisher.dead_lettered(record, row, now)
-    about = {"call_id": row.id, "target": row.target, "reason": row.reason}
-    _log.warning("call was given up", extra=about)
+    dead_letters: Queue
+    ledger: Ledger
+    publisher: EventPublisher
+
+    def send(self, record: Record, row: Row, *, now: datetime, response: bytes = b"") -> None:
+        """Send a dead letter, note that it is sent, and tell of it.
+
+        Raises:
+            StoreError: If the letter is not known to be sent: it must be sent again, and may then come twice.
+        """
+        letter = dead_letter(record, row, now=now, response=response)
+        attributes = {"call_id": row.id, "reason": row.reason or "", "target": row.target}
+        self.dead_letters.send([OutMessage(body=letter, attributes=attributes)])
+        self.ledger.mark_letter_sent(row.id, opened_at=row.opened_at)
+        self.publisher.dead_lettered(record, row, now)
+        about = {"call_id": row.id, "target": row.target, "reason": row.reason}
+        _log.warning("call was given up", extra=about)

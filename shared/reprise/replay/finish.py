@@ -16,7 +16,7 @@ import msgspec
 
 from reprise import metric
 from reprise.capturing.status import keep_result
-from reprise.dead_letter import send_letter
+from reprise.dead_letter import LetterSender
 from reprise.errors import StoreError
 from reprise.events import NULL_PUBLISHER, EventPublisher
 from reprise.instant import format_instant, parse_instant
@@ -184,16 +184,11 @@ class Finisher:
         response: bytes = b"",
     ) -> Disposition:
         """Send the dead letter of a call whose row says that it was given up."""
+        letters = LetterSender(
+            dead_letters=self.dead_letters, ledger=self.ledger, publisher=self.publisher
+        )
         try:
-            send_letter(
-                message.record,
-                row,
-                dead_letters=self.dead_letters,
-                ledger=self.ledger,
-                publisher=self.publisher,
-                now=self.clock(),
-                response=response,
-            )
+            letters.send(message.record, row, now=self.clock(), response=response)
         except StoreError:
             _log.exception("dead letter could not be sent now", extra=about(message))
             return Nack(wait_s=STORE_WAIT_S, sample=sample)

@@ -16,7 +16,7 @@ from reprise import metric
 from reprise.call.outcome import OutcomeKind
 from reprise.call.target import conflict_id
 from reprise.capturing.reopen import is_other_call, reopens
-from reprise.dead_letter import send_letter
+from reprise.dead_letter import LetterSender
 from reprise.events import NULL_PUBLISHER, EventPublisher
 from reprise.ledger import TERMINAL, LedgerEvent, Row, State, new_row
 from reprise.ports import OutMessage
@@ -123,14 +123,10 @@ class Enqueuer:
         elif existing.letter_sent:
             self.meter.count(metric.DUPLICATES_SUPPRESSED, target=row.target)
             return
-        send_letter(
-            record,
-            row,
-            dead_letters=self.dead_letters,
-            ledger=self.ledger,
-            publisher=self.publisher,
-            now=self.clock(),
+        letters = LetterSender(
+            dead_letters=self.dead_letters, ledger=self.ledger, publisher=self.publisher
         )
+        letters.send(record, row, now=self.clock())
 
     def _row(self, record: Record, url: str) -> Row:
         return new_row(record, url, self.clock(), self.retention_days)
