@@ -198,10 +198,10 @@ MUTANTS: Final = (
     Mutant(
         name="settle: the letter is noted before it is sent",
         file=_LETTER,
-        old="    dead_letters.send([OutMessage(body=letter, attributes=attributes)])\n"
-        "    ledger.mark_letter_sent(row.id, opened_at=row.opened_at)\n",
-        new="    ledger.mark_letter_sent(row.id, opened_at=row.opened_at)\n"
-        "    dead_letters.send([OutMessage(body=letter, attributes=attributes)])\n",
+        old="        self.dead_letters.send([OutMessage(body=letter, attributes=attributes)])\n"
+        "        self.ledger.mark_letter_sent(row.id, opened_at=row.opened_at)\n",
+        new="        self.ledger.mark_letter_sent(row.id, opened_at=row.opened_at)\n"
+        "        self.dead_letters.send([OutMessage(body=letter, attributes=attributes)])\n",
     ),
     Mutant(
         name="settle: a letter that was not sent is not sent again",
