@@ -85,3 +85,10 @@ def test_every_public_class_name_stands_for_one_thing() -> None:
 
 def test_no_name_comes_back_that_the_fields_word_replaced() -> None:
     assert set(_classes()) & set(GONE) == set()
+
+
+def test_the_glossary_has_no_word_twice() -> None:
+    rows = (ROOT / "docs" / "glossary.md").read_text().splitlines()[6:]
+    words = [word.strip() for row in rows for word in row.split("|")[1].split(",")]
+    assert sorted(words) == sorted(set(words))
+    assert len(words) > 60
