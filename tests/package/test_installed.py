@@ -32,8 +32,8 @@ for package in sys.argv[1:]:
 print(json.dumps([found, missing]))
 """
 INVOKE: Final = """
-from reprise import client
-result = client.invoke("orders", '{"order": 1}', idempotency_key="order-1")
+import reprise
+result = reprise.invoke("orders", '{"order": 1}', idempotency_key="order-1")
 print(result.status_code, result.payload.decode(), result.function_error)
 """
 COUNT_AND_REFUSE: Final = """

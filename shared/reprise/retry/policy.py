@@ -128,11 +128,12 @@ def with_new_names(fields: object, path: str, *, is_told: bool = True) -> dict[s
     if not isinstance(fields, dict):
         msg = f"{path}: must be an object of policy fields"
         raise PolicyError(msg)
+    given: dict[str, Any] = fields
     renamed: dict[str, Any] = {}
-    for name, value in fields.items():
-        new_name: str = NEW_NAMES.get(name, name)
+    for name, value in given.items():
+        new_name = NEW_NAMES.get(name, name)
         if new_name != name:
-            if new_name in fields:
+            if new_name in given:
                 msg = (
                     f"{path}: {name} is the old name of {new_name}, and both are given. "
                     f"Remove {name}"
