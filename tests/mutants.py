@@ -130,7 +130,7 @@ MUTANTS: Final = (
         name="attempt: what may have run is replayed whatever the policy says",
         file=_DECISION,
         old="if kind is OutcomeKind.UNKNOWN and not policy.idempotent:",
-        new="if kind is OutcomeKind.UNKNOWN and not policy.idempotent and policy.max_attempts < 0:",
+        new="if kind is OutcomeKind.UNKNOWN and not policy.idempotent and policy.maximum_attempts < 0:",
     ),
     Mutant(
         name="attempt: a dead owner's passes for one that did not run",
@@ -166,7 +166,7 @@ MUTANTS: Final = (
         name="attempt: a policy that is not enabled is taken for one that is",
         file=_REPLAY,
         old="if calls and not policy.enabled:",
-        new="if calls and policy.max_attempts < 0:",
+        new="if calls and policy.maximum_attempts < 0:",
     ),
     # --- its end ---
     Mutant(

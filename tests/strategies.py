@@ -193,12 +193,14 @@ _unkeyed_records = st.builds(
 records = _unkeyed_records | st.builds(keyed, _unkeyed_records, keys, st.none() | keys)
 waits_s = st.floats(0, 43_200)
 policies = st.builds(
-    lambda waits, **fields: Policy(initial_s=min(waits), maximum_s=max(waits), **fields),
+    lambda waits, **fields: Policy(
+        initial_interval_s=min(waits), maximum_interval_s=max(waits), **fields
+    ),
     waits=st.tuples(waits_s, waits_s),
-    max_attempts=st.integers(1, 100),
+    maximum_attempts=st.integers(1, 100),
     max_age_s=st.integers(60, 14 * 86_400),
-    coefficient=st.floats(1, 10),
+    backoff_coefficient=st.floats(1, 10),
     replay_on=st.frozensets(st.sampled_from(OutcomeKind)),
-    never_error_types=st.frozensets(texts, max_size=3),
+    non_retryable_error_types=st.frozensets(texts, max_size=3),
     idempotent=st.booleans(),
 )

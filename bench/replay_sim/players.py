@@ -288,7 +288,13 @@ class FullJitter:
             self.world.back(
                 batch,
                 call,
-                backoff_s(call.tries, initial_s=2, maximum_s=900, coefficient=2, draw=draw),
+                backoff_s(
+                    call.tries,
+                    initial_interval_s=2,
+                    maximum_interval_s=900,
+                    backoff_coefficient=2,
+                    draw=draw,
+                ),
             )
             return
         batch.calls.remove(call)

@@ -1,7 +1,7 @@
 """Make calls from any process, with the invoker's behaviour and without the invoker.
 
-    from reprise import client
-    reply = client.invoke("orders", json.dumps(order), idempotency_key=order["id"])
+    import reprise
+    reply = reprise.invoke("orders", json.dumps(order), idempotency_key=order["id"])
 
 The capture line goes to the stack's capture log group, by CloudWatch Logs' API. Where standard output is
 captured from (a Lambda function whose log group the stack's parameter ExtraLogGroups names),
@@ -11,49 +11,46 @@ captured from (a Lambda function whose log group the stack's parameter ExtraLogG
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING
 
+from reprise.call.payload import ClaimCheck
 from reprise.call.request import CallRequest, check_request
 from reprise.call.target import resolve_target
 from reprise.capturing.answer import status_of
 from reprise.capturing.signature import read_status_token
 from reprise.capturing.status import find_row
-from reprise.errors import BadRequestError
-from reprise.instant import format_instant
+from reprise.errors import BadRequestError, ObjectMissingError
+from reprise.instant import format_instant, parse_instant
 from reprise.settings import CallerSettings
 from reprise.telemetry import EmfMeter, trace_header
 from reprise.wiring import make_clients, make_ledger
 from reprise.wiring.callers import make_call_stage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from reprise.call.outcome import Outcome
-    from reprise.ledger import Row
-
-
-class CallOptions(TypedDict, total=False):
-    """What a caller may say of a call."""
-
-    qualifier: str | None
-    """Version or alias."""
-    client_context: str | None
-    """Base64, as Lambda's Invoke API takes it."""
-    tenant_id: str | None
-    """Tenant, for functions with tenant isolation."""
-    idempotency_key: str | None
-    """Your own name of the effect; it becomes part of the call's id."""
-    scope: str | None
-    """Your own namespace of such names, where other callers use the same source."""
-    not_after: datetime | None
-    """Aware instant after which a replay is of no use."""
+    from reprise.ledger import Row, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallResult:
-    """What became of a call."""
+    """What became of a call.
+
+    Example:
+        result = reprise.invoke("orders", order_json, idempotency_key="order-1")
+        match result.status_code:
+            case 200:
+                reply = json.loads(result.payload)
+            case 202:
+                remember(result.call_id, result.status_token)
+            case _:
+                raise RuntimeError(result.outcome.message)
+    """
 
     status_code: int
     """200: the target answered. 202: captured, to be replayed. 409: it did not succeed, and is not captured,
@@ -64,7 +61,7 @@ class CallResult:
     """The target failed, and the call was not captured."""
     outcome: Outcome
     call_id: str | None
-    """Name of the captured call, for `result_of`."""
+    """Name of the captured call, for `Client.result_of`."""
     status_token: str | None
     """Tells this capture from others of its key; whoever has it may ask the invoker, too."""
     not_captured: str | None
@@ -74,47 +71,137 @@ class CallResult:
     replayed meanwhile: nothing ran now."""
 
 
-class Client:
-    """Makes calls; safe to use from several threads."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallStatus:
+    """How a captured call stands, and what its target answered in the end.
 
-    def __init__(self, settings: CallerSettings | None = None) -> None:
-        """Use these settings, or those of the environment (`REPRISE_*`, see the README).
+    Example:
+        status = reprise.Client().result_of(result.call_id, result.status_token)
+        if status is not None and status.state is reprise.State.SUCCEEDED:
+            reply = status.payload
+    """
+
+    call_id: str
+    """Another than was asked for, if that is the name of a call with another payload: see `reason`."""
+    state: State
+    """`captured`, `leased` (it runs now), `waiting`, and its ends: `succeeded`, `dead_lettered`."""
+    target: str
+    """Unqualified ARN of the function."""
+    attempts: int
+    """Executions that failed."""
+    payload: bytes | None
+    """The late result: the target's own reply to the replay that succeeded. None as long as there is none,
+    or if it was not kept."""
+    reason: str | None
+    """Why the call was given up: `exhausted`, `expired`, `permanent`, `unknown` or `key_conflict`."""
+    message: str | None
+    """The same, for people."""
+    captured_at: datetime
+    """When the call was captured; aware, in UTC."""
+    updated_at: datetime
+    """When what is told here last changed; aware, in UTC."""
+
+
+class Client:
+    """Makes calls; safe to use from several threads, and to be kept for as long as the process lives.
+
+    Example:
+        client = reprise.Client()  # by the environment, as `reprise sources add` prints it
+        client.invoke("orders", '{"n": 1}')
+
+        client = reprise.Client(targets=["arn:aws:lambda:eu-west-1:111122223333:function:orders"])
+    """
+
+    def __init__(  # noqa: PLR0913 - settings, each by its own name and all of them optional
+        self,
+        *,
+        targets: str | Iterable[str] | None = None,
+        bucket: str | None = None,
+        mac_secret_arn: str | None = None,
+        ledger_table: str | None = None,
+        call_timeout_s: int | None = None,
+        capture_outcomes: str | Iterable[str] | None = None,
+        capture_log_group: str | None = None,
+    ) -> None:
+        """Use these settings; one that is left out is the environment's, `REPRISE_TARGETS` for `targets`.
+
+        Args:
+            targets: ARNs of the functions that may be called.
+            bucket: The stack's, for payloads that no line can hold.
+            mac_secret_arn: Secret of the source that this client signs as.
+            ledger_table: The stack's ledger.
+            call_timeout_s: How long a call may take.
+            capture_outcomes: Kinds of outcomes to capture: `throttled`, `transient`, `unknown`,
+                `function_error` unless said otherwise.
+            capture_log_group: Where capture lines go; `stdout` if this process's standard output is captured
+                from.
 
         Raises:
-            SettingsError: Naming the variable that is missing or malformed.
+            SettingsError: Naming the variable whose value is missing or malformed, wherever it came from.
+
+        Example:
+            client = reprise.Client(call_timeout_s=20, capture_outcomes=["throttled", "transient"])
         """
-        self._settings = settings or CallerSettings.from_env(os.environ)
+        given = {
+            "REPRISE_TARGETS": _listed(targets),
+            "REPRISE_BUCKET": bucket,
+            "REPRISE_MAC_SECRET_ARN": mac_secret_arn,
+            "REPRISE_LEDGER_TABLE": ledger_table,
+            "REPRISE_CALL_TIMEOUT_S": None if call_timeout_s is None else str(call_timeout_s),
+            "REPRISE_CAPTURE_OUTCOMES": _listed(capture_outcomes),
+            "REPRISE_CAPTURE_LOG_GROUP": capture_log_group,
+        }
+        # One reader for both, so that what is handed in is checked as the environment is.
+        known = {name: value for name, value in given.items() if value is not None}
+        self._settings = CallerSettings.from_env({**os.environ, **known})
         self._clients = make_clients()
         self._meter = EmfMeter(targets=self._settings.targets)
         self._stage = make_call_stage(self._clients, self._settings, meter=self._meter)
 
-    def invoke(
-        self, function_name: str, payload: bytes | str = b"", **options: Unpack[CallOptions]
+    def invoke(  # noqa: PLR0913 - what may be said of a call, each by its own name, as help() shows it
+        self,
+        function_name: str,
+        payload: bytes | str = b"",
+        *,
+        qualifier: str | None = None,
+        client_context: str | None = None,
+        tenant_id: str | None = None,
+        idempotency_key: str | None = None,
+        scope: str | None = None,
+        not_after: datetime | None = None,
     ) -> CallResult:
         """Invoke a function synchronously; a call that was refused or failed is captured.
 
         Args:
             function_name: Name or ARN, as Lambda's Invoke API takes it; must be an allowed target.
             payload: Sent byte for byte; at most 6 MB.
-            options: See `CallOptions`.
+            qualifier: Version or alias.
+            client_context: Base64, as Lambda's Invoke API takes it.
+            tenant_id: Tenant, for functions with tenant isolation.
+            idempotency_key: Your own name of the effect; it becomes part of the call's id.
+            scope: Your own namespace of such names, where other callers use the same source.
+            not_after: Aware instant after which a replay is of no use.
 
         Raises:
             BadRequestError: If the request cannot be served; nothing was invoked.
+
+        Example:
+            result = client.invoke("orders", json.dumps(order), idempotency_key=order["id"])
+            print(result.payload if result.status_code == 200 else result.call_id)
         """
-        not_after = options.get("not_after")
         if not_after is not None and not_after.tzinfo is None:
             raise BadRequestError("not_after", "has no time zone", "Pass an aware datetime")
         request = CallRequest(
             target=resolve_target(
                 function_name,
                 self._settings.targets,
-                qualifier=options.get("qualifier"),
-                tenant_id=options.get("tenant_id"),
+                qualifier=qualifier,
+                tenant_id=tenant_id,
             ),
             payload=payload.encode() if isinstance(payload, str) else payload,
-            client_context=options.get("client_context"),
-            idempotency_key=options.get("idempotency_key"),
-            scope=options.get("scope"),
+            client_context=client_context,
+            idempotency_key=idempotency_key,
+            scope=scope,
             not_after=format_instant(not_after) if not_after is not None else None,
             trace=trace_header(),
         )
@@ -136,23 +223,58 @@ class Client:
             is_late=answer.late is not None,
         )
 
-    def result_of(self, call_id: str, status_token: str | None = None) -> Row | None:
-        """Return what the ledger knows of a captured call; None until its line has been unpacked.
+    def result_of(self, call_id: str, status_token: str | None = None) -> CallStatus | None:
+        """Tell how a captured call stands; None until its line has been unpacked.
 
-        With the token it is the row of that very capture: its key may name a call with another payload,
-        or one that was given up before.
+        Args:
+            call_id: As in `CallResult.call_id`.
+            status_token: As in `CallResult.status_token`. With it, it is that very capture that is told of:
+                its key may name a call with another payload, or one that was given up before.
 
         Raises:
             BadRequestError: If the token is not this call's.
-            StoreError: If the ledger, or the key, cannot be had now.
+            StoreError: If the ledger, the key or the late result cannot be had now.
+
+        Example:
+            result = client.invoke("orders", json.dumps(order))
+            if result.status_code == 202:
+                status = client.result_of(result.call_id, result.status_token)
+                print(status.state if status is not None else "on its way")
         """
         ledger = make_ledger(self._clients, self._settings.ledger_table)
         if status_token is None:
-            return ledger.get(call_id)
-        token = read_status_token(call_id, status_token, self._stage.capturer.keys.keys())
-        if token is None:
-            raise BadRequestError("status_token", "is not this call's", "Pass the CallResult's own")
-        return find_row(ledger, call_id, token)
+            row = ledger.get(call_id)
+        else:
+            token = read_status_token(call_id, status_token, self._stage.capturer.keys.keys())
+            if token is None:
+                raise BadRequestError(
+                    "status_token", "is not this call's", "Pass the CallResult's own"
+                )
+            row = find_row(ledger, call_id, token)
+        return self._status(row) if row is not None else None
+
+    def _status(self, row: Row) -> CallStatus:
+        payload = row.result.encode() if row.result is not None else None
+        if row.result_key is not None:
+            kept = ClaimCheck(bucket=self._settings.bucket, key=row.result_key)
+            # It may be deleted sooner than its row, which still tells the end.
+            with suppress(ObjectMissingError):
+                payload = self._stage.capturer.objects.get(kept)
+        return CallStatus(
+            call_id=row.id,
+            state=row.state,
+            target=row.target,
+            attempts=row.attempts,
+            payload=payload,
+            reason=row.reason,
+            message=row.message,
+            captured_at=parse_instant(row.captured_at),
+            updated_at=parse_instant(row.updated_at),
+        )
+
+
+def _listed(values: str | Iterable[str] | None) -> str | None:
+    return values if values is None or isinstance(values, str) else ",".join(values)
 
 
 @cache
@@ -161,8 +283,47 @@ def default_client() -> Client:
     return Client()
 
 
-def invoke(
-    function_name: str, payload: bytes | str = b"", **options: Unpack[CallOptions]
+def invoke(  # noqa: PLR0913 - as `Client.invoke`
+    function_name: str,
+    payload: bytes | str = b"",
+    *,
+    qualifier: str | None = None,
+    client_context: str | None = None,
+    tenant_id: str | None = None,
+    idempotency_key: str | None = None,
+    scope: str | None = None,
+    not_after: datetime | None = None,
 ) -> CallResult:
-    """Invoke by the default client; see `Client.invoke`."""
-    return default_client().invoke(function_name, payload, **options)
+    """Invoke by the client of this process's environment, which is made at the first call.
+
+    Args:
+        function_name: Name or ARN, as Lambda's Invoke API takes it; must be an allowed target.
+        payload: Sent byte for byte; at most 6 MB.
+        qualifier: Version or alias.
+        client_context: Base64, as Lambda's Invoke API takes it.
+        tenant_id: Tenant, for functions with tenant isolation.
+        idempotency_key: Your own name of the effect; it becomes part of the call's id.
+        scope: Your own namespace of such names, where other callers use the same source.
+        not_after: Aware instant after which a replay is of no use.
+
+    Raises:
+        BadRequestError: If the request cannot be served; nothing was invoked.
+        SettingsError: Naming the environment variable that is missing or malformed.
+
+    Example:
+        import reprise
+
+        result = reprise.invoke("orders", '{"n": 1}', idempotency_key="order-1")
+        if result.status_code == 202:
+            print("captured, and replayed later:", result.call_id)
+    """
+    return default_client().invoke(
+        function_name,
+        payload,
+        qualifier=qualifier,
+        client_context=client_context,
+        tenant_id=tenant_id,
+        idempotency_key=idempotency_key,
+        scope=scope,
+        not_after=not_after,
+    )

@@ -12,7 +12,7 @@ import json
 import logging
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from reprise.call.outcome import Outcome, OutcomeKind, shorten
 from reprise.call.request import CallRequest, check_request
@@ -32,27 +32,69 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-def capture[R](handler: Callable[[Any, Any], R]) -> Callable[[Any, Any], R]:
-    """Return a handler that writes a capture line when the wrapped one raises, and raises on.
+class _Decorator(Protocol):
+    """What `capture(on=...)` returns."""
+
+    def __call__[R](self, handler: Callable[[Any, Any], R], /) -> Callable[[Any, Any], R]: ...
+
+
+@overload
+def capture[R](handler: Callable[[Any, Any], R], /) -> Callable[[Any, Any], R]: ...
+
+
+@overload
+def capture(*, on: type[Exception] | tuple[type[Exception], ...]) -> _Decorator: ...
+
+
+def capture(
+    handler: Callable[[Any, Any], Any] | None = None,
+    /,
+    *,
+    on: type[Exception] | tuple[type[Exception], ...] = Exception,
+) -> Any:
+    """Let a Lambda handler write a capture line when it raises, and raise on.
 
     A replay that fails is not captured again: the replayer sees the failure itself. Needs in the function's
     environment what `reprise sources add` says. The line goes to the stack's capture log group, or, where
     `REPRISE_CAPTURE_LOG_GROUP` is `stdout`, to the function's own, which ExtraLogGroups must name then.
 
+    Args:
+        handler: The handler, where the decorator stands without parentheses.
+        on: Errors that are worth a replay; the others are raised on, and not captured.
+
     Raises:
-        Exception: Whatever the handler raises; a failing capture never hides it.
+        TypeError: If `on` names anything but errors: when the module is loaded, not when an event fails.
+
+    Example:
+        @reprise.capture
+        def handler(event, context):
+            return sell(event["sku"])
+
+        @reprise.capture(on=(TimeoutError, ConnectionError))
+        def another(event, context):
+            return sell(event["sku"])
     """
+    kinds = on if isinstance(on, tuple) else (on,)
+    named: tuple[object, ...] = kinds  # Types are no guard at run time.
+    if not named or not all(
+        isinstance(each, type) and issubclass(each, Exception) for each in named
+    ):
+        msg = f"capture: on must be an Exception class, or a tuple of such, got {on!r}"
+        raise TypeError(msg)
 
-    @functools.wraps(handler)
-    def wrapped(event: Any, context: Any) -> R:  # noqa: ANN401 - Lambda's own signature
-        try:
-            return handler(event, context)
-        except Exception as error:
-            if not is_marked(context):
-                _capture_quietly(event, context, error)
-            raise
+    def decorate[R](function: Callable[[Any, Any], R]) -> Callable[[Any, Any], R]:
+        @functools.wraps(function)
+        def wrapped(event: Any, context: Any) -> R:  # noqa: ANN401 - Lambda's own signature
+            try:
+                return function(event, context)
+            except kinds as error:
+                if not is_marked(context):
+                    _capture_quietly(event, context, error)
+                raise
 
-    return wrapped
+        return wrapped
+
+    return decorate if handler is None else decorate(handler)
 
 
 def failed_call(

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 
 class RepriseError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose.
+
+    Example:
+        try:
+            result = reprise.invoke("orders", payload)
+        except reprise.RepriseError as error:
+            log.error("the call was not made: %s", error)
+    """
 
 
 class BadRequestError(RepriseError):
-    """The caller sent a request that cannot be served; nothing was invoked or captured."""
+    """The caller sent a request that cannot be served; nothing was invoked or captured.
+
+    Example:
+        try:
+            result = reprise.invoke(name, payload)
+        except reprise.BadRequestError as error:
+            return {"statusCode": error.status, "body": f"{error.field}: {error.message}"}
+    """
 
     def __init__(self, field: str, message: str, next_step: str, *, status: int = 400) -> None:
         """Keep the field at fault, what is wrong with it and what to do next."""
@@ -67,7 +81,14 @@ class ScheduleError(RepriseError):
 
 
 class SettingsError(RepriseError):
-    """A setting is missing or malformed; the deployer must change it."""
+    """A setting is missing or malformed; the deployer must change it.
+
+    Example:
+        try:
+            client = reprise.Client()
+        except reprise.SettingsError as error:
+            sys.exit(str(error))
+    """
 
 
 class IllegalTransitionError(RepriseError):
@@ -75,7 +96,14 @@ class IllegalTransitionError(RepriseError):
 
 
 class StoreError(RepriseError):
-    """An AWS service that we depend on refused or failed; trying later may help."""
+    """An AWS service that we depend on refused or failed; trying later may help.
+
+    Example:
+        try:
+            status = client.result_of(call_id, token)
+        except reprise.StoreError as error:
+            log.warning("%s.%s: %s", error.service, error.operation, error.code)
+    """
 
     def __init__(self, service: str, operation: str, code: str, message: str) -> None:
         """Keep which service call failed and its error code."""

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -32,16 +32,17 @@ from reprise.monitor.reconcile import Page
 from reprise.ports import Lease, OutMessage, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from reprise.call.target import Target
-    from reprise.client import CallOptions, CallResult
+    from reprise.client import CallResult, CallStatus
     from reprise.events import Event
     from reprise.retry.policy import PolicyBook
 
 START_AT = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 SUCCEEDED = Reply(outcome=Outcome(kind=OutcomeKind.SUCCEEDED, status=200), payload=b'{"ok":true}')
 THROTTLED = Outcome(kind=OutcomeKind.THROTTLED, code="TooManyRequestsException", status=429)
+_CALL_ID: Final = "0193a1b2-0000-7000-8000-000000000000"
 
 
 class FakeClock:
@@ -113,36 +114,123 @@ class FakeMeter:
 
 
 class FakeClient:
-    """Stands in for `reprise.client.Client` in a caller's tests: invokes nothing, remembers every call."""
+    """Stands in for `reprise.Client` in a caller's tests: invokes nothing, remembers every call.
 
-    def __init__(self, *results: CallResult) -> None:
-        """Return these, one a call, and then what a target that succeeds answers."""
+    Example:
+        client = FakeClient(FakeClient.captured("orders:7"))
+        place(order, client)
+        assert client.invoked == [("orders", b'{"id": "7"}', {"idempotency_key": "7"})]
+    """
+
+    def __init__(self, *results: CallResult, statuses: Iterable[CallStatus] = ()) -> None:
+        """Return these, one a call, and then what a target that succeeds answers.
+
+        Args:
+            results: See `answered`, `captured` and `refused`.
+            statuses: What `result_of` returns, each for its own `call_id`; see `status`.
+
+        Example:
+            client = FakeClient(FakeClient.refused(), FakeClient.answered(b"sold"))
+        """
         self._results = list(results)
-        self.invoked: list[tuple[str, bytes, CallOptions]] = []
-        """Function, payload and options of each call, in order."""
+        self._statuses = {status.call_id: status for status in statuses}
+        self.invoked: list[tuple[str, bytes, dict[str, Any]]] = []
+        """Function, payload and what else was said of each call, in order."""
 
-    def invoke(
-        self, function_name: str, payload: bytes | str = b"", **options: Unpack[CallOptions]
+    def invoke(  # noqa: PLR0913 - as `Client.invoke`
+        self,
+        function_name: str,
+        payload: bytes | str = b"",
+        *,
+        qualifier: str | None = None,
+        client_context: str | None = None,
+        tenant_id: str | None = None,
+        idempotency_key: str | None = None,
+        scope: str | None = None,
+        not_after: datetime | None = None,
     ) -> CallResult:
-        """Return the next result."""
+        """Return the next result; see `Client.invoke` for what may be said.
+
+        Example:
+            assert FakeClient().invoke("orders", "{}").status_code == 200
+        """
+        options = {
+            "qualifier": qualifier,
+            "client_context": client_context,
+            "tenant_id": tenant_id,
+            "idempotency_key": idempotency_key,
+            "scope": scope,
+            "not_after": not_after,
+        }
+        said = {name: value for name, value in options.items() if value is not None}
         sent = payload.encode() if isinstance(payload, str) else payload
-        self.invoked.append((function_name, sent, options))
+        self.invoked.append((function_name, sent, said))
         return self._results.pop(0) if self._results else self.answered()
+
+    def result_of(self, call_id: str, status_token: str | None = None) -> CallStatus | None:
+        """Return the status that was handed in for a call; None for others, as before they are unpacked.
+
+        Example:
+            assert FakeClient().result_of("orders:7") is None
+        """
+        del status_token
+        return self._statuses.get(call_id)
 
     @staticmethod
     def answered(payload: bytes = SUCCEEDED.payload) -> CallResult:
-        """Return the result of a call that its target answered."""
+        """Return the result of a call that its target answered.
+
+        Example:
+            client = FakeClient(FakeClient.answered(b"sold"))
+        """
         return _result(200, SUCCEEDED.outcome, payload=payload)
 
     @staticmethod
-    def captured(call_id: str = "0193a1b2-0000-7000-8000-000000000000") -> CallResult:
-        """Return the result of a call that was throttled, and will be replayed."""
+    def captured(call_id: str = _CALL_ID) -> CallResult:
+        """Return the result of a call that was throttled, and will be replayed.
+
+        Example:
+            client = FakeClient(FakeClient.captured("orders:7"))
+        """
         return _result(202, THROTTLED, call_id=call_id, status_token="token")  # noqa: S106 - opens nothing
 
     @staticmethod
     def refused(why: str = "CaptureFailed") -> CallResult:
-        """Return the result of a call that was throttled, and could not be captured: it is lost to us."""
+        """Return the result of a call that was throttled, and could not be captured: it is lost to us.
+
+        Example:
+            client = FakeClient(FakeClient.refused())
+        """
         return _result(429, THROTTLED, not_captured=why)
+
+    @staticmethod
+    def status(
+        call_id: str = _CALL_ID,
+        state: State = State.SUCCEEDED,
+        *,
+        payload: bytes | None = None,
+        reason: str | None = None,
+    ) -> CallStatus:
+        """Return how a captured call stands, for `result_of`.
+
+        Example:
+            late = FakeClient.status("orders:7", payload=b"sold")
+            client = FakeClient(FakeClient.captured("orders:7"), statuses=[late])
+        """
+        # Late: the client loads AWS.
+        from reprise.client import CallStatus  # noqa: PLC0415
+
+        return CallStatus(
+            call_id=call_id,
+            state=state,
+            target="arn:aws:lambda:eu-west-1:111122223333:function:orders",
+            attempts=0,
+            payload=payload,
+            reason=reason,
+            message=None,
+            captured_at=START_AT,
+            updated_at=START_AT,
+        )
 
 
 def _result(status_code: int, outcome: Outcome, **fields: Any) -> CallResult:  # noqa: ANN401 - as they are

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 CALL = """
 import json, sys
-from reprise import client
-result = client.invoke(sys.argv[1], sys.argv[2])
+import reprise
+result = reprise.invoke(sys.argv[1], sys.argv[2])
 print(json.dumps([result.status_code, result.call_id, result.not_captured]))
 """
 

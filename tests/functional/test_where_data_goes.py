@@ -98,7 +98,7 @@ class Run:
         self.meter = EmfMeter(stack="shop", targets=(ORDERS,))
         self.books = InMemoryBooks()
         self.pipeline = Pipeline(
-            policy='{"default": {"max_attempts": 2, "initial_s": 0, "maximum_s": 0}}',
+            policy='{"default": {"maximum_attempts": 2, "initial_interval_s": 0, "maximum_interval_s": 0}}',
             meter=cast("FakeMeter", self.meter),
         )
         self.handed_over: list[str] = []

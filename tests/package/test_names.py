@@ -27,6 +27,8 @@ SETS: Final = (
 PIN: Final = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^ ;\\]+)", re.MULTILINE)
 FOLDERS: Final = {
     "reprise": "shared/reprise",
+    "reprise_batch": "shared/reprise_batch",
+    "reprise_schedules": "shared/reprise_schedules",
     "reprise_cli": "cli/reprise_cli",
     "local_engine": "local_engine/local_engine",
 }

@@ -13,14 +13,18 @@ if TYPE_CHECKING:
 
 CALLER: Final = Path(__file__).parent / "caller.py"
 MISTAKES: Final = """
-from reprise import capture, client
+import reprise
 
-client.invoke(7)
-client.invoke("orders", idempotency_key=b"bytes")
-client.invoke("orders", retries=3)
-client.invoke("orders").status_code.upper()
+reprise.invoke(7)
+reprise.invoke("orders", idempotency_key=b"bytes")
+reprise.invoke("orders", retries=3)
+reprise.invoke("orders", b"", "live")
+reprise.invoke("orders").status_code.upper()
+reprise.invokes("orders")
+reprise.Client(timeout_s=3)
+reprise.capture(on="ValueError")
 
-@capture
+@reprise.capture
 def handler(event: object) -> None: ...
 """
 
@@ -54,4 +58,7 @@ def test_a_callers_mistakes_are_found(library: Installation, tmp_path: Path) -> 
     file = tmp_path / "caller.py"
     file.write_text(MISTAKES)
     codes = [line.rpartition("  ")[2] for line in _check(library, file) if ": error:" in line]
-    assert codes == ["[arg-type]", "[arg-type]", "[call-arg]", "[attr-defined]", "[arg-type]"]
+    assert codes == [
+        *("[arg-type]", "[arg-type]", "[call-arg]", "[call-arg]"),
+        *("[attr-defined]", "[attr-defined]", "[call-arg]", "[call-overload]", "[arg-type]"),
+    ]

@@ -36,7 +36,7 @@ class Checker:
         self._world = simulation.world
         default = dict(simulation.scenario.policy["default"])
         self._default = default
-        self._max_attempts: int = default["max_attempts"]
+        self._maximum_attempts: int = default["maximum_attempts"]
 
     # --- while it runs ----------------------------------------------------------------------------
 
@@ -93,8 +93,8 @@ class Checker:
 
     def _bars_errors(self) -> bool:
         bars = "function_error" not in self._default.get("replay_on", ["function_error"])
-        bars = bars or bool(self._default.get("never_error_types"))
-        return bars or self._max_attempts == 1
+        bars = bars or bool(self._default.get("non_retryable_error_types"))
+        return bars or self._maximum_attempts == 1
 
     def _check_wait(self, call_id: str, runs: list[Execution], now_s: float) -> None:
         """A call that failed waits its backoff, whoever brings it back."""
@@ -105,7 +105,9 @@ class Checker:
         last = runs[-1]
         if last.batch.is_live:
             return
-        least_s = LEAST_DRAW * min(self._default["initial_s"], self._default["maximum_s"])
+        least_s = LEAST_DRAW * min(
+            self._default["initial_interval_s"], self._default["maximum_interval_s"]
+        )
         if not last.is_ok and last.is_answered and now_s < last.ends_at_s + least_s:
             history.report(
                 "wait",
@@ -190,7 +192,7 @@ class Checker:
         own = int(hows <= {"failed", "unknown"})
         # A capture of a call that was given up opens it again.
         captures = sum(name == call_id for name, _, _ in history.captures)
-        most = self._max_attempts * (captures + redrives)
+        most = self._maximum_attempts * (captures + redrives)
         replays = sum(not run.batch.is_live for run in runs)
         if replays + own > most and not is_restored:
             report("attempts", f"{call_id} ran {replays} times after {own}, not {most} in all")
@@ -224,7 +226,7 @@ class Checker:
         # The caller's own attempt counts until an operator gives the call all of them anew.
         opened_at_s = history.redriven_at_s.get(call_id, -1.0)
         since = sum(run.began_at_s > opened_at_s for run in runs) + own * (opened_at_s < 0)
-        if since + lost < self._max_attempts and not is_barred:
+        if since + lost < self._maximum_attempts and not is_barred:
             report("death", f"{call_id} is exhausted after {since} executions")
 
     def _was_unknown(self, call_id: str) -> bool:

@@ -144,19 +144,23 @@ class _Maker:
         random = self.random
         default: dict[str, Any] = {
             "idempotent": self.chance(0.4),
-            "max_attempts": random.choice((1, 2, 3, 3, 3, 5)),
-            "initial_s": random.choice((5, 20, 60)),
-            "maximum_s": random.choice((60, 120)),
+            "maximum_attempts": random.choice((1, 2, 3, 3, 3, 5)),
+            "initial_interval_s": random.choice((5, 20, 60)),
+            "maximum_interval_s": random.choice((60, 120)),
             "max_age_s": 14 * 86_400 if is_long else random.choice((1200, 21_600, 21_600)),
         }
         if self.chance(0.08):
             # Few deliveries, and hours between them.
-            default |= {"initial_s": 7200, "maximum_s": 14_400, "max_age_s": 14 * 86_400}
+            default |= {
+                "initial_interval_s": 7200,
+                "maximum_interval_s": 14_400,
+                "max_age_s": 14 * 86_400,
+            }
         if self.chance(0.2):
             default["replay_on"] = ["throttled", "transient"]
         if self.chance(0.15):
-            default["never_error_types"] = ["ValueError"]
-        if {"replay_on", "never_error_types"} & set(default):
+            default["non_retryable_error_types"] = ["ValueError"]
+        if {"replay_on", "non_retryable_error_types"} & set(default):
             # What the policy bars must not come back by the door of unknown outcomes.
             default["idempotent"] = self.chance(0.8)
         if self.chance(0.4):
@@ -210,7 +214,7 @@ class _Maker:
     def in_flight_limit(self, policy: dict[str, Any], repeats: tuple[Planned, ...]) -> int:
         limit: int = self.random.choice((6, 12, 120_000))
         # Messages that wait for hours, a repeated call's second ones among them, would fill a small one.
-        is_filled = repeats and policy["default"]["initial_s"] >= 3600
+        is_filled = repeats and policy["default"]["initial_interval_s"] >= 3600
         return 120_000 if is_filled else limit
 
     def redrives(self) -> tuple[float, ...]:

@@ -219,8 +219,8 @@ def test_messages_are_sent_afresh_long_before_the_replay_queue_ends_them(
 def test_policy_document_is_one_that_the_package_reads(plain: Deployment, full: Deployment) -> None:
     default = read_policy_document(plain["Secrets/Policy"].properties["Value"])
     chaos = read_policy_document(full["Secrets/Policy"].properties["Value"])
-    assert default.for_target("reprise-chaos-target").max_attempts == 3
-    assert chaos.for_target("reprise-chaos-target").initial_s == 1
+    assert default.for_target("reprise-chaos-target").maximum_attempts == 3
+    assert chaos.for_target("reprise-chaos-target").initial_interval_s == 1
     assert chaos.for_target("orders") == default.for_target("orders")
 
 

@@ -42,6 +42,11 @@ ENVIRONMENT = {
     "REPRISE_DASHBOARD_URL": "https://console/dashboard",
     "REPRISE_RUNBOOK_URL": "docs/runbooks",
 }
+OURS = """
+import json, sys
+import reprise
+print(json.dumps(sorted(name for name in sys.modules if name.startswith("reprise"))))
+"""
 STATIONS = ("call", "capturing", "gate", "logreader", "monitor", "replay", "retry", "unpack")
 SINGLE = ("dead_letter", "errors", "events", "ledger", "ports", "quarantine", "testing")
 PROGRAM = """
@@ -118,13 +123,15 @@ def test_core_and_stages_load_no_aws() -> None:
     assert not {"pydantic", "boto3", "botocore", "aws_lambda_powertools"} & loaded
 
 
-def test_the_decorator_is_there_by_its_short_name() -> None:
-    import reprise  # noqa: PLC0415 - its attributes are the point
-    from reprise.decorator import capture  # noqa: PLC0415 - as above
-
-    assert reprise.capture is capture
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        reprise.nothing  # noqa: B018 - as above
+def test_the_package_alone_loads_nothing_of_the_library() -> None:
+    done = subprocess.run(  # noqa: S603 - our own interpreter and program
+        [sys.executable, "-c", OURS],
+        env=ENVIRONMENT,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert json.loads(done.stdout) == ["reprise", "reprise.version"]
 
 
 def test_what_init_made_is_out_of_the_collectors_way() -> None:

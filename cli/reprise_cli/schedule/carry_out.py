@@ -6,6 +6,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
+from reprise.retry.policy import with_new_names
 from reprise_cli.exits import CommandError
 from reprise_cli.schedule.group import THREADS, Group
 from reprise_cli.schedule.plan import PlanStep, SchedulePlan, Verb
@@ -71,7 +72,9 @@ class Policies:
         document = self.read()
         targets = document.setdefault("targets", {})
         for name, fields in changes.items():
-            targets[name] = {**targets.get(name, {}), **fields}
+            # By its present name: beside an old one that stayed, nobody could tell which is meant.
+            found = with_new_names(targets.get(name, {}), f"targets.{name}", is_told=False)
+            targets[name] = {**found, **fields}
         text = json.dumps(document, separators=(",", ":"))
         if len(text) > MAX_CHARACTERS:
             raise CommandError(

@@ -11,7 +11,7 @@ import msgspec
 import yaml
 
 from reprise.errors import BadRequestError, PolicyError, ScheduleError
-from reprise.retry.policy import read_policy_document
+from reprise.retry.policy import read_policy_document, with_new_names
 from reprise.wiring import target_types
 from reprise_cli.duration import parse_duration
 from reprise_cli.exits import CommandError, ExitCode
@@ -177,7 +177,7 @@ def check_jobs(jobs: JobFile, targets: tuple[str, ...], now: datetime) -> list[C
     if twice:
         where = f"job {min(twice)}"
         raise _usage(where, "stands twice in the file", "Give each job its own name")
-    checked = [_check(job, jobs.zone_name(job), targets, now) for job in jobs.jobs]
+    checked = [_check(_with_new_names(job), jobs.zone_name(job), targets, now) for job in jobs.jobs]
     policies_of(checked)
     return checked
 
@@ -207,6 +207,18 @@ def policies_of(checked: list[Checked]) -> dict[str, dict[str, Any]]:
             text = str(error).partition(". Correct the SSM")[0]
             raise _usage(where, f"policy: {text}", _STEP) from error
     return found
+
+
+def _with_new_names(job: Job) -> Job:
+    """Return a job whose policy's fields have their present names, so that all after this know these only."""
+    if job.policy is None:
+        return job
+    where = f"job {job.name}"
+    try:
+        return msgspec.structs.replace(job, policy=with_new_names(job.policy, where))
+    except PolicyError as error:
+        message = str(error).removeprefix(f"{where}: ").partition(". ")[0]
+        raise _usage(where, f"policy: {message}", "Remove the old name") from error
 
 
 def _check(job: Job, zone_name: str, targets: tuple[str, ...], now: datetime) -> Checked:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from reprise.retry.policy import with_new_names
 from reprise_cli.exits import CommandError, ExitCode
 from reprise_cli.schedule.expression import write_expression
 from reprise_cli.schedule.group import described, is_ours
@@ -153,7 +154,7 @@ def _policy_steps(
     """Return what sets the fields that jobs name; the others of a policy stay as they are."""
     steps = []
     for target, fields in sorted(policies.items()):
-        found = document.get("targets", {}).get(target, {})
+        found = with_new_names(document.get("targets", {}).get(target, {}), f"targets.{target}")
         changed = {key: value for key, value in fields.items() if found.get(key) != value}
         if changed:
             differences = tuple(

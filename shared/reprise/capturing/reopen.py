@@ -42,7 +42,7 @@ def is_owed_more(row: Row, captured_at: datetime) -> bool:
 
     So it is if the call was given up before it, or for its age alone: its own age counts from itself. An end
     for any other reason holds for every capture that came before it, or a caller that asks again and again
-    during an outage would have a call that always fails run `max_attempts` times for each.
+    during an outage would have a call that always fails run `maximum_attempts` times for each.
     """
     if row.state is not State.DEAD_LETTERED or row.reason == Reason.KEY_CONFLICT:
         return False

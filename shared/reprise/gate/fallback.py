@@ -47,7 +47,11 @@ class LocalGate:
             return
         target.failures += 1
         pause_s = backoff_s(
-            target.failures, initial_s=INITIAL_S, maximum_s=MAXIMUM_S, coefficient=2.0, draw=draw
+            target.failures,
+            initial_interval_s=INITIAL_S,
+            maximum_interval_s=MAXIMUM_S,
+            backoff_coefficient=2.0,
+            draw=draw,
         )
         target.pause_until_ms = now_ms + round(pause_s * 1000)
 

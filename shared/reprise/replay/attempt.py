@@ -88,7 +88,7 @@ class Attempt:
         """Return the attempt's end by an outcome, which is counted.
 
         Without a reply the target was not asked, and its gate learns nothing. Every execution that failed
-        is charged to its call, whatever the gate thinks of the target: `max_attempts` is a hard cap.
+        is charged to its call, whatever the gate thinks of the target: `maximum_attempts` is a hard cap.
         """
         sample = NOT_ASKED
         if reply is not None:

@@ -12,9 +12,9 @@ _NO_WAIT_S: Final = 1e-6
 def backoff_s(
     attempt: int,
     *,
-    initial_s: float,
-    maximum_s: float,
-    coefficient: float,
+    initial_interval_s: float,
+    maximum_interval_s: float,
+    backoff_coefficient: float,
     draw: float,
     floor_s: float = 0.0,
 ) -> float:
@@ -22,14 +22,14 @@ def backoff_s(
 
     Args:
         attempt: Number of the attempt that failed; the first is 1.
-        initial_s: Longest wait after the first attempt.
-        maximum_s: Longest wait of all, jitter included.
-        coefficient: Growth from one attempt to the next, at least 1.
+        initial_interval_s: Longest wait after the first attempt.
+        maximum_interval_s: Longest wait of all, jitter included.
+        backoff_coefficient: Growth from one attempt to the next, at least 1.
         draw: From [0, 1), made by the caller.
         floor_s: The server's `Retry-After`, which jitter may not undercut.
 
     Returns:
-        Seconds, in [floor_s, max(floor_s, maximum_s)].
+        Seconds, in [floor_s, max(floor_s, maximum_interval_s)].
 
     Raises:
         ValueError: If attempt is below 1.
@@ -39,13 +39,13 @@ def backoff_s(
     if attempt < 1:
         msg = f"attempt counts from 1, got {attempt}"
         raise ValueError(msg)
-    if initial_s < _NO_WAIT_S:
+    if initial_interval_s < _NO_WAIT_S:
         return floor_s
-    # In logarithms, because coefficient**attempt overflows a float long before attempt does.
-    growth = math.log(coefficient) * (attempt - 1)
+    # In logarithms, because backoff_coefficient**attempt overflows a float long before attempt does.
+    growth = math.log(backoff_coefficient) * (attempt - 1)
     ceiling_s = (
-        maximum_s
-        if growth >= math.log(max(maximum_s, initial_s) / initial_s)
-        else initial_s * math.exp(growth)
+        maximum_interval_s
+        if growth >= math.log(max(maximum_interval_s, initial_interval_s) / initial_interval_s)
+        else initial_interval_s * math.exp(growth)
     )
-    return max(floor_s, draw * min(maximum_s, ceiling_s))
+    return max(floor_s, draw * min(maximum_interval_s, ceiling_s))

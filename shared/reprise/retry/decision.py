@@ -117,9 +117,9 @@ def policy_backoff_s(
     """Return a policy's wait after so many tries, at least 1; without a draw the longest one."""
     return backoff_s(
         tries,
-        initial_s=policy.initial_s,
-        maximum_s=policy.maximum_s,
-        coefficient=policy.coefficient,
+        initial_interval_s=policy.initial_interval_s,
+        maximum_interval_s=policy.maximum_interval_s,
+        backoff_coefficient=policy.backoff_coefficient,
         draw=draw,
         floor_s=floor_s,
     )
@@ -137,8 +137,8 @@ def _not_worth_a_replay(outcome: Outcome, policy: Policy) -> DeadLetter | None:
     why = ""
     if kind not in policy.replay_on and kind not in (OutcomeKind.UNKNOWN, OutcomeKind.PERMANENT):
         why = "; not in the policy's `replay_on`"
-    elif kind is OutcomeKind.FUNCTION_ERROR and outcome.code in policy.never_error_types:
-        why = "; listed in the policy's `never_error_types`"
+    elif kind is OutcomeKind.FUNCTION_ERROR and outcome.code in policy.non_retryable_error_types:
+        why = "; listed in the policy's `non_retryable_error_types`"
     if why or kind is OutcomeKind.PERMANENT:
         return DeadLetter(reason=Reason.PERMANENT, message=f"{say(outcome)}{why}")
     return None
@@ -148,7 +148,7 @@ def _spent(
     outcome: Outcome, standing: AttemptCounts, policy: Policy, now: datetime
 ) -> DeadLetter | None:
     """Return which of a call's bounds is spent, or None."""
-    if outcome.kind in COUNTED and standing.attempts >= policy.max_attempts:
+    if outcome.kind in COUNTED and standing.attempts >= policy.maximum_attempts:
         why = f"{standing.attempts} attempts failed; last: {say(outcome)}"
         return DeadLetter(reason=Reason.EXHAUSTED, message=why)
     if now >= standing.expires_at:

@@ -9,13 +9,16 @@ Source: Lambda developer guide, "How Lambda handles errors and retries with asyn
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+import logging
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
 
 from reprise.call.outcome import OutcomeKind
 from reprise.errors import PolicyError
+
+_log = logging.getLogger(__name__)
 
 _Attempts = Annotated[int, Meta(ge=1, le=100)]
 _AgeS = Annotated[int, Meta(ge=60, le=14 * 86_400)]
@@ -30,21 +33,21 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     enabled: bool = True
     """False keeps calls waiting: nothing is invoked, nothing is given up."""
-    max_attempts: _Attempts = 3
+    maximum_attempts: _Attempts = 3
     """Executions that failed before a call is given up; throttles do not count. 1 to 100."""
     max_age_s: _AgeS = 21_600
     """Age at which a call is given up, whatever its attempts. One minute to 14 days."""
-    initial_s: _WaitS = 60.0
+    initial_interval_s: _WaitS = 60.0
     """Longest wait after the first failed attempt. 0 to 43,200 (SQS's longest visibility)."""
-    maximum_s: _WaitS = 300.0
+    maximum_interval_s: _WaitS = 300.0
     """Longest wait after any attempt. 0 to 43,200."""
-    coefficient: _Coefficient = 2.0
+    backoff_coefficient: _Coefficient = 2.0
     """Growth of the wait from one attempt to the next. 1 to 10."""
     replay_on: frozenset[OutcomeKind] = frozenset(
         {OutcomeKind.THROTTLED, OutcomeKind.TRANSIENT, OutcomeKind.FUNCTION_ERROR}
     )
     """Outcomes worth a replay; the others are given up at once."""
-    never_error_types: frozenset[str] = frozenset()
+    non_retryable_error_types: frozenset[str] = frozenset()
     """`errorType`s of the target's own that no replay can heal."""
     idempotent: bool = False
     """True allows a replay of calls whose outcome is unknown: the target tolerates a second run."""
@@ -53,6 +56,17 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     headroom: _Share = 0.1
     """Share of the target's reserved concurrency (or of the account's unreserved, if it has none) that is
     left to live traffic. 0 to 0.9."""
+
+
+NEW_NAMES: Final = {
+    "max_attempts": "maximum_attempts",
+    "initial_s": "initial_interval_s",
+    "maximum_s": "maximum_interval_s",
+    "coefficient": "backoff_coefficient",
+    "never_error_types": "non_retryable_error_types",
+}
+"""What 0.1.0 called a field that now has the name of Temporal's RetryPolicy. Documents outlive releases: they
+are edited by hand in Parameter Store, so the old names are still read."""
 
 
 class PolicyBook:
@@ -73,6 +87,8 @@ class PolicyBook:
 def read_policy_document(text: str) -> PolicyBook:
     """Return the policies of a document `{"default": {...}, "targets": {"name": {...}}}`.
 
+    Fields may have their names of 0.1.0 (`NEW_NAMES`); a warning is logged for each then.
+
     Raises:
         PolicyError: Naming the field, if the document is not valid.
     """
@@ -84,23 +100,49 @@ def read_policy_document(text: str) -> PolicyBook:
     if not isinstance(document, dict) or not set(document) <= {"default", "targets"}:
         msg = 'policy document must be an object with "default" and "targets" only'
         raise PolicyError(msg)
-    default, targets = document.get("default", {}), document.get("targets", {})
+    default = with_new_names(document.get("default", {}), "default")
+    targets = document.get("targets", {})
     if not isinstance(targets, dict):
         msg = "targets: must be an object of policies by function name"
         raise PolicyError(msg)
     base = _read(default, "default")
-    overrides = {
-        name: _read(_merge(default, changes, f"targets.{name}"), f"targets.{name}")
-        for name, changes in targets.items()
-    }
+    # Renamed before they are merged: a target may say in one vocabulary what the default says in the other.
+    overrides = {}
+    for name, changes in targets.items():
+        path = f"targets.{name}"
+        overrides[name] = _read({**default, **with_new_names(changes, path)}, path)
     return PolicyBook(base, overrides)
 
 
-def _merge(default: dict[str, Any], changes: object, path: str) -> dict[str, Any]:
-    if not isinstance(changes, dict):
+def with_new_names(fields: object, path: str, *, is_told: bool = True) -> dict[str, Any]:
+    """Return the fields of one policy by their present names.
+
+    Args:
+        fields: As they stand in a document.
+        path: Where, for messages.
+        is_told: Whether a warning is logged for each field that has its old name.
+
+    Raises:
+        PolicyError: If they are no object, or one is given by both its names: which is meant cannot be told.
+    """
+    if not isinstance(fields, dict):
         msg = f"{path}: must be an object of policy fields"
         raise PolicyError(msg)
-    return {**default, **changes}
+    given: dict[str, Any] = fields
+    renamed: dict[str, Any] = {}
+    for name, value in given.items():
+        new_name = NEW_NAMES.get(name, name)
+        if new_name != name:
+            if new_name in given:
+                msg = (
+                    f"{path}: {name} is the old name of {new_name}, and both are given. "
+                    f"Remove {name}"
+                )
+                raise PolicyError(msg)
+            if is_told:
+                _log.warning("policy: %s: %s is now called %s: rename it", path, name, new_name)
+        renamed[new_name] = value
+    return renamed
 
 
 def _read(fields: object, path: str) -> Policy:
@@ -109,7 +151,7 @@ def _read(fields: object, path: str) -> Policy:
     except msgspec.ValidationError as error:
         msg = f"{path}: {error}. Correct the SSM parameter"
         raise PolicyError(msg) from error
-    if policy.maximum_s < policy.initial_s:
-        msg = f"{path}: maximum_s must not be below initial_s. Correct the SSM parameter"
+    if policy.maximum_interval_s < policy.initial_interval_s:
+        msg = f"{path}: maximum_interval_s must not be below initial_interval_s. Correct the SSM parameter"
         raise PolicyError(msg)
     return policy

@@ -194,9 +194,9 @@ class CaptureConsumer:
         looks, is_outage = notice.receive_count, _is_outage(error)
         wait_s = backoff_s(
             min(looks, MAX_RECEIVES),
-            initial_s=_INITIAL_S,
-            maximum_s=_AWAY_S if is_outage else _MAXIMUM_S,
-            coefficient=2.0,
+            initial_interval_s=_INITIAL_S,
+            maximum_interval_s=_AWAY_S if is_outage else _MAXIMUM_S,
+            backoff_coefficient=2.0,
             draw=1.0,
         )
         if looks < MAX_RECEIVES or is_outage:

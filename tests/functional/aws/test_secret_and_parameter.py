@@ -93,11 +93,11 @@ def test_a_client_that_cannot_be_made_is_a_store_error() -> None:
 
 
 def test_policies_come_from_the_parameter_and_are_remembered(ssm: SSMClient) -> None:
-    ssm.put_parameter(Name="/p", Value='{"default":{"max_attempts":7}}', Type="String")
+    ssm.put_parameter(Name="/p", Value='{"default":{"maximum_attempts":7}}', Type="String")
     source = ParameterPolicies(lambda: ssm, "/p")
-    assert source.policies().for_target("orders").max_attempts == 7
+    assert source.policies().for_target("orders").maximum_attempts == 7
     ssm.put_parameter(Name="/p", Value="{}", Type="String", Overwrite=True)
-    assert source.policies().for_target("orders").max_attempts == 7
+    assert source.policies().for_target("orders").maximum_attempts == 7
 
 
 def test_a_parameter_that_is_not_there_is_a_store_error(ssm: SSMClient) -> None:

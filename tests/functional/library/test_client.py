@@ -18,11 +18,10 @@ from reprise.call.payload import digest
 from reprise.call.target import Target, conflict_id, id_of
 from reprise.capturing.line import Verifier, read_line
 from reprise.capturing.signature import MacKeys, read_status_token
-from reprise.client import Client
+from reprise.client import CallStatus, Client
 from reprise.errors import BadRequestError, SettingsError
 from reprise.instant import parse_instant
 from reprise.ledger import State
-from reprise.settings import CallerSettings
 from reprise.testing import FakeKeys
 from scripted_server import Answer, ScriptedServer
 from strategies import KEY, NOW, ORDERS, make_row
@@ -92,6 +91,12 @@ def _record(capsys: pytest.CaptureFixture[str]) -> Record:
     records = [read_line(line, TRUSTED) for line in capsys.readouterr().out.splitlines()]
     (record,) = [record for record in records if record is not None]
     return record
+
+
+def _told(client: Client, call_id: str, status_token: str | None = None) -> str:
+    status = client.result_of(call_id, status_token)
+    assert status is not None
+    return status.call_id
 
 
 def test_an_answer_is_the_targets_own(
@@ -221,26 +226,54 @@ def test_a_function_that_is_not_listed_is_not_invoked(
     assert server.requests == []
 
 
-def test_a_calls_row_is_found_by_its_id(client: Client, env: pytest.MonkeyPatch) -> None:
+def test_a_calls_status_is_found_by_its_id(client: Client, env: pytest.MonkeyPatch) -> None:
     del env
     assert client.result_of("orders:order-1") is None
     table = client._settings.ledger_table  # noqa: SLF001 - where the fixture put it
-    LedgerTable(Clients().dynamodb(), table).record(make_row())
-    assert client.result_of("orders:order-1") == make_row()
+    row = make_row(state=State.DEAD_LETTERED, attempts=3, reason="exhausted", message="E, 3 times")
+    LedgerTable(Clients().dynamodb(), table).record(row)
+    assert client.result_of("orders:order-1") == CallStatus(
+        call_id="orders:order-1",
+        state=State.DEAD_LETTERED,
+        target=ORDERS,
+        attempts=3,
+        payload=None,
+        reason="exhausted",
+        message="E, 3 times",
+        captured_at=parse_instant(row.captured_at),
+        updated_at=parse_instant(row.updated_at),
+    )
 
 
-def test_a_captures_own_row_is_found_by_its_token(client: Client, env: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_long_late_result_is_read_from_the_bucket_as_long_as_it_is_there(
+    client: Client, env: pytest.MonkeyPatch, *, is_kept: bool
+) -> None:
+    del env
+    settings = client._settings  # noqa: SLF001 - where the fixture put it
+    row = make_row(state=State.SUCCEEDED, result_key="results/orders:order-1")
+    LedgerTable(Clients().dynamodb(), settings.ledger_table).record(row)
+    if is_kept:
+        Clients().s3().put_object(Bucket=settings.bucket, Key=str(row.result_key), Body=b"\xfflate")
+    status = client.result_of("orders:order-1")
+    assert status is not None
+    assert (status.state, status.payload) == (State.SUCCEEDED, b"\xfflate" if is_kept else None)
+
+
+def test_a_status_by_token_is_that_of_the_captures_own_row(
+    client: Client, env: pytest.MonkeyPatch
+) -> None:
     del env
     ledger = LedgerTable(Clients().dynamodb(), client._settings.ledger_table)  # noqa: SLF001 - as above
     ours = client.invoke("orders", "ours", idempotency_key="order-1")
     assert ours.call_id is not None
     theirs = make_row(id=ours.call_id, sha256=digest(b"theirs"))
     ledger.record(theirs)
-    assert client.result_of(ours.call_id) == theirs
+    assert _told(client, ours.call_id) == theirs.id
     assert client.result_of(ours.call_id, ours.status_token) is None
     own = make_row(id=conflict_id(ours.call_id, digest(b"ours")), sha256=digest(b"ours"))
     ledger.record(own)
-    assert client.result_of(ours.call_id, ours.status_token) == own
+    assert _told(client, ours.call_id, ours.status_token) == own.id
     with pytest.raises(BadRequestError, match="status_token"):
         client.result_of("another", ours.status_token)
 
@@ -279,7 +312,9 @@ def test_a_key_whose_captured_call_has_succeeded_gets_its_reply_and_invokes_noth
     again = client.invoke("orders", "1", idempotency_key="order-1")
     assert (again.status_code, again.payload, again.is_late) == (200, b'{"late":1}', True)
     assert again.call_id == first.call_id
-    assert client.result_of(first.call_id, again.status_token) == row
+    status = client.result_of(first.call_id, again.status_token)
+    assert status is not None
+    assert (status.call_id, status.state, status.payload) == (row.id, row.state, b'{"late":1}')
     assert len(server.requests) == made
 
 
@@ -304,21 +339,47 @@ def test_a_missing_setting_is_named(env: pytest.MonkeyPatch) -> None:
         Client()
 
 
-def test_settings_may_be_handed_in(env: pytest.MonkeyPatch, server: ScriptedServer) -> None:
-    settings = CallerSettings(
+def test_settings_may_be_handed_in_and_the_environment_is_not_needed_then(
+    env: pytest.MonkeyPatch, server: ScriptedServer
+) -> None:
+    for name in ("TARGETS", "BUCKET", "MAC_SECRET_ARN", "CALL_TIMEOUT_S", "LEDGER_TABLE"):
+        env.delenv(f"REPRISE_{name}")
+    client = Client(
         targets=(ORDERS,),
         bucket="b",
         mac_secret_arn="arn",  # noqa: S106 - a name, no secret
-        call_timeout_s=5,
-        capture_outcomes=frozenset(),
-        status_url="x",
         ledger_table="t",
+        call_timeout_s=5,
+        capture_outcomes=(),
         capture_log_group="stdout",
     )
-    env.delenv("REPRISE_TARGETS")
-    result = Client(settings).invoke("orders")
+    result = client.invoke("orders")
     assert (result.status_code, result.call_id) == (429, None)
     assert len(server.requests) == 1
+
+
+def test_a_setting_that_is_handed_in_goes_before_the_environments(
+    env: pytest.MonkeyPatch, server: ScriptedServer
+) -> None:
+    env.setenv("REPRISE_TARGETS", "arn:aws:lambda:eu-west-1:123456789012:function:others")
+    captured = Client(targets=ORDERS).invoke("orders")
+    refused = Client(targets=[ORDERS], capture_outcomes=["unknown"]).invoke("orders")
+    assert (captured.status_code, refused.status_code) == (202, 429)
+    assert len(server.requests) == 2
+    with pytest.raises(BadRequestError):
+        Client().invoke("orders")
+
+
+def test_a_setting_that_is_handed_in_is_checked_as_the_environments_are(
+    env: pytest.MonkeyPatch,
+) -> None:
+    del env
+    with pytest.raises(SettingsError, match=r"REPRISE_CALL_TIMEOUT_S must be .* got '0'"):
+        Client(call_timeout_s=0)
+    with pytest.raises(SettingsError, match="REPRISE_TARGETS"):
+        Client(targets=[])
+    with pytest.raises(SettingsError, match="'often' is none of throttled"):
+        Client(capture_outcomes=["often"])
 
 
 GROUP = "/reprise/reprise/capture"

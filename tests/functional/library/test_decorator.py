@@ -98,6 +98,28 @@ def test_a_handler_that_raises_raises_on_and_its_event_is_captured(
     )
 
 
+@reprise.capture(on=(SkuError, ConnectionError))
+def chosen(event: Any, context: Any) -> str:  # noqa: ANN401, ARG001 - Lambda's own signature
+    """Raise what the event names."""
+    raise {"sku": SkuError, "reset": ConnectionResetError, "type": TypeError}[event]("m")
+
+
+@pytest.mark.parametrize(("event", "count"), [("sku", 1), ("reset", 1), ("type", 0)])
+def test_only_errors_that_are_named_are_captured_and_all_are_raised_on(
+    event: str, count: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises((SkuError, ConnectionResetError, TypeError)):
+        chosen(event, _context())
+    assert len(_records(capsys)) == count
+    assert (chosen.__name__, chosen.__doc__) == ("chosen", "Raise what the event names.")
+
+
+@pytest.mark.parametrize("on", ["ValueError", (), (ValueError, 7), KeyboardInterrupt, None])
+def test_what_is_no_error_is_refused_when_the_module_is_loaded(on: Any) -> None:  # noqa: ANN401 - anything
+    with pytest.raises(TypeError, match="capture: on must be an Exception class"):
+        reprise.capture(on=on)
+
+
 def test_an_unqualified_invocation_has_no_qualifier(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SkuError):
         handler({}, _context(ORDERS))

@@ -298,7 +298,7 @@ def test_a_message_whose_key_is_claimed_waits_seconds_and_no_lease() -> None:
 
 
 def test_a_key_whose_call_was_given_up_runs_live_and_is_answered_for_good() -> None:
-    pipeline = Pipeline(policy='{"default":{"max_attempts":1}}')
+    pipeline = Pipeline(policy='{"default":{"maximum_attempts":1}}')
     messages = make_backlog(pipeline)
     pipeline.functions.script = [FAILED]
     pipeline.replay(*messages)
@@ -309,7 +309,7 @@ def test_a_key_whose_call_was_given_up_runs_live_and_is_answered_for_good() -> N
 
 
 def test_a_success_ends_a_call_that_was_given_up_and_opened_again_while_it_ran() -> None:
-    pipeline = Pipeline(policy='{"default":{"max_attempts":1}}')
+    pipeline = Pipeline(policy='{"default":{"maximum_attempts":1}}')
     messages = make_backlog(pipeline)
     pipeline.functions.script = [FAILED]
     pipeline.replay(*messages)
@@ -376,7 +376,9 @@ class ReadOnlyLedger(InMemoryLedger):
 
 
 def test_whoever_replays_a_call_with_a_key_keeps_it_known_for_as_long_as_it_waits() -> None:
-    policy = '{"default":{"initial_s":7200,"maximum_s":14400,"max_age_s":1209600}}'
+    policy = (
+        '{"default":{"initial_interval_s":7200,"maximum_interval_s":14400,"max_age_s":1209600}}'
+    )
     pipeline = Pipeline(policy=policy)
     messages = make_backlog(pipeline)
     pipeline.functions.script = [FAILED]

@@ -197,7 +197,7 @@ def test_a_capture_whose_own_message_ends_the_call_is_told_that_end() -> None:
 
 
 def test_a_capture_before_an_end_for_good_is_told_that_end() -> None:
-    pipeline = Pipeline(policy='{"default":{"max_attempts":1}}')
+    pipeline = Pipeline(policy='{"default":{"maximum_attempts":1}}')
     first, second = _capture(pipeline), None
     _take_in(pipeline)
     pipeline.clock.advance(10)

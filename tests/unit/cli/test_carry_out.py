@@ -67,7 +67,7 @@ class FakeParameters:
     """The policy document."""
 
     def __init__(self) -> None:
-        self.text = '{"default": {}, "targets": {"orders": {"max_attempts": 9}}}'
+        self.text = '{"default": {}, "targets": {"orders": {"maximum_attempts": 9}}}'
 
     def get_parameter(self, **_: str) -> dict[str, Any]:
         return {"Parameter": {"Value": self.text}}
@@ -112,7 +112,7 @@ def test_interrupted_apply_converges(before: set[int], after: set[int], cuts: li
     apply()
     assert apply() == 0
     assert scheduler.there == {entry["Name"]: entry for entry in wanted}
-    expected = {"max_attempts": 9, "idempotent": True}
+    expected = {"maximum_attempts": 9, "idempotent": True}
     assert json.loads(parameters.text)["targets"]["orders"] == expected
 
 
@@ -147,13 +147,25 @@ def test_other_refusals_are_told() -> None:
         Group(client=scheduler, name="jobs").delete("job-1")
 
 
+def test_what_a_job_sets_replaces_what_the_document_says_by_its_old_name() -> None:
+    parameters: Any = FakeParameters()
+    orders = {"max_attempts": 9, "max_age_s": 60}
+    document = {"default": {"coefficient": 3}, "targets": {"orders": orders}}
+    parameters.text = json.dumps(document)
+    Policies(parameters, "/policy").set({"orders": {"maximum_attempts": 2}})
+    assert json.loads(parameters.text) == {
+        "default": {"coefficient": 3},
+        "targets": {"orders": {"maximum_attempts": 2, "max_age_s": 60}},
+    }
+
+
 def test_a_policy_document_that_a_parameter_cannot_hold_is_refused_before_anything_changes() -> (
     None
 ):
     parameters, scheduler = FakeParameters(), FakeScheduler()
     before = parameters.text
     policies = Policies(parameters, "/reprise/policy")  # type: ignore[arg-type]
-    fields = {f"job-{number}": {"max_attempts": 3, "max_age_s": 60} for number in range(120)}
+    fields = {f"job-{number}": {"maximum_attempts": 3, "max_age_s": 60} for number in range(120)}
     plan = make_plan(schedules({1}), {}, fields, policies.read())
     with pytest.raises(CommandError, match=r"policy: the document in /reprise/policy would have"):
         carry_out(plan, Group(client=scheduler, name="jobs"), policies, lambda _: None)  # type: ignore[arg-type]

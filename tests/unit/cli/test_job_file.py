@@ -117,7 +117,7 @@ def test_schedule_of_a_job_sends_what_the_runner_reads(tmp_path: Path) -> None:
         ("full: true", f"full: {'x' * 262_144}", "job nightly: call takes 262"),
         ("Asia/Seoul", "right/UTC", "job nightly: timezone: 'right/UTC' is no time zone"),
         ("name: nightly", f"name: {'x' * 65}", "name must be 1 to 64 letters"),
-        ("idempotent: true", "max_attempts: 0", "policy: targets.orders: Expected `int` >= 1"),
+        ("idempotent: true", "maximum_attempts: 0", "policy: targets.orders: Expected `int` >= 1"),
         ("name: nightly", "name: every night", "name must be 1 to 64 letters"),
         ("version: 1", "version: 2", "Invalid enum value 2"),
         ("overlap: queue", "overlap: queue\n    overlap: skip", "'overlap' stands twice"),
@@ -207,7 +207,7 @@ def test_plan_creates_then_changes_nothing_then_shows_what_differs(tmp_path: Pat
         (Verb.CREATE, "nightly"),
         (Verb.POLICY, "orders"),
     ]
-    applied = {"targets": {"orders": {"max_attempts": 9, "idempotent": True}}}
+    applied = {"targets": {"orders": {"maximum_attempts": 9, "idempotent": True}}}
     there = {"nightly": {**request, "Arn": "arn:s", "CreationDate": NOW}}
     assert plan(request, there, **applied).steps == ()
     (other,) = wanted(tmp_path, FILE.replace("queue", "skip").replace("0 3", "0 4"))
@@ -217,6 +217,23 @@ def test_plan_creates_then_changes_nothing_then_shows_what_differs(tmp_path: Pat
         'ScheduleExpression: "cron(0 3 * * ? *)" -> "cron(0 4 * * ? *)"',
         'overlap: "queue" -> "skip"',
     )
+
+
+def test_policy_by_old_names_is_that_by_new_ones(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = FILE.replace("idempotent: true", "idempotent: true, max_attempts: 9")
+    new = old.replace("max_attempts", "maximum_attempts")
+    policies = policies_of(read(tmp_path, old)[1])
+    assert policies == policies_of(read(tmp_path, new)[1])
+    assert [record.getMessage() for record in caplog.records] == [
+        "policy: job nightly: max_attempts is now called maximum_attempts: rename it"
+    ]
+    there = {"targets": {"orders": {"max_attempts": 9, "idempotent": True}}}
+    assert make_plan([], {}, policies, there).steps == ()
+    both = old.replace("max_attempts", "maximum_attempts: 9, max_attempts")
+    with pytest.raises(CommandError, match="job nightly: policy: max_attempts is the old name of"):
+        read(tmp_path, both)
 
 
 def test_plan_deletes_only_what_files_of_jobs_made(tmp_path: Path) -> None:

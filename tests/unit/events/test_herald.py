@@ -25,7 +25,7 @@ def test_a_success_is_told_with_its_age() -> None:
 
 
 def test_a_death_is_told_as_lambdas_own_record_without_its_payload() -> None:
-    pipeline = Pipeline(policy='{"default": {"max_attempts": 1}}')
+    pipeline = Pipeline(policy='{"default": {"maximum_attempts": 1}}')
     (message,) = pipeline.captured_messages(call(SECRET))
     pipeline.functions.script = [FAILED]
     pipeline.replay(message)

@@ -124,7 +124,7 @@ def test_a_spent_message_that_nobody_can_read_is_sent_afresh_while_its_quarantin
 
 def test_a_backoff_longer_than_a_delay_outlasts_the_message_that_waits_for_it() -> None:
     """The fresh message comes after fifteen minutes; the ledger knows that its call is not due."""
-    policy = '{"default":{"initial_s":3600,"maximum_s":3600}}'
+    policy = '{"default":{"initial_interval_s":3600,"maximum_interval_s":3600}}'
     pipeline = Pipeline(policy=policy, draw=0.999)
     (message,) = pipeline.captured_messages(call())
     pipeline.functions.script = [FAILED]

@@ -165,7 +165,7 @@ def test_forty_throttled_deliveries_leave_the_call_alive_with_its_attempts() -> 
 
 
 def test_poison_call_does_not_affect_the_nine_others_of_its_batch() -> None:
-    pipeline = Pipeline(policy='{"default":{"max_attempts":1}}')
+    pipeline = Pipeline(policy='{"default":{"maximum_attempts":1}}')
     messages = pipeline.captured_messages(*[call(b'{"n":%d}' % n) for n in range(10)])
     pipeline.functions.answer = lambda _target, payload: (
         FAILED if payload == b'{"n":3}' else SUCCEEDED
@@ -230,10 +230,14 @@ def test_transient_fault_is_retried_without_costing_an_attempt() -> None:
     ("policy", "reason"),
     [
         ({"replay_on": ["throttled", "transient"]}, "permanent"),
-        ({"never_error_types": ["ValueError"]}, "permanent"),
-        ({"max_attempts": 1}, "exhausted"),
+        ({"non_retryable_error_types": ["ValueError"]}, "permanent"),
+        ({"maximum_attempts": 1}, "exhausted"),
     ],
-    ids=["not in replay_on", "in never_error_types", "the caller's own was the only attempt"],
+    ids=[
+        "not in replay_on",
+        "in non_retryable_error_types",
+        "the caller's own was the only attempt",
+    ],
 )
 def test_captured_failure_that_the_policy_bars_is_given_up_without_asking_the_target(
     policy: dict[str, Any], reason: str
@@ -275,7 +279,7 @@ def test_captured_throttle_that_the_policy_does_not_replay_is_given_up() -> None
 
 def test_redriven_call_is_run_whatever_the_policy_made_of_its_capture() -> None:
     """A person has decided."""
-    pipeline = Pipeline(policy='{"default":{"max_attempts":1}}')
+    pipeline = Pipeline(policy='{"default":{"maximum_attempts":1}}')
     (message,) = pipeline.captured_messages(call(), reply=FAILED)
     pipeline.replay(message)
     pipeline.clock.advance(1)

@@ -72,10 +72,10 @@ def test_an_ordinary_outcome_has_its_decision(kind: OutcomeKind, expected: Decis
         (OutcomeKind.THROTTLED, Policy(replay_on=frozenset()), None, Reason.PERMANENT, "replay_on"),
         (
             OutcomeKind.FUNCTION_ERROR,
-            Policy(never_error_types=frozenset({"BadOrder"})),
+            Policy(non_retryable_error_types=frozenset({"BadOrder"})),
             "BadOrder",
             Reason.PERMANENT,
-            "never_error_types",
+            "non_retryable_error_types",
         ),
     ],
 )
@@ -89,7 +89,7 @@ def test_what_is_not_worth_a_replay_is_given_up_at_once(
 
 
 def test_an_error_type_that_is_listed_concerns_function_errors_only() -> None:
-    policy = Policy(never_error_types=frozenset({"TooManyRequestsException"}))
+    policy = Policy(non_retryable_error_types=frozenset({"TooManyRequestsException"}))
     assert _decide(OutcomeKind.THROTTLED, policy, code="TooManyRequestsException") == WaitForGate()
 
 
@@ -141,7 +141,7 @@ def test_every_outcome_has_a_decision_that_keeps_the_laws(
         assert standing.expires_at > NOW
         assert outcome.kind is not OutcomeKind.PERMANENT
         assert outcome.kind is OutcomeKind.UNKNOWN or outcome.kind in policy.replay_on
-        assert outcome.kind not in COUNTED or standing.attempts < policy.max_attempts
+        assert outcome.kind not in COUNTED or standing.attempts < policy.maximum_attempts
         assert outcome.kind is not OutcomeKind.UNKNOWN or policy.idempotent
     match decision:
         case RetryLater(after_s=after_s):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reprise.call.outcome import OutcomeKind
 from reprise.errors import PolicyError
-from reprise.retry.policy import Policy, read_policy_document
+from reprise.retry.policy import NEW_NAMES, Policy, read_policy_document
 from strategies import json_values, policies, texts
 
 FIELDS = [field.name for field in msgspec.structs.fields(Policy)]
@@ -24,8 +24,12 @@ def _error(document: object) -> str:
 
 def test_the_defaults_are_lambdas_own_numbers() -> None:
     policy = Policy()
-    assert (policy.max_attempts, policy.max_age_s) == (3, 6 * 3600)
-    assert (policy.initial_s, policy.maximum_s, policy.coefficient) == (60, 300, 2)
+    assert (policy.maximum_attempts, policy.max_age_s) == (3, 6 * 3600)
+    assert (policy.initial_interval_s, policy.maximum_interval_s, policy.backoff_coefficient) == (
+        60,
+        300,
+        2,
+    )
     assert policy.replay_on == {
         OutcomeKind.THROTTLED,
         OutcomeKind.TRANSIENT,
@@ -42,22 +46,22 @@ def test_an_empty_document_leaves_every_default(text: str) -> None:
 
 def test_a_target_changes_the_default_and_inherits_the_rest() -> None:
     document = {
-        "default": {"max_attempts": 5, "idempotent": True},
-        "targets": {"orders": {"max_attempts": 1, "replay_on": ["throttled"]}},
+        "default": {"maximum_attempts": 5, "idempotent": True},
+        "targets": {"orders": {"maximum_attempts": 1, "replay_on": ["throttled"]}},
     }
     book = read_policy_document(json.dumps(document))
-    assert book.for_target("other") == Policy(max_attempts=5, idempotent=True)
+    assert book.for_target("other") == Policy(maximum_attempts=5, idempotent=True)
     assert book.for_target("orders") == Policy(
-        max_attempts=1, idempotent=True, replay_on=frozenset({OutcomeKind.THROTTLED})
+        maximum_attempts=1, idempotent=True, replay_on=frozenset({OutcomeKind.THROTTLED})
     )
 
 
 @pytest.mark.parametrize(
     ("name", "least", "most"),
     [
-        ("max_attempts", 1, 100),
+        ("maximum_attempts", 1, 100),
         ("max_age_s", 60, 1_209_600),
-        ("coefficient", 1, 10),
+        ("backoff_coefficient", 1, 10),
         ("max_concurrency", 1, 10_000),
         ("headroom", 0, 0.9),
     ],
@@ -70,14 +74,16 @@ def test_a_number_keeps_its_bounds(name: str, least: float, most: float) -> None
         assert f"$.{name}" in _error({"default": {name: value}})
 
 
-@pytest.mark.parametrize("name", ["initial_s", "maximum_s"])
+@pytest.mark.parametrize("name", ["initial_interval_s", "maximum_interval_s"])
 @pytest.mark.parametrize("value", [-1, 43_201, "60", None, True, float("nan"), float("inf")])
 def test_a_wait_keeps_its_bounds(name: str, value: object) -> None:
     assert f"$.{name}" in _error({"default": {name: value}})
 
 
 def test_waits_must_be_in_order() -> None:
-    assert _error({"targets": {"orders": {"initial_s": 400}}}).startswith("targets.orders: maximum")
+    assert _error({"targets": {"orders": {"initial_interval_s": 400}}}).startswith(
+        "targets.orders: maximum"
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,7 +109,75 @@ def test_text_that_is_no_json_is_a_policy_error(text: str) -> None:
         read_policy_document(text)
 
 
-policy_like = st.dictionaries(st.sampled_from([*FIELDS, "other"]), json_values, max_size=4)
+def test_a_field_may_have_its_old_name_and_a_warning_names_the_new_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    document = {
+        "default": {"max_attempts": 5, "coefficient": 3},
+        "targets": {"orders": {"maximum_attempts": 1}, "old": {"max_attempts": 2}},
+    }
+    book = read_policy_document(json.dumps(document))
+    assert book.for_target("x") == Policy(maximum_attempts=5, backoff_coefficient=3)
+    assert book.for_target("orders") == Policy(maximum_attempts=1, backoff_coefficient=3)
+    assert book.for_target("old") == Policy(maximum_attempts=2, backoff_coefficient=3)
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", f"policy: {text}: rename it")
+        for text in (
+            "default: max_attempts is now called maximum_attempts",
+            "default: coefficient is now called backoff_coefficient",
+            "targets.old: max_attempts is now called maximum_attempts",
+        )
+    ]
+
+
+def test_a_document_of_new_names_warns_of_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    read_policy_document(json.dumps({"default": msgspec.to_builtins(Policy())}))
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(("old", "new"), NEW_NAMES.items())
+def test_a_field_by_both_its_names_is_an_error(old: str, new: str) -> None:
+    fields = msgspec.to_builtins(Policy())
+    error = _error({"targets": {"orders": {old: fields[new], new: fields[new]}}})
+    assert error == (
+        f"targets.orders: {old} is the old name of {new}, and both are given. Remove {old}"
+    )
+
+
+def test_new_names_are_those_of_fields_and_old_ones_are_none() -> None:
+    assert set(NEW_NAMES.values()) <= set(FIELDS)
+    assert not set(NEW_NAMES) & set(FIELDS)
+
+
+OLD_NAMES = {new: old for old, new in NEW_NAMES.items()}
+
+
+@given(default=policies, policy=policies, old=st.sets(st.sampled_from(FIELDS)))
+def test_a_document_of_old_names_reads_to_the_same_policies(
+    default: Policy, policy: Policy, old: set[str]
+) -> None:
+    """Any mixture of the two vocabularies, of which the default and the target choose differently."""
+
+    def renamed(fields: dict[str, Any], names: set[str]) -> dict[str, Any]:
+        return {
+            OLD_NAMES.get(name, name) if name in names else name: value
+            for name, value in fields.items()
+        }
+
+    base, changes = msgspec.to_builtins(default), msgspec.to_builtins(policy)
+    mixed = {
+        "default": renamed(base, old),
+        "targets": {"orders": renamed(changes, set(FIELDS) - old)},
+    }
+    new = read_policy_document(json.dumps({"default": base, "targets": {"orders": changes}}))
+    book = read_policy_document(json.dumps(mixed))
+    for name in ("orders", "other"):
+        assert book.for_target(name) == new.for_target(name)
+
+
+policy_like = st.dictionaries(
+    st.sampled_from([*FIELDS, *NEW_NAMES, "other"]), json_values, max_size=4
+)
 
 
 @given(
@@ -122,8 +196,8 @@ def test_any_json_is_a_policy_document_or_a_policy_error(document: object) -> No
     except PolicyError:
         return
     policy = book.for_target("orders")
-    assert 1 <= policy.max_attempts <= 100
-    assert 0 <= policy.initial_s <= policy.maximum_s <= 43_200
+    assert 1 <= policy.maximum_attempts <= 100
+    assert 0 <= policy.initial_interval_s <= policy.maximum_interval_s <= 43_200
 
 
 @given(policy=policies)
