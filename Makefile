@@ -111,7 +111,7 @@ local-engine: setup ## The local engine: one canary a correction
 
 .PHONY: e2e
 e2e: setup ## The whole pipeline, deployed into the local engine by the real SAM CLI
-	$(PYTEST) tests/e2e
+	$(PYTEST) tests/e2e -m "not slow"
 
 .PHONY: chromium
 chromium: ## A browser for the tests of page and engine, by apt; without one they are skipped, loudly
@@ -151,11 +151,12 @@ dashboard: .venv/.stamp ## Write the dashboard's body into infra/observability.y
 	PYTHONPATH=infra/dashboard:shared $(BIN)/python -m reprise_dashboard
 
 .PHONY: verify
-verify: .venv/.stamp ## What takes longer: many seeds, the mutations, slow targets, one caller's bad calls
+verify: setup ## What takes longer: many seeds, the mutations, slow targets, one caller's bad calls, a killed replayer
 	$(MAKE) --no-print-directory simulate SEEDS=0-10000
 	$(MAKE) --no-print-directory mutants
 	$(BIN)/python bench/slow_targets.py
 	$(BIN)/python bench/one_caller.py
+	$(PYTEST) tests/e2e -m slow
 
 # --- Uses -----------------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from e2e.world import new_run, poll
 from reprise.gate.lease import EPOCH_MS
 from reprise.ledger import State
@@ -113,6 +115,8 @@ def test_a_gate_that_takes_no_writes_stops_no_call(world: World, guest: str) -> 
     world.dynamodb.delete_item(TableName=table, Key={"id": gate["id"]})
 
 
+# Its permits come back when their epoch is over, three minutes later.
+@pytest.mark.slow
 def test_a_replayer_killed_amid_a_batch_loses_nothing_and_repeats_no_success(
     world: World, guest: str
 ) -> None:
