@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -225,8 +225,7 @@ class Pipeline:
         return make_unpacker(self.unpacker_parts())
 
     def intake(self) -> CaptureConsumer:
-        # By its own unpacker, which a test may replace.
-        return replace(make_consumer(self.unpacker_parts()), stage=self.unpacker())
+        return make_consumer(self.unpacker_parts())
 
     def replayer(self) -> Replayer:
         return make_replayer(

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import os
 import time
-from functools import cache
 from typing import Any
 
 from reprise import cold_start, metric
-from reprise.aws.clients import Clients
-from reprise.aws.keys import SecretKeys
-from reprise.aws.ledger_table import LedgerTable
-from reprise.aws.s3 import S3Objects
 from reprise.call.request import read_request
 from reprise.capturing.answer import write_answer, write_refusal
-from reprise.capturing.status import StatusReader
 from reprise.errors import BadRequestError
 from reprise.settings import CallerSettings
 from reprise.telemetry import EmfMeter, FlushInterval, make_logger, trace_header
-from reprise.wiring.callers import make_call_stage
+from reprise.wiring import make_clients
+from reprise.wiring.callers import make_call_stage, make_status_reader
 
 make_logger()
 _settings = CallerSettings.from_env(os.environ)
-_clients = Clients()
+_clients = make_clients()
 _meter = EmfMeter()
 _pace = FlushInterval(time.monotonic)
 _stage = make_call_stage(_clients, _settings, meter=_meter)
+_status = make_status_reader(_clients, _settings)
 cold_start.finish()
 
 
@@ -33,7 +29,7 @@ def lambda_handler(event: Any, context: object) -> dict[str, Any]:  # noqa: ANN4
     """Make the call that the event asks for, or tell how an earlier one stands."""
     try:
         if isinstance(event, dict) and "StatusOf" in event:
-            return _status().run(event)
+            return _status.run(event)
         request = read_request(event, _settings, trace=trace_header())
     except BadRequestError as error:
         return write_refusal(error)
@@ -46,13 +42,3 @@ def lambda_handler(event: Any, context: object) -> dict[str, Any]:  # noqa: ANN4
     if not answer.is_passed_through or _pace.is_due():
         _meter.flush()
     return write_answer(request, answer, _settings.status_url)
-
-
-@cache
-def _status() -> StatusReader:
-    return StatusReader(
-        keys=SecretKeys(cache(_clients.secrets), _settings.mac_secret_arn),
-        ledger=LedgerTable(_clients.dynamodb(), _settings.ledger_table),
-        objects=S3Objects(cache(_clients.s3), _settings.bucket),
-        bucket=_settings.bucket,
-    )

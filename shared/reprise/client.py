@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from reprise.call.payload import ClaimCheck
 from reprise.call.request import CallRequest, check_request
 from reprise.call.target import resolve_target
 from reprise.capturing.answer import status_of
 from reprise.capturing.signature import read_status_token
-from reprise.capturing.status import find_row
+from reprise.capturing.status import find_row, read_result
 from reprise.errors import BadRequestError, ObjectMissingError
 from reprise.instant import format_instant, parse_instant
 from reprise.settings import CallerSettings
@@ -254,12 +253,10 @@ class Client:
         return self._status(row) if row is not None else None
 
     def _status(self, row: Row) -> CallStatus:
-        payload = row.result.encode() if row.result is not None else None
-        if row.result_key is not None:
-            kept = ClaimCheck(bucket=self._settings.bucket, key=row.result_key)
-            # It may be deleted sooner than its row, which still tells the end.
-            with suppress(ObjectMissingError):
-                payload = self._stage.capturer.objects.get(kept)
+        payload = None
+        # It may be deleted sooner than its row, which still tells the end.
+        with suppress(ObjectMissingError):
+            payload = read_result(self._stage.capturer.objects, self._settings.bucket, row)
         return CallStatus(
             call_id=row.id,
             state=row.state,

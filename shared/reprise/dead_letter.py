@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from reprise.ledger import Row
     from reprise.ports import Ledger, Queue
 
+_log = logging.getLogger(__name__)
 MAX_LETTER_BYTES: Final = 1_000_000
 """Kept below SQS's 1 MiB per message, attributes included."""
 _MAX_RESPONSE_BYTES: Final = 64 * 1024
@@ -110,9 +111,6 @@ def _json_or_text(text: str | None) -> object:
     except (ValueError, RecursionError):
         return text
     return value
-
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

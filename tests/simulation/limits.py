@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reprise.replay import message
-from reprise.unpack import consumer as intake
+from reprise.unpack import consumer
 
 BEFORE_RECEIVES: Final = 10
 """Deliveries of a new message before it must be renewed."""
@@ -49,7 +49,7 @@ def capture_limits() -> Limits:
     """Return the limits of the capture queue, whose renewals come soon enough as they are."""
     return Limits(
         receives_offset=0,
-        max_receives=intake.RENEW_RECEIVES + 10,
+        max_receives=consumer.RENEW_RECEIVES + 10,
         age_offset_s=0.0,
         retention_s=12 * 3600.0,
     )

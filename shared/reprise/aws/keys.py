@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
+_log = logging.getLogger(__name__)
 TTL_S: Final = 60.0
 DENIED: Final = frozenset({"AccessDeniedException", "DecryptionFailure"})
 """Codes of a secret that is there, and may not be read."""
@@ -76,8 +77,6 @@ class SecretKeys:
         except SettingsError as error:
             return error
 
-
-_log = logging.getLogger(__name__)
 
 RELOAD_S: Final = 5.0
 """Age at which a document is read again for a key that it does not hold: after a rotation it is there."""

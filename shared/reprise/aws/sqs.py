@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from reprise.ports import OutMessage
 
+_log = logging.getLogger(__name__)
 MAX_ENTRIES: Final = 10
 MAX_BATCH_BYTES: Final = 1024 * 1024
 """SQS quotas: ten entries, and 1 MiB for all of them together."""
@@ -39,8 +40,6 @@ def batches(sizes_bytes: Sequence[int]) -> Iterator[range]:
     if start < len(sizes_bytes):
         yield range(start, len(sizes_bytes))
 
-
-_log = logging.getLogger(__name__)
 
 _ROUNDS: Final = 3
 MAX_VISIBILITY_S: Final = 43_200

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         RandomBytes,
     )
 
+_log = logging.getLogger(__name__)
 _RECORD_ROOM_BYTES: Final = 32 * 1024
 """Room for everything but the payload: names, key and scope, context (3.6 KB), message and code (15 KB if
 all of it is escaped), MAC."""
@@ -135,9 +136,6 @@ class Capturer:
 def _said(text: str | None) -> str | msgspec.UnsetType:
     """Return what a caller said; what it did not say is left out of the line, as in version 0.1.0."""
     return msgspec.UNSET if text is None else text
-
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from reprise.gate.state import GateState
     from reprise.ports import Clock, GateItems
 
+_log = logging.getLogger(__name__)
 KNOWN_FOR_MS: Final = 3 * 3_600_000
 """How long keys are asked for after a target's last captured call with one, or half of it (`keep_open`).
 
@@ -51,8 +52,6 @@ def keep_open(gate: GateState, until_ms: int) -> Change | None:
     later = Condition(name="open_until_ms", relation="<=", value=wanted_ms)
     return Change(put={"open_until_ms": wanted_ms}, when=(later,))
 
-
-_log = logging.getLogger(__name__)
 
 BELIEVED_FOR_MS: Final = 1000
 """How long an answer is believed, and so how long another process's capture may go unnoticed."""

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from reprise import metric
 from reprise.call.outcome import Outcome, OutcomeKind
-from reprise.call.payload import ClaimCheck, digest
-from reprise.capturing.status import keep_result
+from reprise.call.payload import digest
+from reprise.capturing.status import keep_result, read_result
 from reprise.errors import ObjectMissingError, RepriseError, StoreError
 from reprise.instant import format_instant
 from reprise.ledger import LIVE_OWNER, LedgerEvent, Row, State, next_state, sources
@@ -221,15 +221,13 @@ class Repeats:
 
     def _late(self, row: Row, capturer: Capturer) -> AlreadyCaptured:
         """Return a late result; the 202 again if it was not kept, or cannot be read now."""
-        if row.result is None and row.result_key is None:
+        try:
+            payload = read_result(capturer.objects, self.bucket, row)
+        except (ObjectMissingError, StoreError):
+            _log.exception("late result cannot be read", extra={"call_id": row.id})
             return _again(row, capturer)
-        payload = (row.result or "").encode()
-        if row.result_key is not None:
-            try:
-                payload = capturer.objects.get(ClaimCheck(bucket=self.bucket, key=row.result_key))
-            except (ObjectMissingError, StoreError):
-                _log.exception("late result cannot be read", extra={"call_id": row.id})
-                return _again(row, capturer)
+        if payload is None:
+            return _again(row, capturer)
         reply = Reply(outcome=_DONE, payload=payload)
         return AlreadyCaptured(reply=reply, captured=capturer.as_captured(row), has_ended=True)
 

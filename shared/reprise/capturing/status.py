@@ -42,6 +42,17 @@ def keep_result(objects: Objects, call_id: str, reply: Reply) -> dict[str, str]:
         return {}
 
 
+def read_result(objects: Objects, bucket: str, row: Row) -> bytes | None:
+    """Return a late result, wherever it is kept; None if there is none.
+
+    Raises:
+        ObjectMissingError, StoreError: If it cannot be had, for good or now.
+    """
+    if row.result_key is not None:
+        return objects.get(ClaimCheck(bucket=bucket, key=row.result_key))
+    return None if row.result is None else row.result.encode()
+
+
 def result_key(call_id: str) -> str:
     """Return where a long late result is kept in the stack's bucket."""
     return f"results/{call_id}"
@@ -102,8 +113,7 @@ class StatusReader:
             return write_captured(call_id, token.captured_at)
         if row.result_key is None:
             return write_status(row)
-        kept = ClaimCheck(bucket=self.bucket, key=row.result_key)
-        return write_status(row, self.objects.get(kept))
+        return write_status(row, read_result(self.objects, self.bucket, row))
 
 
 def find_row(ledger: Ledger, call_id: str, token: StatusToken) -> Row | None:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from reprise.ports import Clock
     from reprise.telemetry import EmfMeter
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacklogCounters:
@@ -92,9 +94,6 @@ def changes(measured: Mapping[MetricKey, float]) -> dict[str, BacklogCounters]:
         label: BacklogCounters(known=known[label], ended=ended[label], dead=dead.get(label, {}))
         for label in sorted({*known, *ended})
     }
-
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,7 +99,7 @@ class Attempt:
                 reason=outcome.reason,
             )
         counted = replace(self, row=count_attempt(self.row, self.record.outcome, outcome, now))
-        ended = counted.ended(counted._decide(outcome, now, draw))  # noqa: SLF001 - our own, of another row
+        ended = counted.ended(_decide(counted, outcome, now, draw))
         return replace(ended, reply=reply, sample=sample)
 
     def tried(self, outcome: Outcome, *, spent: int, now: datetime, draw: float) -> Concluded:
@@ -115,7 +115,7 @@ class Attempt:
             history=extend(self.row.history, PastAttempt(at=format_instant(now), outcome=outcome)),
         )
         counted = replace(self, row=row)
-        return counted.ended(counted._decide(outcome, now, draw))  # noqa: SLF001 - as above
+        return counted.ended(_decide(counted, outcome, now, draw))
 
     def undecided(self) -> Outcome | None:
         """Return a caller's own try that nobody has decided on yet, if any; a redrive is a decision."""
@@ -127,7 +127,7 @@ class Attempt:
 
     def too_late(self, now: datetime) -> RetryLater | DeadLetter | None:
         """Return what becomes of a call that it is too late to replay; None if it is not."""
-        if now >= self._expires_at():
+        if now >= self.expires_at():
             why = "older than its policy's max_age_s or its caller's NotAfter allows"
             if self.row.history:
                 why = f"{why}; last: {say(self.row.history[-1].outcome)}"
@@ -138,15 +138,7 @@ class Attempt:
             return RetryLater(after_s=_JOINED_WAIT_S, is_backoff=False)
         return None
 
-    def _decide(self, outcome: Outcome, now: datetime, draw: float) -> Decision:
-        counts = AttemptCounts(
-            attempts=self.row.attempts,
-            refusals=self.row.refusals,
-            expires_at=self._expires_at(),
-        )
-        return decide(outcome, counts, self.policy, now=now, draw=draw)
-
-    def _expires_at(self) -> datetime:
+    def expires_at(self) -> datetime:
         """Return when the call is given up: not before its own capture, or the row, is too old."""
         record, policy, opened_at = self.record, self.policy, parse_instant(self.row.opened_at)
         if not _has_joined(record, self.row):
@@ -166,6 +158,15 @@ class Concluded:
     """The target's answer; None if it was not asked."""
     sample: Sample = NOT_ASKED
     """The same for its gate."""
+
+
+def _decide(attempt: Attempt, outcome: Outcome, now: datetime, draw: float) -> Decision:
+    counts = AttemptCounts(
+        attempts=attempt.row.attempts,
+        refusals=attempt.row.refusals,
+        expires_at=attempt.expires_at(),
+    )
+    return decide(outcome, counts, attempt.policy, now=now, draw=draw)
 
 
 def is_replaced(row: Row, record: Record) -> bool:

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from reprise.ports import Clock, KeySource, Lease, Ledger, Meter, Objects, Queue, Reply
     from reprise.replay.attempt import Attempt, Concluded
 
+_log = logging.getLogger(__name__)
+
 
 def count_delivery(meter: Meter, lease: Lease, row: Row) -> None:
     """Count a delivery that says something: of a call that has ended, or that was redriven.
@@ -80,8 +82,6 @@ def count_owed_end(meter: Meter, record: Record, event: LedgerEvent, reason: str
     elif event is LedgerEvent.DEAD_LETTER:
         meter.count(metric.DEAD_LETTERED, target=target, reason=reason)
 
-
-_log = logging.getLogger(__name__)
 
 STORE_WAIT_S: Final = 30
 """Wait before a call is looked at again whose store was away."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from reprise.ports import Clock, Draw, GateItems, QueueSize
 
+_log = logging.getLogger(__name__)
 ENOUGH: Final = 100
 """Messages in the replay queue with which no object is expanded. A hundred calls that come back every ten
 seconds keep ten replayers busy; with three times as many live calls were refused twice as often."""
@@ -77,8 +78,6 @@ def overdue_expansion(records: int) -> Expand:
     add = {"waiting": records, "folded_records": -records, "folded_objects": -1}
     return Expand(records=records, spread_s=MAX_SPREAD_S, rest_delay_s=0.0, change=Change(add=add))
 
-
-_log = logging.getLogger(__name__)
 
 _TRIES: Final = 3
 _BUSY_S: Final = 2.0

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from reprise.unpack.notification import NoticeReader, ObjectRef
     from reprise.unpack.unpacker import Unpacker
 
+_log = logging.getLogger(__name__)
 RENEW_RECEIVES: Final = 20
 """Receives after which a message that waits is sent afresh; the queue allows fifty."""
 MAX_POISON_RECEIVES: Final = 30
@@ -65,8 +66,6 @@ def waits_behind(receive_counts: Sequence[int], chosen: int) -> dict[int, float]
             waits_s[index] = APART_S * behind if count > RENEW_RECEIVES else 0.0
     return waits_s
 
-
-_log = logging.getLogger(__name__)
 
 MAX_RECEIVES: Final = 6
 """Looks at an object that is itself at fault before it is given up: about five minutes.

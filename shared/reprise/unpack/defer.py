@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from reprise.ports import Clock, KeySource, Meter, Objects, Queue
     from reprise.unpack.validate import AcceptedRecord, TargetBatch
 
+_log = logging.getLogger(__name__)
 SLOTS_S: Final = (120, 60, 15, 5)
 """A wait ends at a multiple of the longest of these that is no more than a quarter of it."""
 _SHARE: Final = 0.25
@@ -118,9 +119,6 @@ def _envelope(entries: Sequence[AcceptedRecord]) -> str:
     }
     # ASCII: even a lone surrogate of a foreign tool survives as the escape that it was.
     return json.dumps(document, separators=(",", ":"))
-
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from reprise.aws.s3 import S3Objects
 from reprise.capturing.invoker import CallInvoker, Capturer
 from reprise.capturing.open_calls import OpenCalls
 from reprise.capturing.repeat import Repeats
+from reprise.capturing.status import StatusReader
 from reprise.instant import utc_now
 from reprise.settings import STDOUT
 from reprise.telemetry import write_stdout
@@ -60,6 +61,16 @@ def _sink(clients: Clients, log_group: str) -> LineSink:
     who = os.environ.get("AWS_LAMBDA_FUNCTION_NAME") or _NO_STREAM.sub("-", platform.node())
     stream = f"{who or 'process'}/{secrets.token_hex(8)}"
     return LogGroup(cache(clients.capture_lines), log_group, stream, utc_now)
+
+
+def make_status_reader(clients: Clients, settings: CallerSettings) -> StatusReader:
+    """Return what tells callers how their captured calls stand; its clients wait until they are needed."""
+    return StatusReader(
+        keys=SecretKeys(cache(clients.secrets), settings.mac_secret_arn),
+        ledger=LedgerTable(lazily(clients.dynamodb), settings.ledger_table),
+        objects=S3Objects(cache(clients.s3), settings.bucket),
+        bucket=settings.bucket,
+    )
 
 
 def make_call_stage(clients: Clients, settings: CallerSettings, *, meter: Meter) -> CallInvoker:

@@ -68,8 +68,11 @@ class Stack:
     def capture(self, call_id: str) -> None:
         """Put an object with one captured call into the bucket, and S3's notification into the queue."""
         record = make_record(id=call_id, captured_at=format_instant(utc_now()))
-        bucket, key = self.env["REPRISE_BUCKET"], f"captured/{call_id}.gz"
-        body = zipped(envelope([write_line(record, KEYS)]))
+        self.store(f"captured/{call_id}.gz", write_line(record, KEYS))
+
+    def store(self, key: str, line: str) -> None:
+        """Put an object with one capture line into the bucket, and S3's notification into the queue."""
+        bucket, body = self.env["REPRISE_BUCKET"], zipped(envelope([line]))
         self.clients.s3().put_object(Bucket=bucket, Key=key, Body=body)
         entry = {
             "eventVersion": "2.1",

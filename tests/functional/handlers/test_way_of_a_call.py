@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 from collections import Counter
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import reprise
 from functional.handlers.conftest import ANSWERED
 from functional.handlers.test_handlers import DONE, GONE, THROTTLED
-from strategies import LOG_GROUP, ORDERS, envelope, zipped
+from strategies import LOG_GROUP, ORDERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +71,7 @@ def test_a_call_runs_through_few_files_from_invoker_to_dead_letter(
 
     monkeypatch.setenv("REPRISE_MAC_SECRET_ARN", arn)
     assert LOG_GROUP in stack.env["REPRISE_LOG_GROUPS"]
-    _store(stack, zipped(envelope([line])))
+    stack.store("captured/way.gz", line)
     assert _handle(way, stack, "replayer.unpacker", stack.receive("CAPTURE")) == DONE
     # Of its concurrency first, then of the call.
     stack.server.answers[:] = [ANSWERED, GONE]
@@ -91,14 +90,3 @@ def _handle(way: Way, stack: Stack, module: str, event: object) -> Any:  # noqa:
     stack.load(module)
     with way.followed():
         return stack.handle(module, event)
-
-
-def _store(stack: Stack, body: bytes) -> None:
-    bucket = stack.env["REPRISE_BUCKET"]
-    stack.clients.s3().put_object(Bucket=bucket, Key="captured/way.gz", Body=body)
-    entry = {
-        "eventVersion": "2.1",
-        "eventName": "ObjectCreated:Put",
-        "s3": {"bucket": {"name": bucket}, "object": {"key": "captured/way.gz", "size": len(body)}},
-    }
-    stack.send("CAPTURE", json.dumps({"Records": [entry]}))

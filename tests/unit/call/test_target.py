@@ -158,3 +158,14 @@ def test_a_target_knows_its_name_and_its_qualified_arn(
 ) -> None:
     target = Target(function=ORDERS, qualifier=qualifier)
     assert (target.name, target.qualified) == ("orders", qualified)
+
+
+@pytest.mark.parametrize("name", ["nightly", "job-definition/nightly", "weekly-1", "{}nightly"])
+def test_a_job_definition_among_the_targets_is_no_function_that_a_caller_may_name(
+    name: str,
+) -> None:
+    batch = ORDERS.replace(":lambda:", ":batch:").replace(":function:orders", ":job-definition/")
+    allowed = (f"{batch}nightly", f"{batch}weekly*", ORDERS)
+    with pytest.raises(BadRequestError, match="FunctionName"):
+        resolve_target(name.format(batch), allowed)
+    assert resolve_target("orders", allowed).function == ORDERS
