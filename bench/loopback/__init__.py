@@ -1,0 +1,1 @@
+"""A server on the loopback that answers the benches as AWS does, and counts what it is asked."""
