@@ -218,7 +218,6 @@ class Pipeline:
             clock=self.clock,
             draw=lambda: self.draw,
             retention_days=self.retention_days,
-            executor=self.executor,
         )
 
     def unpacker(self) -> Unpacker:

@@ -173,6 +173,19 @@ class Ledger(Protocol):
     def record(self, row: Row) -> Row | None:
         """Write a new row, or return the one that is there already."""
 
+    def record_all(self, rows: Sequence[Row]) -> dict[str, Row | None]:
+        """Write new rows; return by id the one that was there already, None where there was none.
+
+        Each has a verdict of its own: what is left out could not be told now.
+        """
+
+    def get_all(self, call_ids: Sequence[str]) -> dict[str, Row]:
+        """Return the rows that there are, by id.
+
+        Raises:
+            StoreError: If any of them cannot be read.
+        """
+
     def get(self, call_id: str) -> Row | None:
         """Return a row as it is now."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -410,6 +411,20 @@ class InMemoryLedger:
                 return self.rows[row.id]
             self.rows[row.id] = row
             return None
+
+    def record_all(self, rows: Sequence[Row]) -> dict[str, Row | None]:
+        """Write new rows; return by id the one that was there already, None where there was none."""
+        told: dict[str, Row | None] = {}
+        for row in rows:
+            # As in a batch: one statement that fails, and the others go on.
+            with suppress(StoreError):
+                told.setdefault(row.id, self.record(row))
+        return told
+
+    def get_all(self, call_ids: Sequence[str]) -> dict[str, Row]:
+        """Return the rows that there are, by id."""
+        self.faults.check("get_all")
+        return {call_id: self.rows[call_id] for call_id in call_ids if call_id in self.rows}
 
     def get(self, call_id: str) -> Row | None:
         """Return a row as it is now."""

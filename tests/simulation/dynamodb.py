@@ -6,6 +6,7 @@ tests/functional/aws/test_simulated_table.py.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,10 +15,13 @@ from botocore.exceptions import ClientError
 from simulation.expression import Bound, ExpressionError, parse_condition, parse_update, tokens_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 MAX_ITEM_BYTES: Final = 400 * 1024
 KEY: Final = "id"
+MAX_STATEMENTS: Final = 25
+INSERT: Final = re.compile(r'INSERT INTO "(?P<table>[^"]+)" VALUE \{(?P<attributes>[^{}]+)\}')
+NAME: Final = re.compile(r"'(\w+)': \?")
 
 # ruff: noqa: ANN401 - requests are the client's own
 type Item = dict[str, Mapping[str, Any]]
@@ -28,6 +32,8 @@ class DynamoDB:
     """One table, whose key is `id`."""
 
     items: dict[str, Item] = field(default_factory=dict)
+    refuses: Callable[[], bool] = lambda: False
+    """Tells whether the next statement of a batch fails, and it alone."""
 
     def put_item(self, **request: Any) -> dict[str, Any]:
         request.pop("TableName")
@@ -87,7 +93,28 @@ class DynamoDB:
                     self.items.pop(entry["DeleteRequest"]["Key"][KEY]["S"], None)
         return {"UnprocessedItems": {}}
 
+    def batch_execute_statement(self, **request: Any) -> dict[str, Any]:
+        statements = request["Statements"]
+        if len(statements) > MAX_STATEMENTS:
+            raise _invalid("BatchExecuteStatement", "too many statements")
+        return {"Responses": [self._execute(statement) for statement in statements]}
+
     # ----------------------------------------------------------------------------------------------
+
+    def _execute(self, statement: dict[str, Any]) -> dict[str, Any]:
+        """Insert one item, unless there is one, or this statement alone is to fail."""
+        match = INSERT.fullmatch(statement["Statement"])
+        if match is None:
+            return {"Error": {"Code": "ValidationError", "Message": "cannot be read"}}
+        names = NAME.findall(match["attributes"])
+        item: Item = dict(zip(names, statement["Parameters"], strict=True))
+        if self.refuses():
+            return {"Error": {"Code": "ThrottlingError", "Message": "simulated"}}
+        if item[KEY]["S"] in self.items:
+            message = "Duplicate primary key exists in table"
+            return {"Error": {"Code": "DuplicateItem", "Message": message}}
+        self._keep("BatchExecuteStatement", item)
+        return {"TableName": match["table"]}
 
     def _keep(self, operation: str, item: Item) -> None:
         size = sum(len(name) + len(str(next(iter(value.values())))) for name, value in item.items())

@@ -32,6 +32,7 @@ OTHER_FAULTS: Final[dict[str, float]] = {
     "keep deleted": 0.03,  # a delete is lost
     "ignore wait": 0.05,  # a visibility change is lost
     "send in part": 0.1,  # some entries of a SendMessageBatch fail
+    "refuse statement": 0.1,  # one statement of a batch is throttled, and the others are not
     "unknown": 0.08,  # the target runs and its answer is lost
     "transient": 0.08,  # the service fails before the target runs
     "notify twice": 0.3,  # S3 notifies twice

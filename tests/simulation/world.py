@@ -123,11 +123,25 @@ class WatchedLedger:
                 if existing.state == State.DEAD_LETTERED:
                     self._world.history.ran_over_end.add(row.id)
             return existing
-        if existing is not None and row.id in batch.unknown:
-            batch.entered.add(row.id)
-        if existing is not None and existing.state == "succeeded":
-            batch.suppressed.add(row.id)
         return existing
+
+    def record_all(self, rows: Sequence[Row]) -> dict[str, Row | None]:
+        told = self._ledger.record_all(rows)
+        self._found(told)
+        return told
+
+    def get_all(self, call_ids: Sequence[str]) -> dict[str, Row]:
+        found = self._ledger.get_all(call_ids)
+        self._found(found)
+        return found
+
+    def _found(self, told: Mapping[str, Row | None]) -> None:
+        batch = self._world.batch
+        for call_id, existing in told.items():
+            if existing is not None and call_id in batch.unknown:
+                batch.entered.add(call_id)
+            if existing is not None and existing.state == State.SUCCEEDED:
+                batch.suppressed.add(call_id)
 
     def _claims(self, row: Row) -> None:
         """Note a claim; from the moment that it is asked for it may be held."""
@@ -224,7 +238,9 @@ class World:
         self.random = random
         self.faults = faults
         self.history = history
-        self.dynamodb = DynamoDB() if scenario.has_table else None
+        self.dynamodb = (
+            DynamoDB(refuses=lambda: faults.is_met("refuse statement")) if scenario.has_table else None
+        )
         self.book = read_policy_document("{}")
         self.double = InMemoryLedger()
         self.gate_double = InMemoryGateItems()
@@ -312,9 +328,12 @@ class World:
             gates: Any = Breaking(self.faults, self.gate_double, is_gate=True)
         else:
             client: Any = Breaking(self.faults, self.dynamodb)
-            ledger = LedgerTable(client, TABLE)
+            ledger = LedgerTable(client, TABLE, self._wait)
             gates = GateTable(client, TABLE, lambda: self.scheduler.now_s)
         return WatchedLedger(ledger, self), gates
+
+    def _wait(self, round_: int) -> None:
+        self.scheduler.sleep(0.1 * 2**round_)
 
     def sandbox(
         self, replays: SimulatedQueue, captures: SimulatedQueue, letters: SimulatedQueue

@@ -1,40 +1,74 @@
 """The ledger in DynamoDB: every change is a conditional write, its states from the table of states.
 
 Source: DynamoDB developer guide, "Condition expressions" and `ReturnValuesOnConditionCheckFailure`,
-which gives the row that stood in the way without another read.
+which gives the row that stood in the way without another read. Rows are entered in batches, one PartiQL
+INSERT each, which fails alone where there is a row already: "PartiQL insert statements for DynamoDB",
+"Running batch operations with PartiQL for DynamoDB".
 """
 
 from __future__ import annotations
 
+import logging
+import random
+import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from itertools import batched
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
 from reprise.aws.clients import is_failed_condition, store_errors
 from reprise.aws.ledger_item import from_item, to_attribute, to_item
+from reprise.errors import StoreError
 from reprise.instant import format_instant
 from reprise.ledger import REDRIVE_KEEPS_S, LedgerEvent, State, result, sources
 from reprise.ports import Lease
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from reprise.ledger import Identity, Row
 
+_log = logging.getLogger(__name__)
+MAX_STATEMENTS: Final = 25
+"""DynamoDB API reference, BatchExecuteStatement."""
+MAX_KEYS: Final = 100
+"""DynamoDB API reference, BatchGetItem."""
+_ROUNDS: Final = 4
+_WAIT_S: Final = 0.1
+"""Before the second round, drawn from the upper half, and twice as long before each further one."""
+_PASSING: Final = frozenset(
+    {
+        "InternalServerError",
+        "ProvisionedThroughputExceeded",
+        "RequestLimitExceeded",
+        "ThrottlingError",
+        "TransactionConflict",
+    }
+)
+"""Codes of a statement that may be tried again (DynamoDB API reference, BatchStatementError)."""
+
+
+def _wait(round_: int) -> None:
+    time.sleep(_WAIT_S * 2**round_ * random.uniform(0.5, 1))  # noqa: S311 - spread, no secret
+
 
 class LedgerTable:
     """The ledger's table."""
 
-    __slots__ = ("_client", "_table")
+    __slots__ = ("_client", "_table", "_wait")
 
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
-        """Use this table."""
+    def __init__(
+        self, client: DynamoDBClient, table: str, wait: Callable[[int], None] = _wait
+    ) -> None:
+        """Use this table; `wait` lets some time pass after so many rounds of statements."""
         self._client = client
         self._table = table
+        self._wait = wait
 
     def record(self, row: Row) -> Row | None:
         """Write a new row, or return the one that is there already."""
@@ -50,6 +84,80 @@ class LedgerTable:
             except ClientError as error:
                 return self._in_the_way(error, row.id)
         return None
+
+    def record_all(self, rows: Sequence[Row]) -> dict[str, Row | None]:
+        """Write new rows, 25 a request; return by id what was there already, None where nothing was.
+
+        Each has a verdict of its own: what is left out could not be told, and must be asked again.
+        """
+        told: dict[str, Row | None] = {}
+        first: dict[str, Row] = {}
+        for row in rows:
+            first.setdefault(row.id, row)
+        left = list(first.values())
+        for round_ in range(_ROUNDS):
+            there: list[str] = []
+            again: list[Row] = []
+            for batch in batched(left, MAX_STATEMENTS):
+                codes = self._insert(batch)
+                told |= {row.id: None for row, code in codes if code is None}
+                there += [row.id for row, code in codes if code == "DuplicateItem"]
+                again += [row for row, code in codes if code in _PASSING]
+            try:
+                told |= self.get_all(there)
+            except StoreError as error:
+                _log.warning("rows could not be read now", extra={"code": error.code})
+            left = again
+            if not left:
+                break
+            self._wait(round_)
+        return told
+
+    def _insert(self, rows: Sequence[Row]) -> list[tuple[Row, str | None]]:
+        """Write at most 25 rows; return each with the code of its error, None where it was written.
+
+        No row is returned if the request failed: the SDK has tried it several times.
+        """
+        statements: Any = []
+        for row in rows:
+            item = to_item(row)
+            text = _insert_of(self._table, tuple(item))
+            statements.append({"Statement": text, "Parameters": list(item.values())})
+        try:
+            with store_errors("dynamodb", "BatchExecuteStatement"):
+                response = self._client.batch_execute_statement(Statements=statements)
+        except StoreError as error:
+            _log.warning("rows were not written now", extra={"rows": len(rows), "code": error.code})
+            return []
+        codes = [each.get("Error", {}).get("Code") for each in response["Responses"]]
+        failed = sorted({str(code) for code in codes if code not in {None, "DuplicateItem"}})
+        if failed:
+            _log.warning("some rows were not written now", extra={"codes": failed})
+        return list(zip(rows, codes, strict=True))
+
+    def get_all(self, call_ids: Sequence[str]) -> dict[str, Row]:
+        """Return the rows that there are, as they are now, 100 a request.
+
+        Raises:
+            StoreError: If any of them cannot be read.
+        """
+        found: dict[str, Row] = {}
+        left = list(dict.fromkeys(call_ids))
+        for round_ in range(_ROUNDS):
+            again: list[str] = []
+            for batch in batched(left, MAX_KEYS):
+                asked: Any = {"Keys": [_key(call_id) for call_id in batch], "ConsistentRead": True}
+                with store_errors("dynamodb", "BatchGetItem"):
+                    response = self._client.batch_get_item(RequestItems={self._table: asked})
+                items = response["Responses"].get(self._table, [])
+                found |= {str(item["id"]["S"]): from_item(item) for item in items if "state" in item}
+                unread: Any = response.get("UnprocessedKeys", {}).get(self._table, {})
+                again += [key["id"]["S"] for key in unread.get("Keys", [])]
+            left = again
+            if not left:
+                return found
+            self._wait(round_)
+        raise StoreError("dynamodb", "BatchGetItem", "Unprocessed", f"{len(left)} rows are missing")
 
     def get(self, call_id: str) -> Row | None:
         """Return a row as it is now."""
@@ -325,6 +433,13 @@ class LedgerTable:
         if row is None or row.opened_at != format_instant(now):
             return False
         return row.state is result(LedgerEvent.REDRIVE)
+
+
+@lru_cache(maxsize=64)
+def _insert_of(table: str, names: tuple[str, ...]) -> str:
+    """Return the statement that inserts an item of these attributes."""
+    values = ", ".join(f"'{name}': ?" for name in names)
+    return f'INSERT INTO "{table}" VALUE {{{values}}}'
 
 
 def _key(call_id: str) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import batched
 from typing import TYPE_CHECKING, Final
 
 from reprise import metric
@@ -17,6 +17,7 @@ from reprise.call.outcome import OutcomeKind
 from reprise.call.target import conflict_id
 from reprise.capturing.reopen import is_other_call, reopens
 from reprise.dead_letter import LetterSender
+from reprise.errors import StoreError
 from reprise.events import NULL_PUBLISHER, EventPublisher
 from reprise.ledger import TERMINAL, LedgerEvent, Row, State, new_row
 from reprise.ports import OutMessage
@@ -25,8 +26,7 @@ from reprise.replay.message import ReplayMessage, write_message
 from reprise.retry.decision import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from concurrent.futures import Executor
+    from collections.abc import Sequence
 
     from reprise.capturing.record import Record
     from reprise.ports import Clock, Draw, Ledger, Meter, Queue
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 CHUNK: Final = 100
-"""Calls entered and sent together; bounds memory and what a crash makes us repeat."""
-LEDGER_THREADS: Final = 16
+"""Calls entered together, and sent together; bounds memory and what a crash makes us repeat."""
 MAX_DELAY_S: Final = 900
 """SQS API reference, SendMessage: the longest DelaySeconds."""
 
@@ -53,52 +52,87 @@ class Enqueuer:
     meter: Meter
     retention_days: int
     publisher: EventPublisher = NULL_PUBLISHER
-    executor: Callable[[int], Executor] = ThreadPoolExecutor
-    """Makes what enters so many calls side by side."""
 
-    def enter(self, chunk: Sequence[AcceptedRecord], url: str, *, spread_s: float = 0.0) -> None:
-        """Enter calls in the ledger, then send those that have not ended.
+    def enter(
+        self, entries: Sequence[AcceptedRecord], url: str, *, is_known: bool = False
+    ) -> list[AcceptedRecord]:
+        """Enter calls in the ledger, and return those that are to be replayed: they have not ended.
 
-        In this order a crash can repeat a message, which the ledger makes harmless; the other way
-        round a message could arrive before its row.
+        From then on each can be found by its id, whenever its message is sent. A message that arrived before
+        its row would find nothing to lease.
 
         Args:
-            chunk: The calls, at most `CHUNK`.
+            entries: The calls.
+            url: S3 URL of the capture object that they came in.
+            is_known: Whether they were most likely entered before.
+
+        Raises:
+            StoreError: If some could not be entered: all must be tried again, which is harmless.
+        """
+        return [
+            entry
+            for chunk in batched(entries, CHUNK)
+            for entry in self._enter(chunk, url, is_known=is_known)
+        ]
+
+    def _enter(
+        self, chunk: Sequence[AcceptedRecord], url: str, *, is_known: bool
+    ) -> list[AcceptedRecord]:
+        rows: dict[str, Row] = {}
+        for entry in chunk:
+            rows.setdefault(entry.record.id, self._row(entry.record, url))
+        found: dict[str, Row | None] = {}
+        if is_known:
+            found |= self.ledger.get_all(list(rows))
+        known = frozenset(found)
+        found |= self.ledger.record_all([row for row in rows.values() if row.id not in known])
+        due: list[AcceptedRecord] = []
+        untold = 0
+        for entry in chunk:
+            record, target = entry.record, entry.record.target.function
+            if record.id not in found:
+                untold += 1
+                continue
+            existing = found[record.id]
+            found[record.id] = existing or rows[record.id]
+            if existing is not None and is_other_call(existing, record):
+                self._give_up(record, url)
+            elif existing is not None and not self._is_due(existing, record):
+                self.meter.count(metric.DUPLICATES_SUPPRESSED, target=target)
+            else:
+                is_first = record.id not in known and _is_first(existing, record)
+                self.meter.count(metric.RECORDED, int(is_first), target=target)
+                due.append(entry)
+        if untold:
+            raise StoreError(
+                "dynamodb", "BatchExecuteStatement", "Failed", f"{untold} calls were not entered"
+            )
+        return due
+
+    def send(self, entries: Sequence[AcceptedRecord], url: str, *, spread_s: float = 0.0) -> None:
+        """Send the messages of calls that were entered.
+
+        Args:
+            entries: The calls.
             url: S3 URL of the capture object that they came in.
             spread_s: Each is delayed by its own share of that time.
 
         Raises:
             StoreError: If it must be tried again.
         """
-        if not chunk:
+        if not entries:
             return
-        with self.executor(min(LEDGER_THREADS, len(chunk))) as pool:
-            rows = [self._row(entry.record, url) for entry in chunk]
-            found = list(pool.map(self.ledger.record, rows))
         messages: list[OutMessage] = []
-        conflicts: list[Record] = []
-        sent: Counter[str] = Counter()
-        for entry, existing in zip(chunk, found, strict=True):
-            record, target = entry.record, entry.record.target.function
-            if existing is not None and is_other_call(existing, record):
-                conflicts.append(record)
-            elif existing is not None and not self._is_due(existing, record):
-                self.meter.count(metric.DUPLICATES_SUPPRESSED, target=target)
-            else:
-                self.meter.count(metric.RECORDED, int(_is_first(existing, record)), target=target)
-                sent[target] += 1
-                delay_s = min(MAX_DELAY_S, int(self.draw() * spread_s))
-                body = write_message(ReplayMessage(record=record, object=url))
-                messages.append(OutMessage(body=body, group=record.target.name, delay_s=delay_s))
-        if messages:
-            self.replay_queue.send(messages)
-            for target, count in sent.items():
-                self.meter.count(metric.UNPACKED, count, target=target)
-        for record in conflicts:
-            self._give_up(record, url)
-        _log.info(
-            "unpacked calls", extra={"object": url, "read": len(chunk), "sent": len(messages)}
-        )
+        for entry in entries:
+            body = write_message(ReplayMessage(record=entry.record, object=url))
+            delay_s = min(MAX_DELAY_S, int(self.draw() * spread_s))
+            group = entry.record.target.name
+            messages.append(OutMessage(body=body, group=group, delay_s=delay_s))
+        self.replay_queue.send(messages)
+        sent = Counter(entry.record.target.function for entry in entries)
+        for target, count in sent.items():
+            self.meter.count(metric.UNPACKED, count, target=target)
+        _log.info("sent calls", extra={"object": url, "calls": len(messages)})
 
     def _is_due(self, row: Row, record: Record) -> bool:
         """Tell whether a call is to be sent whose row is there; note what its capture says of it."""

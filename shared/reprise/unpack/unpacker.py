@@ -1,9 +1,9 @@
 """Unpack capture objects: expand what targets can take now, and leave the rest folded in S3.
 
-An object is read once to learn whose records it holds. What a target can take soon is entered in the
-ledger and sent, one message a call. The rest waits as it is, one message an object: the capture object
-itself if all of it is for one target, else a parked object per target. A folded object is not read
-again before its target's gate asks for it.
+An object is read once, and all its calls are entered in the ledger: from then on each can be found. What a
+target can take soon is sent, one message a call. The messages of the rest wait folded, as one message an
+object: the capture object itself if all of it is for one target, else a parked object per target. A folded
+object is not read again before its target's gate asks for it.
 """
 
 from __future__ import annotations
@@ -81,34 +81,56 @@ class Unpacker:
     # --- An object that was not read before ---
 
     def _sort(self, ref: ObjectRef, remaining_ms: Callable[[], int]) -> None:
-        """Read an object for the first time, and settle what its records do next, part by part."""
+        """Read an object for the first time: enter its calls, and settle part by part what they do next."""
         quarantine = Quarantine(ref.url, self.objects, self.meter)
         sorter = Partitioner()
-        reached = ref.skip
+        chunk: list[AcceptedRecord] = []
+        reached, is_all_due = ref.skip, True
         try:
             with closing(self.reader.read(ref, quarantine, remaining_ms)) as items:
                 for position, entry in items:
-                    if entry is not None and not entry.is_foldable:
-                        self.enterer.enter([entry], ref.source)
-                    elif entry is not None:
-                        for part in sorter.add(entry):
-                            self._settle(part, ref, remaining_ms)
+                    if entry is not None:
+                        chunk.append(entry)
                     reached = position + 1
-                    if reached % CHUNK == 0 and remaining_ms() < RESERVE_MS:
+                    is_late = reached % CHUNK == 0 and remaining_ms() < RESERVE_MS
+                    if len(chunk) == CHUNK or is_late:
+                        is_all_due &= self._enter(chunk, sorter, ref, remaining_ms)
+                    if is_late:
                         self._hand_over(sorter, ref, quarantine, reached)
                         return
         except SlowObjectError:
             if reached == ref.skip:
                 raise
+            self._enter(chunk, sorter, ref, remaining_ms)
             self._hand_over(sorter, ref, quarantine, reached)
             return
-        # What is in quarantine already must not be met again, as it would be in the object itself.
-        is_clean = not ref.skip and not sorter.closed and not quarantine.count
+        is_all_due &= self._enter(chunk, sorter, ref, remaining_ms)
+        # What is in quarantine already, or has ended, must not be met again, as it would be in the object.
+        is_clean = is_all_due and not ref.skip and not sorter.closed and not quarantine.count
         parts = sorter.rest()
         for part in parts:
             is_whole = is_clean and len(parts) == 1
             self._settle(part, ref, remaining_ms, is_whole=is_whole)
         quarantine.flush()
+
+    def _enter(
+        self,
+        chunk: list[AcceptedRecord],
+        sorter: Partitioner,
+        ref: ObjectRef,
+        remaining_ms: Callable[[], int],
+    ) -> bool:
+        """Enter calls in the ledger, and sort those that go on; tell whether all do. Empties the chunk."""
+        due = self.enterer.enter(chunk, ref.source)
+        is_all_due = len(due) == len(chunk)
+        chunk.clear()
+        for entry in due:
+            if entry.is_foldable:
+                for part in sorter.add(entry):
+                    self._settle(part, ref, remaining_ms)
+            else:
+                self.enterer.send([entry], ref.source)
+        return is_all_due
 
     def _hand_over(
         self, sorter: Partitioner, ref: ObjectRef, quarantine: Quarantine, position: int
@@ -138,7 +160,7 @@ class Unpacker:
         if isinstance(decision, Leave):
             delay_s, is_counted = decision.delay_s, decision.change is not None
             # They stay in the part as well: whether they lie at its beginning does not matter then.
-            self.enterer.enter(unrun[: decision.scouts], ref.source)
+            self.enterer.send(unrun[: decision.scouts], ref.source)
         else:
             expanded, delay_s = self._expand(part, ref, decision, remaining_ms)
             is_counted = delay_s is not None
@@ -160,7 +182,7 @@ class Unpacker:
             if start and remaining_ms() < RESERVE_MS:
                 return start, None
             chunk = part.entries[start : min(start + CHUNK, decision.records)]
-            self.enterer.enter(chunk, ref.source, spread_s=decision.spread_s)
+            self.enterer.send(chunk, ref.source, spread_s=decision.spread_s)
         return decision.records, decision.rest_delay_s
 
     # --- A folded object ---
@@ -193,7 +215,7 @@ class Unpacker:
                 is_last = expanded + len(chunk) == decision.records
                 if len(chunk) < CHUNK and not is_last:
                     continue
-                self.enterer.enter(chunk, fold.source, spread_s=decision.spread_s)
+                self._send_due(chunk, fold, decision)
                 expanded += len(chunk)
                 chunk.clear()
                 if (is_last and expanded < fold.records) or remaining_ms() < RESERVE_MS:
@@ -204,8 +226,16 @@ class Unpacker:
                     rest = replace(ref, skip=position + 1, fold=left)
                     self.parker.send(rest, delay_s=decision.rest_delay_s if is_last else 0.0)
                     return
-        self.enterer.enter(chunk, fold.source, spread_s=decision.spread_s)
+        self._send_due(chunk, fold, decision)
         quarantine.flush()
+
+    def _send_due(self, chunk: list[AcceptedRecord], fold: Fold, decision: Expand) -> None:
+        """Send calls that were entered when their object was read first, unless they have ended since.
+
+        Whoever folded it may have been an earlier version, which entered nothing.
+        """
+        due = self.enterer.enter(chunk, fold.source, is_known=True)
+        self.enterer.send(due, fold.source, spread_s=decision.spread_s)
 
     def _decide(self, fold: Fold) -> Expand | Leave:
         since = parse_instant(fold.since)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import time
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -72,7 +71,6 @@ class UnpackerParts:
     clock: Clock = utc_now
     draw: Draw
     retention_days: int
-    executor: Callable[[int], Executor] = ThreadPoolExecutor
 
 
 def make_unpacker(parts: UnpackerParts) -> Unpacker:
@@ -95,7 +93,6 @@ def make_unpacker(parts: UnpackerParts) -> Unpacker:
             draw=parts.draw,
             meter=parts.meter,
             retention_days=parts.retention_days,
-            executor=parts.executor,
             publisher=parts.publisher,
         ),
         parker=Deferrer(

@@ -12,6 +12,7 @@ from harness import MAIL, ORDERS, PIPELINE_KEYS, Pipeline, call, hold, notificat
 from reprise import metric
 from reprise.errors import StoreError
 from reprise.gate.state import Change, GateState, Updated
+from reprise.ledger import State
 from reprise.replay.message import read_message
 from reprise.testing import SUCCEEDED, InMemoryGateItems
 from reprise.unpack.consumer import MAX_RECEIVES, RENEW_RECEIVES
@@ -61,7 +62,8 @@ def test_object_of_one_holding_target_waits_as_it_is_behind_one_message() -> Non
     assert pipeline.take_in(body) == []
 
     assert pipeline.take_sent() == []
-    assert pipeline.ledger.rows == {}
+    assert list(pipeline.ledger.rows) == ids
+    assert {row.state for row in pipeline.ledger.rows.values()} == {State.CAPTURED}
     assert parked(pipeline) == {}
     (message,) = take_folded(pipeline)
     assert fold_of(message).records == 250
@@ -410,7 +412,7 @@ def test_store_that_is_away_for_hours_never_gives_a_folded_object_up() -> None:
     (message,) = take_folded(pipeline)
     for receive_count in range(2, RENEW_RECEIVES + 1):
         pipeline.gate_items.faults.fail("read")
-        pipeline.ledger.faults.fail("record")
+        pipeline.ledger.faults.fail("get_all")
         again = pipeline.take_in(message.body, receive_count=receive_count)
         assert again == (["n0"] if receive_count < RENEW_RECEIVES else [])
     let_go(pipeline)
@@ -487,3 +489,103 @@ def test_a_target_that_nobody_used_of_late_is_tried_with_a_few_calls_first(
     assert pipeline.take_in(message.body) == []
     assert ids_of(pipeline.take_sent()) == ids[INITIAL_EXPANSION:]
     assert pipeline.gate_items.images[ORDERS].folded_records == 0
+
+
+# --- what the ledger knows while messages are folded --------------------------------------------------
+
+
+def test_every_call_of_an_object_is_in_the_ledger_whatever_its_gate_does() -> None:
+    pipeline = Pipeline()
+    hold(pipeline)
+    hold(pipeline, MAIL)
+    ids = pipeline.capture(*[call(b"%d" % n, function=(ORDERS, MAIL)[n % 2]) for n in range(250)])
+
+    assert pipeline.take_in(pipeline.store()) == []
+
+    assert set(pipeline.ledger.rows) == set(ids)
+    assert pipeline.meter.counts[metric.RECORDED] == 250
+    assert pipeline.take_sent() == []
+
+
+def test_call_that_ended_while_its_message_was_folded_is_not_sent() -> None:
+    pipeline = Pipeline()
+    hold(pipeline)
+    first, second = pipeline.capture(call(b"1"), call(b"2"))
+    pipeline.take_in(pipeline.store())
+    (message,) = take_folded(pipeline)
+    rows = pipeline.ledger.rows
+    rows[first] = replace(rows[first], state=State.SUCCEEDED)
+    let_go(pipeline)
+
+    assert pipeline.take_in(message.body) == []
+
+    assert ids_of(pipeline.take_sent()) == [second]
+    assert pipeline.meter.counts[metric.RECORDED] == 2
+
+
+def test_calls_that_an_earlier_version_folded_unknown_are_entered_when_they_are_unfolded() -> None:
+    pipeline = Pipeline()
+    hold(pipeline)
+    ids = pipeline.capture(call(b"1"), call(b"2"))
+    pipeline.take_in(pipeline.store())
+    (message,) = take_folded(pipeline)
+    pipeline.ledger.rows.clear()
+    let_go(pipeline)
+
+    assert pipeline.take_in(message.body) == []
+
+    assert ids_of(pipeline.take_sent()) == ids
+    assert set(pipeline.ledger.rows) == set(ids)
+
+
+def test_object_whose_calls_have_all_ended_asks_no_gate_and_folds_nothing() -> None:
+    pipeline = Pipeline()
+    let_go(pipeline)
+    (name,) = pipeline.capture(call())
+    body = pipeline.store()
+    pipeline.take_in(body)
+    pipeline.take_sent()
+    pipeline.ledger.rows[name] = replace(pipeline.ledger.rows[name], state=State.SUCCEEDED)
+    hold(pipeline)
+    writes = pipeline.gate_items.writes
+
+    assert pipeline.take_in(body) == []
+
+    assert (pipeline.take_sent(), take_folded(pipeline)) == ([], [])
+    assert pipeline.gate_items.writes == writes
+    assert pipeline.meter.counts[metric.DUPLICATES_SUPPRESSED] == 1
+
+
+def test_object_comes_again_when_some_of_its_calls_could_not_be_entered_and_none_is_counted_twice() -> (
+    None
+):
+    pipeline = Pipeline()
+    hold(pipeline)
+    ids = pipeline.capture(call(b"1"), call(b"2"), call(b"3"))
+    body = pipeline.store()
+    pipeline.ledger.faults.fail("record")
+
+    assert pipeline.take_in(body) == ["n0"]
+    assert set(pipeline.ledger.rows) == set(ids[1:])
+    assert pipeline.take_in(body, receive_count=2) == []
+
+    assert set(pipeline.ledger.rows) == set(ids)
+    assert pipeline.meter.counts[metric.RECORDED] == 3
+    (message,) = take_folded(pipeline)
+    assert fold_of(message).records == 3
+
+
+def test_key_of_another_payload_is_given_up_at_once_and_never_sent() -> None:
+    pipeline = Pipeline()
+    hold(pipeline)
+    first, _ = pipeline.capture(call(b"1", key="k"), call(b"2", key="k"))
+
+    assert pipeline.take_in(pipeline.store()) == []
+
+    assert len(pipeline.dead_letters.sent) == 1
+    (message,) = take_folded(pipeline)
+    assert fold_of(message).records == 1
+    let_go(pipeline)
+    assert pipeline.take_in(message.body) == []
+    assert ids_of(pipeline.take_sent()) == [first]
+    assert len(pipeline.dead_letters.sent) == 1

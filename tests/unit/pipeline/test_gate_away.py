@@ -135,12 +135,12 @@ def test_a_new_object_that_stays_folded_is_counted_when_the_gate_is_back() -> No
     assert (image.folded_objects, image.folded_records) == (1, CALLS)
 
 
-def test_nothing_is_owed_for_an_expansion_that_the_ledger_refused() -> None:
+def test_nothing_is_owed_for_an_expansion_that_the_queue_refused() -> None:
     pipeline = Pipeline()
     unpacker = pipeline.unpacker()
     ref = _captured(pipeline)
     pipeline.gate_items.faults.fail("read")
-    pipeline.ledger.faults.fail("record")
+    pipeline.replay_queue.faults.fail("send")
 
     with pytest.raises(StoreError):
         unpacker.run(ref, plenty)

@@ -139,7 +139,7 @@ def test_outage_is_waited_for_by_a_new_message_before_the_queue_counts_it_out(ki
 
     def take(receive_count: int) -> list[str]:
         pipeline.objects.faults.fail("put")
-        pipeline.ledger.faults.fail("record")
+        pipeline.ledger.faults.fail("get_all" if kind == "folded" else "record")
         return pipeline.take_in(body, receive_count=receive_count)
 
     for receive_count in range(1, RENEW_RECEIVES):
