@@ -93,6 +93,7 @@ def policy(names: dict[str, str]) -> dict[str, Any]:
         f"arn:aws:dynamodb:{scope}:table/{names['mine_table']}": [
             "dynamodb:PutItem",
             "dynamodb:UpdateItem",
+            "dynamodb:PartiQLInsert",
         ],
         names["mine_secret"]: ["secretsmanager:GetSecretValue"],
         f"arn:aws:ssm:{scope}:parameter{names['mine_parameter']}": ["ssm:GetParameter"],
@@ -176,6 +177,21 @@ def test_batch_needs_the_permission_of_the_single_action(
 
     assert send(names["mine_queue_url"]) == "ok"
     assert "AccessDenied" in send(names["other_queue_url"])
+
+
+def test_statement_needs_the_permission_of_its_verb_on_its_table(
+    guarded: Aws, names: dict[str, str]
+) -> None:
+    def execute(text: str, which: str) -> str:
+        statement = text.format(names[f"{which}_table"])
+        item = {"Statement": statement, "Parameters": [{"S": uuid.uuid4().hex}]}
+        action = "batch_execute_statement"
+        return call(names, guarded, "dynamodb", action, Statements=[item, item])
+
+    insert = "INSERT INTO \"{}\" VALUE {{'id': ?}}"
+    assert execute(insert, "mine") == "ok"
+    assert "AccessDenied" in execute(insert, "other")
+    assert "AccessDenied" in execute('DELETE FROM "{}" WHERE id = ?', "mine")
 
 
 def test_role_that_may_see_alarms_sees_them_and_nothing_else_of_cloudwatch(

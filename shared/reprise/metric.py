@@ -120,7 +120,6 @@ AGE_AT_SUCCESS: Final = "AgeAtSuccess"
 OLDEST_WAITING_AGE: Final = "OldestWaitingAge"
 BACKLOG: Final = "Backlog"
 BACKLOG_TOTAL: Final = "BacklogTotal"
-FOLDED: Final = "Folded"
 TIME_TO_DRAIN: Final = "TimeToDrain"
 QUARANTINE_OBJECTS: Final = "QuarantineObjects"
 FILTERS_MISSING: Final = "FiltersMissing"
@@ -168,8 +167,7 @@ _ROWS: Final = (
     Metric(AGE_AT_SUCCESS, SECONDS, _BOTH, "from capture, or redrive, to success: one value a call"),
     Metric(OLDEST_WAITING_AGE, SECONDS, _BOTH, "since its capture, of the oldest call that was given back"),
     Metric(BACKLOG, COUNT, _EACH, "calls in the ledger that have not ended"),
-    Metric(FOLDED, COUNT, _EACH, "calls that wait in S3 until their gate asks for them, in no ledger yet"),
-    Metric(BACKLOG_TOTAL, COUNT, _WHOLE, "both for all targets together"),
+    Metric(BACKLOG_TOTAL, COUNT, _WHOLE, "the same for all targets together"),
     Metric(TIME_TO_DRAIN, SECONDS, _BOTH, "backlog over the calls that end a second; 0 without a backlog"),
     Metric(FILTERS_MISSING, COUNT, _WHOLE, "subscribed log groups whose filter is gone or altered"),
     Metric(STORE_FAULTS, COUNT, _WHOLE, "requests to ledger, queue or policy that failed for good"),

@@ -239,7 +239,9 @@ class World:
         self.faults = faults
         self.history = history
         self.dynamodb = (
-            DynamoDB(refuses=lambda: faults.is_met("refuse statement")) if scenario.has_table else None
+            DynamoDB(refuses=lambda: faults.is_met("refuse statement"))
+            if scenario.has_table
+            else None
         )
         self.book = read_policy_document("{}")
         self.double = InMemoryLedger()

@@ -86,10 +86,7 @@ def _numbers() -> tuple[Widget, ...]:
 def _backlog() -> Widget:
     return graph(
         "Backlog: calls that have not ended, by target",
-        [
-            each(metric.BACKLOG, "Maximum", what="in the ledger"),
-            each(metric.FOLDED, "Maximum", what="folded in S3"),
-        ],
+        [each(metric.BACKLOG, "Maximum")],
         unit="calls",
         stacked=True,
     )

@@ -69,7 +69,6 @@ def rows() -> list[Row]:
         "Chosen target: backlog, and how long it takes",
         [
             chosen(metric.BACKLOG, "backlog", "Maximum", BLUE),
-            chosen(metric.FOLDED, "folded in S3", "Maximum", GREY),
             on_the_right(chosen(metric.TIME_TO_DRAIN, "time to drain", "Maximum", ORANGE)),
             on_the_right(chosen(metric.GATE_HOLD_AGE, "gate held for", "Maximum", PURPLE)),
         ],

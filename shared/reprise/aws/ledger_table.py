@@ -40,7 +40,7 @@ MAX_KEYS: Final = 100
 """DynamoDB API reference, BatchGetItem."""
 _ROUNDS: Final = 4
 _WAIT_S: Final = 0.1
-"""Before the second round, drawn from the upper half, and twice as long before each further one."""
+"""Before the second round, drawn from the upper half; twice as long before each further one."""
 _PASSING: Final = frozenset(
     {
         "InternalServerError",
@@ -54,7 +54,7 @@ _PASSING: Final = frozenset(
 
 
 def _wait(round_: int) -> None:
-    time.sleep(_WAIT_S * 2**round_ * random.uniform(0.5, 1))  # noqa: S311 - spread, no secret
+    time.sleep(_WAIT_S * 2 ** (round_ - 1) * random.uniform(0.5, 1))  # noqa: S311 - spread, no secret
 
 
 class LedgerTable:
@@ -65,7 +65,7 @@ class LedgerTable:
     def __init__(
         self, client: DynamoDBClient, table: str, wait: Callable[[int], None] = _wait
     ) -> None:
-        """Use this table; `wait` lets some time pass after so many rounds of statements."""
+        """Use this table; `wait` lets some time pass after so many rounds."""
         self._client = client
         self._table = table
         self._wait = wait
@@ -96,6 +96,8 @@ class LedgerTable:
             first.setdefault(row.id, row)
         left = list(first.values())
         for round_ in range(_ROUNDS):
+            if round_:
+                self._wait(round_)
             there: list[str] = []
             again: list[Row] = []
             for batch in batched(left, MAX_STATEMENTS):
@@ -110,7 +112,6 @@ class LedgerTable:
             left = again
             if not left:
                 break
-            self._wait(round_)
         return told
 
     def _insert(self, rows: Sequence[Row]) -> list[tuple[Row, str | None]]:
@@ -144,19 +145,22 @@ class LedgerTable:
         found: dict[str, Row] = {}
         left = list(dict.fromkeys(call_ids))
         for round_ in range(_ROUNDS):
+            if round_:
+                self._wait(round_)
             again: list[str] = []
             for batch in batched(left, MAX_KEYS):
                 asked: Any = {"Keys": [_key(call_id) for call_id in batch], "ConsistentRead": True}
                 with store_errors("dynamodb", "BatchGetItem"):
                     response = self._client.batch_get_item(RequestItems={self._table: asked})
                 items = response["Responses"].get(self._table, [])
-                found |= {str(item["id"]["S"]): from_item(item) for item in items if "state" in item}
+                found |= {
+                    str(item["id"]["S"]): from_item(item) for item in items if "state" in item
+                }
                 unread: Any = response.get("UnprocessedKeys", {}).get(self._table, {})
                 again += [key["id"]["S"] for key in unread.get("Keys", [])]
             left = again
             if not left:
                 return found
-            self._wait(round_)
         raise StoreError("dynamodb", "BatchGetItem", "Unprocessed", f"{len(left)} rows are missing")
 
     def get(self, call_id: str) -> Row | None:

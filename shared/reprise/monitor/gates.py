@@ -38,10 +38,6 @@ class GateLike(Protocol):
     def window(self) -> float:
         """Return how many replays may run at once while it flows."""
 
-    @property
-    def folded_records(self) -> int:
-        """Return how many calls are left in S3 for now: an estimate."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateChange:

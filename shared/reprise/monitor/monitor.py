@@ -102,12 +102,10 @@ class Monitor:
             for function in self.targets
             if not function.endswith("*")
         }
-        # What is folded has a message each: without any the gates' estimates are off.
-        folded = {} if is_idle else {key: gate.folded_records for key, gate in gates.items()}
-        self._gauge(memory, books, at_s, folded=sum(folded.values()))
+        self._gauge(memory, books, at_s)
         self.meter.gauge(metric.QUARANTINE_OBJECTS, self.watch.quarantined())
         self.meter.gauge(metric.FILTERS_MISSING, self.watch.filters_missing())
-        held_s = self._gauge_gates(gates, folded, at_s)
+        held_s = self._gauge_gates(gates, at_s)
         self._end_holds(gates)
         scene = IncidentContext(
             stack=self.stack,
@@ -124,19 +122,14 @@ class Monitor:
         self.memories.save(remember(after, books, at_s=at_s, is_idle=is_idle))
 
     def _gauge(
-        self,
-        memory: MonitorState,
-        books: Mapping[str, BacklogCounters],
-        at_s: float,
-        *,
-        folded: int,
+        self, memory: MonitorState, books: Mapping[str, BacklogCounters], at_s: float
     ) -> None:
         for label, book in books.items():
             self.meter.gauge(metric.BACKLOG, book.backlog, label=label)
             drain_s = time_to_drain_s(memory.looks, books, at_s=at_s, label=label)
             if drain_s is not None:
                 self.meter.gauge(metric.TIME_TO_DRAIN, drain_s, label=label)
-        total = folded + sum(book.backlog for book in books.values())
+        total = sum(book.backlog for book in books.values())
         self.meter.gauge(metric.BACKLOG_TOTAL, total)
         drain_s = time_to_drain_s(memory.looks, books, at_s=at_s)
         if drain_s is not None:
@@ -161,16 +154,13 @@ class Monitor:
                     extra={"target": function, "applied": applied},
                 )
 
-    def _gauge_gates(
-        self, gates: Mapping[str, GateLike], folded: Mapping[str, int], at_s: float
-    ) -> dict[str, float]:
+    def _gauge_gates(self, gates: Mapping[str, GateLike], at_s: float) -> dict[str, float]:
         """Gauge the gates of the targets that are listed by name; return how long some have held."""
         held_s: dict[str, float] = {}
         label = make_labeler(self.targets)
         for function, gate in gates.items():
             for name, value in gauges(gate, int(at_s * 1000)):
                 self.meter.gauge(name, value, label=label(function))
-            self.meter.gauge(metric.FOLDED, folded.get(function, 0), label=label(function))
             if is_holding(gate):
                 held_s[function] = max(0.0, at_s - gate.holding_since_ms / 1000)
         return held_s

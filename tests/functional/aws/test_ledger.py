@@ -71,6 +71,30 @@ def _settle(ledger: Ledger, event: LedgerEvent, owner: str = "a", **changes: obj
     return ledger.settle(CALL, owner=owner, event=event, changes=changes)
 
 
+def test_rows_of_a_batch_each_have_a_verdict_of_their_own(ledger: Ledger) -> None:
+    rows = [make_row(id=f"orders:{n}", history=(FAILED,), expires_at_s=n) for n in range(60)]
+    there = replace(rows[7], sha256="other")
+    ledger.record(there)
+
+    told = ledger.record_all([*rows, replace(rows[3], sha256="a second line of the same call")])
+
+    assert told == {row.id: None for row in rows} | {there.id: there}
+    assert ledger.get_all([row.id for row in rows]) == {
+        row.id: there if row is rows[7] else row for row in rows
+    }
+    assert set(ledger.record_all(rows).values()) == {*rows, there} - {rows[7]}
+
+
+def test_rows_are_read_a_hundred_at_a_time_and_what_is_no_row_is_left_out(ledger: Ledger) -> None:
+    rows = {f"orders:{n}": make_row(id=f"orders:{n}") for n in range(120)}
+    ledger.record_all(list(rows.values()))
+
+    found = ledger.get_all([*rows, "orders:unknown", "orders:0"])
+
+    assert found == rows
+    assert ledger.get_all([]) == {}
+
+
 def test_the_first_record_of_a_call_stays(ledger: Ledger) -> None:
     row = make_row(history=(FAILED,), capture_object="s3://b/k", expires_at_s=5)
     assert ledger.record(row) is None

@@ -1,0 +1,104 @@
+"""How the ledger's table deals with statements and reads that fail alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from reprise.aws.ledger_table import LedgerTable
+from reprise.errors import StoreError
+from simulation.dynamodb import DynamoDB
+from strategies import make_row
+
+ROWS = [make_row(id=f"orders:{n}") for n in range(30)]
+IDS = [row.id for row in ROWS]
+
+
+class Failing(DynamoDB):
+    """Counts requests, and fails some of them whole."""
+
+    requests: list[int]
+    down: int
+
+    def batch_execute_statement(self, **request: Any) -> dict[str, Any]:
+        self.requests.append(len(request["Statements"]))
+        if self.down:
+            self.down -= 1
+            error = {"Error": {"Code": "InternalServerError", "Message": "down"}}
+            raise ClientError(error, "BatchExecuteStatement")
+        return super().batch_execute_statement(**request)
+
+
+def make(refused: tuple[int, ...] = (), down: int = 0) -> tuple[Failing, LedgerTable, list[int]]:
+    """Return a table of which the statements of these numbers are throttled, and the rounds waited for."""
+    number = iter(range(1000))
+    client = Failing(refuses=lambda: next(number) in refused)
+    client.requests, client.down = [], down
+    waited: list[int] = []
+    return client, LedgerTable(client, "ledger", waited.append), waited  # type: ignore[arg-type]
+
+
+def test_throttled_statements_alone_are_tried_again() -> None:
+    client, ledger, waited = make(refused=(3, 28))
+
+    told = ledger.record_all(ROWS)
+
+    assert told == dict.fromkeys(IDS)
+    assert client.requests == [25, 5, 2]
+    assert waited == [1]
+
+
+def test_statements_that_stay_throttled_are_left_out_and_the_others_are_told() -> None:
+    client, ledger, waited = make(refused=(0, 30, 31, 32))
+
+    told = ledger.record_all(ROWS)
+
+    assert set(told) == set(IDS[1:])
+    assert client.requests == [25, 5, 1, 1, 1]
+    assert waited == [1, 2, 3]
+
+
+def test_request_that_fails_whole_leaves_out_its_rows_and_no_others() -> None:
+    _, ledger, _ = make(down=1)
+
+    assert set(ledger.record_all(ROWS)) == set(IDS[25:])
+    # Whoever asks again is told of all.
+    assert ledger.record_all(ROWS) == dict.fromkeys(IDS[:25]) | {r.id: r for r in ROWS[25:]}
+
+
+def test_row_whose_reading_fails_is_left_out() -> None:
+    client, ledger, _ = make()
+    ledger.record_all(ROWS[:2])
+    client.batch_get_item = _unavailable  # type: ignore[method-assign]
+
+    assert ledger.record_all(ROWS[:3]) == {IDS[2]: None}
+
+
+def test_keys_that_dynamodb_leaves_unprocessed_are_asked_for_again_and_at_last_missed() -> None:
+    client, ledger, waited = make()
+    ledger.record_all(ROWS)
+    whole = client.batch_get_item
+    lazy = 2
+
+    def half(**request: Any) -> dict[str, Any]:
+        nonlocal lazy
+        ((table, asked),) = request["RequestItems"].items()
+        if not lazy:
+            return whole(**request)
+        lazy -= 1
+        keys = asked["Keys"]
+        answer = whole(RequestItems={table: {"Keys": keys[:5]}})
+        return {**answer, "UnprocessedKeys": {table: {"Keys": keys[5:]}}}
+
+    client.batch_get_item = half  # type: ignore[method-assign]
+    assert ledger.get_all(IDS) == {row.id: row for row in ROWS}
+    assert waited == [1, 2]
+    lazy = 99
+    with pytest.raises(StoreError, match="are missing"):
+        ledger.get_all(IDS)
+
+
+def _unavailable(**_: Any) -> dict[str, Any]:
+    raise ClientError({"Error": {"Code": "InternalServerError", "Message": "down"}}, "BatchGetItem")
