@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
 
-    from reprise_batch.jobs import BatchJobs
     from reprise_cli.place import Place
 
 MAX_CONNECTIONS: Final = 256
@@ -106,12 +105,10 @@ class Aws:
         return client
 
     @cached_property
-    def batch_jobs(self) -> BatchJobs:
-        """Return what tells of batch jobs."""
+    def batch(self) -> BatchClient:
+        """Return the client of batch jobs."""
         client: BatchClient = self._make("batch")
-        from reprise_batch.jobs import BatchJobs  # noqa: PLC0415 - loads botocore, as above
-
-        return BatchJobs(client)
+        return client
 
     @cached_property
     def functions(self) -> LambdaClient:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.exits import CommandError, UsageError
 from reprise_cli.place import exports
 
 if TYPE_CHECKING:
@@ -126,11 +126,10 @@ def read_changes(parameters: Sequence[str]) -> tuple[str, ...]:
     for text in parameters:
         name, is_pair, value = text.partition("=")
         if not is_pair or not name.isidentifier():
-            raise CommandError(
+            raise UsageError(
                 "--parameter",
                 f"{text!r} is no NAME=VALUE",
                 "Write for example WarmTimezone=Asia/Seoul",
-                ExitCode.USAGE,
             )
         # Unquoted, SAM would read a value up to its first space: half of a cron expression.
         quoted = value.replace("\\", "\\\\").replace('"', '\\"')

@@ -46,6 +46,14 @@ class CommandError(Exception):
         self.code = code
 
 
+class UsageError(CommandError):
+    """What was asked for cannot be understood, or not be done like this."""
+
+    def __init__(self, field: str, message: str, next_step: str) -> None:
+        """Keep what `CommandError` does; the exit code follows."""
+        super().__init__(field, message, next_step, ExitCode.USAGE)
+
+
 _UNREACHABLE: Final = frozenset(
     {
         "ConnectTimeoutError",

@@ -14,7 +14,7 @@ import typer
 
 from reprise.logreader import LogEvent, UnknownLine
 from reprise.printable import printable_json
-from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.exits import ExitCode, UsageError
 from reprise_cli.read_format import Reading
 from reprise_cli.read_memory import keep_large_buffers_apart
 from reprise_cli.read_quarantine import quarantine_in
@@ -55,7 +55,7 @@ def read(
     """
     if stats and events:
         step = "Leave one of them out"
-        raise CommandError("--stats", "prints no events", step, ExitCode.USAGE)
+        raise UsageError("--stats", "prints no events", step)
     app: App = context.obj
     keep_large_buffers_apart()
     write = (lambda _: None) if stats else _line_writer()

@@ -8,7 +8,7 @@ from typing import Any
 
 from reprise.instant import format_instant, parse_instant
 from reprise_cli.duration import parse_duration
-from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.exits import UsageError
 
 
 def payload_fields(payload: bytes) -> dict[str, Any]:
@@ -34,9 +34,8 @@ def read_not_after(text: str, now: datetime) -> str:
     try:
         return format_instant(parse_instant(text))
     except ValueError as error:
-        raise CommandError(
+        raise UsageError(
             "--not-after",
             f"{text!r} is neither an instant with its offset nor a duration",
             "Write 2026-01-31T12:00:00Z or 10m",
-            ExitCode.USAGE,
         ) from error

@@ -99,7 +99,7 @@ def test_the_command_imports_of_the_engine_no_more_than_what_starts_it() -> None
 def test_no_other_product_code_imports_the_engine_and_the_engine_none_of_it() -> None:
     for folder in ("shared", "functions", "infra"):
         assert _imported("local_engine", folder) == set()
-    for package in ("reprise", "reprise_cli", "reprise_dashboard"):
+    for package in ("reprise", "reprise_cli", "reprise_schedules_cli", "reprise_dashboard"):
         assert _imported(package, "local_engine/local_engine") == set()
 
 

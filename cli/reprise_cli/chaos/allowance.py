@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from reprise.aws.clients import store_errors
 from reprise.errors import StoreError
-from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.exits import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,12 +88,11 @@ def check_allowance(
     )
     if wanted is None or wanted <= allowance.reservable:
         return
-    raise CommandError(
+    raise UsageError(
         "--restore-concurrency",
         f"this account lets {function} reserve {allowance.reservable}, not {wanted}: AWS keeps "
         f"{min(_LEAST_UNRESERVED, allowance.limit)} of its {allowance.limit} unreserved",
         f"Ask for {QUOTA}"
         if not allowance.reservable
         else f"Name {allowance.reservable} or fewer, or ask for {QUOTA}",
-        ExitCode.USAGE,
     )

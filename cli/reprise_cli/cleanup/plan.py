@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.exits import CommandError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -102,11 +102,10 @@ def plan(found: Sequence[Found], named: Collection[str], known: Sequence[Kept]) 
     """
     names = {thing.name for thing in known}
     if strangers := sorted(set(named) - names):
-        raise CommandError(
+        raise UsageError(
             "NAME",
             f"{strangers[0]!r} is nothing that this stack keeps",
             f"Name some of {', '.join(sorted(names))}",
-            ExitCode.USAGE,
         )
     return CleanupPlan(
         delete=tuple(one for one in found if not one.content or one.thing.name in named),

@@ -16,7 +16,7 @@ from reprise_cli.app import app_of
 from reprise_cli.dashboard.browser import take_picture
 from reprise_cli.dashboard.pages import DEFAULT_RANGE, StackPages
 from reprise_cli.dashboard.server import TOKEN_VARIABLE, make_server
-from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.exits import UsageError
 
 if TYPE_CHECKING:
     from http.server import ThreadingHTTPServer
@@ -52,7 +52,7 @@ def dashboard(  # noqa: PLR0913 - one option a wish
     # While a picture is taken, its address stands in the list of processes.
     pages = StackPages(reprise, name, shows_payload=show_payload and png is None)
     if theme not in {"light", "dark"}:
-        raise CommandError("--theme", f"{theme!r} is none", "Say light or dark", ExitCode.USAGE)
+        raise UsageError("--theme", f"{theme!r} is none", "Say light or dark")
     query = {"range": range_, "period": period}
     drawn = pages.dashboard(query)  # What cannot be drawn is told here, not in a browser.
     token = os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(32)

@@ -12,7 +12,7 @@ from rich.table import Table
 from reprise.instant import utc_now
 from reprise_cli.app import app_of
 from reprise_cli.calling import InvokerClient
-from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.exits import ExitCode, UsageError
 from reprise_cli.request import payload_fields, read_not_after
 
 if TYPE_CHECKING:
@@ -60,19 +60,14 @@ def invoke(  # noqa: PLR0913 - one option a field of the request
 
 def _read_payload(payload: str | None, path: Path | None) -> bytes:
     if payload is not None and path is not None:
-        raise CommandError(
-            "--payload-file", "stands beside --payload", "Give one of the two", ExitCode.USAGE
-        )
+        raise UsageError("--payload-file", "stands beside --payload", "Give one of the two")
     if path is None:
         return (payload or "").encode("utf-8", "surrogateescape")
     try:
         return path.read_bytes()
     except OSError as error:
-        raise CommandError(
-            "--payload-file",
-            f"{path} cannot be read: {error.strerror}",
-            "Name a file",
-            ExitCode.USAGE,
+        raise UsageError(
+            "--payload-file", f"{path} cannot be read: {error.strerror}", "Name a file"
         ) from error
 
 

@@ -13,10 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise_cli.exits import CommandError, ExitCode
-from reprise_cli.schedule.group import MARKER
-from reprise_cli.schedule.job_file import check_jobs, policies_of, read_job_file
-from reprise_cli.schedule.plan import SchedulePlace, SchedulePlan, Verb, make_plan, wanted_schedule
 from reprise_schedules.message import read_due
+from reprise_schedules_cli.schedule.group import MARKER
+from reprise_schedules_cli.schedule.job_check import check_jobs, policies_of
+from reprise_schedules_cli.schedule.job_file import read_job_file
+from reprise_schedules_cli.schedule.plan import (
+    SchedulePlace,
+    SchedulePlan,
+    Verb,
+    make_plan,
+    wanted_schedule,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path

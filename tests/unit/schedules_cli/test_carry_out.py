@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise_cli.exits import CommandError
-from reprise_cli.schedule.carry_out import Policies, carry_out
-from reprise_cli.schedule.group import MARKER, Group
-from reprise_cli.schedule.plan import make_plan
+from reprise_schedules_cli.schedule.carry_out import Policies, carry_out
+from reprise_schedules_cli.schedule.group import MARKER, Group
+from reprise_schedules_cli.schedule.plan import make_plan
 
 
 class Interrupted(Exception):  # noqa: N818 - no error, a test's cut
