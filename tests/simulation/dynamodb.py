@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAX_ITEM_BYTES: Final = 400 * 1024
 KEY: Final = "id"
 
-# ruff: noqa: ANN401 - requests are the client's own
+
 type Item = dict[str, Mapping[str, Any]]
 
 

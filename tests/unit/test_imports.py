@@ -59,7 +59,7 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 
 
 def _loaded(*modules: str) -> set[str]:
-    done = subprocess.run(  # noqa: S603 - our own interpreter and program
+    done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *modules],
         env=ENVIRONMENT,
         capture_output=True,
@@ -124,7 +124,7 @@ def test_core_and_stages_load_no_aws() -> None:
 
 
 def test_the_package_alone_loads_nothing_of_the_library() -> None:
-    done = subprocess.run(  # noqa: S603 - our own interpreter and program
+    done = subprocess.run(
         [sys.executable, "-c", OURS],
         env=ENVIRONMENT,
         capture_output=True,

@@ -28,7 +28,7 @@ def apply(_options: EngineOptions) -> None:
     """Ask for the single operation's permission."""
     stock = _ACTIONS["extract_iam_action"]
 
-    def extract(*arguments: Any) -> str | None:  # noqa: ANN401 - handed through as it is
+    def extract(*arguments: Any) -> str | None:
         action: str | None = stock(*arguments)
         return _PERMISSIONS.get(action, action) if action else action
 

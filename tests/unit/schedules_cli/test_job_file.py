@@ -48,7 +48,7 @@ jobs:
 """
 
 
-def read(tmp_path: Path, text: str = FILE) -> Any:  # noqa: ANN401 - checked jobs and their file
+def read(tmp_path: Path, text: str = FILE) -> Any:
     file = tmp_path / "jobs.yaml"
     file.write_text(text)
     jobs = read_job_file(file)
@@ -202,7 +202,7 @@ def test_jobs_of_one_target_must_agree_on_its_policy_and_have_their_own_names(
 def plan(
     request: dict[str, Any],
     there: dict[str, dict[str, Any]],
-    **document: Any,  # noqa: ANN401 - a policy's
+    **document: Any,
 ) -> SchedulePlan:
     return make_plan([request], there, {"orders": {"idempotent": True}}, document)
 
