@@ -52,13 +52,7 @@ class Deployment:
         self._sam("build", *folders)
 
     def beside(self, addon: str, *, stack_name: str, changes: Sequence[str] = ()) -> Deployment:
-        """Return an add-on of this stack, built beside it.
-
-        Args:
-            addon: Its folder in addons/.
-            stack_name: Of the add-on's own stack.
-            changes: Its parameters, as `Name=value`, but for the name of this stack.
-        """
+        """Return an add-on of this stack, built beside it."""
         beside = self.build_dir.parent / addon
         return replace(
             self,

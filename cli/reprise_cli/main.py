@@ -100,7 +100,7 @@ def _show_version(value: bool) -> None:  # noqa: FBT001 - typer's own
 
 
 @app.callback()
-def prepare(  # noqa: PLR0913 - the options that every command takes
+def prepare(
     context: typer.Context,
     *,
     stack_name: Annotated[str, typer.Option(help="CloudFormation stack.")] = DEFAULT_STACK,

@@ -68,12 +68,6 @@ def check_allowance(
 ) -> None:
     """Say what the account allows, before anything is set.
 
-    Args:
-        client: Lambda's.
-        function: Whose concurrency the test will set.
-        wanted: Reserved concurrency that was asked for; a hold's 0 takes nothing from anybody.
-        tell: Says it.
-
     Raises:
         CommandError: If more is wanted than AWS would let the function have.
     """

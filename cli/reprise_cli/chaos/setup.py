@@ -10,11 +10,10 @@ from reprise.call.target import resolve_target
 from reprise.instant import utc_now
 from reprise_cli.calling import InvokerClient
 from reprise_cli.chaos.allowance import check_allowance
-from reprise_cli.chaos.books import EvidenceReader
+from reprise_cli.chaos.books import EvidenceReader, QueuedLetters
 from reprise_cli.chaos.call import plan_calls
 from reprise_cli.chaos.deadman import DeadMan
 from reprise_cli.chaos.hold import Holder
-from reprise_cli.chaos.letters import QueuedLetters
 from reprise_cli.chaos.load import Load, Script
 from reprise_cli.chaos.quiet import quiet_of
 from reprise_cli.chaos.resubmit import Resubmitter
@@ -69,11 +68,6 @@ def find_quarry(
     stack: Stack, wishes: ChaosOptions, schedules: Schedules | None = None
 ) -> TargetUnderTest:
     """Return the function to hold.
-
-    Args:
-        stack: The root stack.
-        wishes: What was asked for.
-        schedules: The add-on beside it, if there is one.
 
     Raises:
         CommandError: If there is none, or it is the pipeline's own, or it writes no receipts.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from reprise_cli.chaos.proof import Proof
 
 
-def chaos(  # noqa: PLR0913 - one option a wish
+def chaos(
     context: typer.Context,
     *,
     calls: Annotated[int, typer.Option(min=1, help="Calls to make.")] = 2000,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-from pathlib import Path  # noqa: TC003 - typer reads the annotation at run time
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import urlencode
@@ -29,7 +29,7 @@ _FRAME_PX: Final = 120
 """Height of the page's head and foot."""
 
 
-def dashboard(  # noqa: PLR0913 - one option a wish
+def dashboard(
     context: typer.Context,
     *,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - typer reads the annotation at run time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -78,7 +78,7 @@ def show_letter(
 
 
 @app.command("redrive")
-def redrive(  # noqa: PLR0913 - one option a condition
+def redrive(
     context: typer.Context,
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
     *,

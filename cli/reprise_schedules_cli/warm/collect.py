@@ -12,7 +12,7 @@ from reprise_schedules.warm import read_report
 from reprise_schedules_cli.warm.shares import Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -57,7 +57,7 @@ def from_files(paths: Sequence[Path]) -> Iterator[Seen]:
         yield from (entry for entry in found if entry is not None)
 
 
-def _seen(function: str, event: Any) -> Seen | None:  # noqa: ANN401 - JSON
+def _seen(function: str, event: Mapping[str, Any]) -> Seen | None:
     report = read_report(event["message"])
     if report is None:
         return None

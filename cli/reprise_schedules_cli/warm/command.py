@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path  # noqa: TC003 - typer reads the annotation at run time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -43,7 +43,7 @@ def _group() -> None:
 
 
 @app.command("report")
-def report(  # noqa: PLR0913 - one option a thing that may be said
+def report(
     context: typer.Context,
     *,
     function: Annotated[

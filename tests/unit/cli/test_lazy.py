@@ -40,7 +40,7 @@ def test_commands_can_be_set_and_forgotten() -> None:
 
 
 def test_reading_imports_no_other_command() -> None:
-    done = subprocess.run(  # noqa: S603 - our own interpreter
+    done = subprocess.run(
         [sys.executable, "-c", READ, "/dev/null"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
