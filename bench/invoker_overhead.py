@@ -87,22 +87,22 @@ def main() -> None:
     os.environ.update(
         AWS_ENDPOINT_URL=url,
         AWS_ACCESS_KEY_ID="test",
-        AWS_SECRET_ACCESS_KEY="test",  # noqa: S106 - of no use anywhere
+        AWS_SECRET_ACCESS_KEY="test",
         AWS_REGION="us-east-1",
         AWS_DEFAULT_REGION="us-east-1",
         POWERTOOLS_SERVICE_NAME="bench",
         POWERTOOLS_METRICS_NAMESPACE="Reprise",
         REPRISE_TARGETS=TARGET,
         REPRISE_BUCKET="bucket",
-        REPRISE_MAC_SECRET_ARN="arn",  # noqa: S106 - a name
+        REPRISE_MAC_SECRET_ARN="arn",
         REPRISE_LEDGER_TABLE="ledger",
         REPRISE_CALL_TIMEOUT_S="60",
     )
     sys.path[:0] = [str(ROOT / "shared"), str(ROOT / "functions")]
-    import boto3  # noqa: PLC0415 - the environment comes first
-    from botocore.config import Config  # noqa: PLC0415
+    import boto3
+    from botocore.config import Config
 
-    from invoker.handler import lambda_handler  # noqa: PLC0415
+    from invoker.handler import lambda_handler
 
     client = boto3.client("lambda", config=Config(retries={"total_max_attempts": 1}))
     event = {"FunctionName": "target", "Payload": PAYLOAD}

@@ -120,20 +120,20 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
 
     It ends the bench if a call of the batch was not invoked, did not succeed, or came back.
     """
-    from reprise.aws.clients import Clients  # noqa: PLC0415
-    from reprise.aws.counters_table import CountersTable  # noqa: PLC0415 - after the environment
-    from reprise.aws.event_bus import Outbox  # noqa: PLC0415
-    from reprise.aws.functions import LambdaFunctions  # noqa: PLC0415
-    from reprise.aws.gate_table import GateTable  # noqa: PLC0415
-    from reprise.aws.ledger_table import LedgerTable  # noqa: PLC0415
-    from reprise.events import NULL_PUBLISHER, EventPublisher  # noqa: PLC0415
-    from reprise.instant import utc_now  # noqa: PLC0415
-    from reprise.monitor.counters import BatchMonitor, CounterPublisher  # noqa: PLC0415
-    from reprise.monitor.gates import RecordingGates, TransitionLog  # noqa: PLC0415
-    from reprise.replay.message import Worker  # noqa: PLC0415
-    from reprise.retry.policy import read_policy_document  # noqa: PLC0415
-    from reprise.telemetry import EmfMeter  # noqa: PLC0415
-    from reprise.testing import (  # noqa: PLC0415
+    from reprise.aws.clients import Clients
+    from reprise.aws.counters_table import CountersTable
+    from reprise.aws.event_bus import Outbox
+    from reprise.aws.functions import LambdaFunctions
+    from reprise.aws.gate_table import GateTable
+    from reprise.aws.ledger_table import LedgerTable
+    from reprise.events import NULL_PUBLISHER, EventPublisher
+    from reprise.instant import utc_now
+    from reprise.monitor.counters import BatchMonitor, CounterPublisher
+    from reprise.monitor.gates import RecordingGates, TransitionLog
+    from reprise.replay.message import Worker
+    from reprise.retry.policy import read_policy_document
+    from reprise.telemetry import EmfMeter
+    from reprise.testing import (
         FakeConcurrency,
         FakeKeys,
         FakePolicies,
@@ -141,7 +141,7 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
         InMemoryObjects,
         InMemoryQueue,
     )
-    from reprise.wiring.replayer import ReplayerParts, make_replayer  # noqa: PLC0415
+    from reprise.wiring.replayer import ReplayerParts, make_replayer
 
     clients = Clients()
     dynamodb = clients.dynamodb()
@@ -200,19 +200,19 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
 
 def make_keys() -> MacKeys:
     """Return the keys that the calls are signed with."""
-    from reprise.capturing.signature import MacKeys  # noqa: PLC0415 - after the environment
+    from reprise.capturing.signature import MacKeys
 
     return MacKeys("invoker", "k1", {"k1": "a key for measuring, of enough characters"}, ("*",))
 
 
 def make_batch(number: int, size: int) -> list[Any]:
     """Return deliveries of calls that no other batch has."""
-    from reprise.call.outcome import Outcome, OutcomeKind  # noqa: PLC0415
-    from reprise.call.payload import pack  # noqa: PLC0415 - after the environment
-    from reprise.call.target import Target  # noqa: PLC0415
-    from reprise.capturing.line import sign_record  # noqa: PLC0415
-    from reprise.capturing.record import Record, Source  # noqa: PLC0415
-    from reprise.replay.message import Delivery, ReplayMessage, write_message  # noqa: PLC0415
+    from reprise.call.outcome import Outcome, OutcomeKind
+    from reprise.call.payload import pack
+    from reprise.call.target import Target
+    from reprise.capturing.line import sign_record
+    from reprise.capturing.record import Record, Source
+    from reprise.replay.message import Delivery, ReplayMessage, write_message
 
     keys = make_keys()
     payload = pack(json.dumps({"order": "x" * 1000}).encode(), 100_000)
@@ -272,8 +272,8 @@ def measure(
 
 def emission_us(size: int) -> float:
     """Return the CPU of counting and writing one batch's metrics, by replay."""
-    from reprise import metric  # noqa: PLC0415 - after the environment
-    from reprise.telemetry import EmfMeter  # noqa: PLC0415
+    from reprise import metric
+    from reprise.telemetry import EmfMeter
 
     meter = EmfMeter(targets=(TARGET,))
 
@@ -307,7 +307,7 @@ def main() -> None:
     server.start()
     os.environ.update(
         AWS_ACCESS_KEY_ID="test",
-        AWS_SECRET_ACCESS_KEY="test",  # noqa: S106 - a fake server's
+        AWS_SECRET_ACCESS_KEY="test",
         AWS_REGION="us-east-1",
         AWS_ENDPOINT_URL=f"http://127.0.0.1:{here.recv()}",
         REPRISE_STACK="reprise",

@@ -20,8 +20,8 @@ from typing import Final
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "shared"), str(ROOT / "bench")]
 
-from replay_sim.players import Ours  # noqa: E402 - found by the path above
-from replay_sim.world import Batch, Call, Scenario, World  # noqa: E402 - as above
+from replay_sim.players import Ours
+from replay_sim.world import Batch, Call, Scenario, World
 
 LIMIT: Final = 1.2
 MAX_ATTEMPTS: Final = 3

@@ -25,16 +25,16 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "shared")]
 
-from reader_bench.generator import Generator, Manifest, repeat_to  # noqa: E402 - the path comes first
-from reader_bench.pipelines import (  # noqa: E402 - as above
+from reader_bench.generator import Generator, Manifest, repeat_to
+from reader_bench.pipelines import (
     inflate_alone,
     naive,
     ours,
     powertools,
     whole_at_once,
 )
-from reader_bench.stages import stages  # noqa: E402 - as above
-from reprise.capturing.schema import CaptureLine  # noqa: E402 - as above
+from reader_bench.stages import stages
+from reprise.capturing.schema import CaptureLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,7 +154,7 @@ def speed(size_bytes: int, rounds: int) -> None:
 def damage(size_bytes: int, rounds: int) -> None:
     """Compare a damaged object with the same without the members that are damaged."""
     chosen = list(repeat_to(Generator().members(300), size_bytes))
-    rand = Random(5)  # noqa: S311 - places, not secrets
+    rand = Random(5)
     hit = set(rand.sample(range(len(chosen)), len(chosen) // 50))
     broken = bytearray()
     for number, (member, _) in enumerate(chosen):

@@ -19,8 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "shared"), str(ROOT / "bench")]
 
-from replay_sim.players import PLAYERS, Ours  # noqa: E402 - found by the path above
-from replay_sim.world import Scenario, World  # noqa: E402 - as above
+from replay_sim.players import PLAYERS, Ours
+from replay_sim.world import Scenario, World
 
 SCENARIOS = (
     Scenario(name="base-10k"),
@@ -54,10 +54,10 @@ def measure(world: World) -> tuple[float, float, float, float]:
 
 def plot(world: World, path: Path) -> None:
     """Draw backlog, window, live throttles and wasted replays over time."""
-    import matplotlib as mpl  # noqa: PLC0415 - only the plot needs it
+    import matplotlib as mpl
 
     mpl.use("agg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415 - after the backend is chosen
+    from matplotlib import pyplot as plt
 
     start_s, end_s = world.scenario.outage_s, world.now_s
     figure, axes = plt.subplots(4, 1, figsize=(9, 9), sharex=True, layout="constrained")

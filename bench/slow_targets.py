@@ -21,9 +21,9 @@ from typing import Final
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "shared"), str(ROOT / "bench")]
 
-from replay_sim.slow_world import Counts, SlowScenario, SlowWorld  # noqa: E402 - found by the path above
-from reprise.gate.admit import most_at_once  # noqa: E402 - as above
-from reprise.retry.policy import Policy  # noqa: E402 - as above
+from replay_sim.slow_world import Counts, SlowScenario, SlowWorld
+from reprise.gate.admit import most_at_once
+from reprise.retry.policy import Policy
 
 MAX_AGE_S: Final = 6 * 3600.0
 OUTAGE_S: Final = 300.0

@@ -208,7 +208,7 @@ def _loader(version: str) -> tuple[Loader, str]:
     wanted = f"botocore=={version}" if version else "botocore"
     uv = TOOLS / "uv" / "bin" / "uv"
     options = ["--quiet", "--no-deps", "--upgrade", "--target", str(folder)]
-    subprocess.run([uv, "pip", "install", *options, wanted], check=True)  # noqa: S603 - our own tool
+    subprocess.run([uv, "pip", "install", *options, wanted], check=True)
     (found,) = folder.glob("botocore-*.dist-info")
     data = str(folder / "botocore" / "data")
     loader = Loader(extra_search_paths=[data], include_default_search_paths=False)

@@ -57,7 +57,7 @@ PIPELINE_KEYS = MacKeys(
     "pipeline", "k1", {"k1": "the first secret of the pipeline, of tests"}, ("arn:aws:batch:*",)
 )
 PLENTY_MS = 300_000
-LARGE = Random(1).randbytes(5_000_000)  # noqa: S311 - bytes that compress badly
+LARGE = Random(1).randbytes(5_000_000)
 """A payload that fits no line, compressed or not."""
 ALL_OUTCOMES = frozenset(OutcomeKind) - {OutcomeKind.SUCCEEDED, OutcomeKind.PERMANENT}
 
@@ -96,7 +96,7 @@ def call(
     *,
     function: str = ORDERS,
     key: str | None = None,
-    **fields: Any,  # noqa: ANN401 - any other field of a target or a request
+    **fields: Any,
 ) -> CallRequest:
     parts = {name: fields.pop(name) for name in ("qualifier", "tenant_id") if name in fields}
     return CallRequest(

@@ -50,7 +50,7 @@ class Copy:
         }
         command = [sys.executable, "-m", "simulation", "--stop", "--seeds", seeds, "--but", but]
         try:
-            done = subprocess.run(  # noqa: S603 - our own command
+            done = subprocess.run(
                 command,
                 env=environment,
                 capture_output=True,

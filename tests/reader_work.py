@@ -38,7 +38,7 @@ class Work:
         patch.setattr("reprise.logreader.member._FREE_WORK_BYTES", 0)
 
     def _counting(self, look: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
-        def count(data: bytes) -> Any:  # noqa: ANN401 - as what it counts
+        def count(data: bytes) -> Any:
             self.bytes += len(data)
             return look(data)
 
@@ -56,20 +56,20 @@ class CountingPattern:
         self._work.bytes += max(0, (match.end() if match else end) - start)
         return match
 
-    def search(self, where: Any, start: int = 0, end: int = sys.maxsize) -> re.Match[Any] | None:  # noqa: ANN401 - text or bytes
+    def search(self, where: Any, start: int = 0, end: int = sys.maxsize) -> re.Match[Any] | None:
         return self._found(self._pattern.search(where, start, end), start, min(end, len(where)))
 
-    def match(self, where: Any, start: int = 0, end: int = sys.maxsize) -> re.Match[Any] | None:  # noqa: ANN401 - text or bytes
+    def match(self, where: Any, start: int = 0, end: int = sys.maxsize) -> re.Match[Any] | None:
         return self._found(self._pattern.match(where, start, end), start, start + 1)
 
-    def fullmatch(self, where: Any) -> re.Match[Any] | None:  # noqa: ANN401 - text or bytes
+    def fullmatch(self, where: Any) -> re.Match[Any] | None:
         return self._found(self._pattern.fullmatch(where), 0, len(where))
 
-    def findall(self, where: Any) -> list[Any]:  # noqa: ANN401 - text or bytes
+    def findall(self, where: Any) -> list[Any]:
         self._work.bytes += len(where)
         return self._pattern.findall(where)
 
-    def finditer(self, where: Any) -> Iterator[re.Match[Any]]:  # noqa: ANN401 - text or bytes
+    def finditer(self, where: Any) -> Iterator[re.Match[Any]]:
         self._work.bytes += len(where)
         return self._pattern.finditer(where)
 
@@ -80,7 +80,7 @@ class CountingDecoder:
     def __init__(self, work: Work) -> None:
         self._work = work
 
-    def decode(self, document: str) -> Any:  # noqa: ANN401 - JSON
+    def decode(self, document: str) -> Any:
         self._work.bytes += len(document)
         return JSON.decode(document)
 
@@ -119,7 +119,7 @@ class CountingInflater:
         self._work.bytes += len(data) - left + len(content)
         return content
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as the inflater has it
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._inflate, name)
 
 

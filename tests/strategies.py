@@ -40,7 +40,7 @@ TRUSTED = Verifier(keys=KEYRING, targets=(f"{ARN_PREFIX}*",))
 LOG_GROUP = "/reprise/reprise/capture"
 
 
-def make_record(**changes: Any) -> Record:  # noqa: ANN401 - any field of a record
+def make_record(**changes: Any) -> Record:
     """Return an ordinary record with some fields changed."""
     payload = pack(b'{"order":1}', 200_000)
     assert payload is not None
@@ -71,7 +71,7 @@ def signed_document(document: dict[str, Any], keys: MacKeys = KEYS) -> dict[str,
     return {**unsigned, "mac": msgspec.to_builtins(keys.sign(content))}
 
 
-def make_row(**changes: Any) -> Row:  # noqa: ANN401 - any field of a row
+def make_row(**changes: Any) -> Row:
     """Return an ordinary row with some fields changed."""
     at = format_instant(NOW)
     row = Row(

@@ -49,7 +49,7 @@ class Timeline:
     _random: Random = field(default_factory=Random)
 
     def __post_init__(self) -> None:
-        self._random = Random(self.seed)  # noqa: S311 - a test's chance
+        self._random = Random(self.seed)
         self._start_s = self.pipeline.clock.now.timestamp()
 
     @property

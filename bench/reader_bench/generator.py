@@ -89,7 +89,7 @@ class Generator:
 
     def __post_init__(self) -> None:
         """Begin at the seed."""
-        self._random = Random(self.seed)  # noqa: S311 - sizes, not secrets
+        self._random = Random(self.seed)
 
     def members(self, count: int) -> list[tuple[bytes, Manifest]]:
         """Return some compressed members, each with what is in it."""
@@ -191,7 +191,7 @@ def repeat_to(
     pool: list[tuple[bytes, Manifest]], size_bytes: int, seed: int = 1
 ) -> Iterator[tuple[bytes, Manifest]]:
     """Yield members of a pool in random order until there is so much of them."""
-    rand = Random(seed)  # noqa: S311 - order, not secrets
+    rand = Random(seed)
     total = 0
     while total < size_bytes:
         member = rand.choice(pool)

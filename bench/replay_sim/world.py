@@ -134,8 +134,8 @@ class World:
     ) -> None:
         """Set the stage."""
         self.scenario = scenario
-        self.random = Random(f"{seed}-world")  # noqa: S311 - a simulation's chance
-        self.live_random = Random(f"{seed}-live")  # noqa: S311 - as above
+        self.random = Random(f"{seed}-world")
+        self.live_random = Random(f"{seed}-live")
         self.now_s = 0.0
         self.seconds: dict[int, Second] = {}
         self.probes: list[tuple[float, float, int]] = []

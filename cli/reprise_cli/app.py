@@ -52,7 +52,7 @@ class App:
 
     def say_place(self) -> None:
         """Say where something is about to be changed; the account, too, if AWS tells it."""
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as boto3 below
+        from botocore.exceptions import BotoCoreError, ClientError
 
         account = ""
         if not self.place.is_engine:
@@ -66,7 +66,7 @@ class App:
     @cached_property
     def engine(self) -> Engine:
         """Return the local engine of this repository, running or not."""
-        from local_engine.control import Engine  # noqa: PLC0415 - as boto3 below
+        from local_engine.control import Engine
 
         return Engine()
 
@@ -75,7 +75,7 @@ class App:
         """Return where the stack is; says so if that is an engine that nobody named."""
         if self._place is not None:
             return self._place
-        import boto3  # noqa: PLC0415 - 12 MB that commands on local files do without
+        import boto3
 
         profiles = boto3.Session().available_profiles
         place = find_place(self.options, os.environ, profiles, self._find_engine)
@@ -113,14 +113,14 @@ class App:
     @cached_property
     def ledger(self) -> LedgerTable:
         """Return the stack's ledger."""
-        from reprise.aws.ledger_table import LedgerTable  # noqa: PLC0415 - as boto3 above
+        from reprise.aws.ledger_table import LedgerTable
 
         return LedgerTable(self.aws.dynamodb, self.stack.ledger_table)
 
     @cached_property
     def keyring(self) -> SecretKeyring:
         """Return the keys of the stack's sources, each read when it is first needed."""
-        from reprise.aws.keys import SecretKeyring  # noqa: PLC0415 - as boto3 above
+        from reprise.aws.keys import SecretKeyring
 
         return SecretKeyring(lambda: self.aws.secrets, self.stack.name)
 

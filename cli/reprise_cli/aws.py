@@ -18,20 +18,46 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
 
-    from reprise_batch.jobs import BatchJobs
     from reprise_cli.place import Place
 
 MAX_CONNECTIONS: Final = 256
 _CALL_LIMIT_S: Final = 1800
 """Lambda API reference, CreateFunction, Timeout."""
+_SERVICES: Final = {
+    "batch": "batch",
+    "cloudformation": "cloudformation",
+    "cloudwatch": "cloudwatch",
+    "dynamodb": "dynamodb",
+    "functions": "lambda",
+    "logs": "logs",
+    "s3": "s3",
+    "scheduler": "scheduler",
+    "secrets": "secretsmanager",
+    "sqs": "sqs",
+    "ssm": "ssm",
+}
+"""AWS's names of the services, by ours."""
 
 
 class Aws:
-    """Clients for one place; make them in one thread, use them in many."""
+    """Clients for one place, each made when it is first needed; make them in one thread, use them in many."""
+
+    batch: BatchClient
+    cloudformation: CloudFormationClient
+    cloudwatch: CloudWatchClient
+    dynamodb: DynamoDBClient
+    functions: LambdaClient
+    """Configures functions; `calls` invokes them."""
+    logs: CloudWatchLogsClient
+    s3: S3Client
+    scheduler: EventBridgeSchedulerClient
+    secrets: SecretsManagerClient
+    sqs: SQSClient
+    ssm: SSMClient
 
     def __init__(self, place: Place) -> None:
         """Go to this place."""
-        import boto3  # noqa: PLC0415 - 12 MB that commands on local files do without
+        import boto3
 
         self._endpoint_url = place.endpoint_url
         self._session = boto3.Session(
@@ -40,6 +66,16 @@ class Aws:
             aws_access_key_id=place.access_key,
             aws_secret_access_key=place.secret_key,
         )
+
+    if not TYPE_CHECKING:  # where types are checked, a name that is no client is a mistake
+
+        def __getattr__(self, name: str) -> object:
+            """Make a client; Python asks here for what is not there yet."""
+            if name not in _SERVICES:
+                raise AttributeError(name)
+            client = self._make(_SERVICES[name])
+            setattr(self, name, client)
+            return client
 
     @property
     def region(self) -> str:
@@ -52,84 +88,16 @@ class Aws:
         return str(self._make("sts").get_caller_identity()["Account"])
 
     @cached_property
-    def cloudformation(self) -> CloudFormationClient:
-        """Return the client that reads the stack's outputs."""
-        client: CloudFormationClient = self._make("cloudformation")
-        return client
-
-    @cached_property
-    def cloudwatch(self) -> CloudWatchClient:
-        """Return the client of dashboards and metrics."""
-        client: CloudWatchClient = self._make("cloudwatch")
-        return client
-
-    @cached_property
-    def s3(self) -> S3Client:
-        """Return the client of the bucket."""
-        client: S3Client = self._make("s3")
-        return client
-
-    @cached_property
-    def dynamodb(self) -> DynamoDBClient:
-        """Return the client of ledger and receipts."""
-        client: DynamoDBClient = self._make("dynamodb")
-        return client
-
-    @cached_property
-    def sqs(self) -> SQSClient:
-        """Return the client of the queues."""
-        client: SQSClient = self._make("sqs")
-        return client
-
-    @cached_property
-    def scheduler(self) -> EventBridgeSchedulerClient:
-        """Return the client of the dead-man switch."""
-        client: EventBridgeSchedulerClient = self._make("scheduler")
-        return client
-
-    @cached_property
-    def secrets(self) -> SecretsManagerClient:
-        """Return the client of the sources' keys."""
-        client: SecretsManagerClient = self._make("secretsmanager")
-        return client
-
-    @cached_property
-    def ssm(self) -> SSMClient:
-        """Return the client of the policy."""
-        client: SSMClient = self._make("ssm")
-        return client
-
-    @cached_property
-    def logs(self) -> CloudWatchLogsClient:
-        """Return the client of the functions' log groups."""
-        client: CloudWatchLogsClient = self._make("logs")
-        return client
-
-    @cached_property
-    def batch_jobs(self) -> BatchJobs:
-        """Return what tells of batch jobs."""
-        client: BatchClient = self._make("batch")
-        from reprise_batch.jobs import BatchJobs  # noqa: PLC0415 - loads botocore, as above
-
-        return BatchJobs(client)
-
-    @cached_property
-    def functions(self) -> LambdaClient:
-        """Return the client that configures functions."""
-        client: LambdaClient = self._make("lambda")
-        return client
-
-    @cached_property
     def calls(self) -> LambdaClient:
         """Return the client that invokes exactly once: the SDK's own retries would hide a second run."""
         client: LambdaClient = self._make("lambda", attempts=1, read_timeout_s=_CALL_LIMIT_S)
-        from reprise.aws.clients import keep_alive  # noqa: PLC0415 - loads botocore, as above
+        from reprise.aws.clients import keep_alive
 
         keep_alive(client)
         return client
 
     def _make(self, service: str, *, attempts: int = 4, read_timeout_s: int = 60) -> Any:  # noqa: ANN401 - typed by its callers
-        from botocore.config import Config  # noqa: PLC0415 - as above
+        from botocore.config import Config
 
         config = Config(
             retries={"total_max_attempts": attempts, "mode": "standard"},

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.exits import CommandError, UsageError
 from reprise_cli.place import exports
 
 if TYPE_CHECKING:
@@ -52,13 +52,7 @@ class Deployment:
         self._sam("build", *folders)
 
     def beside(self, addon: str, *, stack_name: str, changes: Sequence[str] = ()) -> Deployment:
-        """Return an add-on of this stack, built beside it.
-
-        Args:
-            addon: Its folder in addons/.
-            stack_name: Of the add-on's own stack.
-            changes: Its parameters, as `Name=value`, but for the name of this stack.
-        """
+        """Return an add-on of this stack, built beside it."""
         beside = self.build_dir.parent / addon
         return replace(
             self,
@@ -126,11 +120,10 @@ def read_changes(parameters: Sequence[str]) -> tuple[str, ...]:
     for text in parameters:
         name, is_pair, value = text.partition("=")
         if not is_pair or not name.isidentifier():
-            raise CommandError(
+            raise UsageError(
                 "--parameter",
                 f"{text!r} is no NAME=VALUE",
                 "Write for example WarmTimezone=Asia/Seoul",
-                ExitCode.USAGE,
             )
         # Unquoted, SAM would read a value up to its first space: half of a cron expression.
         quoted = value.replace("\\", "\\\\").replace('"', '\\"')

@@ -46,6 +46,14 @@ class CommandError(Exception):
         self.code = code
 
 
+class UsageError(CommandError):
+    """What was asked for cannot be understood, or not be done like this."""
+
+    def __init__(self, field: str, message: str, next_step: str) -> None:
+        """Keep what `CommandError` does; the exit code follows."""
+        super().__init__(field, message, next_step, ExitCode.USAGE)
+
+
 _UNREACHABLE: Final = frozenset(
     {
         "ConnectTimeoutError",
@@ -93,7 +101,7 @@ def _of_client(error: ClientError) -> CommandError:
 
 
 def _of_sdk(error: BotoCoreError) -> CommandError:
-    from botocore.exceptions import ConnectionError as AwsConnectionError  # noqa: PLC0415 - as below
+    from botocore.exceptions import ConnectionError as AwsConnectionError
 
     text = str(error).rstrip(".")
     if isinstance(error, AwsConnectionError) or type(error).__name__ in _UNREACHABLE:
@@ -106,7 +114,7 @@ def _of_request(error: RepriseError) -> CommandError:
 
 
 def _of_engine(error: EngineError) -> CommandError:
-    from local_engine.control import EngineMissingError  # noqa: PLC0415 - as below
+    from local_engine.control import EngineMissingError
 
     if isinstance(error, EngineMissingError):
         return CommandError("engine", error.message, error.next_step, ExitCode.UNREACHABLE)
@@ -126,9 +134,9 @@ def _step_for(code: str) -> str:
 def _explained() -> tuple[tuple[type[Exception], Callable[[Any], CommandError]], ...]:
     """Return who explains what; the first that fits."""
     # 8 MB that commands on local files do without, as long as nothing goes wrong.
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError
 
-    from local_engine.control import EngineError  # noqa: PLC0415
+    from local_engine.control import EngineError
 
     return (
         (CommandError, lambda error: error),

@@ -36,8 +36,9 @@ COMMANDS: Final = {
     "dlq": "reprise_cli.commands.dlq:app",
     "sources": "reprise_cli.commands.sources:app",
     "read": "reprise_cli.read:read",
-    "schedule": "reprise_cli.commands.schedule:app",
-    "warm": "reprise_cli.commands.warm:app",
+    # The add-on's own, and all that the command knows of the package.
+    "schedule": "reprise_schedules_cli.schedule.command:app",
+    "warm": "reprise_schedules_cli.warm.command:app",
     "chaos": "reprise_cli.commands.chaos:chaos",
     "cleanup": "reprise_cli.commands.cleanup:cleanup",
     "demo": "reprise_cli.commands.demo:demo",
@@ -99,7 +100,7 @@ def _show_version(value: bool) -> None:  # noqa: FBT001 - typer's own
 
 
 @app.callback()
-def prepare(  # noqa: PLR0913 - the options that every command takes
+def prepare(
     context: typer.Context,
     *,
     stack_name: Annotated[str, typer.Option(help="CloudFormation stack.")] = DEFAULT_STACK,

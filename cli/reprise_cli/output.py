@@ -1,4 +1,4 @@
-"""What the command writes: tables for people, or one JSON object for programs."""
+"""What the command writes: tables for people, or one JSON object for programs; no text is obeyed."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import logging
 import sys
 import traceback
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.segment import Segment
 from rich.text import Text
 
 from reprise.printable import printable, printable_json
-from reprise_cli.console import PlainConsole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from rich.console import RenderableType
+    from rich.console import ConsoleOptions, RenderableType
 
     from reprise_cli.exits import CommandError
 
@@ -80,12 +81,7 @@ class Output:
 
     @contextmanager
     def progress(self, what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-        """Show a bar while something takes its time; yields what moves it on.
-
-        Args:
-            what: What is done, as people would say it.
-            total: Steps there are; None if nobody knows.
-        """
+        """Show a bar while something takes its time; yields what moves it on."""
         columns = [TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn()]
         if total is not None:
             columns.insert(2, MofNCompleteColumn())
@@ -109,3 +105,34 @@ class LogWarnings(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Show one line, and the error that it is about."""
         self._out.warn(self.format(record))
+
+
+_PIPE_WIDTH: Final = 160
+"""Columns where no terminal says otherwise: files and pipes cut nothing that people search for."""
+
+
+class PlainConsole(Console):
+    """Takes text as it is, brackets too, and shows what a terminal would obey as its escape.
+
+    All that is written goes through `render`, so that no command can forget it; rich's own control codes
+    are no text, and stay. Strings are escaped before they are measured, so that tables stay in line.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        """Write to this file."""
+        width = None if file.isatty() else _PIPE_WIDTH
+        super().__init__(file=file, width=width, markup=False, highlight=False, emoji=False)
+
+    def render_str(self, text: str, **settings: Any) -> Text:  # noqa: ANN401 - rich's own
+        """Return a string as rich's text."""
+        return super().render_str(printable(text), **settings)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Return the segments of anything that can be shown."""
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield Segment(printable(segment.text), segment.style)

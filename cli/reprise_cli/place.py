@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.exits import CommandError, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -87,12 +87,11 @@ def find_place(
     if engine is None:
         return asked
     if profiles:
-        raise CommandError(
+        raise UsageError(
             "place",
             f"a local engine runs at {engine.endpoint_url}, and AWS's files have profiles "
             f"({', '.join(profiles)})",
             "Say which is meant: --local or --profile",
-            ExitCode.USAGE,
         )
     return replace(engine, region=options.region or engine.region, is_found_engine=True)
 
@@ -101,11 +100,8 @@ def _asked_engine(
     options: Options, find_engine: Callable[[], Place | None], *, is_elsewhere: bool
 ) -> Place:
     if is_elsewhere:
-        raise CommandError(
-            "--local",
-            "is another place than --endpoint-url or --profile",
-            "Leave one out",
-            ExitCode.USAGE,
+        raise UsageError(
+            "--local", "is another place than --endpoint-url or --profile", "Leave one out"
         )
     engine = find_engine()
     if engine is None:

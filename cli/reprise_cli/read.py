@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import sys
 from contextlib import nullcontext
-from pathlib import Path  # noqa: TC003 - typer reads the annotation at run time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 import typer
+from rich.table import Table
 
 from reprise.logreader import LogEvent, UnknownLine
 from reprise.printable import printable_json
-from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.exits import ExitCode, UsageError
 from reprise_cli.read_format import Reading
-from reprise_cli.read_memory import keep_large_buffers_apart
 from reprise_cli.read_quarantine import quarantine_in
 from reprise_cli.read_source import ReadSource, open_source
 from reprise_cli.read_tally import ReadTally, event_fields
@@ -55,7 +56,7 @@ def read(
     """
     if stats and events:
         step = "Leave one of them out"
-        raise CommandError("--stats", "prints no events", step, ExitCode.USAGE)
+        raise UsageError("--stats", "prints no events", step)
     app: App = context.obj
     keep_large_buffers_apart()
     write = (lambda _: None) if stats else _line_writer()
@@ -180,9 +181,7 @@ _LABELS: Final = {
 }
 
 
-def _table(document: dict[str, Any]) -> Any:  # noqa: ANN401 - rich's own
-    from rich.table import Table  # noqa: PLC0415 - people only
-
+def _table(document: dict[str, Any]) -> Table:
     table = Table("what", title=document["object"])
     table.add_column("count", justify="right")
     if document.get("compression"):
@@ -194,3 +193,20 @@ def _table(document: dict[str, Any]) -> Any:  # noqa: ANN401 - rich's own
     if not document["is_complete"]:
         table.add_row("not all bytes are accounted for: a defect", "")
     return table
+
+
+_M_MMAP_THRESHOLD: Final = -3
+_THRESHOLD_BYTES: Final = 512 * 1024
+
+
+def keep_large_buffers_apart() -> None:
+    """Keep the peak memory of a read down where glibc would let it grow; on other C libraries do nothing.
+
+    glibc learns from freed buffers to take the next ones from its heap, where a buffer that grows is copied
+    and leaves a hole. With the threshold held fixed large buffers stay outside, grow in place, and go back
+    at once (mallopt(3), M_MMAP_THRESHOLD).
+    """
+    try:
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _THRESHOLD_BYTES)
+    except (OSError, AttributeError, TypeError):
+        return

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.exits import CommandError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,9 +70,7 @@ def _open_s3(url: str, client: S3Client) -> ReadSource:
     if not mark:
         key = rest
     if not bucket or not key:
-        raise CommandError(
-            "OBJECT", f"{url!r} names no object", "Write s3://bucket/key", ExitCode.USAGE
-        )
+        raise UsageError("OBJECT", f"{url!r} names no object", "Write s3://bucket/key")
     if mark:
         answer = client.get_object(Bucket=bucket, Key=key, VersionId=version)
     else:

@@ -34,7 +34,7 @@ class Seam:
             message = f"ministack.{module_name} cannot be imported; check the pinned release"
             raise SeamError(message) from error
 
-    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - ministack is untyped
+    def __getitem__(self, name: str) -> Any:
         """Return what the module calls ``name``.
 
         Raises:
@@ -45,7 +45,7 @@ class Seam:
         except AttributeError as error:
             raise SeamError(self._missing(name)) from error
 
-    def replace(self, name: str, new: object) -> Any:  # noqa: ANN401 - ministack is untyped
+    def replace(self, name: str, new: object) -> Any:
         """Put ``new`` in the place of ``name`` and return what was there.
 
         Raises:
@@ -55,7 +55,7 @@ class Seam:
         setattr(self._module, name, new)
         return old
 
-    def replace_entry(self, table: str, key: str, new: object) -> Any:  # noqa: ANN401
+    def replace_entry(self, table: str, key: str, new: object) -> Any:
         """Put ``new`` under ``key`` of a dispatch table and return what was there.
 
         Raises:

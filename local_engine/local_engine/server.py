@@ -68,7 +68,7 @@ def serve(options: EngineOptions) -> None:
         _clean_up(options)
 
 
-async def _serve(application: Any, config: Config, options: EngineOptions) -> None:  # noqa: ANN401
+async def _serve(application: Any, config: Config, options: EngineOptions) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

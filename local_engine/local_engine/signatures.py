@@ -117,7 +117,7 @@ def check(claim: Claim, body: bytes) -> Refusal | None:
     return _mismatch() if failure else None
 
 
-def _resolve(request: Request, access_key: str, owner: str, *, is_presigned: bool) -> Any:  # noqa: ANN401 - ministack is untyped
+def _resolve(request: Request, access_key: str, owner: str, *, is_presigned: bool) -> Any:
     """Return ministack's credential of a key, or something else if this engine did not issue it."""
     if access_key != owner and _EVALUATOR["is_root_access_key"](access_key):
         return None

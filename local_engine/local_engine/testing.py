@@ -44,7 +44,7 @@ class Aws:
         """Address of the engine."""
         return self.engine.url
 
-    def client(self, service: str, **settings: Any) -> Any:  # noqa: ANN401 - clients have no base
+    def client(self, service: str, **settings: Any) -> Any:
         """Return a boto3 client that never retries."""
         config = Config(
             retries={"total_max_attempts": 1},
@@ -62,7 +62,7 @@ class Aws:
             config=config,
         )
 
-    def make_function(self, source: str, **settings: Any) -> str:  # noqa: ANN401 - CreateFunction's
+    def make_function(self, source: str, **settings: Any) -> str:
         """Create a function from the text of its module, wait for it, return its name."""
         name = f"f-{uuid.uuid4().hex[:8]}"
         client = self.client("lambda")
@@ -76,13 +76,13 @@ class Aws:
         wait_for(lambda: client.get_function_configuration(FunctionName=name)["State"] == "Active")
         return name
 
-    def invoke(self, name: str, event: object, **settings: Any) -> Any:  # noqa: ANN401 - JSON
+    def invoke(self, name: str, event: object, **settings: Any) -> Any:
         """Invoke a function and return its decoded answer."""
         payload = json.dumps(event).encode()
         answer = self.client("lambda").invoke(FunctionName=name, Payload=payload, **settings)
         return json.load(answer["Payload"])
 
-    def admin(self, method: str, path: str, **body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    def admin(self, method: str, path: str, **body: Any) -> dict[str, Any]:
         """Call a path of the engine itself, such as ``POST faults``; see ``local_engine.admin``."""
         return self.engine.admin(method, path, body or None)
 

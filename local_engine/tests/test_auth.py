@@ -110,7 +110,7 @@ def policy(names: dict[str, str]) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def call(names: dict[str, str], aws: Aws, service: str, action: str, **arguments: Any) -> str:  # noqa: ANN401
+def call(names: dict[str, str], aws: Aws, service: str, action: str, **arguments: Any) -> str:
     event = {"service": service, "action": action, "arguments": arguments}
     return str(aws.invoke(names["caller"], event))
 
@@ -232,7 +232,7 @@ def test_unknown_credential_is_refused(guarded: Aws) -> None:
         endpoint_url=guarded.url,
         region_name="eu-west-1",
         aws_access_key_id="AKIAIOSFODNN7EXAMPLE",
-        aws_secret_access_key="test",  # noqa: S106 - nobody's
+        aws_secret_access_key="test",
     )
     with pytest.raises(ClientError, match="security token"):
         stranger.list_queues()

@@ -25,7 +25,7 @@ def deploy(aws: Aws) -> Iterator[Deploy]:
     cloudformation = aws.client("cloudformation")
     names: list[str] = []
 
-    def run(resources: dict[str, Any], *, name: str = "", **sections: Any) -> str:  # noqa: ANN401
+    def run(resources: dict[str, Any], *, name: str = "", **sections: Any) -> str:
         body = json.dumps({"Resources": resources, **sections})
         if name:
             cloudformation.update_stack(StackName=name, TemplateBody=body)
@@ -50,7 +50,7 @@ def deploy(aws: Aws) -> Iterator[Deploy]:
         )
 
 
-def function(runtime: str, **properties: Any) -> dict[str, Any]:  # noqa: ANN401 - CloudFormation's JSON
+def function(runtime: str, **properties: Any) -> dict[str, Any]:
     return {
         "Type": "AWS::Lambda::Function",
         "Properties": {

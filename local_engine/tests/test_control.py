@@ -48,14 +48,10 @@ def test_engine_that_was_started_by_hand_is_found_and_stopped(tmp_path: Path) ->
     command = [engine.python, "-m", "local_engine", f"--port={port}"]
     command.append(f"--state-dir={engine.state_dir}")
     environment = {**os.environ, "PYTHONPATH": str(Path(local_engine.__file__).parents[1])}
-    refused = subprocess.run(  # noqa: S603 - our own launcher
-        command, env=environment, capture_output=True, text=True, check=False
-    )
+    refused = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert refused.returncode == 2
     assert "--new-key" in refused.stderr
-    process = subprocess.Popen(  # noqa: S603 - as above
-        [*command, "--new-key"], env=environment, stderr=subprocess.DEVNULL
-    )
+    process = subprocess.Popen([*command, "--new-key"], env=environment, stderr=subprocess.DEVNULL)
     try:
         health = wait_for(engine.health, limit_s=30)
         assert health is not None

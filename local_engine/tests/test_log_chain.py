@@ -58,7 +58,7 @@ class Chain:
 
 @pytest.fixture
 def make_chain(aws: Aws) -> Callable[..., Chain]:
-    def make(pattern: str = "", *, interval_s: int = 60, **settings: Any) -> Chain:  # noqa: ANN401
+    def make(pattern: str = "", *, interval_s: int = 60, **settings: Any) -> Chain:
         name = f"c-{uuid.uuid4().hex[:8]}"
         chain = Chain(aws, name, f"/chain/{name}")
         role = f"arn:aws:iam::{ACCOUNT}:role/r"

@@ -39,7 +39,7 @@ def put(aws: Aws, space: str, name: str, values: Mapping[int, float], **dimensio
     )
 
 
-def stat(query_id: str, space: str, name: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+def stat(query_id: str, space: str, name: str, **fields: Any) -> dict[str, Any]:
     dimensions = [{"Name": key, "Value": value} for key, value in fields.pop("of", {}).items()]
     metric = {"Namespace": space, "MetricName": name, "Dimensions": dimensions}
     return {

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ROLE = "arn:aws:iam::000000000000:role/r"
 
 
-def total(aws: Aws, namespace: str, name: str, statistic: Any = "Sum", **dimensions: str) -> float:  # noqa: ANN401
+def total(aws: Aws, namespace: str, name: str, statistic: Any = "Sum", **dimensions: str) -> float:
     now = datetime.now(UTC)
     found = aws.client("cloudwatch").get_metric_statistics(
         Namespace=namespace,
@@ -108,7 +108,7 @@ def test_metric_filter_becomes_a_metric(aws: Aws) -> None:
     assert total(aws, "Test", name) == 4
 
 
-def put_depth_alarm(aws: Aws, queue_name: str, **settings: Any) -> str:  # noqa: ANN401
+def put_depth_alarm(aws: Aws, queue_name: str, **settings: Any) -> str:
     name = f"a-{uuid.uuid4().hex[:8]}"
     aws.client("cloudwatch").put_metric_alarm(
         AlarmName=name,
@@ -153,7 +153,7 @@ def test_alarm_watches_the_queue_of_its_dimension_and_acts(aws: Aws) -> None:
     assert state(aws, patient) == "OK"
 
 
-def one_time(aws: Aws, at: datetime, target: dict[str, Any], **settings: Any) -> str:  # noqa: ANN401
+def one_time(aws: Aws, at: datetime, target: dict[str, Any], **settings: Any) -> str:
     name = f"s-{uuid.uuid4().hex[:8]}"
     aws.client("scheduler").create_schedule(
         Name=name,

@@ -26,7 +26,7 @@ def handle(event, context):
 """
 
 
-def map_queue(aws: Aws, arn: str, name: str, **settings: Any) -> str:  # noqa: ANN401
+def map_queue(aws: Aws, arn: str, name: str, **settings: Any) -> str:
     client = aws.client("lambda")
     mapping = client.create_event_source_mapping(
         EventSourceArn=arn,

@@ -37,7 +37,7 @@ def _real_clock_afterwards(aws: Aws) -> Iterator[None]:
     aws.admin("DELETE", "schedules")
 
 
-def schedule(aws: Aws, expression: str, arn: str, **settings: Any) -> str:  # noqa: ANN401 - CreateSchedule's
+def schedule(aws: Aws, expression: str, arn: str, **settings: Any) -> str:
     name = f"s-{uuid.uuid4().hex[:8]}"
     aws.client("scheduler").create_schedule(
         Name=name,

@@ -71,7 +71,7 @@ def test_a_connection_belongs_to_the_process_that_made_it(listener: socket.socke
     port = listener.getsockname()[1]
     program = f"import socket; s = socket.create_connection(('127.0.0.1', {port})); input()"
     command = [sys.executable, "-c", program]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:  # noqa: S603 - our own
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         connection, _ = listener.accept()
         with connection:
             assert belongs_to(process.pid, connection)

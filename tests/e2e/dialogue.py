@@ -74,7 +74,7 @@ def talk(
     said = Dialogue(answers=answers or {})
     terminal, its_end = pty.openpty()
     fcntl.ioctl(its_end, termios.TIOCSWINSZ, struct.pack("HHHH", _LINES, _COLUMNS, 0, 0))
-    process = subprocess.Popen(  # noqa: S603 - the tests' own commands
+    process = subprocess.Popen(
         command,
         cwd=cwd,
         env={**env, "TERM": "xterm"},

@@ -41,7 +41,7 @@ _BLANK = """canvas => {
 @contextmanager
 def served_page(place: Place, *options: str) -> Iterator[str]:
     """Run the command on an engine, as a user does, and give the page's address with its token."""
-    process = subprocess.Popen(  # noqa: S603 - our own command
+    process = subprocess.Popen(
         [str(Path(sys.executable).with_name("reprise")), "dashboard", "--json", *options],
         env={"PATH": "/usr/bin:/bin", **exports(place)},
         cwd=REPOSITORY,

@@ -85,7 +85,7 @@ def address(world: World, browser: Browser) -> Iterator[str]:
         yield found
 
 
-def open_page(browser: Browser, url: str, width: int, **options: Any) -> Visit:  # noqa: ANN401 - playwright's
+def open_page(browser: Browser, url: str, width: int, **options: Any) -> Visit:
     context = browser.new_context(viewport={"width": width, "height": 900}, **options)
     return Visit(context.new_page(), url)
 
@@ -279,10 +279,10 @@ def test_a_page_left_running_is_stopped_by_its_process_id(world: World, tmp_path
     door = start_page(tmp_path, world.place, world.stack.name)
     assert (tmp_path / "page.json").stat().st_mode & 0o777 == 0o600
     url = f"http://{HOST}:{door.port}/"
-    request = urllib.request.Request(  # noqa: S310 - our own page
+    request = urllib.request.Request(
         f"{url}api/dashboard?range=5m", headers={"Authorization": f"Bearer {door.token}"}
     )
-    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - as above
+    with urllib.request.urlopen(request, timeout=20) as answer:
         assert json.load(answer)["name"] == world.stack.name
     assert stop_page(tmp_path)
     assert not stop_page(tmp_path)
@@ -291,7 +291,7 @@ def test_a_page_left_running_is_stopped_by_its_process_id(world: World, tmp_path
 
 def is_open(url: str) -> bool:
     try:
-        urllib.request.urlopen(url, timeout=2).close()  # noqa: S310 - as above
+        urllib.request.urlopen(url, timeout=2).close()
     except OSError:
         return False
     return True

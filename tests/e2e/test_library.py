@@ -28,7 +28,7 @@ def test_a_call_of_a_plain_process_is_captured_by_the_stack_and_replayed(
     made = world.reprise("sources", "add", "a-process", "--targets", GUESTS, "--json").document
     run = new_run()
     world.hold(guest)
-    done = subprocess.run(  # noqa: S603 - our own interpreter
+    done = subprocess.run(
         [
             *(sys.executable, "-c", CALL, guest),
             json.dumps({"run": run, "call": 1, "behaviour": "ok"}),

@@ -49,7 +49,7 @@ def apply(world: World, folder: Path, jobs: list[dict[str, Any]]) -> dict[str, A
     return document
 
 
-def job(name: str, guest: str, run: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - of the file
+def job(name: str, guest: str, run: str, **fields: Any) -> dict[str, Any]:
     payload = {"run": run, "call": 1, **fields.pop("payload", {})}
     return {
         "name": name,

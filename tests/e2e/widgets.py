@@ -75,7 +75,7 @@ def found(expression: str, listed: set[Identity]) -> bool:
     )
 
 
-def has_data(cloudwatch: Any, each: Identity) -> bool:  # noqa: ANN401 - clients have no base
+def has_data(cloudwatch: Any, each: Identity) -> bool:
     now = datetime.now(UTC)
     namespace, name, dimensions = each
     points = cloudwatch.get_metric_statistics(

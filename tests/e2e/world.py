@@ -58,7 +58,7 @@ class Done:
     stderr: str
 
     @property
-    def document(self) -> Any:  # noqa: ANN401 - JSON
+    def document(self) -> Any:
         """What it printed with --json: one line, and nothing else."""
         (line,) = self.stdout.splitlines()
         return json.loads(line)
@@ -77,7 +77,7 @@ class World:
         """Where the stack is, and what opens it."""
         return local_place(self.engine)
 
-    def client(self, service: str) -> Any:  # noqa: ANN401 - clients have no common base
+    def client(self, service: str) -> Any:
         """Return a client of the account's owner."""
         return boto3.client(  # type: ignore[call-overload]
             service,
@@ -91,19 +91,19 @@ class World:
         )
 
     @cached_property
-    def functions(self) -> Any:  # noqa: ANN401 - as above
+    def functions(self) -> Any:
         return self.client("lambda")
 
     @cached_property
-    def sqs(self) -> Any:  # noqa: ANN401 - as above
+    def sqs(self) -> Any:
         return self.client("sqs")
 
     @cached_property
-    def s3(self) -> Any:  # noqa: ANN401 - as above
+    def s3(self) -> Any:
         return self.client("s3")
 
     @cached_property
-    def dynamodb(self) -> Any:  # noqa: ANN401 - as above
+    def dynamodb(self) -> Any:
         return self.client("dynamodb")
 
     @cached_property
@@ -113,7 +113,7 @@ class World:
     def reprise(self, *arguments: str) -> Done:
         """Run the command as a user does, on this engine."""
         command = [str(Path(sys.executable).with_name("reprise")), *arguments]
-        done = subprocess.run(  # noqa: S603 - our own command
+        done = subprocess.run(
             command,
             env={"PATH": "/usr/bin:/bin", **exports(self.place)},
             cwd=REPOSITORY,
@@ -283,7 +283,7 @@ class World:
             self.sqs.set_queue_attributes(QueueUrl=queue_url, Attributes=found["Attributes"])
 
     @contextmanager
-    def reconfigured(self, function: str, **changes: Any) -> Iterator[None]:  # noqa: ANN401 - settings
+    def reconfigured(self, function: str, **changes: Any) -> Iterator[None]:
         """Change a function's timeout or environment inside."""
         before = self.functions.get_function_configuration(FunctionName=function)
         environment = before["Environment"]["Variables"]

@@ -32,7 +32,7 @@ class Installation:
         self, program: str, *arguments: str, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run one of its programs, which sees nothing of this tree and of nobody's settings."""
-        return subprocess.run(  # noqa: S603 - what was installed just now
+        return subprocess.run(
             [self.folder / "bin" / program, *arguments],
             cwd=self.folder,
             env={"PATH": os.defpath, "HOME": str(self.folder)} | (env or {}),
@@ -44,7 +44,7 @@ class Installation:
 
 def build(source: Path, target: Path, kind: str) -> Path:
     """Return the wheel or the sdist of a tree, made by the pinned build tool."""
-    subprocess.run(  # noqa: S603 - our own build
+    subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "--target", kind, "--directory", target],
         cwd=source,
         check=True,
@@ -57,8 +57,8 @@ def install(folder: Path, *arguments: str | Path) -> Installation:
     """Return a new environment with these requirements, each as uv's own `pip install` takes it."""
     made = Installation(folder=folder)
     quiet = ("--quiet", "--python")
-    subprocess.run([_UV, "venv", *quiet, sys.executable, folder], check=True)  # noqa: S603 - ours
-    done = subprocess.run(  # noqa: S603 - as above
+    subprocess.run([_UV, "venv", *quiet, sys.executable, folder], check=True)
+    done = subprocess.run(
         [_UV, "pip", "install", *quiet, made.python, *arguments],
         capture_output=True,
         text=True,

@@ -30,6 +30,7 @@ FOLDERS: Final = {
     "reprise_batch": "shared/reprise_batch",
     "reprise_schedules": "shared/reprise_schedules",
     "reprise_cli": "cli/reprise_cli",
+    "reprise_schedules_cli": "cli/reprise_schedules_cli",
     "local_engine": "local_engine/local_engine",
 }
 
@@ -101,6 +102,7 @@ def test_what_the_layer_ships_is_what_the_library_needs_and_lambda_has_not() -> 
     [
         ("reprise", ("schema",)),
         ("reprise_cli", ("cli",)),
+        ("reprise_schedules_cli", ("cli",)),
         ("local_engine", ("cli", "local")),
     ],
 )

@@ -30,7 +30,7 @@ def handler(event: object) -> None: ...
 
 
 def _check(installation: Installation, file: Path) -> list[str]:
-    done = subprocess.run(  # noqa: S603 - our own interpreter
+    done = subprocess.run(
         [
             *(sys.executable, "-m", "mypy", "--strict", "--config-file="),
             *("--python-executable", installation.python),

@@ -23,7 +23,7 @@ MAX_STATEMENTS: Final = 25
 INSERT: Final = re.compile(r'INSERT INTO "(?P<table>[^"]+)" VALUE \{(?P<attributes>[^{}]+)\}')
 NAME: Final = re.compile(r"'(\w+)': \?")
 
-# ruff: noqa: ANN401 - requests are the client's own
+
 type Item = dict[str, Mapping[str, Any]]
 
 

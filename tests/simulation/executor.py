@@ -38,7 +38,7 @@ class PermitWorker:
             self._error = error
         self.is_done = True
 
-    def result(self) -> Any:  # noqa: ANN401 - as Future's own
+    def result(self) -> Any:
         if self._error is not None:
             raise self._error
         return self._value

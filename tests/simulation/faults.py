@@ -74,7 +74,7 @@ class Faults:
         error: Callable[[str, str], Exception],
         *,
         is_still: bool = False,
-    ) -> Any:  # noqa: ANN401 - whatever the store answers
+    ) -> Any:
         """Make one call of a store.
 
         Raises:
@@ -101,7 +101,7 @@ class Faults:
             raise error(what, "RequestTimeout")
         return self._again(key, work, is_still=is_still) if fault == "repeat" else answer
 
-    def _again(self, key: str, work: Callable[[], Any], *, is_still: bool) -> Any:  # noqa: ANN401
+    def _again(self, key: str, work: Callable[[], Any], *, is_still: bool) -> Any:
         try:
             self.scheduler.sleep(self.random.random() * 2, is_still=is_still)
         except Crash:
@@ -182,7 +182,7 @@ class Faults:
         if key not in self.history.plans:
             self.gate_written(key.removeprefix(GATE_KEY))
 
-    def _done(self, key: str, work: Callable[[], Any], batch: object = None) -> Any:  # noqa: ANN401
+    def _done(self, key: str, work: Callable[[], Any], batch: object = None) -> Any:
         if key not in self.history.plans:
             return work()
         before = self.look(key)
@@ -204,13 +204,13 @@ class Breaking:
         self._is_gate = is_gate
         self._is_client = hasattr(store, "update_item")
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a proxy
+    def __getattr__(self, name: str) -> Any:
         operation = getattr(self._store, name)
         if not callable(operation):
             return operation
         faults, error = self._faults, client_error if self._is_client else store_error
 
-        def asked(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - a proxy
+        def asked(*args: Any, **kwargs: Any) -> Any:
             key = _key_of(args, kwargs)
             is_still = self._is_gate or key.startswith(GATE_KEY)
             return faults.ask(

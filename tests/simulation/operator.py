@@ -41,10 +41,10 @@ class _Hurrying:
         self._world = world
         self._ledger = world.stores()[0]
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a proxy
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._ledger, name)
 
-    def redrive(self, call_id: str, **request: Any) -> bool:  # noqa: ANN401 - the port's
+    def redrive(self, call_id: str, **request: Any) -> bool:
         history = self._world.history
         # From here on it may be open again, and its former end is void.
         history.redrives[call_id] += 1

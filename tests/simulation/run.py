@@ -43,7 +43,7 @@ REPLIES: Final[dict[str, Reply]] = {
     "unknown": UNKNOWN,
 }
 HOWS: Final = {str(reply.outcome.kind): how for how, reply in REPLIES.items()}
-LARGE: Final = Random(0).randbytes(130_000)  # noqa: S311 - bytes that compress badly
+LARGE: Final = Random(0).randbytes(130_000)
 """Too long for a line: such a call travels by claim check."""
 TIMEOUTS_S: Final = {"replayer": 48.0, "unpacker": 100.0, "caller": 45.0}
 """Of a replayer: one call, the margin, and a little; of an unpacker: what it wants to begin, and a little; of
@@ -65,7 +65,7 @@ class Simulation:
             is_reconciled: Whether somebody looks for objects whose notification was lost.
         """
         self.scenario = scenario = scenario_of(seed)
-        self.random = random = Random(f"run {seed}")  # noqa: S311 - a simulation's chance
+        self.random = random = Random(f"run {seed}")
         self.scheduler = scheduler = Scheduler(LIMIT_S)
         self.history = History(lambda: scheduler.now_s, self._wake_late_owner)
         self.faults = Faults(

@@ -107,7 +107,7 @@ class _Maker:
     random: Random = field(init=False)
 
     def __post_init__(self) -> None:
-        self.random = Random(self.seed)  # noqa: S311 - a simulation's chance
+        self.random = Random(self.seed)
 
     def chance(self, share: float) -> bool:
         return self.random.random() < share
@@ -199,7 +199,7 @@ class _Maker:
 
     def repeats(self, planned: list[Planned]) -> tuple[Planned, ...]:
         # By a chance of their own: what else a seed lets happen is not to depend on it.
-        random = Random(f"repeats {self.seed}")  # noqa: S311 - a simulation's chance
+        random = Random(f"repeats {self.seed}")
         keyed = [plan for plan in planned if plan.key is not None and not plan.is_large]
         if random.random() < 0.4 or not keyed:
             return ()
@@ -209,7 +209,7 @@ class _Maker:
         )
 
     def log_path_s(self) -> float:
-        random = Random(f"log path {self.seed}")  # noqa: S311 - a simulation's chance
+        random = Random(f"log path {self.seed}")
         return random.choice((0.0, 0.0, 5.0, 60.0, 300.0)) * random.random()
 
     def in_flight_limit(self, policy: dict[str, Any], repeats: tuple[Planned, ...]) -> int:

@@ -104,7 +104,7 @@ class WatchedLedger:
         self._ledger = ledger
         self._world = world
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a proxy
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._ledger, name)
 
     def record(self, row: Row) -> Row | None:
@@ -159,7 +159,7 @@ class WatchedLedger:
         self._world.batch.holds.pop(call_id, None)
         return is_done
 
-    def lease(self, call_id: str, *, owner: str, **request: Any) -> Lease:  # noqa: ANN401 - the port's
+    def lease(self, call_id: str, *, owner: str, **request: Any) -> Lease:
         world, batch = self._world, self._world.batch
         world.history.owners[owner] = batch
         is_first = world.works_on(call_id)
@@ -170,7 +170,7 @@ class WatchedLedger:
             batch.holds[call_id] = owner
         return lease
 
-    def settle(self, call_id: str, **request: Any) -> bool:  # noqa: ANN401 - the port's
+    def settle(self, call_id: str, **request: Any) -> bool:
         self._world.works_on(call_id)
         # From the moment that it is asked the write may be done.
         faults = self._world.faults
@@ -192,11 +192,11 @@ class WatchedLedger:
 class WatchedObjects:
     """Notes of which calls a batch reads that they may have run, and passes on."""
 
-    def __init__(self, objects: Any, world: World) -> None:  # noqa: ANN401 - a proxy
+    def __init__(self, objects: Any, world: World) -> None:
         self._objects = objects
         self._world = world
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a proxy
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._objects, name)
 
     def stream(self, bucket: str, key: str, version_id: str | None = None) -> Iterator[bytes]:

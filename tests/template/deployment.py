@@ -249,7 +249,7 @@ class _Stack:
             **{key: self._resolve(properties[key]) for key in wanted},
         )
 
-    def _resolve(self, value: Any) -> Any:  # noqa: ANN401 - a template's JSON
+    def _resolve(self, value: Any) -> Any:
         if isinstance(value, list):
             resolved = [self._resolve(entry) for entry in value]
             return [entry for entry in resolved if entry is not _NO_VALUE]
@@ -262,7 +262,7 @@ class _Stack:
         resolved_entries = {key: self._resolve(entry) for key, entry in value.items()}
         return {key: entry for key, entry in resolved_entries.items() if entry is not _NO_VALUE}
 
-    def _call(self, function: str, argument: Any) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912 - one row a function
+    def _call(self, function: str, argument: Any) -> Any:  # noqa: C901, PLR0911, PLR0912 - one row a function
         match function, argument:
             case "Ref", "AWS::NoValue":
                 return _NO_VALUE

@@ -54,7 +54,7 @@ def test_handler_imports_with_nothing_but_the_runtime_the_layer_and_its_own_zip(
 ) -> None:
     function = full.function(name).properties
     folder, _ = FOLDERS[name]
-    result = subprocess.run(  # noqa: S603 - our own tool
+    result = subprocess.run(
         [
             *(RUNTIME, "-I", "-c", IMPORT),
             handler_path(folder, function.get("Layers", [])),

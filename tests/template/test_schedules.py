@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reprise_batch.event import EVENTS_PREFIX
-from reprise_cli.schedule.cron import Cron
-from reprise_cli.schedule.expression import find_zone, parse_expression
 from reprise_cli.stack import from_outputs, schedules_from_outputs
 from reprise_schedules.settings import RunnerSettings
 from reprise_schedules.warm import read_order
+from reprise_schedules_cli.schedule.cron import Cron
+from reprise_schedules_cli.schedule.expression import find_zone, parse_expression
 from template.conftest import ADDONS as ADDONS_NEED
 from template.conftest import JOB, TARGET
 from template.deployment import Deployment

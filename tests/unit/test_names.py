@@ -10,7 +10,7 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 PACKAGES: Final = (
     *("shared/reprise", "shared/reprise_batch", "shared/reprise_schedules"),
-    "cli/reprise_cli",
+    *("cli/reprise_cli", "cli/reprise_schedules_cli"),
 )
 GONE: Final = {
     "Herald": "EventPublisher",

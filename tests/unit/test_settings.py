@@ -56,7 +56,7 @@ def test_callers_settings_have_defaults_for_what_may_be_left_out() -> None:
     assert CallerSettings.from_env(CALLER) == CallerSettings(
         targets=(ORDERS, "other"),
         bucket="bucket",
-        mac_secret_arn="arn:secret",  # noqa: S106 - a name, no secret
+        mac_secret_arn="arn:secret",
         call_timeout_s=310,
         capture_outcomes=frozenset(
             {

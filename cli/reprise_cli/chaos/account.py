@@ -17,7 +17,7 @@ from reprise_cli.chaos.load import Load, Script
 from reprise_cli.chaos.neighbours import Neighbours
 from reprise_cli.chaos.setup import prepare
 from reprise_cli.chaos.view import ChaosView
-from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.exits import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,11 +122,10 @@ def account_of(reprise: App) -> AccountLimits:
     engine, url = reprise.engine, reprise.aws.functions.meta.endpoint_url
     if engine.health() is not None and engine.url == url.rstrip("/"):
         return EngineAccount(engine)
-    raise CommandError(
+    raise UsageError(
         "--account-limit",
         f"the account at {url} is not ours to limit: on AWS that is a quota, and others use it",
         "Try it on the local engine of this machine: `reprise local up`, then `reprise local deploy`",
-        ExitCode.USAGE,
     )
 
 
@@ -141,11 +140,10 @@ def share_of(allowance: Allowance, limit: int) -> int:
     if limit - others - share >= 1:
         return share
     least = others + 1 + (allowance.own or others)
-    raise CommandError(
+    raise UsageError(
         "--account-limit",
         f"of {limit}, {share} are the invoker's and {others} reserved by others: none is left to share",
         f"Name {least} or more",
-        ExitCode.USAGE,
     )
 
 

@@ -11,6 +11,8 @@ from rich.text import Text
 from reprise_cli.chaos.neighbours import ACCOUNT_FULL
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reprise_cli.chaos.proof import Proof
 
 SHARE_IN_USE: Final = "ReservedFunctionConcurrentInvocationLimitExceeded"
@@ -77,7 +79,7 @@ def report_table(report: AccountReport) -> Table:
     table.add_column("shared", justify="right")
     table.add_column(f"{report.reserved} its own", justify="right")
     table.add_column("who knows")
-    for name, of, source in (
+    rows: tuple[tuple[str, Callable[[Proof], int], str], ...] = (
         ("calls made", lambda proof: proof.calls, "this command"),
         ("REFUSED, kept nowhere", refused, "their callers: 429"),
         *(
@@ -90,14 +92,15 @@ def report_table(report: AccountReport) -> Table:
         ("  dead-lettered", lambda proof: proof.dead_lettered, "ledger and its queue"),
         ("  lost", lambda proof: proof.lost, "captured, no proven end"),
         ("executed twice", lambda proof: proof.executed_twice, "the target's receipts"),
-    ):
+    )
+    for name, of, source in rows:
         table.add_row(name, f"{of(report.shared):,}", f"{of(report.own):,}", source)
     for problem in report.problems:
         table.add_row(Text("problem", "bold red"), "", "", Text(problem, "red"))
     return table
 
 
-def _by_reason(reason: str) -> Any:  # noqa: ANN401 - a rule on proofs
+def _by_reason(reason: str) -> Callable[[Proof], int]:
     return lambda proof: (proof.refused or {}).get(reason, 0)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from reprise.aws.clients import store_errors
 from reprise.errors import StoreError
-from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.exits import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,12 +68,6 @@ def check_allowance(
 ) -> None:
     """Say what the account allows, before anything is set.
 
-    Args:
-        client: Lambda's.
-        function: Whose concurrency the test will set.
-        wanted: Reserved concurrency that was asked for; a hold's 0 takes nothing from anybody.
-        tell: Says it.
-
     Raises:
         CommandError: If more is wanted than AWS would let the function have.
     """
@@ -88,12 +82,11 @@ def check_allowance(
     )
     if wanted is None or wanted <= allowance.reservable:
         return
-    raise CommandError(
+    raise UsageError(
         "--restore-concurrency",
         f"this account lets {function} reserve {allowance.reservable}, not {wanted}: AWS keeps "
         f"{min(_LEAST_UNRESERVED, allowance.limit)} of its {allowance.limit} unreserved",
         f"Ask for {QUOTA}"
         if not allowance.reservable
         else f"Name {allowance.reservable} or fewer, or ask for {QUOTA}",
-        ExitCode.USAGE,
     )

@@ -1,4 +1,4 @@
-"""Read the two books that the proof compares: our ledger, and the target's receipts."""
+"""Read what the proof compares: our ledger, the target's receipts, and the dead letters."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from reprise.aws.clients import store_errors
 from reprise.instant import parse_instant
 from reprise.ledger import State
 from reprise_cli.chaos.call import CallState, Receipt
+from reprise_cli.dlq.browser import Browser
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
 
 
 BATCH: Final = 100
@@ -98,3 +100,28 @@ def standing_of(item: Mapping[str, Any]) -> CallState:
         updated_at=parse_instant(item["updated_at"]["S"]),
         refusals=int(item.get("refusals", {}).get("N", "0")),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuedLetters:
+    """The dead-letter queue, as a chaos test sees it."""
+
+    client: SQSClient
+    url: str
+    is_drained: bool = False
+    """Whether the letters of the test are deleted; those of others stay in any case."""
+
+    def seen(self, call_ids: frozenset[str]) -> frozenset[str]:
+        """Return which of these calls have a dead letter; looks through the whole queue.
+
+        Raises:
+            StoreError: If the queue cannot be read.
+        """
+        found: set[str] = set()
+        with Browser(self.client, self.url) as browser:
+            for batch in browser.letters():
+                own = [letter for letter in batch if letter.id in call_ids]
+                found |= {letter.id for letter in own}
+                if self.is_drained:
+                    browser.delete(own)
+        return frozenset(found)

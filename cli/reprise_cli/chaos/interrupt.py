@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from types import FrameType
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -17,23 +18,23 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-@contextmanager
-def interruptible() -> Iterator[None]:
+def interruptible() -> AbstractContextManager[None]:
     """Let SIGTERM end what is inside as Ctrl-C does, so that `finally` runs."""
-    before = {number: signal.signal(number, _interrupt) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return _handled(_interrupt)
+
+
+def uninterruptible() -> AbstractContextManager[None]:
+    """Ignore Ctrl-C and SIGTERM inside: for a repair that is short and must be whole."""
+    return _handled(signal.SIG_IGN)
 
 
 @contextmanager
-def uninterruptible() -> Iterator[None]:
-    """Ignore Ctrl-C and SIGTERM inside: for a repair that is short and must be whole."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
+def _handled(
+    handler: Callable[[int, FrameType | None], object] | signal.Handlers,
+) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in _SIGNALS}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
+    from reprise_cli.chaos.call import Receipt
+
 
 class LiveEnd(StrEnum):
     """How a live call ended."""
@@ -29,6 +31,14 @@ class LiveCall:
     """From 1, as its receipts have it."""
     started_at: datetime
     end: LiveEnd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveEvidence:
+    """What is known of the live calls: the pipeline has no part in them, and must not disturb them."""
+
+    calls: Sequence[LiveCall]
+    receipts: Sequence[Receipt]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http import HTTPStatus
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Protocol
 
@@ -105,7 +106,7 @@ class Load:
             return CallAnswer(call=call, kind=AnswerKind.FAILED, problem=str(error))
         if answer.call_id is not None:
             return CallAnswer(call=call, kind=AnswerKind.CAPTURED, call_id=answer.call_id)
-        if answer.status == 200:  # noqa: PLR2004 - HTTP's own number
+        if answer.status == HTTPStatus.OK:
             return CallAnswer(call=call, kind=AnswerKind.DIRECT)
         problem = str(answer.document.get("error") or answer.document)
         return CallAnswer(call=call, kind=AnswerKind.FAILED, problem=problem[:300])

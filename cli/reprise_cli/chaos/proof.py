@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise_cli.chaos.call import AnswerKind, CallAnswer, CallState, Receipt
-from reprise_cli.chaos.live import LiveCall, LiveEnd
+from reprise_cli.chaos.live import LiveEnd
 from reprise_cli.chaos.percentile import Percentiles, spread
 from reprise_cli.chaos.resubmit import problems_of, tally
 
@@ -15,19 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from reprise_cli.chaos.live import LiveReport
+    from reprise_cli.chaos.live import LiveEvidence, LiveReport
     from reprise_cli.chaos.resubmit import Repeat
 
 _NAMED: Final = 5
 """Calls that a problem names; whoever has seen five looks for the others by the same way."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveEvidence:
-    """What is known of the live calls: the pipeline has no part in them, and must not disturb them."""
-
-    calls: Sequence[LiveCall]
-    receipts: Sequence[Receipt]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,18 +10,17 @@ from reprise.call.target import resolve_target
 from reprise.instant import utc_now
 from reprise_cli.calling import InvokerClient
 from reprise_cli.chaos.allowance import check_allowance
-from reprise_cli.chaos.books import EvidenceReader
+from reprise_cli.chaos.books import EvidenceReader, QueuedLetters
 from reprise_cli.chaos.call import plan_calls
 from reprise_cli.chaos.deadman import DeadMan
 from reprise_cli.chaos.hold import Holder
-from reprise_cli.chaos.letters import QueuedLetters
 from reprise_cli.chaos.load import Load, Script
 from reprise_cli.chaos.quiet import quiet_of
 from reprise_cli.chaos.resubmit import Resubmitter
 from reprise_cli.chaos.run import ChaosPlan, ChaosTest
 from reprise_cli.chaos.traffic import LiveTraffic
 from reprise_cli.chaos.view import ChaosView
-from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.exits import UsageError
 
 if TYPE_CHECKING:
     from reprise_cli.app import App
@@ -70,40 +69,32 @@ def find_quarry(
 ) -> TargetUnderTest:
     """Return the function to hold.
 
-    Args:
-        stack: The root stack.
-        wishes: What was asked for.
-        schedules: The add-on beside it, if there is one.
-
     Raises:
         CommandError: If there is none, or it is the pipeline's own, or it writes no receipts.
         BadRequestError: If it is not an allowed target.
     """
     wanted = wishes.target or stack.chaos_target
     if wanted is None:
-        raise CommandError(
+        raise UsageError(
             "--target",
             f"stack {stack.name!r} has no chaos target",
             "Deploy it with ChaosTarget=true, or name a target that writes receipts",
-            ExitCode.USAGE,
         )
     name = wanted.rpartition(":")[2]
     if name in stack.own_functions or (schedules and name in schedules.own_functions):
-        raise CommandError(
+        raise UsageError(
             "--target",
             f"{name} is part of the pipeline: held, it could not replay anything",
             "Name a target",
-            ExitCode.USAGE,
         )
     target = resolve_target(wanted, tuple(stack.target_arns.split(",")))
     own_table = stack.receipts_table if target.name == stack.chaos_target else None
     table = wishes.receipts_table or own_table
     if table is None:
-        raise CommandError(
+        raise UsageError(
             "--receipts-table",
             f"{name} is not the stack's chaos target, so its receipts must be named",
             "Let it write receipts as functions/chaos_target does, and name their table",
-            ExitCode.USAGE,
         )
     return TargetUnderTest(function=target.name, receipts_table=table)
 
@@ -123,8 +114,8 @@ def prepare(reprise: App, wishes: ChaosOptions) -> ChaosTest:
     try:
         calls = plan_calls(wishes.calls, poison=poison, large=large)
     except ValueError as error:
-        raise CommandError(
-            "--poison", str(error), "Ask for fewer of them, or for more calls", ExitCode.USAGE
+        raise UsageError(
+            "--poison", str(error), "Ask for fewer of them, or for more calls"
         ) from error
     timeout_s = wishes.timeout_s or _TIMEOUT_S + wishes.calls * _TIMEOUT_PER_CALL_S
     plan = ChaosPlan(

@@ -14,8 +14,6 @@ from reprise_cli.chaos.timeline import Timeline, sparkline
 from reprise_cli.duration import format_duration
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from reprise_cli.chaos.proof import Proof
     from reprise_cli.chaos.timeline import LedgerSample
     from reprise_cli.output import Output
@@ -45,12 +43,7 @@ class ChaosView(AbstractContextManager["ChaosView"]):
             self._live = self._stack.enter_context(live)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """End; the last picture stays."""
         self._draw(is_last=True)
         self._stack.close()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.exits import CommandError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -65,11 +65,7 @@ def kept_of(stack: str, account: str, region: str) -> tuple[Kept, ...]:
 
 
 def check_status(stack: str, status: str | None) -> None:
-    """Let only a stack pass that is gone or never came up.
-
-    Args:
-        stack: Name of the stack.
-        status: CloudFormation's; None if there is no such stack.
+    """Let only a stack pass that is gone (no status) or never came up.
 
     Raises:
         CommandError: If the stack is in use, or CloudFormation works on it.
@@ -90,23 +86,17 @@ def check_status(stack: str, status: str | None) -> None:
 
 
 def plan(found: Sequence[Found], named: Collection[str], known: Sequence[Kept]) -> CleanupPlan:
-    """Return what to delete: what is empty, and what was named.
-
-    Args:
-        found: What exists.
-        named: Names that were given, to be deleted with what is in them.
-        known: All that the stack may have kept.
+    """Return what to delete: what is empty, and, with what is in it, what was named.
 
     Raises:
         CommandError: If a name is not one that the stack may have kept.
     """
     names = {thing.name for thing in known}
     if strangers := sorted(set(named) - names):
-        raise CommandError(
+        raise UsageError(
             "NAME",
             f"{strangers[0]!r} is nothing that this stack keeps",
             f"Name some of {', '.join(sorted(names))}",
-            ExitCode.USAGE,
         )
     return CleanupPlan(
         delete=tuple(one for one in found if not one.content or one.thing.name in named),

@@ -13,7 +13,7 @@ from reprise_cli.chaos.account_report import lesson, report_table
 from reprise_cli.chaos.setup import ChaosOptions, prepare
 from reprise_cli.chaos.view import proof_table
 from reprise_cli.duration import parse_duration
-from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.exits import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from reprise_cli.app import App
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from reprise_cli.chaos.proof import Proof
 
 
-def chaos(  # noqa: PLR0913 - one option a wish
+def chaos(
     context: typer.Context,
     *,
     calls: Annotated[int, typer.Option(min=1, help="Calls to make.")] = 2000,
@@ -87,19 +87,17 @@ def chaos(  # noqa: PLR0913 - one option a wish
 ) -> None:
     """Prove on a live stack that nothing is lost and nothing runs twice; exit code 1 if not so."""
     if live is not None and restore_concurrency is None:
-        raise CommandError(
+        raise UsageError(
             "--restore-concurrency",
             "live calls and replays contend for nothing in a target without reserved concurrency",
             "Name the concurrency that they are to share, such as 10",
-            ExitCode.USAGE,
         )
     if account_limit is not None and (restore_concurrency is not None or resubmit is not None):
-        raise CommandError(
+        raise UsageError(
             "--account-limit",
             "a full account holds the target; --restore-concurrency, --live and --resubmit are for "
             "one that is held by itself",
             "Ask for one of them",
-            ExitCode.USAGE,
         )
     wishes = ChaosOptions(
         calls=calls,
@@ -171,9 +169,7 @@ def _share(option: str, text: str) -> float:
     except ValueError:
         percent = 0.0
     if not 0 < percent <= 100:  # noqa: PLR2004 - per cent
-        raise CommandError(
-            option, f"{text} is no share above 0 %", "Say for example 10%", ExitCode.USAGE
-        )
+        raise UsageError(option, f"{text} is no share above 0 %", "Say for example 10%")
     return percent / 100
 
 
@@ -181,6 +177,4 @@ def _seconds(option: str, text: str) -> float:
     try:
         return parse_duration(text)
     except ValueError as error:
-        raise CommandError(
-            option, str(error), "Correct it, then try again", ExitCode.USAGE
-        ) from error
+        raise UsageError(option, str(error), "Correct it, then try again") from error

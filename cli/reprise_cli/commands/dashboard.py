@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-from pathlib import Path  # noqa: TC003 - typer reads the annotation at run time
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import urlencode
@@ -16,7 +16,7 @@ from reprise_cli.app import app_of
 from reprise_cli.dashboard.browser import take_picture
 from reprise_cli.dashboard.pages import DEFAULT_RANGE, StackPages
 from reprise_cli.dashboard.server import TOKEN_VARIABLE, make_server
-from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.exits import UsageError
 
 if TYPE_CHECKING:
     from http.server import ThreadingHTTPServer
@@ -29,7 +29,7 @@ _FRAME_PX: Final = 120
 """Height of the page's head and foot."""
 
 
-def dashboard(  # noqa: PLR0913 - one option a wish
+def dashboard(
     context: typer.Context,
     *,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
@@ -52,7 +52,7 @@ def dashboard(  # noqa: PLR0913 - one option a wish
     # While a picture is taken, its address stands in the list of processes.
     pages = StackPages(reprise, name, shows_payload=show_payload and png is None)
     if theme not in {"light", "dark"}:
-        raise CommandError("--theme", f"{theme!r} is none", "Say light or dark", ExitCode.USAGE)
+        raise UsageError("--theme", f"{theme!r} is none", "Say light or dark")
     query = {"range": range_, "period": period}
     drawn = pages.dashboard(query)  # What cannot be drawn is told here, not in a browser.
     token = os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(32)

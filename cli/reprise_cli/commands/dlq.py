@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - typer reads the annotation at run time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,7 +16,7 @@ from reprise_cli.dlq.letter import Selection, select
 from reprise_cli.dlq.redrive import Action
 from reprise_cli.dlq.view import describe, pretty, report, show_letters
 from reprise_cli.duration import parse_duration
-from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.exits import CommandError, ExitCode, UsageError
 
 app = typer.Typer(
     help="Dead letters: calls that were given up, each with its reason.", no_args_is_help=True
@@ -78,7 +78,7 @@ def show_letter(
 
 
 @app.command("redrive")
-def redrive(  # noqa: PLR0913 - one option a condition
+def redrive(
     context: typer.Context,
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
     *,
@@ -97,9 +97,7 @@ def redrive(  # noqa: PLR0913 - one option a condition
     reprise = app_of(context)
     data = None if payload is None else _read(payload)
     if data is not None and (len(ids or ()) != 1 or queue is not Which.CALLS):
-        raise CommandError(
-            "--payload", "replaces the payload of one call", "Name its ID", ExitCode.USAGE
-        )
+        raise UsageError("--payload", "replaces the payload of one call", "Name its ID")
     selection = Selection(
         ids=frozenset(ids or ()),
         reason=reason,
@@ -108,11 +106,10 @@ def redrive(  # noqa: PLR0913 - one option a condition
         is_all=every,
     )
     if selection.is_empty:
-        raise CommandError(
+        raise UsageError(
             "ID",
             "nothing says which letters are meant",
             "Name ids, --reason, --target or --older-than, or say --all; try --dry-run first",
-            ExitCode.USAGE,
         )
     reprise.say_place()
     if dry_run:
@@ -138,15 +135,14 @@ def _read(path: Path) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise CommandError(
-            "--payload", f"{path} cannot be read: {error.strerror}", "Correct it", ExitCode.USAGE
+        raise UsageError(
+            "--payload", f"{path} cannot be read: {error.strerror}", "Correct it"
         ) from error
     if len(data) > MAX_PAYLOAD_BYTES:
-        raise CommandError(
+        raise UsageError(
             "--payload",
             f"{path} has {len(data)} bytes, and Lambda takes {MAX_PAYLOAD_BYTES}",
             "Send less",
-            ExitCode.USAGE,
         )
     return data
 
@@ -155,6 +151,4 @@ def _seconds(text: str | None) -> float | None:
     try:
         return parse_duration(text) if text is not None else None
     except ValueError as error:
-        raise CommandError(
-            "--older-than", str(error), "Correct it, then try again", ExitCode.USAGE
-        ) from error
+        raise UsageError("--older-than", str(error), "Correct it, then try again") from error

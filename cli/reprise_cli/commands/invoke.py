@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import json
-from pathlib import Path  # noqa: TC003 - typer reads the annotation at run time
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from reprise.instant import utc_now
+from reprise.instant import format_instant, parse_instant, utc_now
 from reprise_cli.app import app_of
 from reprise_cli.calling import InvokerClient
-from reprise_cli.exits import CommandError, ExitCode
-from reprise_cli.request import payload_fields, read_not_after
+from reprise_cli.duration import parse_duration
+from reprise_cli.exits import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from reprise_cli.calling import InvokerAnswer
     from reprise_cli.output import Output
 
 
-def invoke(  # noqa: PLR0913 - one option a field of the request
+def invoke(
     context: typer.Context,
     function: Annotated[str, typer.Argument(help="Name or ARN of an allowed target.")],
     *,
@@ -60,19 +62,14 @@ def invoke(  # noqa: PLR0913 - one option a field of the request
 
 def _read_payload(payload: str | None, path: Path | None) -> bytes:
     if payload is not None and path is not None:
-        raise CommandError(
-            "--payload-file", "stands beside --payload", "Give one of the two", ExitCode.USAGE
-        )
+        raise UsageError("--payload-file", "stands beside --payload", "Give one of the two")
     if path is None:
         return (payload or "").encode("utf-8", "surrogateescape")
     try:
         return path.read_bytes()
     except OSError as error:
-        raise CommandError(
-            "--payload-file",
-            f"{path} cannot be read: {error.strerror}",
-            "Name a file",
-            ExitCode.USAGE,
+        raise UsageError(
+            "--payload-file", f"{path} cannot be read: {error.strerror}", "Name a file"
         ) from error
 
 
@@ -95,3 +92,33 @@ def _show(out: Output, answer: InvokerAnswer) -> None:
                     text = value if isinstance(value, str) else json.dumps(value)
                     table.add_row(name, text)
     out.show(table)
+
+
+def payload_fields(payload: bytes) -> dict[str, Any]:
+    """Return the request's payload field: text goes byte for byte, anything else as base64."""
+    if not payload:
+        return {}
+    try:
+        return {"Payload": payload.decode()}
+    except UnicodeDecodeError:
+        return {"PayloadBase64": base64.b64encode(payload).decode("ascii")}
+
+
+def read_not_after(text: str, now: datetime) -> str:
+    """Return the instant that `2026-01-31T12:00Z`, or a duration from now such as `10m`, means.
+
+    Raises:
+        CommandError: If it is neither.
+    """
+    try:
+        return format_instant(now + timedelta(seconds=parse_duration(text)))
+    except (ValueError, OverflowError):
+        pass
+    try:
+        return format_instant(parse_instant(text))
+    except ValueError as error:
+        raise UsageError(
+            "--not-after",
+            f"{text!r} is neither an instant with its offset nor a duration",
+            "Write 2026-01-31T12:00:00Z or 10m",
+        ) from error

@@ -110,11 +110,6 @@ def deploy(
 def deploy_locally(reprise: App, changes: tuple[str, ...] = (), addon: AddOn | None = None) -> str:
     """Build and deploy, with a bar for each; return the name of the stack.
 
-    Args:
-        reprise: What was asked for.
-        changes: Parameters besides those of samconfig.toml, as `Name=value`.
-        addon: What is deployed beside the stack, if not the stack itself.
-
     Raises:
         CommandError: If the engine does not run, or the SAM CLI fails.
     """

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 import typer
 
 from reprise_cli.app import app_of
-from reprise_cli.call_ref import read_call_ref
 from reprise_cli.options import DEFAULT_STACK
 from reprise_cli.story.reader import StoryReader
 from reprise_cli.story.view import show_story
@@ -46,3 +45,29 @@ def row_document(row: Row) -> dict[str, Any]:
     document["state"] = row.state.value
     document["history"] = msgspec.to_builtins(row.history)
     return document
+
+
+_SCHEME: Final = "reprise://"
+_PATH: Final = "/calls/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRef:
+    """A call, and the stack that its URL names."""
+
+    call_id: str
+    stack_name: str | None = None
+
+
+def read_call_ref(text: str) -> CallRef:
+    """Return the call that an id or a URL such as `reprise://stack/calls/ID` names.
+
+    An id may hold any printable character, slashes too: all after the first `/calls/` is the id.
+    """
+    if "://" not in text:
+        return CallRef(call_id=text)
+    _, _, after = text.partition("://")
+    authority, found, call_id = after.partition(_PATH)
+    if not found:
+        return CallRef(call_id=text)
+    return CallRef(call_id=call_id, stack_name=authority if text.startswith(_SCHEME) else None)

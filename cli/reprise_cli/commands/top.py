@@ -9,8 +9,7 @@ import typer
 from rich.live import Live
 
 from reprise_cli.app import app_of
-from reprise_cli.top.board import lines
-from reprise_cli.top.view import picture
+from reprise_cli.top.board import lines, picture
 from reprise_cli.top.watch import Watch
 
 if TYPE_CHECKING:

@@ -48,12 +48,6 @@ def sandbox_flags() -> list[str]:
 def take_picture(url: str, path: Path, *, width: int, height: int) -> None:
     """Write a PNG of a page.
 
-    Args:
-        url: The page.
-        path: The file.
-        width: Of the window, in pixels.
-        height: The same.
-
     Raises:
         CommandError: If there is no browser, or it fails.
     """

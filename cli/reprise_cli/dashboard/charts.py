@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from reprise.metric import NAMESPACE, TABLE
 from reprise_cli.dashboard.asking import MetricRequest, MetricResult, Query, at_period, searched
 from reprise_cli.dashboard.model.rows import read_rows
 from reprise_cli.dashboard.periods import asked_period_s, chart_grid, whole_grid
-from reprise_cli.dashboard.units import unit_of
 from reprise_cli.duration import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reprise_cli.dashboard.asking import MetricAnswer
-    from reprise_cli.dashboard.model.rows import MetricRow
+    from reprise_cli.dashboard.model.rows import MetricRow, SeriesKey
     from reprise_cli.dashboard.model.widgets import Axis, MetricProperties
     from reprise_cli.dashboard.periods import Grid
 
@@ -173,3 +173,24 @@ def period_words(words: str, period_s: int) -> str:
         return words
     shown = f"{period_s} s" if period_s < _MINUTE_S else format_duration(period_s)
     return words.replace("a minute", f"per {shown}")
+
+
+_AWS_UNITS: Final = {
+    ("AWS/SQS", "ApproximateAgeOfOldestMessage"): "Seconds",
+    ("AWS/Lambda", "Duration"): "Milliseconds",
+    ("AWS/Lambda", "IteratorAge"): "Milliseconds",
+    ("AWS/Firehose", "DeliveryToS3.DataFreshness"): "Seconds",
+    ("AWS/Firehose", "DeliveryToS3.Bytes"): "Bytes",
+    ("AWS/Firehose", "IncomingBytes"): "Bytes",
+    ("AWS/DynamoDB", "SuccessfulRequestLatency"): "Milliseconds",
+}
+
+
+def unit_of(metric: SeriesKey | None, stat: str) -> str:
+    """Return a metric's unit, which GetMetricData does not tell; empty if it is a count or not known."""
+    if metric is None or stat == "SampleCount":
+        return ""
+    if metric.namespace == NAMESPACE:
+        unit = TABLE[metric.name].unit if metric.name in TABLE else ""
+        return "" if unit in {"Count", "None"} else unit
+    return _AWS_UNITS.get((metric.namespace, metric.name), "")

@@ -167,12 +167,7 @@ def _document(pages: Pages, path: str, query: str) -> dict[str, Any] | None:
 
 
 def make_server(pages: Pages, token: str, port: int = 0) -> tuple[ThreadingHTTPServer, PageAccess]:
-    """Return a server that listens already, and where; `serve_forever` serves.
-
-    Args:
-        pages: What it shows.
-        token: What opens it.
-        port: 0 takes a free one.
+    """Return a server that listens already, and where (port 0: a free one); `serve_forever` serves.
 
     Raises:
         CommandError: If the port is taken.

@@ -13,7 +13,6 @@ from reprise_cli.dlq.letter import Letter, read_letter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from types import TracebackType
 
     from mypy_boto3_sqs import SQSClient
 
@@ -59,12 +58,7 @@ class Browser(AbstractContextManager["Browser"]):
         """Begin; nothing is received yet."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Give back what is held, also after an error."""
         waits_s = dict.fromkeys((held.handle for held in self._held.values()), 0.0)
         SqsQueue(self._client, self._url).give_back(waits_s)

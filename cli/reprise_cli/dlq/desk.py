@@ -37,11 +37,7 @@ def peek(
 ) -> list[Letter]:
     """Return a queue's letters and give them back at once; calls that SQS gave up are ended in the ledger.
 
-    Args:
-        reprise: What is at hand.
-        queue: Which queue.
-        limit: Letters to look at, at most; None looks at all.
-        until: Stop once all ids that this names were seen.
+    At most `limit` are looked at, if there is one, and none more once all ids of `until` were seen.
     """
     letters: list[Letter] = []
     wanted = set(until.ids) if until is not None else set()
@@ -66,12 +62,6 @@ def redrive_selected(
     reprise: App, queue: Which, selection: Selection, payload: bytes | None = None
 ) -> list[RedriveResult]:
     """Redrive the letters that are meant, batch by batch, and return what became of each.
-
-    Args:
-        reprise: What is at hand.
-        queue: Which queue.
-        selection: Which letters; of one call, if there is a payload.
-        payload: Takes the place of the captured one.
 
     Raises:
         CommandError: If the key to sign a payload with may not be read.

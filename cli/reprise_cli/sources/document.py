@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reprise.call.target import is_allowed, resolve_target
 from reprise.capturing.signature import SOURCE_NAME, STACK_SOURCES, MacKeys
 from reprise.errors import BadRequestError
-from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.exits import CommandError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,15 +24,14 @@ def check_name(name: str, *, is_new: bool = True) -> None:
         CommandError: If not.
     """
     if not SOURCE_NAME.fullmatch(name):
-        raise CommandError(
+        raise UsageError(
             "NAME",
             f"{name!r} is no name of a source",
             "Take 1 to 64 letters, digits, hyphens and underscores, a letter or digit first",
-            ExitCode.USAGE,
         )
     if name in STACK_SOURCES:
         next_step = "Choose another name" if is_new else "It goes with the stack"
-        raise CommandError("NAME", f"{name!r} comes with the stack", next_step, ExitCode.USAGE)
+        raise UsageError("NAME", f"{name!r} comes with the stack", next_step)
 
 
 def check_targets(targets: Sequence[str], allowed: tuple[str, ...]) -> tuple[str, ...]:
@@ -47,9 +46,7 @@ def check_targets(targets: Sequence[str], allowed: tuple[str, ...]) -> tuple[str
         CommandError: If there is none, or the stack allows one of them not at all.
     """
     if not targets:
-        raise CommandError(
-            "--targets", "names none", "Say for which: --targets orders", ExitCode.USAGE
-        )
+        raise UsageError("--targets", "names none", "Say for which: --targets orders")
     return tuple(_complete(target, allowed) for target in targets)
 
 

@@ -81,14 +81,7 @@ class Story:
 
 
 def tell(row: Row, arrival: Arrival | None, bucket: str, now: datetime) -> Story:
-    """Return a call's story.
-
-    Args:
-        row: The call's row.
-        arrival: The capture object that it came in, if one is known.
-        bucket: The stack's, where long late results are.
-        now: The present: a call that has not ended is waiting since its last step.
-    """
+    """Return a call's story."""
     steps = sorted(_steps(row, arrival, now), key=lambda step: step.at)
     told = tuple(replace(step, after=_after(row, step)) for step in steps)
     return Story(row=row, facts=_facts(row, bucket), steps=told, result=row.result)

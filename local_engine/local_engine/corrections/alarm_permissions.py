@@ -23,7 +23,7 @@ def apply(_options: EngineOptions) -> None:
     """Name the account's alarms where ministack names nothing."""
     stock = _ACTIONS["extract_resource_arn"]
 
-    def extract(service: str, *request: Any) -> str:  # noqa: ANN401 - handed through as it is
+    def extract(service: str, *request: Any) -> str:
         arn: str = stock(service, *request)
         if service != "monitoring" or arn != "*":
             return arn

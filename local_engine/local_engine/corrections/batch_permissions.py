@@ -40,9 +40,9 @@ def apply(_options: EngineOptions) -> None:
         service: str,
         method: str,
         path: str,
-        headers: Any,  # noqa: ANN401 - handed through as it is
+        headers: Any,
         body: bytes,
-        query: Any,  # noqa: ANN401
+        query: Any,
     ) -> str | None:
         action: str | None = stock(service, method, path, headers, body, query)
         if action == "dynamodb:BatchExecuteStatement" and (found := _statements(body)):

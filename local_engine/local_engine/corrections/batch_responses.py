@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 
-def failed_ids(answer: Any, ids: set[str]) -> set[str]:  # noqa: ANN401 - the function's JSON
+def failed_ids(answer: Any, ids: set[str]) -> set[str]:
     """Return the ids to keep: those named, or all when the answer is not understood.
 
     Nothing, an empty object, and an empty or null list mean success. A missing,

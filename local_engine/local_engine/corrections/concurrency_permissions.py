@@ -35,7 +35,7 @@ def apply(_options: EngineOptions) -> None:
     """Name the operation by its path and method."""
     stock = _ACTIONS["extract_iam_action"]
 
-    def extract(service: str, method: str, path: str, *request: Any) -> str | None:  # noqa: ANN401 - handed through as it is
+    def extract(service: str, method: str, path: str, *request: Any) -> str | None:
         if service == "lambda":
             for pattern, actions in _PATHS:
                 if pattern.fullmatch(path):

@@ -26,10 +26,10 @@ def apply(_options: EngineOptions) -> None:
     """Resolve the values of conditions before ministack compares them."""
     stock = _ENGINE["_evaluate_conditions"]
 
-    def evaluate(template: dict[str, Any], parameters: dict[str, Any]) -> Any:  # noqa: ANN401
+    def evaluate(template: dict[str, Any], parameters: dict[str, Any]) -> Any:
         mappings = template.get("Mappings") or {}
 
-        def resolve(value: Any) -> Any:  # noqa: ANN401 - a template's JSON
+        def resolve(value: Any) -> Any:
             if isinstance(value, list):
                 return [resolve(item) for item in value]
             if not isinstance(value, dict):

@@ -182,7 +182,7 @@ def _put_object(bucket: str, key: str, body: bytes) -> bool:
         "host": "s3.localhost",
     }
 
-    async def put(*request: Any) -> Any:  # noqa: ANN401 - ministack's response
+    async def put(*request: Any) -> Any:
         return await _S3["handle_request"](*request, internal=True)
 
     status, _, answer = _APP["call_service_handler_sync"](

@@ -34,7 +34,7 @@ def apply(_options: EngineOptions) -> None:
 
     async def handle_request(
         method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, Any]
-    ) -> Any:  # noqa: ANN401 - ministack's response, or a stream of it
+    ) -> Any:
         if method == "POST" and _INVOKE_PATH.match(path):
             refusal = _check(headers, body)
             if refusal is not None:

@@ -33,7 +33,7 @@ def apply(_options: EngineOptions) -> None:
     _LOGS.replace("_compile_filter_pattern", lambda raw: compile_pattern(raw or ""))
 
 
-def _filter_log_events(data: dict[str, Any]) -> Any:  # noqa: ANN401 - ministack's response
+def _filter_log_events(data: dict[str, Any]) -> Any:
     refuse = _RESPONSES["error_response_json"]
     group_name = _LOGS["_resolve_log_group_name"](data)
     group = _LOGS["_log_groups"].get(group_name)
@@ -78,6 +78,6 @@ def _events(group: dict[str, Any], data: dict[str, Any]) -> Iterator[dict[str, A
         yield {**event, "logStreamName": name}
 
 
-def _answer(events: list[dict[str, Any]], next_token: str | None = None) -> Any:  # noqa: ANN401
+def _answer(events: list[dict[str, Any]], next_token: str | None = None) -> Any:
     token = {} if next_token is None else {"nextToken": next_token}
     return _RESPONSES["json_response"]({"events": events, "searchedLogStreams": [], **token})

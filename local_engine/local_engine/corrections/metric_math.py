@@ -44,7 +44,7 @@ def apply(_options: EngineOptions) -> None:
         data: dict[str, Any],
         is_cbor: bool,  # noqa: FBT001 - ministack's signature
         is_json: bool = False,  # noqa: FBT001, FBT002 - as above
-    ) -> Any:  # noqa: ANN401 - ministack's response
+    ) -> Any:
         # ministack reads no expression in the Query protocol, which the SDKs left.
         if not (is_cbor or is_json):
             return stock(params, data, is_cbor, is_json)

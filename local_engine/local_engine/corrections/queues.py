@@ -47,11 +47,11 @@ def apply(_options: EngineOptions) -> None:
         _SQS.replace(name, function)
     send, change = _SQS["_act_send_message"], _SQS["_act_change_visibility"]
 
-    def send_message(data: dict[str, Any], queue_url: str) -> Any:  # noqa: ANN401
+    def send_message(data: dict[str, Any], queue_url: str) -> Any:
         check_message(data)
         return send(data, queue_url)
 
-    def change_visibility(data: dict[str, Any], queue_url: str) -> Any:  # noqa: ANN401
+    def change_visibility(data: dict[str, Any], queue_url: str) -> Any:
         check_visibility(data, queue_url)
         answer = change(data, queue_url)
         _SQS["esm_wake"].set()
@@ -119,7 +119,7 @@ def collect(
 def _with_order(stock: Callable[..., Any]) -> Callable[..., Any]:
     """Leave FIFO queues to ministack, which keeps the order of groups."""
 
-    def collect_messages(queue: Queue, count: int, timeout_s: int) -> Any:  # noqa: ANN401
+    def collect_messages(queue: Queue, count: int, timeout_s: int) -> Any:
         if not queue["is_fifo"]:
             return collect(queue, count, timeout_s)
         with lock:

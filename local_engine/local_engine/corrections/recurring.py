@@ -153,7 +153,7 @@ def _keep(name: str, properties: dict[str, Any]) -> None:
     schedule["LastModificationDate"] = _SCHEDULER["_now"]()
 
 
-def _list_schedules(query: dict[str, str]) -> Any:  # noqa: ANN401 - ministack's answer
+def _list_schedules(query: dict[str, str]) -> Any:
     """List by pages, in order of name."""
     _SCHEDULER["_ensure_default_group"]()
     wanted = (query.get("ScheduleGroup"), query.get("NamePrefix", ""), query.get("State"))

@@ -57,7 +57,7 @@ def apply(_options: EngineOptions) -> None:
                 _deliver(subscription, group_name, stream_name, events)
         stock_fanout(group_name, stream_name, events)
 
-    def put_filter(data: dict[str, Any]) -> Any:  # noqa: ANN401 - ministack's response
+    def put_filter(data: dict[str, Any]) -> Any:
         refusal = _check_filter(data)
         if refusal is not None:
             return refusal
@@ -151,7 +151,7 @@ def _control_message() -> dict[str, Any]:
     }
 
 
-def _check_filter(data: dict[str, Any]) -> Any:  # noqa: ANN401 - ministack's response or None
+def _check_filter(data: dict[str, Any]) -> Any:
     refuse = _RESPONSES["error_response_json"]
     try:
         compile_pattern(data.get("filterPattern", ""))

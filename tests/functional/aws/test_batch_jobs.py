@@ -24,7 +24,7 @@ SINCE = "2026-11-21T09:00:00.000000Z"
 class Recorded:
     """Batch with the answers that AWS's reference shows for a failed job; SubmitJob goes to moto."""
 
-    def __init__(self, client: Any, **changes: Any) -> None:  # noqa: ANN401 - clients have no base
+    def __init__(self, client: Any, **changes: Any) -> None:
         self._client = client
         self._changes = changes
         self.submitted: list[dict[str, Any]] = []
@@ -33,7 +33,7 @@ class Recorded:
         found = self._client.describe_jobs(jobs=jobs)["jobs"]
         return {"jobs": [{**job, "status": "FAILED", **self._changes} for job in found]}
 
-    def submit_job(self, **request: Any) -> Any:  # noqa: ANN401 - SubmitJob's
+    def submit_job(self, **request: Any) -> Any:
         self.submitted.append(request)
         return self._client.submit_job(**request)
 
@@ -61,7 +61,7 @@ def client(aws_env: pytest.MonkeyPatch) -> Iterator[Any]:
         yield batch
 
 
-def submit(client: Any) -> str:  # noqa: ANN401 - as above
+def submit(client: Any) -> str:
     document = {"submit": {"jobName": "n", "jobQueue": "spot", "jobDefinition": "nightly"}}
     reply = BatchJobs(client).invoke(
         Target(function=DEFINITION), json.dumps(document).encode(), None
@@ -70,12 +70,12 @@ def submit(client: Any) -> str:  # noqa: ANN401 - as above
     return str(json.loads(reply.payload)["jobId"])
 
 
-def again(job_id: str, attempts: int = 1, **more: Any) -> bytes:  # noqa: ANN401 - of a report
+def again(job_id: str, attempts: int = 1, **more: Any) -> bytes:
     report = {"job_id": job_id, "attempts": attempts, "since": SINCE, **more}
     return json.dumps({"again": report}).encode()
 
 
-def test_failed_job_is_submitted_again_with_its_chain_in_its_tags(client: Any) -> None:  # noqa: ANN401
+def test_failed_job_is_submitted_again_with_its_chain_in_its_tags(client: Any) -> None:
     first = submit(client)
     recorded: Any = Recorded(client)
     reply = BatchJobs(recorded).invoke(Target(function=DEFINITION), again(first), None)
@@ -94,7 +94,7 @@ def test_failed_job_is_submitted_again_with_its_chain_in_its_tags(client: Any) -
     assert job["jobName"] == "n"
 
 
-def test_host_that_was_taken_away_is_not_counted(client: Any) -> None:  # noqa: ANN401
+def test_host_that_was_taken_away_is_not_counted(client: Any) -> None:
     recorded: Any = Recorded(client)
     BatchJobs(recorded).invoke(
         Target(function=DEFINITION), again(submit(client), is_counted=False), None
@@ -112,7 +112,7 @@ def test_host_that_was_taken_away_is_not_counted(client: Any) -> None:  # noqa: 
     ],
 )
 def test_what_batch_says_counts_and_not_what_an_event_said(
-    client: Any,  # noqa: ANN401
+    client: Any,
     changes: dict[str, Any],
     code: str,
 ) -> None:
@@ -122,13 +122,13 @@ def test_what_batch_says_counts_and_not_what_an_event_said(
     assert recorded.submitted == []
 
 
-def test_job_that_batch_does_not_know_cannot_be_submitted_again(client: Any) -> None:  # noqa: ANN401
+def test_job_that_batch_does_not_know_cannot_be_submitted_again(client: Any) -> None:
     reply = BatchJobs(client).invoke(Target(function=DEFINITION), again("nobody"), None)
     assert (reply.outcome.kind, reply.outcome.code) == (OutcomeKind.PERMANENT, "JobForgotten")
     assert BatchJobs(client).status_of("nobody") is None
 
 
-def test_refusals_and_nonsense_are_outcomes(client: Any) -> None:  # noqa: ANN401
+def test_refusals_and_nonsense_are_outcomes(client: Any) -> None:
     jobs, target = BatchJobs(client), Target(function=DEFINITION)
     lost = {"submit": {"jobName": "n", "jobQueue": "gone", "jobDefinition": "nightly"}}
     assert (

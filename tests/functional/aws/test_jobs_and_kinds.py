@@ -61,7 +61,7 @@ class FakeLambda:
     def __init__(self, answer: dict[str, Any] | Exception) -> None:
         self._answer = answer
 
-    def invoke(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401 - Invoke's
+    def invoke(self, **request: Any) -> dict[str, Any]:
         assert request["LogType"] == "Tail"
         if isinstance(self._answer, Exception):
             raise self._answer
@@ -93,7 +93,7 @@ WARM = base64.b64encode(b"REPORT RequestId: 1 Billed Duration: 2 ms Memory Size:
         (refused("ResourceNotFoundException", 404), Ping(is_failed=True)),
     ],
 )
-def test_ping_tells_cold_throttled_and_failed_apart(answer: Any, expected: Ping) -> None:  # noqa: ANN401
+def test_ping_tells_cold_throttled_and_failed_apart(answer: Any, expected: Ping) -> None:
     client: Any = FakeLambda(answer)
     assert LambdaPings(client).ping("orders", b"{}") == expected
 

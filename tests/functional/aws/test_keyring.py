@@ -33,7 +33,7 @@ class Secrets:
     asked: list[str] = field(default_factory=list)
     now_s: float = 1000.0
 
-    def get_secret_value(self, *, SecretId: str) -> dict[str, Any]:  # noqa: N803 - the service's own name
+    def get_secret_value(self, *, SecretId: str) -> dict[str, Any]:
         self.asked.append(SecretId)
         code = self.errors.get(SecretId)
         if code is None and SecretId not in self.kept:

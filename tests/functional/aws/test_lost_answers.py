@@ -46,7 +46,7 @@ class LostAnswers:
             self._to_lose -= 1
             raise ReadTimeoutError(endpoint_url="https://dynamodb")
 
-    def repeat_at_once(self, caught_exception: Exception | None, **_: object) -> Any:  # noqa: ANN401 - the stubs say None, botocore reads it
+    def repeat_at_once(self, caught_exception: Exception | None, **_: object) -> Any:
         """Repeat as the SDK's own retries do, without their pause."""
         return 0 if isinstance(caught_exception, ReadTimeoutError) else None
 

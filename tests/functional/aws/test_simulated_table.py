@@ -118,7 +118,7 @@ def requests(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     return operation, request
 
 
-def _asked(client: Any, table: str, operation: str, request: dict[str, Any]) -> object:  # noqa: ANN401
+def _asked(client: Any, table: str, operation: str, request: dict[str, Any]) -> object:
     """Return what the answer says: the item, or the code of the error and the item in the way."""
     try:
         answer = getattr(client, operation)(TableName=table, **request)

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from reprise.dead_letter import dead_letter
-from reprise_cli.chaos.letters import QueuedLetters
+from reprise_cli.chaos.books import QueuedLetters
 from reprise_cli.chaos.quiet import Quiet, quiet_of
 from strategies import NOW, make_record
 from unit.cli.test_letter import dead_row
@@ -68,7 +68,7 @@ def test_dead_letters_of_others_and_of_a_stack_at_rest_can_not(stack: Stack) -> 
 @pytest.mark.parametrize("is_drained", [False, True])
 def test_letters_are_seen_whatever_the_ledger_says_and_only_own_ones_are_taken_away(
     stack: Stack,
-    is_drained: bool,  # noqa: FBT001 - parametrized
+    is_drained: bool,
 ) -> None:
     for call_id in ("id-1", "id-2", "somebody's"):
         row = dead_row(id=call_id)

@@ -38,7 +38,7 @@ def receipts() -> list[tuple[str, bool]]:
     return sorted((item["receipt"]["S"], item["ok"]["BOOL"]) for item in items)
 
 
-def test_each_run_of_a_call_is_a_receipt(handler: Any) -> None:  # noqa: ANN401 - a module
+def test_each_run_of_a_call_is_a_receipt(handler: Any) -> None:
     event = {"run": "r", "call": 7, "behaviour": "ok", "work_ms": 1}
     for request_id in ("a", "b"):
         context = SimpleNamespace(aws_request_id=request_id)
@@ -46,7 +46,7 @@ def test_each_run_of_a_call_is_a_receipt(handler: Any) -> None:  # noqa: ANN401 
     assert receipts() == [("7#a", True), ("7#b", True)]
 
 
-def test_poison_fails_after_its_receipt(handler: Any) -> None:  # noqa: ANN401 - a module
+def test_poison_fails_after_its_receipt(handler: Any) -> None:
     event = {"run": "r", "call": 7, "behaviour": "poison"}
     with pytest.raises(handler.PoisonError):
         handler.lambda_handler(event, SimpleNamespace(aws_request_id="a"))

@@ -84,7 +84,7 @@ class Stacks:
         self.status: str | None = None
         self.is_deletable = True
 
-    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803 - boto3's
+    def describe_stacks(self, StackName: str) -> dict[str, Any]:
         if self.status is None:
             message = f"Stack with id {StackName} does not exist"
             raise ClientError(
@@ -92,7 +92,7 @@ class Stacks:
             )
         return {"Stacks": [{"StackName": StackName, "StackStatus": self.status}]}
 
-    def delete_stack(self, StackName: str) -> None:  # noqa: N803 - boto3's
+    def delete_stack(self, StackName: str) -> None:
         assert StackName == STACK
         self.status = None if self.is_deletable else "DELETE_FAILED"
 

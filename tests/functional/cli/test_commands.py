@@ -113,7 +113,7 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(app, list(arguments), obj=MotoApp)
 
 
-def document_of(result: Result) -> Any:  # noqa: ANN401 - JSON
+def document_of(result: Result) -> Any:
     """What was printed with --json: one line, and nothing else."""
     (line,) = result.stdout.splitlines()
     return json.loads(line)

@@ -245,7 +245,7 @@ def test_a_closed_pipe_ends_the_command_quietly(tmp_path: Path) -> None:
     path = tmp_path / "object"
     path.write_bytes(OBJECT * 2000)
     command: list[str | Path] = [Path(sys.executable).parent / "reprise", "read", path]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # noqa: S603 - ours
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.readline()

@@ -19,12 +19,12 @@ ORDERS = OUTPUTS["TargetArns"]
 
 
 @pytest.fixture
-def secrets(cloud: Cloud) -> Any:  # noqa: ANN401 - boto3's clients have no common base
+def secrets(cloud: Cloud) -> Any:
     del cloud
     return boto3.client("secretsmanager")
 
 
-def test_a_source_is_made_signs_and_is_verified(secrets: Any) -> None:  # noqa: ANN401 - as above
+def test_a_source_is_made_signs_and_is_verified(secrets: Any) -> None:
     result = run("sources", "add", "web", "--targets", "orders", "--json")
     document = document_of(result)
     assert (result.exit_code, document["targets"]) == (0, [ORDERS])
@@ -35,7 +35,7 @@ def test_a_source_is_made_signs_and_is_verified(secrets: Any) -> None:  # noqa: 
     SecretKeyring(lambda: secrets, "reprise").find(mac.key_id).verify({"a": 1}, mac)
 
 
-def test_people_see_what_to_do_next(secrets: Any) -> None:  # noqa: ANN401 - as above
+def test_people_see_what_to_do_next(secrets: Any) -> None:
     del secrets
     shown = run("sources", "add", "web", "--targets", ORDERS).stdout
     for words in ("REPRISE_MAC_SECRET_ARN", "secretsmanager:GetSecretValue", ORDERS):
@@ -43,7 +43,7 @@ def test_people_see_what_to_do_next(secrets: Any) -> None:  # noqa: ANN401 - as 
 
 
 def test_what_is_to_be_copied_stands_whole_on_its_line_at_80_columns(
-    secrets: Any,  # noqa: ANN401 - as above
+    secrets: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     del secrets
@@ -64,7 +64,7 @@ def test_what_is_to_be_copied_stands_whole_on_its_line_at_80_columns(
 
 
 def test_sources_are_listed_with_what_they_may_sign_for_and_what_is_wrong(
-    secrets: Any,  # noqa: ANN401 - as above
+    secrets: Any,
 ) -> None:
     run("sources", "add", "web", "--targets", "orders")
     secrets.create_secret(Name=secret_name("reprise", "broken"), SecretString="{}")
@@ -77,7 +77,7 @@ def test_sources_are_listed_with_what_they_may_sign_for_and_what_is_wrong(
     assert "web" in run("sources", "list").stdout
 
 
-def test_a_rotation_is_believed_at_once(secrets: Any) -> None:  # noqa: ANN401 - as above
+def test_a_rotation_is_believed_at_once(secrets: Any) -> None:
     run("sources", "add", "web", "--targets", "orders")
     keyring = SecretKeyring(lambda: secrets, "reprise")
     old = SecretKeys(lambda: secrets, secret_name("reprise", "web")).keys()
@@ -88,14 +88,14 @@ def test_a_rotation_is_believed_at_once(secrets: Any) -> None:  # noqa: ANN401 -
         keyring.find(mac.key_id).verify({}, mac)
 
 
-def test_a_removed_source_is_believed_no_more(secrets: Any) -> None:  # noqa: ANN401 - as above
+def test_a_removed_source_is_believed_no_more(secrets: Any) -> None:
     run("sources", "add", "web", "--targets", "orders")
     assert run("sources", "remove", "web").exit_code == 0
     with pytest.raises(BadRecordError, match="no source 'web'"):
         SecretKeyring(lambda: secrets, "reprise").find("web/k1")
 
 
-def test_the_stacks_own_sources_rotate_like_any(secrets: Any) -> None:  # noqa: ANN401 - as above
+def test_the_stacks_own_sources_rotate_like_any(secrets: Any) -> None:
     assert run("sources", "rotate", "invoker").exit_code == 0
     text = secrets.get_secret_value(SecretId=secret_name("reprise", "invoker"))["SecretString"]
     assert sorted(json.loads(text)) == ["current", "k1", "k2", "targets"]
@@ -117,7 +117,7 @@ def test_the_stacks_own_sources_rotate_like_any(secrets: Any) -> None:  # noqa: 
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_an_error_is_one_line_that_names_the_field(
-    secrets: Any,  # noqa: ANN401 - as above
+    secrets: Any,
     arguments: list[str],
     code: int,
     field: str,
@@ -130,7 +130,7 @@ def test_an_error_is_one_line_that_names_the_field(
     assert line.startswith(f"error: {field}: ")
 
 
-def test_a_name_that_was_removed_lately_says_how_to_restore_it(secrets: Any) -> None:  # noqa: ANN401 - as above
+def test_a_name_that_was_removed_lately_says_how_to_restore_it(secrets: Any) -> None:
     del secrets
     run("sources", "add", "web", "--targets", "orders")
     run("sources", "remove", "web")

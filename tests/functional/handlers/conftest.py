@@ -56,12 +56,12 @@ class Stack:
         assert row is not None
         return row
 
-    def load(self, module: str) -> Any:  # noqa: ANN401 - a module's attributes are its own
+    def load(self, module: str) -> Any:
         """Start a function."""
         self.loaded.add(module)
         return importlib.import_module(module)
 
-    def handle(self, module: str, event: object) -> Any:  # noqa: ANN401 - each has an answer of its own
+    def handle(self, module: str, event: object) -> Any:
         """Let a function handle an event."""
         return self.load(module).lambda_handler(event, CONTEXT)
 

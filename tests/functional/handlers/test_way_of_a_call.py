@@ -85,7 +85,7 @@ def test_a_call_runs_through_few_files_from_invoker_to_dead_letter(
     assert len(files) <= MOST_FILES, "\n".join(files)
 
 
-def _handle(way: Way, stack: Stack, module: str, event: object) -> Any:  # noqa: ANN401 - as `handle`
+def _handle(way: Way, stack: Stack, module: str, event: object) -> Any:
     # Imported before it is followed: what a process does once is no part of a call's way.
     stack.load(module)
     with way.followed():

@@ -347,7 +347,7 @@ def test_settings_may_be_handed_in_and_the_environment_is_not_needed_then(
     client = Client(
         targets=(ORDERS,),
         bucket="b",
-        mac_secret_arn="arn",  # noqa: S106 - a name, no secret
+        mac_secret_arn="arn",
         ledger_table="t",
         call_timeout_s=5,
         capture_outcomes=(),

@@ -50,7 +50,7 @@ class SkuError(Exception):
 
 
 @reprise.capture
-def handler(event: Any, context: Any) -> str:  # noqa: ANN401, ARG001 - Lambda's own signature
+def handler(event: Any, context: Any) -> str:  # noqa: ARG001 - Lambda's own signature
     """Sell something."""
     if isinstance(event, dict) and "sku" not in event:
         raise SkuError("no sku\nin it")  # noqa: TRY003 - a target's own habits
@@ -99,7 +99,7 @@ def test_a_handler_that_raises_raises_on_and_its_event_is_captured(
 
 
 @reprise.capture(on=(SkuError, ConnectionError))
-def chosen(event: Any, context: Any) -> str:  # noqa: ANN401, ARG001 - Lambda's own signature
+def chosen(event: Any, context: Any) -> str:  # noqa: ARG001 - Lambda's own signature
     """Raise what the event names."""
     raise {"sku": SkuError, "reset": ConnectionResetError, "type": TypeError}[event]("m")
 
@@ -115,7 +115,7 @@ def test_only_errors_that_are_named_are_captured_and_all_are_raised_on(
 
 
 @pytest.mark.parametrize("on", ["ValueError", (), (ValueError, 7), KeyboardInterrupt, None])
-def test_what_is_no_error_is_refused_when_the_module_is_loaded(on: Any) -> None:  # noqa: ANN401 - anything
+def test_what_is_no_error_is_refused_when_the_module_is_loaded(on: Any) -> None:
     with pytest.raises(TypeError, match="capture: on must be an Exception class"):
         reprise.capture(on=on)
 
@@ -173,7 +173,7 @@ def test_a_replay_that_fails_is_not_captured_again(capsys: pytest.CaptureFixture
     ],
     ids=["no context", "bare context", "odd arn", "no JSON", "too long", "null arn"],
 )
-def test_a_capture_that_fails_never_hides_the_targets_error(event: Any, context: Any) -> None:  # noqa: ANN401
+def test_a_capture_that_fails_never_hides_the_targets_error(event: Any, context: Any) -> None:
     with pytest.raises(SkuError):
         handler(event, context)
 
@@ -210,7 +210,7 @@ def test_a_broken_standard_output_never_hides_the_targets_error(env: pytest.Monk
 
 def test_what_is_no_ordinary_error_is_not_captured(capsys: pytest.CaptureFixture[str]) -> None:
     @reprise.capture
-    def stopping(event: Any, context: Any) -> None:  # noqa: ANN401, ARG001 - Lambda's own signature
+    def stopping(event: Any, context: Any) -> None:  # noqa: ARG001 - Lambda's own signature
         raise SystemExit
 
     with pytest.raises(SystemExit):

@@ -16,6 +16,7 @@ from reprise.errors import BadRecordError
 from reprise.ledger import State
 from reprise.ports import Reply
 from reprise.testing import SUCCEEDED
+from reprise.unpack.consumer import Notice
 from reprise_batch.event import read_event
 from reprise_batch.submit import submission_of
 from reprise_batch.target_type import BATCH
@@ -23,7 +24,7 @@ from reprise_batch.target_type import BATCH
 NIGHTLY = f"arn:aws:batch:eu-central-1:{ACCOUNT}:job-definition/nightly"
 
 
-def event(**detail: Any) -> dict[str, Any]:  # noqa: ANN401 - of a job
+def event(**detail: Any) -> dict[str, Any]:
     """Return an event as the Batch User Guide shows it ("AWS Batch events")."""
     return {
         "version": "0",
@@ -64,7 +65,7 @@ def event(**detail: Any) -> dict[str, Any]:  # noqa: ANN401 - of a job
     }
 
 
-def record_of(document: dict[str, Any]) -> Any:  # noqa: ANN401 - Record or None
+def record_of(document: dict[str, Any]) -> Any:
     return read_event(json.dumps(document), ACCOUNT, (NIGHTLY,))
 
 
@@ -255,7 +256,7 @@ def test_job_is_submitted_as_it_was() -> None:
     }
 
 
-def again(**detail: Any) -> dict[str, Any]:  # noqa: ANN401 - of a job
+def again(**detail: Any) -> dict[str, Any]:
     return submission_of(event(**detail)["detail"], attempts=1, since="then")
 
 
@@ -429,8 +430,6 @@ def take_in(made: Pipeline, document: dict[str, Any], key: str) -> list[Any]:
     made.objects.kept[key] = json.dumps(document).encode()
     stage = made.unpacker()
     intake = replace(made.intake(), stage=stage)
-    from reprise.unpack.consumer import Notice  # noqa: PLC0415 - beside its one use
-
     notice = Notice(message_id="n", receipt_handle="r", body=notification(key), receive_count=1)
     assert intake.run([notice], lambda: 300_000) == []
     return made.take_sent()

@@ -176,7 +176,7 @@ def test_a_random_id_says_nothing_of_a_key(call_id: str, function_name: str) -> 
 )
 def test_an_id_of_the_first_version_is_taken_as_long_as_it_spells_none_of_todays(
     call_id: str,
-    is_right: bool,  # noqa: FBT001 - a column of the table
+    is_right: bool,
 ) -> None:
     assert is_id_without_key(call_id, "orders") is is_right
 

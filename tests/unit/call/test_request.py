@@ -18,7 +18,7 @@ from strategies import ORDERS, json_values, texts
 SETTINGS = CallerSettings(
     targets=(ORDERS,),
     bucket="bucket",
-    mac_secret_arn="arn:secret",  # noqa: S106 - a name, no secret
+    mac_secret_arn="arn:secret",
     call_timeout_s=30,
     capture_outcomes=frozenset(),
     status_url="reprise://reprise/calls/{id}",
@@ -27,7 +27,7 @@ SETTINGS = CallerSettings(
 )
 
 
-def _read(**fields: Any) -> CallRequest:  # noqa: ANN401 - any request
+def _read(**fields: Any) -> CallRequest:
     return read_request({"FunctionName": "orders", **fields}, SETTINGS)
 
 

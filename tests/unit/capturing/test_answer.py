@@ -69,7 +69,7 @@ def test_a_captured_call_is_accepted_with_its_id_and_never_a_success(
 ) -> None:
     captured = Captured(
         call_id="orders:{id}{token}",
-        status_token="secret",  # noqa: S106 - opens nothing
+        status_token="secret",
         captured_at="2026-11-21T10:00:00.000000Z",
     )
     answer = Answer(reply=Reply(outcome=THROTTLE), captured=captured)

@@ -175,7 +175,7 @@ def test_a_source_signs_in_its_own_name_only() -> None:
 def test_a_source_signs_for_its_own_targets_only(
     targets: tuple[str, ...],
     target: str,
-    is_allowed: bool,  # noqa: FBT001 - a table's column
+    is_allowed: bool,
 ) -> None:
     keys = MacKeys("invoker", "k1", {"k1": KEY}, targets)
     assert may_sign(keys, target) is is_allowed

@@ -20,7 +20,7 @@ URL = "reprise://reprise/calls/{id}"
 SETTINGS = CallerSettings(
     targets=(ORDERS,),
     bucket="bucket",
-    mac_secret_arn="arn",  # noqa: S106
+    mac_secret_arn="arn",
     call_timeout_s=60,
     capture_outcomes=frozenset(),
     status_url=URL,
@@ -218,7 +218,7 @@ def test_payload_given_as_json_is_answered_as_json() -> None:
 
 
 @pytest.mark.parametrize("wants_json", [True, False])
-def test_reply_that_is_no_text_is_answered_as_base64(wants_json: bool) -> None:  # noqa: FBT001
+def test_reply_that_is_no_text_is_answered_as_base64(wants_json: bool) -> None:
     pipeline = Pipeline()
     pipeline.functions.script = [
         Reply(outcome=SUCCEEDED.outcome, payload=b"\xff", executed_version="3")

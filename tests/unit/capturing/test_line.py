@@ -57,7 +57,7 @@ def _reason(message: str, trusted: Verifier = TRUSTED) -> str | None:
     return None
 
 
-def _signed(**changes: Any) -> str:  # noqa: ANN401 - any field of the document
+def _signed(**changes: Any) -> str:
     return json.dumps(signed_document({**json.loads(LINE), **changes}))
 
 

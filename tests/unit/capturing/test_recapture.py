@@ -56,7 +56,7 @@ def _dead(reason: Reason = Reason.EXHAUSTED, *, opened: float = 0, ended: float 
 def test_a_capture_after_the_end_is_owed_another_and_one_before_it_only_where_age_was_the_end(
     reason: Reason,
     minutes: float,
-    is_owed: bool,  # noqa: FBT001 - a column of the table
+    is_owed: bool,
 ) -> None:
     """Opened at minute 0, given up at minute 60."""
     assert is_owed_more(_dead(reason), NOW + minutes * MINUTE) is is_owed
@@ -108,7 +108,7 @@ def test_one_capture_opens_a_call_at_most_once(reasons: list[Reason], minutes: f
 def test_a_call_that_may_have_run_is_opened_as_such(
     dead: Row,
     capture: Row,
-    may_have_run: bool,  # noqa: FBT001 - a column of the table
+    may_have_run: bool,
 ) -> None:
     assert reopened(dead, capture).may_have_run is may_have_run
 

@@ -88,7 +88,7 @@ def test_a_call_is_found_as_soon_as_it_is_captured() -> None:
 @pytest.mark.parametrize("is_there", [True, False])
 @pytest.mark.parametrize("token", [None, "", "x", 7, {"a": 1}, f"{'0' * 16}.1.{'0' * 32}"])
 def test_without_its_token_nobody_learns_even_whether_a_call_exists(
-    is_there: bool,  # noqa: FBT001 - a column of the table
+    is_there: bool,
     token: object,
 ) -> None:
     pipeline = Pipeline()

@@ -57,7 +57,7 @@ class FakeAccount:
     def get_function_concurrency(self, **_: object) -> dict[str, Any]:
         return {} if self.reserved is None else {"ReservedConcurrentExecutions": self.reserved}
 
-    def put_function_concurrency(self, **request: Any) -> None:  # noqa: ANN401 - boto3's own
+    def put_function_concurrency(self, **request: Any) -> None:
         assert self.limited_to is None, "a small account refuses a reservation"
         self.reserved = request["ReservedConcurrentExecutions"]
 

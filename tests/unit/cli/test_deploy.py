@@ -11,7 +11,7 @@ from reprise_cli.place import Place
 if TYPE_CHECKING:
     from pathlib import Path
 
-PLACE = Place(endpoint_url="http://x", access_key="k", secret_key="s")  # noqa: S106 - nobody's
+PLACE = Place(endpoint_url="http://x", access_key="k", secret_key="s")
 
 
 def test_the_last_statement_of_a_parameter_wins() -> None:

@@ -36,8 +36,8 @@ class FakeLambda:
     def put_function_concurrency(
         self,
         *,
-        FunctionName: str,  # noqa: N803 - boto3's own names
-        ReservedConcurrentExecutions: int,  # noqa: N803 - boto3's own names
+        FunctionName: str,
+        ReservedConcurrentExecutions: int,
     ) -> None:
         del FunctionName
         self._refuse()
@@ -65,12 +65,12 @@ class FakeScheduler:
     schedules: dict[str, Any] = field(default_factory=dict)
     refused: bool = False
 
-    def create_schedule(self, **request: Any) -> None:  # noqa: ANN401 - boto3's own
+    def create_schedule(self, **request: Any) -> None:
         if self.refused:
             raise refusal("ValidationException")
         self.schedules[request["Name"]] = request
 
-    def delete_schedule(self, *, Name: str) -> None:  # noqa: N803 - boto3's own names
+    def delete_schedule(self, *, Name: str) -> None:
         if self.refused:
             raise refusal("InternalServerException")
         del self.schedules[Name]

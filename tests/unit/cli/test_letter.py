@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 OBJECT_URL = "s3://bucket/captured/x.gz"
 
 
-def dead_row(**changes: Any) -> Row:  # noqa: ANN401 - any field of a row
+def dead_row(**changes: Any) -> Row:
     row: Row = replace(
         make_row(),
         state=State.DEAD_LETTERED,
@@ -67,7 +67,7 @@ def test_a_letter_of_a_key_conflict_has_an_id_of_its_own_and_no_way_back() -> No
 
 
 @pytest.mark.parametrize("is_owed", [False, True], ids=["a call", "a settlement"])
-def test_a_replay_message_that_sqs_moved_is_read(is_owed: bool) -> None:  # noqa: FBT001
+def test_a_replay_message_that_sqs_moved_is_read(is_owed: bool) -> None:
     owed = PendingUpdate(owner="o", event=LedgerEvent.SUCCEED, changes={"attempts": 1})
     message = ReplayMessage(
         record=make_record(), object=OBJECT_URL, settlement=owed if is_owed else None

@@ -80,7 +80,7 @@ class FakeTarget:
 
     asked: list[dict[str, Any]] = field(default_factory=list)
 
-    def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803 - boto3's
+    def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:
         assert FunctionName == "orders"
         payload = json.loads(Payload)
         self.asked.append(payload)

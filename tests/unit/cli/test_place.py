@@ -13,7 +13,7 @@ ENGINE = Place(
     endpoint_url=URL,
     region="us-east-1",
     access_key="LOCAL1",
-    secret_key="s",  # noqa: S106 - a test's
+    secret_key="s",
     is_engine=True,
 )
 

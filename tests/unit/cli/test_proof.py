@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise_cli.chaos.call import AnswerKind, Call, CallAnswer, CallState, Receipt
-from reprise_cli.chaos.live import LiveCall, LiveEnd
-from reprise_cli.chaos.proof import Evidence, LiveEvidence, prove
+from reprise_cli.chaos.live import LiveCall, LiveEnd, LiveEvidence
+from reprise_cli.chaos.proof import Evidence, prove
 from strategies import NOW
 
 RESTORED_AT = NOW

@@ -269,7 +269,7 @@ def test_an_edited_letter_runs_with_the_new_payload_and_ends_as_edited() -> None
 
 
 @pytest.mark.parametrize("is_edited", [False, True])
-def test_a_redriven_call_whose_row_was_gone_is_replayed_and_not_expired(is_edited: bool) -> None:  # noqa: FBT001 - a table's column
+def test_a_redriven_call_whose_row_was_gone_is_replayed_and_not_expired(is_edited: bool) -> None:
     pipeline = Pipeline()
     pipeline.keys.others += (OPERATOR_KEYS,)
     letter = given_up(pipeline)

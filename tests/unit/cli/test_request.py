@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reprise_cli.commands.invoke import payload_fields, read_not_after
 from reprise_cli.exits import CommandError, ExitCode
-from reprise_cli.request import payload_fields, read_not_after
 from strategies import NOW
 
 

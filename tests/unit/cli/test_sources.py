@@ -20,7 +20,7 @@ from strategies import ARN_PREFIX, KEY, ORDERS
 
 NIGHTLY = "arn:aws:batch:eu-west-1:123456789012:job-definition/nightly"
 ALLOWED = (ORDERS, f"{ARN_PREFIX}team-*", NIGHTLY)
-SECRET_ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:reprise/source/web-a1b2c3"  # noqa: S105 - a name
+SECRET_ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:reprise/source/web-a1b2c3"
 
 
 @pytest.mark.parametrize("name", ["web", "orders_2", "9", "a" * 64])

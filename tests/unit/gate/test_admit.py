@@ -149,7 +149,7 @@ def test_few_calls_come_back_sooner_for_three_hours(
 
 
 def test_ten_days_of_a_hold_cost_a_call_fewer_deliveries_than_it_has() -> None:
-    random, at_ms, deliveries = Random(1), NOW_MS, 0  # noqa: S311 - a test
+    random, at_ms, deliveries = Random(1), NOW_MS, 0
     while at_ms < NOW_MS + 10 * 86_400_000:
         hold = replace(HOLDING, holding_since_ms=NOW_MS)
         wait_s = random.uniform(0, gap_s(hold, at_ms))

@@ -79,7 +79,7 @@ class GateMachine(RuleBasedStateMachine):
             self.running[owner] = (visit, list(entry.permits), until_ms, entry.is_probe)
 
     @rule(data=st.data(), kind=kinds, is_wanted=st.booleans())
-    def a_call_ends(self, data: st.DataObject, kind: OutcomeKind | None, is_wanted: bool) -> None:  # noqa: FBT001 - drawn by name
+    def a_call_ends(self, data: st.DataObject, kind: OutcomeKind | None, is_wanted: bool) -> None:
         if not self.running:
             return
         owner = data.draw(st.sampled_from(sorted(self.running)))

@@ -18,7 +18,7 @@ CALLS = 5000
 
 
 def test_a_call_costs_at_most_a_third_of_a_write() -> None:
-    clock, random = FakeClock(), Random(1)  # noqa: S311 - a simulation's chance
+    clock, random = FakeClock(), Random(1)
     gates = InMemoryGateItems()
     now_ms = int(clock().timestamp() * 1000)
     steady = GateState(window=100.0, slow_start=0, throttled_at_ms=now_ms - 1000)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from reader_check import check, read_all
 from reader_work import measure
+from reprise.capturing.line import write_line
 from reprise.logreader import Damage, LogEvent, UnknownLine
 from strategies import KEYS, envelope, make_record, zipped
 
@@ -270,8 +271,6 @@ def test_lines_cost_a_multiple_of_their_bytes(unit: str) -> None:
 
 
 def test_cut_record_of_ours_after_lines_is_still_told() -> None:
-    from reprise.capturing.line import write_line  # noqa: PLC0415 - beside its one use
-
     line = write_line(make_record(), KEYS)
     items, account = read_all(text_of(["first", line[:-20], "next"]))
     assert account.damages == 1

@@ -30,7 +30,7 @@ class Fuse:
     steps: list[str] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
-    def wire(self, double: object) -> Any:  # noqa: ANN401 - a proxy
+    def wire(self, double: object) -> Any:
         return Wired(double, self)
 
     def burn(self, name: str) -> bool:
@@ -47,12 +47,12 @@ class Wired:
         self._double = double
         self._fuse = fuse
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a proxy
+    def __getattr__(self, name: str) -> Any:
         step = getattr(self._double, name)
         if name not in STEPS:
             return step
 
-        def wired(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - a proxy
+        def wired(*args: Any, **kwargs: Any) -> Any:
             dies = self._fuse.burn(name)
             if dies and not self._fuse.is_after:
                 raise Crash

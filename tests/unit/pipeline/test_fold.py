@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -134,8 +135,6 @@ def test_parked_lines_are_authenticated_again_when_they_are_read() -> None:
     pipeline.take_sent()
     (message,) = take_folded(pipeline)
     ((key, data),) = parked(pipeline).items()
-    import gzip  # noqa: PLC0415
-
     forged = gzip.decompress(data).replace(b"TooManyRequests", b"TooManyRequestz")
     pipeline.objects.kept[key] = forged
     let_go(pipeline)

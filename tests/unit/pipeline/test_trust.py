@@ -57,7 +57,7 @@ def kept(pipeline: Pipeline) -> list[tuple[str, str]]:
     return [(line["reason"], line["source"]) for line in lines]
 
 
-def record_of(keys: MacKeys = KEYS, **changes: Any) -> Record:  # noqa: ANN401 - any field of a record
+def record_of(keys: MacKeys = KEYS, **changes: Any) -> Record:
     """Return a record for the orders function, as the holder of these keys would sign it."""
     fields = {
         "target": Target(function=ORDERS),
@@ -268,7 +268,7 @@ def test_what_the_queue_remembers_is_signed_and_believed() -> None:
         ),
     ],
 )
-def test_a_forged_settlement_is_kept_and_told_to_nobody(forge: Any) -> None:  # noqa: ANN401 - a lambda
+def test_a_forged_settlement_is_kept_and_told_to_nobody(forge: Any) -> None:
     pipeline = Pipeline()
     message = owed(pipeline)
     before = dict(pipeline.ledger.rows)

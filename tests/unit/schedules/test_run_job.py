@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness import FAILED, GONE, ORDERS, Pipeline
+from harness import FAILED, GONE, ORDERS, Pipeline, call
 from reprise.call.outcome import OutcomeKind
 from reprise.call.target_type import FUNCTION
 from reprise.ledger import State
@@ -46,7 +46,7 @@ class World:
         at: str = FIRST,
         *,
         call: dict[str, Any] | None = None,
-        **fields: Any,  # noqa: ANN401 - of Due
+        **fields: Any,
     ) -> float | None:
         stage = JobRunner(
             jobs=self.jobs,
@@ -274,7 +274,5 @@ def test_open_run_of_which_nothing_more_is_heard_is_given_up_after_a_day(world: 
     assert world.states == [RunState.FAILED.value, RunState.SUCCEEDED.value]
 
 
-def pipeline_call() -> Any:  # noqa: ANN401 - a call of the harness
-    from harness import call  # noqa: PLC0415 - beside its one use
-
+def pipeline_call() -> Any:
     return call()

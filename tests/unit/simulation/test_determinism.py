@@ -36,7 +36,7 @@ def test_a_process_that_hashes_otherwise_gives_the_same_trace(hash_seed: str) ->
         "PYTHONPATH": os.pathsep.join(sys.path),
         "PYTHONHASHSEED": hash_seed,
     }
-    done = subprocess.run(  # noqa: S603 - our own script
+    done = subprocess.run(
         [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == [digest_of(seed) for seed in SEEDS]

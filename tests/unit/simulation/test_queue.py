@@ -21,7 +21,7 @@ class Desk:
         self.queue = SimulatedQueue(
             name="q",
             now_s=lambda: self.now_s,
-            random=Random(1),  # noqa: S311 - not for secrets
+            random=Random(1),
             is_met=lambda kind: kind in self.faults,
             report=lambda kind, what: self.reports.append((kind, what)),
             **limits,  # type: ignore[arg-type]

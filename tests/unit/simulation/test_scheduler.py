@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from simulation.executor import Executor, wait
@@ -119,8 +121,6 @@ def test_a_run_without_an_end_is_ended() -> None:
 
 
 def test_lanes_run_side_by_side_and_are_waited_for_as_futures_are() -> None:
-    from random import Random  # noqa: PLC0415 - the executor's own chance
-
     scheduler, said = Scheduler(), list[str]()
 
     def lane(seconds: float) -> str:
@@ -128,7 +128,7 @@ def test_lanes_run_side_by_side_and_are_waited_for_as_futures_are() -> None:
         return f"{seconds:g}"
 
     def batch() -> None:
-        with Executor(scheduler, Random(0)) as pool:  # noqa: S311 - not for secrets
+        with Executor(scheduler, Random(0)) as pool:
             running = {pool.submit(lane, seconds) for seconds in (5.0, 2.0, 20.0)}
             while running:
                 ended, running = wait(scheduler, running, 10.0, "FIRST_COMPLETED")

@@ -102,7 +102,7 @@ def test_only_a_gate_that_was_used_of_late_gets_a_whole_object() -> None:
 def test_any_decision_expands_no_more_than_there_is_and_looks_again_in_time(
     gate: GateState,
     records: int,
-    is_folded: bool,  # noqa: FBT001 - drawn by name
+    is_folded: bool,
     draw: float,
     later_ms: int,
 ) -> None:

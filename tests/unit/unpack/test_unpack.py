@@ -26,7 +26,7 @@ from reprise import metric
 from reprise.capturing.signature import MacKeys
 from reprise.ledger import State
 from reprise.replay.message import ReplayMessage, read_message
-from reprise.unpack.consumer import MAX_RECEIVES, RENEW_RECEIVES
+from reprise.unpack.consumer import MAX_RECEIVES, RENEW_RECEIVES, Notice
 from reprise.unpack.notification import ObjectRef, read_notification, write_continuation
 from strategies import signed_document
 
@@ -329,8 +329,6 @@ def test_message_that_there_is_no_time_for_comes_again_untouched() -> None:
     pipeline.store()
 
     assert pipeline.intake().run([], plenty) == []
-    from reprise.unpack.consumer import Notice  # noqa: PLC0415
-
     notice = Notice(message_id="n", receipt_handle="r", body="{}", receive_count=1)
     assert pipeline.intake().run([notice], lambda: 1_000) == ["n"]
 

@@ -33,10 +33,6 @@ class Dashboard:
 def read_body(text: str, chosen: Mapping[str, str] | None = None) -> Dashboard:
     """Return the dashboard that a body describes.
 
-    Args:
-        text: The body, a JSON text.
-        chosen: Values of variables by their ids; the others take their defaults.
-
     Raises:
         BodyError: If the body is no dashboard.
     """

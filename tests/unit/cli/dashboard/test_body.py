@@ -16,11 +16,11 @@ from reprise_cli.dashboard.model.widgets import MetricProperties, TextProperties
 VARIABLE = {"id": "target", "type": "property", "property": "target", "defaultValue": "a"}
 
 
-def widget(**properties: Any) -> dict[str, Any]:  # noqa: ANN401 - any property
+def widget(**properties: Any) -> dict[str, Any]:
     return {"type": "metric", "x": 1, "y": 2, "width": 3, "height": 4, "properties": properties}
 
 
-def body(*widgets: dict[str, Any], **fields: Any) -> str:  # noqa: ANN401 - any field
+def body(*widgets: dict[str, Any], **fields: Any) -> str:
     return json.dumps({"widgets": widgets, **fields})
 
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reprise_cli.dashboard.asking import MetricAnswer, MetricResult
-from reprise_cli.dashboard.drawing import AlarmState, DrawingView, draw
-from reprise_cli.dashboard.markdown import to_html
+from reprise_cli.dashboard.drawing import AlarmState, DrawingView, draw, to_html
 from reprise_cli.dashboard.model.body import read_body
 from reprise_cli.dashboard.periods import asked_period_s, chart_grid, whole_grid
 
@@ -64,12 +63,12 @@ class FakeSource:
         ]
 
 
-def drawn(source: FakeSource, *widgets: dict[str, Any], **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+def drawn(source: FakeSource, *widgets: dict[str, Any], **fields: Any) -> dict[str, Any]:
     body = json.dumps({"widgets": widgets, "periodOverride": "inherit", **fields})
     return draw(read_body(body, {}), {}, VIEW, source)
 
 
-def metric_widget(*rows: list[Any], **properties: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+def metric_widget(*rows: list[Any], **properties: Any) -> dict[str, Any]:
     return {"type": "metric", "properties": {"metrics": rows, "period": 60, **properties}}
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PORT = 8080
 OWN = f"{HOST}:{PORT}"
-DOOR = PageAccess(port=PORT, token="of-this-start")  # noqa: S106 - a test's
+DOOR = PageAccess(port=PORT, token="of-this-start")
 OPEN = {"Host": OWN, "Authorization": f"Bearer {DOOR.token}"}
 API = ("/api/about", "/api/dashboard", "/api/calls/orders:1", "/api/", "/api/x")
 
@@ -158,10 +158,10 @@ def test_every_answer_has_the_strict_headers() -> None:
     try:
         url = f"http://{HOST}:{door.port}"
         for path in ("/", "/api/dashboard"):
-            request = urllib.request.Request(  # noqa: S310 - our own server
+            request = urllib.request.Request(
                 url + path, headers={"Authorization": OPEN["Authorization"]}
             )
-            with urllib.request.urlopen(request, timeout=5) as found:  # noqa: S310 - as above
+            with urllib.request.urlopen(request, timeout=5) as found:
                 headers = found.headers
             policy = headers["Content-Security-Policy"]
             assert policy.startswith("default-src 'none'; script-src 'self'")
@@ -171,7 +171,7 @@ def test_every_answer_has_the_strict_headers() -> None:
             assert "Access-Control-Allow-Origin" not in headers
         post = urllib.request.Request(url, data=b"{}", method="POST")
         with pytest.raises(urllib.error.HTTPError, match="501"):
-            urllib.request.urlopen(post, timeout=5)  # noqa: S310 - as above
+            urllib.request.urlopen(post, timeout=5)
     finally:
         server.shutdown()
         thread.join()

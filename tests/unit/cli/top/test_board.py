@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from reprise.gate.state import GateState, Mode
 from reprise.monitor.counters import BacklogCounters
-from reprise_cli.top.board import Gate, Look, lines
-from reprise_cli.top.view import picture
+from reprise_cli.top.board import Gate, Look, lines, picture
 from reprise_cli.top.watch import gate_of
 
 EMPTY = Look(at_s=0.0, books={}, gates={}, oldest_s={})

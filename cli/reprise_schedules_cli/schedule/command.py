@@ -10,12 +10,22 @@ import typer
 from rich.table import Table
 
 from reprise.instant import format_instant, utc_now
+from reprise_batch.jobs import BatchJobs
 from reprise_cli.app import App, app_of
-from reprise_cli.schedule.carry_out import Policies, carry_out
-from reprise_cli.schedule.group import Group, is_ours
-from reprise_cli.schedule.job_file import Checked, check_jobs, policies_of, read_job_file
-from reprise_cli.schedule.plan import SchedulePlace, SchedulePlan, make_plan, wanted_schedule
-from reprise_cli.schedule.view import (
+from reprise_schedules.follow import RunResolver
+from reprise_schedules.run import RunEvent
+from reprise_schedules.table import JobTable
+from reprise_schedules_cli.schedule.carry_out import Policies, carry_out
+from reprise_schedules_cli.schedule.group import Group, is_ours
+from reprise_schedules_cli.schedule.job_check import Checked, check_jobs, policies_of
+from reprise_schedules_cli.schedule.job_file import read_job_file
+from reprise_schedules_cli.schedule.plan import (
+    SchedulePlace,
+    SchedulePlan,
+    make_plan,
+    wanted_schedule,
+)
+from reprise_schedules_cli.schedule.view import (
     describe_history,
     describe_jobs,
     describe_plan,
@@ -23,9 +33,6 @@ from reprise_cli.schedule.view import (
     show_jobs,
     show_plan,
 )
-from reprise_schedules.follow import RunResolver
-from reprise_schedules.run import RunEvent
-from reprise_schedules.table import JobTable
 
 if TYPE_CHECKING:
     from reprise_schedules.run import JobState
@@ -150,7 +157,7 @@ def history(context: typer.Context, name: NameArgument) -> None:
 
 def _followed(reprise: App, state: JobState) -> JobState:
     """Return the runs as they stand now; what the runner has not looked up yet is shown, not written."""
-    follow = RunResolver(ledger=reprise.ledger, batch=lambda: reprise.aws.batch_jobs)
+    follow = RunResolver(ledger=reprise.ledger, batch=lambda: BatchJobs(reprise.aws.batch))
     now = utc_now()
     for entry in state.runs:
         found = follow(entry, now) if entry.state in ("captured", "submitted") else None

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from reprise.retry.policy import with_new_names
 from reprise_cli.exits import CommandError
-from reprise_cli.schedule.group import THREADS, Group
-from reprise_cli.schedule.plan import PlanStep, SchedulePlan, Verb
+from reprise_schedules_cli.schedule.group import THREADS, Group
+from reprise_schedules_cli.schedule.plan import PlanStep, SchedulePlan, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable

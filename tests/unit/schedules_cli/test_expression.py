@@ -10,8 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise.errors import ScheduleError
-from reprise_cli.schedule.cron import Cron
-from reprise_cli.schedule.expression import Rate, find_zone, next_runs, parse_expression, runs
+from reprise_schedules_cli.schedule.cron import Cron
+from reprise_schedules_cli.schedule.expression import (
+    Rate,
+    find_zone,
+    next_runs,
+    parse_expression,
+    runs,
+)
 
 SEOUL, BERLIN = ZoneInfo("Asia/Seoul"), ZoneInfo("Europe/Berlin")
 

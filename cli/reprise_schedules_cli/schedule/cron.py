@@ -15,8 +15,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from reprise.errors import ScheduleError
-from reprise_cli.schedule.days import Days, days_in, parse_days
-from reprise_cli.schedule.field import Field
+from reprise_schedules_cli.schedule.days import Days, days_in, parse_days
+from reprise_schedules_cli.schedule.field import Field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

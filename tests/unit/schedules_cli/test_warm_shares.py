@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise_cli.schedule.cron import parse_cron
-from reprise_cli.warm.shares import (
+from reprise_schedules.warm import InvocationReport, read_report
+from reprise_schedules_cli.schedule.cron import parse_cron
+from reprise_schedules_cli.warm.shares import (
     Seen,
     bare_name,
     by_hour,
@@ -18,7 +19,6 @@ from reprise_cli.warm.shares import (
     ping_cost_usd,
     suggest_hours,
 )
-from reprise_schedules.warm import InvocationReport, read_report
 
 NINE_UTC = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 TEXT = (

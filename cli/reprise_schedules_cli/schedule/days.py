@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from reprise.errors import ScheduleError
-from reprise_cli.schedule.field import Field
+from reprise_schedules_cli.schedule.field import Field
 
 _DAY: Final = Field(name="day-of-month", lowest=1, highest=31)
 _WEEKDAY: Final = Field(

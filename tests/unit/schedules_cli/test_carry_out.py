@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise_cli.exits import CommandError
-from reprise_cli.schedule.carry_out import Policies, carry_out
-from reprise_cli.schedule.group import MARKER, Group
-from reprise_cli.schedule.plan import make_plan
+from reprise_schedules_cli.schedule.carry_out import Policies, carry_out
+from reprise_schedules_cli.schedule.group import MARKER, Group
+from reprise_schedules_cli.schedule.plan import make_plan
 
 
 class Interrupted(Exception):  # noqa: N818 - no error, a test's cut
@@ -41,13 +41,13 @@ class FakeScheduler:
             if self.left < 0:
                 raise Interrupted
 
-    def create_schedule(self, **request: Any) -> None:  # noqa: ANN401 - CreateSchedule's
+    def create_schedule(self, **request: Any) -> None:
         self._change()
         if request["Name"] in self.there:
             raise self.exceptions.ConflictException
         self.there[request["Name"]] = request
 
-    def update_schedule(self, **request: Any) -> None:  # noqa: ANN401 - UpdateSchedule's
+    def update_schedule(self, **request: Any) -> None:
         self._change()
         self.there[request["Name"]] = request
 
@@ -72,7 +72,7 @@ class FakeParameters:
     def get_parameter(self, **_: str) -> dict[str, Any]:
         return {"Parameter": {"Value": self.text}}
 
-    def put_parameter(self, **request: Any) -> None:  # noqa: ANN401 - PutParameter's
+    def put_parameter(self, **request: Any) -> None:
         self.text = request["Value"]
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from reprise.errors import ScheduleError
-from reprise_cli.schedule.cron import Cron, parse_cron
+from reprise_schedules_cli.schedule.cron import Cron, parse_cron
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from rich.table import Table
 
-from reprise_cli.schedule.plan import SchedulePlan, Verb
 from reprise_schedules.run import RunState
+from reprise_schedules_cli.schedule.plan import SchedulePlan, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from reprise_cli.output import Output
-    from reprise_cli.schedule.job_file import Checked
     from reprise_schedules.run import JobState
+    from reprise_schedules_cli.schedule.job_check import Checked
 
 _SIGNS = {Verb.CREATE: "+", Verb.UPDATE: "~", Verb.DELETE: "-", Verb.POLICY: "~"}
 

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise.instant import parse_instant
-from reprise_cli.exits import CommandError, ExitCode
-from reprise_cli.warm.shares import Seen
+from reprise_cli.exits import UsageError
 from reprise_schedules.warm import read_report
+from reprise_schedules_cli.warm.shares import Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -45,20 +45,19 @@ def from_files(paths: Sequence[Path]) -> Iterator[Seen]:
             events = json.loads(path.read_text())["events"]
             found = [_seen(path.stem, event) for event in events]
         except OSError as error:
-            raise CommandError(
-                str(path), f"cannot be read: {error.strerror}", "Name a file", ExitCode.USAGE
+            raise UsageError(
+                str(path), f"cannot be read: {error.strerror}", "Name a file"
             ) from error
         except (ValueError, KeyError, TypeError) as error:
-            raise CommandError(
+            raise UsageError(
                 str(path),
                 f"is no output of `aws logs filter-log-events`: {error}",
                 "Export with --output json, one file a function, named after it",
-                ExitCode.USAGE,
             ) from error
         yield from (entry for entry in found if entry is not None)
 
 
-def _seen(function: str, event: Any) -> Seen | None:  # noqa: ANN401 - JSON
+def _seen(function: str, event: Mapping[str, Any]) -> Seen | None:
     report = read_report(event["message"])
     if report is None:
         return None

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path  # noqa: TC003 - typer reads the annotation at run time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -16,10 +16,11 @@ from reprise.errors import ScheduleError
 from reprise.instant import utc_now
 from reprise_cli.app import App, app_of
 from reprise_cli.duration import format_duration, parse_duration
-from reprise_cli.exits import CommandError, ExitCode
-from reprise_cli.schedule.expression import find_zone, parse_expression, runs
-from reprise_cli.warm.collect import from_files, from_logs
-from reprise_cli.warm.shares import (
+from reprise_cli.exits import CommandError, UsageError
+from reprise_schedules.warm import read_order
+from reprise_schedules_cli.schedule.expression import find_zone, parse_expression, runs
+from reprise_schedules_cli.warm.collect import from_files, from_logs
+from reprise_schedules_cli.warm.shares import (
     Seen,
     bare_name,
     by_hour,
@@ -28,7 +29,6 @@ from reprise_cli.warm.shares import (
     ping_cost_usd,
     suggest_hours,
 )
-from reprise_schedules.warm import read_order
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -43,7 +43,7 @@ def _group() -> None:
 
 
 @app.command("report")
-def report(  # noqa: PLR0913 - one option a thing that may be said
+def report(
     context: typer.Context,
     *,
     function: Annotated[
@@ -146,7 +146,7 @@ def _pings(expression: str, zone: ZoneInfo, start: datetime, now: datetime) -> l
     try:
         parsed = parse_expression(expression)
     except ScheduleError as error:
-        raise CommandError("--schedule", error.message, error.next_step, ExitCode.USAGE) from error
+        raise UsageError("--schedule", error.message, error.next_step) from error
     found = []
     for at in runs(parsed, zone, start):
         if at > now:
@@ -214,14 +214,14 @@ def _zone(name: str) -> ZoneInfo:
     try:
         return find_zone(name)
     except ScheduleError as error:
-        raise CommandError("--timezone", error.message, error.next_step, ExitCode.USAGE) from error
+        raise UsageError("--timezone", error.message, error.next_step) from error
 
 
 def _seconds(text: str) -> float:
     try:
         seconds = parse_duration(text)
     except ValueError as error:
-        raise CommandError("--since", str(error), "Write 12h or 7d", ExitCode.USAGE) from error
+        raise UsageError("--since", str(error), "Write 12h or 7d") from error
     if not 0 < seconds <= _MAX_SINCE_S:
-        raise CommandError("--since", f"{text!r} is not 1s to 3650d", "Write 7d", ExitCode.USAGE)
+        raise UsageError("--since", f"{text!r} is not 1s to 3650d", "Write 7d")
     return seconds

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise.errors import ScheduleError
-from reprise_cli.schedule.cron import parse_cron
+from reprise_schedules_cli.schedule.cron import parse_cron
 
 AFTER = datetime(2026, 11, 21, 12, 0)  # noqa: DTZ001 - a wall clock's
 

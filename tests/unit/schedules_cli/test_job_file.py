@@ -13,10 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise_cli.exits import CommandError, ExitCode
-from reprise_cli.schedule.group import MARKER
-from reprise_cli.schedule.job_file import check_jobs, policies_of, read_job_file
-from reprise_cli.schedule.plan import SchedulePlace, SchedulePlan, Verb, make_plan, wanted_schedule
 from reprise_schedules.message import read_due
+from reprise_schedules_cli.schedule.group import MARKER
+from reprise_schedules_cli.schedule.job_check import check_jobs, policies_of
+from reprise_schedules_cli.schedule.job_file import read_job_file
+from reprise_schedules_cli.schedule.plan import (
+    SchedulePlace,
+    SchedulePlan,
+    Verb,
+    make_plan,
+    wanted_schedule,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +48,7 @@ jobs:
 """
 
 
-def read(tmp_path: Path, text: str = FILE) -> Any:  # noqa: ANN401 - checked jobs and their file
+def read(tmp_path: Path, text: str = FILE) -> Any:
     file = tmp_path / "jobs.yaml"
     file.write_text(text)
     jobs = read_job_file(file)
@@ -195,7 +202,7 @@ def test_jobs_of_one_target_must_agree_on_its_policy_and_have_their_own_names(
 def plan(
     request: dict[str, Any],
     there: dict[str, dict[str, Any]],
-    **document: Any,  # noqa: ANN401 - a policy's
+    **document: Any,
 ) -> SchedulePlan:
     return make_plan([request], there, {"orders": {"idempotent": True}}, document)
 

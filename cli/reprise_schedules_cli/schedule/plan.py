@@ -8,15 +8,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise.retry.policy import with_new_names
-from reprise_cli.exits import CommandError, ExitCode
-from reprise_cli.schedule.expression import write_expression
-from reprise_cli.schedule.group import described, is_ours
+from reprise_cli.exits import UsageError
 from reprise_schedules.message import write_due
+from reprise_schedules_cli.schedule.expression import write_expression
+from reprise_schedules_cli.schedule.group import described, is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reprise_cli.schedule.job_file import Checked
+    from reprise_schedules_cli.schedule.job_check import Checked
 
 _COMPARED: Final = (
     "ScheduleExpression",
@@ -126,11 +126,10 @@ def make_plan(
             continue
         if not is_ours(found):
             where = f"job {name}"
-            raise CommandError(
+            raise UsageError(
                 where,
                 "the group has a schedule of that name which no file of jobs made",
                 "Rename the job, or delete that schedule",
-                ExitCode.USAGE,
             )
         if found["State"] == "DISABLED" and request["State"] == "ENABLED":
             paused.append(name)

@@ -1,0 +1,1 @@
+"""The commands of the add-on schedules, `reprise schedule` and `reprise warm`."""
