@@ -23,7 +23,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "shared")]
+sys.path[:0] = [str(ROOT / "shared"), str(ROOT / "cli")]
 
 from reader_bench.generator import Generator, Manifest, repeat_to  # noqa: E402 - the path comes first
 from reader_bench.pipelines import (  # noqa: E402 - as above
@@ -34,7 +34,7 @@ from reader_bench.pipelines import (  # noqa: E402 - as above
     whole_at_once,
 )
 from reader_bench.stages import stages  # noqa: E402 - as above
-from reprise.capturing.schema import CaptureLine  # noqa: E402 - as above
+from reprise_cli.capture_schema import CaptureLine  # noqa: E402 - as above
 
 if TYPE_CHECKING:
     from collections.abc import Callable

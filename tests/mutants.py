@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-_DOUBLE: Final = "shared/reprise/testing.py"
+_DOUBLE: Final = "tests/doubles.py"
 _TABLE: Final = "shared/reprise/aws/ledger_table.py"
 _REPEAT: Final = "shared/reprise/capturing/repeat.py"
 _REPLAY: Final = "shared/reprise/replay/batch.py"

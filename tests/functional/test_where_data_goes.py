@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import msgspec
 import pytest
 
+from doubles import InMemoryBooks
 from harness import ORDERS, THROTTLED, UNKNOWN, Pipeline, envelope, notification
 from reprise.call.outcome import classify_reply
 from reprise.call.request import CallRequest
@@ -26,12 +27,11 @@ from reprise.monitor.incidents import Alarm, IncidentContext, incidents
 from reprise.monitor.snapshot import MonitorState
 from reprise.ports import OutMessage, Reply
 from reprise.telemetry import EmfMeter, make_logger
-from reprise.testing import InMemoryBooks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reprise.testing import FakeMeter
+    from doubles import FakeMeter
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs/reference/where-data-goes.md"

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from doubles import InMemoryBooks
 from reprise.aws.counters_table import CountersTable, StateItem
 from reprise.errors import StoreError
 from reprise.monitor.counters import BacklogCounters
 from reprise.monitor.snapshot import MonitorState, Snapshot
-from reprise.testing import InMemoryBooks
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

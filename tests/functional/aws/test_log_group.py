@@ -8,9 +8,10 @@ from uuid import uuid4
 import pytest
 from botocore.stub import ANY, Stubber
 
+from doubles import FakeClock
 from reprise.aws.log_group import LogGroup
 from reprise.errors import StoreError
-from reprise.testing import START_AT, FakeClock
+from reprise.testing import START_AT
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient

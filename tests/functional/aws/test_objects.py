@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.stub import Stubber
 
+from doubles import InMemoryObjects
 from reprise.aws.clients import Clients
 from reprise.aws.s3 import CHUNK_BYTES, S3Objects
 from reprise.call.payload import ClaimCheck
 from reprise.errors import ObjectDeniedError, ObjectMissingError, StoreError
-from reprise.testing import InMemoryObjects
 from scripted_server import Answer, ScriptedServer
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import NoRegionError
 
+from doubles import FakeKeys, FakePolicies
 from reprise.aws.config import ParameterPolicies
 from reprise.aws.keys import SecretKeyring, SecretKeys
 from reprise.errors import PolicyError, SettingsError, StoreError
 from reprise.retry.policy import read_policy_document
-from reprise.testing import FakeKeys, FakePolicies
 from strategies import KEY, KEYS
 
 if TYPE_CHECKING:

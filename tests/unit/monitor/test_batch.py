@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Never
 
+from doubles import FakeClock, InMemoryBooks, InMemoryBus
 from harness import ORDERS, Pipeline, call
 from reprise import metric
 from reprise.aws.event_bus import Outbox
@@ -12,7 +13,6 @@ from reprise.gate.state import GateState, Mode
 from reprise.monitor.counters import BacklogCounters, BatchMonitor, CounterPublisher
 from reprise.monitor.gates import TransitionLog
 from reprise.telemetry import EmfMeter
-from reprise.testing import FakeClock, InMemoryBooks, InMemoryBus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

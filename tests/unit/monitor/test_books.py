@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doubles import InMemoryBooks
 from reprise import metric
 from reprise.metric import MetricKey
 from reprise.monitor.counters import BacklogCounters, CounterPublisher, changes
 from reprise.telemetry import EmfMeter
-from reprise.testing import InMemoryBooks
 
 if TYPE_CHECKING:
     import pytest

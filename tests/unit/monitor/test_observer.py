@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from doubles import FakeClock, Faults, InMemoryBooks, InMemoryBus, InMemoryGateItems
 from reprise.errors import StoreError
 from reprise.events import IncidentOpened
 from reprise.gate.state import GateState, HeldFor, Mode
@@ -16,7 +17,6 @@ from reprise.monitor.incidents import Alarm
 from reprise.monitor.monitor import Links, Monitor
 from reprise.monitor.snapshot import MonitorState
 from reprise.telemetry import EmfMeter
-from reprise.testing import FakeClock, Faults, InMemoryBooks, InMemoryBus, InMemoryGateItems
 
 ORDERS = "arn:aws:lambda:eu-central-1:123456789012:function:orders"
 TEAM = "arn:aws:lambda:eu-central-1:123456789012:function:team-*"

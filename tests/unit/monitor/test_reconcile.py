@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doubles import FakeClock, FakeMeter, InMemoryListing, InMemoryMarks, InMemoryQueue
 from harness import PIPELINE_KEYS, Pipeline, call
 from reprise import metric
 from reprise.errors import StoreError
@@ -29,7 +30,6 @@ from reprise.monitor.reconcile import (
     next_range,
     write_notification,
 )
-from reprise.testing import FakeClock, FakeMeter, InMemoryListing, InMemoryMarks, InMemoryQueue
 from reprise.unpack.notification import ObjectRef, read_notification, write_continuation
 from strategies import texts
 

@@ -4,8 +4,8 @@ from threading import Barrier
 
 import pytest
 
+from doubles import FakeMeter
 from reprise.errors import ScheduleError
-from reprise.testing import FakeMeter
 from reprise_schedules.warm import Ping, WarmStage, read_order
 
 
