@@ -176,7 +176,7 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
     )
     observer = BatchMonitor(
         meter=meter,
-        counters=CounterPublisher(books=CountersTable(dynamodb, "ledger"), meter=meter),
+        counters=CounterPublisher(counters=CountersTable(dynamodb, "ledger"), meter=meter),
         gates=log,
         publisher=publisher,
         outbox=outbox,

@@ -454,7 +454,7 @@ class InMemoryGateItems:
 
 
 @dataclass(slots=True)
-class InMemoryBooks:
+class InMemoryCounters:
     """Books of the backlog."""
 
     kept: dict[str, BacklogCounters] = field(default_factory=dict)

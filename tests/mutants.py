@@ -280,8 +280,8 @@ MUTANTS: Final = (
     Mutant(
         name="fold: the rest of a folded object is never sent",
         file=_UNPACK,
-        old="                    self.parker.send(rest, delay_s=decision.rest_delay_s if is_last else 0.0)\n",
-        new="                    del rest\n",
+        old="self.deferrer.send(rest, delay_s=decision.rest_delay_s if is_last else 0.0)\n",
+        new="del rest\n",
     ),
     Mutant(
         name="fold: the rest begins one call late",

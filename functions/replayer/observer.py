@@ -18,9 +18,9 @@ cold_start.finish()
 def lambda_handler(event: Any, context: object) -> None:  # noqa: ANN401, ARG001 - Lambda's own signature
     """Look once; what was measured is written even if the look fails half way."""
     try:
-        _monitor.look()
+        _monitor.check()
     finally:
         try:
-            _reconciler.look()
+            _reconciler.check()
         finally:
             _meter.flush()

@@ -11,14 +11,14 @@ from typing import Any, Final
 from reprise import cold_start
 from reprise.aws.clients import Clients
 from reprise.telemetry import EmfMeter, make_logger
-from reprise_schedules.warm import LambdaPings, WarmStage, read_order
+from reprise_schedules.warm import LambdaPings, Warmer, read_order
 
 PING_LIMIT_S: Final = 50
 """Below the warmer's own timeout; a function that takes longer is warm all the same."""
 
 make_logger()
 _meter = EmfMeter()
-_stage = WarmStage(pings=LambdaPings(Clients().functions(PING_LIMIT_S)), meter=_meter)
+_warmer = Warmer(pings=LambdaPings(Clients().functions(PING_LIMIT_S)), meter=_meter)
 cold_start.finish()
 
 
@@ -32,6 +32,6 @@ def lambda_handler(event: Any, context: object) -> dict[str, int]:  # noqa: ANN4
     Raises:
         ScheduleError: If the event asks for nothing that can be understood.
     """
-    counts = _stage.run(read_order(event))
+    counts = _warmer.run(read_order(event))
     _meter.flush()
     return counts

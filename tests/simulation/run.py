@@ -306,7 +306,7 @@ class Simulation:
         while looks < RECONCILE_LOOKS:
             self.scheduler.now_s += EVERY_S
             sent = self.captures.sent
-            reconciler.look()
+            reconciler.check()
             looks += 1
             if self.captures.sent > sent:
                 self.scheduler.run()

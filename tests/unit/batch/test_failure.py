@@ -428,7 +428,7 @@ def pipeline(policy: str = "{}") -> Pipeline:
 def take_in(made: Pipeline, document: dict[str, Any], key: str) -> list[Any]:
     made.objects.kept[key] = json.dumps(document).encode()
     stage = made.unpacker()
-    intake = replace(made.intake(), stage=stage)
+    intake = replace(made.intake(), unpacker=stage)
     from reprise.unpack.consumer import Notice  # noqa: PLC0415 - beside its one use
 
     notice = Notice(message_id="n", receipt_handle="r", body=notification(key), receive_count=1)

@@ -79,7 +79,7 @@ class Rig:
     def look(self, times: int = 1) -> list[str]:
         """Look so often, ten minutes apart; return the keys that were sent."""
         for _ in range(times):
-            self.reconciler().look()
+            self.reconciler().check()
             self.clock.advance(EVERY_S)
         refs = [ref for sent in self.queue.sent for ref in read_notification(sent.body)]
         self.queue.sent.clear()
@@ -216,7 +216,7 @@ def test_call_whose_objects_notification_was_lost_is_replayed_all_the_same() -> 
     rig.listing.modified_at_s[key] = rig.now_s
     pipeline.clock.advance(HOUR_S)
 
-    rig.reconciler().look()
+    rig.reconciler().check()
     (message,) = pipeline.capture_queue.sent
     assert pipeline.take_in(message.body) == []
 

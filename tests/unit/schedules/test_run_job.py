@@ -50,7 +50,7 @@ class World:
     ) -> float | None:
         stage = JobRunner(
             jobs=self.jobs,
-            follow=RunResolver(ledger=self.pipeline.ledger, batch=lambda: self),
+            follow=RunResolver(ledger=self.pipeline.ledger, batch=self),
             calls=replace(
                 self.pipeline.caller(),
                 capture_outcomes=frozenset(OutcomeKind) - {OutcomeKind.SUCCEEDED},
