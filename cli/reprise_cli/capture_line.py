@@ -13,9 +13,9 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from reprise.call.outcome import Outcome  # noqa: TC001 - msgspec reads the annotation at run time
+from reprise.call.outcome import Outcome
 from reprise.call.payload import ClaimCheck, Payload
-from reprise.call.target import Target  # noqa: TC001 - as above
+from reprise.call.target import Target
 from reprise.capturing.record import EVENT_NAME, SCHEMA_VERSION, Mac, Source
 from reprise.capturing.wire import (
     OUR_PREFIX,

@@ -25,7 +25,7 @@ _status = make_status_reader(_clients, _settings)
 cold_start.finish()
 
 
-def lambda_handler(event: Any, context: object) -> dict[str, Any]:  # noqa: ANN401, ARG001 - Lambda's own signature
+def lambda_handler(event: object, _context: object) -> dict[str, Any]:
     """Make the call that the event asks for, or tell how an earlier one stands."""
     try:
         if isinstance(event, dict) and "StatusOf" in event:

@@ -6,7 +6,7 @@ captured nor replayed.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from reprise import cold_start
 from reprise.aws.clients import Clients
@@ -22,12 +22,11 @@ _warmer = Warmer(pings=LambdaPings(Clients().functions(PING_LIMIT_S)), meter=_me
 cold_start.finish()
 
 
-def lambda_handler(event: Any, context: object) -> dict[str, int]:  # noqa: ANN401, ARG001 - Lambda's own signature
+def lambda_handler(event: object, _context: object) -> dict[str, int]:
     """Ping every function once for each environment that is to stay warm.
 
     Args:
         event: See `WarmOrder`.
-        context: Lambda's own.
 
     Raises:
         ScheduleError: If the event asks for nothing that can be understood.

@@ -140,7 +140,7 @@ class FakeClient:
         )
 
 
-def _result(status_code: int, outcome: Outcome, **fields: Any) -> CallResult:  # noqa: ANN401 - as they are
+def _result(status_code: int, outcome: Outcome, **fields: object) -> CallResult:
     # Late: the client loads AWS.
     from reprise.client import CallResult  # noqa: PLC0415
 

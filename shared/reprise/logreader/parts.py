@@ -51,7 +51,7 @@ def _unpack(text: str) -> list[bytes]:
         return []
 
 
-def _carried(document: Any) -> list[str]:  # noqa: ANN401 - JSON
+def _carried(document: dict[str, Any]) -> list[str]:
     """Return the base64 in a document of a known shape; of other shapes nothing, or an error."""
     if "rawData" in document:
         return [document["rawData"]] if document["rawData"] and "errorCode" in document else []

@@ -196,9 +196,13 @@ def _worst_first(numbers: Mapping[str, float]) -> list[str]:
     return sorted((name for name in numbers if numbers[name] > 0), key=lambda name: -numbers[name])
 
 
+_FEW: Final = 2
+"""Fewer hours are told in minutes, fewer minutes in seconds."""
+
+
 def _span(seconds: float) -> str:
     """Return a time as people say it."""
     minutes, hours = seconds / 60, seconds / 3600
-    if hours >= 2:  # noqa: PLR2004 - two hours read better than 120 minutes
+    if hours >= _FEW:
         return f"{hours:.1f} h"
-    return f"{minutes:.0f} min" if minutes >= 2 else f"{seconds:.0f} s"  # noqa: PLR2004 - as above
+    return f"{minutes:.0f} min" if minutes >= _FEW else f"{seconds:.0f} s"

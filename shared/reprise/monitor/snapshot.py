@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from reprise.monitor.counters import BacklogCounters  # noqa: TC001 - used in annotations of dataclasses
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from reprise.monitor.counters import BacklogCounters
 
 KEPT_LOOKS: Final = 6
 """Looks whose totals are remembered: the rate is that of the last five minutes."""
