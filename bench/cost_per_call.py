@@ -27,23 +27,25 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / name) for name in ("shared", "functions", "cli", "tests")]
+
 from loopback.server import SECRET, Loopback, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-ROOT = Path(__file__).parents[1]
 PREFIX: Final = "arn:aws:lambda:us-east-1:123456789012:function:"
 TARGET, THROTTLED, STALE, HELD = (
     f"{PREFIX}{name}" for name in ("target", "throttled", "stale", "held")
 )
 GROUP: Final = "/reprise/reprise/capture"
+CAPTURED: Final = 202
 PAYLOAD: Final = json.dumps({"order": "x" * 1000})
 CALLS: Final = 300
 """Calls of a station in a round."""
 BATCH: Final = 10
 """Messages of a batch of the replay queue, as the template has it."""
-MESSAGES: Final = "messages"
 
 
 @dataclass
@@ -178,13 +180,13 @@ class Bench:
             answer = self.invoker.lambda_handler(
                 {"FunctionName": "throttled", "Payload": PAYLOAD}, None
             )
-            if answer["StatusCode"] != 202:
+            if answer["StatusCode"] != CAPTURED:
                 sys.exit(f"error: not captured: {answer}")
 
     def _library(self) -> None:
         for _ in range(CALLS):
             result = self.library.invoke("throttled", PAYLOAD.encode())
-            if result.status_code != 202:
+            if result.status_code != CAPTURED:
                 sys.exit(f"error: not captured: {result}")
 
     def _unpack(self, bodies: list[str], *, rest: bool = True) -> None:
@@ -214,7 +216,7 @@ class Bench:
             ledger=LedgerTable(self.clients.dynamodb(), "ledger"),
             queue=SqsQueue(self.clients.sqs(), os.environ["REPRISE_REPLAY_QUEUE_URL"]),
             letters=_Letters(),
-            keys=SecretKeyring(self.clients.secrets, "reprise"),
+            keys=SecretKeyring(self.clients.secrets(), "reprise"),
             clock=utc_now,
         )
         letters = [
@@ -366,7 +368,7 @@ def _environment(url: str) -> dict[str, str]:
         "POWERTOOLS_SERVICE_NAME": "bench",
         "POWERTOOLS_METRICS_NAMESPACE": "Reprise",
         "REPRISE_STACK": "reprise",
-        "REPRISE_TARGETS": ",".join((TARGET, THROTTLED, STALE, HELD)),
+        "REPRISE_TARGETS": f"{TARGET},{THROTTLED},{STALE},{HELD}",
         "REPRISE_BUCKET": "bucket",
         "REPRISE_MAC_SECRET_ARN": "reprise/source/invoker",
         "REPRISE_CAPTURE_LOG_GROUP": "stdout",
@@ -390,7 +392,6 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     server = start()
     os.environ.update(_environment(server.url))
-    sys.path[:0] = [str(ROOT / name) for name in ("shared", "functions", "cli")]
     try:
         bench = Bench(server)
         for _ in range(rounds + 1):

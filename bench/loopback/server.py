@@ -1,8 +1,8 @@
-"""Answer for Lambda, DynamoDB, SQS, S3, Secrets Manager, SSM, Logs and EventBridge, as far as the adapters ask.
+"""Answer for Lambda, DynamoDB, SQS, S3, Secrets Manager, SSM, Logs and EventBridge, as the adapters ask.
 
 It runs in a process of its own, whose CPU does not count. Items, objects and messages are kept, so that a
 bench can look at what became of its calls; requests and bytes are counted by operation. DynamoDB is
-`loopback.table`.
+the simulation's.
 """
 
 from __future__ import annotations
@@ -16,22 +16,27 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 
-from loopback.table import Refused, Table
+from botocore.exceptions import ClientError
+
+from simulation.dynamodb import DynamoDB
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from multiprocessing.connection import Connection
 
 REPLY: Final = b'{"ok":true}'
-REFUSALS: Final = {
-    "throttled": (
-        429,
-        "TooManyRequestsException",
-        {"Reason": "ReservedFunctionConcurrentInvocationLimitExceeded"},
-    ),
-}
-"""What the function says that is called so; every other one succeeds."""
+THROTTLED: Final = "throttled"
+"""What the function is called that refuses every call."""
+SECRET: Final = json.dumps(
+    {"current": "k1", "k1": "a key for measuring, of enough characters", "targets": ["*"]}
+)
+"""What every secret holds."""
+
+
+type Request = dict[str, Any]
+type Answer = dict[str, Any]
 
 
 class World:
@@ -40,13 +45,59 @@ class World:
     def __init__(self) -> None:
         """Begin with nothing."""
         self.lock = Lock()
-        self.table = Table()
+        self.table = DynamoDB()
         self.objects: dict[str, bytes] = {}
         self.queues: dict[str, list[dict[str, Any]]] = {}
         self.secrets: dict[str, str] = {}
         self.requests: Counter[str] = Counter()
         self.bytes: Counter[str] = Counter()
-        self.invocations = 0
+
+
+def _send_messages(world: World, request: Request) -> Answer:
+    entries = request["Entries"]
+    world.queues.setdefault(request["QueueUrl"], []).extend(entries)
+    return {
+        "Successful": [
+            {
+                "Id": each["Id"],
+                "MessageId": each["Id"],
+                "MD5OfMessageBody": hashlib.md5(each["MessageBody"].encode()).hexdigest(),  # noqa: S324 - SQS's own
+            }
+            for each in entries
+        ]
+    }
+
+
+def _all_of_them(_world: World, request: Request) -> Answer:
+    return {"Successful": [{"Id": each["Id"]} for each in request["Entries"]]}
+
+
+def _secret(_world: World, request: Request) -> Answer:
+    return {"ARN": request["SecretId"], "Name": request["SecretId"], "SecretString": SECRET}
+
+
+OPERATIONS: Final[dict[str, Callable[[World, Request], Answer]]] = {
+    "BatchExecuteStatement": lambda world, request: world.table.batch_execute_statement(**request),
+    "BatchGetItem": lambda world, request: world.table.batch_get_item(**request),
+    "ChangeMessageVisibilityBatch": _all_of_them,
+    "CreateLogStream": lambda _world, _request: {},
+    "DeleteMessageBatch": _all_of_them,
+    "GetItem": lambda world, request: world.table.get_item(**request),
+    "GetParameter": lambda _world, request: {"Parameter": {"Name": request["Name"], "Value": "{}"}},
+    "GetQueueAttributes": lambda _world, request: {
+        "Attributes": dict.fromkeys(request["AttributeNames"], "0")
+    },
+    "GetSecretValue": _secret,
+    "PutEvents": lambda _world, request: {
+        "FailedEntryCount": 0,
+        "Entries": [{"EventId": "1"} for _ in request["Entries"]],
+    },
+    "PutItem": lambda world, request: world.table.put_item(**request),
+    "PutLogEvents": lambda _world, _request: {},
+    "SendMessageBatch": _send_messages,
+    "UpdateItem": lambda world, request: world.table.update_item(**request),
+}
+"""What the adapters ask, by operation."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -66,11 +117,9 @@ class Handler(BaseHTTPRequestHandler):
                 self._invoke()
                 return
             try:
-                answer = getattr(self, f"on_{operation}")(json.loads(body or b"{}"))
-            except Refused as refused:
-                self._send(
-                    400, json.dumps(refused.answer).encode(), {"x-amzn-ErrorType": refused.code}
-                )
+                answer = OPERATIONS[operation](self.world, json.loads(body or b"{}"))
+            except ClientError as error:
+                self._refuse(error)
                 return
         self._send(200, json.dumps(answer).encode())
 
@@ -119,69 +168,23 @@ class Handler(BaseHTTPRequestHandler):
             items = self.world.table.items.values()
             return dict(Counter(item["state"]["S"] for item in items if "state" in item))
 
-    # --- What the adapters ask ---
+    def _refuse(self, error: ClientError) -> None:
+        response: Answer = dict(error.response)
+        details = response.pop("Error")
+        answer = {"__type": f"#{details['Code']}", "message": details["Message"], **response}
+        self._send(400, json.dumps(answer).encode())
 
     def _invoke(self) -> None:
-        self.world.invocations += 1
         name = unquote(self.path).split("/")[3].rpartition(":")[2]
-        if name not in REFUSALS:
+        if name != THROTTLED:
             self._send(200, REPLY)
             return
-        status, code, more = REFUSALS[name]
-        self._send(
-            status, json.dumps({"message": name, **more}).encode(), {"x-amzn-ErrorType": code}
+        code, reason = (
+            "TooManyRequestsException",
+            "ReservedFunctionConcurrentInvocationLimitExceeded",
         )
-
-    def on_GetItem(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802 - the operation's name
-        return self.world.table.get(request)
-
-    def on_BatchGetItem(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
-        return self.world.table.batch_get(request)
-
-    def on_PutItem(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
-        return self.world.table.put(request)
-
-    def on_UpdateItem(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
-        return self.world.table.update(request)
-
-    def on_BatchExecuteStatement(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
-        return self.world.table.execute(request)
-
-    def on_SendMessageBatch(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
-        entries = request["Entries"]
-        self.world.queues.setdefault(request["QueueUrl"], []).extend(entries)
-        digests = [hashlib.md5(each["MessageBody"].encode()).hexdigest() for each in entries]  # noqa: S324 - SQS's own
-        return {
-            "Successful": [
-                {"Id": each["Id"], "MessageId": each["Id"], "MD5OfMessageBody": digest}
-                for each, digest in zip(entries, digests, strict=True)
-            ]
-        }
-
-    def on_ChangeMessageVisibilityBatch(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
-        return {"Successful": [{"Id": each["Id"]} for each in request["Entries"]]}
-
-    def on_DeleteMessageBatch(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
-        return {"Successful": [{"Id": each["Id"]} for each in request["Entries"]]}
-
-    def on_GetQueueAttributes(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
-        return {"Attributes": dict.fromkeys(request["AttributeNames"], "0")}
-
-    def on_GetSecretValue(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
-        name = request["SecretId"]
-        return {"ARN": name, "Name": name, "SecretString": self.world.secrets.get(name, SECRET)}
-
-    def on_GetParameter(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
-        return {"Parameter": {"Name": request["Name"], "Value": "{}"}}
-
-    def on_PutEvents(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
-        return {"FailedEntryCount": 0, "Entries": [{"EventId": "1"} for _ in request["Entries"]]}
-
-    def on_CreateLogStream(self, _request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
-        return {}
-
-    def on_PutLogEvents(self, _request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
-        return {}
+        answer = json.dumps({"message": "Rate exceeded", "Reason": reason})
+        self._send(429, answer.encode(), {"x-amzn-ErrorType": code})
 
     # --- HTTP ---
 
@@ -214,12 +217,6 @@ class Handler(BaseHTTPRequestHandler):
         """Stay silent."""
 
 
-SECRET: Final = json.dumps(
-    {"current": "k1", "k1": "a key for measuring, of enough characters", "targets": ["*"]}
-)
-"""What every secret holds."""
-
-
 @dataclass(frozen=True, slots=True)
 class Loopback:
     """The running server, from outside."""
@@ -229,7 +226,7 @@ class Loopback:
 
     def ask(self, what: str) -> Any:  # noqa: ANN401 - JSON's edge
         """Return what the server tells of `counts`, `queues` or `states`."""
-        with urlopen(Request(f"{self.url}/-/{what}")) as answer:  # noqa: S310 - the loopback's own
+        with urlopen(f"{self.url}/-/{what}") as answer:  # noqa: S310 - the loopback's own
             return json.loads(answer.read())
 
     def stop(self) -> None:

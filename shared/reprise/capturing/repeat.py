@@ -18,7 +18,7 @@ from reprise.call.payload import digest
 from reprise.capturing.status import keep_result, read_result
 from reprise.errors import ObjectMissingError, RepriseError, StoreError
 from reprise.instant import format_instant
-from reprise.ledger import LIVE_OWNER, LedgerEvent, Row, State, next_state, sources
+from reprise.ledger import LIVE_OWNER, TRANSITIONS, LedgerEvent, Row, State, sources, transition
 from reprise.ports import Reply
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ class Repeats:
         for _ in range(_TRIES):
             after = replace(
                 row,
-                state=next_state(row.state, LedgerEvent.ANSWER),
+                state=transition(TRANSITIONS, row.state, LedgerEvent.ANSWER),
                 updated_at=format_instant(self.clock()),
                 reason=None,
                 message=None,

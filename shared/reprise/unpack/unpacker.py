@@ -42,8 +42,8 @@ class Unpacker:
     """Unpacks capture objects."""
 
     reader: RecordValidator
-    enterer: Enqueuer
-    parker: Deferrer
+    enqueuer: Enqueuer
+    deferrer: Deferrer
     backlog: ExpansionController
     objects: Objects
     clock: Clock
@@ -121,7 +121,7 @@ class Unpacker:
         remaining_ms: Callable[[], int],
     ) -> bool:
         """Enter calls in the ledger, and sort those that go on; tell whether all do. Empties the chunk."""
-        due = self.enterer.enter(chunk, ref.source)
+        due = self.enqueuer.enter(chunk, ref.source)
         is_all_due = len(due) == len(chunk)
         chunk.clear()
         for entry in due:
@@ -129,7 +129,7 @@ class Unpacker:
                 for part in sorter.add(entry):
                     self._settle(part, ref, remaining_ms)
             else:
-                self.enterer.send([entry], ref.source)
+                self.enqueuer.send([entry], ref.source)
         return is_all_due
 
     def _hand_over(
@@ -137,9 +137,9 @@ class Unpacker:
     ) -> None:
         """Park what was read, which takes little time, and leave the rest to a continuation."""
         for part in sorter.rest():
-            self.parker.park(part, ref, delay_s=0.0, is_counted=False)
+            self.deferrer.park(part, ref, delay_s=0.0, is_counted=False)
         quarantine.flush()
-        self.parker.send(replace(ref, skip=position))
+        self.deferrer.send(replace(ref, skip=position))
 
     def _settle(
         self,
@@ -160,13 +160,13 @@ class Unpacker:
         if isinstance(decision, Leave):
             delay_s, is_counted = decision.delay_s, decision.change is not None
             # They stay in the part as well: whether they lie at its beginning does not matter then.
-            self.enterer.send(unrun[: decision.scouts], ref.source)
+            self.enqueuer.send(unrun[: decision.scouts], ref.source)
         else:
             expanded, delay_s = self._expand(part, ref, decision, remaining_ms)
             is_counted = delay_s is not None
         rest = part.after(expanded)
         if rest.entries:
-            fold = self.parker.fold if is_whole else self.parker.park
+            fold = self.deferrer.fold if is_whole else self.deferrer.park
             fold(rest, ref, delay_s=delay_s or 0.0, is_counted=is_counted)
         self.backlog.confirm(part.function, decision)
 
@@ -182,7 +182,7 @@ class Unpacker:
             if start and remaining_ms() < RESERVE_MS:
                 return start, None
             chunk = part.entries[start : min(start + CHUNK, decision.records)]
-            self.enterer.send(chunk, ref.source, spread_s=decision.spread_s)
+            self.enqueuer.send(chunk, ref.source, spread_s=decision.spread_s)
         return decision.records, decision.rest_delay_s
 
     # --- A folded object ---
@@ -195,7 +195,7 @@ class Unpacker:
             if decision.change is None:
                 return decision.delay_s
             # The gate counts it now, and must not do so at every look.
-            self.parker.send(replace(ref, fold=replace(fold, is_counted=True)), decision.delay_s)
+            self.deferrer.send(replace(ref, fold=replace(fold, is_counted=True)), decision.delay_s)
         else:
             self._expand_folded(ref, fold, decision, remaining_ms)
         self.backlog.confirm(fold.function, decision)
@@ -224,7 +224,7 @@ class Unpacker:
                         fold, records=max(1, fold.records - expanded), is_counted=is_last
                     )
                     rest = replace(ref, skip=position + 1, fold=left)
-                    self.parker.send(rest, delay_s=decision.rest_delay_s if is_last else 0.0)
+                    self.deferrer.send(rest, delay_s=decision.rest_delay_s if is_last else 0.0)
                     return
         self._send_due(chunk, fold, decision)
         quarantine.flush()
@@ -234,8 +234,8 @@ class Unpacker:
 
         Whoever folded it may have been an earlier version, which entered nothing.
         """
-        due = self.enterer.enter(chunk, fold.source, is_known=True)
-        self.enterer.send(due, fold.source, spread_s=decision.spread_s)
+        due = self.enqueuer.enter(chunk, fold.source, is_known=True)
+        self.enqueuer.send(due, fold.source, spread_s=decision.spread_s)
 
     def _decide(self, fold: Fold) -> Expand | Leave:
         since = parse_instant(fold.since)

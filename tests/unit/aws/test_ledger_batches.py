@@ -26,7 +26,7 @@ class Failing(DynamoDB):
         self.requests.append(len(request["Statements"]))
         if self.down:
             self.down -= 1
-            error = {"Error": {"Code": "InternalServerError", "Message": "down"}}
+            error: Any = {"Error": {"Code": "InternalServerError", "Message": "down"}}
             raise ClientError(error, "BatchExecuteStatement")
         return super().batch_execute_statement(**request)
 
