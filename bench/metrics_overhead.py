@@ -120,6 +120,14 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
 
     It ends the bench if a call of the batch was not invoked, did not succeed, or came back.
     """
+    from doubles import (
+        FakeConcurrency,
+        FakeKeys,
+        FakePolicies,
+        InMemoryBus,
+        InMemoryObjects,
+        InMemoryQueue,
+    )
     from reprise.aws.clients import Clients
     from reprise.aws.counters_table import CountersTable
     from reprise.aws.event_bus import Outbox
@@ -133,14 +141,6 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
     from reprise.replay.message import Worker
     from reprise.retry.policy import read_policy_document
     from reprise.telemetry import EmfMeter
-    from reprise.testing import (
-        FakeConcurrency,
-        FakeKeys,
-        FakePolicies,
-        InMemoryBus,
-        InMemoryObjects,
-        InMemoryQueue,
-    )
     from reprise.wiring.replayer import ReplayerParts, make_replayer
 
     clients = Clients()
@@ -176,7 +176,7 @@ def make_replayer(*, is_measured: bool) -> Callable[[list[Any], str], None]:
     )
     observer = BatchMonitor(
         meter=meter,
-        counters=CounterPublisher(books=CountersTable(dynamodb, "ledger"), meter=meter),
+        counters=CounterPublisher(counters=CountersTable(dynamodb, "ledger"), meter=meter),
         gates=log,
         publisher=publisher,
         outbox=outbox,
@@ -307,12 +307,12 @@ def main() -> None:
     server.start()
     os.environ.update(
         AWS_ACCESS_KEY_ID="test",
-        AWS_SECRET_ACCESS_KEY="test",
+        AWS_SECRET_ACCESS_KEY="test",  # noqa: S106 - a fake server's
         AWS_REGION="us-east-1",
         AWS_ENDPOINT_URL=f"http://127.0.0.1:{here.recv()}",
         REPRISE_STACK="reprise",
     )
-    sys.path.insert(0, str(ROOT / "shared"))
+    sys.path[:0] = [str(ROOT / "shared"), str(ROOT / "tests")]
     plain, full = make_replayer(is_measured=False), make_replayer(is_measured=True)
     measure(plain, full, 5, BATCH)
     print(f"CPU of a replay in microseconds, median of {batches} interleaved batches")

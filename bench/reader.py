@@ -23,7 +23,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "shared")]
+sys.path[:0] = [str(ROOT / "shared"), str(ROOT / "cli")]
 
 from reader_bench.generator import Generator, Manifest, repeat_to
 from reader_bench.pipelines import (
@@ -34,7 +34,7 @@ from reader_bench.pipelines import (
     whole_at_once,
 )
 from reader_bench.stages import stages
-from reprise.capturing.schema import CaptureLine
+from reprise_cli.capture_schema import CaptureLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,6 +9,19 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from doubles import (
+    FakeClock,
+    FakeConcurrency,
+    FakeFunctions,
+    FakeKeys,
+    FakeMeter,
+    FakePolicies,
+    InMemoryGateItems,
+    InMemoryLedger,
+    InMemoryMarks,
+    InMemoryObjects,
+    InMemoryQueue,
+)
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.request import CallRequest
 from reprise.call.target import Target
@@ -23,19 +36,6 @@ from reprise.gate.state import GateState, Mode
 from reprise.ports import OutMessage, Reply
 from reprise.replay.message import Delivery, Worker
 from reprise.retry.policy import read_policy_document
-from reprise.testing import (
-    FakeClock,
-    FakeConcurrency,
-    FakeFunctions,
-    FakeKeys,
-    FakeMeter,
-    FakePolicies,
-    InMemoryGateItems,
-    InMemoryLedger,
-    InMemoryMarks,
-    InMemoryObjects,
-    InMemoryQueue,
-)
 from reprise.unpack.consumer import CaptureConsumer, Notice
 from reprise.wiring.replayer import ReplayerParts, make_replayer
 from reprise.wiring.unpacker import UnpackerParts, make_consumer, make_unpacker

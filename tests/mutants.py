@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-_DOUBLE: Final = "shared/reprise/testing.py"
+_DOUBLE: Final = "tests/doubles.py"
 _TABLE: Final = "shared/reprise/aws/ledger_table.py"
 _REPEAT: Final = "shared/reprise/capturing/repeat.py"
 _REPLAY: Final = "shared/reprise/replay/batch.py"
@@ -280,8 +280,8 @@ MUTANTS: Final = (
     Mutant(
         name="fold: the rest of a folded object is never sent",
         file=_UNPACK,
-        old="                    self.parker.send(rest, delay_s=decision.rest_delay_s if is_last else 0.0)\n",
-        new="                    del rest\n",
+        old="self.deferrer.send(rest, delay_s=decision.rest_delay_s if is_last else 0.0)\n",
+        new="del rest\n",
     ),
     Mutant(
         name="fold: the rest begins one call late",
@@ -421,8 +421,8 @@ MUTANTS: Final = (
     Mutant(
         name="repeat: a live call runs without its key's claim",
         file=_REPEAT,
-        old="if not self.open_calls.may_be(function):",
-        new="if self.open_calls.may_be(function):",
+        old="if not self.open_calls.may_be(function) or",
+        new="if self.open_calls.may_be(function) or",
     ),
     Mutant(
         name="repeat: a key whose call waits or runs is run again",

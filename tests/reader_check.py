@@ -7,9 +7,9 @@ import gzip
 import zlib
 from typing import TYPE_CHECKING
 
-from reprise.capturing.wire import decode_line
 from reprise.errors import BadRecordError
 from reprise.logreader import Account, Control, Damage, LogEvent, UnknownLine, read_events
+from reprise_cli.capture_line import decode_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable

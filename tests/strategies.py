@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from hypothesis import strategies as st
 
+from doubles import FakeKeys
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.payload import digest, pack
 from reprise.call.target import RANDOM_BYTES, Target, id_of, new_call_id
@@ -22,7 +23,6 @@ from reprise.errors import BadRecordError
 from reprise.instant import format_instant
 from reprise.ledger import Row, State
 from reprise.retry.policy import Policy
-from reprise.testing import FakeKeys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

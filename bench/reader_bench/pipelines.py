@@ -13,17 +13,17 @@ from pydantic import ValidationError
 
 from reader_bench.generator import Manifest
 from reader_bench.plain_model import Line
-from reprise.capturing.schema import CaptureLine
-from reprise.capturing.wire import decode_line
 from reprise.errors import BadRecordError
 from reprise.logreader import Control, LogEvent, read_events
+from reprise_cli.capture_line import decode_line
+from reprise_cli.capture_schema import CaptureLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reader_bench.plain_model import PlainPayload
-    from reprise.capturing.schema import LinePayload
-    from reprise.capturing.wire import LoggedPayload, LoggedRecord
+    from reprise_cli.capture_line import LoggedPayload, LoggedRecord
+    from reprise_cli.capture_schema import LinePayload
 
 CHUNK_BYTES = 1024 * 1024
 _SLICE_BYTES = 32 * 1024

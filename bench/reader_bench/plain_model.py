@@ -1,8 +1,8 @@
 """The capture line as the baselines decode it: plain pydantic, as most people would write it.
 
-The same fields and types as ours, in pydantic's default mode, and none of the validators written in Python
-that hold the public contract (`reprise.capturing.schema`) to our verdicts: they would cost the baselines half
-of their speed. What ours checks beyond the types, that a payload travels in one way, the baselines let pass.
+The same fields and types as ours, in pydantic's default mode, without the validators written in Python that
+hold the contract (`reprise_cli.capture_schema`) to our verdicts: they would cost the baselines half of their
+speed. What ours checks beyond the types, that a payload travels in one way, the baselines let pass.
 """
 
 from __future__ import annotations

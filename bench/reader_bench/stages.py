@@ -7,9 +7,9 @@ import time
 from typing import TYPE_CHECKING
 
 from reader_bench.pipelines import inflate_alone, members_of, naive, ours
-from reprise.capturing.wire import DECODER, is_sound
 from reprise.logreader import LogEvent
 from reprise.logreader.envelope import decode
+from reprise_cli.capture_line import DECODER, is_sound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -122,7 +122,7 @@ class App:
         """Return the keys of the stack's sources, each read when it is first needed."""
         from reprise.aws.keys import SecretKeyring
 
-        return SecretKeyring(lambda: self.aws.secrets, self.stack.name)
+        return SecretKeyring(self.aws.secrets, self.stack.name)
 
     def _find_engine(self) -> Place | None:
         return local_place(self.engine) if self.engine.health() is not None else None

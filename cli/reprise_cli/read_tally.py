@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reprise.call.payload import unpack
-from reprise.capturing.wire import decode_line
 from reprise.errors import BadRecordError, PayloadError
 from reprise.logreader import Account, Control, Damage, LogEvent, UnknownLine
+from reprise_cli.capture_line import decode_line
 
 if TYPE_CHECKING:
     from reprise.logreader import Item

@@ -1,4 +1,4 @@
-"""Lambda handler of the invoker: event to request, stage, answer."""
+"""Lambda handler of the invoker: event to request, call, answer."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from reprise.errors import BadRequestError
 from reprise.settings import CallerSettings
 from reprise.telemetry import EmfMeter, FlushInterval, make_logger, trace_header
 from reprise.wiring import make_clients
-from reprise.wiring.callers import make_call_stage, make_status_reader
+from reprise.wiring.callers import make_invoker, make_status_reader
 
 make_logger()
 _settings = CallerSettings.from_env(os.environ)
 _clients = make_clients()
 _meter = EmfMeter()
-_pace = FlushInterval(time.monotonic)
-_stage = make_call_stage(_clients, _settings, meter=_meter)
+_flush_interval = FlushInterval(time.monotonic)
+_invoker = make_invoker(_clients, _settings, meter=_meter)
 _status = make_status_reader(_clients, _settings)
 cold_start.finish()
 
 
-def lambda_handler(event: Any, context: object) -> dict[str, Any]:  # noqa: ANN401, ARG001 - Lambda's own signature
+def lambda_handler(event: object, _context: object) -> dict[str, Any]:
     """Make the call that the event asks for, or tell how an earlier one stands."""
     try:
         if isinstance(event, dict) and "StatusOf" in event:
@@ -34,11 +34,11 @@ def lambda_handler(event: Any, context: object) -> dict[str, Any]:  # noqa: ANN4
     except BadRequestError as error:
         return write_refusal(error)
     start_s = time.perf_counter()
-    answer = _stage.run(request)
+    answer = _invoker.run(request)
     if answer.is_passed_through:
         added_ms = (time.perf_counter() - start_s) * 1000 - answer.reply.took_ms
         _meter.count(metric.PASSED_THROUGH, target=request.target.function)
         _meter.observe(metric.ADDED_LATENCY, added_ms, target=request.target.function)
-    if not answer.is_passed_through or _pace.is_due():
+    if not answer.is_passed_through or _flush_interval.is_due():
         _meter.flush()
     return write_answer(request, answer, _settings.status_url)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from reprise import cold_start
 from reprise.settings import MonitorSettings
@@ -15,12 +14,12 @@ _monitor, _reconciler, _meter = deployed_monitor(MonitorSettings.from_env(os.env
 cold_start.finish()
 
 
-def lambda_handler(event: Any, context: object) -> None:  # noqa: ANN401, ARG001 - Lambda's own signature
+def lambda_handler(_event: object, _context: object) -> None:
     """Look once; what was measured is written even if the look fails half way."""
     try:
-        _monitor.look()
+        _monitor.check()
     finally:
         try:
-            _reconciler.look()
+            _reconciler.check()
         finally:
             _meter.flush()

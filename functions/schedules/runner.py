@@ -3,61 +3,26 @@
 from __future__ import annotations
 
 import os
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from reprise import cold_start
-from reprise.aws.clients import Clients
-from reprise.aws.functions import InvokerRouter
-from reprise.aws.ledger_table import LedgerTable
-from reprise.aws.sqs import SqsQueue
-from reprise.capturing.invoker import CallInvoker
+from reprise.aws.clients import lazily
 from reprise.instant import utc_now
 from reprise.replay.message import read_deliveries
 from reprise.replay.worker import Returns
-from reprise.settings import STDOUT
-from reprise.telemetry import EmfMeter, make_logger
-from reprise.wiring import target_types
-from reprise.wiring.callers import make_capturer
+from reprise.telemetry import make_logger
 from reprise_batch.jobs import BatchJobs
-from reprise_schedules.follow import RunResolver
-from reprise_schedules.runner import JobRunner
 from reprise_schedules.settings import RunnerSettings
-from reprise_schedules.table import JobTable
+from reprise_schedules.wiring import deployed_runner
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 make_logger()
-_settings = RunnerSettings.from_env(os.environ)
-_clients = Clients()
-_meter = EmfMeter()
-_types = target_types(_settings.targets)
-_sqs, _dynamodb = _clients.sqs(), _clients.dynamodb()
-_queue = SqsQueue(_sqs, _settings.jobs_queue_url)
-_stage = JobRunner(
-    jobs=JobTable(_dynamodb, _settings.ledger_table, utc_now),
-    follow=RunResolver(
-        ledger=LedgerTable(_dynamodb, _settings.ledger_table),
-        batch=cache(lambda: BatchJobs(_clients.batch())),
-    ),
-    calls=CallInvoker(
-        functions=InvokerRouter(_clients, _settings.call_timeout_s, _types),
-        capturer=make_capturer(
-            _clients,
-            bucket=_settings.bucket,
-            mac_secret_arn=_settings.mac_secret_arn,
-            meter=_meter,
-            log_group=STDOUT,
-        ),
-        capture_outcomes=_settings.capture_outcomes,
-        meter=_meter,
-    ),
-    dead_letters=SqsQueue(_sqs, _settings.jobs_dead_letter_queue_url),
-    targets=_settings.targets,
-    clock=utc_now,
-    meter=_meter,
-    types=_types,
+_runner, _queue, _meter = deployed_runner(
+    RunnerSettings.from_env(os.environ),
+    # Most jobs are functions: nothing of Batch is made before one is not.
+    make_jobs=lambda clients: BatchJobs(lazily(clients.batch)),
 )
 cold_start.finish()
 
@@ -68,7 +33,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     returns = Returns(_queue, deliveries, now_ms=int(utc_now().timestamp() * 1000))
     for delivery in deliveries:
         owner = f"{context.aws_request_id}/{delivery.message_id}"
-        wait_s = _stage.run(
+        wait_s = _runner.run(
             delivery.body, owner=owner, remaining_ms=context.get_remaining_time_in_millis
         )
         if wait_s is not None:

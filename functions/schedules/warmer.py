@@ -6,32 +6,31 @@ captured nor replayed.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from reprise import cold_start
 from reprise.aws.clients import Clients
 from reprise.telemetry import EmfMeter, make_logger
-from reprise_schedules.warm import LambdaPings, WarmStage, read_order
+from reprise_schedules.warm import LambdaPings, Warmer, read_order
 
 PING_LIMIT_S: Final = 50
 """Below the warmer's own timeout; a function that takes longer is warm all the same."""
 
 make_logger()
 _meter = EmfMeter()
-_stage = WarmStage(pings=LambdaPings(Clients().functions(PING_LIMIT_S)), meter=_meter)
+_warmer = Warmer(pings=LambdaPings(Clients().functions(PING_LIMIT_S)), meter=_meter)
 cold_start.finish()
 
 
-def lambda_handler(event: Any, context: object) -> dict[str, int]:  # noqa: ANN401, ARG001 - Lambda's own signature
+def lambda_handler(event: object, _context: object) -> dict[str, int]:
     """Ping every function once for each environment that is to stay warm.
 
     Args:
         event: See `WarmOrder`.
-        context: Lambda's own.
 
     Raises:
         ScheduleError: If the event asks for nothing that can be understood.
     """
-    counts = _stage.run(read_order(event))
+    counts = _warmer.run(read_order(event))
     _meter.flush()
     return counts

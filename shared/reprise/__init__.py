@@ -15,7 +15,7 @@ Everything that is named here is public; what the submodules have beside it may 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from reprise.version import __version__
 
@@ -63,7 +63,7 @@ stack does, loads no AWS client by that."""
 # Hidden from type checkers, which would take any name for one that is here.
 if not TYPE_CHECKING:
 
-    def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's attribute can be anything
+    def __getattr__(name: str) -> object:
         """Load what has this name, and keep it: the next use finds it without asking here."""
         if name not in _HOMES:
             msg = f"module {__name__!r} has no attribute {name!r}"

@@ -26,7 +26,7 @@ from reprise.instant import format_instant, parse_instant
 from reprise.settings import CallerSettings
 from reprise.telemetry import EmfMeter, trace_header
 from reprise.wiring import make_clients, make_ledger
-from reprise.wiring.callers import make_call_stage
+from reprise.wiring.callers import make_invoker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -155,7 +155,7 @@ class Client:
         self._settings = CallerSettings.from_env({**os.environ, **known})
         self._clients = make_clients()
         self._meter = EmfMeter(targets=self._settings.targets)
-        self._stage = make_call_stage(self._clients, self._settings, meter=self._meter)
+        self._invoker = make_invoker(self._clients, self._settings, meter=self._meter)
 
     def invoke(  # noqa: PLR0913 - what may be said of a call, each by its own name, as help() shows it
         self,
@@ -205,7 +205,7 @@ class Client:
             trace=trace_header(),
         )
         check_request(request)
-        answer = self._stage.run(request)
+        answer = self._invoker.run(request)
         self._meter.flush()
         outcome, captured = answer.reply.outcome, answer.captured or answer.late
         status_code = 202 if answer.captured is not None else status_of(outcome)
@@ -244,7 +244,7 @@ class Client:
         if status_token is None:
             row = ledger.get(call_id)
         else:
-            token = read_status_token(call_id, status_token, self._stage.capturer.keys.keys())
+            token = read_status_token(call_id, status_token, self._invoker.capturer.keys.keys())
             if token is None:
                 raise BadRequestError(
                     "status_token", "is not this call's", "Pass the CallResult's own"
@@ -256,7 +256,7 @@ class Client:
         payload = None
         # It may be deleted sooner than its row, which still tells the end.
         with suppress(ObjectMissingError):
-            payload = read_result(self._stage.capturer.objects, self._settings.bucket, row)
+            payload = read_result(self._invoker.capturer.objects, self._settings.bucket, row)
         return CallStatus(
             call_id=row.id,
             state=row.state,

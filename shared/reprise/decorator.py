@@ -27,6 +27,8 @@ from reprise.wiring.callers import make_capturer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
     from reprise.capturing.invoker import Capturer
 
 _log = logging.getLogger(__name__)
@@ -84,7 +86,7 @@ def capture(
 
     def decorate[R](function: Callable[[Any, Any], R]) -> Callable[[Any, Any], R]:
         @functools.wraps(function)
-        def wrapped(event: Any, context: Any) -> R:  # noqa: ANN401 - Lambda's own signature
+        def wrapped(event: object, context: LambdaContext) -> R:
             try:
                 return function(event, context)
             except kinds as error:
@@ -130,7 +132,7 @@ def failed_call(
     return request, outcome
 
 
-def _capture_quietly(event: object, context: Any, error: Exception) -> None:  # noqa: ANN401 - Lambda's
+def _capture_quietly(event: object, context: LambdaContext, error: Exception) -> None:
     try:
         request, outcome = failed_call(
             event, context.invoked_function_arn, context.aws_request_id, error

@@ -54,22 +54,22 @@ class ReplaySucceeded(Event, frozen=True, kw_only=True):
     """Tries in which the target did not run."""
 
 
-class RequestContext(msgspec.Struct, frozen=True, kw_only=True):
+class RequestContext(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """As in Lambda's own invocation records."""
 
-    requestId: str  # noqa: N815 - Lambda's spelling
-    functionArn: str  # noqa: N815 - as above
+    request_id: str
+    function_arn: str
     condition: str
     """`RetriesExhausted`, `EventAgeExceeded`, `Permanent`, `Unknown` or `KeyConflict`."""
-    approximateInvokeCount: int  # noqa: N815 - as above
+    approximate_invoke_count: int
 
 
-class ResponseContext(msgspec.Struct, frozen=True, kw_only=True):
+class ResponseContext(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """As in Lambda's own invocation records."""
 
-    statusCode: int | None = None  # noqa: N815 - Lambda's spelling
-    executedVersion: str | None = None  # noqa: N815 - as above
-    functionError: str | None = None  # noqa: N815 - as above
+    status_code: int | None = None
+    executed_version: str | None = None
+    function_error: str | None = None
 
 
 class DeadLetterDetail(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,16 +85,16 @@ class DeadLetterDetail(msgspec.Struct, frozen=True, kw_only=True):
     """S3 URL of the capture object."""
 
 
-class ReplayDeadLettered(Event, frozen=True, kw_only=True):
+class ReplayDeadLettered(Event, frozen=True, kw_only=True, rename="camel"):
     """A captured call was given up: Lambda's invocation record without its payloads."""
 
     detail_type: ClassVar[str] = "Replay Dead-Lettered"
 
     timestamp: str
-    requestContext: RequestContext  # noqa: N815 - Lambda's spelling
-    requestPayload: None = None  # noqa: N815 - as above
-    responseContext: ResponseContext  # noqa: N815 - as above
-    responsePayload: None = None  # noqa: N815 - as above
+    request_context: RequestContext
+    request_payload: None = None
+    response_context: ResponseContext
+    response_payload: None = None
     reprise: DeadLetterDetail
 
 
@@ -176,16 +176,16 @@ def replay_dead_lettered(stack: str, record: Record, row: Row, now: datetime) ->
     return ReplayDeadLettered(
         stack=stack,
         timestamp=format_instant(now),
-        requestContext=RequestContext(
-            requestId=last.request_id or row.id,
-            functionArn=record.target.qualified,
+        request_context=RequestContext(
+            request_id=last.request_id or row.id,
+            function_arn=record.target.qualified,
             condition=CONDITIONS[reason],
-            approximateInvokeCount=row.attempts,
+            approximate_invoke_count=row.attempts,
         ),
-        responseContext=ResponseContext(
-            statusCode=last.status,
-            executedVersion=record.target.qualifier or "$LATEST",
-            functionError=last.function_error,
+        response_context=ResponseContext(
+            status_code=last.status,
+            executed_version=record.target.qualifier or "$LATEST",
+            function_error=last.function_error,
         ),
         reprise=DeadLetterDetail(
             id=row.id,

@@ -29,6 +29,7 @@ from reprise.errors import IllegalTransitionError
 from reprise.instant import format_instant
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from reprise.capturing.record import Record
@@ -76,16 +77,16 @@ TRANSITIONS: Final[dict[tuple[State, LedgerEvent], State]] = {
 }
 
 
-def next_state(state: State, event: LedgerEvent) -> State:
-    """Return the state after an event.
+def transition[S: StrEnum, E: StrEnum](table: Mapping[tuple[S, E], S], state: S, event: E) -> S:
+    """Return the state after an event, by a table of states.
 
     Raises:
         IllegalTransitionError: If the event cannot happen in that state.
     """
     try:
-        return TRANSITIONS[state, event]
+        return table[state, event]
     except KeyError:
-        msg = f"a call that is {state} cannot {event}"
+        msg = f"what is {state} cannot {event}"
         raise IllegalTransitionError(msg) from None
 
 

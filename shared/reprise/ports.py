@@ -1,4 +1,4 @@
-"""What the stages need from the world, as Protocols; `reprise.aws` and `reprise.testing` provide it."""
+"""What the stations need from the world, as Protocols; `reprise.aws` provides it."""
 
 from __future__ import annotations
 

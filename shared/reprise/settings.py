@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final
 
 from reprise.call.outcome import OutcomeKind
 from reprise.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from _typeshed import DataclassInstance
 
 _WHOLE_NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}")
 DEFAULT_CAPTURE_OUTCOMES: Final = "throttled,transient,unknown,function_error"
@@ -35,20 +37,13 @@ class CallerSettings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> CallerSettings:
-        """Read the settings.
-
-        Raises:
-            SettingsError: Naming the variable that is missing or malformed.
-        """
-        return cls(
-            targets=list_of(env, "REPRISE_TARGETS"),
-            bucket=text_of(env, "REPRISE_BUCKET"),
-            mac_secret_arn=text_of(env, "REPRISE_MAC_SECRET_ARN"),
-            call_timeout_s=number_of(env, "REPRISE_CALL_TIMEOUT_S"),
+        """Read the settings; see `read_settings`."""
+        stack = _stack(env)
+        return read_settings(
+            cls,
+            env,
             capture_outcomes=_outcomes(env),
-            status_url=env.get("REPRISE_STATUS_URL")
-            or f"reprise://{env.get('REPRISE_STACK', 'reprise')}/calls/{{id}}",
-            ledger_table=text_of(env, "REPRISE_LEDGER_TABLE"),
+            status_url=env.get("REPRISE_STATUS_URL") or f"reprise://{stack}/calls/{{id}}",
             capture_log_group=capture_log_group(env),
         )
 
@@ -59,9 +54,7 @@ def capture_log_group(env: Mapping[str, str]) -> str:
     Standard output only where somebody says that it is captured from: of a line that nobody reads nothing
     may be called captured.
     """
-    return env.get("REPRISE_CAPTURE_LOG_GROUP") or (
-        f"/reprise/{env.get('REPRISE_STACK', 'reprise')}/capture"
-    )
+    return env.get("REPRISE_CAPTURE_LOG_GROUP") or f"/reprise/{_stack(env)}/capture"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,25 +77,8 @@ class UnpackerSettings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> UnpackerSettings:
-        """Read the settings.
-
-        Raises:
-            SettingsError: Naming the variable that is missing or malformed.
-        """
-        return cls(
-            targets=list_of(env, "REPRISE_TARGETS"),
-            bucket=text_of(env, "REPRISE_BUCKET"),
-            stack=_stack(env),
-            ledger_table=text_of(env, "REPRISE_LEDGER_TABLE"),
-            replay_queue_url=text_of(env, "REPRISE_REPLAY_QUEUE_URL"),
-            capture_queue_url=text_of(env, "REPRISE_CAPTURE_QUEUE_URL"),
-            capture_dlq_url=text_of(env, "REPRISE_CAPTURE_DLQ_URL"),
-            dead_letter_queue_url=text_of(env, "REPRISE_DEAD_LETTER_QUEUE_URL"),
-            log_groups=frozenset(list_of(env, "REPRISE_LOG_GROUPS")),
-            account_id=text_of(env, "REPRISE_ACCOUNT_ID"),
-            retention_days=number_of(env, "REPRISE_RETENTION_DAYS"),
-            event_bus=_event_bus(env),
-        )
+        """Read the settings; see `read_settings`."""
+        return read_settings(cls, env, stack=_stack(env), event_bus=_event_bus(env))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,20 +101,10 @@ class ReplayerSettings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> ReplayerSettings:
-        """Read the settings.
-
-        Raises:
-            SettingsError: Naming the variable that is missing or malformed.
-        """
-        return cls(
-            targets=list_of(env, "REPRISE_TARGETS"),
-            bucket=text_of(env, "REPRISE_BUCKET"),
-            policy_parameter=text_of(env, "REPRISE_POLICY_PARAMETER"),
-            ledger_table=text_of(env, "REPRISE_LEDGER_TABLE"),
-            replay_queue_url=text_of(env, "REPRISE_REPLAY_QUEUE_URL"),
-            dead_letter_queue_url=text_of(env, "REPRISE_DEAD_LETTER_QUEUE_URL"),
-            call_timeout_s=number_of(env, "REPRISE_CALL_TIMEOUT_S"),
-            retention_days=number_of(env, "REPRISE_RETENTION_DAYS"),
+        """Read the settings; see `read_settings`."""
+        return read_settings(
+            cls,
+            env,
             stack=_stack(env),
             event_bus=_event_bus(env),
             has_success_events=env.get("REPRISE_SUCCESS_EVENTS") == "true",
@@ -166,25 +132,29 @@ class MonitorSettings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> MonitorSettings:
-        """Read the settings.
+        """Read the settings; see `read_settings`."""
+        return read_settings(cls, env, stack=_stack(env), event_bus=_event_bus(env))
 
-        Raises:
-            SettingsError: Naming the variable that is missing or malformed.
-        """
-        return cls(
-            stack=_stack(env),
-            targets=list_of(env, "REPRISE_TARGETS"),
-            bucket=text_of(env, "REPRISE_BUCKET"),
-            ledger_table=text_of(env, "REPRISE_LEDGER_TABLE"),
-            capture_queue_url=text_of(env, "REPRISE_CAPTURE_QUEUE_URL"),
-            replay_queue_url=text_of(env, "REPRISE_REPLAY_QUEUE_URL"),
-            dead_letter_queue_url=text_of(env, "REPRISE_DEAD_LETTER_QUEUE_URL"),
-            log_groups=list_of(env, "REPRISE_LOG_GROUPS"),
-            alarms=list_of(env, "REPRISE_ALARMS"),
-            event_bus=_event_bus(env),
-            dashboard_url=text_of(env, "REPRISE_DASHBOARD_URL"),
-            runbook_url=text_of(env, "REPRISE_RUNBOOK_URL"),
-        )
+
+def read_settings[S: DataclassInstance](
+    cls: type[S], env: Mapping[str, str], **others: object
+) -> S:
+    """Return settings, each field from the variable of its name: `bucket` from `REPRISE_BUCKET`.
+
+    Args:
+        cls: The settings.
+        env: The environment.
+        others: Fields that have a default, or a rule of their own.
+
+    Raises:
+        SettingsError: Naming the variable that is missing or malformed.
+    """
+    found = {
+        each.name: _READERS[str(each.type)](env, f"REPRISE_{each.name.upper()}")
+        for each in fields(cls)
+        if each.name not in others
+    }
+    return cls(**found, **others)
 
 
 def _stack(env: Mapping[str, str]) -> str:
@@ -228,6 +198,15 @@ def number_of(env: Mapping[str, str], name: str) -> int:
         msg = f"environment variable {name} must be a whole number above 0, got {text!r}"
         raise SettingsError(msg)
     return int(text)
+
+
+_READERS: Final[Mapping[str, Callable[[Mapping[str, str], str], object]]] = {
+    "str": text_of,
+    "int": number_of,
+    "tuple[str, ...]": list_of,
+    "frozenset[str]": lambda env, name: frozenset(list_of(env, name)),
+}
+"""How a variable is read, by the type of its field, as it is written there."""
 
 
 def _outcomes(env: Mapping[str, str]) -> frozenset[OutcomeKind]:

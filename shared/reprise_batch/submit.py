@@ -160,26 +160,28 @@ def _nodes(nodes: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-class Submission(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Submission(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"
+):
     """A job to submit, by SubmitJob's own names; what is left out is the definition's."""
 
-    jobName: str | None = None  # noqa: N815 - AWS's own names, here and below
-    jobQueue: str  # noqa: N815
-    jobDefinition: str  # noqa: N815
+    job_name: str | None = None
+    job_queue: str
+    job_definition: str
     parameters: dict[str, str] | None = None
-    arrayProperties: dict[str, int] | None = None  # noqa: N815
-    dependsOn: list[dict[str, str]] | None = None  # noqa: N815
-    containerOverrides: dict[str, Any] | None = None  # noqa: N815
-    ecsPropertiesOverride: dict[str, Any] | None = None  # noqa: N815
-    eksPropertiesOverride: dict[str, Any] | None = None  # noqa: N815
-    nodeOverrides: dict[str, Any] | None = None  # noqa: N815
-    consumableResourcePropertiesOverride: dict[str, Any] | None = None  # noqa: N815
-    retryStrategy: dict[str, Any] | None = None  # noqa: N815
+    array_properties: dict[str, int] | None = None
+    depends_on: list[dict[str, str]] | None = None
+    container_overrides: dict[str, Any] | None = None
+    ecs_properties_override: dict[str, Any] | None = None
+    eks_properties_override: dict[str, Any] | None = None
+    node_overrides: dict[str, Any] | None = None
+    consumable_resource_properties_override: dict[str, Any] | None = None
+    retry_strategy: dict[str, Any] | None = None
     timeout: dict[str, int] | None = None
-    shareIdentifier: str | None = None  # noqa: N815
-    schedulingPriorityOverride: int | None = None  # noqa: N815
+    share_identifier: str | None = None
+    scheduling_priority_override: int | None = None
     tags: dict[str, str] | None = None
-    propagateTags: bool | None = None  # noqa: N815
+    propagate_tags: bool | None = None
     IdempotencyKey: str | None = None
     NotAfter: str | None = None
 
@@ -191,10 +193,10 @@ def read_submission(document: Mapping[str, object], allowed: tuple[str, ...]) ->
         BadRequestError: Naming the field.
     """
     try:
-        wire = msgspec.convert(spelt(document, Submission.__struct_fields__), Submission)
+        wire = msgspec.convert(spelt(document, Submission.__struct_encode_fields__), Submission)
     except msgspec.ValidationError as error:
         raise BadRequestError("call", str(error), "Use the names of Batch's SubmitJob") from error
-    match = DEFINITION.fullmatch(wire.jobDefinition)
+    match = DEFINITION.fullmatch(wire.job_definition)
     if match is None:
         raise BadRequestError(
             "jobDefinition",
@@ -205,7 +207,7 @@ def read_submission(document: Mapping[str, object], allowed: tuple[str, ...]) ->
     if target is None or not is_allowed(target, allowed):
         raise BadRequestError(
             "jobDefinition",
-            f"{wire.jobDefinition!r} is not an allowed target",
+            f"{wire.job_definition!r} is not an allowed target",
             "Add its ARN to the stack's Targets parameter and deploy again",
             status=403,
         )

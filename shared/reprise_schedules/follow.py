@@ -10,7 +10,6 @@ from reprise.ledger import State
 from reprise_schedules.run import Run, RunEvent, RunState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from reprise.ports import Ledger
@@ -31,8 +30,7 @@ class RunResolver:
     """Looks up what runs became."""
 
     ledger: Ledger
-    batch: Callable[[], Jobs]
-    """Made only when a batch job is to be followed."""
+    batch: Jobs
 
     def __call__(self, run: Run, now: datetime) -> RunEvent | str | None:
         """Return how a run ended, or the job that it goes on as, or None while it goes on.
@@ -54,7 +52,7 @@ class RunResolver:
                 return None
 
     def _follow_job(self, job_id: str, now: datetime) -> RunEvent | str | None:
-        job = self.batch().status_of(job_id)
+        job = self.batch.status_of(job_id)
         match job["status"] if job else "FORGOTTEN":
             case "SUCCEEDED":
                 return RunEvent.SUCCEED

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from reprise.errors import IllegalTransitionError
 from reprise.instant import format_instant
+from reprise.ledger import transition
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -119,19 +119,6 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """Why it was skipped, or how it failed."""
 
 
-def next_run_state(state: RunState, event: RunEvent) -> RunState:
-    """Return the state after an event.
-
-    Raises:
-        IllegalTransitionError: If the event cannot happen in that state.
-    """
-    try:
-        return TRANSITIONS[state, event]
-    except KeyError:
-        msg = f"a run that is {state} cannot {event}"
-        raise IllegalTransitionError(msg) from None
-
-
 MAX_RUNS: Final = 50
 """Runs kept, the newest; those that may still go on are never dropped."""
 
@@ -170,7 +157,7 @@ class JobState:
             IllegalTransitionError: If that cannot happen in the run's state.
         """
         before = self.find(scheduled_at)
-        state = next_run_state(before.state, event)
+        state = transition(TRANSITIONS, before.state, event)
         after = msgspec.structs.replace(
             before, state=state, changed_at=format_instant(now), **changes
         )

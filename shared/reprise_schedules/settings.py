@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reprise.call.outcome import OutcomeKind
-from reprise.settings import list_of, number_of, text_of
+from reprise.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,18 +29,7 @@ class RunnerSettings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> RunnerSettings:
-        """Read the settings.
-
-        Raises:
-            SettingsError: Naming the variable that is missing or malformed.
-        """
-        return cls(
-            targets=list_of(env, "REPRISE_TARGETS"),
-            bucket=text_of(env, "REPRISE_BUCKET"),
-            mac_secret_arn=text_of(env, "REPRISE_MAC_SECRET_ARN"),
-            call_timeout_s=number_of(env, "REPRISE_CALL_TIMEOUT_S"),
-            capture_outcomes=frozenset(OutcomeKind) - {OutcomeKind.SUCCEEDED},
-            ledger_table=text_of(env, "REPRISE_LEDGER_TABLE"),
-            jobs_queue_url=text_of(env, "REPRISE_JOBS_QUEUE_URL"),
-            jobs_dead_letter_queue_url=text_of(env, "REPRISE_JOBS_DEAD_LETTER_QUEUE_URL"),
+        """Read the settings; see `reprise.settings.read_settings`."""
+        return read_settings(
+            cls, env, capture_outcomes=frozenset(OutcomeKind) - {OutcomeKind.SUCCEEDED}
         )

@@ -145,7 +145,7 @@ class Pings(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WarmStage:
+class Warmer:
     """Pings every function of a list."""
 
     pings: Pings

@@ -56,7 +56,7 @@ def signed_by_the_invoker(world: World, record: Record) -> Record:
     """What only the stack's own roles can make; here the account's owner reads the key."""
     secrets = world.client("secretsmanager")
     name = secret_name(world.stack.name, "invoker")
-    return sign_record(record, SecretKeys(lambda: secrets, name).keys())
+    return sign_record(record, SecretKeys(secrets, name).keys())
 
 
 def quarantined(world: World, run: str) -> list[dict[str, Any]]:
@@ -172,7 +172,7 @@ def test_a_source_signs_for_its_own_targets_only(world: World, guest: str) -> No
     assert added.code == 0, added.stderr
     try:
         secrets = world.client("secretsmanager")
-        keys = SecretKeys(lambda: secrets, added.document["arn"]).keys()
+        keys = SecretKeys(secrets, added.document["arn"]).keys()
         chaos_target = str(world.stack.chaos_target)
         for function, number in ((guest, 1), (chaos_target, 2)):
             record = record_of(function, f"{run}-{number}", run)

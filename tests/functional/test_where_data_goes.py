@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import msgspec
 import pytest
 
+from doubles import InMemoryCounters
 from harness import ORDERS, THROTTLED, UNKNOWN, Pipeline, envelope, notification
 from reprise.call.outcome import classify_reply
 from reprise.call.request import CallRequest
@@ -26,12 +27,11 @@ from reprise.monitor.incidents import Alarm, IncidentContext, incidents
 from reprise.monitor.snapshot import MonitorState
 from reprise.ports import OutMessage, Reply
 from reprise.telemetry import EmfMeter, make_logger
-from reprise.testing import InMemoryBooks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reprise.testing import FakeMeter
+    from doubles import FakeMeter
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs/reference/where-data-goes.md"
@@ -96,7 +96,7 @@ class Run:
 
     def __init__(self) -> None:
         self.meter = EmfMeter(stack="shop", targets=(ORDERS,))
-        self.books = InMemoryBooks()
+        self.books = InMemoryCounters()
         self.pipeline = Pipeline(
             policy='{"default": {"maximum_attempts": 2, "initial_interval_s": 0, "maximum_interval_s": 0}}',
             meter=cast("FakeMeter", self.meter),
@@ -135,8 +135,8 @@ class Run:
 
     def finish(self) -> str:
         """Post the books, write the metrics; return the incident that an alarm makes of them."""
-        CounterPublisher(books=self.books, meter=self.meter).finish()
-        scene = IncidentContext(stack="shop", at_s=1.0, books=self.books.kept, dead_letters=1)
+        CounterPublisher(counters=self.books, meter=self.meter).finish()
+        scene = IncidentContext(stack="shop", at_s=1.0, counters=self.books.kept, dead_letters=1)
         _, told = incidents(MonitorState(), [Alarm(name="dead-letters", state="ALARM")], scene)
         return msgspec.json.encode(told).decode()
 

@@ -9,13 +9,14 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from doubles import InMemoryListing
 from harness import FAILED, MAIL, ORDERS, THROTTLED, TRANSIENT, UNKNOWN, call, notification
 from reprise.capturing.open_calls import OpenCalls
 from reprise.monitor.reconcile import EVERY_S, Reconciler, Sweep
 from reprise.ports import OutMessage
 from reprise.replay.message import Delivery, Worker
 from reprise.retry.policy import read_policy_document
-from reprise.testing import START_AT, InMemoryListing
+from reprise.testing import START_AT
 from reprise.unpack.consumer import Notice
 from simulation.check import Checker
 from simulation.faults import Faults
@@ -305,7 +306,7 @@ class Simulation:
         while looks < RECONCILE_LOOKS:
             self.scheduler.now_s += EVERY_S
             sent = self.captures.sent
-            reconciler.look()
+            reconciler.check()
             looks += 1
             if self.captures.sent > sent:
                 self.scheduler.run()

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from doubles import FakeClock, InMemoryGateItems, InMemoryLedger, InMemoryObjects
 from harness import Pipeline
 from reprise.aws.gate_table import GateTable
 from reprise.aws.ledger_item import from_item
@@ -16,13 +17,7 @@ from reprise.gate.fallback import LocalGate
 from reprise.gate.state import Mode
 from reprise.ledger import LedgerEvent, State
 from reprise.retry.policy import read_policy_document
-from reprise.testing import (
-    START_AT,
-    FakeClock,
-    InMemoryGateItems,
-    InMemoryLedger,
-    InMemoryObjects,
-)
+from reprise.testing import START_AT
 from simulation.dynamodb import DynamoDB
 from simulation.executor import Executor, wait
 from simulation.faults import Breaking, Faults, store_error

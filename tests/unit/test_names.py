@@ -38,6 +38,7 @@ GONE: Final = {
     "CallStage": "CallInvoker",
     "StatusStage": "StatusReader",
     "RunStage": "JobRunner",
+    "WarmStage": "Warmer",
     "Trusted": "Verifier",
     "Foreign": "UnknownLine",
     "Death": "DeadLetterDetail",
@@ -92,3 +93,30 @@ def test_the_glossary_has_no_word_twice() -> None:
     words = [word.strip() for row in rows for word in row.split("|")[1].split(",")]
     assert sorted(words) == sorted(set(words))
     assert len(words) > 60
+
+
+FIELDS_GONE: Final = {
+    "make_call_stage": "make_invoker",
+    "next_run_state": "transition",
+    "enterer": "enqueuer",
+    "parker": "deferrer",
+    "books": "counters",
+    "_books": "_accounting",
+    "places": "links",
+    "watch": "inspector",
+    "look": "check",
+    "_observer": "_monitor",
+    "_stage": "_invoker, _runner",
+    "stage": "unpacker",
+}
+"""The same of functions, parameters and fields, in the layer and the functions."""
+
+
+def test_no_parameter_or_field_comes_back_that_the_fields_word_replaced() -> None:
+    found: dict[str, set[str]] = defaultdict(set)
+    for folder in ("shared", "functions"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                for part in ("name", "arg", "id", "attr"):
+                    found[str(getattr(node, part, ""))].add(path.name)
+    assert {name: found[name] for name in FIELDS_GONE if name in found} == {}

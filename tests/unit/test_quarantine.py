@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doubles import FakeMeter, InMemoryObjects
 from harness import Pipeline, call
 from reprise import metric
 from reprise.errors import StoreError
 from reprise.quarantine import ALWAYS_KEPT, MAX_KEPT_BYTES, Quarantine
-from reprise.testing import FakeMeter, InMemoryObjects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

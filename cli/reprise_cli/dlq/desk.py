@@ -108,14 +108,14 @@ def _edit(reprise: App, payload: bytes) -> Edit:
     """Return what replaces a payload, signed by the operators' key."""
     stack, name = reprise.stack, secret_name(reprise.stack.name, OPERATOR)
     try:
-        keys = SecretKeys(lambda: reprise.aws.secrets, name).keys()
+        keys = SecretKeys(reprise.aws.secrets, name).keys()
     except StoreError as error:
         raise CommandError(
             "--payload",
             f"secret {name!r} cannot be read: {error.code}",
             "Only who may read it may edit calls: see the stack's output OperatorSecretArn",
         ) from error
-    return Edit(data=payload, keys=keys, objects=S3Objects(lambda: reprise.aws.s3, stack.bucket))
+    return Edit(data=payload, keys=keys, objects=S3Objects(reprise.aws.s3, stack.bucket))
 
 
 def _settled(reprise: App, batch: Sequence[Letter]) -> list[Letter]:

@@ -26,7 +26,7 @@ class StoryReader:
         self._ledger = reprise.ledger
         self._s3 = reprise.aws.s3
         self._bucket = reprise.stack.bucket
-        self._objects = S3Objects(lambda: self._s3, self._bucket)
+        self._objects = S3Objects(self._s3, self._bucket)
 
     def read(self, call_id: str, *, shows_payload: bool = False) -> Story:
         """Return a call's story.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from reprise.aws.clients import lazily
 from reprise.instant import format_instant, utc_now
 from reprise_batch.jobs import BatchJobs
 from reprise_cli.app import App, app_of
@@ -157,7 +158,7 @@ def history(context: typer.Context, name: NameArgument) -> None:
 
 def _followed(reprise: App, state: JobState) -> JobState:
     """Return the runs as they stand now; what the runner has not looked up yet is shown, not written."""
-    follow = RunResolver(ledger=reprise.ledger, batch=lambda: BatchJobs(reprise.aws.batch))
+    follow = RunResolver(ledger=reprise.ledger, batch=lazily(lambda: BatchJobs(reprise.aws.batch)))
     now = utc_now()
     for entry in state.runs:
         found = follow(entry, now) if entry.state in ("captured", "submitted") else None

@@ -69,7 +69,7 @@ def is_failed_condition(error: ClientError) -> bool:
 class ServiceModels(JSONFileLoader):
     """A `file_loader` for botocore's Loader."""
 
-    def load_file(self, file_path: str) -> Any:  # noqa: ANN401 - JSON's edge
+    def load_file(self, file_path: str) -> object:
         """Return a decoded model, plain or gzipped, or None if it is not there.
 
         The path comes without its suffix.
@@ -240,7 +240,7 @@ class _Lazy:
     def __init__(self, make: Callable[[], object]) -> None:
         self._make = cache(make)
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a client's methods
+    def __getattr__(self, name: str) -> object:
         return getattr(self._make(), name)
 
 

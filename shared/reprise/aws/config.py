@@ -68,8 +68,8 @@ class ParameterPolicies:
 
     __slots__ = ("_cached", "_client", "_name")
 
-    def __init__(self, client: Callable[[], SSMClient], name: str) -> None:
-        """Read this parameter; the client is made at first use."""
+    def __init__(self, client: SSMClient, name: str) -> None:
+        """Read this parameter."""
         self._client = client
         self._name = name
         self._cached = Cached(self._fetch, ttl_s=TTL_S)
@@ -80,7 +80,7 @@ class ParameterPolicies:
 
     def _fetch(self) -> PolicyBook:
         with store_errors("ssm", "GetParameter"):
-            response = self._client().get_parameter(Name=self._name)
+            response = self._client.get_parameter(Name=self._name)
         return read_policy_document(response["Parameter"]["Value"])
 
 

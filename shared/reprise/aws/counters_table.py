@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_PREFIX: Final = "book#"
+_PREFIX: Final = "counter#"
 _DEAD: Final = "dead_"
 _MAX_KEYS: Final = 100
 """DynamoDB API reference, BatchGetItem."""
 
 
 class CountersTable:
-    """The books' items."""
+    """The counters' items."""
 
     __slots__ = ("_client", "_table")
 
@@ -32,7 +32,7 @@ class CountersTable:
         self._table = table
 
     def add(self, label: str, change: BacklogCounters) -> BacklogCounters:
-        """Add to a book, and return it as it is then."""
+        """Add to a counter, and return it as it is then."""
         numbers = {"known": change.known, "ended": change.ended}
         numbers |= {f"{_DEAD}{reason}": count for reason, count in change.dead.items()}
         with store_errors("dynamodb", "UpdateItem"):
@@ -49,7 +49,7 @@ class CountersTable:
         return _from_item(response["Attributes"])
 
     def read(self, labels: Sequence[str]) -> Mapping[str, BacklogCounters]:
-        """Return the books that there are; what DynamoDB leaves out this time is left out."""
+        """Return the counters that there are; what DynamoDB leaves out this time is left out."""
         found: dict[str, BacklogCounters] = {}
         for start in range(0, len(labels), _MAX_KEYS):
             keys = [_key(label) for label in labels[start : start + _MAX_KEYS]]
@@ -59,8 +59,8 @@ class CountersTable:
                 found[str(item["id"]["S"]).removeprefix(_PREFIX)] = _from_item(item)
         return found
 
-    def close(self, label: str, book: BacklogCounters) -> bool:
-        """Say that nothing is open, if the book is still as it was read."""
+    def close(self, label: str, counter: BacklogCounters) -> bool:
+        """Say that nothing is open, if the counter is still as it was read."""
         with store_errors("dynamodb", "UpdateItem"):
             try:
                 self._client.update_item(
@@ -70,8 +70,8 @@ class CountersTable:
                     ConditionExpression="#known = :known AND #ended = :ended",
                     ExpressionAttributeNames={"#known": "known", "#ended": "ended"},
                     ExpressionAttributeValues={
-                        ":known": {"N": str(book.known)},
-                        ":ended": {"N": str(book.ended)},
+                        ":known": {"N": str(counter.known)},
+                        ":ended": {"N": str(counter.ended)},
                     },
                 )
             except ClientError as error:

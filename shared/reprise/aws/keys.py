@@ -43,8 +43,8 @@ class SecretKeys:
 
     __slots__ = ("_cached", "_client", "_secret_id")
 
-    def __init__(self, client: Callable[[], SecretsManagerClient], secret_id: str) -> None:
-        """Read this secret, by ARN or name; the client is made at first use."""
+    def __init__(self, client: SecretsManagerClient, secret_id: str) -> None:
+        """Read this secret, by ARN or name."""
         self._client = client
         self._secret_id = secret_id
         self._cached = Cached(self._fetch, ttl_s=TTL_S)
@@ -64,7 +64,7 @@ class SecretKeys:
     def _fetch(self) -> MacKeys | SettingsError:
         """Return the keys, or why there are none: remembered likewise, or every call would ask again."""
         with store_errors("secretsmanager", "GetSecretValue"):
-            response = self._client().get_secret_value(SecretId=self._secret_id)
+            response = self._client.get_secret_value(SecretId=self._secret_id)
         _, folder, source = response["Name"].partition(_FOLDER)
         if not folder:
             return SettingsError(
@@ -107,12 +107,12 @@ class SecretKeyring:
 
     def __init__(
         self,
-        client: Callable[[], SecretsManagerClient],
+        client: SecretsManagerClient,
         stack: str,
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Read this stack's secrets; the client is made at first use."""
+        """Read this stack's secrets."""
         self._client = client
         self._stack = stack
         self._monotonic = monotonic
@@ -187,7 +187,7 @@ class SecretKeyring:
         name = secret_name(self._stack, source)
         try:
             with store_errors("secretsmanager", "GetSecretValue"):
-                response = self._client().get_secret_value(SecretId=name)
+                response = self._client.get_secret_value(SecretId=name)
         except StoreError as error:
             if error.code in _GONE:
                 return BadRecordError(

@@ -9,8 +9,6 @@ from reprise.aws.clients import store_errors
 from reprise.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mypy_boto3_logs import CloudWatchLogsClient
 
     from reprise.ports import Clock
@@ -21,10 +19,8 @@ class LogGroup:
 
     __slots__ = ("_client", "_clock", "_group", "_stream")
 
-    def __init__(
-        self, client: Callable[[], CloudWatchLogsClient], group: str, stream: str, clock: Clock
-    ) -> None:
-        """Write to this stream, which is made when it is first missed; so is the client."""
+    def __init__(self, client: CloudWatchLogsClient, group: str, stream: str, clock: Clock) -> None:
+        """Write to this stream, which is made when it is first missed."""
         self._client = client
         self._group = group
         self._stream = stream
@@ -41,12 +37,12 @@ class LogGroup:
         with store_errors("logs", "PutLogEvents"):
             try:
                 self._put(line)
-            except self._client().exceptions.ResourceNotFoundException:
+            except self._client.exceptions.ResourceNotFoundException:
                 self._make_stream()
                 self._put(line)
 
     def _put(self, line: str) -> None:
-        response = self._client().put_log_events(
+        response = self._client.put_log_events(
             logGroupName=self._group,
             logStreamName=self._stream,
             logEvents=[
@@ -60,5 +56,5 @@ class LogGroup:
             )
 
     def _make_stream(self) -> None:
-        with suppress(self._client().exceptions.ResourceAlreadyExistsException):
-            self._client().create_log_stream(logGroupName=self._group, logStreamName=self._stream)
+        with suppress(self._client.exceptions.ResourceAlreadyExistsException):
+            self._client.create_log_stream(logGroupName=self._group, logStreamName=self._stream)

@@ -13,7 +13,7 @@ from reprise.errors import ObjectDeniedError, ObjectMissingError, StoreError
 from reprise.monitor.reconcile import Page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, GetObjectRequestTypeDef
@@ -28,8 +28,8 @@ class S3Objects:
 
     __slots__ = ("_bucket", "_client")
 
-    def __init__(self, client: Callable[[], S3Client], bucket: str) -> None:
-        """Write to this bucket; the client is made at first use, since many processes need none."""
+    def __init__(self, client: S3Client, bucket: str) -> None:
+        """Keep in this bucket."""
         self._client = client
         self._bucket = bucket
 
@@ -40,7 +40,7 @@ class S3Objects:
             StoreError: If they are not kept.
         """
         with store_errors("s3", "PutObject"):
-            response = self._client().put_object(Bucket=self._bucket, Key=key, Body=data)
+            response = self._client.put_object(Bucket=self._bucket, Key=key, Body=data)
         return ClaimCheck(bucket=self._bucket, key=key, version_id=response.get("VersionId"))
 
     def get(self, claim_check: ClaimCheck) -> bytes:
@@ -80,7 +80,7 @@ class S3Objects:
         where = f"s3://{request['Bucket']}/{request['Key']}"
         with store_errors("s3", "GetObject"):
             try:
-                return self._client().get_object(**request)
+                return self._client.get_object(**request)
             except ClientError as error:
                 code = code_of(error)
                 if code in _MISSING:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Final
 
 import msgspec
@@ -190,9 +191,9 @@ def shorten(text: str) -> str:
 
 
 def _kind_by_status(status: int | None) -> OutcomeKind:
-    if status == 429:  # noqa: PLR2004 - HTTP's own number
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
         return OutcomeKind.THROTTLED
-    if status is None or status >= 500:  # noqa: PLR2004 - HTTP's own number
+    if status is None or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return OutcomeKind.TRANSIENT
     return OutcomeKind.PERMANENT
 

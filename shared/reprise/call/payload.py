@@ -16,6 +16,8 @@ from reprise.errors import PayloadError
 
 MAX_PAYLOAD_BYTES: Final = 6 * 1024 * 1024
 """Lambda's limit of a synchronous request (Lambda quotas: 6 MB)."""
+_UNSET_WAYS: Final = 2
+"""Of the three ways to carry a payload, all but one."""
 
 
 class ClaimCheck(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -44,7 +46,7 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """Refuse a payload that is carried in no way or in two."""
         # Spelt out: this runs for every line that is read, and a generator takes longer than decoding.
         unset = (self.inline is None) + (self.gzip_base64 is None) + (self.claim_check is None)
-        if unset != 2:  # noqa: PLR2004 - of three
+        if unset != _UNSET_WAYS:
             msg = "exactly one of inline, gzip_base64 and claim_check must be set"
             raise ValueError(msg)
 

@@ -98,7 +98,7 @@ def context_for_replay(record: Record) -> str | None:
     return marked_context(record.id) if _is_unmarked(record) else record.client_context
 
 
-def is_marked(context: Any) -> bool:  # noqa: ANN401 - Lambda's own context type, or a test's
+def is_marked(context: object) -> bool:
     """Tell whether an invocation is a replay of a call that its own target captured."""
     custom = getattr(getattr(context, "client_context", None), "custom", None)
     return isinstance(custom, dict) and _MARK in custom

@@ -6,9 +6,9 @@ from typing import Final, Literal
 
 import msgspec
 
-from reprise.call.outcome import Outcome  # noqa: TC001 - as above
-from reprise.call.payload import Payload  # noqa: TC001 - msgspec reads the annotation at run time
-from reprise.call.target import Target  # noqa: TC001 - as above
+from reprise.call.outcome import Outcome
+from reprise.call.payload import Payload
+from reprise.call.target import Target
 
 SCHEMA_VERSION: Final = 1
 EVENT_NAME: Final = "invocation.captured"

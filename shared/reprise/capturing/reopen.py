@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reprise.capturing.line import is_captured_by_target
 from reprise.instant import parse_instant
-from reprise.ledger import LedgerEvent, State, next_state
+from reprise.ledger import TRANSITIONS, LedgerEvent, State, transition
 from reprise.retry.decision import Reason
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def reopened(dead: Row, capture: Row) -> Row:
     may_have_run = dead.may_have_run or dead.reason == Reason.UNKNOWN or capture.may_have_run
     return replace(
         capture,
-        state=next_state(dead.state, LedgerEvent.RECAPTURE),
+        state=transition(TRANSITIONS, dead.state, LedgerEvent.RECAPTURE),
         history=dead.history,
         may_have_run=may_have_run,
     )

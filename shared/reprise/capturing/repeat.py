@@ -18,7 +18,7 @@ from reprise.call.payload import digest
 from reprise.capturing.status import keep_result, read_result
 from reprise.errors import ObjectMissingError, RepriseError, StoreError
 from reprise.instant import format_instant
-from reprise.ledger import LIVE_OWNER, LedgerEvent, Row, State, next_state, sources
+from reprise.ledger import LIVE_OWNER, TRANSITIONS, LedgerEvent, Row, State, sources, transition
 from reprise.ports import Reply
 
 if TYPE_CHECKING:
@@ -109,10 +109,8 @@ class Repeats:
             StoreError, SettingsError: If the source's keys cannot be had, or a kept call's late result.
         """
         function = request.target.function
-        if not self.open_calls.may_be(function):
+        if not self.open_calls.may_be(function) or (call_id := capturer.keyed_id(request)) is None:
             return None
-        call_id = capturer.keyed_id(request)
-        assert call_id is not None  # noqa: S101 - it has a key
         row = self._row(call_id, request, capturer)
         try:
             claim = self._claim(row)
@@ -168,7 +166,8 @@ class Repeats:
             return
         try:
             call_id = capturer.keyed_id(request)
-            assert call_id is not None  # noqa: S101 - it has a key
+            if call_id is None:
+                return
             row = self._row(call_id, request, capturer)
             found = self._claim(row)
             claim = found if isinstance(found, Claim) else Claim(row=found, is_held=False)
@@ -240,7 +239,7 @@ class Repeats:
         for _ in range(_TRIES):
             after = replace(
                 row,
-                state=next_state(row.state, LedgerEvent.ANSWER),
+                state=transition(TRANSITIONS, row.state, LedgerEvent.ANSWER),
                 updated_at=format_instant(self.clock()),
                 reason=None,
                 message=None,

@@ -45,13 +45,13 @@ _FORMATS: Final = {
 class Between:
     """The bytes of one layer that are in none of its members; feed it between them, end it before each."""
 
-    def __init__(self, books: ByteAccounting, parts: Parts) -> None:
+    def __init__(self, accounting: ByteAccounting, parts: Parts) -> None:
         """Begin with neither text nor damage; the parts of the text are read there."""
-        self._books = books
+        self._accounting = accounting
         self._bad = bytearray()
         self._bad_at = 0
         self._reason = ""
-        self.text: Final = Text(books, parts)
+        self.text: Final = Text(accounting, parts)
         self.is_text = False
         """Whether text is being read that has not come to its end."""
         self.is_bad = False
@@ -101,11 +101,11 @@ class Between:
         data = bytes(self._bad[:length])
         del self._bad[:length]
         at, self._bad_at = self._bad_at, self._bad_at + length
-        return self._books.damage(data, at, self._reason)
+        return self._accounting.damage(data, at, self._reason)
 
     def _why_bad(self, data: bytes) -> str:
         """Return why bytes are not to be read as text, or nothing; after gzip members only JSON is text."""
-        if self._books.depth == MAX_LAYERS and data.startswith(MAGIC):
+        if self._accounting.depth == MAX_LAYERS and data.startswith(MAGIC):
             return _TOO_MANY_LAYERS
         if data.startswith(b"{"):
             return ""
@@ -119,6 +119,6 @@ class Between:
             if not (is_strange or self.after_members):
                 return ""
             reason = "bytes between gzip members" if self.after_members else "neither gzip nor text"
-        if self._books.account.is_bomb:
+        if self._accounting.account.is_bomb:
             return "the object inflates beyond 1 GiB and 200 times its size"
         return reason

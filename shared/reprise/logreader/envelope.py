@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import msgspec
 import orjson
@@ -163,7 +163,7 @@ def _refuse(reason: str) -> NoReturn:
     raise BadDocumentError(reason)
 
 
-def to_event(origin: Origin, fields: Any) -> LogEvent | None:  # noqa: ANN401 - JSON
+def to_event(origin: Origin, fields: object) -> LogEvent | None:
     """Return an event from its JSON, or None if it is none; ids and times may be odd."""
     if not isinstance(fields, dict) or not isinstance(fields.get("message"), str):
         return None

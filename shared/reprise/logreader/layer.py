@@ -51,9 +51,9 @@ class Layer:
         """
         # Base64 inside base64 for ever is nobody's log.
         read_packed = self._read_packed if depth < MAX_LAYERS else None
-        self._books = ByteAccounting(account, depth, read_packed)
-        self._parts = Parts(self._books)
-        self._between = Between(self._books, self._parts)
+        self._accounting = ByteAccounting(account, depth, read_packed)
+        self._parts = Parts(self._accounting)
+        self._between = Between(self._accounting, self._parts)
         # What the members hold, once there is one.
         self._below: Layer | None = None
         self._open: Member | None = None
@@ -65,11 +65,11 @@ class Layer:
 
     def enter(self, member_at: int | None) -> None:
         """Note that what comes next is the content of the member at this byte of the object."""
-        self._books.members.append((self._at + len(self._rest), member_at))
+        self._accounting.members.append((self._at + len(self._rest), member_at))
 
     def feed(self, data: Data) -> Iterator[Batch]:
         """Yield the items that end within the bytes so far."""
-        self._books.layer.bytes_in += len(data)
+        self._accounting.layer.bytes_in += len(data)
         if self._rest:
             data, self._rest = self._rest + data, b""
         yield from self._run(data, 0)
@@ -85,14 +85,14 @@ class Layer:
         if items is None:
             yield from self.feed(content)
         else:
-            self._books.layer.bytes_in += len(content)
+            self._accounting.layer.bytes_in += len(content)
             self._at += len(content)
             yield items
         yield from self._between.text.settle()
 
     def end(self, *, is_cut: bool = False) -> Iterator[Batch]:
         """Yield what is left: the bytes end here, or are cut off."""
-        members, first = self._books.layer.members, self._open
+        members, first = self._accounting.layer.members, self._open
         while self._open is not None:
             data, position = yield from self._cut(self._open)
             yield from self._run(data, position)
@@ -100,7 +100,7 @@ class Layer:
             rest, self._rest = self._rest, b""
             self._at += len(rest)
             yield from self._between.feed(rest, self._at - len(rest))
-        if first is not None and first.held and self._books.layer.members == members:
+        if first is not None and first.held and self._accounting.layer.members == members:
             yield from self._salvage(first)
         yield from self._end_between(is_cut=is_cut)
         if self._below is not None:
@@ -120,7 +120,7 @@ class Layer:
         self._at += len(data) - len(self._rest)
 
     def _next_member(self, data: Data, position: int) -> int:
-        if self._books.depth == MAX_LAYERS or self._books.account.is_bomb:
+        if self._accounting.depth == MAX_LAYERS or self._accounting.account.is_bomb:
             return len(data)
         return next_magic(data, position)
 
@@ -140,7 +140,7 @@ class Layer:
                 yield from self._below.feed(piece)
             elif not member.hold(piece):
                 yield from self._pass_on(member)
-            if member.is_bomb or (member.is_passed_on and self._books.account.is_bomb):
+            if member.is_bomb or (member.is_passed_on and self._accounting.account.is_bomb):
                 member.given_bytes = 0
                 return (yield from self._fail(member, data, start, _BOMB))
             if position >= len(data) and len(piece) < STEP_BYTES:
@@ -150,9 +150,9 @@ class Layer:
     def _enter(self, member: Member) -> Layer:
         """Return the layer below, told that this member's content comes next."""
         if self._below is None:
-            self._below = Layer(self._books.depth + 1, self._books.account)
-        outer = self._books.members
-        member_at = member.at if self._books.depth == 0 else outer[-1][1] if outer else None
+            self._below = Layer(self._accounting.depth + 1, self._accounting.account)
+        outer = self._accounting.members
+        member_at = member.at if self._accounting.depth == 0 else outer[-1][1] if outer else None
         self._below.enter(member_at)
         return self._below
 
@@ -160,8 +160,8 @@ class Layer:
         """Read a member's content: the member is whole and its checksum right."""
         self._open = None
         self._input_bytes = FIRST_INPUT_BYTES
-        self._books.layer.members += 1
-        self._books.layer.member_bytes += member.end - member.at
+        self._accounting.layer.members += 1
+        self._accounting.layer.member_bytes += member.end - member.at
         self._between.after_members = True
         if member.is_passed_on and self._below is not None:
             yield from self._below.feed_last(piece)
@@ -202,9 +202,9 @@ class Layer:
             data, start = bytes(member.kept + memoryview(data)[start:]), 0
         first_at = self._at + start
         if member.is_passed_on:
-            self._books.layer.member_bytes += first_at - member.at
+            self._accounting.layer.member_bytes += first_at - member.at
         is_head = first_at == member.at
-        end = next_after(member, data, start, is_head=is_head, layer=self._books.layer)
+        end = next_after(member, data, start, is_head=is_head, layer=self._accounting.layer)
         given_up = bytes(memoryview(data)[start:end])
         yield from self._give_up(member, given_up, first_at, reason)
         return data, end
@@ -222,7 +222,7 @@ class Layer:
         if not member.is_passed_on or self._below is None:
             return (yield from self._fail(member, b"", 0, _CUT))
         self._open = None
-        self._books.layer.member_bytes += self._at - member.at
+        self._accounting.layer.member_bytes += self._at - member.at
         yield from self._below.end(is_cut=True)
         yield from self._give_up(member, b"", self._at, f"{_CUT}; it starts at byte {member.at}")
         return b"", 0
@@ -230,15 +230,15 @@ class Layer:
     def _salvage(self, member: Member) -> Iterator[Batch]:
         """Yield the whole events of a member that the object ends in; its bytes are damage all the same."""
         scratch = Account()
-        layer = Layer(self._books.depth + 1, scratch)
+        layer = Layer(self._accounting.depth + 1, scratch)
         fed = chain.from_iterable(map(layer.feed, member.release()))
         for batch in chain(fed, layer.end(is_cut=True)):
             yield [item for item in batch if not isinstance(item, Damage)]
-        self._books.account.add_items(scratch)
+        self._accounting.account.add_items(scratch)
 
     def _read_packed(self, data: bytes) -> Iterator[Batch]:
         """Read gzip that text carries as base64."""
-        layer = Layer(self._books.depth + 1, self._books.account)
+        layer = Layer(self._accounting.depth + 1, self._accounting.account)
         yield from layer.feed(data)
         yield from layer.end()
 

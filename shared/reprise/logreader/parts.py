@@ -51,7 +51,7 @@ def _unpack(text: str) -> list[bytes]:
         return []
 
 
-def _carried(document: Any) -> list[str]:  # noqa: ANN401 - JSON
+def _carried(document: dict[str, Any]) -> list[str]:
     """Return the base64 in a document of a known shape; of other shapes nothing, or an error."""
     if "rawData" in document:
         return [document["rawData"]] if document["rawData"] and "errorCode" in document else []
@@ -70,9 +70,9 @@ def _carried(document: Any) -> list[str]:  # noqa: ANN401 - JSON
 class Parts:
     """Reads the parts of one layer's text, in order."""
 
-    def __init__(self, books: ByteAccounting) -> None:
+    def __init__(self, accounting: ByteAccounting) -> None:
         """Begin where no part was read."""
-        self._books = books
+        self._accounting = accounting
         self._has_envelope = False
         self._is_after_line = False
         self._last = b""
@@ -86,9 +86,9 @@ class Parts:
             count, items = large or (0, decode(document))
         except BadDocumentError:
             return None
-        account = self._books.account
+        account = self._accounting.account
         account.documents += 1
-        self._books.layer.text_bytes += len(document)
+        self._accounting.layer.text_bytes += len(document)
         self._last = bytes(document[:LONGEST_KNOWN_BYTES])
         self._is_after_line = False
         match items:
@@ -125,11 +125,11 @@ class Parts:
             reason = _OUTSIDE if len(line) < MAX_DOCUMENT_BYTES else _LONG
             yield from self._damaged(line, at, reason, saved)
             return
-        self._books.layer.text_bytes += len(line)
+        self._accounting.layer.text_bytes += len(line)
         self._is_after_line = True
         packed = self._packed(text)
         if packed is None:
-            self._books.account.foreign += 1
+            self._accounting.account.foreign += 1
             packed = (UnknownLine(text),)
         yield packed
 
@@ -145,7 +145,7 @@ class Parts:
             consumed += len(part)
             match kind:
                 case StretchKind.BLANK:
-                    self._books.layer.blank_bytes += len(part)
+                    self._accounting.layer.blank_bytes += len(part)
                 case StretchKind.DOCUMENT:
                     items = self.document(part)
                     if items is None:
@@ -164,7 +164,7 @@ class Parts:
 
     def _packed(self, text: str) -> Batch | None:
         """Return the items of the gzip that a text carries; None if it carries none."""
-        read = self._books.read_packed
+        read = self._accounting.read_packed
         members = _unpack(text) if read else []
         if read is None or not members:
             return None
@@ -173,9 +173,9 @@ class Parts:
     def _damaged(self, data: bytes, at: int, reason: str, saved: list[LogEvent]) -> Iterator[Batch]:
         """Yield the events that were saved, then the damage."""
         self._is_after_line = False
-        self._books.account.events += len(saved)
+        self._accounting.account.events += len(saved)
         yield saved
-        yield (self._books.damage(data, at, reason),)
+        yield (self._accounting.damage(data, at, reason),)
 
 
 def _as_text(data: bytes) -> str | None:

@@ -38,9 +38,9 @@ _PARTIAL_BOUNDARY: Final = re.compile(rb'\}\s*+(?:\{\s*+"?)?\Z')
 class Text:
     """The text of one layer; feed it in pieces of any size, what comes out is the same."""
 
-    def __init__(self, books: ByteAccounting, parts: Parts) -> None:
+    def __init__(self, accounting: ByteAccounting, parts: Parts) -> None:
         """Begin; the parts are read there."""
-        self._books = books
+        self._accounting = accounting
         self._parts = parts
         self._is_cut = False  # Whether what is being read is cut off.
         self._work = 0  # Bytes that may still be decoded in vain.
@@ -75,7 +75,7 @@ class Text:
         """Yield what waits, if it is a whole document: a member has ended, the text may go on."""
         buffer = self.waiting
         if self._indent_bytes == len(buffer):
-            self._books.layer.blank_bytes += len(buffer)
+            self._accounting.layer.blank_bytes += len(buffer)
             self._clear()
         elif len(buffer) <= self._work and buffer.endswith((b"}", b"}\n")):
             items = self._parts.document(buffer)
@@ -105,7 +105,7 @@ class Text:
                     break
                 self._indent_bytes = 0
                 if self._is_document is not False:
-                    self._books.layer.blank_bytes += begin - start
+                    self._accounting.layer.blank_bytes += begin - start
                     start = begin
                 if self._is_document is None:
                     break
@@ -134,7 +134,7 @@ class Text:
         line = seen + before_bytes if before_bytes else start
         if not self._is_own_line or end - line > _MOST_INDENT_BYTES:
             line = end
-        self._books.layer.blank_bytes += line - start
+        self._accounting.layer.blank_bytes += line - start
         self._indent_bytes = end - line
         return line, end
 

@@ -52,24 +52,24 @@ class BacklogCounters:
 
 
 class CounterStore(Protocol):
-    """Keeps one book per label."""
+    """Keeps one counter per label."""
 
     def add(self, label: str, change: BacklogCounters) -> BacklogCounters:
-        """Add to a book, and return it as it is then.
+        """Add to a counter, and return it as it is then.
 
         Raises:
             StoreError: If it cannot be told.
         """
 
     def read(self, labels: Sequence[str]) -> Mapping[str, BacklogCounters]:
-        """Return the books that there are.
+        """Return the counters that there are.
 
         Raises:
             StoreError: If they cannot be read.
         """
 
-    def close(self, label: str, book: BacklogCounters) -> bool:
-        """Say that nothing is open; False if the book has changed since it was read.
+    def close(self, label: str, counter: BacklogCounters) -> bool:
+        """Say that nothing is open; False if the counter has changed since it was read.
 
         Raises:
             StoreError: If it cannot be told.
@@ -77,7 +77,7 @@ class CounterStore(Protocol):
 
 
 def changes(measured: Mapping[MetricKey, float]) -> dict[str, BacklogCounters]:
-    """Return what a batch's measurements add to the books, by label."""
+    """Return what a batch's measurements add to the counters, by label."""
     known: Counter[str] = Counter()
     ended: Counter[str] = Counter()
     dead: dict[str, Counter[str]] = {}
@@ -98,9 +98,9 @@ def changes(measured: Mapping[MetricKey, float]) -> dict[str, BacklogCounters]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CounterPublisher:
-    """Keeps the books of one process."""
+    """Keeps the counters of one process."""
 
-    books: CounterStore
+    counters: CounterStore
     meter: EmfMeter
 
     def finish(self) -> None:
@@ -112,18 +112,18 @@ class CounterPublisher:
             _log.exception("measurements were lost")
 
     def post(self) -> None:
-        """Add what the meter has gathered to the books, and gauge the backlog of the targets concerned.
+        """Add what the meter has gathered to the counters, and gauge the backlog of the targets concerned.
 
-        A book that cannot be told is off until the observer finds the queues empty and closes it.
+        A counter that cannot be told is off until the observer finds the queues empty and closes it.
         """
         for label, change in changes(self.meter.sums()).items():
             try:
-                book = self.books.add(label, change)
+                counter = self.counters.add(label, change)
             except StoreError:
-                _log.warning("book was not kept", extra={"target": label}, exc_info=True)
+                _log.warning("counter was not kept", extra={"target": label}, exc_info=True)
                 self.meter.count(metric.STORE_FAULTS)
             else:
-                self.meter.gauge(metric.BACKLOG, book.backlog, label=label)
+                self.meter.gauge(metric.BACKLOG, counter.backlog, label=label)
 
 
 _HEAD: Final = 8 * 1024

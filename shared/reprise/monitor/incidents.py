@@ -64,7 +64,7 @@ class IncidentContext:
     stack: str
     at_s: float
     """Seconds since the epoch."""
-    books: Mapping[str, BacklogCounters] = field(default_factory=dict)
+    counters: Mapping[str, BacklogCounters] = field(default_factory=dict)
     dead_letters: int = 0
     """Messages in the dead-letter queue."""
     held_s: Mapping[str, float] = field(default_factory=dict)
@@ -95,9 +95,9 @@ def incidents(
         elif alarm.state == "OK" and alarm.name in open_:
             told.append(_describe(IncidentClosed, alarm, scene, open_.pop(alarm.name), dead))
     if DEAD_LETTERS not in open_ and not scene.dead_letters:
-        # Not those of this look: SQS's number, and the alarm even more, may lag behind the books.
+        # Not those of this look: SQS's number, and the alarm even more, may lag behind the counters.
         dead = memory.dead_seen
-    seen = {label: dict(book.dead) for label, book in scene.books.items() if book.dead}
+    seen = {label: dict(counter.dead) for label, counter in scene.counters.items() if counter.dead}
     after = msgspec.structs.replace(
         memory, open=open_, dead=dead, dead_seen=seen, nameless=nameless
     )
@@ -168,7 +168,7 @@ def _particulars(
         parts = [f"{name} held for {_span(names[name])}" for name in _worst_first(names)]
         return ", ".join(_worst_first(names)), ", ".join(parts), _backlog(scene)
     if alarm.name in {HOLDING, *WAITING}:
-        backlogs = {label: book.backlog for label, book in scene.books.items()}
+        backlogs = {label: counter.backlog for label, counter in scene.counters.items()}
         return ", ".join(_worst_first(backlogs)), alarm.reason, _backlog(scene)
     return "", alarm.reason, 0
 
@@ -180,25 +180,29 @@ def _newly_dead(
     new = {
         label: {
             reason: count - before.get(label, {}).get(reason, 0)
-            for reason, count in book.dead.items()
+            for reason, count in counter.dead.items()
             if count > before.get(label, {}).get(reason, 0)
         }
-        for label, book in scene.books.items()
+        for label, counter in scene.counters.items()
     }
     return {label: reasons for label, reasons in new.items() if reasons}
 
 
 def _backlog(scene: IncidentContext) -> int:
-    return sum(book.backlog for book in scene.books.values())
+    return sum(counter.backlog for counter in scene.counters.values())
 
 
 def _worst_first(numbers: Mapping[str, float]) -> list[str]:
     return sorted((name for name in numbers if numbers[name] > 0), key=lambda name: -numbers[name])
 
 
+_FEW: Final = 2
+"""Fewer hours are told in minutes, fewer minutes in seconds."""
+
+
 def _span(seconds: float) -> str:
     """Return a time as people say it."""
     minutes, hours = seconds / 60, seconds / 3600
-    if hours >= 2:  # noqa: PLR2004 - two hours read better than 120 minutes
+    if hours >= _FEW:
         return f"{hours:.1f} h"
-    return f"{minutes:.0f} min" if minutes >= 2 else f"{seconds:.0f} s"  # noqa: PLR2004 - as above
+    return f"{minutes:.0f} min" if minutes >= _FEW else f"{seconds:.0f} s"

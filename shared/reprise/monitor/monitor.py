@@ -67,20 +67,20 @@ class Monitor:
 
     stack: str
     targets: tuple[str, ...]
-    books: CounterStore
+    counters: CounterStore
     gates: GateItems
     replay_queue: QueueSize
     capture_queue: QueueSize
     dead_letters: QueueSize
     memories: MonitorStates
-    watch: Inspector
+    inspector: Inspector
     bus: EventBus
-    places: Links
+    links: Links
     meter: EmfMeter
     clock: Clock
 
-    def look(self) -> None:
-        """Measure, mend the books, and tell of incidents that are new.
+    def check(self) -> None:
+        """Measure, mend the counters, and tell of incidents that are new.
 
         The memory is saved last: whatever fails before is done again a minute later, and an incident may be
         told twice rather than never.
@@ -90,13 +90,17 @@ class Monitor:
         """
         at_s = self.clock().timestamp()
         memory = self.memories.load()
-        books = dict(self.books.read(labels(self.targets)))
+        counters = dict(self.counters.read(labels(self.targets)))
         is_idle = self.replay_queue() + self.capture_queue() == 0
-        for label in drifted(memory, books, is_idle=is_idle):
-            if self.books.close(label, books[label]):
-                _log.warning("book was off", extra={"target": label, "open": books[label].backlog})
-                known = books[label].known
-                books[label] = BacklogCounters(known=known, ended=known, dead=books[label].dead)
+        for label in drifted(memory, counters, is_idle=is_idle):
+            if self.counters.close(label, counters[label]):
+                _log.warning(
+                    "book was off", extra={"target": label, "open": counters[label].backlog}
+                )
+                known = counters[label].known
+                counters[label] = BacklogCounters(
+                    known=known, ended=known, dead=counters[label].dead
+                )
         gates = {
             function: self.gates.read(function)
             for function in self.targets
@@ -104,41 +108,41 @@ class Monitor:
         }
         # What is folded has a message each: without any the gates' estimates are off.
         folded = {} if is_idle else {key: gate.folded_records for key, gate in gates.items()}
-        self._gauge(memory, books, at_s, folded=sum(folded.values()))
-        self.meter.gauge(metric.QUARANTINE_OBJECTS, self.watch.quarantined())
-        self.meter.gauge(metric.FILTERS_MISSING, self.watch.filters_missing())
+        self._gauge(memory, counters, at_s, folded=sum(folded.values()))
+        self.meter.gauge(metric.QUARANTINE_OBJECTS, self.inspector.quarantined())
+        self.meter.gauge(metric.FILTERS_MISSING, self.inspector.filters_missing())
         held_s = self._gauge_gates(gates, folded, at_s)
         self._end_holds(gates)
         scene = IncidentContext(
             stack=self.stack,
             at_s=at_s,
-            books=books,
+            counters=counters,
             dead_letters=self.dead_letters(),
             held_s=held_s,
-            dashboard=self.places.dashboard,
-            runbooks=self.places.runbooks,
+            dashboard=self.links.dashboard,
+            runbooks=self.links.runbooks,
         )
-        after, told = incidents(memory, self.watch.alarms(), scene)
+        after, told = incidents(memory, self.inspector.alarms(), scene)
         if told and self.bus.put(told):
             raise StoreError("events", "PutEvents", "Failed", "an incident was not taken")
-        self.memories.save(remember(after, books, at_s=at_s, is_idle=is_idle))
+        self.memories.save(remember(after, counters, at_s=at_s, is_idle=is_idle))
 
     def _gauge(
         self,
         memory: MonitorState,
-        books: Mapping[str, BacklogCounters],
+        counters: Mapping[str, BacklogCounters],
         at_s: float,
         *,
         folded: int,
     ) -> None:
-        for label, book in books.items():
-            self.meter.gauge(metric.BACKLOG, book.backlog, label=label)
-            drain_s = time_to_drain_s(memory.looks, books, at_s=at_s, label=label)
+        for label, counter in counters.items():
+            self.meter.gauge(metric.BACKLOG, counter.backlog, label=label)
+            drain_s = time_to_drain_s(memory.looks, counters, at_s=at_s, label=label)
             if drain_s is not None:
                 self.meter.gauge(metric.TIME_TO_DRAIN, drain_s, label=label)
-        total = folded + sum(book.backlog for book in books.values())
+        total = folded + sum(counter.backlog for counter in counters.values())
         self.meter.gauge(metric.BACKLOG_TOTAL, total)
-        drain_s = time_to_drain_s(memory.looks, books, at_s=at_s)
+        drain_s = time_to_drain_s(memory.looks, counters, at_s=at_s)
         if drain_s is not None:
             self.meter.gauge(metric.TIME_TO_DRAIN, drain_s)
         if not total:
@@ -154,7 +158,7 @@ class Monitor:
         for function, gate in gates.items():
             change = after_live_success(gate, int(now.timestamp() * 1000))
             since = datetime.fromtimestamp(gate.holding_since_ms / 1000, UTC)
-            if change is not None and self.watch.has_succeeded(function, since, now):
+            if change is not None and self.inspector.has_succeeded(function, since, now):
                 applied = self.gates.update(function, change).applied
                 _log.warning(
                     "live calls succeed: hold for failures ended",

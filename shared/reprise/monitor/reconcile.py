@@ -137,7 +137,7 @@ class Reconciler:
     clock: Clock
     meter: Meter
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Send the notifications that are missing of one page of objects, if it is time.
 
         Sending twice is harmless: the ledger knows the calls.

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from reprise.monitor.counters import BacklogCounters  # noqa: TC001 - used in annotations of dataclasses
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from reprise.monitor.counters import BacklogCounters
 
 KEPT_LOOKS: Final = 6
 """Looks whose totals are remembered: the rate is that of the last five minutes."""
@@ -42,21 +42,21 @@ class MonitorState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def remember(
-    memory: MonitorState, books: Mapping[str, BacklogCounters], *, at_s: float, is_idle: bool
+    memory: MonitorState, counters: Mapping[str, BacklogCounters], *, at_s: float, is_idle: bool
 ) -> MonitorState:
     """Return the memory with one more look, the oldest dropped beyond the limit."""
-    look = Snapshot(
+    latest = Snapshot(
         at_s=at_s,
-        known={label: book.known for label, book in books.items()},
-        ended={label: book.ended for label, book in books.items()},
+        known={label: counter.known for label, counter in counters.items()},
+        ended={label: counter.ended for label, counter in counters.items()},
         is_idle=is_idle,
     )
-    return msgspec.structs.replace(memory, looks=[*memory.looks, look][-KEPT_LOOKS:])
+    return msgspec.structs.replace(memory, looks=[*memory.looks, latest][-KEPT_LOOKS:])
 
 
 def time_to_drain_s(
     looks: list[Snapshot],
-    books: Mapping[str, BacklogCounters],
+    counters: Mapping[str, BacklogCounters],
     *,
     at_s: float,
     label: str | None = None,
@@ -65,36 +65,36 @@ def time_to_drain_s(
 
     Args:
         looks: Earlier looks, the oldest first.
-        books: As they are now.
+        counters: As they are now.
         at_s: The present.
         label: Of one target; of all together otherwise.
 
     Returns:
         Seconds; 0 without a backlog, None if nothing has ended since the oldest look: nobody knows.
     """
-    chosen = [label] if label is not None else list(books)
-    backlog = sum(books[each].backlog for each in chosen)
+    chosen = [label] if label is not None else list(counters)
+    backlog = sum(counters[each].backlog for each in chosen)
     if not backlog:
         return 0.0
     if not looks or at_s <= looks[0].at_s:
         return None
-    ended = sum(books[each].ended - looks[0].ended.get(each, 0) for each in chosen)
+    ended = sum(counters[each].ended - looks[0].ended.get(each, 0) for each in chosen)
     return backlog * (at_s - looks[0].at_s) / ended if ended > 0 else None
 
 
 def drifted(
-    memory: MonitorState, books: Mapping[str, BacklogCounters], *, is_idle: bool
+    memory: MonitorState, counters: Mapping[str, BacklogCounters], *, is_idle: bool
 ) -> list[str]:
-    """Return the labels whose books are off: open calls, though nothing has moved and both queues are empty.
+    """Return labels whose counters are off: open calls, though nothing has moved and both queues are empty.
 
-    Two looks, because SQS's numbers are approximate, and a batch posts to the books before its messages go.
+    Two looks: SQS's numbers are approximate, and a batch posts to the counters before its messages go.
     """
     if not is_idle or not memory.looks or not memory.looks[-1].is_idle:
         return []
     last = memory.looks[-1]
     return [
         label
-        for label, book in books.items()
-        if book.known != book.ended
-        and (book.known, book.ended) == (last.known.get(label), last.ended.get(label))
+        for label, counter in counters.items()
+        if counter.known != counter.ended
+        and (counter.known, counter.ended) == (last.known.get(label), last.ended.get(label))
     ]

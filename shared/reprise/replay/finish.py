@@ -16,7 +16,6 @@ import msgspec
 
 from reprise import metric
 from reprise.capturing.status import keep_result
-from reprise.dead_letter import LetterSender
 from reprise.errors import StoreError
 from reprise.events import NULL_PUBLISHER, EventPublisher
 from reprise.instant import format_instant, parse_instant
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reprise.capturing.record import Record
+    from reprise.dead_letter import LetterSender
     from reprise.gate.samples import Sample
     from reprise.ledger import Row
     from reprise.ports import Clock, KeySource, Lease, Ledger, Meter, Objects, Queue, Reply
@@ -104,7 +104,7 @@ class Finisher:
     ledger: Ledger
     objects: Objects
     replay_queue: Queue
-    dead_letters: Queue
+    letters: LetterSender
     keys: KeySource
     """The pipeline's: they sign what the queue is to remember."""
     clock: Clock
@@ -184,11 +184,8 @@ class Finisher:
         response: bytes = b"",
     ) -> Disposition:
         """Send the dead letter of a call whose row says that it was given up."""
-        letters = LetterSender(
-            dead_letters=self.dead_letters, ledger=self.ledger, publisher=self.publisher
-        )
         try:
-            letters.send(message.record, row, now=self.clock(), response=response)
+            self.letters.send(message.record, row, now=self.clock(), response=response)
         except StoreError:
             _log.exception("dead letter could not be sent now", extra=about(message))
             return Nack(wait_s=STORE_WAIT_S, sample=sample)

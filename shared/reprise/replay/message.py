@@ -19,14 +19,14 @@ import msgspec
 
 from reprise.capturing.line import check_record
 from reprise.capturing.record import (
-    Mac,  # noqa: TC001 - as above
-    Record,  # noqa: TC001 - as above
+    Mac,
+    Record,
 )
 from reprise.capturing.signature import authenticate_own
 from reprise.capturing.wire import decode_record
 from reprise.errors import BadRecordError
 from reprise.gate.samples import Sample
-from reprise.ledger import LedgerEvent  # noqa: TC001 - msgspec reads the annotation at run time
+from reprise.ledger import LedgerEvent
 from reprise.ports import OutMessage
 
 if TYPE_CHECKING:

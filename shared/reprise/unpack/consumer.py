@@ -100,7 +100,7 @@ class Notice:
 class CaptureConsumer:
     """Deals with batches of the capture queue."""
 
-    stage: Unpacker
+    unpacker: Unpacker
     reader: NoticeReader
     objects: Objects
     queue: Queue
@@ -159,13 +159,13 @@ class CaptureConsumer:
         for ref in self.reader.read(notice.body):
             if ref.fold is None and not ref.skip:
                 self._mark(ref)
-            wait_s = self.stage.run(ref, remaining_ms)
+            wait_s = self.unpacker.run(ref, remaining_ms)
             if wait_s is None:
                 continue
             # The message of a folded object names no other object.
             if notice.receive_count < RENEW_RECEIVES:
                 return slot_wait_s(wait_s, self.clock().timestamp())
-            self.stage.parker.send(ref, wait_s)
+            self.unpacker.deferrer.send(ref, wait_s)
         return None
 
     def _mark(self, ref: ObjectRef) -> None:
@@ -235,7 +235,7 @@ class CaptureConsumer:
         if ref.fold is None or ref.fold.faults >= MAX_RECEIVES:
             return False
         fold = replace(ref.fold, faults=ref.fold.faults + 1)
-        self.stage.parker.send(replace(ref, fold=fold), wait_s)
+        self.unpacker.deferrer.send(replace(ref, fold=fold), wait_s)
         return True
 
 

@@ -16,8 +16,6 @@ from reprise import metric
 from reprise.call.outcome import OutcomeKind
 from reprise.call.target import conflict_id
 from reprise.capturing.reopen import is_other_call, reopens
-from reprise.dead_letter import LetterSender
-from reprise.events import NULL_PUBLISHER, EventPublisher
 from reprise.ledger import TERMINAL, LedgerEvent, Row, State, new_row
 from reprise.ports import OutMessage
 from reprise.replay.finish import count_end
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from reprise.capturing.record import Record
+    from reprise.dead_letter import LetterSender
     from reprise.ports import Clock, Draw, Ledger, Meter, Queue
     from reprise.unpack.validate import AcceptedRecord
 
@@ -47,12 +46,11 @@ class Enqueuer:
 
     ledger: Ledger
     replay_queue: Queue
-    dead_letters: Queue
+    letters: LetterSender
     clock: Clock
     draw: Draw
     meter: Meter
     retention_days: int
-    publisher: EventPublisher = NULL_PUBLISHER
     executor: Callable[[int], Executor] = ThreadPoolExecutor
     """Makes what enters so many calls side by side."""
 
@@ -123,10 +121,7 @@ class Enqueuer:
         elif existing.letter_sent:
             self.meter.count(metric.DUPLICATES_SUPPRESSED, target=row.target)
             return
-        letters = LetterSender(
-            dead_letters=self.dead_letters, ledger=self.ledger, publisher=self.publisher
-        )
-        letters.send(record, row, now=self.clock())
+        self.letters.send(record, row, now=self.clock())
 
     def _row(self, record: Record, url: str) -> Row:
         return new_row(record, url, self.clock(), self.retention_days)

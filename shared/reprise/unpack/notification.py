@@ -160,7 +160,7 @@ def _is_creation(entry: object) -> bool:
     return name.removeprefix("s3:").startswith("ObjectCreated:")
 
 
-def _read(entry: Any) -> ObjectRef:  # noqa: ANN401 - JSON's edge
+def _read(entry: dict[str, Any]) -> ObjectRef:
     try:
         s3 = entry["s3"]
         bucket, key = s3["bucket"]["name"], s3["object"]["key"]

@@ -42,8 +42,8 @@ class Unpacker:
     """Unpacks capture objects."""
 
     reader: RecordValidator
-    enterer: Enqueuer
-    parker: Deferrer
+    enqueuer: Enqueuer
+    deferrer: Deferrer
     backlog: ExpansionController
     objects: Objects
     clock: Clock
@@ -89,7 +89,7 @@ class Unpacker:
             with closing(self.reader.read(ref, quarantine, remaining_ms)) as items:
                 for position, entry in items:
                     if entry is not None and not entry.is_foldable:
-                        self.enterer.enter([entry], ref.source)
+                        self.enqueuer.enter([entry], ref.source)
                     elif entry is not None:
                         for part in sorter.add(entry):
                             self._settle(part, ref, remaining_ms)
@@ -115,9 +115,9 @@ class Unpacker:
     ) -> None:
         """Park what was read, which takes little time, and leave the rest to a continuation."""
         for part in sorter.rest():
-            self.parker.park(part, ref, delay_s=0.0, is_counted=False)
+            self.deferrer.park(part, ref, delay_s=0.0, is_counted=False)
         quarantine.flush()
-        self.parker.send(replace(ref, skip=position))
+        self.deferrer.send(replace(ref, skip=position))
 
     def _settle(
         self,
@@ -138,13 +138,13 @@ class Unpacker:
         if isinstance(decision, Leave):
             delay_s, is_counted = decision.delay_s, decision.change is not None
             # They stay in the part as well: whether they lie at its beginning does not matter then.
-            self.enterer.enter(unrun[: decision.scouts], ref.source)
+            self.enqueuer.enter(unrun[: decision.scouts], ref.source)
         else:
             expanded, delay_s = self._expand(part, ref, decision, remaining_ms)
             is_counted = delay_s is not None
         rest = part.after(expanded)
         if rest.entries:
-            fold = self.parker.fold if is_whole else self.parker.park
+            fold = self.deferrer.fold if is_whole else self.deferrer.park
             fold(rest, ref, delay_s=delay_s or 0.0, is_counted=is_counted)
         self.backlog.confirm(part.function, decision)
 
@@ -160,7 +160,7 @@ class Unpacker:
             if start and remaining_ms() < RESERVE_MS:
                 return start, None
             chunk = part.entries[start : min(start + CHUNK, decision.records)]
-            self.enterer.enter(chunk, ref.source, spread_s=decision.spread_s)
+            self.enqueuer.enter(chunk, ref.source, spread_s=decision.spread_s)
         return decision.records, decision.rest_delay_s
 
     # --- A folded object ---
@@ -173,7 +173,7 @@ class Unpacker:
             if decision.change is None:
                 return decision.delay_s
             # The gate counts it now, and must not do so at every look.
-            self.parker.send(replace(ref, fold=replace(fold, is_counted=True)), decision.delay_s)
+            self.deferrer.send(replace(ref, fold=replace(fold, is_counted=True)), decision.delay_s)
         else:
             self._expand_folded(ref, fold, decision, remaining_ms)
         self.backlog.confirm(fold.function, decision)
@@ -193,7 +193,7 @@ class Unpacker:
                 is_last = expanded + len(chunk) == decision.records
                 if len(chunk) < CHUNK and not is_last:
                     continue
-                self.enterer.enter(chunk, fold.source, spread_s=decision.spread_s)
+                self.enqueuer.enter(chunk, fold.source, spread_s=decision.spread_s)
                 expanded += len(chunk)
                 chunk.clear()
                 if (is_last and expanded < fold.records) or remaining_ms() < RESERVE_MS:
@@ -202,9 +202,9 @@ class Unpacker:
                         fold, records=max(1, fold.records - expanded), is_counted=is_last
                     )
                     rest = replace(ref, skip=position + 1, fold=left)
-                    self.parker.send(rest, delay_s=decision.rest_delay_s if is_last else 0.0)
+                    self.deferrer.send(rest, delay_s=decision.rest_delay_s if is_last else 0.0)
                     return
-        self.enterer.enter(chunk, fold.source, spread_s=decision.spread_s)
+        self.enqueuer.enter(chunk, fold.source, spread_s=decision.spread_s)
         quarantine.flush()
 
     def _decide(self, fold: Fold) -> Expand | Leave:

@@ -1,7 +1,6 @@
 """The composition root: settings and adapters become invoker, unpacker, replayer and monitor, a file each.
 
-Handlers, tests and benches build none of these themselves; the functions of the add-on schedules are put
-together by their handlers, which alone know both add-ons. What all need of the world stands here.
+Handlers, tests and benches build none of these themselves. What all need of the world stands here.
 """
 
 from __future__ import annotations

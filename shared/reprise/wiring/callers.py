@@ -6,7 +6,6 @@ import os
 import platform
 import re
 import secrets
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from reprise.aws.clients import lazily
@@ -45,8 +44,8 @@ def make_capturer(
         log_group: Where lines go; `STDOUT` if this process's standard output is such a group's.
     """
     return Capturer(
-        keys=SecretKeys(cache(clients.secrets), mac_secret_arn),
-        objects=S3Objects(cache(clients.s3), bucket),
+        keys=SecretKeys(lazily(clients.secrets), mac_secret_arn),
+        objects=S3Objects(lazily(clients.s3), bucket),
         sink=_sink(clients, log_group),
         clock=utc_now,
         random_bytes=secrets.token_bytes,
@@ -60,20 +59,20 @@ def _sink(clients: Clients, log_group: str) -> LineSink:
     # No two processes write to one stream: a person sees who wrote what, and none is busy.
     who = os.environ.get("AWS_LAMBDA_FUNCTION_NAME") or _NO_STREAM.sub("-", platform.node())
     stream = f"{who or 'process'}/{secrets.token_hex(8)}"
-    return LogGroup(cache(clients.capture_lines), log_group, stream, utc_now)
+    return LogGroup(lazily(clients.capture_lines), log_group, stream, utc_now)
 
 
 def make_status_reader(clients: Clients, settings: CallerSettings) -> StatusReader:
     """Return what tells callers how their captured calls stand; its clients wait until they are needed."""
     return StatusReader(
-        keys=SecretKeys(cache(clients.secrets), settings.mac_secret_arn),
+        keys=SecretKeys(lazily(clients.secrets), settings.mac_secret_arn),
         ledger=LedgerTable(lazily(clients.dynamodb), settings.ledger_table),
-        objects=S3Objects(cache(clients.s3), settings.bucket),
+        objects=S3Objects(lazily(clients.s3), settings.bucket),
         bucket=settings.bucket,
     )
 
 
-def make_call_stage(clients: Clients, settings: CallerSettings, *, meter: Meter) -> CallInvoker:
+def make_invoker(clients: Clients, settings: CallerSettings, *, meter: Meter) -> CallInvoker:
     """Return what makes calls; everything but the invocation itself waits until it is needed."""
     table, dynamodb = settings.ledger_table, lazily(clients.dynamodb_in_passing)
     ledger = LedgerTable(dynamodb, table)

@@ -29,13 +29,13 @@ def deployed_monitor(settings: MonitorSettings) -> tuple[Monitor, Reconciler, Em
     monitor = Monitor(
         stack=settings.stack,
         targets=settings.targets,
-        books=CountersTable(dynamodb, settings.ledger_table),
+        counters=CountersTable(dynamodb, settings.ledger_table),
         gates=GateTable(dynamodb, settings.ledger_table),
         replay_queue=SqsQueueSize(sqs, settings.replay_queue_url),
         capture_queue=SqsQueueSize(sqs, settings.capture_queue_url),
         dead_letters=SqsQueueSize(sqs, settings.dead_letter_queue_url),
         memories=StateItem(dynamodb, settings.ledger_table, "memory", MonitorState),
-        watch=StackInspector(
+        inspector=StackInspector(
             InspectorClients(cloudwatch=clients.cloudwatch(), logs=clients.logs(), s3=s3),
             stack=settings.stack,
             bucket=settings.bucket,
@@ -43,7 +43,7 @@ def deployed_monitor(settings: MonitorSettings) -> tuple[Monitor, Reconciler, Em
             log_groups=settings.log_groups,
         ),
         bus=EventBridgeBus(clients.events(), settings.event_bus),
-        places=Links(dashboard=settings.dashboard_url, runbooks=settings.runbook_url),
+        links=Links(dashboard=settings.dashboard_url, runbooks=settings.runbook_url),
         meter=meter,
         clock=utc_now,
     )

@@ -6,7 +6,6 @@ import random
 import time
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from reprise.aws.clients import lazily
@@ -19,6 +18,7 @@ from reprise.aws.keys import SecretKeyring
 from reprise.aws.s3 import S3Objects
 from reprise.aws.sqs import SqsQueue
 from reprise.call.target_type import FUNCTION, TargetType
+from reprise.dead_letter import LetterSender
 from reprise.events import NULL_PUBLISHER, EventPublisher
 from reprise.gate.fallback import LocalGate
 from reprise.instant import utc_now
@@ -91,7 +91,11 @@ def make_replayer(parts: ReplayerParts) -> Replayer:
                 ledger=parts.ledger,
                 objects=parts.objects,
                 replay_queue=parts.queue,
-                dead_letters=parts.dead_letters,
+                letters=LetterSender(
+                    dead_letters=parts.dead_letters,
+                    ledger=parts.ledger,
+                    publisher=parts.publisher,
+                ),
                 keys=parts.keys,
                 clock=parts.clock,
                 meter=parts.meter,
@@ -136,20 +140,22 @@ def deployed_replayer(settings: ReplayerSettings) -> tuple[Replayer, BatchMonito
         targets=settings.targets,
         types=types,
         ledger=make_ledger(clients, settings.ledger_table),
-        objects=S3Objects(cache(clients.s3), settings.bucket),
-        keys=SecretKeyring(cache(clients.secrets), settings.stack),
+        objects=S3Objects(lazily(clients.s3), settings.bucket),
+        keys=SecretKeyring(lazily(clients.secrets), settings.stack),
         queue=SqsQueue(sqs, settings.replay_queue_url),
         dead_letters=SqsQueue(sqs, settings.dead_letter_queue_url),
         gates=RecordingGates(GateTable(dynamodb, settings.ledger_table), log),
         concurrency=FunctionConcurrency(clients.functions(settings.call_timeout_s)),
-        policies=ParameterPolicies(cache(clients.parameters), settings.policy_parameter),
+        policies=ParameterPolicies(lazily(clients.parameters), settings.policy_parameter),
         publisher=publisher,
         meter=meter,
         draw=random.SystemRandom().random,
         call_timeout_s=settings.call_timeout_s,
         retention_days=settings.retention_days,
     )
-    counters = CounterPublisher(books=CountersTable(dynamodb, settings.ledger_table), meter=meter)
+    counters = CounterPublisher(
+        counters=CountersTable(dynamodb, settings.ledger_table), meter=meter
+    )
     monitor = BatchMonitor(
         meter=meter,
         counters=counters,

@@ -6,7 +6,6 @@ import random
 import time
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 from reprise.aws.clients import lazily
@@ -17,6 +16,7 @@ from reprise.aws.keys import SecretKeyring
 from reprise.aws.s3 import S3Objects
 from reprise.aws.sqs import SqsQueue, SqsQueueSize
 from reprise.call.target_type import FUNCTION, TargetType
+from reprise.dead_letter import LetterSender
 from reprise.events import NULL_PUBLISHER, EventPublisher
 from reprise.instant import utc_now
 from reprise.monitor.counters import CounterPublisher
@@ -87,18 +87,21 @@ def make_unpacker(parts: UnpackerParts) -> Unpacker:
             log_groups=parts.log_groups,
             account_id=parts.account_id,
         ),
-        enterer=Enqueuer(
+        enqueuer=Enqueuer(
             ledger=parts.ledger,
             replay_queue=parts.replay_queue,
-            dead_letters=parts.dead_letters,
+            letters=LetterSender(
+                dead_letters=parts.dead_letters,
+                ledger=parts.ledger,
+                publisher=parts.publisher,
+            ),
             clock=parts.clock,
             draw=parts.draw,
             meter=parts.meter,
             retention_days=parts.retention_days,
             executor=parts.executor,
-            publisher=parts.publisher,
         ),
-        parker=Deferrer(
+        deferrer=Deferrer(
             objects=parts.objects,
             capture_queue=parts.capture_queue,
             keys=parts.keys,
@@ -121,7 +124,7 @@ def make_unpacker(parts: UnpackerParts) -> Unpacker:
 def make_consumer(parts: UnpackerParts) -> CaptureConsumer:
     """Return what takes in batches of the capture queue for the unpacker of these parts."""
     return CaptureConsumer(
-        stage=make_unpacker(parts),
+        unpacker=make_unpacker(parts),
         reader=NoticeReader(bucket=parts.bucket, keys=parts.keys),
         objects=parts.objects,
         queue=parts.capture_queue,
@@ -144,15 +147,17 @@ def deployed_consumer(
         monotonic=time.monotonic,
         has_successes=False,
     )
-    counters = CounterPublisher(books=CountersTable(dynamodb, settings.ledger_table), meter=meter)
+    counters = CounterPublisher(
+        counters=CountersTable(dynamodb, settings.ledger_table), meter=meter
+    )
     parts = UnpackerParts(
         bucket=settings.bucket,
         account_id=settings.account_id,
         log_groups=settings.log_groups,
         targets=settings.targets,
         types=target_types(settings.targets),
-        objects=S3Objects(cache(clients.s3), settings.bucket),
-        keys=SecretKeyring(cache(clients.secrets), settings.stack),
+        objects=S3Objects(lazily(clients.s3), settings.bucket),
+        keys=SecretKeyring(lazily(clients.secrets), settings.stack),
         ledger=make_ledger(clients, settings.ledger_table),
         gates=GateTable(dynamodb, settings.ledger_table),
         marks=MarkTable(dynamodb, settings.ledger_table),

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from doubles import InMemoryCounters
 from reprise.aws.counters_table import CountersTable, StateItem
 from reprise.errors import StoreError
 from reprise.monitor.counters import BacklogCounters
 from reprise.monitor.snapshot import MonitorState, Snapshot
-from reprise.testing import InMemoryBooks
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @pytest.fixture(params=["double", "table"])
 def books(request: pytest.FixtureRequest) -> CounterStore:
     if request.param == "double":
-        return InMemoryBooks()
+        return InMemoryCounters()
     dynamodb: DynamoDBClient = request.getfixturevalue("dynamodb")
     return CountersTable(dynamodb, request.getfixturevalue("table"))
 

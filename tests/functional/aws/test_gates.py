@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from doubles import InMemoryGateItems
 from reprise.aws.gate_table import FRESH_S, GateTable
 from reprise.errors import StoreError
 from reprise.gate.state import Change, Condition, GateState, Mode
-from reprise.testing import InMemoryGateItems
 from strategies import ORDERS
 
 if TYPE_CHECKING:

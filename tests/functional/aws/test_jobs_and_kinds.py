@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from doubles import FakeFunctions
 from reprise.aws.functions import InvokerRouter
 from reprise.call.target import Target
 from reprise.call.target_type import FUNCTION, TargetType, type_of
 from reprise.errors import StoreError
 from reprise.ports import Reply
-from reprise.testing import SUCCEEDED, FakeFunctions
+from reprise.testing import SUCCEEDED
 from reprise_batch.target_type import BATCH
 from reprise_schedules.run import JobState, RunEvent
 from reprise_schedules.table import JobTable

@@ -44,7 +44,7 @@ class Secrets:
 
     def keyring(self) -> SecretKeyring:
         client: Any = self
-        return SecretKeyring(lambda: client, "shop", monotonic=lambda: self.now_s)
+        return SecretKeyring(client, "shop", monotonic=lambda: self.now_s)
 
 
 @pytest.fixture
@@ -208,9 +208,9 @@ def test_who_cannot_sign_says_whether_to_wait_or_to_mend(secrets: Secrets) -> No
 def test_the_keyring_reads_secrets_manager(clients: Clients) -> None:
     service = clients.secrets()
     service.create_secret(Name="ring/source/web", SecretString=document())
-    keyring = SecretKeyring(lambda: service, "ring")
+    keyring = SecretKeyring(service, "ring")
     assert isinstance(keyring.find("web/k1"), MacKeys)
     assert "there is no source" in refusal(keyring, "nobody/k1")
     service.delete_secret(SecretId="ring/source/web")
-    gone = SecretKeyring(lambda: service, "ring")
+    gone = SecretKeyring(service, "ring")
     assert "there is no source" in refusal(gone, "web/k1")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from doubles import InMemoryLedger
 from reprise.aws.ledger_item import to_item
 from reprise.aws.ledger_table import LedgerTable
 from reprise.call.outcome import Outcome, OutcomeKind
@@ -16,7 +17,6 @@ from reprise.capturing.reopen import reopened
 from reprise.errors import StoreError
 from reprise.instant import format_instant
 from reprise.ledger import Identity, LedgerEvent, PastAttempt, Row, State
-from reprise.testing import InMemoryLedger
 from strategies import NOW, NOW_MS, make_row
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ from uuid import uuid4
 import pytest
 from botocore.stub import ANY, Stubber
 
+from doubles import FakeClock
 from reprise.aws.log_group import LogGroup
 from reprise.errors import StoreError
-from reprise.testing import START_AT, FakeClock
+from reprise.testing import START_AT
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -34,7 +35,7 @@ def test_a_line_is_one_event_and_the_stream_is_made_when_it_is_missed(
     group = f"/reprise/{uuid4()}/capture"
     logs.create_log_group(logGroupName=group)
     now = FakeClock()
-    sink = LogGroup(lambda: logs, group, "web/1", now)
+    sink = LogGroup(logs, group, "web/1", now)
     sink('{"n":1}')
     sink('{"n":2}')
     events = events_of(logs, group, "web/1")
@@ -47,7 +48,7 @@ def test_a_stream_that_another_thread_has_just_made_is_taken(logs: CloudWatchLog
         stub.add_client_error("put_log_events", "ResourceNotFoundException")
         stub.add_client_error("create_log_stream", "ResourceAlreadyExistsException")
         stub.add_response("put_log_events", {})
-        LogGroup(lambda: logs, "g", "s", FakeClock())("line")
+        LogGroup(logs, "g", "s", FakeClock())("line")
         stub.assert_no_pending_responses()
 
 
@@ -56,13 +57,13 @@ def test_what_logs_refuses_is_a_store_error(logs: CloudWatchLogsClient, code: st
     with Stubber(logs) as stub:
         stub.add_client_error("put_log_events", code)
         with pytest.raises(StoreError) as caught:
-            LogGroup(lambda: logs, "g", "s", FakeClock())("line")
+            LogGroup(logs, "g", "s", FakeClock())("line")
     assert (caught.value.service, caught.value.code) == ("logs", code)
 
 
 def test_a_group_that_is_not_there_is_a_store_error(logs: CloudWatchLogsClient) -> None:
     with pytest.raises(StoreError) as caught:
-        LogGroup(lambda: logs, f"/none/{uuid4()}", "s", FakeClock())("line")
+        LogGroup(logs, f"/none/{uuid4()}", "s", FakeClock())("line")
     assert caught.value.code == "ResourceNotFoundException"
 
 
@@ -75,4 +76,4 @@ def test_an_event_that_logs_drops_is_not_written(logs: CloudWatchLogsClient) -> 
             {"logGroupName": "g", "logStreamName": "s", "logEvents": ANY},
         )
         with pytest.raises(StoreError, match="clock"):
-            LogGroup(lambda: logs, "g", "s", FakeClock())("line")
+            LogGroup(logs, "g", "s", FakeClock())("line")

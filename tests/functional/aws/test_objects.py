@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.stub import Stubber
 
+from doubles import InMemoryObjects
 from reprise.aws.clients import Clients
 from reprise.aws.s3 import CHUNK_BYTES, S3Objects
 from reprise.call.payload import ClaimCheck
 from reprise.errors import ObjectDeniedError, ObjectMissingError, StoreError
-from reprise.testing import InMemoryObjects
 from scripted_server import Answer, ScriptedServer
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def objects(request: pytest.FixtureRequest) -> Objects:
     if request.param == "double":
         return InMemoryObjects()
     client: S3Client = request.getfixturevalue("s3")
-    return S3Objects(lambda: client, "bucket")
+    return S3Objects(client, "bucket")
 
 
 def test_bytes_come_out_as_they_were_put(objects: Objects) -> None:
@@ -66,26 +66,26 @@ def test_neither_a_record_nor_a_notice_can_make_us_read_other_buckets(s3: S3Clie
     s3.create_bucket(Bucket="others", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     s3.put_object(Bucket="others", Key="secret", Body=b"x")
     with pytest.raises(ObjectMissingError, match="ForeignBucket"):
-        S3Objects(lambda: s3, "bucket").get(ClaimCheck(bucket="others", key="secret"))
+        S3Objects(s3, "bucket").get(ClaimCheck(bucket="others", key="secret"))
     with pytest.raises(ObjectMissingError, match="ForeignBucket"):
-        list(S3Objects(lambda: s3, "bucket").stream("others", "secret"))
+        list(S3Objects(s3, "bucket").stream("others", "secret"))
 
 
 def test_a_claim_check_names_one_version(s3: S3Client) -> None:
-    objects = S3Objects(lambda: s3, "bucket")
+    objects = S3Objects(s3, "bucket")
     first = objects.put("same", b"first")
     second = objects.put("same", b"second")
     assert (objects.get(first), objects.get(second)) == (b"first", b"second")
 
 
 def test_the_version_of_a_bucket_without_versions_is_none(s3: S3Client) -> None:
-    objects = S3Objects(lambda: s3, "bucket")
+    objects = S3Objects(s3, "bucket")
     objects.put("plain", b"x")
     assert b"".join(objects.stream("bucket", "plain", "null")) == b"x"
 
 
 def test_a_long_object_comes_in_pieces(s3: S3Client) -> None:
-    objects = S3Objects(lambda: s3, "bucket")
+    objects = S3Objects(s3, "bucket")
     objects.put("long", DATA)
     pieces = list(objects.stream("bucket", "long"))
     assert b"".join(pieces) == DATA
@@ -93,7 +93,7 @@ def test_a_long_object_comes_in_pieces(s3: S3Client) -> None:
 
 
 def test_a_reader_may_stop_early(s3: S3Client) -> None:
-    objects = S3Objects(lambda: s3, "bucket")
+    objects = S3Objects(s3, "bucket")
     objects.put("long", DATA)
     stream = objects.stream("bucket", "long")
     assert next(stream) == DATA[:CHUNK_BYTES]
@@ -117,7 +117,7 @@ def test_a_refusal_has_its_own_error(clients: Clients, code: str, kind: type[Sto
     with Stubber(client) as stubber:
         stubber.add_client_error("get_object", code)
         with pytest.raises(StoreError, match=code) as caught:
-            list(S3Objects(lambda: client, "bucket").stream("bucket", "key"))
+            list(S3Objects(client, "bucket").stream("bucket", "key"))
         assert type(caught.value) is kind
 
 
@@ -126,7 +126,7 @@ def test_what_is_not_kept_is_a_store_error(clients: Clients) -> None:
     with Stubber(client) as stubber:
         stubber.add_client_error("put_object", "SlowDown")
         with pytest.raises(StoreError, match=r"s3\.PutObject"):
-            S3Objects(lambda: client, "bucket").put("key", b"")
+            S3Objects(client, "bucket").put("key", b"")
 
 
 def test_an_object_that_ends_early_is_a_store_error(aws_env: pytest.MonkeyPatch) -> None:
@@ -137,7 +137,7 @@ def test_an_object_that_ends_early_is_a_store_error(aws_env: pytest.MonkeyPatch)
             env.setenv("AWS_ENDPOINT_URL_S3", server.url)
             client = Clients().s3()
         with pytest.raises(StoreError, match=r"s3\.GetObject"):
-            list(S3Objects(lambda: client, "bucket").stream("bucket", "key"))
+            list(S3Objects(client, "bucket").stream("bucket", "key"))
 
 
 @pytest.mark.parametrize("operation", ["put", "get"])

@@ -10,10 +10,10 @@ from botocore.stub import ANY, Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doubles import InMemoryQueue
 from reprise.aws.sqs import SqsQueue, _entry, group_id
 from reprise.errors import StoreError
 from reprise.ports import OutMessage
-from reprise.testing import InMemoryQueue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

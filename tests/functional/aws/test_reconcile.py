@@ -9,11 +9,11 @@ from uuid import uuid4
 
 import pytest
 
+from doubles import InMemoryListing, InMemoryMarks
 from reprise.aws.clients import Clients
 from reprise.aws.counters_table import MarkTable
 from reprise.aws.s3 import S3Listing
 from reprise.errors import StoreError
-from reprise.testing import InMemoryListing, InMemoryMarks
 from scripted_server import Answer, ScriptedServer
 
 if TYPE_CHECKING:

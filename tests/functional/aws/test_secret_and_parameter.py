@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import NoRegionError
 
+from doubles import FakeKeys, FakePolicies
+from reprise.aws.clients import lazily
 from reprise.aws.config import ParameterPolicies
 from reprise.aws.keys import SecretKeyring, SecretKeys
 from reprise.errors import PolicyError, SettingsError, StoreError
 from reprise.retry.policy import read_policy_document
-from reprise.testing import FakeKeys, FakePolicies
 from strategies import KEY, KEYS
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def ssm(clients: Clients) -> SSMClient:
 
 def test_keys_come_from_the_secret_which_names_their_source(secrets: SecretsManagerClient) -> None:
     arn = secrets.create_secret(Name="shop/source/invoker", SecretString=SECRET)["ARN"]
-    source = SecretKeys(lambda: secrets, arn)
+    source = SecretKeys(secrets, arn)
     keys = source.keys()
     assert (keys.source, keys.targets) == ("invoker", ("*",))
     assert keys.sign({"a": 1}) == KEYS.sign({"a": 1})
@@ -49,14 +50,14 @@ def test_a_client_is_made_at_first_use_only(secrets: SecretsManagerClient) -> No
         made += 1
         return secrets
 
-    SecretKeys(client, "x")
-    SecretKeyring(client, "shop")
+    SecretKeys(lazily(client), "x")
+    SecretKeyring(lazily(client), "shop")
     assert made == 0
 
 
 def test_a_secret_that_is_not_there_is_a_store_error(secrets: SecretsManagerClient) -> None:
     with pytest.raises(StoreError) as caught:
-        SecretKeys(lambda: secrets, "nowhere").keys()
+        SecretKeys(secrets, "nowhere").keys()
     assert caught.value.code == "ResourceNotFoundException"
 
 
@@ -66,7 +67,7 @@ def test_a_malformed_secret_is_the_deployers_error(
 ) -> None:
     name = f"shop/source/bad{len(text)}"
     arn = secrets.create_secret(Name=name, SecretString=text)["ARN"]
-    keys = SecretKeys(lambda: secrets, arn)
+    keys = SecretKeys(secrets, arn)
     for _ in range(2):
         with pytest.raises(SettingsError, match=f"source 'bad{len(text)}'"):
             keys.keys()
@@ -75,13 +76,13 @@ def test_a_malformed_secret_is_the_deployers_error(
 def test_a_binary_secret_is_the_deployers_error(secrets: SecretsManagerClient) -> None:
     arn = secrets.create_secret(Name="shop/source/binary", SecretBinary=b"x")["ARN"]
     with pytest.raises(SettingsError):
-        SecretKeys(lambda: secrets, arn).keys()
+        SecretKeys(secrets, arn).keys()
 
 
 def test_the_one_secret_of_0_1_0_signs_nothing_any_more(secrets: SecretsManagerClient) -> None:
     secrets.create_secret(Name="old/mac", SecretString=SECRET)
     with pytest.raises(SettingsError, match="`reprise sources add`"):
-        SecretKeys(lambda: secrets, "old/mac").keys()
+        SecretKeys(secrets, "old/mac").keys()
 
 
 def test_a_client_that_cannot_be_made_is_a_store_error() -> None:
@@ -89,12 +90,12 @@ def test_a_client_that_cannot_be_made_is_a_store_error() -> None:
         raise NoRegionError
 
     with pytest.raises(StoreError, match="NoRegionError"):
-        SecretKeys(client, "x").keys()
+        SecretKeys(lazily(client), "x").keys()
 
 
 def test_policies_come_from_the_parameter_and_are_remembered(ssm: SSMClient) -> None:
     ssm.put_parameter(Name="/p", Value='{"default":{"maximum_attempts":7}}', Type="String")
-    source = ParameterPolicies(lambda: ssm, "/p")
+    source = ParameterPolicies(ssm, "/p")
     assert source.policies().for_target("orders").maximum_attempts == 7
     ssm.put_parameter(Name="/p", Value="{}", Type="String", Overwrite=True)
     assert source.policies().for_target("orders").maximum_attempts == 7
@@ -102,13 +103,13 @@ def test_policies_come_from_the_parameter_and_are_remembered(ssm: SSMClient) -> 
 
 def test_a_parameter_that_is_not_there_is_a_store_error(ssm: SSMClient) -> None:
     with pytest.raises(StoreError, match="ParameterNotFound"):
-        ParameterPolicies(lambda: ssm, "/nowhere").policies()
+        ParameterPolicies(ssm, "/nowhere").policies()
 
 
 def test_a_first_document_that_is_invalid_is_a_policy_error(ssm: SSMClient) -> None:
     ssm.put_parameter(Name="/bad", Value="[]", Type="String")
     with pytest.raises(PolicyError):
-        ParameterPolicies(lambda: ssm, "/bad").policies()
+        ParameterPolicies(ssm, "/bad").policies()
 
 
 def test_the_doubles_give_what_they_hold_or_fail_when_told_to() -> None:

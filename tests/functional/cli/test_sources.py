@@ -29,10 +29,10 @@ def test_a_source_is_made_signs_and_is_verified(secrets: Any) -> None:
     document = document_of(result)
     assert (result.exit_code, document["targets"]) == (0, [ORDERS])
     assert document["statements"][0]["Resource"] == document["arn"]
-    keys = SecretKeys(lambda: secrets, document["environment"]["REPRISE_MAC_SECRET_ARN"]).keys()
+    keys = SecretKeys(secrets, document["environment"]["REPRISE_MAC_SECRET_ARN"]).keys()
     mac = keys.sign({"a": 1})
     assert mac.key_id == "web/k1"
-    SecretKeyring(lambda: secrets, "reprise").find(mac.key_id).verify({"a": 1}, mac)
+    SecretKeyring(secrets, "reprise").find(mac.key_id).verify({"a": 1}, mac)
 
 
 def test_people_see_what_to_do_next(secrets: Any) -> None:
@@ -79,10 +79,10 @@ def test_sources_are_listed_with_what_they_may_sign_for_and_what_is_wrong(
 
 def test_a_rotation_is_believed_at_once(secrets: Any) -> None:
     run("sources", "add", "web", "--targets", "orders")
-    keyring = SecretKeyring(lambda: secrets, "reprise")
-    old = SecretKeys(lambda: secrets, secret_name("reprise", "web")).keys()
+    keyring = SecretKeyring(secrets, "reprise")
+    old = SecretKeys(secrets, secret_name("reprise", "web")).keys()
     assert document_of(run("sources", "rotate", "web", "--json"))["current"] == "k2"
-    new = SecretKeys(lambda: secrets, secret_name("reprise", "web")).keys()
+    new = SecretKeys(secrets, secret_name("reprise", "web")).keys()
     for keys in (old, new):
         mac = keys.sign({})
         keyring.find(mac.key_id).verify({}, mac)
@@ -92,7 +92,7 @@ def test_a_removed_source_is_believed_no_more(secrets: Any) -> None:
     run("sources", "add", "web", "--targets", "orders")
     assert run("sources", "remove", "web").exit_code == 0
     with pytest.raises(BadRecordError, match="no source 'web'"):
-        SecretKeyring(lambda: secrets, "reprise").find("web/k1")
+        SecretKeyring(secrets, "reprise").find("web/k1")
 
 
 def test_the_stacks_own_sources_rotate_like_any(secrets: Any) -> None:

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from moto import mock_aws
 
+from doubles import FakeKeys
 from reprise import client as library
 from reprise.aws.clients import Clients
 from reprise.aws.ledger_table import LedgerTable
@@ -22,7 +23,6 @@ from reprise.client import CallStatus, Client
 from reprise.errors import BadRequestError, SettingsError
 from reprise.instant import parse_instant
 from reprise.ledger import State
-from reprise.testing import FakeKeys
 from scripted_server import Answer, ScriptedServer
 from strategies import KEY, NOW, ORDERS, make_row
 

@@ -12,13 +12,13 @@ import pytest
 from moto import mock_aws
 
 import reprise
+from doubles import FakeKeys
 from reprise import decorator
 from reprise.aws.clients import Clients
 from reprise.call.outcome import OutcomeKind
 from reprise.call.payload import MAX_PAYLOAD_BYTES
 from reprise.capturing.line import Verifier, context_for_replay, read_line
 from reprise.capturing.signature import MacKeys
-from reprise.testing import FakeKeys
 from strategies import KEY, ORDERS
 
 if TYPE_CHECKING:

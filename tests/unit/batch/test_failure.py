@@ -429,7 +429,7 @@ def pipeline(policy: str = "{}") -> Pipeline:
 def take_in(made: Pipeline, document: dict[str, Any], key: str) -> list[Any]:
     made.objects.kept[key] = json.dumps(document).encode()
     stage = made.unpacker()
-    intake = replace(made.intake(), stage=stage)
+    intake = replace(made.intake(), unpacker=stage)
     notice = Notice(message_id="n", receipt_handle="r", body=notification(key), receive_count=1)
     assert intake.run([notice], lambda: 300_000) == []
     return made.take_sent()

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doubles import FakeKeys
 from reprise.call.target_type import FUNCTION
 from reprise.capturing.line import (
     Verifier,
@@ -24,7 +25,6 @@ from reprise.capturing.line import (
 from reprise.capturing.record import Mac, Record, Source
 from reprise.capturing.signature import MacKeys
 from reprise.errors import BadRecordError
-from reprise.testing import FakeKeys
 from reprise_batch.target_type import BATCH
 from strategies import (
     ARN_PREFIX,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from doubles import FakeKeys
 from harness import FAILED, GONE, KEYS, LARGE, ORDERS, THROTTLED, TRANSIENT, UNKNOWN, Pipeline, call
 from reprise import metric
 from reprise.call.outcome import Outcome, OutcomeKind
@@ -14,7 +15,7 @@ from reprise.capturing.line import MAX_LINE_BYTES, Verifier, read_line
 from reprise.errors import BadRequestError
 from reprise.ports import Reply
 from reprise.settings import CallerSettings
-from reprise.testing import SUCCEEDED, FakeKeys
+from reprise.testing import SUCCEEDED
 
 URL = "reprise://reprise/calls/{id}"
 SETTINGS = CallerSettings(

@@ -14,13 +14,14 @@ from pydantic import ValidationError
 from reprise.call.payload import pack, unpack
 from reprise.capturing.line import write_line
 from reprise.capturing.record import EVENT_NAME
-from reprise.capturing.schema import CaptureLine
-from reprise.capturing.wire import decode_line, may_be_ours
+from reprise.capturing.wire import may_be_ours
 from reprise.errors import BadRecordError
+from reprise_cli.capture_line import decode_line
+from reprise_cli.capture_schema import CaptureLine
 from strategies import KEYS, make_record, texts
 
 if TYPE_CHECKING:
-    from reprise.capturing.wire import LoggedRecord
+    from reprise_cli.capture_line import LoggedRecord
 
 LINE = write_line(make_record(not_after="2026-11-22T00:00:00Z", trace="Root=1"), KEYS)
 PIECES = [

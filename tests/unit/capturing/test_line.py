@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from doubles import FakeClock, FakeKeys, FakeMeter, InMemoryObjects
 from reprise.call.outcome import classify_reply
 from reprise.call.payload import pack
 from reprise.call.request import CallRequest, check_request
@@ -19,7 +20,6 @@ from reprise.capturing.record import Mac, Record
 from reprise.capturing.signature import MacKeys
 from reprise.capturing.wire import decode_record
 from reprise.errors import BadRecordError
-from reprise.testing import FakeClock, FakeKeys, FakeMeter, InMemoryObjects
 from strategies import (
     ARN_PREFIX,
     KEY,

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doubles import FakeKeys
 from reprise.capturing.record import Mac
 from reprise.capturing.signature import (
     MIN_KEY_LENGTH,
@@ -16,7 +17,6 @@ from reprise.capturing.signature import (
     split_key_id,
 )
 from reprise.errors import BadRecordError, SettingsError
-from reprise.testing import FakeKeys
 from strategies import KEY, KEYS, json_values, texts
 
 documents = st.dictionaries(texts.filter(lambda name: name != "mac"), json_values, max_size=5)

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doubles import FakeKeys
 from reprise.call.target import Target, id_of
 from reprise.capturing.line import Verifier, check_id, read_line, write_line
 from reprise.capturing.record import Record, Source
 from reprise.capturing.signature import MacKeys
 from reprise.errors import BadRecordError
-from reprise.testing import FakeKeys
 from strategies import (
     ARN_PREFIX,
     KEY,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from doubles import InMemoryGateItems, InMemoryLedger
 from harness import FAILED, LARGE, ORDERS, THROTTLED, UNKNOWN, Pipeline, call
 from reprise import metric
 from reprise.call.request import CallRequest
@@ -20,7 +21,7 @@ from reprise.capturing.status import find_row
 from reprise.errors import StoreError
 from reprise.instant import parse_instant
 from reprise.ledger import State
-from reprise.testing import SUCCEEDED, InMemoryGateItems, InMemoryLedger
+from reprise.testing import SUCCEEDED
 
 if TYPE_CHECKING:
     from reprise.capturing.invoker import Answer

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from reprise.capturing.line import write_line
 from reprise.capturing.record import Record
-from reprise.capturing.schema import CaptureLine, schema_text
 from reprise.capturing.wire import decode_record
 from reprise.errors import BadRecordError
+from reprise_cli.capture_schema import CaptureLine, schema_text
 from strategies import KEYS, json_values, make_record, records, texts
 
 SCHEMA_FILE = Path(__file__).parents[3] / "docs" / "reference" / "capture-line.schema.json"
@@ -126,7 +126,7 @@ def test_the_model_has_the_records_fields_in_their_order() -> None:
 
 
 def test_the_schemas_file_is_current() -> None:
-    """If not: python -m reprise.capturing.schema > docs/reference/capture-line.schema.json ."""
+    """If not: python -m reprise_cli.capture_schema > docs/reference/capture-line.schema.json ."""
     assert SCHEMA_FILE.read_text() == schema_text()
 
 

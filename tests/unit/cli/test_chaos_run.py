@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from reprise.testing import START_AT, FakeClock
+from doubles import FakeClock
+from reprise.testing import START_AT
 from reprise_cli.calling import InvokerAnswer
 from reprise_cli.chaos.call import CallState, Receipt, plan_calls
 from reprise_cli.chaos.live import LiveCall, LiveEnd

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from reprise.testing import FakeClock
+from doubles import FakeClock
 from reprise_cli.chaos.deadman import DeadMan, restore_target
 from reprise_cli.chaos.hold import Holder
 from reprise_cli.chaos.interrupt import interruptible

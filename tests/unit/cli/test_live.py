@@ -16,7 +16,8 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.testing import START_AT, FakeClock
+from doubles import FakeClock
+from reprise.testing import START_AT
 from reprise_cli.chaos.live import (
     LiveCall,
     LiveEnd,

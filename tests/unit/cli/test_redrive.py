@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doubles import FakeClock, FakeKeys, Faults, InMemoryLedger, InMemoryQueue
 from reprise.capturing.signature import MacKeys
 from reprise.dead_letter import dead_letter
 from reprise.errors import StoreError
@@ -20,7 +21,6 @@ from reprise.replay.message import (
     with_settlement,
     write_message,
 )
-from reprise.testing import FakeClock, FakeKeys, Faults, InMemoryLedger, InMemoryQueue
 from reprise_cli.dlq.letter import Letter, LetterKind, read_letter
 from reprise_cli.dlq.redrive import Action, Redriver, RedriveResult
 from strategies import KEYS, NOW, PIPELINE_KEYS, make_record, signed

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from doubles import FakeClock, FakeKeys, InMemoryLedger, InMemoryObjects
 from harness import FAILED, GONE, ORDERS, Pipeline, call
 from reprise.call.payload import digest, pack, unpack
 from reprise.call.target import Target
@@ -20,7 +21,6 @@ from reprise.dead_letter import dead_letter
 from reprise.errors import SourceDeniedError
 from reprise.ledger import LedgerEvent, State
 from reprise.replay.message import ReplayMessage, read_message, write_message
-from reprise.testing import FakeClock, FakeKeys, InMemoryLedger, InMemoryObjects
 from reprise_cli.dlq.edit import Edit
 from reprise_cli.dlq.letter import Letter, read_letter
 from reprise_cli.dlq.redrive import Action, Redriver

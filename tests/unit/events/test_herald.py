@@ -33,9 +33,9 @@ def test_a_death_is_told_as_lambdas_own_record_without_its_payload() -> None:
     assert isinstance(event, ReplayDeadLettered)
     (letter,) = pipeline.dead_letters.sent
     same = json.loads(letter.body)
-    assert event.requestContext.condition == same["requestContext"]["condition"]
-    assert event.requestContext.functionArn == same["requestContext"]["functionArn"]
-    assert event.responseContext.functionError == same["responseContext"]["functionError"]
+    assert event.request_context.condition == same["requestContext"]["condition"]
+    assert event.request_context.function_arn == same["requestContext"]["functionArn"]
+    assert event.response_context.function_error == same["responseContext"]["functionError"]
     assert (event.reprise.id, event.reprise.reason) == (same["reprise"]["id"], "exhausted")
     assert "4111" not in repr(event)
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from doubles import FakeMeter, InMemoryBus
 from reprise import metric
 from reprise.aws.event_bus import PAUSE_S, Outbox
 from reprise.events import Event, GateChanged, ReplaySucceeded
-from reprise.testing import FakeMeter, InMemoryBus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

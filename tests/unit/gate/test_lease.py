@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doubles import FakeClock, InMemoryGateItems
 from reprise.call.outcome import OutcomeKind
 from reprise.gate.fallback import LocalGate
 from reprise.gate.lease import EPOCH_MS, LONGEST_LEASE_MS, SLOTS, expire, slot_name
 from reprise.gate.samples import Sample
 from reprise.gate.session import GateSession
 from reprise.gate.state import Change, GateState
-from reprise.testing import FakeClock, InMemoryGateItems
 from strategies import NOW_MS, ORDERS
 
 EPOCH = NOW_MS // EPOCH_MS

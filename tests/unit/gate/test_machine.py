@@ -6,6 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from doubles import FakeClock, InMemoryGateItems
 from reprise.call.outcome import OutcomeKind
 from reprise.gate.fallback import LocalGate
 from reprise.gate.limit import gap_s
@@ -13,7 +14,6 @@ from reprise.gate.paused import hold_paused, is_paused
 from reprise.gate.samples import Sample
 from reprise.gate.session import GateSession, Permit
 from reprise.gate.state import GateState, Mode
-from reprise.testing import FakeClock, InMemoryGateItems
 from strategies import ORDERS
 
 LEASES_S = (1, 60, 900, 1800)

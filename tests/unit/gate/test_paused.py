@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doubles import InMemoryGateItems
 from reprise.gate.admit import PermitRequest, admit
 from reprise.gate.paused import (
     MAX_SPAN_S,
@@ -20,7 +21,6 @@ from reprise.gate.paused import (
     resume,
 )
 from reprise.gate.state import Change, GateState, Mode
-from reprise.testing import InMemoryGateItems
 from strategies import NOW_MS, ORDERS
 
 FLOWING = GateState(window=40.0, slow_start=0, succeeded=10, busy_ms=9000, waiting=25, in_flight=3)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from doubles import FakeClock, InMemoryGateItems
 from reprise.call.outcome import OutcomeKind
 from reprise.gate.fallback import LocalGate
 from reprise.gate.samples import Sample
 from reprise.gate.session import EVERY_TARGET, GateSession
 from reprise.gate.state import GateState
-from reprise.testing import FakeClock, InMemoryGateItems
 from strategies import ORDERS
 
 SUCCESS = Sample(kind=OutcomeKind.SUCCEEDED, busy_ms=1000, has_left=True)

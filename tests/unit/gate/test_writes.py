@@ -6,12 +6,12 @@ from collections import deque
 from dataclasses import replace
 from random import Random
 
+from doubles import FakeClock, InMemoryGateItems
 from reprise.call.outcome import OutcomeKind
 from reprise.gate.fallback import LocalGate
 from reprise.gate.samples import Sample
 from reprise.gate.session import GateSession, Permit
 from reprise.gate.state import GateState
-from reprise.testing import FakeClock, InMemoryGateItems
 from strategies import ORDERS
 
 CALLS = 5000

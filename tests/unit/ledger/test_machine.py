@@ -9,10 +9,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from doubles import InMemoryLedger
 from reprise.capturing.reopen import reopened
 from reprise.instant import format_instant
 from reprise.ledger import TERMINAL, LedgerEvent, State
-from reprise.testing import InMemoryLedger
 from strategies import NOW, make_row
 
 CALL = "orders:order-1"

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Never
 
+from doubles import FakeClock, InMemoryBus, InMemoryCounters
 from harness import ORDERS, Pipeline, call
 from reprise import metric
 from reprise.aws.event_bus import Outbox
@@ -12,7 +13,6 @@ from reprise.gate.state import GateState, Mode
 from reprise.monitor.counters import BacklogCounters, BatchMonitor, CounterPublisher
 from reprise.monitor.gates import TransitionLog
 from reprise.telemetry import EmfMeter
-from reprise.testing import FakeClock, InMemoryBooks, InMemoryBus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @dataclass
 class Rig:
     meter: EmfMeter = field(default_factory=lambda: EmfMeter(stack="shop", targets=(ORDERS,)))
-    books: InMemoryBooks = field(default_factory=InMemoryBooks)
+    books: InMemoryCounters = field(default_factory=InMemoryCounters)
     gates: TransitionLog = field(default_factory=TransitionLog)
     bus: InMemoryBus = field(default_factory=InMemoryBus)
     clock: FakeClock = field(default_factory=FakeClock)
@@ -32,7 +32,7 @@ class Rig:
         outbox = Outbox(self.bus, meter=self.meter, monotonic=lambda: 0.0, has_successes=False)
         return BatchMonitor(
             meter=self.meter,
-            counters=CounterPublisher(books=self.books, meter=self.meter),
+            counters=CounterPublisher(counters=self.books, meter=self.meter),
             gates=self.gates,
             publisher=EventPublisher("shop", outbox.add),
             outbox=outbox,
@@ -99,4 +99,4 @@ def test_measurements_that_cannot_be_written_fail_nothing() -> None:
             raise OSError(msg)
 
     meter = Broken(targets=(ORDERS,))
-    CounterPublisher(books=InMemoryBooks(), meter=meter).finish()
+    CounterPublisher(counters=InMemoryCounters(), meter=meter).finish()

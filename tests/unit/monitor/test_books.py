@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doubles import InMemoryCounters
 from reprise import metric
 from reprise.metric import MetricKey
 from reprise.monitor.counters import BacklogCounters, CounterPublisher, changes
 from reprise.telemetry import EmfMeter
-from reprise.testing import InMemoryBooks
 
 if TYPE_CHECKING:
     import pytest
@@ -40,8 +40,8 @@ def test_backlog_is_never_below_zero(known: int, ended: int) -> None:
 
 
 def test_backlog_is_gauged_when_it_changes(capsys: pytest.CaptureFixture[str]) -> None:
-    meter, books = EmfMeter(targets=(ORDERS,)), InMemoryBooks()
-    keeper = CounterPublisher(books=books, meter=meter)
+    meter, books = EmfMeter(targets=(ORDERS,)), InMemoryCounters()
+    keeper = CounterPublisher(counters=books, meter=meter)
     meter.count(metric.RECORDED, 5, target=ORDERS)
     keeper.post()
     meter.flush()
@@ -53,10 +53,10 @@ def test_backlog_is_gauged_when_it_changes(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_books_that_are_away_cost_a_count_and_nothing_else() -> None:
-    meter, books = EmfMeter(targets=(ORDERS,)), InMemoryBooks()
+    meter, books = EmfMeter(targets=(ORDERS,)), InMemoryCounters()
     books.faults.fail("add")
     meter.count(metric.RECORDED, target=ORDERS)
-    CounterPublisher(books=books, meter=meter).post()
+    CounterPublisher(counters=books, meter=meter).post()
     assert meter.flush() == {
         MetricKey(metric.RECORDED, "orders"): 1,
         MetricKey(metric.STORE_FAULTS): 1,

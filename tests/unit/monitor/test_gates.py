@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from doubles import FakeMeter, InMemoryGateItems
 from harness import ORDERS
 from reprise import metric
 from reprise.gate.session import EVERY_TARGET
 from reprise.gate.state import Change, Condition, GateState, Mode
 from reprise.metric import MetricKey
 from reprise.monitor.gates import RecordingGates, TransitionLog, gauges
-from reprise.testing import FakeMeter, InMemoryGateItems
 
 HOLD = Change(put={"mode": Mode.HOLDING, "holding_since_ms": 500})
 PROBE = Change(put={"mode": Mode.PROBING})

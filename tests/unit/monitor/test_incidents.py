@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SCENE = IncidentContext(
     stack="shop",
     at_s=1_795_000_000.0,
-    books={
+    counters={
         "orders": BacklogCounters(known=9, ended=7, dead={"exhausted": 3, "expired": 1}),
         "mail": BacklogCounters(known=1, ended=1, dead={"unknown": 1}),
     },
@@ -32,7 +32,7 @@ DEAD = Alarm(name="dead-letters", state="ALARM", reason="Threshold crossed")
 OK = replace(DEAD, state="OK")
 AGAIN = replace(
     SCENE,
-    books={**SCENE.books, "mail": BacklogCounters(known=3, ended=3, dead={"unknown": 3})},
+    counters={**SCENE.counters, "mail": BacklogCounters(known=3, ended=3, dead={"unknown": 3})},
     dead_letters=2,
 )
 
@@ -101,20 +101,20 @@ def test_an_alarm_that_comes_before_its_letters_are_counted_waits_for_the_next_l
 
 
 def test_letters_that_no_book_counts_are_told_at_the_second_look() -> None:
-    memory, told = incidents(MonitorState(), [DEAD], replace(SCENE, books={}))
+    memory, told = incidents(MonitorState(), [DEAD], replace(SCENE, counters={}))
     assert told == []
-    memory, incident = one(memory, DEAD, replace(SCENE, books={}))
+    memory, incident = one(memory, DEAD, replace(SCENE, counters={}))
     assert (incident.function, incident.reason) == ("", "Threshold crossed")
-    memory, told = incidents(memory, [OK], replace(SCENE, books={}))
-    memory, told = incidents(memory, [DEAD], replace(SCENE, books={}))
+    memory, told = incidents(memory, [OK], replace(SCENE, counters={}))
+    memory, told = incidents(memory, [DEAD], replace(SCENE, counters={}))
     assert told == [], "each incident waits anew"
 
 
 def test_an_alarm_that_ends_before_its_letters_are_counted_is_not_told() -> None:
-    memory, _ = incidents(MonitorState(), [DEAD], replace(SCENE, books={}))
-    memory, told = incidents(memory, [OK], replace(SCENE, books={}))
+    memory, _ = incidents(MonitorState(), [DEAD], replace(SCENE, counters={}))
+    memory, told = incidents(memory, [OK], replace(SCENE, counters={}))
     assert told == []
-    assert incidents(memory, [DEAD], replace(SCENE, books={}))[1] == []
+    assert incidents(memory, [DEAD], replace(SCENE, counters={}))[1] == []
 
 
 def test_an_alarm_without_enough_data_changes_nothing() -> None:
@@ -159,7 +159,7 @@ def test_no_text_is_more_than_text_in_the_message_that_it_is_put_into(
 ) -> None:
     """EventBridge puts texts between the quotes of a template as they are, and Slack obeys `<...>`."""
     book = BacklogCounters(known=2, ended=1, dead={reason: 1})
-    scene = replace(SCENE, books={label: book}, held_s={label: 1.0})
+    scene = replace(SCENE, counters={label: book}, held_s={label: 1.0})
     _, incident = one(MonitorState(), Alarm(name=name, state="ALARM", reason=reason), scene)
     told = incident.summary + incident.reason + incident.function
     assert told.isprintable()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from doubles import FakeClock, Faults, InMemoryBus, InMemoryCounters, InMemoryGateItems
 from reprise.errors import StoreError
 from reprise.events import IncidentOpened
 from reprise.gate.state import GateState, HeldFor, Mode
@@ -16,7 +17,6 @@ from reprise.monitor.incidents import Alarm
 from reprise.monitor.monitor import Links, Monitor
 from reprise.monitor.snapshot import MonitorState
 from reprise.telemetry import EmfMeter
-from reprise.testing import FakeClock, Faults, InMemoryBooks, InMemoryBus, InMemoryGateItems
 
 ORDERS = "arn:aws:lambda:eu-central-1:123456789012:function:orders"
 TEAM = "arn:aws:lambda:eu-central-1:123456789012:function:team-*"
@@ -26,7 +26,7 @@ TEAM = "arn:aws:lambda:eu-central-1:123456789012:function:team-*"
 class Rig:
     """An observer on doubles; it is a memory and a watch as well."""
 
-    books: InMemoryBooks = field(default_factory=InMemoryBooks)
+    books: InMemoryCounters = field(default_factory=InMemoryCounters)
     gates: InMemoryGateItems = field(default_factory=InMemoryGateItems)
     bus: InMemoryBus = field(default_factory=InMemoryBus)
     clock: FakeClock = field(default_factory=FakeClock)
@@ -63,20 +63,20 @@ class Rig:
         observer = Monitor(
             stack="shop",
             targets=(ORDERS, TEAM),
-            books=self.books,
+            counters=self.books,
             gates=self.gates,
             replay_queue=lambda: self.queued,
             capture_queue=lambda: 0,
             dead_letters=lambda: 2,
             memories=self,
-            watch=self,
+            inspector=self,
             bus=self.bus,
-            places=Links(dashboard="d", runbooks="r"),
+            links=Links(dashboard="d", runbooks="r"),
             meter=meter,
             clock=self.clock,
         )
         try:
-            observer.look()
+            observer.check()
         finally:
             meter.flush()
         self.clock.advance(60)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doubles import FakeClock, FakeMeter, InMemoryListing, InMemoryMarks, InMemoryQueue
 from harness import PIPELINE_KEYS, Pipeline, call
 from reprise import metric
 from reprise.errors import StoreError
@@ -29,7 +30,6 @@ from reprise.monitor.reconcile import (
     next_range,
     write_notification,
 )
-from reprise.testing import FakeClock, FakeMeter, InMemoryListing, InMemoryMarks, InMemoryQueue
 from reprise.unpack.notification import ObjectRef, read_notification, write_continuation
 from strategies import texts
 
@@ -79,7 +79,7 @@ class Rig:
     def look(self, times: int = 1) -> list[str]:
         """Look so often, ten minutes apart; return the keys that were sent."""
         for _ in range(times):
-            self.reconciler().look()
+            self.reconciler().check()
             self.clock.advance(EVERY_S)
         refs = [ref for sent in self.queue.sent for ref in read_notification(sent.body)]
         self.queue.sent.clear()
@@ -216,7 +216,7 @@ def test_call_whose_objects_notification_was_lost_is_replayed_all_the_same() -> 
     rig.listing.modified_at_s[key] = rig.now_s
     pipeline.clock.advance(HOUR_S)
 
-    rig.reconciler().look()
+    rig.reconciler().check()
     (message,) = pipeline.capture_queue.sent
     assert pipeline.take_in(message.body) == []
 

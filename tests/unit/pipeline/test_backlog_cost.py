@@ -185,7 +185,7 @@ class Outage:
             entries=[entry(position) for position in range(RECORDS)],
             reads=self.reads,
         )
-        return replace(self.pipeline.intake(), stage=replace(stage, reader=reader))
+        return replace(self.pipeline.intake(), unpacker=replace(stage, reader=reader))
 
 
 @pytest.mark.parametrize("gate", [GateState(), KNOWN], ids=["new", "known"])

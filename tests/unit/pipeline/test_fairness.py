@@ -11,11 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from doubles import InMemoryGateItems, InMemoryQueue
 from harness import MAIL, ORDERS, TRANSIENT, Pipeline, call, deliveries, plenty
 from reprise.gate.state import GateState
 from reprise.ledger import State
 from reprise.replay.message import Worker
-from reprise.testing import SUCCEEDED, InMemoryGateItems, InMemoryQueue
+from reprise.testing import SUCCEEDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

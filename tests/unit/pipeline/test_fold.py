@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from doubles import InMemoryGateItems
 from harness import MAIL, ORDERS, PIPELINE_KEYS, Pipeline, call, hold, notification
 from reprise import metric
 from reprise.errors import StoreError
 from reprise.gate.state import Change, GateState, Updated
 from reprise.replay.message import read_message
-from reprise.testing import SUCCEEDED, InMemoryGateItems
+from reprise.testing import SUCCEEDED
 from reprise.unpack.consumer import MAX_RECEIVES, RENEW_RECEIVES
 from reprise.unpack.defer import PREFIX
 from reprise.unpack.enqueue import CHUNK

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from doubles import InMemoryLedger
 from harness import (
     FAILED,
     GONE,
@@ -25,7 +26,7 @@ from reprise.capturing.answer import write_answer
 from reprise.capturing.line import marked_context
 from reprise.instant import format_instant
 from reprise.ledger import State
-from reprise.testing import SUCCEEDED, InMemoryLedger
+from reprise.testing import SUCCEEDED
 
 if TYPE_CHECKING:
     from reprise.call.request import CallRequest

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doubles import InMemoryObjects
 from harness import ORDERS, PLENTY_MS, Pipeline, call, envelope, hold, notification, plenty
 from reprise.gate.state import GateState
-from reprise.testing import InMemoryObjects
 from reprise.unpack.consumer import (
     APART_S,
     MAX_POISON_RECEIVES,

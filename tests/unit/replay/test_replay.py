@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from doubles import InMemoryLedger
 from harness import (
     FAILED,
     GONE,
@@ -28,7 +29,7 @@ from reprise.gate.state import GateState, Mode
 from reprise.ledger import State
 from reprise.ports import Lease, OutMessage, Reply
 from reprise.replay.message import Delivery, Worker
-from reprise.testing import SUCCEEDED, InMemoryLedger
+from reprise.testing import SUCCEEDED
 
 if TYPE_CHECKING:
     from datetime import datetime

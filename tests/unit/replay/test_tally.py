@@ -10,7 +10,7 @@ from reprise.metric import MetricKey
 from reprise.ports import OutMessage
 
 if TYPE_CHECKING:
-    from reprise.testing import FakeMeter
+    from doubles import FakeMeter
 
 
 def ends(meter: FakeMeter) -> tuple[int, int]:

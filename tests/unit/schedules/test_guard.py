@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise.errors import IllegalTransitionError
+from reprise.ledger import transition
 from reprise_schedules.overlap import (
     AlreadyDone,
     Expire,
@@ -27,7 +28,6 @@ from reprise_schedules.run import (
     RunEvent,
     RunState,
     is_holding,
-    next_run_state,
 )
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
@@ -92,7 +92,7 @@ def test_run_after_its_deadline_is_left_out() -> None:
 
 def test_illegal_event_is_refused_and_changes_nothing() -> None:
     with pytest.raises(IllegalTransitionError, match="succeeded cannot start"):
-        next_run_state(RunState.SUCCEEDED, RunEvent.START)
+        transition(TRANSITIONS, RunState.SUCCEEDED, RunEvent.START)
 
 
 def test_every_end_is_final() -> None:

@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
+from doubles import InMemoryJobs, InMemoryQueue
 from harness import FAILED, GONE, ORDERS, Pipeline, call
 from reprise.call.outcome import OutcomeKind
 from reprise.call.target_type import FUNCTION
 from reprise.ledger import State
 from reprise.ports import Reply
-from reprise.testing import SUCCEEDED, InMemoryQueue
+from reprise.testing import SUCCEEDED
 from reprise_batch.target_type import BATCH
 from reprise_schedules.follow import RunResolver
 from reprise_schedules.message import RunRequest, write_due
 from reprise_schedules.overlap import Overlap
 from reprise_schedules.run import RunState
 from reprise_schedules.runner import JobRunner
-from reprise_schedules.testing import InMemoryJobs
 
 FIRST, SECOND, THIRD = (f"2026-11-21T{hour}:00:00Z" for hour in ("10", "11", "12"))
 NIGHTLY = "arn:aws:batch:eu-central-1:123456789012:job-definition/nightly"
@@ -50,7 +50,7 @@ class World:
     ) -> float | None:
         stage = JobRunner(
             jobs=self.jobs,
-            follow=RunResolver(ledger=self.pipeline.ledger, batch=lambda: self),
+            follow=RunResolver(ledger=self.pipeline.ledger, batch=self),
             calls=replace(
                 self.pipeline.caller(),
                 capture_outcomes=frozenset(OutcomeKind) - {OutcomeKind.SUCCEEDED},

@@ -4,9 +4,9 @@ from threading import Barrier
 
 import pytest
 
+from doubles import FakeMeter
 from reprise.errors import ScheduleError
-from reprise.testing import FakeMeter
-from reprise_schedules.warm import Ping, WarmStage, read_order
+from reprise_schedules.warm import Ping, Warmer, read_order
 
 
 class FakePings:
@@ -27,7 +27,7 @@ def test_pings_of_all_functions_overlap_and_throttles_are_only_counted() -> None
     pings = FakePings(6, {"b": Ping(is_throttled=True), "c": Ping(is_cold=True, is_failed=True)})
     meter = FakeMeter()
     order = read_order({"functions": "a, b,c", "concurrency": 2, "payload": {"ping": 1}})
-    counts = WarmStage(pings=pings, meter=meter).run(order)
+    counts = Warmer(pings=pings, meter=meter).run(order)
     assert sorted(pings.asked) == [(name, b'{"ping":1}') for name in "aabbcc"]
     assert counts == {"WarmPings": 6, "WarmColdStarts": 2, "WarmThrottled": 2, "WarmFailed": 2}
     assert dict(meter.counts) == counts
@@ -35,7 +35,7 @@ def test_pings_of_all_functions_overlap_and_throttles_are_only_counted() -> None
 
 def test_cold_starts_that_no_log_tail_tells_of_are_not_said_to_be_none() -> None:
     meter = FakeMeter()
-    counts = WarmStage(pings=FakePings(1, {}), meter=meter).run(read_order({"functions": "a"}))
+    counts = Warmer(pings=FakePings(1, {}), meter=meter).run(read_order({"functions": "a"}))
     assert counts == {"WarmPings": 1, "WarmThrottled": 0, "WarmFailed": 0}
     assert dict(meter.counts) == counts
 

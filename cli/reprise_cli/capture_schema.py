@@ -1,9 +1,9 @@
 """The capture line as a public contract: a pydantic model, and the JSON Schema made from it.
 
-For people and tools outside the pipeline. At run time msgspec reads the same shape (`reprise.capturing.wire`)
-in a tenth of the time; a property test keeps the two verdicts equal. Nothing at run time imports this.
+For people and tools outside the pipeline, which reads the same shape by msgspec (`reprise.capturing.wire`);
+a property test keeps the two verdicts equal. Nothing else imports this.
 
-    python -m reprise.capturing.schema > docs/reference/capture-line.schema.json
+    python -m reprise_cli.capture_schema > docs/reference/capture-line.schema.json
 """
 
 from __future__ import annotations
