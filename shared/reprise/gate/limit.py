@@ -141,6 +141,8 @@ BURST_SHARE: Final = 0.2
 """Part of the window that, refused within one service time, is a burst."""
 MIN_BURST: Final = 4
 """Fewer throttles never are: live calls come in clusters, too."""
+CUT_APART_S: Final = 1.0
+"""Shortest time between cuts, if no call takes longer: the effect of the last one must show first."""
 
 
 def start_over(gate: GateState, now_ms: int, parameters: GateParameters) -> dict[str, Value]:
@@ -199,7 +201,10 @@ def cut_to(
         return max(1.0, OVERSHOOT_KEEPS * min(gate.window, gate.in_flight))
     burst = burst_before(gate, now_ms) + tally.throttled
     is_burst = burst >= max(MIN_BURST, BURST_SHARE * gate.window)
-    return cut_window(gate, parameters) if is_burst else None
+    apart_ms = 1000 * max(CUT_APART_S, service_s(gate))
+    if not is_burst or now_ms - gate.changed_at_ms < apart_ms:
+        return None
+    return cut_window(gate, parameters)
 
 
 def cut_window(gate: GateState, parameters: GateParameters) -> float:
