@@ -307,7 +307,7 @@ def main() -> None:
     server.start()
     os.environ.update(
         AWS_ACCESS_KEY_ID="test",
-        AWS_SECRET_ACCESS_KEY="test",  # noqa: S106 - a fake server's
+        AWS_SECRET_ACCESS_KEY="test",
         AWS_REGION="us-east-1",
         AWS_ENDPOINT_URL=f"http://127.0.0.1:{here.recv()}",
         REPRISE_STACK="reprise",
