@@ -421,8 +421,8 @@ MUTANTS: Final = (
     Mutant(
         name="repeat: a live call runs without its key's claim",
         file=_REPEAT,
-        old="if not self.open_calls.may_be(function):",
-        new="if self.open_calls.may_be(function):",
+        old="if not self.open_calls.may_be(function) or",
+        new="if self.open_calls.may_be(function) or",
     ),
     Mutant(
         name="repeat: a key whose call waits or runs is run again",

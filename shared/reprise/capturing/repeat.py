@@ -109,10 +109,8 @@ class Repeats:
             StoreError, SettingsError: If the source's keys cannot be had, or a kept call's late result.
         """
         function = request.target.function
-        if not self.open_calls.may_be(function):
+        if not self.open_calls.may_be(function) or (call_id := capturer.keyed_id(request)) is None:
             return None
-        call_id = capturer.keyed_id(request)
-        assert call_id is not None  # noqa: S101 - it has a key
         row = self._row(call_id, request, capturer)
         try:
             claim = self._claim(row)
@@ -168,7 +166,8 @@ class Repeats:
             return
         try:
             call_id = capturer.keyed_id(request)
-            assert call_id is not None  # noqa: S101 - it has a key
+            if call_id is None:
+                return
             row = self._row(call_id, request, capturer)
             found = self._claim(row)
             claim = found if isinstance(found, Claim) else Claim(row=found, is_held=False)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from reprise.capturing.record import Mac
 from reprise.errors import BadRecordError, SettingsError
 
@@ -96,14 +98,12 @@ class MacKeys:
         """
         try:
             document = json.loads(text)
-            current = document.pop("current")
+            current = msgspec.convert(document.pop("current"), str)
             # The one secret of 0.1.0 lists none, and signed for all.
-            targets = document.pop("targets", [] if source else ["arn:*"])
+            listed = document.pop("targets", [] if source else ["arn:*"])
             # Text only: null or a number would be signed with as Python spells it.
             keys = {name: key.encode().decode() for name, key in document.items()}
-            if not isinstance(current, str) or not isinstance(targets, list):
-                raise TypeError  # noqa: TRY301 - one error for all that is no such document
-            targets = [entry.encode().decode() for entry in targets]
+            targets = [entry.encode().decode() for entry in msgspec.convert(listed, list)]
         except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
             example = '{"current": "k1", "k1": "<key>", "targets": ["<ARN>"]}'
             msg = f"{_about(source)} must be JSON like {example}"

@@ -22,7 +22,6 @@ from reprise.gate.limit import (
     growth_of,
     has_held_of_late,
     hold_age_s,
-    known_after_cut,
     start_over,
 )
 from reprise.gate.parameters import DEFAULTS, GateParameters
@@ -199,7 +198,8 @@ def _after_cut(gate: GateState, window: float, now_ms: int) -> dict[str, Value]:
         "window": window,
         "slow_start": 0,
         "burst": 0,
-        "known_window": known_after_cut(gate, now_ms),
+        # A slow start went too far: it tells no window that the target had room for.
+        "known_window": 0.0 if gate.slow_start else gate.window,
         "changed_at_ms": now_ms,
     }
 

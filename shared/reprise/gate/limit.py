@@ -6,13 +6,32 @@ three is a third of it, and a share that suits fifty would give it back after mi
 balances at a share of about 2 / window^2; a seventh of that is allowed here.
 
 Two things show that the target has changed, and that the balance is far: throttles that stay away for much
-longer than they would, and a burst of them. Then the window moves faster, up or down. What a burst took is
-remembered: live calls that came in a wave may go as one, and slow start ends where there was room before.
+longer than they would, and a burst of them. Then the window moves faster, up or down. The window before a
+burst is remembered: the next slow start ends there.
+
+A window, worked: calls take a second, and every permit is in use (a test computes each row).
+
+       at  admitted  throttled  window         why
+      0 s         1          0  held -> 2.0    the probe shows room: a small window, and slow start
+      1 s         2          0  2.0 -> 8.0     slow start: each admission brings ramp - 1 = 3 permits
+      2 s         8          0  8.0 -> 32.0    again
+      3 s        30          2  32.0 -> 28.8   the first throttle ends it; 0.9 of what was in use stays
+     10 s       200          0  28.8 -> 29.2   each fresh admission adds 0.002
+     31 s       200          0  29.2 -> 30.0   28 s without a throttle: twice that
+     60 s       200          0  30.0 -> 32.4   57 s: five times
+     61 s        30          1  32.4 -> 31.8   a throttle takes one
+     62 s        20          8  31.8 -> 12.7   a fifth of the window refused within a second: cut to 0.4
+     63 s         9          3  12.7 -> 9.7    three are no burst
+     64 s         6          1  9.7 -> 3.9     the fourth within a second: another cut
+     83 s        60          0  3.9 -> 6.1     a small window adds 0.3 / window^2, and twice that after 19 s
+     84 s         1          5  6.1 -> 2.5     a burst
+     85 s         0          2  2.5 -> held    less than one would be left: it holds
+     90 s         1          0  held -> 2.0    a probe again
+     91 s         2          0  2.0 -> 6.1     slow start ends at the window before the last burst
 
 Source: AIMD after Chiu and Jain 1989, with an integrator for the additive part; the larger share of small
-windows after the Reno-friendly region of CUBIC, faster growth after quiet after its convex region, and the
-way back to a known window after its concave one (RFC 9438, 4.3 to 4.5); the end of slow start after TCP's
-threshold (RFC 5681, 3.1).
+windows after the Reno-friendly region of CUBIC, and faster growth after quiet after its convex region (RFC
+9438, 4.3 and 4.5); the end of slow start after TCP's threshold (RFC 5681, 3.1).
 """
 
 from __future__ import annotations
@@ -124,14 +143,6 @@ MIN_BURST: Final = 4
 """Fewer throttles never are: live calls come in clusters, too."""
 CUT_APART_S: Final = 1.0
 """Shortest time between cuts, if no call takes longer: the effect of the last one must show first."""
-SERIES: Final = 10
-"""Cuts that follow within so many of those times answer one burst."""
-WAY_BACK: Final = 8.0
-"""How much faster a window grows that was cut in a burst, once it was quiet for long."""
-WAY_BACK_QUIET: Final = 1.6
-"""Long: so many times the quiet after which growth doubles."""
-WAY_BACK_SHARE: Final = 0.55
-"""Part of the window before the burst up to which it does."""
 
 
 def start_over(gate: GateState, now_ms: int, parameters: GateParameters) -> dict[str, Value]:
@@ -169,16 +180,12 @@ def growth_of(gate: GateState, tally: Samples, now_ms: int, parameters: GatePara
 def _share(gate: GateState, now_ms: int, parameters: GateParameters) -> float:
     """Return what a fresh attempt adds, at most 1: the balance's share, and the more the longer the quiet."""
     window = max(1.0, gate.window)
-    quiet_s = (now_ms - max(gate.throttled_at_ms, gate.changed_at_ms)) / 1000
-    round_s = max(MIN_ROUND_S, service_s(gate))
     usual, small = parameters.refused_share, SMALL_SHARE / window**2
-    gap_s = service_s(gate) / (window * max(usual, small))
-    quiet = quiet_s / max(
-        QUIET_GAPS * gap_s, min(parameters.quiet_s, QUIET_ROUNDS * window * round_s)
-    )
-    share = max(usual * (1.0 + quiet**2), small * (1.0 + quiet**SMALL_POWER))
-    is_on_way_back = quiet > WAY_BACK_QUIET and gate.window < WAY_BACK_SHARE * gate.known_window
-    return min(1.0, share * (WAY_BACK if is_on_way_back else 1.0))
+    quiet_s = (now_ms - max(gate.throttled_at_ms, gate.changed_at_ms)) / 1000
+    throttles_apart_s = service_s(gate) / (window * max(usual, small))
+    rounds_s = QUIET_ROUNDS * window * max(MIN_ROUND_S, service_s(gate))
+    quiet = quiet_s / max(QUIET_GAPS * throttles_apart_s, min(parameters.quiet_s, rounds_s))
+    return min(1.0, max(usual * (1.0 + quiet**2), small * (1.0 + quiet**SMALL_POWER)))
 
 
 def cut_to(
@@ -194,7 +201,8 @@ def cut_to(
         return max(1.0, OVERSHOOT_KEEPS * min(gate.window, gate.in_flight))
     burst = burst_before(gate, now_ms) + tally.throttled
     is_burst = burst >= max(MIN_BURST, BURST_SHARE * gate.window)
-    if not is_burst or now_ms - gate.changed_at_ms < _apart_ms(gate):
+    apart_ms = 1000 * max(CUT_APART_S, service_s(gate))
+    if not is_burst or now_ms - gate.changed_at_ms < apart_ms:
         return None
     return cut_window(gate, parameters)
 
@@ -209,15 +217,3 @@ def burst_before(gate: GateState, now_ms: int) -> int:
     if now_ms - gate.burst_at_ms > 1000 * service_s(gate):
         return 0
     return gate.burst
-
-
-def known_after_cut(gate: GateState, now_ms: int) -> float:
-    """Return the window that the target had room for before a burst; a slow start tells none, so 0."""
-    if gate.slow_start:
-        return 0.0
-    is_series = now_ms - gate.changed_at_ms < SERIES * _apart_ms(gate)
-    return max(gate.window, gate.known_window if is_series else 0.0)
-
-
-def _apart_ms(gate: GateState) -> float:
-    return 1000 * max(CUT_APART_S, service_s(gate))

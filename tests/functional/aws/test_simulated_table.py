@@ -137,9 +137,11 @@ def test_any_sequence_of_requests_is_answered_as_by_moto(
     for number in ("1", "2"):
         dynamodb.delete_item(TableName=table, Key={"id": {"S": number}})
     for operation, request in asked:
-        assert _asked(ours, table, operation, dict(request)) == _asked(
-            dynamodb, table, operation, request
-        ), request
+        answer = _asked(ours, table, operation, dict(request))
+        assert answer == _asked(dynamodb, table, operation, request), request
+        if answer == ("ValidationException", None):
+            # Moto may have carried out half of what it refuses; DynamoDB does nothing of it.
+            return
     kept = {
         number: dynamodb.get_item(TableName=table, Key={"id": {"S": number}}).get("Item")
         for number in ("1", "2")

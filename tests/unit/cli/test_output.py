@@ -140,5 +140,6 @@ def test_no_module_of_the_command_writes_past_its_output() -> None:
         for path in folder.rglob("*.py")
         if past.search(path.read_text().replace(".print(", ""))
     }
-    # The version is ours, and so is what `start` says; `read` writes bytes, and its own test says which.
-    assert found == {"main.py", "output.py", "read.py", "start.py"}
+    # The version is ours, and so is what `start` says, and the schema; `read` writes bytes, and its own test
+    # says which.
+    assert found == {"capture_schema.py", "main.py", "output.py", "read.py", "start.py"}

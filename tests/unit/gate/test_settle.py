@@ -187,25 +187,11 @@ def test_a_fifth_of_the_window_refused_within_a_service_time_cuts_it_once_a_seco
     assert (round(again.window), again.turn, again.burst) == (round(after.window - 5), 1, 5)
 
 
-def test_a_series_of_cuts_is_remembered_by_the_window_before_it_and_a_slow_start_by_none() -> None:
+def test_a_burst_is_remembered_by_the_window_before_it_and_a_slow_start_by_none() -> None:
     gate = replace(STEADY, known_window=90.0)
     burst = Samples(throttled=8)
     assert _after(gate, burst).known_window == 40
-    in_series = replace(gate, changed_at_ms=NOW_MS - 9000)
-    assert _after(in_series, burst).known_window == 90
-    assert _after(replace(in_series, slow_start=1), burst).known_window == 0
-
-
-def test_a_window_cut_in_a_burst_grows_back_faster_once_it_is_quiet() -> None:
-    def grown(known_window: float, quiet_s: float) -> float:
-        gate = replace(
-            STEADY, known_window=known_window, throttled_at_ms=NOW_MS - round(1000 * quiet_s)
-        )
-        return _after(gate, Samples(succeeded=1)).window - gate.window
-
-    assert grown(73, 45) == pytest.approx(8 * grown(0, 45))
-    assert grown(73, 44) == grown(0, 44)
-    assert grown(72, 45) == grown(0, 45)
+    assert _after(replace(gate, slow_start=1), burst).known_window == 0
 
 
 def test_throttles_of_more_than_one_service_time_are_no_burst() -> None:
