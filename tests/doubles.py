@@ -23,13 +23,14 @@ from reprise.ledger import (
     PastAttempt,
     Row,
     State,
+    may_lease,
     result,
     sources,
 )
 from reprise.metric import MetricKey
 from reprise.monitor.counters import BacklogCounters
 from reprise.monitor.reconcile import Page
-from reprise.ports import Lease, OutMessage, Reply
+from reprise.ports import Lease, LeaseRequest, OutMessage, Reply
 from reprise.testing import START_AT, SUCCEEDED
 from reprise_schedules.run import JobState
 
@@ -315,14 +316,12 @@ class InMemoryLedger:
                 return Lease(granted=False, before=None)
             if of is not None and of != before.identity:
                 return Lease(granted=False, before=before)
-            has_expired = before.lease_until_ms < int(now.timestamp() * 1000)
-            is_held = before.state in sources(LedgerEvent.TAKE_OVER)
-            if is_held and not has_expired and before.lease_owner == owner:
+            now_ms = int(now.timestamp() * 1000)
+            is_ours = before.state is State.LEASED and before.lease_owner == owner
+            if is_ours and before.lease_until_ms >= now_ms:
                 # Repeated by an SDK that lost the answer: granted as it was.
                 return Lease(granted=True, before=replace(before, state=State(before.lease_from)))
-            is_due = before.due_at_ms <= int(now.timestamp() * 1000)
-            is_open = before.state in sources(LedgerEvent.LEASE)
-            granted = (is_open and is_due) or (is_held and has_expired)
+            granted = may_lease(before, now_ms=now_ms)
             if granted:
                 self.rows[call_id] = replace(
                     before,
@@ -333,6 +332,21 @@ class InMemoryLedger:
                     updated_at=format_instant(now),
                 )
             return Lease(granted=granted, before=before)
+
+    def lease_all(
+        self, wanted: Sequence[LeaseRequest], *, now: datetime, until_ms: int
+    ) -> dict[str, Lease]:
+        """Take calls for one attempt each; a second delivery of one is left out."""
+        leases: dict[str, Lease] = {}
+        seen: set[str] = set()
+        for each in wanted:
+            if each.call_id not in seen:
+                seen.add(each.call_id)
+                with suppress(StoreError):
+                    leases[each.owner] = self.lease(
+                        each.call_id, owner=each.owner, now=now, until_ms=until_ms, of=each.of
+                    )
+        return leases
 
     def settle(
         self, call_id: str, *, owner: str, event: LedgerEvent, changes: Mapping[str, object]

@@ -1,4 +1,4 @@
-"""PartiQL's INSERT in batches on moto, whose own parser takes no parameters there.
+"""PartiQL's INSERT and UPDATE in batches on moto, whose own parser takes no parameters there.
 
 Answers as DynamoDB does: an item that is there already is that one statement's error, by the codes of the
 API reference's BatchStatementError.
@@ -10,29 +10,32 @@ from typing import TYPE_CHECKING, Any
 
 from moto.dynamodb.models import DynamoDBBackend
 
-from simulation.dynamodb import INSERT, NAME
+from simulation.dynamodb import read_statement
 
 if TYPE_CHECKING:
     import pytest
 
 
-def insert_in_batches(patch: pytest.MonkeyPatch) -> None:
-    """Let moto run the statements that the ledger enters its rows by."""
+def run_statements(patch: pytest.MonkeyPatch) -> None:
+    """Let moto run the statements that the ledger enters and leases its rows by."""
     patch.setattr(DynamoDBBackend, "batch_execute_statement", _execute)
 
 
 def _execute(backend: DynamoDBBackend, statements: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [_insert(backend, statement) for statement in statements]
+    return [_run(backend, statement) for statement in statements]
 
 
-def _insert(backend: DynamoDBBackend, statement: dict[str, Any]) -> dict[str, Any]:
-    match = INSERT.fullmatch(statement["Statement"])
-    if match is None:
+def _run(backend: DynamoDBBackend, statement: dict[str, Any]) -> dict[str, Any]:
+    found = read_statement(statement)
+    if found is None:
         return {"Error": {"Code": "ValidationError", "Message": "Statement wasn't well formed"}}
-    names, table = NAME.findall(match["attributes"]), match["table"]
-    item = dict(zip(names, statement["Parameters"], strict=True))
-    if backend.get_item(table, {"id": item["id"]}) is not None:
+    item = backend.get_item(found.table, {"id": {"S": found.key}})
+    before = item.to_json()["Attributes"] if item is not None else {}
+    if found.where is None and before:
         message = "Duplicate primary key exists in table"
-        return {"TableName": table, "Error": {"Code": "DuplicateItem", "Message": message}}
-    backend.put_item(table, item)
-    return {"TableName": table}
+        return {"TableName": found.table, "Error": {"Code": "DuplicateItem", "Message": message}}
+    if found.where is not None and not found.where.items() <= before.items():
+        message, code = "The conditional request failed", "ConditionalCheckFailed"
+        return {"TableName": found.table, "Error": {"Code": code, "Message": message}}
+    backend.put_item(found.table, {**before, **found.item})
+    return {"TableName": found.table}

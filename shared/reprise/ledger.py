@@ -95,6 +95,18 @@ def sources(event: LedgerEvent) -> tuple[State, ...]:
     return tuple(state for (state, happened) in TRANSITIONS if happened is event)
 
 
+def may_lease(row: Row, *, now_ms: int, of: Identity | None = None) -> bool:
+    """Tell whether a row may be leased: due and not ended, or left by an owner whose lease has run out.
+
+    With `of` only if it is that call's.
+    """
+    if of is not None and of != row.identity:
+        return False
+    if row.state in sources(LedgerEvent.LEASE):
+        return row.due_at_ms <= now_ms
+    return row.state in sources(LedgerEvent.TAKE_OVER) and row.lease_until_ms < now_ms
+
+
 def result(event: LedgerEvent) -> State:
     """Return the one state that an event leads to, wherever it happens.
 

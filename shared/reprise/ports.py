@@ -203,6 +203,17 @@ class Ledger(Protocol):
         With `of` only the call that this is: the same id may not name another one.
         """
 
+    def lease_all(
+        self, wanted: Sequence[LeaseRequest], *, now: datetime, until_ms: int
+    ) -> dict[str, Lease]:
+        """Take calls for one attempt each, and return by owner what came of it.
+
+        What is left out may be had all the same: whoever wants it asks for it alone.
+
+        Raises:
+            StoreError: If nothing is known of any.
+        """
+
     def settle(
         self, call_id: str, *, owner: str, event: LedgerEvent, changes: Mapping[str, object]
     ) -> bool:
@@ -231,6 +242,16 @@ class Ledger(Protocol):
 
     def mark_may_have_run(self, call_id: str) -> bool:
         """Note that another try of a call may have run; False if the call has succeeded, or is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseRequest:
+    """One lease among several."""
+
+    call_id: str
+    owner: str
+    """Unique per delivery."""
+    of: Identity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

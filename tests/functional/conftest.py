@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from moto import mock_aws
 
-from moto_statements import insert_in_batches
+from moto_statements import run_statements
 from reprise.aws.clients import Clients
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def aws_env() -> Iterator[pytest.MonkeyPatch]:
 @pytest.fixture(scope="module")
 def clients(aws_env: pytest.MonkeyPatch) -> Iterator[Clients]:
     """Make the product's own clients, on moto."""
-    insert_in_batches(aws_env)
+    run_statements(aws_env)
     with mock_aws():
         yield Clients()
 

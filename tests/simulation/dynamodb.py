@@ -21,10 +21,40 @@ MAX_ITEM_BYTES: Final = 400 * 1024
 KEY: Final = "id"
 MAX_STATEMENTS: Final = 25
 INSERT: Final = re.compile(r'INSERT INTO "(?P<table>[^"]+)" VALUE \{(?P<attributes>[^{}]+)\}')
-NAME: Final = re.compile(r"'(\w+)': \?")
+UPDATE: Final = re.compile(
+    r'UPDATE "(?P<table>[^"]+)" (?P<sets>(?:SET "\w+" = \? )+)'
+    r'WHERE (?P<where>"\w+" = \?(?: AND "\w+" = \?)*)'
+)
+NAME: Final = re.compile(r"""['"](\w+)['"](?::| =) \?""")
 
 
 type Item = dict[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One PartiQL statement as the ledger writes it."""
+
+    table: str
+    key: str
+    item: Item
+    """What it writes."""
+    where: Item | None
+    """What must be so before; None for an INSERT, for which nothing may be."""
+
+
+def read_statement(statement: Mapping[str, Any]) -> Statement | None:
+    """Return what a statement says; None if it is neither of the two that are known here."""
+    text, parameters = statement["Statement"], statement["Parameters"]
+    if match := INSERT.fullmatch(text):
+        item: Item = dict(zip(NAME.findall(match["attributes"]), parameters, strict=True))
+        return Statement(match["table"], item[KEY]["S"], item, None)
+    if match := UPDATE.fullmatch(text):
+        names = NAME.findall(match["sets"])
+        where = dict(zip(NAME.findall(match["where"]), parameters[len(names) :], strict=True))
+        item = dict(zip(names, parameters, strict=False))
+        return Statement(match["table"], where[KEY]["S"], item, where)
+    return None
 
 
 @dataclass(slots=True)
@@ -102,19 +132,25 @@ class DynamoDB:
     # ----------------------------------------------------------------------------------------------
 
     def _execute(self, statement: dict[str, Any]) -> dict[str, Any]:
-        """Insert one item, unless there is one, or this statement alone is to fail."""
-        match = INSERT.fullmatch(statement["Statement"])
-        if match is None:
+        """Insert or update one item on its conditions, unless this statement alone is to fail."""
+        found = read_statement(statement)
+        if found is None:
             return {"Error": {"Code": "ValidationError", "Message": "cannot be read"}}
-        names = NAME.findall(match["attributes"])
-        item: Item = dict(zip(names, statement["Parameters"], strict=True))
         if self.refuses():
             return {"Error": {"Code": "ThrottlingError", "Message": "simulated"}}
-        if item[KEY]["S"] in self.items:
+        before = self.items.get(found.key)
+        if found.where is None and before is not None:
             message = "Duplicate primary key exists in table"
-            return {"Error": {"Code": "DuplicateItem", "Message": message}}
-        self._keep("BatchExecuteStatement", item)
-        return {"TableName": match["table"]}
+            return {
+                "TableName": found.table,
+                "Error": {"Code": "DuplicateItem", "Message": message},
+            }
+        if found.where is not None and not found.where.items() <= (before or {}).items():
+            message = "The conditional request failed"
+            code = "ConditionalCheckFailed"
+            return {"TableName": found.table, "Error": {"Code": code, "Message": message}}
+        self._keep("BatchExecuteStatement", {**(before or {}), **found.item})
+        return {"TableName": found.table}
 
     def _keep(self, operation: str, item: Item) -> None:
         size = sum(len(name) + len(str(next(iter(value.values())))) for name, value in item.items())

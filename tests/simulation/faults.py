@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from reprise.errors import StoreError
+from simulation.dynamodb import read_statement
 from simulation.history import Batch
 from simulation.scenario import FAULTS_END_S, STORE_FAULTS
 from simulation.scheduler import Crash
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from simulation.scheduler import Scheduler, Task
 
 GATE_KEY: Final = "gate#"
+MANY: Final = "\n"
+"""Between the keys of a request that is about several rows."""
 LATEST_S: Final = 800.0
 """AWS takes a request up to 15 minutes after it was signed (IAM user guide, "AWS Signature Version 4")."""
 
@@ -141,7 +144,7 @@ class Faults:
         if is_gate and isinstance(process, Batch):
             process.met_gate_fault = True
         call_id = self.works_on.get(task) if task is not None else None
-        for name in {key, call_id, *self._lost_with(process, fault)} - {None, ""}:
+        for name in {*key.split(MANY), call_id, *self._lost_with(process, fault)} - {None, ""}:
             self.history.excuse(str(name), fault)
 
     @staticmethod
@@ -153,7 +156,8 @@ class Faults:
     def _delay(self, what: str, key: str, work: Callable[[], Any]) -> None:
         """Let a request arrive later: at any time, or just when an operator has redriven its call."""
         random, batch = self.random, self.scheduler.process
-        is_row = key in self.history.plans
+        rows = self._rows(key)
+        is_row = bool(rows)
         late_s = random.uniform(1, LATEST_S if is_row and random.random() < 0.8 else 90)
         is_due = True
 
@@ -164,8 +168,8 @@ class Faults:
                 self._arrive(what, key, work, batch)
 
         self.scheduler.call_at(self.scheduler.now_s + late_s, arrive)
-        if is_row:
-            self.late.setdefault(key, []).append(arrive)
+        for row in rows:
+            self.late.setdefault(row, []).append(arrive)
 
     def hurry(self, key: str) -> None:
         """Let what is on its way to a row arrive now."""
@@ -179,20 +183,27 @@ class Faults:
             self._done(key, work, batch)
         except (StoreError, ClientError):
             return
-        if key not in self.history.plans:
+        if key.startswith(GATE_KEY):
             self.gate_written(key.removeprefix(GATE_KEY))
 
     def _done(self, key: str, work: Callable[[], Any], batch: object = None) -> Any:
-        if key not in self.history.plans:
+        rows = self._rows(key)
+        if not rows:
             return work()
-        before = self.look(key)
+        before = {row: self.look(row) for row in rows}
         try:
             return work()
         finally:
             process = batch if isinstance(batch, Batch) else self.scheduler.current
             by = process if isinstance(process, Batch) else getattr(process, "process", None)
-            if by is not None:
-                self.history.see(key, before, self.look(key), by, self.scheduler.now_s)
+            for row in rows:
+                if by is None:
+                    break
+                self.history.see(row, before[row], self.look(row), by, self.scheduler.now_s)
+
+    def _rows(self, key: str) -> list[str]:
+        """Return the calls whose rows a request is about."""
+        return [name for name in key.split(MANY) if name in self.history.plans]
 
 
 class Breaking:
@@ -225,5 +236,7 @@ def _key_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     """Return what a call is about: a call's id, a gate's or an object's name."""
     if args:
         return str(getattr(args[0], "id", args[0] if isinstance(args[0], str) else ""))
+    if statements := kwargs.get("Statements"):
+        return MANY.join(found.key for each in statements if (found := read_statement(each)))
     key = kwargs.get("Key") or kwargs.get("Item") or {}
     return str(key.get("id", {}).get("S", ""))

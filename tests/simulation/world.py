@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from reprise.gate.state import GateState
     from reprise.ledger import Row
-    from reprise.ports import GateItems, Lease, Ledger, OutMessage
+    from reprise.ports import GateItems, Lease, LeaseRequest, Ledger, OutMessage
     from reprise.replay.batch import Replayer
     from reprise.retry.policy import PolicyBook
     from reprise.unpack.consumer import CaptureConsumer
@@ -164,6 +164,28 @@ class WatchedLedger:
         if lease.granted:
             batch.holds[call_id] = owner
         return lease
+
+    def lease_all(self, wanted: Sequence[LeaseRequest], **request: Any) -> dict[str, Lease]:
+        world, batch = self._world, self._world.batch
+        is_late = batch.deadline_s - world.scheduler.now_s < CALL_TIMEOUT_S
+        for each in wanted:
+            world.history.owners[each.owner] = batch
+            # From the moment that it is asked for it may be held.
+            batch.holds.setdefault(each.call_id, each.owner)
+            if is_late:
+                world.history.report(
+                    "time", f"{batch.name} begins with {each.call_id} too late to end it"
+                )
+        try:
+            leases: dict[str, Lease] = self._ledger.lease_all(wanted, **request)
+        except StoreError:
+            leases = {}
+        for each in wanted:
+            lease = leases.get(each.owner)
+            is_granted = lease is not None and lease.granted
+            if not is_granted and batch.holds.get(each.call_id) == each.owner:
+                del batch.holds[each.call_id]
+        return leases
 
     def settle(self, call_id: str, **request: Any) -> bool:
         self._world.works_on(call_id)

@@ -2,8 +2,9 @@
 
 Source: DynamoDB developer guide, "Condition expressions" and `ReturnValuesOnConditionCheckFailure`,
 which gives the row that stood in the way without another read. Rows are entered in batches, one PartiQL
-INSERT each, which fails alone where there is a row already: "PartiQL insert statements for DynamoDB",
-"Running batch operations with PartiQL for DynamoDB".
+INSERT each, which fails alone where there is a row already, and leases taken so, too, one UPDATE each:
+"PartiQL insert statements for DynamoDB", "PartiQL update statements for DynamoDB", "Running batch operations
+with PartiQL for DynamoDB".
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from reprise.aws.clients import is_failed_condition, store_errors
 from reprise.aws.ledger_item import from_item, to_attribute, to_item
 from reprise.errors import StoreError
 from reprise.instant import format_instant
-from reprise.ledger import REDRIVE_KEEPS_S, LedgerEvent, State, result, sources
+from reprise.ledger import REDRIVE_KEEPS_S, LedgerEvent, State, may_lease, result, sources
 from reprise.ports import Lease
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from reprise.ledger import Identity, Row
+    from reprise.ports import LeaseRequest
 
 _log = logging.getLogger(__name__)
 MAX_STATEMENTS: Final = 25
@@ -230,6 +232,69 @@ class LedgerTable:
             except ClientError as error:
                 return self._refused(error, call_id, owner)
         return Lease(granted=True, before=from_item(response["Attributes"]))
+
+    def lease_all(
+        self, wanted: Sequence[LeaseRequest], *, now: datetime, until_ms: int
+    ) -> dict[str, Lease]:
+        """Take calls for one attempt each, two requests for up to 25; return by owner what came of it.
+
+        Each row is read, judged here, and taken if it still is as it was read. What is left out may be had
+        all the same, and must be asked for alone: a second delivery of a call, a row that was changed
+        meanwhile, or taken by an answer that was lost.
+
+        Raises:
+            StoreError: If the rows cannot be read.
+        """
+        first: dict[str, LeaseRequest] = {}
+        for each in wanted:
+            first.setdefault(each.call_id, each)
+        rows, now_ms = self.get_all(list(first)), int(now.timestamp() * 1000)
+        leases: dict[str, Lease] = {}
+        taken: list[tuple[LeaseRequest, Row]] = []
+        for call_id, request in first.items():
+            row = rows.get(call_id)
+            if row is not None and may_lease(row, now_ms=now_ms, of=request.of):
+                taken.append((request, row))
+            else:
+                leases[request.owner] = Lease(granted=False, before=row)
+        for batch in batched(taken, MAX_STATEMENTS):
+            leases |= self._take(batch, format_instant(now), until_ms)
+        return leases
+
+    def _take(
+        self, batch: Sequence[tuple[LeaseRequest, Row]], now: str, until_ms: int
+    ) -> dict[str, Lease]:
+        """Write at most 25 leases of rows that are as they were read; return those that were written."""
+        statements: Any = []
+        for request, row in batch:
+            after = {
+                "state": result(LedgerEvent.LEASE),
+                "lease_from": row.state,
+                "lease_owner": request.owner,
+                "lease_until_ms": until_ms,
+                "updated_at": now,
+            }
+            # Whatever changes a row changes the one or the other of these.
+            before = {
+                "id": row.id,
+                "state": row.state,
+                "updated_at": row.updated_at,
+                "may_have_run": row.may_have_run,
+            }
+            text = _update_of(self._table, tuple(after), tuple(before))
+            parameters = [to_attribute(value) for value in (*after.values(), *before.values())]
+            statements.append({"Statement": text, "Parameters": parameters})
+        try:
+            with store_errors("dynamodb", "BatchExecuteStatement"):
+                response = self._client.batch_execute_statement(Statements=statements)
+        except StoreError as error:
+            _log.warning("leases are taken one by one", extra={"code": error.code})
+            return {}
+        return {
+            request.owner: Lease(granted=True, before=row)
+            for (request, row), answer in zip(batch, response["Responses"], strict=True)
+            if "Error" not in answer
+        }
 
     def settle(
         self, call_id: str, *, owner: str, event: LedgerEvent, changes: Mapping[str, object]
@@ -444,6 +509,14 @@ def _insert_of(table: str, names: tuple[str, ...]) -> str:
     """Return the statement that inserts an item of these attributes."""
     values = ", ".join(f"'{name}': ?" for name in names)
     return f'INSERT INTO "{table}" VALUE {{{values}}}'
+
+
+@lru_cache(maxsize=64)
+def _update_of(table: str, after: tuple[str, ...], before: tuple[str, ...]) -> str:
+    """Return the statement that sets attributes of an item if others, its key among them, are as given."""
+    sets = " ".join(f'SET "{name}" = ?' for name in after)
+    conditions = " AND ".join(f'"{name}" = ?' for name in before)
+    return f'UPDATE "{table}" {sets} WHERE {conditions}'
 
 
 def _key(call_id: str) -> dict[str, Any]:

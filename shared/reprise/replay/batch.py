@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         Draw,
         GateItems,
         Keyring,
+        Lease,
         Meter,
         Objects,
         PolicySource,
@@ -191,7 +192,7 @@ class Replayer:
             waits_s |= {delivery.receipt_handle: wait_s for delivery, _ in refused}
             self.meter.count(metric.GATE_WAITS, len(refused), target=function)
             lane = PermitWorker(
-                attempt=partial(self._attempt, policy, worker),
+                attempt=partial(self._attempt, policy, worker, self._lease(first, worker)),
                 visit=visit,
                 room=room,
                 draw=self.draw,
@@ -243,7 +244,7 @@ class Replayer:
 
     def _catch_up(self, entry: Entry, policy: Policy, worker: Worker) -> dict[str, float]:
         delivery, message = entry
-        verdict = self._attempt(policy, worker, delivery, message)
+        verdict = self._attempt(policy, worker, {}, delivery, message)
         return {delivery.receipt_handle: verdict.wait_s} if isinstance(verdict, Nack) else {}
 
     def _pause(self, function: str, group: Group, waits_s: dict[str, float]) -> None:
@@ -266,21 +267,44 @@ class Replayer:
         for delivery, _ in group:
             waits_s[delivery.receipt_handle] = wait_s + self.draw() * spread_s
 
+    def _lease(self, calls: Group, worker: Worker) -> dict[str, Lease]:
+        """Take the leases of calls together that begin at once; a single one takes its own in one request."""
+        if len(calls) == 1 or not self._has_time(worker):
+            return {}
+        by_owner = {_owner(worker, delivery): message for delivery, message in calls}
+        return self.attempts.lease_all(by_owner, self._lease_until_ms(worker))
+
+    def _has_time(self, worker: Worker) -> bool:
+        return worker.remaining_ms() >= self.call_timeout_s * 1000 + MARGIN_MS
+
+    def _lease_until_ms(self, worker: Worker) -> int:
+        return self._now_ms() + worker.remaining_ms() + 1000
+
     def _attempt(
-        self, policy: Policy, worker: Worker, delivery: Delivery, message: ReplayMessage
+        self,
+        policy: Policy,
+        worker: Worker,
+        leases: dict[str, Lease],
+        delivery: Delivery,
+        message: ReplayMessage,
     ) -> Disposition:
-        """Make one attempt if there is time for it; whatever goes wrong, the message comes again."""
-        remaining_ms = worker.remaining_ms()
-        if remaining_ms < self.call_timeout_s * 1000 + MARGIN_MS:
+        """Make one attempt if there is time for it; whatever goes wrong, the message comes again.
+
+        There is time for a call whose lease was taken when its batch began: it was looked at then.
+        """
+        owner = _owner(worker, delivery)
+        lease = leases.pop(owner, None)
+        if lease is None and not self._has_time(worker):
             return Nack(wait_s=0.0)
-        lease_until_ms = self._now_ms() + remaining_ms + 1000
-        # By delivery: one batch may hold two copies of a call, even of one message, and only one may have it.
-        owner = f"{worker.owner}/{digest(delivery.receipt_handle.encode())[:16]}"
         function = message.record.target.function
         try:
             with self.about(message.record.id, function):
                 verdict = self.attempts.run(
-                    message, policy, owner=owner, lease_until_ms=lease_until_ms
+                    message,
+                    policy,
+                    owner=owner,
+                    lease_until_ms=self._lease_until_ms(worker),
+                    lease=lease,
                 )
             if isinstance(verdict, Nack) and verdict.wait_s > LONG_S and _has_key(message):
                 self._open_calls.note(function, verdict.wait_s)
@@ -303,6 +327,11 @@ class Replayer:
 
     def _now_ms(self) -> int:
         return int(self.clock().timestamp() * 1000)
+
+
+def _owner(worker: Worker, delivery: Delivery) -> str:
+    """Return who holds a lease: one batch may hold two copies of a call, and only one may have it."""
+    return f"{worker.owner}/{digest(delivery.receipt_handle.encode())[:16]}"
 
 
 def _has_key(message: ReplayMessage) -> bool:

@@ -17,12 +17,14 @@ from reprise.capturing.reopen import also_given_up, reopened, reopens
 from reprise.errors import ObjectMissingError, PayloadError, StoreError
 from reprise.instant import format_instant, parse_instant
 from reprise.ledger import TERMINAL, Row, State, identity_of, new_row
+from reprise.ports import LeaseRequest
 from reprise.replay.attempt import Attempt, failures, is_replaced
 from reprise.replay.finish import STORE_WAIT_S, Finisher, about, count_delivery, count_reply
 from reprise.replay.message import Ack, Disposition, Nack
 from reprise.retry.decision import DeadLetter, Reason, expiry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from reprise.capturing.record import Record
@@ -56,6 +58,23 @@ class AttemptRunner:
     retention_days: int
     types: tuple[TargetType, ...] = (FUNCTION,)
 
+    def lease_all(
+        self, calls: Mapping[str, ReplayMessage], lease_until_ms: int
+    ) -> dict[str, Lease]:
+        """Take the leases of calls, by their owners, that are run at once; return those that are known.
+
+        Where that cannot be told each attempt takes its own.
+        """
+        wanted = [
+            LeaseRequest(call_id=message.record.id, owner=owner, of=identity_of(message.record))
+            for owner, message in calls.items()
+        ]
+        try:
+            return self.ledger.lease_all(wanted, now=self.clock(), until_ms=lease_until_ms)
+        except StoreError:
+            _log.warning("leases are taken one by one", exc_info=True)
+            return {}
+
     def run(
         self,
         message: ReplayMessage,
@@ -63,6 +82,7 @@ class AttemptRunner:
         *,
         owner: str,
         lease_until_ms: int,
+        lease: Lease | None = None,
     ) -> Disposition:
         """Make one attempt, unless the ledger says that it is not due.
 
@@ -71,6 +91,7 @@ class AttemptRunner:
             policy: Its target's policy.
             owner: Who we are; unique per delivery, so that one batch may hold the same call twice.
             lease_until_ms: When this process can no longer be running.
+            lease: What `lease_all` was told of this call, if anything.
 
         Raises:
             BadRecordError: `id_conflict`, if the ledger knows another call by this id.
@@ -80,7 +101,15 @@ class AttemptRunner:
         if message.settlement is not None:
             return self.finisher.catch_up(message, message.settlement)
         now = self.clock()
-        lease = self._lease(message, policy, owner, now, lease_until_ms)
+        take = partial(
+            self.ledger.lease,
+            message.record.id,
+            owner=owner,
+            now=now,
+            until_ms=lease_until_ms,
+            of=identity_of(message.record),
+        )
+        lease = self._lease(message, policy, now, lease or take(), take)
         row = lease.before
         if row is None:
             return Nack(wait_s=STORE_WAIT_S)
@@ -110,19 +139,20 @@ class AttemptRunner:
         return 0 if row is None else failures(row, message.record.outcome)
 
     def _lease(
-        self, message: ReplayMessage, policy: Policy, owner: str, now: datetime, until_ms: int
+        self,
+        message: ReplayMessage,
+        policy: Policy,
+        now: datetime,
+        lease: Lease,
+        take: Callable[[], Lease],
     ) -> Lease:
-        record = message.record
-        identity = identity_of(record)
-        take = partial(
-            self.ledger.lease, record.id, owner=owner, now=now, until_ms=until_ms, of=identity
-        )
-        lease = take()
-        row = lease.before
+        """Return the lease, taken again if it was refused for a row that is gone, or captured again since."""
+        record, row = message.record, lease.before
+        is_ours = row is not None and row.identity == identity_of(record)
         if row is None:
             # The row is gone (TTL, a restored table): without one, nothing may be invoked.
             self.ledger.record(self._new_row(message))
-        elif not lease.granted and row.identity == identity and reopens(row, record):
+        elif not lease.granted and is_ours and reopens(row, record):
             self._capture_again(message, row, policy, now)
         else:
             return lease

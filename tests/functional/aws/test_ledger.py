@@ -17,6 +17,7 @@ from reprise.capturing.reopen import reopened
 from reprise.errors import StoreError
 from reprise.instant import format_instant
 from reprise.ledger import Identity, LedgerEvent, PastAttempt, Row, State
+from reprise.ports import LeaseRequest
 from strategies import NOW, NOW_MS, make_row
 
 if TYPE_CHECKING:
@@ -93,6 +94,55 @@ def test_rows_are_read_a_hundred_at_a_time_and_what_is_no_row_is_left_out(ledger
 
     assert found == rows
     assert ledger.get_all([]) == {}
+
+
+def _wanted(*owners: str, call: str = CALL) -> list[LeaseRequest]:
+    of = make_row().identity
+    return [LeaseRequest(call_id=call, owner=owner, of=of) for owner in owners]
+
+
+def test_leases_of_a_batch_are_each_granted_or_refused_for_themselves(ledger: Ledger) -> None:
+    due = make_row(id="due")
+    waits = make_row(id="waits", state=State.WAITING, due_at_ms=SOON_MS)
+    ended = make_row(id="ended", state=State.SUCCEEDED)
+    held = make_row(id="held", state=State.LEASED, lease_owner="x", lease_until_ms=SOON_MS)
+    left = make_row(id="left", state=State.LEASED, lease_owner="x", lease_until_ms=NOW_MS - 1)
+    other = make_row(id="other", sha256="of another payload")
+    rows = {row.id: row for row in (due, waits, ended, held, left, other)}
+    ledger.record_all(list(rows.values()))
+    wanted = [each for name in (*rows, "unknown") for each in _wanted(f"me/{name}", call=name)]
+
+    leases = ledger.lease_all(wanted, now=NOW, until_ms=SOON_MS)
+
+    granted = {owner for owner, lease in leases.items() if lease.granted}
+    assert granted == {"me/due", "me/left"}
+    assert {owner: lease.before for owner, lease in leases.items()} == {
+        f"me/{name}": rows.get(name) for name in (*rows, "unknown")
+    }
+    taken = ledger.get("left")
+    assert taken is not None
+    assert (taken.state, taken.lease_from) == (State.LEASED, State.LEASED)
+    assert (taken.lease_owner, taken.lease_until_ms) == ("me/left", SOON_MS)
+    assert ledger.get("held") == held
+
+
+def test_second_delivery_of_a_call_is_left_out_of_a_batch_and_then_refused(ledger: Ledger) -> None:
+    ledger.record(make_row())
+
+    leases = ledger.lease_all(_wanted("a", "b"), now=NOW, until_ms=SOON_MS)
+
+    assert [owner for owner, lease in leases.items() if lease.granted] == ["a"]
+    assert "b" not in leases
+    assert not _lease(ledger, "b")
+
+
+def test_lease_of_a_batch_is_settled_like_any_other(ledger: Ledger) -> None:
+    ledger.record_all([make_row(), make_row(id="orders:2")])
+    ledger.lease_all(_wanted("a"), now=NOW, until_ms=SOON_MS)
+
+    assert not _settle(ledger, LedgerEvent.SUCCEED, "b")
+    assert _settle(ledger, LedgerEvent.SUCCEED, "a")
+    assert _get(ledger).state is State.SUCCEEDED
 
 
 def test_the_first_record_of_a_call_stays(ledger: Ledger) -> None:

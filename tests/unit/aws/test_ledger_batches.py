@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -9,8 +10,10 @@ from botocore.exceptions import ClientError
 
 from reprise.aws.ledger_table import LedgerTable
 from reprise.errors import StoreError
+from reprise.ledger import State
+from reprise.ports import LeaseRequest
 from simulation.dynamodb import DynamoDB
-from strategies import make_row
+from strategies import NOW, NOW_MS, make_row
 
 ROWS = [make_row(id=f"orders:{n}") for n in range(30)]
 IDS = [row.id for row in ROWS]
@@ -102,3 +105,61 @@ def test_keys_that_dynamodb_leaves_unprocessed_are_asked_for_again_and_at_last_m
 
 def _unavailable(**_: Any) -> dict[str, Any]:
     raise ClientError({"Error": {"Code": "InternalServerError", "Message": "down"}}, "BatchGetItem")
+
+
+# --- leases -------------------------------------------------------------------------------------------
+
+WANTED = [LeaseRequest(call_id=row.id, owner=f"me/{row.id}", of=row.identity) for row in ROWS]
+
+
+def lease_all(ledger: LedgerTable) -> set[str]:
+    """Return the calls whose leases were granted together."""
+    leases = ledger.lease_all(WANTED, now=NOW, until_ms=NOW_MS + 60_000)
+    return {owner.removeprefix("me/") for owner, lease in leases.items() if lease.granted}
+
+
+def test_leases_that_are_throttled_are_left_out_and_had_alone() -> None:
+    client, ledger, _ = make()
+    ledger.record_all(ROWS)
+    client.refuses = iter([True, *[False] * 29]).__next__
+
+    assert lease_all(ledger) == set(IDS[1:])
+
+    alone = ledger.lease(IDS[0], owner="me", now=NOW, until_ms=NOW_MS + 60_000)
+    assert alone.granted
+
+
+def test_leases_whose_answer_is_lost_are_found_to_be_ours_when_asked_for_alone() -> None:
+    client, ledger, _ = make()
+    ledger.record_all(ROWS)
+    whole = client.batch_execute_statement
+
+    def lost(**request: Any) -> dict[str, Any]:
+        whole(**request)
+        raise ClientError({"Error": {"Code": "RequestTimeout", "Message": "lost"}}, "Batch")
+
+    client.batch_execute_statement = lost  # type: ignore[method-assign]
+    assert lease_all(ledger) == set()
+
+    alone = ledger.lease(IDS[0], owner=f"me/{IDS[0]}", now=NOW, until_ms=NOW_MS + 60_000)
+    assert alone.granted
+    assert alone.before is not None
+    assert alone.before.state is State.CAPTURED
+
+
+@pytest.mark.parametrize("change", ["lease", "mark_may_have_run"])
+def test_row_that_changes_between_its_reading_and_its_lease_is_left_out(change: str) -> None:
+    client, ledger, _ = make()
+    ledger.record_all(ROWS)
+    whole = client.batch_get_item
+
+    def then_changed(**request: Any) -> dict[str, Any]:
+        answer = copy.deepcopy(whole(**request))
+        if change == "lease":
+            ledger.lease(IDS[3], owner="another", now=NOW, until_ms=NOW_MS + 60_000)
+        else:
+            ledger.mark_may_have_run(IDS[3])
+        return answer
+
+    client.batch_get_item = then_changed  # type: ignore[method-assign]
+    assert lease_all(ledger) == {*IDS} - {IDS[3]}
