@@ -336,7 +336,7 @@ class InMemoryLedger:
     def lease_all(
         self, wanted: Sequence[LeaseRequest], *, now: datetime, until_ms: int
     ) -> dict[str, Lease]:
-        """Take calls for one attempt each; a second delivery of one is left out."""
+        """Take calls for one attempt each, and return those that were granted."""
         leases: dict[str, Lease] = {}
         seen: set[str] = set()
         for each in wanted:
@@ -346,7 +346,7 @@ class InMemoryLedger:
                     leases[each.owner] = self.lease(
                         each.call_id, owner=each.owner, now=now, until_ms=until_ms, of=each.of
                     )
-        return leases
+        return {owner: lease for owner, lease in leases.items() if lease.granted}
 
     def settle(
         self, call_id: str, *, owner: str, event: LedgerEvent, changes: Mapping[str, object]

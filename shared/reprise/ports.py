@@ -206,9 +206,9 @@ class Ledger(Protocol):
     def lease_all(
         self, wanted: Sequence[LeaseRequest], *, now: datetime, until_ms: int
     ) -> dict[str, Lease]:
-        """Take calls for one attempt each, and return by owner what came of it.
+        """Take calls for one attempt each, and return by owner those that were granted.
 
-        What is left out may be had all the same: whoever wants it asks for it alone.
+        What is left out may be had all the same: whoever wants it, or wants to know, asks for it alone.
 
         Raises:
             StoreError: If nothing is known of any.

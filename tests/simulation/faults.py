@@ -233,10 +233,18 @@ class Breaking:
 
 
 def _key_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-    """Return what a call is about: a call's id, a gate's or an object's name."""
+    """Return what a call is about: a call's id, or those of several; a gate's or an object's name."""
     if args:
-        return str(getattr(args[0], "id", args[0] if isinstance(args[0], str) else ""))
+        return MANY.join(
+            _name_of(each) for each in (args[0] if isinstance(args[0], list) else args[:1])
+        )
     if statements := kwargs.get("Statements"):
         return MANY.join(found.key for each in statements if (found := read_statement(each)))
     key = kwargs.get("Key") or kwargs.get("Item") or {}
     return str(key.get("id", {}).get("S", ""))
+
+
+def _name_of(value: Any) -> str:
+    return str(
+        getattr(value, "id", getattr(value, "call_id", value if isinstance(value, str) else ""))
+    )

@@ -181,9 +181,7 @@ class WatchedLedger:
         except StoreError:
             leases = {}
         for each in wanted:
-            lease = leases.get(each.owner)
-            is_granted = lease is not None and lease.granted
-            if not is_granted and batch.holds.get(each.call_id) == each.owner:
+            if each.owner not in leases and batch.holds.get(each.call_id) == each.owner:
                 del batch.holds[each.call_id]
         return leases
 

@@ -236,11 +236,11 @@ class LedgerTable:
     def lease_all(
         self, wanted: Sequence[LeaseRequest], *, now: datetime, until_ms: int
     ) -> dict[str, Lease]:
-        """Take calls for one attempt each, two requests for up to 25; return by owner what came of it.
+        """Take calls for one attempt each, two requests for up to 25; return by owner what was granted.
 
         Each row is read, judged here, and taken if it still is as it was read. What is left out may be had
-        all the same, and must be asked for alone: a second delivery of a call, a row that was changed
-        meanwhile, or taken by an answer that was lost.
+        all the same, and is asked for alone: a second delivery of a call, a row that was changed meanwhile,
+        or one whose answer was lost.
 
         Raises:
             StoreError: If the rows cannot be read.
@@ -249,15 +249,13 @@ class LedgerTable:
         for each in wanted:
             first.setdefault(each.call_id, each)
         rows, now_ms = self.get_all(list(first)), int(now.timestamp() * 1000)
+        may_have = [
+            (request, row)
+            for call_id, request in first.items()
+            if (row := rows.get(call_id)) and may_lease(row, now_ms=now_ms, of=request.of)
+        ]
         leases: dict[str, Lease] = {}
-        taken: list[tuple[LeaseRequest, Row]] = []
-        for call_id, request in first.items():
-            row = rows.get(call_id)
-            if row is not None and may_lease(row, now_ms=now_ms, of=request.of):
-                taken.append((request, row))
-            else:
-                leases[request.owner] = Lease(granted=False, before=row)
-        for batch in batched(taken, MAX_STATEMENTS):
+        for batch in batched(may_have, MAX_STATEMENTS):
             leases |= self._take(batch, format_instant(now), until_ms)
         return leases
 

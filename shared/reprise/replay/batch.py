@@ -269,7 +269,7 @@ class Replayer:
 
     def _lease(self, calls: Group, worker: Worker) -> dict[str, Lease]:
         """Take the leases of calls together that begin at once; a single one takes its own in one request."""
-        if len(calls) == 1 or not self._has_time(worker):
+        if len(calls) <= 1 or not self._has_time(worker):
             return {}
         by_owner = {_owner(worker, delivery): message for delivery, message in calls}
         return self.attempts.lease_all(by_owner, self._lease_until_ms(worker))

@@ -61,9 +61,9 @@ class AttemptRunner:
     def lease_all(
         self, calls: Mapping[str, ReplayMessage], lease_until_ms: int
     ) -> dict[str, Lease]:
-        """Take the leases of calls, by their owners, that are run at once; return those that are known.
+        """Take the leases of calls, by their owners, that are run at once; return those that were granted.
 
-        Where that cannot be told each attempt takes its own.
+        Every other attempt takes its own, and is told why not.
         """
         wanted = [
             LeaseRequest(call_id=message.record.id, owner=owner, of=identity_of(message.record))
@@ -91,7 +91,7 @@ class AttemptRunner:
             policy: Its target's policy.
             owner: Who we are; unique per delivery, so that one batch may hold the same call twice.
             lease_until_ms: When this process can no longer be running.
-            lease: What `lease_all` was told of this call, if anything.
+            lease: From `lease_all`, if it was granted there.
 
         Raises:
             BadRecordError: `id_conflict`, if the ledger knows another call by this id.
