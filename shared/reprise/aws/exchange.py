@@ -32,6 +32,7 @@ from botocore.httpsession import create_urllib3_context, get_cert_path
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError as NoConnectionInTime
 from urllib3.exceptions import NewConnectionError
+from urllib3.util.ssl_match_hostname import CertificateError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -221,7 +222,7 @@ class Line:
                     connection = HTTPSConnection(**options, ssl_context=_tls(self._bundle))
                 unless_connected.callback(connection.close)
                 connection.connect()
-            except ssl.SSLError as error:
+            except (ssl.SSLError, CertificateError) as error:
                 raise SSLError(endpoint_url=self._url, error=error) from error
             except NewConnectionError as error:
                 raise EndpointConnectionError(endpoint_url=self._url, error=error) from error

@@ -6,9 +6,10 @@ import json
 import os
 import re
 import socket
+import ssl
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
@@ -27,6 +28,11 @@ from botocore.exceptions import (
     HTTPClientError,
 )
 from botocore.loaders import Loader
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from reprise.aws.address import endpoint, why_not
 from reprise.aws.clients import ServiceModels
@@ -38,6 +44,7 @@ from unit.test_imports import ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 KEY: Final = {"id": {"S": "orders:ü-1"}}
 UPDATE: Final = {
@@ -394,6 +401,46 @@ def test_a_line_that_never_becomes_tls_was_not_used(env: pytest.MonkeyPatch) -> 
         thin = Pair(env, url, "lambda", connect_s=0.3).thin
         with pytest.raises(ConnectTimeoutError):
             thin.invoke(**INVOKE)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a certificate of its own for `localhost`, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(secret + made.public_bytes(Encoding.PEM))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("host", "is_known", "end"),
+    [("localhost", True, "answer"), ("127.0.0.1", True, "SSLError"), ("localhost", False, "SSLError")],
+)  # fmt: skip
+def test_a_certificate_is_checked_and_the_name_in_it(
+    env: pytest.MonkeyPatch, certificate: Path, host: str, end: str, *, is_known: bool
+) -> None:
+    env.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    env.delenv("AWS_CA_BUNDLE", raising=False)
+    if is_known:
+        env.setenv("AWS_CA_BUNDLE", str(certificate))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with ScriptedServer(Answer(body=b"ok")) as server:
+        plain = server._server.socket  # noqa: SLF001 - it speaks no TLS by itself
+        server._server.socket = context.wrap_socket(plain, server_side=True)  # noqa: SLF001 - as above
+        url = server.url.replace("http://127.0.0.1", f"https://{host}")
+        pair = Pair(env, url, "lambda")
+        ends = [_told(client.invoke, INVOKE)[0] for client in (pair.sdk, pair.thin)]
+    assert ends == [end, end]
 
 
 def test_a_header_with_a_line_break_is_not_sent(env: pytest.MonkeyPatch) -> None:
