@@ -8,10 +8,11 @@ ordered dicts, and plain dicts keep their order (docs: Python language reference
 from __future__ import annotations
 
 import gzip
+import logging
 import os
 import socket
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -21,6 +22,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import JSONFileLoader, Loader
 
+from reprise.aws.address import why_not
+from reprise.aws.thin import ThinClient
 from reprise.errors import StoreError
 
 if TYPE_CHECKING:
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
+
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -95,10 +100,15 @@ class Clients:
     without them is measurably cheaper (bench/cold_start.py).
     """
 
-    __slots__ = ("_session",)
+    __slots__ = ("_is_thin", "_session")
 
-    def __init__(self) -> None:
-        """Start a session with the process's own AWS settings."""
+    def __init__(self, *, is_thin: bool = True) -> None:
+        """Start a session with the process's own AWS settings.
+
+        Args:
+            is_thin: Call hot operations without models (`reprise.aws.thin`); botocore's stubs need models.
+        """
+        self._is_thin = is_thin
         self._session = botocore.session.get_session()
         self._session.register_component("data_loader", Loader(file_loader=ServiceModels()))
 
@@ -115,23 +125,23 @@ class Clients:
             max_pool_connections=_POOL,
             tcp_keepalive=True,
         )
-        client: LambdaClient = self._make("lambda", config)
+        client: LambdaClient = self._hot("lambda", config)
         keep_alive(client)
         return client
 
     def dynamodb(self) -> DynamoDBClient:
         """Return a client for the ledger."""
-        client: DynamoDBClient = self._make("dynamodb", _store_config())
+        client: DynamoDBClient = self._hot("dynamodb", _store_config())
         return client
 
     def dynamodb_in_passing(self) -> DynamoDBClient:
         """Return a client for a look at the ledger that must not hold up a capture line."""
-        client: DynamoDBClient = self._make("dynamodb", _passing_config())
+        client: DynamoDBClient = self._hot("dynamodb", _passing_config())
         return client
 
     def sqs(self) -> SQSClient:
         """Return a client for the queues."""
-        client: SQSClient = self._make("sqs", _store_config())
+        client: SQSClient = self._hot("sqs", _store_config())
         return client
 
     def s3(self) -> S3Client:
@@ -189,6 +199,14 @@ class Clients:
         client: CloudWatchLogsClient = self._make("logs", config)
         return client
 
+    def _hot(self, service: str, config: Config) -> Any:  # noqa: ANN401 - typed by its callers
+        """Return a thin client if all that is set is known to it; the SDK's own otherwise."""
+        reason = why_not(self._session, service) if self._is_thin else "not wanted"
+        if reason is None:
+            return ThinClient(self._session, service, config, partial(self._make, service, config))
+        _log.info("the SDK's own client is used", extra={"service": service, "reason": reason})
+        return self._make(service, config)
+
     def _make(self, service: str, config: Config) -> Any:  # noqa: ANN401 - typed by its callers
         return self._session.create_client(
             service,
@@ -197,7 +215,7 @@ class Clients:
         )
 
 
-def keep_alive(client: LambdaClient) -> None:
+def keep_alive(client: LambdaClient | ThinClient) -> None:
     """Let the system probe idle connections once a minute, as far as it can be told to.
 
     A target may run for half an hour without a byte on the line. botocore switches probes on, and Linux then
@@ -205,7 +223,11 @@ def keep_alive(client: LambdaClient) -> None:
     networking blog, "Implementing long-running TCP Connections within VPC networking"). botocore has no
     setting for that; its list of options goes to each new socket.
     """
-    options = client._endpoint.http_session._socket_options  # type: ignore[attr-defined]  # noqa: SLF001
+    options = (
+        client.line.socket_options
+        if isinstance(client, ThinClient)
+        else client._endpoint.http_session._socket_options  # type: ignore[attr-defined]  # noqa: SLF001
+    )
     options += [
         (socket.IPPROTO_TCP, getattr(socket, name), _PROBE_S)
         for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL")

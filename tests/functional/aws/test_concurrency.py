@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.stub import Stubber
 
+from reprise.aws.clients import Clients
 from reprise.aws.config import BELIEVED_S, UNKNOWN_S, FunctionConcurrency
 from strategies import ORDERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from reprise.aws.clients import Clients
 
 
 class Monotonic:
@@ -26,7 +25,8 @@ class Monotonic:
 
 @pytest.fixture
 def stubbed(clients: Clients) -> Iterator[tuple[Stubber, FunctionConcurrency, Monotonic]]:
-    client, monotonic = clients.functions(5), Monotonic()
+    del clients  # moto runs as long as they do
+    client, monotonic = Clients(is_thin=False).functions(5), Monotonic()
     with Stubber(client) as stubber:
         yield stubber, FunctionConcurrency(client, monotonic), monotonic
         stubber.assert_no_pending_responses()

@@ -79,7 +79,8 @@ def test_a_call_travels_byte_for_byte_with_all_that_names_it(env: pytest.MonkeyP
 
 def test_a_tenant_needs_no_parameter_that_an_older_sdk_refuses(env: pytest.MonkeyPatch) -> None:
     with ScriptedServer(Answer()) as server:
-        functions = _functions(env, server.url)
+        env.setenv("AWS_ENDPOINT_URL_LAMBDA", server.url)
+        functions = LambdaFunctions(Clients(is_thin=False).functions(60))
         named: list[str] = []
         functions._client.meta.events.register(  # noqa: SLF001 - what the SDK is asked for
             "provide-client-params.lambda.Invoke", lambda params, **_: named.extend(params)

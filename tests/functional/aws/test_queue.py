@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doubles import InMemoryQueue
+from reprise.aws.clients import Clients
 from reprise.aws.sqs import SqsQueue, _entry, group_id
 from reprise.errors import StoreError
 from reprise.ports import OutMessage
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sqs import SQSClient
 
-    from reprise.aws.clients import Clients
     from reprise.ports import Queue
 
 URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/replay"
@@ -40,7 +40,8 @@ def url(sqs: SQSClient) -> str:
 
 @pytest.fixture
 def stubbed(clients: Clients) -> Iterator[tuple[SqsQueue, Stubber]]:
-    client = clients.sqs()
+    del clients  # moto runs as long as they do
+    client = Clients(is_thin=False).sqs()
     with Stubber(client) as stubber:
         yield SqsQueue(client, URL), stubber
         stubber.assert_no_pending_responses()
