@@ -159,7 +159,7 @@ class Bench:
             self.functions.invoke(FunctionName=TARGET, Payload=PAYLOAD)["Payload"].read()
 
     def _put(self) -> None:
-        from reprise.aws.ledger_item import to_item
+        from reprise.aws.ledger_rows import to_item
         from reprise.ledger import new_row
 
         now = datetime.now(UTC)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from doubles import FakeClock, InMemoryGateItems, InMemoryLedger, InMemoryObjects
 from harness import Pipeline
 from reprise.aws.gate_table import GateTable
-from reprise.aws.ledger_item import from_item
+from reprise.aws.ledger_rows import from_item
 from reprise.aws.ledger_table import LedgerTable
 from reprise.call.payload import ClaimCheck
 from reprise.errors import StoreError

@@ -1,76 +1,33 @@
 """The ledger in DynamoDB: every change is a conditional write, its states from the table of states.
 
 Source: DynamoDB developer guide, "Condition expressions" and `ReturnValuesOnConditionCheckFailure`,
-which gives the row that stood in the way without another read. Rows are entered in batches, one PartiQL
-INSERT each, which fails alone where there is a row already, and leases taken so, too, one UPDATE each:
-"PartiQL insert statements for DynamoDB", "PartiQL update statements for DynamoDB", "Running batch operations
-with PartiQL for DynamoDB".
+which gives the row that stood in the way without another read.
 """
 
 from __future__ import annotations
 
-import logging
-import random
-import time
 from dataclasses import replace
-from functools import lru_cache
-from itertools import batched
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from reprise.aws.clients import is_failed_condition, store_errors
-from reprise.aws.ledger_item import from_item, to_attribute, to_item
-from reprise.errors import StoreError
+from reprise.aws.ledger_rows import LedgerRows, from_item, key_of, to_attribute, to_item
 from reprise.instant import format_instant
-from reprise.ledger import REDRIVE_KEEPS_S, LedgerEvent, State, may_lease, result, sources
+from reprise.ledger import REDRIVE_KEEPS_S, LedgerEvent, State, result, sources
 from reprise.ports import Lease
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import datetime
 
-    from mypy_boto3_dynamodb import DynamoDBClient
-
     from reprise.ledger import Identity, Row
-    from reprise.ports import LeaseRequest
-
-_log = logging.getLogger(__name__)
-MAX_STATEMENTS: Final = 25
-"""DynamoDB API reference, BatchExecuteStatement."""
-MAX_KEYS: Final = 100
-"""DynamoDB API reference, BatchGetItem."""
-_ROUNDS: Final = 4
-_WAIT_S: Final = 0.1
-"""Before the second round, drawn from the upper half; twice as long before each further one."""
-_PASSING: Final = frozenset(
-    {
-        "InternalServerError",
-        "ProvisionedThroughputExceeded",
-        "RequestLimitExceeded",
-        "ThrottlingError",
-        "TransactionConflict",
-    }
-)
-"""Codes of a statement that may be tried again (DynamoDB API reference, BatchStatementError)."""
 
 
-def _wait(round_: int) -> None:
-    time.sleep(_WAIT_S * 2 ** (round_ - 1) * random.uniform(0.5, 1))  # noqa: S311 - spread, no secret
-
-
-class LedgerTable:
+class LedgerTable(LedgerRows):
     """The ledger's table."""
 
-    __slots__ = ("_client", "_table", "_wait")
-
-    def __init__(
-        self, client: DynamoDBClient, table: str, wait: Callable[[int], None] = _wait
-    ) -> None:
-        """Use this table; `wait` lets some time pass after so many rounds."""
-        self._client = client
-        self._table = table
-        self._wait = wait
+    __slots__ = ()
 
     def record(self, row: Row) -> Row | None:
         """Write a new row, or return the one that is there already."""
@@ -87,89 +44,11 @@ class LedgerTable:
                 return self._in_the_way(error, row.id)
         return None
 
-    def record_all(self, rows: Sequence[Row]) -> dict[str, Row | None]:
-        """Write new rows, 25 a request; return by id what was there already, None where nothing was.
-
-        Each has a verdict of its own: what is left out could not be told, and must be asked again.
-        """
-        told: dict[str, Row | None] = {}
-        first: dict[str, Row] = {}
-        for row in rows:
-            first.setdefault(row.id, row)
-        left = list(first.values())
-        for round_ in range(_ROUNDS):
-            if round_:
-                self._wait(round_)
-            there: list[str] = []
-            again: list[Row] = []
-            for batch in batched(left, MAX_STATEMENTS):
-                codes = self._insert(batch)
-                told |= {row.id: None for row, code in codes if code is None}
-                there += [row.id for row, code in codes if code == "DuplicateItem"]
-                again += [row for row, code in codes if code in _PASSING]
-            try:
-                told |= self.get_all(there)
-            except StoreError as error:
-                _log.warning("rows could not be read now", extra={"code": error.code})
-            left = again
-            if not left:
-                break
-        return told
-
-    def _insert(self, rows: Sequence[Row]) -> list[tuple[Row, str | None]]:
-        """Write at most 25 rows; return each with the code of its error, None where it was written.
-
-        No row is returned if the request failed: the SDK has tried it several times.
-        """
-        statements: Any = []
-        for row in rows:
-            item = to_item(row)
-            text = _insert_of(self._table, tuple(item))
-            statements.append({"Statement": text, "Parameters": list(item.values())})
-        try:
-            with store_errors("dynamodb", "BatchExecuteStatement"):
-                response = self._client.batch_execute_statement(Statements=statements)
-        except StoreError as error:
-            _log.warning("rows were not written now", extra={"rows": len(rows), "code": error.code})
-            return []
-        codes = [each.get("Error", {}).get("Code") for each in response["Responses"]]
-        failed = sorted({str(code) for code in codes if code not in {None, "DuplicateItem"}})
-        if failed:
-            _log.warning("some rows were not written now", extra={"codes": failed})
-        return list(zip(rows, codes, strict=True))
-
-    def get_all(self, call_ids: Sequence[str]) -> dict[str, Row]:
-        """Return the rows that there are, as they are now, 100 a request.
-
-        Raises:
-            StoreError: If any of them cannot be read.
-        """
-        found: dict[str, Row] = {}
-        left = list(dict.fromkeys(call_ids))
-        for round_ in range(_ROUNDS):
-            if round_:
-                self._wait(round_)
-            again: list[str] = []
-            for batch in batched(left, MAX_KEYS):
-                asked: Any = {"Keys": [_key(call_id) for call_id in batch], "ConsistentRead": True}
-                with store_errors("dynamodb", "BatchGetItem"):
-                    response = self._client.batch_get_item(RequestItems={self._table: asked})
-                items = response["Responses"].get(self._table, [])
-                found |= {
-                    str(item["id"]["S"]): from_item(item) for item in items if "state" in item
-                }
-                unread: Any = response.get("UnprocessedKeys", {}).get(self._table, {})
-                again += [key["id"]["S"] for key in unread.get("Keys", [])]
-            left = again
-            if not left:
-                return found
-        raise StoreError("dynamodb", "BatchGetItem", "Unprocessed", f"{len(left)} rows are missing")
-
     def get(self, call_id: str) -> Row | None:
         """Return a row as it is now."""
         with store_errors("dynamodb", "GetItem"):
             response = self._client.get_item(
-                TableName=self._table, Key=_key(call_id), ConsistentRead=True
+                TableName=self._table, Key=key_of(call_id), ConsistentRead=True
             )
         item = response.get("Item")
         return from_item(item) if item and "state" in item else None
@@ -219,7 +98,7 @@ class LedgerTable:
             try:
                 response = self._client.update_item(
                     TableName=self._table,
-                    Key=_key(call_id),
+                    Key=key_of(call_id),
                     # Right-hand sides see the row as it was: `lease_from` keeps its former state.
                     UpdateExpression="SET #from = #state, #state = :leased, #owner = :owner, "
                     "#until = :until, #updated = :now",
@@ -232,67 +111,6 @@ class LedgerTable:
             except ClientError as error:
                 return self._refused(error, call_id, owner)
         return Lease(granted=True, before=from_item(response["Attributes"]))
-
-    def lease_all(
-        self, wanted: Sequence[LeaseRequest], *, now: datetime, until_ms: int
-    ) -> dict[str, Lease]:
-        """Take calls for one attempt each, two requests for up to 25; return by owner what was granted.
-
-        Each row is read, judged here, and taken if it still is as it was read. What is left out may be had
-        all the same, and is asked for alone: a second delivery of a call, a row that was changed meanwhile,
-        or one whose answer was lost.
-
-        Raises:
-            StoreError: If the rows cannot be read.
-        """
-        first: dict[str, LeaseRequest] = {}
-        for each in wanted:
-            first.setdefault(each.call_id, each)
-        rows, now_ms = self.get_all(list(first)), int(now.timestamp() * 1000)
-        may_have = [
-            (request, row)
-            for call_id, request in first.items()
-            if (row := rows.get(call_id)) and may_lease(row, now_ms=now_ms, of=request.of)
-        ]
-        leases: dict[str, Lease] = {}
-        for batch in batched(may_have, MAX_STATEMENTS):
-            leases |= self._take(batch, format_instant(now), until_ms)
-        return leases
-
-    def _take(
-        self, batch: Sequence[tuple[LeaseRequest, Row]], now: str, until_ms: int
-    ) -> dict[str, Lease]:
-        """Write at most 25 leases of rows that are as they were read; return those that were written."""
-        statements: Any = []
-        for request, row in batch:
-            after = {
-                "state": result(LedgerEvent.LEASE),
-                "lease_from": row.state,
-                "lease_owner": request.owner,
-                "lease_until_ms": until_ms,
-                "updated_at": now,
-            }
-            # Whatever changes a row changes the one or the other of these.
-            before = {
-                "id": row.id,
-                "state": row.state,
-                "updated_at": row.updated_at,
-                "may_have_run": row.may_have_run,
-            }
-            text = _update_of(self._table, tuple(after), tuple(before))
-            parameters = [to_attribute(value) for value in (*after.values(), *before.values())]
-            statements.append({"Statement": text, "Parameters": parameters})
-        try:
-            with store_errors("dynamodb", "BatchExecuteStatement"):
-                response = self._client.batch_execute_statement(Statements=statements)
-        except StoreError as error:
-            _log.warning("leases are taken one by one", extra={"code": error.code})
-            return {}
-        return {
-            request.owner: Lease(granted=True, before=row)
-            for (request, row), answer in zip(batch, response["Responses"], strict=True)
-            if "Error" not in answer
-        }
 
     def settle(
         self, call_id: str, *, owner: str, event: LedgerEvent, changes: Mapping[str, object]
@@ -314,7 +132,7 @@ class LedgerTable:
             try:
                 self._client.update_item(
                     TableName=self._table,
-                    Key=_key(call_id),
+                    Key=key_of(call_id),
                     UpdateExpression=f"SET {assignments}",
                     ConditionExpression=f"#state IN ({_names('from', len(allowed))}) "
                     "AND #lease_owner = :mine",
@@ -341,7 +159,7 @@ class LedgerTable:
             try:
                 self._client.update_item(
                     TableName=self._table,
-                    Key=_key(call_id),
+                    Key=key_of(call_id),
                     UpdateExpression="SET #sent = :yes",
                     ConditionExpression="#state = :dead AND #opened = :opened",
                     ExpressionAttributeNames={
@@ -388,7 +206,7 @@ class LedgerTable:
             try:
                 self._client.update_item(
                     TableName=self._table,
-                    Key=_key(call_id),
+                    Key=key_of(call_id),
                     UpdateExpression="SET #state = :after, opened_at = :now, updated_at = :now, "
                     "attempts = :zero, refusals = :zero, due_at_ms = :zero, letter_sent = :no, "
                     f"expires_at_s = expires_at_s + :keep{edit} "
@@ -439,7 +257,7 @@ class LedgerTable:
             try:
                 self._client.delete_item(
                     TableName=self._table,
-                    Key=_key(call_id),
+                    Key=key_of(call_id),
                     # No row: the SDK repeated an answered delete.
                     ConditionExpression="attribute_not_exists(#state) OR "
                     "(#state = :held AND lease_owner = :mine)",
@@ -459,7 +277,7 @@ class LedgerTable:
             try:
                 self._client.update_item(
                     TableName=self._table,
-                    Key=_key(call_id),
+                    Key=key_of(call_id),
                     UpdateExpression="SET may_have_run = :yes",
                     ConditionExpression="attribute_exists(#state) AND #state <> :succeeded",
                     ExpressionAttributeNames={"#state": "state"},
@@ -500,25 +318,6 @@ class LedgerTable:
         if row is None or row.opened_at != format_instant(now):
             return False
         return row.state is result(LedgerEvent.REDRIVE)
-
-
-@lru_cache(maxsize=64)
-def _insert_of(table: str, names: tuple[str, ...]) -> str:
-    """Return the statement that inserts an item of these attributes."""
-    values = ", ".join(f"'{name}': ?" for name in names)
-    return f'INSERT INTO "{table}" VALUE {{{values}}}'
-
-
-@lru_cache(maxsize=64)
-def _update_of(table: str, after: tuple[str, ...], before: tuple[str, ...]) -> str:
-    """Return the statement that sets attributes of an item if others, its key among them, are as given."""
-    sets = " ".join(f'SET "{name}" = ?' for name in after)
-    conditions = " AND ".join(f'"{name}" = ?' for name in before)
-    return f'UPDATE "{table}" {sets} WHERE {conditions}'
-
-
-def _key(call_id: str) -> dict[str, Any]:
-    return {"id": {"S": call_id}}
 
 
 def _names(stem: str, count: int) -> str:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from doubles import InMemoryLedger
-from reprise.aws.ledger_item import to_item
+from reprise.aws.ledger_rows import to_item
 from reprise.aws.ledger_table import LedgerTable
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.capturing.reopen import reopened

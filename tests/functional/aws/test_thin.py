@@ -524,7 +524,7 @@ print(*sorted(set(asked)))
 
 @pytest.mark.parametrize("module", ["invoker.handler", "replayer.unpacker", "replayer.replayer"])
 def test_init_reads_no_model_of_a_service_that_is_called_here(module: str) -> None:
-    done = subprocess.run(  # noqa: S603 - our own code
+    done = subprocess.run(
         [sys.executable, "-c", MODELS, module],
         env={**ENVIRONMENT, "AWS_SHARED_CREDENTIALS_FILE": os.devnull},
         capture_output=True,

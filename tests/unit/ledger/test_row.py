@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.aws.ledger_item import from_item, to_item
+from reprise.aws.ledger_rows import from_item, to_item
 from reprise.ledger import MAX_HISTORY, PastAttempt, Row, State, extend
 from strategies import make_row, outcomes, texts
 
