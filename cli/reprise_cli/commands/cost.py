@@ -8,7 +8,6 @@ import typer
 
 from reprise_cli.app import app_of
 from reprise_cli.cost.scenario import Scenario
-from reprise_cli.cost.view import document, show_cost
 from reprise_cli.duration import parse_duration
 from reprise_cli.exits import UsageError
 
@@ -40,6 +39,8 @@ def cost(
     ] = f"{_DEFAULT.target_s}s",
 ) -> None:
     """Say what it costs: list prices of us-east-1, counted requests; asks no AWS and needs no stack."""
+    from reprise_cli.cost.view import document, show_cost  # noqa: PLC0415 - not for the help
+
     reprise = app_of(context)
     scenario = _scenario(
         calls=calls,

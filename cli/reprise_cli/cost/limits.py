@@ -98,11 +98,11 @@ def replay_limits(scenario: Scenario) -> list[Limit]:
     found = [
         Limit(
             what="replayers, ReplayConcurrency",
-            quota="5, to 1,000",
+            quota="5 batches of 10 at once",
             calls_per_s=REPLAYERS * measured.REPLAY_BATCH / batch_s,
             source="infra/replay.yaml; CPU of the bench",
             checked=True,
-            beyond="raise it; Lambda adds 300 pollers a minute, to 1,250",
+            beyond="raise it, to 1,000; Lambda polls with 5, and adds 300 a minute, to 1,250",
         ),
         Limit(
             what="the ledger, a new table on demand",

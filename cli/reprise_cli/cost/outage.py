@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from reprise_cli.cost import measured
+from reprise_cli.cost import measured, rest
 from reprise_cli.cost.bill import Use
 from reprise_cli.cost.calls import call_uses
 from reprise_cli.cost.prices import Sku
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 LOOKS: Final = "looks"
 PROBES: Final = "probes"
 SPLITS: Final = "splitting"
+METRICS: Final = "metrics"
+STACK_METRICS: Final = 29 - rest.STACK_GAUGES
+TARGET_METRICS: Final = 22 + 2 - rest.TARGET_GAUGES
+"""At most, with a reason and an outcome each; billed by the hour (docs/reference/metrics.md)."""
+HOUR_S: Final = 3_600
+MONTH_H: Final = rest.MONTH_MIN / 60
 LOOK_CPU_S: Final = 0.01
 """Assumed: what a look at a folded object takes of the unpacker; ten share an invocation."""
 
@@ -27,6 +33,7 @@ def outage_uses(scenario: Scenario) -> Iterator[Use]:
     yield from call_uses(scenario, scenario.calls)
     yield from look_uses(scenario)
     yield from probe_uses(scenario)
+    yield from metric_uses(scenario)
     if scenario.targets > 1:
         yield from split_uses(scenario)
 
@@ -74,6 +81,15 @@ def split_uses(scenario: Scenario) -> Iterator[Use]:
     """Return what it takes to part objects by target, once each."""
     parts = min(scenario.calls, scenario.objects * scenario.targets)
     yield Use(SPLITS, Sku.S3_PUT, parts, "a part a target and object")
+
+
+def metric_uses(scenario: Scenario) -> Iterator[Use]:
+    """Return the metrics that have data while calls are captured and replayed, beside the gauges at rest."""
+    metrics = STACK_METRICS + TARGET_METRICS * scenario.targets
+    hours = scenario.outage_s / HOUR_S + 1
+    yield Use(
+        METRICS, Sku.METRIC_MONTH, metrics * hours / MONTH_H, "for the outage, and an hour after"
+    )
 
 
 def _share(scenario: Scenario) -> float:

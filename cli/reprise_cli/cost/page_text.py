@@ -42,8 +42,8 @@ taken as not compressed; with `--targets`, one message each a target."""
 REST: Final = """
 The dashboard is free among an account's first three. Without it and the polling this is the sum that
 the README names. Each further target adds four gauges, 1.20. `addons/schedules` adds a secret, an alarm
-and a polled queue; `addons/batch` nothing. Metrics that only have data while calls are captured are in
-[metrics](metrics.md), and not here."""
+and a polled queue; `addons/batch` nothing. Metrics that have data only while
+calls are captured stand with the outage."""
 
 LIMITS: Final = """
 ## Where one stack ends
@@ -53,6 +53,13 @@ targets of 0.2 s: reckoned, not measured. Lines are taken as not compressed, tho
 sends them so. `reprise cost` does not ask your account's quotas."""
 
 FIRST: Final = """
+Sources: [Firehose quotas](https://docs.aws.amazon.com/firehose/latest/dev/limits.html) ·
+[DynamoDB](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/warm-throughput-scenarios.html) ·
+[CloudWatch Logs quotas](https://docs.aws.amazon.com/general/latest/gr/cwl_region.html) ·
+[Lambda quotas](https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html),
+[SQS as an event source](https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html) ·
+[SQS, fair queues](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html).
+
 **What saturates first.** On the way in Firehose, at 1 MiB/s outside the three large regions; it grows
 by itself, and meanwhile CloudWatch Logs tries again. Lines may be late, and are lost only after 24 h of
 refusals. On the way back `ReplayConcurrency`, on purpose: targets are meant to be the bottleneck.

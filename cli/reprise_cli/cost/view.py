@@ -34,6 +34,8 @@ def money(usd: float) -> str:
     """Return an amount in cents, a large one in dollars."""
     if usd == 0:
         return ""
+    if usd >= 100_000:  # noqa: PLR2004 - six digits, and the table would pass 80 columns
+        return f"{usd / 1_000:,.0f}k"
     if usd >= 1_000:  # noqa: PLR2004 - where cents are no longer read
         return f"{usd:,.0f}"
     return f"{usd:,.2f}" if usd >= 0.005 else "<0.01"  # noqa: PLR2004 - half a cent
