@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-
 from reprise_cli.cost.page import page
+from reprise_cli.output import Output
 
 if __name__ == "__main__":
-    sys.stdout.write(page())
+    Output(is_json=False).copyable(*page().splitlines())

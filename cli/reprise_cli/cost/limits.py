@@ -129,12 +129,12 @@ def replay_limits(scenario: Scenario) -> list[Limit]:
             beyond="another stack for a share of the calls: an item is in one partition",
         ),
         Limit(
-            what="the same, calls that are given up: 1.1 writes each",
+            what="the gate of one target: calls given up, 1.1 writes each",
             quota="1,000 write units/s an item",
             calls_per_s=ITEM_MOST / measured.LETTER_GATE_WRITES,
             source="DynamoDB, partitions",
             checked=True,
-            beyond="the same; while the gate cannot be written, replayers make one call at a time",
+            beyond="a replayer that cannot write the gate makes one call at a time",
         ),
     ]
     return sorted(found, key=_rate)
