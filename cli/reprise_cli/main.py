@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "schedule": "reprise_schedules_cli.schedule.command:app",
     "warm": "reprise_schedules_cli.warm.command:app",
     "chaos": "reprise_cli.commands.chaos:chaos",
+    "cost": "reprise_cli.commands.cost:cost",
     "cleanup": "reprise_cli.commands.cleanup:cleanup",
     "demo": "reprise_cli.commands.demo:demo",
 }
