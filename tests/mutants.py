@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _DOUBLE: Final = "tests/doubles.py"
+_ROWS: Final = "shared/reprise/aws/ledger_rows.py"
 _TABLE: Final = "shared/reprise/aws/ledger_table.py"
 _REPEAT: Final = "shared/reprise/capturing/repeat.py"
 _REPLAY: Final = "shared/reprise/replay/batch.py"
@@ -25,6 +26,7 @@ _UNPACK: Final = "shared/reprise/unpack/unpacker.py"
 _ENTER: Final = "shared/reprise/unpack/enqueue.py"
 _DECISION: Final = "shared/reprise/retry/decision.py"
 _ADMIT: Final = "shared/reprise/gate/admit.py"
+_LEDGER: Final = "shared/reprise/ledger.py"
 _LEASE: Final = "shared/reprise/gate/lease.py"
 _REDRIVE: Final = "cli/reprise_cli/dlq/redrive.py"
 
@@ -42,10 +44,10 @@ class Mutant:
 MUTANTS: Final = (
     # --- the lease ---
     Mutant(
-        name="lease: a running one is taken over, one that ran out is not (double)",
-        file=_DOUBLE,
-        old="or (is_held and has_expired)",
-        new="or (is_held and not has_expired)",
+        name="lease: a running one is taken over, one that ran out is not (double, batch)",
+        file=_LEDGER,
+        old="sources(LedgerEvent.TAKE_OVER) and row.lease_until_ms < now_ms",
+        new="sources(LedgerEvent.TAKE_OVER) and row.lease_until_ms > now_ms",
     ),
     Mutant(
         name="lease: a running one is taken over, one that ran out is not (table)",
@@ -54,10 +56,10 @@ MUTANTS: Final = (
         new="AND #until > :now_ms)",
     ),
     Mutant(
-        name="lease: granted for calls that have ended (double)",
-        file=_DOUBLE,
-        old="is_open = before.state in sources(LedgerEvent.LEASE)",
-        new="is_open = before.state is not State.LEASED",
+        name="lease: granted for calls that have ended (double, batch)",
+        file=_LEDGER,
+        old="if row.state in sources(LedgerEvent.LEASE):",
+        new="if row.state is not State.LEASED:",
     ),
     Mutant(
         name="lease: granted for calls that have ended (table)",
@@ -66,10 +68,10 @@ MUTANTS: Final = (
         new="open_states = tuple(set(State) - {State.LEASED})",
     ),
     Mutant(
-        name="lease: granted before the call is due (double)",
-        file=_DOUBLE,
-        old="granted = (is_open and is_due)",
-        new="granted = is_open",
+        name="lease: granted before the call is due (double, batch)",
+        file=_LEDGER,
+        old="return row.due_at_ms <= now_ms",
+        new="return True",
     ),
     Mutant(
         name="lease: granted before the call is due (table)",
@@ -80,32 +82,32 @@ MUTANTS: Final = (
     Mutant(
         name="lease: ends at once",
         file=_REPLAY,
-        old=" + remaining_ms + 1000",
+        old=" + worker.remaining_ms() + 1000",
         new="",
     ),
     Mutant(
         name="lease: ends while its process may run",
         file=_REPLAY,
-        old=" + remaining_ms + 1000",
-        new=" + remaining_ms // 2",
+        old=" + worker.remaining_ms() + 1000",
+        new=" + worker.remaining_ms() // 2",
     ),
     Mutant(
         name="lease: one owner for a whole batch",
         file=_REPLAY,
-        old='owner = f"{worker.owner}/{digest(delivery.receipt_handle.encode())[:16]}"',
-        new="owner = worker.owner",
+        old='return f"{worker.owner}/{digest(delivery.receipt_handle.encode())[:16]}"',
+        new="return worker.owner",
     ),
     Mutant(
         name="lease: one owner for both copies of a message in a batch",
         file=_REPLAY,
-        old='owner = f"{worker.owner}/{digest(delivery.receipt_handle.encode())[:16]}"',
-        new='owner = f"{worker.owner}/{delivery.message_id}"',
+        old='return f"{worker.owner}/{digest(delivery.receipt_handle.encode())[:16]}"',
+        new='return f"{worker.owner}/{delivery.message_id}"',
     ),
     Mutant(
         name="lease: one that the SDK repeats is refused (double)",
         file=_DOUBLE,
-        old="if is_held and not has_expired and before.lease_owner == owner:",
-        new="if is_held and not has_expired and before.lease_owner == owner + before.id:",
+        old="if is_ours and before.lease_until_ms >= now_ms:",
+        new="if is_ours and before.lease_until_ms < 0:",
     ),
     Mutant(
         name="lease: one that the SDK repeats is refused (table)",
@@ -124,6 +126,18 @@ MUTANTS: Final = (
         file=_TABLE,
         old="before=replace(row, state=State(row.lease_from))",
         new="before=row",
+    ),
+    Mutant(
+        name="lease: one of a batch that was not granted is believed",
+        file=_ROWS,
+        old='if "Error" not in answer',
+        new="if answer",
+    ),
+    Mutant(
+        name="rows: one of a batch that is there already passes for a new one",
+        file=_ROWS,
+        old="for row, code in codes if code is None}",
+        new="for row, code in codes}",
     ),
     # --- the attempt ---
     Mutant(
@@ -159,8 +173,8 @@ MUTANTS: Final = (
     Mutant(
         name="attempt: begins without the time for it",
         file=_REPLAY,
-        old="if remaining_ms < self.call_timeout_s * 1000 + MARGIN_MS:",
-        new="if remaining_ms < MARGIN_MS:",
+        old="return worker.remaining_ms() >= self.call_timeout_s * 1000 + MARGIN_MS",
+        new="return worker.remaining_ms() >= MARGIN_MS",
     ),
     Mutant(
         name="attempt: a policy that is not enabled is taken for one that is",

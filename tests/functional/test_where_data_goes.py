@@ -280,5 +280,5 @@ def test_planted_secrets_come_only_where_the_docs_say(
         "payload could not be read now",
         "quarantine is away",
         "store is away",
-        "unpacked calls",
+        "sent calls",
     }

@@ -224,7 +224,7 @@ def keep_alive(client: LambdaClient | ThinClient) -> None:
     setting for that; its list of options goes to each new socket.
     """
     options = (
-        client.line.socket_options
+        client.connections.socket_options
         if isinstance(client, ThinClient)
         else client._endpoint.http_session._socket_options  # type: ignore[attr-defined]  # noqa: SLF001
     )

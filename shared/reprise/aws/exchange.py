@@ -62,7 +62,7 @@ def _key(secret: str, day: str, region: str, service: str) -> bytes:
     return key
 
 
-class Request(AWSPreparedRequest):
+class SignedRequest(AWSPreparedRequest):
     """A request as botocore's listeners know it, with plain headers."""
 
     headers: Any
@@ -77,7 +77,7 @@ class Request(AWSPreparedRequest):
 
 
 def sign(
-    request: Request,
+    request: SignedRequest,
     credentials: ReadOnlyCredentials,
     scope: tuple[str, str],
     stamp: str,
@@ -111,7 +111,7 @@ def sign(
     )
 
 
-class Answer(NamedTuple):
+class HttpReply(NamedTuple):
     """What came back, with botocore's names for it."""
 
     status_code: int
@@ -120,7 +120,7 @@ class Answer(NamedTuple):
     content: bytes
 
 
-def refusal(answer: Answer, *, is_rest: bool) -> dict[str, Any]:
+def refusal(answer: HttpReply, *, is_rest: bool) -> dict[str, Any]:
     """Read an error as botocore's parsers do, with all fields of its body."""
     status, headers, text = answer.status_code, answer.headers, answer.content.strip()
     fields: dict[str, Any] = {}
@@ -156,7 +156,7 @@ def _tls(bundle: str | None) -> ssl.SSLContext:
     return context
 
 
-class Line:
+class Connections:
     """Connections to one address: urllib3 makes them, and each request is written once."""
 
     def __init__(self, url: str, config: Any, bundle: str | None) -> None:  # noqa: ANN401 - its stubs name no setting
@@ -171,7 +171,7 @@ class Line:
             self.socket_options.append((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1))
         weakref.finalize(self, _close, self._idle)
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: SignedRequest) -> HttpReply:
         """Send a request, and return the whole answer.
 
         Raises:
@@ -196,7 +196,7 @@ class Line:
         else:
             self._idle.append(connection)
         headers = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, headers, content)
+        return HttpReply(response.status, headers, content)
 
     def _connection(self) -> HTTPConnection:
         with suppress(IndexError):
@@ -235,7 +235,7 @@ class Line:
         return connection
 
 
-def _message(request: Request) -> bytes:
+def _message(request: SignedRequest) -> bytes:
     """Return a request in one piece: the system is asked once, and no part waits for another's receipt."""
     headers = {"Host": _parts(request.url)[0], "Accept-Encoding": "identity", **request.headers}
     if request.method != "GET":

@@ -40,7 +40,7 @@ from botocore.retries.standard import register_retry_handler
 from botocore.utils import percent_encode
 
 from reprise.aws.address import endpoint, region_of
-from reprise.aws.exchange import Answer, Line, Request, refusal, sign
+from reprise.aws.exchange import Connections, HttpReply, SignedRequest, refusal, sign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -123,7 +123,7 @@ class ThinClient:
         self._attempts = int(config.retries["total_max_attempts"])
         self._sdk, self._sleep = cache(sdk), sleep
         self._credentials = session.get_credentials()
-        self.line = Line(
+        self.connections = Connections(
             url,
             config,
             session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE"),
@@ -198,7 +198,7 @@ class ThinClient:
             request = self._request(path, headers, body, context, operation)
             try:
                 answer = self._emit("before-send", operation, request=request)
-                answer = answer or self.line.send(request)
+                answer = answer or self.connections.send(request)
                 parsed = self._parsed(operation, answer)
             except BotoCoreError as error:
                 answer, failure = None, error
@@ -234,12 +234,12 @@ class ThinClient:
         body: bytes,
         context: dict[str, Any],
         operation: str,
-    ) -> Request:
+    ) -> SignedRequest:
         """Return a request that is signed now."""
         if self._credentials is None:
             raise NoCredentialsError
         method = "GET" if operation.startswith("Get") and not self._service.target else "POST"
-        request = Request(method, f"{self._url}{path}", dict(headers), body, context)
+        request = SignedRequest(method, f"{self._url}{path}", dict(headers), body, context)
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         sign(request, self._credentials.get_frozen_credentials(), self._scope, stamp)
         self._emit("request-created", operation, request=request, operation_name=operation)
@@ -250,7 +250,7 @@ class ThinClient:
         told = self.meta.events.emit(f"{event}.{self._hyphenized}.{about}", **values)
         return first_non_none_response(told) if told else None
 
-    def _parsed(self, operation: str, answer: Answer) -> dict[str, Any]:
+    def _parsed(self, operation: str, answer: HttpReply) -> dict[str, Any]:
         headers, content = answer.headers, answer.content
         metadata = {"HTTPStatusCode": answer.status_code, "HTTPHeaders": headers}
         if "x-amzn-requestid" in headers:

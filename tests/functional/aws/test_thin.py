@@ -36,7 +36,7 @@ from cryptography.x509.oid import NameOID
 
 from reprise.aws.address import endpoint, why_not
 from reprise.aws.clients import ServiceModels
-from reprise.aws.exchange import Request, sign
+from reprise.aws.exchange import SignedRequest, sign
 from reprise.aws.thin import ThinClient
 from scripted_server import Answer, ScriptedServer
 from strategies import ORDERS
@@ -207,7 +207,7 @@ def test_signatures_are_botocores(
     credentials = Credentials("AKID", "a secret", token)
     theirs = AWSRequest("POST", url, headers=dict(headers), data=body)
     SigV4Auth(credentials, "lambda", "eu-west-1").add_auth(theirs)
-    ours = Request("POST", url, dict(headers), body, {})
+    ours = SignedRequest("POST", url, dict(headers), body, {})
     sign(ours, credentials.get_frozen_credentials(), ("eu-west-1", "lambda"), "20260102T030405Z")
     assert ours.headers == dict(theirs.headers.items())
 
@@ -340,11 +340,11 @@ def test_a_kept_connection_that_was_closed_meanwhile_is_not_used(env: pytest.Mon
     with ScriptedServer(Answer()) as server:
         thin = Pair(env, server.url, "lambda").thin
         thin.invoke(**INVOKE)
-        (connection,) = thin.line._idle  # noqa: SLF001 - what the server does to it
+        (connection,) = thin.connections._idle  # noqa: SLF001 - what the server does to it
         connection.sock.shutdown(socket.SHUT_RDWR)
         thin.invoke(**INVOKE)
         assert len(server.requests) == 2
-        assert thin.line._idle != [connection]  # noqa: SLF001 - as above
+        assert thin.connections._idle != [connection]  # noqa: SLF001 - as above
 
 
 @pytest.mark.parametrize("method", ["invoke", "get_item"])
