@@ -90,7 +90,8 @@ def replay_uses(scenario: Scenario, calls: int) -> Iterator[Use]:
     settle = write_units(_row_bytes(scenario, result=True))
     writes = calls * (lease + settle) + batches * measured.REPLAY_WRITES_PER_BATCH
     yield Use(REPLAYER, Sku.WRITE_UNIT, writes, "lease and end of a call; gate and books a batch")
-    yield Use(REPLAYER, Sku.READ_UNIT, batches * measured.REPLAY_READS_PER_BATCH, "the gate")
+    reads = calls * measured.REPLAY_READS_PER_CALL + batches * measured.REPLAY_READS_PER_BATCH
+    yield Use(REPLAYER, Sku.READ_UNIT, reads, "the row of a call; the gate")
     receive = calls * (batch_requests(scenario.message_bytes) + DELETES)
     yield Use(REPLAYER, Sku.SQS_REQUEST, receive, "receives and deletes by ten")
     yield Use(REPLAYER, Sku.FAIR_REQUEST, receive, "the same")

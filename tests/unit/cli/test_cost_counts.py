@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from reprise.aws.ledger_rows import to_item
 
+from reprise.aws.ledger_rows import to_item
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.payload import pack
 from reprise.call.target import Target
