@@ -107,6 +107,11 @@ class LogWarnings(logging.Handler):
         self._out.warn(self.format(record))
 
 
+def counted(count: int, what: str) -> str:
+    """Return a number of things: `1 letter`, `1,000 letters`."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 _PIPE_WIDTH: Final = 160
 """Columns where no terminal says otherwise: files and pipes cut nothing that people search for."""
 
