@@ -55,10 +55,10 @@ def show_letters(out: Output, letters: Sequence[Letter], title: str) -> None:
         out.warn("letters with reason `unknown` may have run already: a redrive may run them again")
 
 
-def report(out: Output, results: Sequence[RedriveResult]) -> None:
-    """Show what became of letters."""
+def report(out: Output, results: Sequence[RedriveResult], *, is_rehearsal: bool = False) -> None:
+    """Show what became of letters, or in a rehearsal what would."""
     counts = Counter(result.action for result in results)
-    table = Table("what became of them", "letters")
+    table = Table("what would become of them" if is_rehearsal else "what became of them", "letters")
     for action in Action:
         if counts[action]:
             table.add_row(action.value.replace("_", " "), str(counts[action]))
@@ -67,11 +67,12 @@ def report(out: Output, results: Sequence[RedriveResult]) -> None:
         if result.action in {Action.FAILED, Action.REFUSED, Action.SKIPPED}:
             out.warn(f"{result.letter.id}: {result.action.value}: {result.why}")
     documents = [
-        {"id": result.letter.id, "action": result.action.value, "why": result.why}
+        (describe(result.letter) if is_rehearsal else {"id": result.letter.id})
+        | {"action": result.action.value, "why": result.why}
         for result in results
     ]
     out.result(
-        {"dry_run": False, "selected": len(results), "letters": documents}
+        {"dry_run": is_rehearsal, "selected": len(results), "letters": documents}
         | {action.value: counts[action] for action in Action}
     )
 
