@@ -22,8 +22,6 @@ def show_story(out: Output, story: Story) -> None:
     facts.add_row("state", story.row.state.value)
     for name, text in story.facts.items():
         facts.add_row(name, text)
-    if story.result is not None:
-        facts.add_row("late result", story.result)
     out.show(facts)
     steps = Table(title="its story")
     steps.add_column("when", no_wrap=True)
@@ -33,6 +31,7 @@ def show_story(out: Output, story: Story) -> None:
     for step in story.steps:
         steps.add_row(step.at, step.after, Text(step.what, _STYLES[step.kind]), step.how)
     out.show(steps)
-    if story.payload is not None:
-        out.show(Text("payload", "bold"))
-        out.show(story.payload)
+    for title, copied in (("late result", story.result), ("payload", story.payload)):
+        if copied is not None:
+            out.show(Text(title, "bold"))
+            out.show(copied)
