@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from rich.box import SIMPLE_HEAD
@@ -31,6 +31,8 @@ class Column:
     """The column of the highest goes first where not all fit; that of rank 0 never goes."""
     least: int | None = None
     """Fewest characters in which it is of use; None if it is as wide as its longest cell, or goes."""
+    folded: int | None = None
+    """Fewest characters that the first column is folded to for those that are wanted."""
     is_number: bool = False
     note: str | None = None
     """What is to be known of it, below the table."""
@@ -55,11 +57,13 @@ class Fitted:
 
     columns: Sequence[Column]
     title: str
+    wanted: int = 0
+    """Columns up to this rank stay if the first can make room for them by being folded."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterable[Table | Text]:
         """Show what fits the console, which may have another width each time."""
         del console
-        widths, between = share(self.columns, options.max_width)
+        widths, between = share(self.columns, options.max_width, self.wanted)
         shown = [column for column in self.columns if column.name in widths]
         yield Text(printable(self.title), "italic")
         yield self._table(shown, widths, between)
@@ -84,12 +88,15 @@ class Fitted:
         return table
 
 
-def share(columns: Sequence[Column], width: int) -> tuple[dict[str, int], int]:
+def share(columns: Sequence[Column], width: int, wanted: int = 0) -> tuple[dict[str, int], int]:
     """Return the widths of the columns that fit, by name, and the blanks between them."""
     kept = sorted(columns, key=lambda column: column.rank)
     roomy, tight = _BETWEEN
-    while kept[-1].rank and _needed(kept, tight) > width:
-        kept.pop()
+    for last in (wanted, 0):
+        while kept[-1].rank > last and _needed(kept, tight) > width:
+            kept.pop()
+        if _needed(kept, tight) > width and kept[0].folded is not None:
+            kept[0] = replace(kept[0], least=kept[0].folded)
     between = roomy if _needed(kept, roomy) <= width else tight
     widths = {column.name: column.needed for column in kept}
     spare = width - _needed(kept, between)

@@ -38,9 +38,9 @@ def show_letters(out: Output, letters: Sequence[Letter], title: str) -> None:
     """Show letters as a table."""
     now = utc_now()
     ages = [format_duration(max(0.0, (now - letter.at).total_seconds())) for letter in letters]
-    # Ids are there to be copied: one is folded where it is alone and too long, and never cut.
+    # Ids are there to be copied: none is cut, and one that is longer than a UUID is folded if it must be.
     columns = (
-        Column(name="id", cells=[letter.id for letter in letters], rank=0),
+        Column(name="id", cells=[letter.id for letter in letters], rank=0, folded=36),
         Column(name="target", cells=[letter.target for letter in letters], rank=4, least=12),
         Column(name="reason", cells=[_reason(letter) for letter in letters], rank=1, least=16),
         Column(
@@ -58,7 +58,7 @@ def show_letters(out: Output, letters: Sequence[Letter], title: str) -> None:
             is_shortened=True,
         ),
     )
-    out.show(Fitted(columns=columns, title=title))
+    out.show(Fitted(columns=columns, title=title, wanted=3))
     if any(letter.reason == "unknown" for letter in letters):
         out.warn("letters with reason `unknown` may have run already: a redrive may run them again")
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,6 +64,18 @@ def test_a_note_stands_below_its_column_and_goes_with_it() -> None:
     table = Fitted(columns=[Column(name="id", cells=["a" * 30], rank=0), noted], title="t")
     assert shown(table, 40)[-1].rstrip() == "age: in days"
     assert "age" not in "".join(shown(table, 30))
+
+
+def test_a_long_id_makes_room_for_what_is_wanted_and_only_for_that() -> None:
+    first, *others = columns("a" * 60)
+    folding = [replace(first, folded=36), *others]
+    found = [share(folding, width, wanted=2) for width in (90, 85, 70, 45)]
+    assert [(list(widths), widths["id"]) for widths, _ in found] == [
+        (["id", "reason", "age", "message"], 60),
+        (["id", "reason", "age"], 60),
+        (["id", "reason", "age"], 53),
+        (["id"], 45),
+    ]
 
 
 def test_a_style_stays_and_a_number_is_at_the_right() -> None:

@@ -68,6 +68,12 @@ def test_an_id_is_never_cut(columns: int) -> None:
     assert KEYED in whole
 
 
+def test_a_long_id_leaves_room_for_reason_age_and_message() -> None:
+    told = shown([replace(LETTER, id=f"orders:{UUID}~{'0123456789abcdef' * 2}")], 80)
+    assert told[1].split() == ["id", "reason", "age", "message"]
+    assert "exhausted" in told[3]
+
+
 def test_what_sqs_gave_up_leaves_room_for_the_rest() -> None:
     letter = replace(LETTER, kind=LetterKind.REPLAY_MESSAGE, reason="undeliverable")
     told = shown([letter], 80)
