@@ -11,7 +11,7 @@ from reprise.call.payload import MAX_PAYLOAD_BYTES
 from reprise.instant import utc_now
 from reprise.retry.decision import Reason
 from reprise_cli.app import app_of
-from reprise_cli.dlq.desk import Which, peek, redrive_selected, rehearse_selected
+from reprise_cli.dlq.desk import Which, dry_run_selected, peek, redrive_selected
 from reprise_cli.dlq.letter import Selection, select
 from reprise_cli.dlq.redrive import Action
 from reprise_cli.dlq.view import describe, pretty, report, show_letters
@@ -115,12 +115,12 @@ def redrive(
             "Name ids, --reason, --target or --older-than, or say --all; try --dry-run first",
         )
     reprise.say_place()
-    work = rehearse_selected if dry_run else redrive_selected
+    work = dry_run_selected if dry_run else redrive_selected
     results = work(reprise, queue, selection, data)
     if dry_run:
         letters = [result.letter for result in results if result.action is Action.REDRIVEN]
         show_letters(reprise.out, letters, f"{counted(len(letters), 'letter')} would be redriven")
-    report(reprise.out, results, is_rehearsal=dry_run)
+    report(reprise.out, results, is_dry_run=dry_run)
     missing = selection.ids - {
         name for result in results for name in (result.letter.id, result.letter.message_id)
     }

@@ -13,7 +13,7 @@ from reprise.capturing.signature import OPERATOR
 from reprise.errors import StoreError
 from reprise.instant import utc_now
 from reprise_cli.dlq.browser import Browser
-from reprise_cli.dlq.edit import Edit, NoKeeper
+from reprise_cli.dlq.edit import DryRunWriter, Edit
 from reprise_cli.dlq.letter import Letter, Selection, select
 from reprise_cli.dlq.redrive import Redriver, RedriveResult
 from reprise_cli.dlq.undeliverable import Finder
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reprise_cli.app import App
-    from reprise_cli.dlq.edit import Keeper
+    from reprise_cli.dlq.edit import PayloadWriter
 
 
 class Which(StrEnum):
@@ -95,7 +95,7 @@ def redrive_selected(
     return results
 
 
-def rehearse_selected(
+def dry_run_selected(
     reprise: App, queue: Which, selection: Selection, payload: bytes | None = None
 ) -> list[RedriveResult]:
     """Return what a redrive would make of the letters that are meant; they stay in the queue.
@@ -105,8 +105,8 @@ def rehearse_selected(
     """
     letters = select(peek(reprise, queue, None, selection), selection, utc_now())
     browser = _browser(reprise, queue)
-    redriver = _redriver(reprise, queue, browser, payload, is_rehearsal=True)
-    results = redriver.rehearse(letters)
+    redriver = _redriver(reprise, queue, browser, payload, is_dry_run=True)
+    results = redriver.dry_run(letters)
     _note_unverified(reprise, redriver)
     return results
 
@@ -117,14 +117,14 @@ def _redriver(
     letters: Browser,
     payload: bytes | None,
     *,
-    is_rehearsal: bool = False,
+    is_dry_run: bool = False,
 ) -> Redriver:
     stack = reprise.stack
     back_to = stack.replay_queue_url if queue is Which.CALLS else stack.capture_queue_url
     edit = None
     if payload is not None:
-        keeper: Keeper = S3Objects(reprise.aws.s3, stack.bucket)
-        edit = _edit(reprise, payload, NoKeeper(bucket=stack.bucket) if is_rehearsal else keeper)
+        writer: PayloadWriter = S3Objects(reprise.aws.s3, stack.bucket)
+        edit = _edit(reprise, payload, DryRunWriter(bucket=stack.bucket) if is_dry_run else writer)
     return Redriver(
         ledger=reprise.ledger,
         queue=SqsQueue(reprise.aws.sqs, back_to),
@@ -144,7 +144,7 @@ def _note_unverified(reprise: App, redriver: Redriver) -> None:
         )
 
 
-def _edit(reprise: App, payload: bytes, keeper: Keeper) -> Edit:
+def _edit(reprise: App, payload: bytes, writer: PayloadWriter) -> Edit:
     """Return what replaces a payload, signed by the operators' key."""
     name = secret_name(reprise.stack.name, OPERATOR)
     try:
@@ -155,7 +155,7 @@ def _edit(reprise: App, payload: bytes, keeper: Keeper) -> Edit:
             f"secret {name!r} cannot be read: {error.code}",
             "Only who may read it may edit calls: see the stack's output OperatorSecretArn",
         ) from error
-    return Edit(data=payload, keys=keys, objects=keeper)
+    return Edit(data=payload, keys=keys, objects=writer)
 
 
 def _settled(reprise: App, batch: Sequence[Letter]) -> list[Letter]:

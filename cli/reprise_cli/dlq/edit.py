@@ -21,7 +21,7 @@ _BUDGET_BYTES: Final = 200 * 1024
 """Longest payload inside the message, escaped; as captured ones, longer ones are kept in the bucket."""
 
 
-class Keeper(Protocol):
+class PayloadWriter(Protocol):
     """Keeps payloads that no message can hold."""
 
     def put(self, key: str, data: bytes) -> ClaimCheck:
@@ -33,8 +33,8 @@ class Keeper(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoKeeper:
-    """Says where bytes would be kept, for a rehearsal."""
+class DryRunWriter:
+    """Says where bytes would be kept, for a dry run."""
 
     bucket: str
 
@@ -51,7 +51,7 @@ class Edit:
     data: bytes
     keys: MacKeys
     """The operators'."""
-    objects: Keeper
+    objects: PayloadWriter
 
     def __call__(self, record: Record) -> Record:
         """Return a record with the payload replaced; all else is the captured call's.

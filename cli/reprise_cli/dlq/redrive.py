@@ -87,11 +87,11 @@ class Redriver:
     unverified: list[Letter] = field(default_factory=list)
     """Letters whose keys may not be read here; the replayer verifies them before it invokes."""
 
-    def rehearse(self, letters: Sequence[Letter]) -> list[RedriveResult]:
+    def dry_run(self, letters: Sequence[Letter]) -> list[RedriveResult]:
         """Return what `run` would make of letters now; nothing is opened, sent or deleted."""
-        return [self._rehearse(letter) for letter in letters]
+        return [self._dry_run_one(letter) for letter in letters]
 
-    def _rehearse(self, letter: Letter) -> RedriveResult:
+    def _dry_run_one(self, letter: Letter) -> RedriveResult:
         if not letter.is_redrivable:
             return _skipped(letter)
         try:

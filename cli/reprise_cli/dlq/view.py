@@ -68,10 +68,10 @@ def _reason(letter: Letter) -> str:
     return f"{letter.reason}{kind}"
 
 
-def report(out: Output, results: Sequence[RedriveResult], *, is_rehearsal: bool = False) -> None:
-    """Show what became of letters, or in a rehearsal what would."""
+def report(out: Output, results: Sequence[RedriveResult], *, is_dry_run: bool = False) -> None:
+    """Show what became of letters, or in a dry run what would."""
     counts = Counter(result.action for result in results)
-    table = Table("what would become of them" if is_rehearsal else "what became of them", "letters")
+    table = Table("what would become of them" if is_dry_run else "what became of them", "letters")
     for action in Action:
         if counts[action]:
             table.add_row(action.value.replace("_", " "), str(counts[action]))
@@ -80,12 +80,12 @@ def report(out: Output, results: Sequence[RedriveResult], *, is_rehearsal: bool 
         if result.action in {Action.FAILED, Action.REFUSED, Action.SKIPPED}:
             out.warn(f"{result.letter.id}: {result.action.value}: {result.why}")
     documents = [
-        (describe(result.letter) if is_rehearsal else {"id": result.letter.id})
+        (describe(result.letter) if is_dry_run else {"id": result.letter.id})
         | {"action": result.action.value, "why": result.why}
         for result in results
     ]
     out.result(
-        {"dry_run": is_rehearsal, "selected": len(results), "letters": documents}
+        {"dry_run": is_dry_run, "selected": len(results), "letters": documents}
         | {action.value: counts[action] for action in Action}
     )
 

@@ -78,8 +78,8 @@ class World:
     def redrive(self, *letters: Letter) -> list[RedriveResult]:
         return self._redriver().run(letters or list(self.box.letters.values()))
 
-    def rehearse(self, *letters: Letter) -> list[RedriveResult]:
-        return self._redriver().rehearse(letters or list(self.box.letters.values()))
+    def dry_run(self, *letters: Letter) -> list[RedriveResult]:
+        return self._redriver().dry_run(letters or list(self.box.letters.values()))
 
     def _redriver(self) -> Redriver:
         return Redriver(
@@ -233,7 +233,7 @@ def a_bit_of_everything() -> World:
 def test_a_rehearsal_says_of_each_letter_what_the_redrive_does_and_writes_nothing() -> None:
     world = a_bit_of_everything()
     rows, letters = dict(world.ledger.rows), dict(world.box.letters)
-    rehearsed = {found.letter.message_id: found for found in world.rehearse()}
+    rehearsed = {found.letter.message_id: found for found in world.dry_run()}
     assert (world.ledger.rows, world.box.letters) == (rows, letters)
     assert world.queue.sent == []
     assert {found.letter.message_id: found for found in world.redrive()} == rehearsed
@@ -249,7 +249,7 @@ def test_a_rehearsal_whose_ledger_is_away_fails_as_the_redrive_would() -> None:
     world = World()
     world.give_up("call-1")
     world.ledger.faults.fail("get", 2)
-    (rehearsed,) = world.rehearse()
+    (rehearsed,) = world.dry_run()
     assert rehearsed.action is Action.FAILED
     assert world.redrive() == [rehearsed]
 
