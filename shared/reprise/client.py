@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from reprise.call.request import library_call
+from reprise.call.request import check_call_id, library_call
 from reprise.capturing.answer import status_of
 from reprise.capturing.signature import read_status_token
 from reprise.capturing.status import find_row, read_result
@@ -225,7 +225,7 @@ class Client:
                 its key may name a call with another payload, or one that was given up before.
 
         Raises:
-            BadRequestError: If the token is not this call's.
+            BadRequestError: If the token is not this call's, or the id is empty.
             StoreError: If the ledger, the key or the late result cannot be had now.
 
         Example:
@@ -234,6 +234,7 @@ class Client:
                 status = client.result_of(result.call_id, result.status_token)
                 print(status.state if status is not None else "on its way")
         """
+        check_call_id(call_id)
         ledger = make_ledger(self._clients, self._settings.ledger_table)
         if status_token is None:
             row = ledger.get(call_id)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise.call.outcome import Outcome, OutcomeKind
-from reprise.call.request import library_call
+from reprise.call.request import check_call_id, library_call
 from reprise.ledger import State
 from reprise.ports import Reply
 
@@ -81,10 +81,14 @@ class FakeClient:
     def result_of(self, call_id: str, status_token: str | None = None) -> CallStatus | None:
         """Return the status that was handed in for a call; None for others, as before they are unpacked.
 
+        Raises:
+            BadRequestError: If the id is empty.
+
         Example:
             assert FakeClient().result_of("orders:7") is None
         """
         del status_token
+        check_call_id(call_id)
         return self._statuses.get(call_id)
 
     @staticmethod

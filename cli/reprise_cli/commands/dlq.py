@@ -66,6 +66,7 @@ def show_letter(
 ) -> None:
     """Show one dead letter whole; it stays in the queue."""
     reprise = app_of(context)
+    _check_ids(letter_id)
     selection = Selection(ids=frozenset({letter_id}))
     found = select(peek(reprise, queue, limit, selection), selection, utc_now())
     if not found:
@@ -98,6 +99,7 @@ def redrive(
 ) -> None:
     """Bring dead letters back: the ledger opens the calls, and they are replayed."""
     reprise = app_of(context)
+    _check_ids(*(ids or ()))
     data = None if payload is None else _read(payload)
     if data is not None and (len(ids or ()) != 1 or queue is not Which.CALLS):
         raise UsageError("--payload", "replaces the payload of one call", "Name its ID")
@@ -130,6 +132,11 @@ def redrive(
         )
     if any(result.action in {Action.FAILED, Action.REFUSED} for result in results):
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _check_ids(*ids: str) -> None:
+    if not all(ids):
+        raise UsageError("ID", "is empty", "Look at `reprise dlq list`")
 
 
 def _read(path: Path) -> bytes:

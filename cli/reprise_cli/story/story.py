@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reprise.call.outcome import OutcomeKind
 from reprise.instant import format_instant, parse_instant
 from reprise.ledger import MAX_HISTORY, TERMINAL, State
-from reprise.retry.decision import COUNTED, Reason
+from reprise.retry.decision import COUNTED
 from reprise_cli.duration import format_duration
 from reprise_cli.output import counted
 
@@ -102,9 +102,8 @@ def _steps(row: Row, arrival: Arrival | None, now: datetime) -> Iterator[StorySt
         at = max(row.captured_at, format_instant(arrival.at))
         yield StoryStep(at=at, what="in S3", how=arrival.url)
     if row.unpacked_at is not None:
-        is_sent = row.reason != Reason.KEY_CONFLICT
-        how = "entered in the ledger" + (" and sent to replay" if is_sent else "")
-        yield StoryStep(at=row.unpacked_at, what="unpacked", how=how)
+        # Its message may wait in S3 for as long as its gate holds, which no row tells.
+        yield StoryStep(at=row.unpacked_at, what="unpacked", how="entered in the ledger")
     if _is_redriven(row):
         yield _first_end(row)
         payload = "" if row.captured_sha256 is None else ", with another payload"

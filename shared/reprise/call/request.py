@@ -152,6 +152,16 @@ def library_call(
     return request
 
 
+def check_call_id(call_id: object) -> None:
+    """Accept what a library's caller asks for the status of.
+
+    Raises:
+        BadRequestError: If it is no text, or empty.
+    """
+    if not _text("call_id", call_id):
+        raise BadRequestError("call_id", "is empty", "Pass the CallResult's own")
+
+
 def _text(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise BadRequestError(name, f"is of type {type(value).__name__}", "Pass text")

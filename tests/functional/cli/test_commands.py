@@ -294,6 +294,11 @@ def test_the_status_of_a_call_is_a_table_or_its_row(cloud: Cloud) -> None:
     ("arguments", "code", "field"),
     [
         (["status", "nobody"], 1, "ID"),
+        (["status", ""], 2, "ID"),
+        (["status", "reprise://reprise/calls/"], 2, "ID"),
+        (["status", "x" * 2049], 1, "ID"),
+        (["dlq", "show", ""], 2, "ID"),
+        (["dlq", "redrive", ""], 2, "ID"),
         (["dlq", "redrive"], 2, "ID"),
         (["dlq", "list", "--older-than", "soon"], 2, "--older-than"),
         (["dlq", "show", "nobody"], 1, "ID"),

@@ -156,6 +156,13 @@ def test_client_and_double_take_every_name_that_lambda_takes(client: Client, nam
     assert FakeClient().invoke(name, b"").status_code == 200
 
 
+@pytest.mark.parametrize("call_id", ["", None, 7])
+def test_client_and_double_ask_for_no_call_without_an_id(client: Client, call_id: Any) -> None:
+    for each in (client, FakeClient()):
+        with pytest.raises(BadRequestError, match="call_id"):
+            each.result_of(call_id)
+
+
 def test_a_throttled_call_is_captured_with_all_that_a_replay_needs(
     client: Client, server: ScriptedServer, capsys: pytest.CaptureFixture[str]
 ) -> None:

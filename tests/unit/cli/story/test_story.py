@@ -69,6 +69,7 @@ def test_a_call_that_succeeded_tells_every_step_in_order() -> None:
     assert story.result == '{"ok":true}'
     how = {step.what: step.how for step in reversed(story.steps)}
     assert how["waited"] == "32.0s for its gate"
+    assert how["unpacked"] == "entered in the ledger", "its message may wait in S3 for hours"
     assert how["refused"].startswith("3 times, the last time 30.0s later")
     assert how["function error"] == "Boom: it broke; took 2.0s"
 
