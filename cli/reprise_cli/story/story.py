@@ -105,7 +105,7 @@ def _steps(row: Row, arrival: Arrival | None, now: datetime) -> Iterator[StorySt
         # Its message may wait in S3 for as long as its gate holds, which no row tells.
         yield StoryStep(at=row.unpacked_at, what="unpacked", how="entered in the ledger")
     if _is_redriven(row):
-        yield _first_end(row)
+        yield _end_before_redrive()
         payload = "" if row.captured_sha256 is None else ", with another payload"
         how = f"an operator opened it again{payload}"
         yield StoryStep(at=row.opened_at, what="redriven", how=how, kind=WAIT)
@@ -123,11 +123,9 @@ def _is_captured_again(row: Row) -> bool:
     return any(attempt.at < row.captured_at for attempt in row.history)
 
 
-def _first_end(row: Row) -> StoryStep:
-    """Return the end that a redrive undid: its row says no more than that there was one."""
-    before = [attempt.at for attempt in row.history if attempt.at < row.opened_at]
-    after = f"after {before[-1]}, and before its redrive" if before else "before its redrive"
-    how = f"{after}; the ledger forgets when and why with a redrive"
+def _end_before_redrive() -> StoryStep:
+    """Return the end that a redrive undid: a row says no more than that there was one."""
+    how = "before its redrive, by which the ledger forgets when and why"
     return StoryStep(at="", what="given up", how=how, kind=BAD)
 
 
