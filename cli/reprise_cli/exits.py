@@ -54,6 +54,10 @@ class UsageError(CommandError):
         super().__init__(field, message, next_step, ExitCode.USAGE)
 
 
+class NotFoundError(CommandError):
+    """What was asked for is not there, or not yet."""
+
+
 _UNREACHABLE: Final = frozenset(
     {
         "ConnectTimeoutError",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import traceback
 from contextlib import contextmanager
@@ -39,14 +40,16 @@ class Output:
         """Where progress and remarks go."""
 
     def show(self, *things: RenderableType) -> None:
-        """Show something to people; a program does not see it."""
+        """Show something to people; a program does not see it.
+
+        Text may be meant to be copied: we break none of its lines.
+        """
         if not self.is_json:
-            self.people.print(*things)
+            self.people.print(*things, soft_wrap=all(isinstance(thing, str) for thing in things))
 
     def copyable(self, *lines: str) -> None:
         """Show lines to people that are to be copied: none is cut, or broken by us."""
-        if not self.is_json:
-            self.people.print("\n".join(lines), soft_wrap=True, highlight=False)
+        self.show("\n".join(lines))
 
     def note(self, text: str) -> None:
         """Write a remark to standard error."""
@@ -107,8 +110,21 @@ class LogWarnings(logging.Handler):
         self._out.warn(self.format(record))
 
 
+def counted(count: int, what: str) -> str:
+    """Return a number of things: `1 letter`, `1,000 letters`."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 _PIPE_WIDTH: Final = 160
-"""Columns where no terminal says otherwise: files and pipes cut nothing that people search for."""
+"""Columns where neither a terminal nor COLUMNS says otherwise: people search files and pipes."""
+
+
+def _width(file: TextIO) -> int | None:
+    """Return how wide a file is; None if it is a terminal, which is asked each time, after COLUMNS."""
+    columns = os.environ.get("COLUMNS", "")
+    if file.isatty():
+        return None
+    return int(columns) if columns.isascii() and columns.isdigit() and int(columns) else _PIPE_WIDTH
 
 
 class PlainConsole(Console):
@@ -120,8 +136,7 @@ class PlainConsole(Console):
 
     def __init__(self, file: TextIO) -> None:
         """Write to this file."""
-        width = None if file.isatty() else _PIPE_WIDTH
-        super().__init__(file=file, width=width, markup=False, highlight=False, emoji=False)
+        super().__init__(file=file, width=_width(file), markup=False, highlight=False, emoji=False)
 
     def render_str(self, text: str, **settings: Any) -> Text:  # noqa: ANN401 - rich's own
         """Return a string as rich's text."""

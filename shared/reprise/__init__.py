@@ -1,7 +1,7 @@
 """Reprise keeps synchronous Lambda calls that were refused or failed, and replays them.
 
 `invoke` makes a call from any process, `Client` does so with settings of your own, and `capture` decorates a
-target so that it logs its own failed events. `reprise.testing.FakeClient` stands in for a client in tests.
+target so that it logs its own failed events. `from reprise.testing import FakeClient` is a client's double.
 
 Example:
     import reprise

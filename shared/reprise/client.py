@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from reprise.call.request import CallRequest, check_request
-from reprise.call.target import resolve_target
+from reprise.call.request import check_call_id, library_call
 from reprise.capturing.answer import status_of
 from reprise.capturing.signature import read_status_token
 from reprise.capturing.status import find_row, read_result
 from reprise.errors import BadRequestError, ObjectMissingError
-from reprise.instant import format_instant, parse_instant
+from reprise.instant import parse_instant
 from reprise.settings import CallerSettings
 from reprise.telemetry import EmfMeter, trace_header
 from reprise.wiring import make_clients, make_ledger
@@ -188,23 +187,18 @@ class Client:
             result = client.invoke("orders", json.dumps(order), idempotency_key=order["id"])
             print(result.payload if result.status_code == 200 else result.call_id)
         """
-        if not_after is not None and not_after.tzinfo is None:
-            raise BadRequestError("not_after", "has no time zone", "Pass an aware datetime")
-        request = CallRequest(
-            target=resolve_target(
-                function_name,
-                self._settings.targets,
-                qualifier=qualifier,
-                tenant_id=tenant_id,
-            ),
-            payload=payload.encode() if isinstance(payload, str) else payload,
+        request = library_call(
+            function_name,
+            payload,
+            self._settings.targets,
+            qualifier=qualifier,
             client_context=client_context,
+            tenant_id=tenant_id,
             idempotency_key=idempotency_key,
             scope=scope,
-            not_after=format_instant(not_after) if not_after is not None else None,
+            not_after=not_after,
             trace=trace_header(),
         )
-        check_request(request)
         answer = self._invoker.run(request)
         self._meter.flush()
         outcome, captured = answer.reply.outcome, answer.captured or answer.late
@@ -231,7 +225,7 @@ class Client:
                 its key may name a call with another payload, or one that was given up before.
 
         Raises:
-            BadRequestError: If the token is not this call's.
+            BadRequestError: If the token is not this call's, or the id is empty.
             StoreError: If the ledger, the key or the late result cannot be had now.
 
         Example:
@@ -240,6 +234,7 @@ class Client:
                 status = client.result_of(result.call_id, result.status_token)
                 print(status.state if status is not None else "on its way")
         """
+        check_call_id(call_id)
         ledger = make_ledger(self._clients, self._settings.ledger_table)
         if status_token is None:
             row = ledger.get(call_id)

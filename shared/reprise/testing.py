@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise.call.outcome import Outcome, OutcomeKind
+from reprise.call.request import check_call_id, library_call
 from reprise.ledger import State
 from reprise.ports import Reply
 
@@ -56,12 +57,15 @@ class FakeClient:
         scope: str | None = None,
         not_after: datetime | None = None,
     ) -> CallResult:
-        """Return the next result; see `Client.invoke` for what may be said.
+        """Return the next result; see `Client.invoke` for what may be said, and what is refused.
+
+        Raises:
+            BadRequestError: As the client does, but for a function that is not an allowed target: all are.
 
         Example:
             assert FakeClient().invoke("orders", "{}").status_code == 200
         """
-        options = {
+        options: dict[str, Any] = {
             "qualifier": qualifier,
             "client_context": client_context,
             "tenant_id": tenant_id,
@@ -69,18 +73,22 @@ class FakeClient:
             "scope": scope,
             "not_after": not_after,
         }
+        request = library_call(function_name, payload, _any_target(function_name), **options)
         said = {name: value for name, value in options.items() if value is not None}
-        sent = payload.encode() if isinstance(payload, str) else payload
-        self.invoked.append((function_name, sent, said))
+        self.invoked.append((function_name, request.payload, said))
         return self._results.pop(0) if self._results else self.answered()
 
     def result_of(self, call_id: str, status_token: str | None = None) -> CallStatus | None:
         """Return the status that was handed in for a call; None for others, as before they are unpacked.
 
+        Raises:
+            BadRequestError: If the id is empty.
+
         Example:
             assert FakeClient().result_of("orders:7") is None
         """
         del status_token
+        check_call_id(call_id)
         return self._statuses.get(call_id)
 
     @staticmethod
@@ -138,6 +146,13 @@ class FakeClient:
             captured_at=START_AT,
             updated_at=START_AT,
         )
+
+
+def _any_target(function_name: object) -> tuple[str, ...]:
+    """Return a list that allows every function, and completes this one's name."""
+    account = str(function_name).partition(":")[0]
+    account = account if account.isdigit() else "111122223333"
+    return ("*", f"arn:aws:lambda:eu-west-1:{account}:function:*")
 
 
 def _result(status_code: int, outcome: Outcome, **fields: object) -> CallResult:

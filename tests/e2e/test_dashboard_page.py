@@ -203,7 +203,7 @@ def test_a_calls_page_tells_its_story_without_its_payload(
     visit.picture(pictures, "call.png")
     visit.go("/calls/nobody")
     assert "no call 'nobody' is known" in visit.page.inner_text("#problem")
-    assert all("502" in complaint for complaint in visit.complaints)
+    assert all("404" in complaint for complaint in visit.complaints)
     assert visit.foreign() == []
 
 

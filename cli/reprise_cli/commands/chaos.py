@@ -14,6 +14,7 @@ from reprise_cli.chaos.setup import ChaosOptions, prepare
 from reprise_cli.chaos.view import proof_table
 from reprise_cli.duration import parse_duration
 from reprise_cli.exits import ExitCode, UsageError
+from reprise_cli.output import counted
 
 if TYPE_CHECKING:
     from reprise_cli.app import App
@@ -159,7 +160,8 @@ def show_account(reprise: App, wishes: ChaosOptions, limit: int) -> AccountRepor
 def _tell_of_letters(reprise: App, wishes: ChaosOptions, count: int) -> None:
     if count and not wishes.is_drained:
         reprise.out.note(
-            f"{count} dead letters stay in the queue: `reprise dlq list` (--drain takes them away)"
+            f"{counted(count, 'dead letter')} left in the queue: `reprise dlq list` "
+            "(--drain takes them away)"
         )
 
 

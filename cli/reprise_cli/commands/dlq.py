@@ -11,12 +11,13 @@ from reprise.call.payload import MAX_PAYLOAD_BYTES
 from reprise.instant import utc_now
 from reprise.retry.decision import Reason
 from reprise_cli.app import app_of
-from reprise_cli.dlq.desk import Which, peek, redrive_selected
+from reprise_cli.dlq.desk import Which, dry_run_selected, peek, redrive_selected
 from reprise_cli.dlq.letter import Selection, select
 from reprise_cli.dlq.redrive import Action
 from reprise_cli.dlq.view import describe, pretty, report, show_letters
 from reprise_cli.duration import parse_duration
 from reprise_cli.exits import CommandError, ExitCode, UsageError
+from reprise_cli.output import counted
 
 app = typer.Typer(
     help="Dead letters: calls that were given up, each with its reason.", no_args_is_help=True
@@ -50,7 +51,7 @@ def list_letters(
     )
     now = utc_now()
     letters = select(peek(reprise, queue, limit), selection, now)
-    show_letters(reprise.out, letters, f"{len(letters)} dead letters")
+    show_letters(reprise.out, letters, counted(len(letters), "dead letter"))
     documents = [describe(letter) for letter in letters]
     reprise.out.result({"queue": queue.value, "count": len(letters), "letters": documents})
 
@@ -65,6 +66,7 @@ def show_letter(
 ) -> None:
     """Show one dead letter whole; it stays in the queue."""
     reprise = app_of(context)
+    _check_ids(letter_id)
     selection = Selection(ids=frozenset({letter_id}))
     found = select(peek(reprise, queue, limit, selection), selection, utc_now())
     if not found:
@@ -87,7 +89,9 @@ def redrive(
     target: TargetOption = None,
     older_than: OlderOption = None,
     every: Annotated[bool, typer.Option("--all", help="Every letter.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show which.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would become of each.")
+    ] = False,
     payload: Annotated[
         Path | None,
         typer.Option(help="File with a payload to run the one call with, signed as your edit."),
@@ -95,6 +99,7 @@ def redrive(
 ) -> None:
     """Bring dead letters back: the ledger opens the calls, and they are replayed."""
     reprise = app_of(context)
+    _check_ids(*(ids or ()))
     data = None if payload is None else _read(payload)
     if data is not None and (len(ids or ()) != 1 or queue is not Which.CALLS):
         raise UsageError("--payload", "replaces the payload of one call", "Name its ID")
@@ -112,14 +117,12 @@ def redrive(
             "Name ids, --reason, --target or --older-than, or say --all; try --dry-run first",
         )
     reprise.say_place()
+    work = dry_run_selected if dry_run else redrive_selected
+    results = work(reprise, queue, selection, data)
     if dry_run:
-        letters = select(peek(reprise, queue, None, selection), selection, utc_now())
-        show_letters(reprise.out, letters, f"{len(letters)} letters would be redriven")
-        documents = [describe(letter) for letter in letters]
-        reprise.out.result({"dry_run": True, "selected": len(letters), "letters": documents})
-        return
-    results = redrive_selected(reprise, queue, selection, data)
-    report(reprise.out, results)
+        letters = [result.letter for result in results if result.action is Action.REDRIVEN]
+        show_letters(reprise.out, letters, f"{counted(len(letters), 'letter')} would be redriven")
+    report(reprise.out, results, is_dry_run=dry_run)
     missing = selection.ids - {
         name for result in results for name in (result.letter.id, result.letter.message_id)
     }
@@ -129,6 +132,11 @@ def redrive(
         )
     if any(result.action in {Action.FAILED, Action.REFUSED} for result in results):
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _check_ids(*ids: str) -> None:
+    if not all(ids):
+        raise UsageError("ID", "is empty", "Look at `reprise dlq list`")
 
 
 def _read(path: Path) -> bytes:

@@ -6,10 +6,11 @@ import base64
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from reprise.instant import format_instant, parse_instant, utc_now
 from reprise_cli.app import app_of
@@ -55,7 +56,7 @@ def invoke(
     request |= {name: value for name, value in options.items() if value}
     with reprise.out.progress(f"calling {function}"):
         answer = InvokerClient(reprise.aws.calls, reprise.stack.invoker).call(request)
-    _show(reprise.out, answer)
+    show_answer(reprise.out, answer)
     reprise.out.result(answer.document)
     raise typer.Exit(answer.exit_code)
 
@@ -73,7 +74,7 @@ def _read_payload(payload: str | None, path: Path | None) -> bytes:
         ) from error
 
 
-def _show(out: Output, answer: InvokerAnswer) -> None:
+def show_answer(out: Output, answer: InvokerAnswer) -> None:
     """Show an answer to people."""
     document = answer.document
     table = Table("what", "value", title=f"status {answer.status}")
@@ -88,10 +89,18 @@ def _show(out: Output, answer: InvokerAnswer) -> None:
             table.add_row("next", f"reprise status {block['id']}")
         case _:
             for name, value in document.items():
-                if name != "StatusCode":
+                if name not in {"StatusCode", *_COPIED}:
                     text = value if isinstance(value, str) else json.dumps(value)
                     table.add_row(name, text)
     out.show(table)
+    for name in _COPIED & document.keys():
+        value = document[name]
+        out.show(Text(name, "bold"))
+        out.show(value if isinstance(value, str) else json.dumps(value))
+
+
+_COPIED: Final = frozenset({"Payload", "PayloadBase64"})
+"""Fields below the table, which would break their lines."""
 
 
 def payload_fields(payload: bytes) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from reprise.aws.keys import secret_name
 from reprise.errors import SettingsError
 from reprise_cli.app import app_of
 from reprise_cli.exits import CommandError
+from reprise_cli.output import counted
 from reprise_cli.sources.document import (
     check_name,
     check_targets,
@@ -38,7 +39,7 @@ def list_sources(context: typer.Context) -> None:
     """List the stack's sources, and what each may sign for."""
     reprise = app_of(context)
     found = _secrets_of(reprise).all()
-    table = Table("source", "may sign for", title=f"{len(found)} sources")
+    table = Table("source", "may sign for", title=counted(len(found), "source"))
     for source in found:
         table.add_row(source.name, source.problem or "\n".join(source.targets) or "nothing")
     reprise.out.show(table)

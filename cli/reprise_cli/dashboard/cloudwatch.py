@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from reprise_cli.dashboard.asking import MetricAnswer, MetricResult
 from reprise_cli.dashboard.drawing import AlarmState
 from reprise_cli.dashboard.periods import asked_period_s
-from reprise_cli.exits import CommandError
+from reprise_cli.exits import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -55,7 +55,7 @@ class CloudWatch:
         """Return a dashboard's body.
 
         Raises:
-            CommandError: If there is no such dashboard.
+            NotFoundError: If there is no such dashboard.
         """
         try:
             return self._client.get_dashboard(DashboardName=name)["DashboardBody"]
@@ -63,7 +63,7 @@ class CloudWatch:
             code = str(error.response.get("Error", {}).get("Code", ""))
             if code not in {"ResourceNotFound", "DashboardNotFoundError"}:
                 raise
-            raise CommandError(
+            raise NotFoundError(
                 "dashboard",
                 f"there is no CloudWatch dashboard {name!r}",
                 "Deploy a version of the stack that has one, or name another with --name",

@@ -10,7 +10,7 @@ from reprise_cli.dashboard.cloudwatch import CloudWatch
 from reprise_cli.dashboard.drawing import DrawingView, draw
 from reprise_cli.dashboard.model.body import BodyError, read_body
 from reprise_cli.dashboard.periods import FINEST_AWS_S, FINEST_LOCAL_S, PERIODS_S, RANGES_S
-from reprise_cli.exits import CommandError
+from reprise_cli.exits import CommandError, UsageError
 from reprise_cli.story.reader import StoryReader
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class StackPages:
         """Return the drawn dashboard.
 
         Raises:
-            CommandError: If there is none, or it cannot be drawn.
+            UsageError: If the range or the period is none that there is.
+            CommandError: If there is no dashboard, or it cannot be drawn.
         """
         range_name = asked.get(_RANGE, DEFAULT_RANGE)
         period_name = asked.get(_PERIOD, _AUTO)
@@ -58,7 +59,7 @@ class StackPages:
             (_PERIOD, period_name, [_AUTO, *periods_s]),
         ):
             if name not in known:
-                raise CommandError(field, f"{name!r} is none", f"Choose one of {', '.join(known)}")
+                raise UsageError(field, f"{name!r} is none", f"Choose one of {', '.join(known)}")
         chosen = {
             key.removeprefix(_VARIABLE): value
             for key, value in asked.items()

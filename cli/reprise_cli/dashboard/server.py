@@ -22,7 +22,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import parse_qsl, unquote
 
-from reprise_cli.exits import CommandError, explain
+from reprise_cli.exits import CommandError, NotFoundError, UsageError, explain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,11 +133,18 @@ def answer(pages: Pages, headers: Headers, target: str, door: PageAccess) -> Pag
         told = explain(error)
         if told is None:
             _log.exception("a request could not be answered")
-            told = CommandError("page", "an error of ours", "The command's own output has it")
-        return _error(HTTPStatus.BAD_GATEWAY, told.field, told.message, told.next_step)
+            what, next_step = "an error of ours", "The command's own output has it"
+            return _error(HTTPStatus.INTERNAL_SERVER_ERROR, "page", what, next_step)
+        return _error(_status_of(told), told.field, told.message, told.next_step)
     if document is None:
         return _error(HTTPStatus.NOT_FOUND, "path", f"there is no {path!r}", "Go to /")
     return _json(HTTPStatus.OK, document)
+
+
+def _status_of(error: CommandError) -> HTTPStatus:
+    if isinstance(error, UsageError):
+        return HTTPStatus.BAD_REQUEST
+    return HTTPStatus.NOT_FOUND if isinstance(error, NotFoundError) else HTTPStatus.BAD_GATEWAY
 
 
 def _refuse(headers: Headers, path: str, door: PageAccess) -> PageAnswer | None:

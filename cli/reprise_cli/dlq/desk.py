@@ -13,16 +13,18 @@ from reprise.capturing.signature import OPERATOR
 from reprise.errors import StoreError
 from reprise.instant import utc_now
 from reprise_cli.dlq.browser import Browser
-from reprise_cli.dlq.edit import Edit
+from reprise_cli.dlq.edit import DryRunWriter, Edit
 from reprise_cli.dlq.letter import Letter, Selection, select
 from reprise_cli.dlq.redrive import Redriver, RedriveResult
 from reprise_cli.dlq.undeliverable import Finder
 from reprise_cli.exits import CommandError
+from reprise_cli.output import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reprise_cli.app import App
+    from reprise_cli.dlq.edit import PayloadWriter
 
 
 class Which(StrEnum):
@@ -53,7 +55,8 @@ def peek(
             if wanted and not (wanted := wanted - seen):
                 break
             if limit is not None and len(letters) >= limit:
-                reprise.out.note(f"looked at {len(letters)} letters: there may be more (--limit)")
+                looked_at = counted(len(letters), "letter")
+                reprise.out.note(f"looked at {looked_at}: there may be more (--limit)")
                 break
     return letters
 
@@ -66,22 +69,14 @@ def redrive_selected(
     Raises:
         CommandError: If the key to sign a payload with may not be read.
     """
-    stack, started_at = reprise.stack, utc_now()
-    back_to = stack.replay_queue_url if queue is Which.CALLS else stack.capture_queue_url
+    started_at = utc_now()
     results: list[RedriveResult] = []
     seen: set[str] = set()
     with (
         reprise.out.progress("redriving dead letters") as advance,
         _browser(reprise, queue) as browser,
     ):
-        redriver = Redriver(
-            ledger=reprise.ledger,
-            queue=SqsQueue(reprise.aws.sqs, back_to),
-            letters=browser,
-            keys=reprise.keyring,
-            clock=utc_now,
-            edit=None if payload is None else _edit(reprise, payload),
-        )
+        redriver = _redriver(reprise, queue, browser, payload)
         for found in browser.letters():
             batch = _settled(reprise, found)
             # What came back dead since we began has had its turn.
@@ -96,17 +91,62 @@ def redrive_selected(
                 advance(len(meant))
             if selection.ids and selection.ids <= seen:
                 break
-    if redriver.unverified:
-        reprise.out.note(
-            f"{len(redriver.unverified)} letters could not be verified here, since the keys of their sources "
-            f"may not be read ({secret_name(stack.name, '*')}): the replayer verifies each before it invokes"
-        )
+    _note_unverified(reprise, redriver)
     return results
 
 
-def _edit(reprise: App, payload: bytes) -> Edit:
+def dry_run_selected(
+    reprise: App, queue: Which, selection: Selection, payload: bytes | None = None
+) -> list[RedriveResult]:
+    """Return what a redrive would make of the letters that are meant; they stay in the queue.
+
+    Raises:
+        CommandError: If the key to sign a payload with may not be read.
+    """
+    letters = select(peek(reprise, queue, None, selection), selection, utc_now())
+    browser = _browser(reprise, queue)
+    redriver = _redriver(reprise, queue, browser, payload, is_dry_run=True)
+    results = redriver.dry_run(letters)
+    _note_unverified(reprise, redriver)
+    return results
+
+
+def _redriver(
+    reprise: App,
+    queue: Which,
+    letters: Browser,
+    payload: bytes | None,
+    *,
+    is_dry_run: bool = False,
+) -> Redriver:
+    stack = reprise.stack
+    back_to = stack.replay_queue_url if queue is Which.CALLS else stack.capture_queue_url
+    edit = None
+    if payload is not None:
+        writer: PayloadWriter = S3Objects(reprise.aws.s3, stack.bucket)
+        edit = _edit(reprise, payload, DryRunWriter(bucket=stack.bucket) if is_dry_run else writer)
+    return Redriver(
+        ledger=reprise.ledger,
+        queue=SqsQueue(reprise.aws.sqs, back_to),
+        letters=letters,
+        keys=reprise.keyring,
+        clock=utc_now,
+        edit=edit,
+    )
+
+
+def _note_unverified(reprise: App, redriver: Redriver) -> None:
+    if redriver.unverified:
+        count = counted(len(redriver.unverified), "letter")
+        reprise.out.note(
+            f"{count} could not be verified here, since the keys of their sources may not be read "
+            f"({secret_name(reprise.stack.name, '*')}): the replayer verifies each before it invokes"
+        )
+
+
+def _edit(reprise: App, payload: bytes, writer: PayloadWriter) -> Edit:
     """Return what replaces a payload, signed by the operators' key."""
-    stack, name = reprise.stack, secret_name(reprise.stack.name, OPERATOR)
+    name = secret_name(reprise.stack.name, OPERATOR)
     try:
         keys = SecretKeys(reprise.aws.secrets, name).keys()
     except StoreError as error:
@@ -115,7 +155,7 @@ def _edit(reprise: App, payload: bytes) -> Edit:
             f"secret {name!r} cannot be read: {error.code}",
             "Only who may read it may edit calls: see the stack's output OperatorSecretArn",
         ) from error
-    return Edit(data=payload, keys=keys, objects=S3Objects(reprise.aws.s3, stack.bucket))
+    return Edit(data=payload, keys=keys, objects=writer)
 
 
 def _settled(reprise: App, batch: Sequence[Letter]) -> list[Letter]:

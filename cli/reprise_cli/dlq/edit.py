@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
-from reprise.call.payload import Payload, digest, pack
+from reprise.call.payload import ClaimCheck, Payload, digest, pack
 from reprise.capturing.line import context_for_replay, may_sign, sign_record
 from reprise.capturing.record import Record, Source
 from reprise.capturing.signature import OPERATOR
@@ -16,10 +16,32 @@ from reprise.version import __version__
 
 if TYPE_CHECKING:
     from reprise.capturing.signature import MacKeys
-    from reprise.ports import Objects
 
 _BUDGET_BYTES: Final = 200 * 1024
 """Longest payload inside the message, escaped; as captured ones, longer ones are kept in the bucket."""
+
+
+class PayloadWriter(Protocol):
+    """Keeps payloads that no message can hold."""
+
+    def put(self, key: str, data: bytes) -> ClaimCheck:
+        """Keep bytes under a key.
+
+        Raises:
+            StoreError: If they are not kept.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DryRunWriter:
+    """Says where bytes would be kept, for a dry run."""
+
+    bucket: str
+
+    def put(self, key: str, data: bytes) -> ClaimCheck:
+        """Keep nothing."""
+        del data
+        return ClaimCheck(bucket=self.bucket, key=key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +51,7 @@ class Edit:
     data: bytes
     keys: MacKeys
     """The operators'."""
-    objects: Objects
+    objects: PayloadWriter
 
     def __call__(self, record: Record) -> Record:
         """Return a record with the payload replaced; all else is the captured call's.

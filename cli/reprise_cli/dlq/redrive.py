@@ -87,6 +87,24 @@ class Redriver:
     unverified: list[Letter] = field(default_factory=list)
     """Letters whose keys may not be read here; the replayer verifies them before it invokes."""
 
+    def dry_run(self, letters: Sequence[Letter]) -> list[RedriveResult]:
+        """Return what `run` would make of letters now; nothing is opened, sent or deleted."""
+        return [self._dry_run_one(letter) for letter in letters]
+
+    def _dry_run_one(self, letter: Letter) -> RedriveResult:
+        if not letter.is_redrivable:
+            return _skipped(letter)
+        try:
+            is_verified = self._verify(letter)
+            action = Action.REDRIVEN
+            if letter.record is not None and not letter.is_settlement:
+                _, row = self._look(letter, letter.record, is_verified=is_verified)
+                has_succeeded = row is not None and row.state is State.SUCCEEDED
+                action = Action.ENDED if has_succeeded else Action.REDRIVEN
+        except (BadRecordError, StoreError) as error:
+            return _turned_down(letter, error)
+        return RedriveResult(letter=letter, action=action)
+
     def run(self, batch: Sequence[Letter]) -> list[RedriveResult]:
         """Bring a batch back; never raises for what a store or a letter refuses."""
         results: list[RedriveResult] = []
@@ -95,9 +113,7 @@ class Redriver:
         ended: list[Letter] = []
         for letter in batch:
             if not letter.is_redrivable:
-                results.append(
-                    RedriveResult(letter=letter, action=Action.SKIPPED, why=letter.message)
-                )
+                results.append(_skipped(letter))
                 continue
             try:
                 is_verified = self._verify(letter)
@@ -109,11 +125,8 @@ class Redriver:
                 else:
                     group = letter.target or None
                     going[key] = _Going(body=body, group=group, letters=[letter])
-            except BadRecordError as error:
-                why = f"{error.reason}: {error.message}"
-                results.append(RedriveResult(letter=letter, action=Action.REFUSED, why=why))
-            except StoreError as error:
-                results.append(RedriveResult(letter=letter, action=Action.FAILED, why=str(error)))
+            except (BadRecordError, StoreError) as error:
+                results.append(_turned_down(letter, error))
         results += self._send(list(going.values()))
         results += self._delete(ended, Action.ENDED)
         return results
@@ -149,18 +162,11 @@ class Redriver:
         record = letter.record
         if record is None or letter.is_settlement:
             return letter.body
-        wanted = record if self.edit is None else self.edit(record)
-        row = self.ledger.get(letter.id)
+        wanted, row = self._look(letter, record, is_verified=is_verified)
         if row is None:
-            if not is_verified:
-                raise BadRecordError(
-                    "unverified",
-                    "the ledger does not know the call any more, and its keys may not be read here: "
-                    "allow secretsmanager:GetSecretValue on the stack's secrets below source/",
-                )
             row = self._row_anew(letter, wanted)
             row = self.ledger.record(row) or row
-        self._check_identity(row, record, wanted)
+            self._check_identity(row, record, wanted)
         if row.state is State.DEAD_LETTERED:
             sha256 = wanted.payload.sha256 if self.edit is not None else None
             is_opened = self.ledger.redrive(
@@ -173,6 +179,26 @@ class Redriver:
         # Else it was opened by an earlier redrive that did not get further, or is on its way: sending again
         # is harmless.
         return write_message(ReplayMessage(record=wanted, object=letter.capture_object))
+
+    def _look(
+        self, letter: Letter, record: Record, *, is_verified: bool
+    ) -> tuple[Record, Row | None]:
+        """Return what would be sent, and its call's row, if there is one.
+
+        Raises:
+            BadRecordError: If it is not the call that the ledger knows.
+        """
+        wanted = record if self.edit is None else self.edit(record)
+        row = self.ledger.get(letter.id)
+        if row is not None:
+            self._check_identity(row, record, wanted)
+        elif not is_verified:
+            raise BadRecordError(
+                "unverified",
+                "the ledger does not know the call any more, and its keys may not be read here: "
+                "allow secretsmanager:GetSecretValue on the stack's secrets below source/",
+            )
+        return wanted, row
 
     def _check_identity(self, row: Row, record: Record, wanted: Record) -> None:
         """Accept the call that the ledger knows, or one whose payload is being replaced."""
@@ -227,3 +253,14 @@ class Redriver:
             )
             for letter in letters
         ]
+
+
+def _skipped(letter: Letter) -> RedriveResult:
+    return RedriveResult(letter=letter, action=Action.SKIPPED, why=letter.message)
+
+
+def _turned_down(letter: Letter, error: BadRecordError | StoreError) -> RedriveResult:
+    if isinstance(error, BadRecordError):
+        why = f"{error.reason}: {error.message}"
+        return RedriveResult(letter=letter, action=Action.REFUSED, why=why)
+    return RedriveResult(letter=letter, action=Action.FAILED, why=str(error))

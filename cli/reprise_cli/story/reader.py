@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
@@ -10,12 +10,15 @@ from botocore.exceptions import ClientError
 from reprise.aws.s3 import S3Objects
 from reprise.errors import StoreError
 from reprise.instant import utc_now
-from reprise_cli.exits import CommandError
+from reprise_cli.exits import NotFoundError, UsageError
 from reprise_cli.story.payload import find_payload
 from reprise_cli.story.story import Arrival, Story, tell
 
 if TYPE_CHECKING:
     from reprise_cli.app import App
+
+_MAX_KEY_BYTES: Final = 2048
+"""DynamoDB developer guide, Quotas: the longest partition key. No call has a longer id."""
 
 
 class StoryReader:
@@ -32,16 +35,22 @@ class StoryReader:
         """Return a call's story.
 
         Raises:
-            CommandError: If the ledger does not know the call, or its payload cannot be had.
+            UsageError: If the id is empty.
+            NotFoundError: If the ledger does not know the call.
+            CommandError: If its payload cannot be had.
             StoreError: If the ledger cannot be read.
         """
-        row = self._ledger.get(call_id)
+        if not call_id:
+            raise UsageError("ID", "is empty", "Name the call by the id of its 202")
+        is_key = len(call_id.encode()) <= _MAX_KEY_BYTES
+        row = self._ledger.get(call_id) if is_key else None
         if row is None:
-            raise CommandError(
+            shown = call_id if is_key else f"{call_id[:64]}…"
+            raise NotFoundError(
                 "ID",
-                f"no call {call_id!r} is known",
-                "A captured call is known once its line has been delivered and unpacked: "
-                "try again in a minute",
+                f"no call {shown!r} is known",
+                "A captured call is known as soon as its object was read, whatever its gate does: "
+                "try again about a minute after its capture",
             )
         story = tell(row, self._arrival(row.capture_object), self._bucket, utc_now())
         if not shows_payload:

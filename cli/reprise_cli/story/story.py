@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 from reprise.call.outcome import OutcomeKind
 from reprise.instant import format_instant, parse_instant
 from reprise.ledger import MAX_HISTORY, TERMINAL, State
-from reprise.retry.decision import Reason
+from reprise.retry.decision import COUNTED
 from reprise_cli.duration import format_duration
+from reprise_cli.output import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +83,8 @@ class Story:
 
 def tell(row: Row, arrival: Arrival | None, bucket: str, now: datetime) -> Story:
     """Return a call's story."""
-    steps = sorted(_steps(row, arrival, now), key=lambda step: step.at)
+    # Only the end before a redrive has no time of its own, and it comes right before the redrive.
+    steps = sorted(_steps(row, arrival, now), key=lambda step: step.at or row.opened_at)
     told = tuple(replace(step, after=_after(row, step)) for step in steps)
     return Story(row=row, facts=_facts(row, bucket), steps=told, result=row.result)
 
@@ -93,27 +95,54 @@ def _steps(row: Row, arrival: Arrival | None, now: datetime) -> Iterator[StorySt
             at=row.captured_at, what="called again", how="live, by a captured call's key"
         )
     else:
-        yield StoryStep(at=row.captured_at, what="captured", how="the caller got 202 and the id")
+        what = "captured again" if _is_captured_again(row) else "captured"
+        yield StoryStep(at=row.captured_at, what=what, how="the caller got 202 and the id")
     if arrival is not None and arrival.at is not None:
         # S3 tells whole seconds, which can lie before the capture.
         at = max(row.captured_at, format_instant(arrival.at))
         yield StoryStep(at=at, what="in S3", how=arrival.url)
     if row.unpacked_at is not None:
-        is_sent = row.reason != Reason.KEY_CONFLICT
-        how = "entered in the ledger" + (" and sent to replay" if is_sent else "")
-        yield StoryStep(at=row.unpacked_at, what="unpacked", how=how)
-    if row.opened_at != row.captured_at:
+        # Its message may wait in S3 for as long as its gate holds, which no row tells.
+        yield StoryStep(at=row.unpacked_at, what="unpacked", how="entered in the ledger")
+    if _is_redriven(row):
+        yield _end_before_redrive()
         payload = "" if row.captured_sha256 is None else ", with another payload"
         how = f"an operator opened it again{payload}"
         yield StoryStep(at=row.opened_at, what="redriven", how=how, kind=WAIT)
     yield from _refusals(row)
+    yield from _attempts(row)
+    yield from _end(row, now)
+
+
+def _is_redriven(row: Row) -> bool:
+    return row.opened_at != row.captured_at
+
+
+def _is_captured_again(row: Row) -> bool:
+    """Tell whether attempts are kept that came before the capture: those of an earlier one of its key."""
+    return any(attempt.at < row.captured_at for attempt in row.history)
+
+
+def _end_before_redrive() -> StoryStep:
+    """Return the end that a redrive undid: a row says no more than that there was one."""
+    how = "before its redrive, by which the ledger forgets when and why"
+    return StoryStep(at="", what="given up", how=how, kind=BAD)
+
+
+def _attempts(row: Row) -> Iterator[StoryStep]:
+    """Yield the attempts that are kept, each with the wait before it."""
     ready_at = row.unpacked_at
     for number, attempt in enumerate(row.history):
-        yield from _wait(ready_at, attempt.began_at, is_first=number == 0)
+        is_first = number == 0
+        if _is_redriven(row) and (attempt.began_at or "") >= row.opened_at >= (ready_at or ""):
+            # What lay in the dead-letter queue waited for its operator until then.
+            ready_at, is_first = row.opened_at, True
+        yield from _wait(row, ready_at, attempt.began_at, is_first=is_first)
         ready_at = attempt.at
-        is_last = number == len(row.history) - 1
-        yield _attempt(attempt, is_end=is_last and row.state in TERMINAL)
-    yield from _end(row, now)
+        rest = row.history[number + 1 :]
+        is_last = not rest and row.state in TERMINAL
+        is_undone = attempt.at < row.opened_at and (not rest or rest[0].at >= row.opened_at)
+        yield _attempt(attempt, is_end=is_last or (_is_redriven(row) and is_undone))
 
 
 def _refusals(row: Row) -> Iterator[StoryStep]:
@@ -129,16 +158,26 @@ def _refusals(row: Row) -> Iterator[StoryStep]:
     yield StoryStep(at=row.first_refused_at, what="refused", how=how, kind=WAIT)
 
 
-def _wait(ready_at: str | None, began_at: str | None, *, is_first: bool) -> Iterator[StoryStep]:
+def _wait(
+    row: Row, ready_at: str | None, began_at: str | None, *, is_first: bool
+) -> Iterator[StoryStep]:
     """Yield the time that a call was held back before an attempt, if it was."""
     if ready_at is None or began_at is None:
         return
     waited_s = _seconds_between(ready_at, began_at)
     if waited_s >= _SHORT_S:
-        why = "for its gate" if is_first else "for its backoff, and for its gate"
+        why = "for its gate" if is_first else _why_between(row, ready_at)
         yield StoryStep(
             at=ready_at, what="waited", how=f"{format_duration(waited_s)} {why}", kind=WAIT
         )
+
+
+def _why_between(row: Row, ready_at: str) -> str:
+    """Return what a call waited for after an attempt; a row knows only the last time it was opened."""
+    if ready_at >= row.opened_at:
+        return "for its backoff, and for its gate"
+    other = "an earlier redrive" if _is_redriven(row) else "until it was captured again"
+    return f"for its backoff, its gate, or {other}"
 
 
 def _attempt(attempt: PastAttempt, *, is_end: bool) -> StoryStep:
@@ -174,9 +213,10 @@ def _end(row: Row, now: datetime) -> Iterator[StoryStep]:
 
 def _facts(row: Row, bucket: str) -> dict[str, str]:
     kept = f"; the last {MAX_HISTORY} are kept" if len(row.history) >= MAX_HISTORY else ""
+    failed, refused = counted(row.attempts, "execution"), counted(row.refusals, "refusal")
     facts = {
         "target": row.target,
-        "attempts": f"{row.attempts} executions failed, {row.refusals} refusals{kept}",
+        "attempts": f"{_since(row)}{failed} failed, {refused}{kept}",
         "given up": ": ".join(part for part in (row.reason, row.message) if part),
         "late result": f"s3://{bucket}/{row.result_key}" if row.result_key else "",
         "capture object": row.capture_object or "",
@@ -185,9 +225,19 @@ def _facts(row: Row, bucket: str) -> dict[str, str]:
     return {name: text for name, text in facts.items() if text}
 
 
+def _since(row: Row) -> str:
+    """Return since when failures and refusals are counted, if not from the call's beginning."""
+    if _is_redriven(row):
+        return "since its redrive: "
+    failed = sum(attempt.outcome.kind in COUNTED for attempt in row.history)
+    return "since it was captured again: " if failed > row.attempts else ""
+
+
 def _after(row: Row, step: StoryStep) -> str:
-    seconds = _seconds_between(row.captured_at, step.at)
-    return "" if step.what == "captured" else f"+{format_duration(max(0.0, seconds))}"
+    """Return the time since the capture; none for what came before it, or at a time that nobody knows."""
+    if step.at < row.captured_at or step.what in {"captured", "captured again"}:
+        return ""
+    return f"+{format_duration(_seconds_between(row.captured_at, step.at))}"
 
 
 def _seconds_between(first: str, second: str) -> float:

@@ -4,35 +4,43 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rich.table import Table
 from rich.text import Text
 
+from reprise_cli.fitted import Column, Fitted
 from reprise_cli.story.story import BAD, GOOD, PLAIN, WAIT
 
 if TYPE_CHECKING:
     from reprise_cli.output import Output
     from reprise_cli.story.story import Story
 
+_LEAST: Final = 24
+"""Characters in which a sentence can still be read."""
 _STYLES: Final = {GOOD: "green", BAD: "red", WAIT: "yellow", PLAIN: ""}
 
 
 def show_story(out: Output, story: Story) -> None:
     """Show facts, steps, and what was asked for beside them."""
-    facts = Table("what", "value", title=f"call {story.row.id}")
-    facts.add_row("state", story.row.state.value)
-    for name, text in story.facts.items():
-        facts.add_row(name, text)
-    if story.result is not None:
-        facts.add_row("late result", story.result)
-    out.show(facts)
-    steps = Table(title="its story")
-    steps.add_column("when", no_wrap=True)
-    steps.add_column("after", justify="right", no_wrap=True)
-    steps.add_column("what", no_wrap=True)
-    steps.add_column("how", overflow="fold")
-    for step in story.steps:
-        steps.add_row(step.at, step.after, Text(step.what, _STYLES[step.kind]), step.how)
-    out.show(steps)
-    if story.payload is not None:
-        out.show(Text("payload", "bold"))
-        out.show(story.payload)
+    facts = {"state": story.row.state.value, **story.facts}
+    known = (
+        Column(name="what", cells=list(facts), rank=0),
+        Column(name="value", cells=list(facts.values()), rank=0, least=_LEAST),
+    )
+    out.show(Fitted(columns=known, title=f"call {story.row.id}"))
+    steps = story.steps
+    happened = (
+        Column(name="when", cells=[_to_ms(step.at) for step in steps], rank=3),
+        Column(name="after", cells=[step.after for step in steps], rank=2, is_number=True),
+        Column(name="what", cells=[Text(step.what, _STYLES[step.kind]) for step in steps], rank=0),
+        Column(name="how", cells=[step.how for step in steps], rank=1, least=_LEAST),
+    )
+    out.show("", Fitted(columns=happened, title="its story"))
+    for title, copied in (("late result", story.result), ("payload", story.payload)):
+        if copied is not None:
+            out.show("", Text(title, "bold"))
+            out.show(copied)
+
+
+def _to_ms(at: str) -> str:
+    """Return an instant with milliseconds: who needs the rest has --json."""
+    whole, _, fraction = at.removesuffix("Z").partition(".")
+    return f"{whole}.{fraction[:3]}Z" if fraction else at

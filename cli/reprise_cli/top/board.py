@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from rich.table import Table
 from rich.text import Text
 
 from reprise_cli.duration import format_duration
+from reprise_cli.fitted import Column, Fitted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,7 +52,7 @@ class Line:
     oldest_s: float | None
     """None if nothing waits, or nothing measured it."""
     dead: int
-    """Calls given up since the stack was made."""
+    """Calls given up since the stack was made, whatever was redriven since."""
 
     @property
     def eta_s(self) -> float | None:
@@ -104,19 +104,34 @@ def _rate(name: str, now: Look, before: Look | None) -> float | None:
 
 
 _STYLES: Final = {"flowing": "green", "probing": "yellow", "holding": "red"}
-_NUMBERS: Final = ("window", "backlog", "ended/s", "oldest", "done in", "dead")
+_NOTES: Final = {
+    "given up": "since the stack was made, whatever was redriven since; `reprise dlq list` has what is left"
+}
 
 
-def picture(lines: Sequence[Line], title: str) -> Table:
+def picture(lines: Sequence[Line], title: str) -> Fitted:
     """Return the targets as a table."""
-    table = Table(title=title, title_justify="left")
-    table.add_column("target", overflow="fold")
-    table.add_column("gate", no_wrap=True)
-    for name in _NUMBERS:
-        table.add_column(name, justify="right", no_wrap=True)
-    for line in lines:
-        table.add_row(line.target, _gate(line), *_cells(line))
-    return table
+    numbers = list(zip(*(_cells(line) for line in lines), strict=True)) or [()] * len(_NUMBERS)
+    columns = (
+        Column(name="target", cells=[line.target for line in lines], rank=0, least=20),
+        Column(name="gate", cells=[_gate(line) for line in lines], rank=1, least=7),
+        *(
+            Column(name=name, cells=cells, rank=rank, is_number=True, note=_NOTES.get(name))
+            for (name, rank), cells in zip(_NUMBERS, numbers, strict=True)
+        ),
+    )
+    return Fitted(columns=columns, title=title)
+
+
+_NUMBERS: Final = (
+    ("window", 6),
+    ("backlog", 2),
+    ("ended/s", 5),
+    ("oldest", 4),
+    ("done in", 3),
+    ("given up", 7),
+)
+"""Names of the numbers, and which goes first where not all fit: that of the highest."""
 
 
 def _gate(line: Line) -> Text:
@@ -130,10 +145,24 @@ def _cells(line: Line) -> tuple[str, ...]:
     window = line.gate.window if line.gate is not None else None
     eta_s = line.eta_s if line.backlog else None
     return (
-        "-" if window is None else f"{window:g}",
-        f"{line.backlog:,}",
-        "-" if line.rate_per_s is None else f"{line.rate_per_s:.1f}",
+        "-" if window is None else short(window),
+        short(line.backlog),
+        "-" if line.rate_per_s is None else short(line.rate_per_s),
         "-" if line.oldest_s is None else format_duration(line.oldest_s),
         "-" if eta_s is None else format_duration(eta_s),
-        f"{line.dead:,}",
+        short(line.dead),
     )
+
+
+_SMALL: Final = 9.95
+_UNITS: Final = ((9_950_000, 1e6, "M", 0), (999_500, 1e6, "M", 1), (99_999.5, 1e3, "k", 0))
+"""From which number on which unit is used, with how many decimals."""
+
+
+def short(number: float) -> str:
+    """Return a number in at most six characters, as long as it is below a thousand million."""
+    for least, unit, name, decimals in _UNITS:
+        if number >= least:
+            return f"{number / unit:,.{decimals}f}{name}"
+    is_whole = number >= _SMALL or float(number).is_integer()
+    return f"{number:,.0f}" if is_whole else f"{number:.1f}"

@@ -11,6 +11,7 @@ import binascii
 import json
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -108,6 +109,85 @@ def read_call(event: object, targets: tuple[str, ...], *, trace: str | None = No
     )
     check_request(request)
     return request
+
+
+def library_call(
+    function_name: object,
+    payload: object,
+    targets: tuple[str, ...],
+    *,
+    not_after: object = None,
+    trace: str | None = None,
+    **texts: object,
+) -> CallRequest:
+    """Return the call that a library's caller asks for, whatever was passed.
+
+    Args:
+        function_name: As `resolve_target` takes it.
+        payload: Bytes or text.
+        targets: Those that may be called.
+        not_after: Aware instant, or None.
+        trace: The X-Ray header.
+        texts: `qualifier`, `client_context`, `tenant_id`, `idempotency_key` and `scope`; None is not said.
+
+    Raises:
+        BadRequestError: Naming the argument, or the request's field, and the next step.
+    """
+    said = {name: _text(name, value) for name, value in texts.items() if value is not None}
+    request = CallRequest(
+        target=resolve_target(
+            _text("function_name", function_name),
+            targets,
+            qualifier=said.get("qualifier"),
+            tenant_id=said.get("tenant_id"),
+        ),
+        payload=_bytes(payload),
+        client_context=said.get("client_context"),
+        idempotency_key=said.get("idempotency_key"),
+        scope=said.get("scope"),
+        not_after=None if not_after is None else _aware(not_after),
+        trace=trace,
+    )
+    check_request(request)
+    return request
+
+
+def check_call_id(call_id: object) -> None:
+    """Accept what a library's caller asks for the status of.
+
+    Raises:
+        BadRequestError: If it is no text, or empty.
+    """
+    if not _text("call_id", call_id):
+        raise BadRequestError("call_id", "is empty", "Pass the CallResult's own")
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise BadRequestError(name, f"is of type {type(value).__name__}", "Pass text")
+    return value
+
+
+def _bytes(payload: object) -> bytes:
+    if isinstance(payload, bytes | bytearray | memoryview):
+        return bytes(payload)
+    if not isinstance(payload, str):
+        what = f"is of type {type(payload).__name__}"
+        raise BadRequestError("payload", what, "Pass bytes, or text such as json.dumps returns")
+    try:
+        return payload.encode()
+    except UnicodeEncodeError as error:
+        what = "holds a lone surrogate, which is no text"
+        raise BadRequestError("payload", what, "Pass bytes") from error
+
+
+def _aware(instant: object) -> str:
+    if not isinstance(instant, datetime):
+        what = f"is of type {type(instant).__name__}"
+        raise BadRequestError("not_after", what, "Pass an aware datetime")
+    if instant.utcoffset() is None:
+        raise BadRequestError("not_after", "has no time zone", "Pass an aware datetime")
+    return format_instant(instant)
 
 
 def check_request(request: CallRequest) -> None:

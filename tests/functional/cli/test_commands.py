@@ -154,6 +154,40 @@ def test_a_rehearsed_redrive_changes_nothing(cloud: Cloud) -> None:
     assert row.state is State.DEAD_LETTERED
 
 
+def test_a_rehearsed_redrive_counts_what_the_redrive_would_bring_back(cloud: Cloud) -> None:
+    cloud.give_up("call-1")
+    conflict = dead_row(id="orders:order-1!0", reason="key_conflict", message="call again")
+    cloud.send("DeadLetterQueueUrl", dead_letter(signed(), conflict, now=NOW))
+    cloud.send("DeadLetterQueueUrl", "?")
+    rehearsed = document_of(run("dlq", "redrive", "--all", "--dry-run", "--json"))
+    told = run("dlq", "redrive", "--all", "--dry-run")
+    assert "1 letter would be redriven" in told.stdout
+    assert "call again" in told.stderr
+    redriven = document_of(run("dlq", "redrive", "--all", "--json"))
+    assert (rehearsed.pop("dry_run"), redriven.pop("dry_run")) == (True, False)
+    assert (rehearsed["selected"], rehearsed["redriven"], rehearsed["skipped"]) == (3, 1, 2)
+    for document in (rehearsed, redriven):
+        document["letters"] = sorted(
+            (letter["id"], letter["action"], letter["why"]) for letter in document["letters"]
+        )
+    assert rehearsed == redriven
+
+
+def test_a_rehearsed_edit_keeps_no_payload(cloud: Cloud, tmp_path: Path) -> None:
+    cloud.give_up("call-1")
+    (tmp_path / "long").write_bytes(b"x" * 300_000)
+    arguments = ("dlq", "redrive", "call-1", "--payload", str(tmp_path / "long"), "--dry-run")
+    result = run(*arguments, "--json")
+    assert (result.exit_code, document_of(result)["redriven"]) == (0, 1)
+    assert boto3.client("s3").list_buckets()["Buckets"] == [], "moto has none to keep it in"
+
+
+def test_a_rehearsal_misses_what_the_redrive_would_miss(cloud: Cloud) -> None:
+    cloud.give_up("call-1")
+    result = run("dlq", "redrive", "call-1", "call-9", "--dry-run")
+    assert (result.exit_code, "'call-9'" in result.stderr) == (1, True)
+
+
 def test_a_redrive_brings_back_what_is_meant_and_leaves_the_rest(cloud: Cloud) -> None:
     cloud.give_up("call-1")
     cloud.give_up("call-2", reason="unknown")
@@ -260,6 +294,11 @@ def test_the_status_of_a_call_is_a_table_or_its_row(cloud: Cloud) -> None:
     ("arguments", "code", "field"),
     [
         (["status", "nobody"], 1, "ID"),
+        (["status", ""], 2, "ID"),
+        (["status", "reprise://reprise/calls/"], 2, "ID"),
+        (["status", "x" * 2049], 1, "ID"),
+        (["dlq", "show", ""], 2, "ID"),
+        (["dlq", "redrive", ""], 2, "ID"),
         (["dlq", "redrive"], 2, "ID"),
         (["dlq", "list", "--older-than", "soon"], 2, "--older-than"),
         (["dlq", "show", "nobody"], 1, "ID"),

@@ -14,6 +14,7 @@ from functional.cli.test_commands import Cloud, document_of, run
 from functional.conftest import REGION
 from reprise.call.payload import digest
 from reprise.capturing.line import write_line
+from reprise.ledger import State
 from strategies import KEYS, make_record, make_row
 from unit.cli.test_stack import OUTPUTS
 
@@ -83,6 +84,12 @@ def test_the_payload_is_shown_if_asked_for(cloud: Cloud) -> None:
     told = run("status", "call-1", "--show-payload", "--json")
     assert document_of(told)["payload"] == '{"order":1}'
     assert '{"order":1}' in run("status", "call-1", "--show-payload").stdout
+
+
+def test_a_late_result_can_be_copied(cloud: Cloud) -> None:
+    reply = '{"items": "' + "x y " * 100 + '"}'
+    enter(cloud, state=State.SUCCEEDED, result=reply)
+    assert reply in run("status", "call-1").stdout.splitlines()
 
 
 def test_a_line_with_the_same_id_and_another_payload_is_not_shown(cloud: Cloud) -> None:

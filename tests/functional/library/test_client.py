@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -23,6 +23,7 @@ from reprise.client import CallStatus, Client
 from reprise.errors import BadRequestError, SettingsError
 from reprise.instant import parse_instant
 from reprise.ledger import State
+from reprise.testing import FakeClient
 from scripted_server import Answer, ScriptedServer
 from strategies import KEY, NOW, ORDERS, make_row
 
@@ -109,6 +110,57 @@ def test_an_answer_is_the_targets_own(
     assert server.requests[0].body == b"\xfecall"
     assert server.requests[0].path.endswith("?Qualifier=live")
     assert capsys.readouterr().out == "", "the happy path writes nothing"
+
+
+MISTAKES: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
+    "payload: is of type dict": (("orders", {"a": 1}), {}),
+    "payload: is of type NoneType": (("orders", None), {}),
+    "payload: holds a lone surrogate": (("orders", "\ud800"), {}),
+    "Payload: has 7000000 bytes": (("orders", b"x" * 7_000_000), {}),
+    "FunctionName: is not a function name": (("", b""), {}),
+    "function_name: is of type NoneType": ((None, b""), {}),
+    "Qualifier: is not a version": (("orders", b""), {"qualifier": "ü"}),
+    "Qualifier: is 'live'": (("orders:blue", b""), {"qualifier": "live"}),
+    "ClientContext: is not base64": (("orders", b""), {"client_context": "ü"}),
+    "TenantId: must be 1 to 256": (("orders", b""), {"tenant_id": ""}),
+    "IdempotencyKey: must be 1 to 256": (("orders", b""), {"idempotency_key": "a b"}),
+    "idempotency_key: is of type int": (("orders", b""), {"idempotency_key": 7}),
+    "Scope: stands without": (("orders", b""), {"scope": "shop"}),
+    "not_after: has no time zone": (("orders", b""), {"not_after": NOW.replace(tzinfo=None)}),
+    "not_after: is of type str": (("orders", b""), {"not_after": "2026-01-31T12:00Z"}),
+}
+
+
+@pytest.mark.parametrize("said", MISTAKES)
+def test_client_and_double_refuse_the_same_with_the_same_words(
+    client: Client, server: ScriptedServer, said: str
+) -> None:
+    arguments, options = MISTAKES[said]
+    double = FakeClient(FakeClient.captured())
+    found = []
+    for each in (client, double):
+        with pytest.raises(BadRequestError) as caught:
+            each.invoke(*arguments, **options)
+        found.append((caught.value.field, str(caught.value)))
+    assert found[0] == found[1]
+    assert found[0][1].startswith(said)
+    assert (server.requests, double.invoked) == ([], [])
+    assert double.invoke("orders").status_code == 202, "a refused call takes no result"
+
+
+@pytest.mark.parametrize(
+    "name", ["orders", "orders:live", ORDERS, f"{ORDERS}:7", "123456789012:function:orders"]
+)
+def test_client_and_double_take_every_name_that_lambda_takes(client: Client, name: str) -> None:
+    assert client.invoke(name, b"").status_code == 202
+    assert FakeClient().invoke(name, b"").status_code == 200
+
+
+@pytest.mark.parametrize("call_id", ["", None, 7])
+def test_client_and_double_ask_for_no_call_without_an_id(client: Client, call_id: Any) -> None:
+    for each in (client, FakeClient()):
+        with pytest.raises(BadRequestError, match="call_id"):
+            each.result_of(call_id)
 
 
 def test_a_throttled_call_is_captured_with_all_that_a_replay_needs(

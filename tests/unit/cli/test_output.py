@@ -115,6 +115,25 @@ def test_a_progress_bar_shows_its_name_and_takes_no_markup() -> None:
     assert "reading [/x][bold]\\x1b]52;c;Y3VybA==\\x1b\\" in shown
 
 
+def test_text_that_may_be_copied_has_no_line_ends_of_ours() -> None:
+    stdout = io.StringIO()
+    Output(is_json=False, stdout=stdout).show("export KEY=" + "x y " * 200)
+    assert stdout.getvalue() == "export KEY=" + "x y " * 200 + "\n"
+
+
+@pytest.mark.parametrize(
+    ("columns", "width"), [("80", 80), (None, 160), ("", 160), ("0", 160), ("wide", 160)]
+)
+def test_a_pipe_is_as_wide_as_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, columns: str | None, width: int
+) -> None:
+    if columns is None:
+        monkeypatch.delenv("COLUMNS", raising=False)
+    else:
+        monkeypatch.setenv("COLUMNS", columns)
+    assert Output(is_json=False, stdout=io.StringIO()).people.width == width
+
+
 def test_rich_s_own_styles_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doubles import FakeClock, FakeKeys, Faults, InMemoryLedger, InMemoryQueue
+from reprise.call.payload import pack
 from reprise.capturing.signature import MacKeys
 from reprise.dead_letter import dead_letter
 from reprise.errors import StoreError
@@ -75,7 +76,13 @@ class World:
         return letter
 
     def redrive(self, *letters: Letter) -> list[RedriveResult]:
-        redriver = Redriver(
+        return self._redriver().run(letters or list(self.box.letters.values()))
+
+    def dry_run(self, *letters: Letter) -> list[RedriveResult]:
+        return self._redriver().dry_run(letters or list(self.box.letters.values()))
+
+    def _redriver(self) -> Redriver:
+        return Redriver(
             ledger=self.ledger,
             queue=self.queue,
             letters=self.box,
@@ -84,7 +91,6 @@ class World:
             edit=self.edit,
             unverified=self.unverified,
         )
-        return redriver.run(letters or list(self.box.letters.values()))
 
     def actions(self) -> list[Action]:
         return [result.action for result in self.redrive()]
@@ -201,6 +207,51 @@ def test_a_store_that_is_away_costs_a_second_redrive_and_nothing_else(
     assert world.actions() == [Action.REDRIVEN]
     assert world.box.letters == {}
     assert world.queue.sent
+
+
+def a_bit_of_everything() -> World:
+    """A queue with a letter of each kind, and of each state that its call can be in."""
+    world = World()
+    for state in State:
+        world.give_up(f"call {state}")
+        world.ledger.rows[f"call {state}"] = dead_row(id=f"call {state}", state=state)
+    world.give_up("call-1", "first of two")
+    world.give_up("call-1", "second of two")
+    world.give_up("forged", record=make_record(id="forged"))
+    world.give_up("another", record=signed(make_record(id="another", payload=pack(b"x", 9))))
+    world.give_up("without a row")
+    del world.ledger.rows["without a row"]
+    conflict = dead_row(id="orders:order-1!0", reason="key_conflict", message="call again")
+    owed = PendingUpdate(owner="o", event=LedgerEvent.SUCCEED, changes={})
+    settlement = with_settlement(ReplayMessage(record=signed()), owed, PIPELINE_KEYS)
+    for body in ("?", dead_letter(make_record(), conflict, now=NOW), write_message(settlement)):
+        letter = read_letter(received(body, f"m-{len(world.box.letters)}"))
+        world.box.letters[letter.message_id] = letter
+    return world
+
+
+def test_a_rehearsal_says_of_each_letter_what_the_redrive_does_and_writes_nothing() -> None:
+    world = a_bit_of_everything()
+    rows, letters = dict(world.ledger.rows), dict(world.box.letters)
+    rehearsed = {found.letter.message_id: found for found in world.dry_run()}
+    assert (world.ledger.rows, world.box.letters) == (rows, letters)
+    assert world.queue.sent == []
+    assert {found.letter.message_id: found for found in world.redrive()} == rehearsed
+    assert {found.action for found in rehearsed.values()} == {
+        Action.REDRIVEN,
+        Action.ENDED,
+        Action.REFUSED,
+        Action.SKIPPED,
+    }
+
+
+def test_a_rehearsal_whose_ledger_is_away_fails_as_the_redrive_would() -> None:
+    world = World()
+    world.give_up("call-1")
+    world.ledger.faults.fail("get", 2)
+    (rehearsed,) = world.dry_run()
+    assert rehearsed.action is Action.FAILED
+    assert world.redrive() == [rehearsed]
 
 
 def test_a_letter_that_cannot_be_deleted_is_said_to_linger() -> None:

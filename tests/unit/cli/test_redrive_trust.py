@@ -151,10 +151,12 @@ def test_an_edit_is_signed_by_the_operator_and_names_what_it_replaces() -> None:
 
 def test_a_long_edit_is_kept_in_the_bucket() -> None:
     edit = an_edit(bytes(range(256)) * 4000)
-    noise = replace(edit, data=b"".join(digest(b"%d" % n).encode() for n in range(9000)))
+    objects = InMemoryObjects()
+    data = b"".join(digest(b"%d" % n).encode() for n in range(9000))
+    noise = replace(edit, data=data, objects=objects)
     edited = noise(signed())
     assert edited.payload.claim_check is not None
-    assert unpack(edited.payload, noise.objects.get(edited.payload.claim_check)) == noise.data
+    assert unpack(edited.payload, objects.get(edited.payload.claim_check)) == noise.data
 
 
 def test_an_edit_keeps_the_mark_of_a_call_that_its_own_target_captured() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise_cli.dashboard.server import HOST, PageAccess, answer, make_server
-from reprise_cli.exits import CommandError
+from reprise_cli.exits import CommandError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,11 +36,15 @@ class FakePages:
         if asked.get("range") == "broken":
             raise ZeroDivisionError
         if asked.get("range") == "soon":
-            raise CommandError("range", "'soon' is none", "Choose another")
+            raise CommandError("range", "'soon' cannot be had", "Choose another")
         return {"asked": dict(asked)}
 
     def call(self, call_id: str) -> dict[str, Any]:
         self.asked.append(call_id)
+        if call_id == "nobody":
+            raise NotFoundError("ID", "no call 'nobody' is known", "Try again")
+        if not call_id:
+            raise UsageError("ID", "is empty", "Name a call")
         return {"id": call_id}
 
 
@@ -147,8 +151,19 @@ def test_known_errors_name_the_field_and_others_give_nothing_away(
     status, _, body = get("/api/dashboard?range=soon")
     assert (status, json.loads(body)["error"]["field"]) == (HTTPStatus.BAD_GATEWAY, "range")
     status, _, body = get("/api/dashboard?range=broken")
+    assert status is HTTPStatus.INTERNAL_SERVER_ERROR
     assert json.loads(body)["error"]["message"] == "an error of ours"
     assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("call", "status"), [("nobody", HTTPStatus.NOT_FOUND), ("", HTTPStatus.BAD_REQUEST)]
+)
+def test_an_unknown_call_is_not_found_and_none_is_a_bad_request(
+    call: str, status: HTTPStatus
+) -> None:
+    found, _, body = get(f"/api/calls/{call}")
+    assert (found, json.loads(body)["error"]["field"]) == (status, "ID")
 
 
 def test_every_answer_has_the_strict_headers() -> None:

@@ -69,6 +69,7 @@ def test_a_call_that_succeeded_tells_every_step_in_order() -> None:
     assert story.result == '{"ok":true}'
     how = {step.what: step.how for step in reversed(story.steps)}
     assert how["waited"] == "32.0s for its gate"
+    assert how["unpacked"] == "entered in the ledger", "its message may wait in S3 for hours"
     assert how["refused"].startswith("3 times, the last time 30.0s later")
     assert how["function error"] == "Boom: it broke; took 2.0s"
 
@@ -100,9 +101,90 @@ def test_a_call_that_waits_says_for_how_long(state: State) -> None:
     assert last.how.startswith("for 10m0s")
 
 
-def test_a_redriven_call_says_so() -> None:
+def test_a_redriven_call_says_so_and_that_it_was_given_up_before() -> None:
     row = make_row(opened_at=at(500), state=State.LEASED, updated_at=at(501))
-    assert steps_of(row) == [("", "captured"), ("+8m20s", "redriven"), ("+8m21s", "being replayed")]
+    assert steps_of(row) == [
+        ("", "captured"),
+        ("", "given up"),
+        ("+8m20s", "redriven"),
+        ("+8m21s", "being replayed"),
+    ]
+
+
+def test_the_time_in_the_dead_letter_queue_is_no_backoff() -> None:
+    row = make_row(
+        state=State.SUCCEEDED,
+        unpacked_at=at(1),
+        opened_at=at(500),
+        history=(
+            attempt(5, OutcomeKind.FUNCTION_ERROR, took_s=1),
+            attempt(20, OutcomeKind.FUNCTION_ERROR, took_s=1),
+            attempt(505, OutcomeKind.SUCCEEDED, took_s=2),
+        ),
+        updated_at=at(506),
+    )
+    story = story_of(row)
+    assert [(step.after, step.what, step.kind) for step in story.steps] == [
+        ("", "captured", "plain"),
+        ("+1.0s", "unpacked", "plain"),
+        ("+1.0s", "waited", "wait"),
+        ("+5.0s", "function error", "wait"),
+        ("+5.0s", "waited", "wait"),
+        ("+20.0s", "function error", "bad"),
+        ("", "given up", "bad"),
+        ("+8m20s", "redriven", "wait"),
+        ("+8m20s", "waited", "wait"),
+        ("+8m25s", "succeeded", "good"),
+        ("+8m26s", "ended well", "good"),
+    ]
+    how = [step.how for step in story.steps if step.what in {"waited", "given up"}]
+    assert how == [
+        "3.0s for its gate",
+        "14.0s for its backoff, its gate, or an earlier redrive",
+        "before its redrive, by which the ledger forgets when and why",
+        "3.0s for its gate",
+    ]
+
+
+def test_after_a_redrive_the_numbers_say_since_when_they_count() -> None:
+    failed = tuple(attempt(second, OutcomeKind.FUNCTION_ERROR) for second in (1, 2, 3))
+    redriven = make_row(opened_at=at(500), history=failed)
+    assert story_of(redriven).facts["attempts"] == (
+        "since its redrive: 0 executions failed, 0 refusals"
+    )
+    first = make_row(attempts=3, history=failed)
+    assert story_of(first).facts["attempts"] == "3 executions failed, 0 refusals"
+
+
+def test_a_call_that_was_captured_again_after_its_end_keeps_its_earlier_failures_apart() -> None:
+    row = make_row(
+        captured_at=at(500),
+        opened_at=at(500),
+        unpacked_at=at(560),
+        attempts=1,
+        history=(
+            attempt(5, OutcomeKind.FUNCTION_ERROR, took_s=1),
+            attempt(20, OutcomeKind.FUNCTION_ERROR, took_s=1),
+            attempt(570, OutcomeKind.FUNCTION_ERROR, took_s=2),
+        ),
+        state=State.WAITING,
+        updated_at=at(571),
+    )
+    story = story_of(row)
+    assert story.facts["attempts"] == "since it was captured again: 1 execution failed, 0 refusals"
+    assert [(step.what, step.after) for step in story.steps if step.what != "waited"] == [
+        ("function error", ""),
+        ("function error", ""),
+        ("captured again", ""),
+        ("unpacked", "+1m0s"),
+        ("function error", "+1m10s"),
+        ("waiting", "+51m40s"),
+    ]
+    waits = [step.how for step in story.steps if step.what == "waited"]
+    assert waits == [
+        "14.0s for its backoff, its gate, or until it was captured again",
+        "9m8s for its backoff, its gate, or until it was captured again",
+    ]
 
 
 def test_rows_of_earlier_versions_leave_out_what_they_do_not_know() -> None:
@@ -115,20 +197,27 @@ def test_rows_of_earlier_versions_leave_out_what_they_do_not_know() -> None:
     seconds=st.lists(st.floats(0, 1e5), max_size=5),
     state=st.sampled_from(State),
     refusals=st.integers(0, 3),
+    opened_s=st.floats(0, 1e5),
+    captured_s=st.floats(0, 1e5),
 )
 def test_every_story_is_in_order_and_as_json(
-    seconds: list[float], state: State, refusals: int
+    seconds: list[float], state: State, refusals: int, opened_s: float, captured_s: float
 ) -> None:
     row = make_row(
         state=state,
+        captured_at=at(captured_s),
+        opened_at=at(captured_s + opened_s),
         refusals=refusals,
         first_refused_at=at(1),
         last_refused_at=at(2),
         history=tuple(attempt(each, OutcomeKind.UNKNOWN) for each in sorted(seconds)),
     )
     document = story_of(row).document()
-    times = [step["at"] for step in document["steps"]]
+    times = [step["at"] for step in document["steps"] if step["at"]]
     assert times == sorted(times)
+    assert ("given up" in {step["what"] for step in document["steps"] if not step["at"]}) == (
+        row.opened_at != row.captured_at
+    )
     assert document["payload"] is None
 
 

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise.gate.state import GateState, Mode
 from reprise.monitor.counters import BacklogCounters
-from reprise_cli.top.board import Gate, Look, lines, picture
+from reprise_cli.output import PlainConsole
+from reprise_cli.top.board import Gate, Look, lines, picture, short
 from reprise_cli.top.watch import gate_of
 
 EMPTY = Look(at_s=0.0, books={}, gates={}, oldest_s={})
@@ -53,7 +56,67 @@ def test_the_longest_backlog_comes_first_and_all_fit_a_table() -> None:
     gates = {"b": Gate(mode="holding", window=0.0, held_s=12.0)}
     found = lines(replace(EMPTY, books=books, gates=gates), None)
     assert [line.target for line in found] == ["b", "c", "a"]
-    assert picture(found, "targets").row_count == 3
+    shown = picture(found, "targets")
+    assert [column.cells[0] for column in shown.columns if column.name == "target"] == ["b"]
+
+
+LOOKS = {
+    "orders-fulfilment-eu": (123_456, Gate(mode="flowing", window=3.47776)),
+    "payments-capture": (2_310, Gate(mode="holding", held_s=12_345.0)),
+    "o": (3, Gate(mode="flowing", window=1234.5678)),
+}
+
+
+def shown(width: int) -> list[str]:
+    books = {
+        name: BacklogCounters(known=known, dead={"expired": 12})
+        for name, (known, _) in LOOKS.items()
+    }
+    gates = {name: gate for name, (_, gate) in LOOKS.items()}
+    before = replace(EMPTY, books=books, gates=gates, oldest_s=dict.fromkeys(books, 33_333.0))
+    books = {name: replace(book, ended=32) for name, book in books.items()}
+    found = lines(replace(before, at_s=2.0, books=books), before)
+    file = io.StringIO()
+    console = PlainConsole(file)
+    console.width = width
+    console.print(picture(found, "targets of reprise"))
+    return file.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_a_target_keeps_its_name_and_numbers_are_short(width: int) -> None:
+    told = shown(width)
+    assert all(len(line) <= width for line in told)
+    starts = [line.split()[0] for line in told if line.startswith(tuple(LOOKS))]
+    assert starts == list(LOOKS)
+    text = "\n".join(told)
+    assert ("holding" in text, "3h25m" in text) == (True, True)
+    assert "123k" in text
+    assert "3.47776" not in text
+    for name in ("window", "given up"):
+        assert (name in told[1]) == (width > 60)
+
+
+def test_it_says_since_when_calls_given_up_are_counted() -> None:
+    assert "since the stack was made" in " ".join(shown(80))
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0"),
+        (3.47776, "3.5"),
+        (9.96, "10"),
+        (16.0, "16"),
+        (1234.5678, "1,235"),
+        (99_999, "99,999"),
+        (123_456, "123k"),
+        (1_234_567, "1.2M"),
+        (12_345_678, "12M"),
+    ],
+)
+def test_a_number_is_short(number: float, text: str) -> None:
+    assert short(number) == text
 
 
 @given(mode=st.sampled_from(Mode), since_ms=st.integers(0, 10**6), now_ms=st.integers(0, 10**6))
