@@ -42,8 +42,8 @@ UNPACK_LOG_BYTES: Final = 2
 REPLAY_BATCH: Final = 10
 """Messages of a batch of the replay queue (infra/replay.yaml)."""
 REPLAY_WRITES_PER_BATCH: Final = 4.0
-"""420 updates for 300 calls in 30 batches: 300 of rows, 90 of the gate, 30 of the books. The leases of a batch
-are one request more, and are billed by the item."""
+"""420 updates for 300 calls in 30 batches: 300 of rows, 90 of the gate, 30 of the books. The leases of a
+batch are one request more, and are billed by the item."""
 GATE_WRITES_PER_BATCH: Final = 3.0
 REPLAY_READS_PER_BATCH: Final = 0.65
 """7 to 20 looks at the gate for 30 batches."""
@@ -56,8 +56,8 @@ RETURN_LOG_BYTES: Final = 904
 # --- Calls that end otherwise ---
 
 LETTER_WRITES: Final = 4.2
-"""960 updates for 300 calls that were given up, and 300 leases in 30 requests: 900 of rows, 330 of the gate, 30
-of the books."""
+"""960 updates for 300 calls that were given up, and 300 leases in 30 requests: 900 of rows, 330 of the gate,
+30 of the books."""
 LETTER_GATE_WRITES: Final = 1.1
 LETTER_BYTES: Final = 1_364
 """A dead letter beside its payload, which stands in it twice: 3,390 bytes with one of 1,013."""
