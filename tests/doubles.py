@@ -30,7 +30,7 @@ from reprise.ledger import (
 from reprise.metric import MetricKey
 from reprise.monitor.counters import BacklogCounters
 from reprise.monitor.reconcile import Page
-from reprise.ports import Lease, LeaseRequest, OutMessage, Reply
+from reprise.ports import Lease, LeaseRequest, OutMessage, Reply, SettleRequest
 from reprise.testing import START_AT, SUCCEEDED
 from reprise_schedules.run import JobState
 
@@ -365,6 +365,19 @@ class InMemoryLedger:
             fields: dict[str, Any] = values
             self.rows[call_id] = replace(row, state=result(event), **fields)
             return True
+
+    def settle_all(self, wanted: Sequence[SettleRequest]) -> frozenset[str]:
+        """End leases, and return the owners of those that were ended by this."""
+        told: set[str] = set()
+        for each in wanted:
+            row = self.rows.get(each.call_id)
+            is_held = row is not None and row.state is State.LEASED
+            with suppress(StoreError):
+                if is_held and self.settle(
+                    each.call_id, owner=each.owner, event=each.event, changes=each.changes
+                ):
+                    told.add(each.owner)
+        return frozenset(told)
 
     def mark_letter_sent(self, call_id: str, *, opened_at: str) -> None:
         """Note that the dead letter is in its queue."""

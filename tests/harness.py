@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from random import Random
@@ -160,6 +161,7 @@ class Pipeline:
     retention_days: int = 30
     executor: Callable[[int], Executor] = ThreadPoolExecutor
     wait: Callable[..., Any] = wait
+    wait_for: Callable[[threading.Event], object] = threading.Event.wait
     _serial: int = 0
 
     def random_bytes(self, length: int) -> bytes:
@@ -249,6 +251,7 @@ class Pipeline:
                 retention_days=self.retention_days,
                 executor=self.executor,
                 wait=self.wait,
+                wait_for=self.wait_for,
             )
         )
 

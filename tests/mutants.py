@@ -128,10 +128,10 @@ MUTANTS: Final = (
         new="before=row",
     ),
     Mutant(
-        name="lease: one of a batch that was not granted is believed",
+        name="rows: a lease or an end of a batch that failed is believed",
         file=_ROWS,
-        old='if "Error" not in answer',
-        new="if answer",
+        old='return ["Error" not in answer for answer in response["Responses"]]',
+        new='return [answer is not None for answer in response["Responses"]]',
     ),
     Mutant(
         name="rows: one of a batch that is there already passes for a new one",

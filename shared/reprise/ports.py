@@ -219,6 +219,15 @@ class Ledger(Protocol):
     ) -> bool:
         """End a lease by an event; False if it is not ours any more."""
 
+    def settle_all(self, wanted: Sequence[SettleRequest]) -> frozenset[str]:
+        """End leases, and return the owners of those that were ended by this.
+
+        What is left out may have been ended all the same: whoever wants to know asks for it alone.
+
+        Raises:
+            StoreError: If nothing is known of any.
+        """
+
     def mark_letter_sent(self, call_id: str, *, opened_at: str) -> None:
         """Note that the dead letter is in its queue, unless the call was opened again since."""
 
@@ -252,6 +261,16 @@ class LeaseRequest:
     owner: str
     """Unique per delivery."""
     of: Identity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettleRequest:
+    """One lease's end among several."""
+
+    call_id: str
+    owner: str
+    event: LedgerEvent
+    changes: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from random import Random
+    from threading import Event
 
     from reprise.gate.state import GateState
     from reprise.ledger import Row
-    from reprise.ports import GateItems, Lease, LeaseRequest, Ledger, OutMessage
+    from reprise.ports import GateItems, Lease, LeaseRequest, Ledger, OutMessage, SettleRequest
     from reprise.replay.batch import Replayer
     from reprise.retry.policy import PolicyBook
     from reprise.unpack.consumer import CaptureConsumer
@@ -203,6 +204,23 @@ class WatchedLedger:
             if self._world.batch.holds.get(call_id) == request["owner"]:
                 del self._world.batch.holds[call_id]
 
+    def settle_all(self, wanted: Sequence[SettleRequest]) -> frozenset[str]:
+        faults, batch = self._world.faults, self._world.batch
+        is_end = any(each.event is LedgerEvent.DEAD_LETTER for each in wanted)
+        if is_end and self._world.random.random() < 4 * faults.rates["arrive late"]:
+            faults.forced = "arrive late"
+        told: frozenset[str] = self._ledger.settle_all(wanted)
+        for each in wanted:
+            if each.owner in told and batch.holds.get(each.call_id) == each.owner:
+                del batch.holds[each.call_id]
+        return told
+
+
+def _wait_for(scheduler: Scheduler, event: Event) -> None:
+    """Wait as a lane does, which must not block its thread."""
+    while not event.is_set():
+        scheduler.sleep(0.002)
+
 
 class WatchedObjects:
     """Notes of which calls a batch reads that they may have run, and passes on."""
@@ -272,6 +290,7 @@ class World:
             objects=self.bucket,
             executor=cast("Any", lambda _: Executor(scheduler, random)),
             wait=lambda lanes, timeout_s, when: wait(scheduler, lanes, timeout_s, when),
+            wait_for=lambda event: _wait_for(scheduler, event),
             retention_days=cast("int", scenario.retention_days),
         )
         pipeline.random = random

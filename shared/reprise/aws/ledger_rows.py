@@ -25,7 +25,7 @@ import msgspec
 from reprise.aws.clients import store_errors
 from reprise.errors import StoreError
 from reprise.instant import format_instant
-from reprise.ledger import LedgerEvent, PastAttempt, Row, State, may_lease, result
+from reprise.ledger import LedgerEvent, PastAttempt, Row, State, may_lease, result, sources
 from reprise.ports import Lease
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from reprise.ports import LeaseRequest
+    from reprise.ports import LeaseRequest, SettleRequest
 
 _log = logging.getLogger(__name__)
 
@@ -226,7 +226,7 @@ class LedgerRows:
         self, batch: Sequence[tuple[LeaseRequest, Row]], now: str, until_ms: int
     ) -> dict[str, Lease]:
         """Write at most 25 leases of rows that are as they were read; return those that were written."""
-        statements: Any = []
+        statements: list[dict[str, Any]] = []
         for request, row in batch:
             after = {
                 "state": result(LedgerEvent.LEASE),
@@ -242,20 +242,48 @@ class LedgerRows:
                 "updated_at": row.updated_at,
                 "may_have_run": row.may_have_run,
             }
-            text = _update_of(self._table, tuple(after), tuple(before))
-            parameters = [to_attribute(value) for value in (*after.values(), *before.values())]
-            statements.append({"Statement": text, "Parameters": parameters})
+            statements.append(self._update(after, before))
+        return {
+            request.owner: Lease(granted=True, before=row)
+            for (request, row), is_done in zip(batch, self._execute(statements), strict=True)
+            if is_done
+        }
+
+    def settle_all(self, wanted: Sequence[SettleRequest]) -> frozenset[str]:
+        """End leases, 25 a request; return the owners of those that were ended by this.
+
+        What is left out may have been ended all the same, by an answer that was lost.
+        """
+        told: set[str] = set()
+        for batch in batched(wanted, MAX_STATEMENTS):
+            statements: list[dict[str, Any]] = []
+            for request in batch:
+                (held,) = sources(request.event)
+                given = {
+                    name: value for name, value in request.changes.items() if value is not None
+                }
+                after = {**given, "state": result(request.event)}
+                before = {"id": request.call_id, "state": held, "lease_owner": request.owner}
+                statements.append(self._update(after, before))
+            done = zip(batch, self._execute(statements), strict=True)
+            told |= {request.owner for request, is_done in done if is_done}
+        return frozenset(told)
+
+    def _update(self, after: Mapping[str, object], before: Mapping[str, object]) -> dict[str, Any]:
+        """Return the statement that changes a row, its id among what must be so before."""
+        text = _update_of(self._table, tuple(after), tuple(before))
+        parameters = [to_attribute(value) for value in (*after.values(), *before.values())]
+        return {"Statement": text, "Parameters": parameters}
+
+    def _execute(self, statements: Any) -> list[bool]:  # noqa: ANN401 - typed by the client's stubs
+        """Run at most 25 statements that change rows; tell of each whether it did."""
         try:
             with store_errors("dynamodb", "BatchExecuteStatement"):
                 response = self._client.batch_execute_statement(Statements=statements)
         except StoreError as error:
-            _log.warning("leases are taken one by one", extra={"code": error.code})
-            return {}
-        return {
-            request.owner: Lease(granted=True, before=row)
-            for (request, row), answer in zip(batch, response["Responses"], strict=True)
-            if "Error" not in answer
-        }
+            _log.warning("rows are changed one by one", extra={"code": error.code})
+            return [False] * len(statements)
+        return ["Error" not in answer for answer in response["Responses"]]
 
 
 @lru_cache(maxsize=64)

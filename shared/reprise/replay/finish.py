@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from reprise.ledger import Row
     from reprise.ports import Clock, KeySource, Lease, Ledger, Meter, Objects, Queue, Reply
     from reprise.replay.attempt import Attempt, Concluded
+    from reprise.replay.settlements import Settlements
 
 _log = logging.getLogger(__name__)
 
@@ -102,6 +103,7 @@ class Finisher:
     """Ends attempts; safe to use from several threads."""
 
     ledger: Ledger
+    settlements: Settlements
     objects: Objects
     replay_queue: Queue
     letters: LetterSender
@@ -210,7 +212,7 @@ class Finisher:
         """Write an attempt's end; if the ledger is away, the replay queue remembers it instead."""
         message, owner, call_id = attempt.message, attempt.owner, attempt.record.id
         try:
-            ours = self.ledger.settle(call_id, owner=owner, event=event, changes=changes)
+            ours = self.settlements.settle(call_id, owner=owner, event=event, changes=changes)
         except StoreError:
             _log.exception("ledger is away: the queue remembers", extra=about(message))
             self.meter.count(metric.STORE_FAULTS)

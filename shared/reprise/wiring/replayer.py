@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from reprise.monitor.gates import RecordingGates, TransitionLog
 from reprise.replay.batch import Replayer
 from reprise.replay.finish import Finisher
 from reprise.replay.runner import AttemptRunner
+from reprise.replay.settlements import Settlements
 from reprise.telemetry import EmfMeter, about_call
 from reprise.wiring import make_clients, make_ledger, target_types
 
@@ -76,6 +78,7 @@ class ReplayerParts:
     about: Callable[[str, str], AbstractContextManager[None]] = about_call
     executor: Callable[[int], Executor] = ThreadPoolExecutor
     wait: Callable[..., Any] = wait
+    wait_for: Callable[[threading.Event], object] = threading.Event.wait
 
 
 def make_replayer(parts: ReplayerParts) -> Replayer:
@@ -89,6 +92,7 @@ def make_replayer(parts: ReplayerParts) -> Replayer:
             objects=parts.objects,
             finisher=Finisher(
                 ledger=parts.ledger,
+                settlements=Settlements(parts.ledger, parts.wait_for),
                 objects=parts.objects,
                 replay_queue=parts.queue,
                 letters=LetterSender(

@@ -17,7 +17,7 @@ from reprise.capturing.reopen import reopened
 from reprise.errors import StoreError
 from reprise.instant import format_instant
 from reprise.ledger import Identity, LedgerEvent, PastAttempt, Row, State
-from reprise.ports import LeaseRequest
+from reprise.ports import LeaseRequest, SettleRequest
 from strategies import NOW, NOW_MS, make_row
 
 if TYPE_CHECKING:
@@ -142,6 +142,32 @@ def test_lease_of_a_batch_is_settled_like_any_other(ledger: Ledger) -> None:
     assert not _settle(ledger, LedgerEvent.SUCCEED, "b")
     assert _settle(ledger, LedgerEvent.SUCCEED, "a")
     assert _get(ledger).state is State.SUCCEEDED
+
+
+def test_of_a_batch_those_leases_end_that_are_held_by_whom_they_are_said_to_be(
+    ledger: Ledger,
+) -> None:
+    held = [make_row(id=f"orders:{n}") for n in range(30)]
+    ledger.record_all([*held, make_row()])
+    for row in held:
+        ledger.lease(row.id, owner=f"me/{row.id}", now=NOW, until_ms=SOON_MS)
+    changes = {"attempts": 2, "reason": None, "history": msgspec.to_builtins((FAILED,))}
+    wanted = [
+        SettleRequest(call_id=row.id, owner=f"me/{row.id}", event=event, changes=changes)
+        for row, event in zip(held, [LedgerEvent.SUCCEED, LedgerEvent.WAIT] * 15, strict=True)
+    ]
+    nobody = SettleRequest(call_id=CALL, owner="me", event=LedgerEvent.SUCCEED, changes=changes)
+    other = SettleRequest(
+        call_id="orders:0", owner="another", event=LedgerEvent.SUCCEED, changes=changes
+    )
+
+    assert ledger.settle_all([nobody, other, *wanted]) == {each.owner for each in wanted}
+
+    rows = ledger.get_all([row.id for row in held])
+    assert [rows[row.id].state for row in held] == [State.SUCCEEDED, State.WAITING] * 15
+    assert {(row.attempts, row.history) for row in rows.values()} == {(2, (FAILED,))}
+    assert _get(ledger).state is State.CAPTURED
+    assert ledger.settle_all(wanted) == frozenset()
 
 
 def test_the_first_record_of_a_call_stays(ledger: Ledger) -> None:
