@@ -100,8 +100,8 @@ def test_what_the_layer_ships_is_what_the_library_needs_and_lambda_has_not() -> 
 @pytest.mark.parametrize(
     ("package", "extras"),
     [
-        ("reprise", ("schema",)),
-        ("reprise_cli", ("cli",)),
+        ("reprise", ()),
+        ("reprise_cli", ("cli", "schema")),
         ("reprise_schedules_cli", ("cli",)),
         ("local_engine", ("cli", "local")),
     ],
@@ -113,7 +113,8 @@ def test_what_is_imported_anywhere_is_named(package: str, extras: tuple[str, ...
 
 
 def test_the_library_names_nothing_that_it_does_not_import() -> None:
-    assert set(_named("schema")) - _distributions("reprise") == set()
+    assert set(_named()) - _distributions("reprise") == set()
+    assert set(_named("schema")) - set(_named()) == {"pydantic"} <= _distributions("reprise_cli")
 
 
 def test_imports_are_found_at_any_depth_and_those_of_type_checkers_are_not() -> None:

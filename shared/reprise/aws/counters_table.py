@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_PREFIX: Final = "counter#"
+_PREFIX: Final = "book#"
+"""A persisted name: stacks have items of it."""
 _DEAD: Final = "dead_"
 _MAX_KEYS: Final = 100
 """DynamoDB API reference, BatchGetItem."""

@@ -36,6 +36,15 @@ def test_totals_add_up(books: CounterStore) -> None:
     }
 
 
+def test_totals_lie_where_stacks_of_earlier_versions_have_them(
+    dynamodb: DynamoDBClient, table: str
+) -> None:
+    CountersTable(dynamodb, table).add("orders", BacklogCounters(known=5))
+
+    item = dynamodb.get_item(TableName=table, Key={"id": {"S": "book#orders"}})["Item"]
+    assert item == {"id": {"S": "book#orders"}, "known": {"N": "5"}, "ended": {"N": "0"}}
+
+
 def test_only_the_books_that_there_are_are_read(books: CounterStore) -> None:
     for number in range(3):
         books.add(f"f{number}", BacklogCounters(known=number + 1))
