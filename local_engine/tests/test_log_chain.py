@@ -131,7 +131,8 @@ def test_records_of_an_interval_are_members_of_one_object(make_chain: Callable[.
     for number in range(5):
         chain.log(f"line {number}")
     found = chain.wait_for_data(5)
-    assert [e["logEvents"][0]["message"] for e in found] == [f"line {n}" for n in range(5)]
+    # Each is delivered by itself: nobody promises their order.
+    assert {e["logEvents"][0]["message"] for e in found} == {f"line {n}" for n in range(5)}
     (body,) = chain.objects().values()
     assert len(members(body)) == 6
 

@@ -178,7 +178,7 @@ def test_one_time_schedule_calls_the_api_on_time_and_is_deleted(aws: Aws) -> Non
     client = aws.client("lambda")
     client.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
     zone = "Asia/Kolkata"
-    due = datetime.now(ZoneInfo(zone)) + timedelta(seconds=2)
+    due = datetime.now(ZoneInfo(zone)) + timedelta(seconds=4)
     schedule = one_time(aws, due, lift_reserve(function), ScheduleExpressionTimezone=zone)
 
     def is_lifted() -> bool:
