@@ -18,3 +18,6 @@ settings.register_profile("deep", settings.get_profile("default"), max_examples=
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default")
 )
+
+# The command is as wide as this says, and a terminal's width is no test's business.
+os.environ.pop("COLUMNS", None)

@@ -77,7 +77,12 @@ class Checker:
         if held is not None and owner == held.owner is not None:
             return
         is_given_up = held is not None and held.state == State.DEAD_LETTERED
-        if batch.met_gate_fault or self._is_forgotten(call_id, held):
+        # What was given up nobody holds: callers that ask for it at the same time each have their way.
+        is_beside = is_given_up and any(
+            run.batch.is_live and run.batch.finished_at_s > self._simulation.now_s
+            for run in history.executions[call_id]
+        )
+        if batch.met_gate_fault or self._is_forgotten(call_id, held) or is_beside:
             history.unprotected[call_id] += 1
         elif not is_given_up and call_id not in history.restored:
             history.report("claim", f"{call_id} runs live, and {batch.name} does not hold it")

@@ -39,6 +39,8 @@ class Batch(Process):
     """Whether it may overrun its time: one of its stores was slow, or it stood still."""
     unknown: set[str] = field(default_factory=set)
     """Ids of calls of which it reads that they may have run."""
+    asked: set[str] = field(default_factory=set)
+    """Ids whose leases it asked for together: it takes them up whatever time is left."""
     entered: set[str] = field(default_factory=set)
     """Those of them whose call was there already when it entered them."""
     suppressed: set[str] = field(default_factory=set)
@@ -91,7 +93,8 @@ class History:
     repeats: Counter[str] = field(default_factory=Counter)
     """Live calls by the key of a captured one."""
     unprotected: Counter[str] = field(default_factory=Counter)
-    """Those that ran without knowing of the captured call: its gate was away, or it had ended long ago."""
+    """Those that ran without knowing of the captured call, its gate was away, or it had ended long ago; and
+    those that ran beside another after it had been given up."""
     ran_over_end: set[str] = field(default_factory=set)
     """Ids of calls that ran live after they had been given up, as their callers asked."""
     restored: set[str] = field(default_factory=set)

@@ -159,7 +159,8 @@ class WatchedLedger:
         world, batch = self._world, self._world.batch
         world.history.owners[owner] = batch
         is_first = world.works_on(call_id)
-        if is_first and batch.deadline_s - world.scheduler.now_s < CALL_TIMEOUT_S:
+        is_late = batch.deadline_s - world.scheduler.now_s < CALL_TIMEOUT_S
+        if is_first and is_late and call_id not in batch.asked:
             world.history.report("time", f"{batch.name} begins with {call_id} too late to end it")
         lease = self._ledger.lease(call_id, owner=owner, **request)
         if lease.granted:
@@ -173,6 +174,7 @@ class WatchedLedger:
             world.history.owners[each.owner] = batch
             # From the moment that it is asked for it may be held.
             batch.holds.setdefault(each.call_id, each.owner)
+            batch.asked.add(each.call_id)
             if is_late:
                 world.history.report(
                     "time", f"{batch.name} begins with {each.call_id} too late to end it"

@@ -24,7 +24,7 @@ from reprise.replay.worker import PermitWorker, Returns, Waiting
 from reprise.retry.decision import COUNTED, policy_backoff_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Executor
     from contextlib import AbstractContextManager
 
@@ -267,12 +267,17 @@ class Replayer:
         for delivery, _ in group:
             waits_s[delivery.receipt_handle] = wait_s + self.draw() * spread_s
 
-    def _lease(self, calls: Group, worker: Worker) -> dict[str, Lease]:
-        """Take the leases of calls together that begin at once; a single one takes its own in one request."""
+    def _lease(self, calls: Group, worker: Worker) -> dict[str, Lease | None]:
+        """Take the leases of calls together that begin at once; return by owner those that were granted.
+
+        None stands for one that was asked for, and may be ours all the same. A single call takes its own
+        lease, in one request.
+        """
         if len(calls) <= 1 or not self._has_time(worker):
             return {}
         by_owner = {_owner(worker, delivery): message for delivery, message in calls}
-        return self.attempts.lease_all(by_owner, self._lease_until_ms(worker))
+        granted = self.attempts.lease_all(by_owner, self._lease_until_ms(worker))
+        return {owner: granted.get(owner) for owner in by_owner}
 
     def _has_time(self, worker: Worker) -> bool:
         return worker.remaining_ms() >= self.call_timeout_s * 1000 + MARGIN_MS
@@ -284,17 +289,13 @@ class Replayer:
         self,
         policy: Policy,
         worker: Worker,
-        leases: dict[str, Lease],
+        leases: Mapping[str, Lease | None],
         delivery: Delivery,
         message: ReplayMessage,
     ) -> Disposition:
-        """Make one attempt if there is time for it; whatever goes wrong, the message comes again.
-
-        There is time for a call whose lease was taken when its batch began: it was looked at then.
-        """
-        owner = _owner(worker, delivery)
-        lease = leases.pop(owner, None)
-        if lease is None and not self._has_time(worker):
+        """Make one attempt if there is time for it; whatever goes wrong, the message comes again."""
+        owner, may_begin = _owner(worker, delivery), self._has_time(worker)
+        if not may_begin and owner not in leases:
             return Nack(wait_s=0.0)
         function = message.record.target.function
         try:
@@ -304,7 +305,8 @@ class Replayer:
                     policy,
                     owner=owner,
                     lease_until_ms=self._lease_until_ms(worker),
-                    lease=lease,
+                    lease=leases.get(owner),
+                    may_begin=may_begin,
                 )
             if isinstance(verdict, Nack) and verdict.wait_s > LONG_S and _has_key(message):
                 self._open_calls.note(function, verdict.wait_s)

@@ -21,7 +21,7 @@ from reprise.ports import LeaseRequest
 from reprise.replay.attempt import Attempt, failures, is_replaced
 from reprise.replay.finish import STORE_WAIT_S, Finisher, about, count_delivery, count_reply
 from reprise.replay.message import Ack, Disposition, Nack
-from reprise.retry.decision import DeadLetter, Reason, expiry
+from reprise.retry.decision import DeadLetter, Reason, RetryLater, expiry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -83,6 +83,7 @@ class AttemptRunner:
         owner: str,
         lease_until_ms: int,
         lease: Lease | None = None,
+        may_begin: bool = True,
     ) -> Disposition:
         """Make one attempt, unless the ledger says that it is not due.
 
@@ -92,6 +93,7 @@ class AttemptRunner:
             owner: Who we are; unique per delivery, so that one batch may hold the same call twice.
             lease_until_ms: When this process can no longer be running.
             lease: From `lease_all`, if it was granted there.
+            may_begin: Whether there is time for the target; if not, the lease is only given back.
 
         Raises:
             BadRecordError: `id_conflict`, if the ledger knows another call by this id.
@@ -125,6 +127,9 @@ class AttemptRunner:
         row = replace(row, updated_at=format_instant(now))
         attempt = Attempt(message=message, row=row, policy=policy, owner=owner)
         too_late = attempt.too_late(now)
+        if too_late is None and not may_begin:
+            # What is left leased would pass for a call that may have run.
+            too_late = RetryLater(after_s=0.0, is_backoff=False)
         if too_late is not None:
             return self.finisher.finish(attempt.ended(too_late))
         return self._invoke(attempt)

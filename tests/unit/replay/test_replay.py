@@ -682,6 +682,35 @@ def test_call_that_could_not_finish_in_time_is_not_started() -> None:
     assert only_row(pipeline).state is State.CAPTURED
 
 
+@pytest.mark.parametrize("is_granted", [True, False])
+def test_leases_that_were_taken_together_too_late_are_given_back_and_nothing_runs(
+    *, is_granted: bool
+) -> None:
+    class Slow(InMemoryLedger):
+        """Takes leases until there is no time left, and then may not say so."""
+
+        def lease_all(self, wanted: Any, **request: Any) -> dict[str, Lease]:
+            left_ms.append(60_000)
+            leases = InMemoryLedger.lease_all(self, wanted, **request)
+            return leases if is_granted else {}
+
+    pipeline = Pipeline(call_timeout_s=60, ledger=Slow())
+    messages = pipeline.captured_messages(call(b"1"), call(b"2"))
+    pipeline.gate_items.images[ORDERS] = GateState(window=10.0, slow_start=0)
+    left_ms = [plenty()]
+
+    again = pipeline.replayer().run(
+        deliveries(*messages), Worker(owner="late", remaining_ms=lambda: left_ms[-1])
+    )
+
+    assert again == ["m0", "m1"]
+    assert pipeline.functions.invoked == []
+    rows = pipeline.ledger.rows.values()
+    assert [(row.state, row.attempts) for row in rows] == [(State.WAITING, 0)] * 2
+    assert pipeline.replay(*messages) == []
+    assert {row.state for row in rows} == {State.SUCCEEDED}
+
+
 def test_message_for_a_function_outside_the_list_invokes_nothing() -> None:
     pipeline = Pipeline()
     (message,) = pipeline.captured_messages(call())
