@@ -133,12 +133,6 @@ MUTANTS: Final = (
         old='return ["Error" not in answer for answer in response["Responses"]]',
         new='return [answer is not None for answer in response["Responses"]]',
     ),
-    Mutant(
-        name="rows: one of a batch that is there already passes for a new one",
-        file=_ROWS,
-        old="for row, code in codes if code is None}",
-        new="for row, code in codes}",
-    ),
     # --- the attempt ---
     Mutant(
         name="attempt: what may have run is replayed whatever the policy says",
@@ -265,12 +259,6 @@ MUTANTS: Final = (
         file=_ADMIT,
         old="    cap, put, when = most or 0,",
         new="    cap, put, when = 0,",
-    ),
-    Mutant(
-        name="gate: two batches take the same permits",
-        file=_ADMIT,
-        old='(Condition(name="in_flight", relation="<=", value=window - permits),)',
-        new='(Condition(name="in_flight", relation="<=", value=10**6),)',
     ),
     Mutant(
         name="gate: permits of the dead never come back",

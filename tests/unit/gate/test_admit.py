@@ -48,6 +48,19 @@ def test_a_batch_takes_what_it_wants_from_a_wide_window() -> None:
     assert getattr(after, slot_name(admission.epoch)) == 10
 
 
+def test_permits_are_not_taken_twice_by_two_batches_that_saw_the_same_gate() -> None:
+    gate = replace(FLOWING, window=12.0)
+    request = PermitRequest(wanted=10, owner="a", lease_ms=LEASE_MS, most=None)
+    first, second = (admit(gate, request, now_ms=NOW_MS, wide=None) for _ in range(2))
+    assert first.change is not None
+    assert second.change is not None
+    assert first.admission.permits + second.admission.permits > gate.window
+
+    after = first.change.apply(gate)
+
+    assert not all(condition.holds(after) for condition in second.change.when)
+
+
 def test_a_batch_takes_a_third_from_a_scarce_one_and_runs_its_calls_after_each_other() -> None:
     assert _ask(replace(FLOWING, in_flight=30))[0].permits == 4
     slow = replace(FLOWING, in_flight=30, busy_ms=3_000_000)
