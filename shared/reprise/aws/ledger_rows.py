@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from reprise.ports import LeaseRequest, SettleRequest
 
 _log = logging.getLogger(__name__)
+_FIELDS: Final = dict.fromkeys(field.name for field in fields(Row))
+"""The names, in their order: looked up for every attribute of every row that is read."""
 
 
 def to_attribute(value: object) -> dict[str, Any]:
@@ -54,7 +56,7 @@ def to_attribute(value: object) -> dict[str, Any]:
 
 def to_item(row: Row) -> dict[str, Any]:
     """Return a row as an item; fields that are not set are left out."""
-    values = {field.name: getattr(row, field.name) for field in fields(row)}
+    values = {name: getattr(row, name) for name in _FIELDS}
     return {
         name: to_attribute(value)
         for name, value in values.items()
@@ -64,10 +66,9 @@ def to_item(row: Row) -> dict[str, Any]:
 
 def from_item(item: Mapping[str, Any]) -> Row:
     """Return the row of an item; attributes of a later version are ignored."""
-    known = {field.name for field in fields(Row)}
     values: dict[str, Any] = {}
     for name, attribute in item.items():
-        if name not in known:
+        if name not in _FIELDS:
             continue
         ((kind, value),) = attribute.items()
         values[name] = int(value) if kind == "N" else value
