@@ -5,7 +5,7 @@ ministack pools these objects in the place of its own workers, and uses
 and ``_discard_tmpdir`` of them.
 
 Source: Lambda Developer Guide, "Understanding the Lambda execution environment
-lifecycle".
+lifecycle", "Using the Lambda runtime API for custom runtimes".
 """
 
 from __future__ import annotations
@@ -20,13 +20,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from local_engine.runtime.api import EnvironmentDiedError, RuntimeApi
-from local_engine.runtime.http import ApiRequest, answer
-from local_engine.runtime.process import FunctionProcess, function_environment, start_process
+from local_engine.runtime.http import ApiRequest, answer, refusal
+from local_engine.runtime.process import (
+    FunctionProcess,
+    Place,
+    function_environment,
+    start_process,
+)
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
-    from pathlib import Path
 
     from local_engine.runtime.output import LogLine
 
@@ -37,15 +41,19 @@ INIT_TIMEOUT_S = 10.0
 #: 6 MB of response, and the few bytes AWS allows on top.
 MAX_RESPONSE_BYTES = 6_291_556
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a function's environment comes from."""
-
-    interpreter: str
-    code_dir: Path
-    layers_dir: Path
-    endpoint: str
+NEXT_PATH = "/2018-06-01/runtime/invocation/next"
+ERROR_TYPE_HEADER = "lambda-runtime-function-error-type"
+_INVOCATION_PATH = "/2018-06-01/runtime/invocation/"
+_INIT_ERROR_PATH = "/2018-06-01/runtime/init/error"
+_ANSWER_PATHS = {"response": False, "error": True}
+"""Ends of a call, and whether it is an error."""
+_TOO_LARGE_MESSAGE = (
+    f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
+)
+_TOO_LARGE = 413, "RequestEntityTooLarge", _TOO_LARGE_MESSAGE
+_TOO_LARGE_ERROR = json.dumps(
+    {"errorType": "Function.ResponseSizeTooLarge", "errorMessage": _TOO_LARGE_MESSAGE}
+).encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +72,8 @@ class Call:
 class Outcome:
     """How an invocation ended."""
 
-    body: Any
-    """The function's answer, or Lambda's error object."""
+    payload: bytes
+    """The function's answer as it gave it, or Lambda's error object in JSON."""
     is_error: bool
     lines: list[LogLine] = field(default_factory=list)
     init_ms: float | None = None
@@ -119,7 +127,13 @@ class Environment:
         if "requestId" not in body:
             message = f"RequestId: {call.request_id} Error: {message}"
         body = {"errorType": "Runtime.Unknown", **body, "errorMessage": message}
-        return Outcome(body=body, is_error=True, lines=lines, init_ms=init_ms, timed_out=timed_out)
+        return Outcome(
+            payload=json.dumps(body).encode(),
+            is_error=True,
+            lines=lines,
+            init_ms=init_ms,
+            timed_out=timed_out,
+        )
 
     def close(self) -> None:
         """End the process and free the sockets."""
@@ -152,17 +166,13 @@ class Environment:
         with self._lock:
             place = self._find_place()
             api = self._api = RuntimeApi()
+            environment = function_environment(
+                self.config, place, api=api.address, log_stream=self.log_stream
+            )
             self._proc = start_process(
-                interpreter=place.interpreter,
-                code_dir=place.code_dir,
-                layers_dir=place.layers_dir,
-                environment=function_environment(
-                    self.config,
-                    code_dir=place.code_dir,
-                    api=api.address,
-                    endpoint=place.endpoint,
-                    log_stream=self.log_stream,
-                ),
+                place.command,
+                directory=place.code_dir,
+                environment={**environment, "_ENGINE_LAYERS_DIR": str(place.layers_dir)},
             )
             api.attach(self._proc)
             self._cold = False
@@ -187,31 +197,37 @@ def _run(api: RuntimeApi, call: Call, timeout_s: float, init_ms: float | None) -
     if call.tenant_id:
         headers["Lambda-Runtime-Aws-Tenant-Id"] = call.tenant_id
     api.send(connection, answer(200, headers, call.payload))
-    suffix = f"/invocation/{call.request_id}/"
     while True:
         for source, request in api.serve(deadline):
-            if request.method == "POST" and suffix in request.path:
-                lines = api.take_lines()
-                api.send(source, answer(202))
-                return _make_outcome(request, lines, init_ms)
-            if request.method == "GET":
+            if request.method == "GET" and request.path == NEXT_PATH:
                 api.waiting = source
+            elif (is_error := _ANSWER_PATHS.get(_ending(request, call.request_id))) is not None:
+                lines = api.take_lines()
+                is_too_large = len(request.body) > MAX_RESPONSE_BYTES
+                api.send(source, refusal(*_TOO_LARGE) if is_too_large else answer(202))
+                payload = _TOO_LARGE_ERROR if is_too_large else request.body
+                return Outcome(
+                    payload=payload,
+                    is_error=is_error or is_too_large,
+                    lines=lines,
+                    init_ms=init_ms,
+                )
+            else:
+                api.send(source, _refuse(request))
 
 
-def _make_outcome(request: ApiRequest, lines: list[LogLine], init_ms: float | None) -> Outcome:
-    if len(request.body) > MAX_RESPONSE_BYTES:
-        body = {
-            "errorType": "Function.ResponseSizeTooLarge",
-            "errorMessage": "Response payload size exceeded maximum allowed payload size "
-            f"({MAX_RESPONSE_BYTES} bytes).",
-        }
-        return Outcome(body=body, is_error=True, lines=lines, init_ms=init_ms)
-    return Outcome(
-        body=json.loads(request.body or b"null"),
-        is_error=request.path.endswith("/error"),
-        lines=lines,
-        init_ms=init_ms,
-    )
+def _ending(request: ApiRequest, request_id: str) -> str:
+    """Return what follows the path of a call, or nothing if it is not the path of this call."""
+    prefix = f"{_INVOCATION_PATH}{request_id}/"
+    is_answer = request.method == "POST" and request.path.startswith(prefix)
+    return request.path.removeprefix(prefix) if is_answer else ""
+
+
+def _refuse(request: ApiRequest) -> bytes:
+    """Return the refusal of what no call waits for, or of a path that is not there."""
+    if request.method == "POST" and request.path.startswith(_INVOCATION_PATH):
+        return refusal(400, "InvalidRequestID", "Invalid request ID")
+    return refusal(404, "NotFound", f"no {request.method} {request.path}")
 
 
 def _wait_until_idle(api: RuntimeApi, deadline: float) -> socket.socket:
@@ -223,11 +239,20 @@ def _wait_until_idle(api: RuntimeApi, deadline: float) -> socket.socket:
     """
     while api.waiting is None:
         for source, request in api.serve(deadline):
-            if request.path.endswith("/init/error"):
-                api.send(source, answer(202))
-                raise EnvironmentDiedError(json.loads(request.body))
-            if request.method == "GET":
+            if request.method == "GET" and request.path == NEXT_PATH:
                 api.waiting = source
+            elif request.method == "POST" and request.path == _INIT_ERROR_PATH:
+                api.send(source, answer(202))
+                raise EnvironmentDiedError(_read_error(request))
             else:
-                api.send(source, answer(400))
+                api.send(source, _refuse(request))
     return api.waiting
+
+
+def _read_error(request: ApiRequest) -> dict[str, Any]:
+    """Return the error object of a runtime that could not start, however little it says."""
+    error: dict[str, Any] = {"errorType": request.headers.get(ERROR_TYPE_HEADER, "Runtime.Unknown")}
+    with contextlib.suppress(ValueError):
+        body = json.loads(request.body)
+        error |= body if isinstance(body, dict) else {"errorMessage": str(body)}
+    return error
