@@ -266,7 +266,7 @@ def test_versions_and_aliases_of_a_list_are_made_by_a_loop(aws: Aws, deploy: Dep
             },
         ],
     }
-    sections = {
+    sections: dict[str, Any] = {
         "Transform": "AWS::LanguageExtensions",
         "Parameters": {"Targets": {"Type": "CommaDelimitedList", "Default": "orders,invoices"}},
     }

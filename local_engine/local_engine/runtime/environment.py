@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import subprocess
 import threading
 import time
@@ -20,17 +21,26 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from local_engine.runtime.api import EnvironmentDiedError, RuntimeApi
+from local_engine.runtime.extensions import (
+    INVOKE,
+    Extensions,
+    extension_environment,
+    find_extensions,
+    with_own_ports,
+)
 from local_engine.runtime.http import ApiRequest, answer, refusal
+from local_engine.runtime.logs import log_group, put
 from local_engine.runtime.process import (
     FunctionProcess,
     Place,
     function_environment,
     start_process,
 )
+from local_engine.seams import Seam
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from local_engine.runtime.output import LogLine
 
@@ -40,6 +50,8 @@ INIT_TIMEOUT_S = 10.0
 
 #: 6 MB of response, and the few bytes AWS allows on top.
 MAX_RESPONSE_BYTES = 6_291_556
+
+_LAMBDA_SVC = Seam("services.lambda_svc")
 
 NEXT_PATH = "/2018-06-01/runtime/invocation/next"
 ERROR_TYPE_HEADER = "lambda-runtime-function-error-type"
@@ -96,6 +108,7 @@ class Environment:
         self._proc: FunctionProcess | None = None
         self._lock = threading.RLock()
         self._cold = True
+        self._is_frozen = False
         self._api: RuntimeApi | None = None
 
     def invoke(self, call: Call) -> Outcome:
@@ -105,10 +118,13 @@ class Environment:
             init_ms = None
             try:
                 api = self._api
-                if api is None or self._proc is None or self._proc.poll() is not None:
+                if api is None or not api.are_alive:
                     started = time.monotonic()
                     api = self._spawn()
                     init_ms = (time.monotonic() - started) * 1000
+                elif self._is_frozen:
+                    api.signal(signal.SIGCONT)
+                self._is_frozen = False
                 return _run(api, call, timeout_s, init_ms)
             except EnvironmentDiedError as died:
                 return self._give_up(died.body, call, init_ms)
@@ -122,7 +138,7 @@ class Environment:
     ) -> Outcome:
         """End the environment and make the outcome of what ended it."""
         lines = self._api.take_lines() if self._api is not None else []
-        self.close()
+        self.close("timeout" if timed_out else "failure")
         message = str(body.get("errorMessage") or "")
         if "requestId" not in body:
             message = f"RequestId: {call.request_id} Error: {message}"
@@ -135,17 +151,32 @@ class Environment:
             timed_out=timed_out,
         )
 
-    def close(self) -> None:
-        """End the process and free the sockets."""
+    def close(self, reason: str = "failure") -> None:
+        """End the processes and free the sockets; extensions are told in a thread of its own."""
         process, self._proc = self._proc, None
+        with self._lock:
+            api, self._api = self._api, None
+        if api is not None and self._is_frozen:
+            # What is told of its end has to run for that.
+            api.signal(signal.SIGCONT)
         if process is not None:
             process.kill()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=2)
-        with self._lock:
-            api, self._api = self._api, None
-            if api is not None:
-                api.close()
+        if api is not None and api.extensions:
+            # They may call the engine, which may be what waits for this.
+            threading.Thread(target=self._shut_down, args=(api, reason), daemon=True).start()
+        elif api is not None:
+            api.end_processes()
+            api.close()
+
+    def _shut_down(self, api: RuntimeApi, reason: str) -> None:
+        """Tell the extensions, give them their time, and write what they say."""
+        api.shut_down(reason)
+        lines = api.take_lines()
+        api.close()
+        in_scope = _LAMBDA_SVC["_run_with_function_config_scope"]
+        in_scope(self.config, put, log_group(self.config), self.log_stream, lines)
 
     def kill(self) -> bool:
         """End the process, so that a call in it fails as on a crash; False if there is none."""
@@ -155,29 +186,62 @@ class Environment:
         process.kill()
         return True
 
+    def freeze(self) -> bool:
+        """Stop the processes of an idle environment until its next call; False if there are none.
+
+        Lambda does so with every environment after every call.
+        """
+        with self._lock:
+            if self._api is None or self._is_frozen:
+                return False
+            self._is_frozen = True
+            self._api.signal(signal.SIGSTOP)
+            return True
+
     def _discard_tmpdir(self) -> None:
         """Free what ministack's reaper leaves: it has ended the process itself."""
         if not self.in_use:
-            self.close()
+            self.close("spindown")
 
     def _spawn(self) -> RuntimeApi:
         """Start the process and wait until the runtime asks for its first call."""
         self.close()
         with self._lock:
             place = self._find_place()
-            api = self._api = RuntimeApi()
+            programs = find_extensions(place.layers_dir)
+            described = {
+                "functionName": self.config["FunctionName"],
+                "functionVersion": self.config.get("Version", "$LATEST"),
+                "handler": self.config.get("Handler", ""),
+                "accountId": self.config["FunctionArn"].split(":")[4],
+            }
+            extensions = Extensions([program.name for program in programs], described)
+            api = self._api = RuntimeApi(extensions)
+            self._cold = False
+            deadline = time.monotonic() + INIT_TIMEOUT_S + float(self.config.get("Timeout", 3))
             environment = function_environment(
                 self.config, place, api=api.address, log_stream=self.log_stream
             )
-            self._proc = start_process(
-                place.command,
-                directory=place.code_dir,
-                environment={**environment, "_ENGINE_LAYERS_DIR": str(place.layers_dir)},
+            if programs:
+                environment = with_own_ports(environment, place.endpoint)
+                for program in programs:
+                    api.attach(
+                        start_process(
+                            [str(program)],
+                            directory=place.code_dir,
+                            environment=extension_environment(environment),
+                        ),
+                        is_runtime=False,
+                    )
+                _serve_until(lambda: extensions.have_registered, api, deadline)
+            process = start_process(
+                place.command, directory=place.code_dir, environment=environment
             )
-            api.attach(self._proc)
-            self._cold = False
-            deadline = time.monotonic() + INIT_TIMEOUT_S + float(self.config.get("Timeout", 3))
+            self._proc = process
+            api.attach(process, is_runtime=True)
             _wait_until_idle(api, deadline)
+            extensions.close_registration()
+            process.is_warned = bool(extensions)
             return api
 
 
@@ -196,6 +260,8 @@ def _run(api: RuntimeApi, call: Call, timeout_s: float, init_ms: float | None) -
         headers["Lambda-Runtime-Client-Context"] = call.client_context
     if call.tenant_id:
         headers["Lambda-Runtime-Aws-Tenant-Id"] = call.tenant_id
+    if api.extensions:
+        api.extensions.tell(api.send, _invoke_event(call, headers))
     api.send(connection, answer(200, headers, call.payload))
     while True:
         for source, request in api.serve(deadline):
@@ -230,14 +296,30 @@ def _refuse(request: ApiRequest) -> bytes:
     return refusal(404, "NotFound", f"no {request.method} {request.path}")
 
 
+def _invoke_event(call: Call, headers: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "eventType": INVOKE,
+        "deadlineMs": int(headers["Lambda-Runtime-Deadline-Ms"]),
+        "requestId": call.request_id,
+        "invokedFunctionArn": call.function_arn,
+        "tracing": {"type": "X-Amzn-Trace-Id", "value": call.trace_header},
+    }
+
+
 def _wait_until_idle(api: RuntimeApi, deadline: float) -> socket.socket:
-    """Serve until the runtime waits for a call, and return where it waits.
+    """Serve until the runtime waits for a call and the extensions for an event; return where it waits.
 
     Raises:
-        EnvironmentDiedError: If it posts an initialisation error or ends.
+        EnvironmentDiedError: If it posts an initialisation error, or a process ends.
         TimeoutError: If the deadline passes first.
     """
-    while api.waiting is None:
+    _serve_until(lambda: api.waiting is not None and api.extensions.are_ready, api, deadline)
+    assert api.waiting is not None  # noqa: S101 - as was waited for
+    return api.waiting
+
+
+def _serve_until(is_reached: Callable[[], bool], api: RuntimeApi, deadline: float) -> None:
+    while not is_reached():
         for source, request in api.serve(deadline):
             if request.method == "GET" and request.path == NEXT_PATH:
                 api.waiting = source
@@ -246,7 +328,6 @@ def _wait_until_idle(api: RuntimeApi, deadline: float) -> socket.socket:
                 raise EnvironmentDiedError(_read_error(request))
             else:
                 api.send(source, _refuse(request))
-    return api.waiting
 
 
 def _read_error(request: ApiRequest) -> dict[str, Any]:

@@ -53,17 +53,24 @@ class Place:
 class FunctionProcess(subprocess.Popen[bytes]):
     """A function's process, which always ends together with its children."""
 
+    is_warned = False
+    """Whether it is told before it ends, as the runtime is where an extension registered."""
+
     def terminate(self) -> None:
-        """Kill the whole process group, as Lambda ends an environment."""
-        self.kill()
+        """End the whole process group, as Lambda ends an environment."""
+        self.signal_group(signal.SIGTERM if self.is_warned else signal.SIGKILL)
 
     def kill(self) -> None:
         """Kill the whole process group."""
+        self.signal_group(signal.SIGKILL)
+
+    def signal_group(self, number: int) -> None:
+        """Send a signal to the whole process group, if the process runs."""
         if self.poll() is None:
             try:
-                os.killpg(self.pid, signal.SIGKILL)
+                os.killpg(self.pid, number)
             except ProcessLookupError:
-                super().kill()
+                super().send_signal(number)
 
 
 def start_process(
@@ -122,6 +129,8 @@ def function_environment(
         "AWS_ENDPOINT_URL": place.endpoint,
         **_LAMBDA_SVC["execution_credentials"](config),
     }
+    if str(BOOTSTRAP) in place.command:
+        environment["_ENGINE_LAYERS_DIR"] = str(place.layers_dir)
     if not config["Runtime"].startswith("provided"):
         environment["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{config['Runtime']}"
     if logging_config.get("LogFormat") == "JSON":
@@ -130,15 +139,16 @@ def function_environment(
     return environment
 
 
-def describe_exit(process: FunctionProcess) -> str:
-    """Return Lambda's words for how a process ended."""
+def describe_exit(process: FunctionProcess, *, is_runtime: bool) -> dict[str, str]:
+    """Return Lambda's error for how a process of an environment ended."""
     try:
         code = process.wait(timeout=1)
     except subprocess.TimeoutExpired:
-        return "Runtime exited without providing a reason"
+        code = 0
+    how = f"exit status {code}"
     if code < 0:
-        name = signal.strsignal(-code) or str(-code)
-        return f"Runtime exited with error: signal: {name.lower()}"
-    if code == 0:
-        return "Runtime exited without providing a reason"
-    return f"Runtime exited with error: exit status {code}"
+        how = f"signal: {(signal.strsignal(-code) or str(-code)).lower()}"
+    if not is_runtime:
+        return {"errorType": "Extension.Crash", "errorMessage": how if code else "exit code 0"}
+    message = "without providing a reason" if code == 0 else f"with error: {how}"
+    return {"errorType": "Runtime.ExitError", "errorMessage": f"Runtime exited {message}"}
