@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from local_engine.testing import wait_for
+
 if TYPE_CHECKING:
     from local_engine.testing import Aws
 
@@ -113,7 +115,11 @@ def name(aws: Aws) -> str:
 
 @pytest.fixture
 def doors(aws: Aws, name: str) -> Doors:
-    return make_doors(aws, f"arn:aws:lambda:eu-west-1:000000000000:function:{name}", timeout_ms=1000)
+    return make_doors(aws, _arn(name), timeout_ms=1000)
+
+
+def _arn(name: str) -> str:
+    return f"arn:aws:lambda:eu-west-1:000000000000:function:{name}"
 
 
 def statuses(aws: Aws, doors: Doors, wanted: str) -> tuple[int, ...]:
@@ -179,8 +185,7 @@ def test_load_balancer_has_one_kind_of_headers(
     multi: bool,
     seen: list[str],
 ) -> None:
-    arn = f"arn:aws:lambda:eu-west-1:000000000000:function:{name}"
-    doors = make_doors(aws, arn, multi=multi)
+    doors = make_doors(aws, _arn(name), multi=multi)
     assert aws.request("GET", f"{doors['alb']}/many")[1].get_all("X") == seen
     body = aws.request("GET", f"{doors['alb']}/event?k=1&k=2")[2]
     _, event = json.loads(body)
@@ -189,6 +194,55 @@ def test_load_balancer_has_one_kind_of_headers(
     if not multi:
         expected = {"queryStringParameters": {"k": "2"}}  # type: ignore[dict-item]
     assert event.items() >= expected.items()
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"Resource": "FUNCTION"},
+        {
+            "Resource": "arn:aws:states:::lambda:invoke",
+            "Parameters": {"FunctionName": "FUNCTION", "Payload.$": "$"},
+        },
+    ],
+)
+def test_task_of_a_state_machine_fails_by_a_throttle_with_its_name(
+    aws: Aws, name: str, task: dict[str, Any]
+) -> None:
+    states = aws.client("stepfunctions")
+    definition = {
+        "StartAt": "Call",
+        "States": {
+            "Call": {
+                "Type": "Task",
+                **task,
+                "Catch": [
+                    {"ErrorEquals": ["Lambda.TooManyRequestsException"], "Next": "Caught"},
+                    {"ErrorEquals": ["ValueError"], "Next": "Failed"},
+                ],
+                "End": True,
+            },
+            "Caught": {"Type": "Pass", "Result": "caught", "End": True},
+            "Failed": {"Type": "Pass", "Result": "failed", "End": True},
+        },
+    }
+    text = json.dumps(definition).replace("FUNCTION", _arn(name))
+    machine = states.create_state_machine(
+        name=f"m-{uuid.uuid4().hex[:8]}",
+        roleArn="arn:aws:iam::000000000000:role/test",
+        definition=text,
+    )["stateMachineArn"]
+
+    def run() -> str:
+        run = states.start_execution(stateMachineArn=machine, input='{"path": "fail"}')
+        arn = run["executionArn"]
+        wait_for(lambda: states.describe_execution(executionArn=arn)["status"] != "RUNNING")
+        return str(json.loads(states.describe_execution(executionArn=arn)["output"]))
+
+    assert run() == "failed"
+    client = aws.client("lambda")
+    client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    assert run() == "caught"
 
 
 def test_every_door_invokes_the_alias_with_its_own_event(aws: Aws, name: str) -> None:

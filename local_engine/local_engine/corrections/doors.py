@@ -11,12 +11,15 @@ malformed answer is an error; one that takes longer than an integration may take
 | load balancer | 502 | 502 | 502, by the function's own timeout |
 | Function URL | 429 | 502 | 502, by the function's own timeout |
 
+A state machine's task fails by a throttle with an error name of its own, which a `Retry` names.
+
 Sources: API Gateway Developer Guide, "Lambda proxy integrations in API Gateway" (output format, 502),
 "Gateway response types", "Create AWS Lambda proxy integrations for HTTP APIs" (formats 1.0 and 2.0); AWS
 re:Post, "API Gateway proxy integration does not forward Lambda throttling (HTTP 429)" (500); Elastic Load
 Balancing, "Use Lambda functions as targets" (1 MB, multi-value headers), "Troubleshoot your Application
 Load Balancers" (502 where Lambda returned an error, 413); Lambda Developer Guide, "Invoking Lambda function
-URLs". That an HTTP API answers 503 to a throttle and to a late answer is observed, and not documented.
+URLs"; Step Functions Developer Guide, "Handle Lambda service exceptions". That an HTTP API answers 503 to a
+throttle and to a late answer is observed, and not documented.
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ _LAMBDA_SVC = Seam("services.lambda_svc")
 _REST = Seam("services.apigateway_v1")
 _HTTP = Seam("services.apigateway")
 _ALB = Seam("services.alb")
+_STATES = Seam("services.stepfunctions")
 
 _MAX_ALB_BYTES = 1024 * 1024
 _FIELDS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"})
@@ -158,6 +162,7 @@ def apply(_options: EngineOptions) -> None:
     _wrap_gateway(_HTTP, "_invoke_lambda_proxy", _HTTP_DOOR, _message(503, "Service Unavailable"))
     _wrap_load_balancer()
     _wrap_url()
+    _wrap_state_machines()
 
 
 def _refuse(door: _Door, result: dict[str, Any]) -> None:
@@ -250,3 +255,19 @@ def _wrap_url() -> None:
         return status, headers, body
 
     _LAMBDA_SVC.replace("handle_function_url_request", handle)
+
+
+def _wrap_state_machines() -> None:
+    stock = _STATES["_call_lambda"]
+    error_type = _STATES["_ExecutionError"]
+
+    def call(function: str, event: object) -> Any:
+        try:
+            return stock(function, event)
+        except error_type as failed:
+            # Of all errors only a throttle has no type that ministack finds, and says so.
+            if failed.error == "Lambda.Unknown" and '"TooManyRequestsException"' in failed.cause:
+                raise error_type("Lambda.TooManyRequestsException", failed.cause) from failed
+            raise
+
+    _STATES.replace("_call_lambda", call)
