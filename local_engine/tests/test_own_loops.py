@@ -129,13 +129,20 @@ def test_own_loop_gets_every_header_of_an_invocation(aws: Aws) -> None:
     name = provided(aws, HEADERS, Timeout=7)
     context = json.dumps({"custom": {"k": "v"}})
     before_ms = time.time() * 1000
-    answer = invoke(aws, name, b"{}", ClientContext=base64.b64encode(context.encode()).decode())
+    answer = invoke(
+        aws,
+        name,
+        b"{}",
+        ClientContext=base64.b64encode(context.encode()).decode(),
+        TenantId="blue",
+    )
     seen = json.loads(answer["Payload"])
     assert seen["Lambda-Runtime-Aws-Request-Id"]
     assert before_ms < int(seen["Lambda-Runtime-Deadline-Ms"]) - 7000 < before_ms + 5000
     assert seen["Lambda-Runtime-Invoked-Function-Arn"].endswith(f":function:{name}")
     assert seen["Lambda-Runtime-Trace-Id"].startswith("Root=1-")
     assert json.loads(seen["Lambda-Runtime-Client-Context"]) == json.loads(context)
+    assert seen["Lambda-Runtime-Aws-Tenant-Id"] == "blue"
 
 
 def test_wrapper_script_gets_the_command_line_of_the_runtime(aws: Aws) -> None:
