@@ -92,6 +92,25 @@ def test_answer_in_chunks_is_joined(aws: Aws) -> None:
     assert invoke(aws, provided(aws, LOOP + source), b"{}")["Payload"] == b"onetwo"
 
 
+def test_own_loop_may_ask_for_its_next_call_before_it_reads_that_its_answer_was_taken(
+    aws: Aws,
+) -> None:
+    source = """
+other = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+other.request("GET", VERSION + "/invocation/next")
+while True:
+    asked = other.getresponse()
+    payload = asked.read()
+    request_id = asked.headers["Lambda-Runtime-Aws-Request-Id"]
+    api.request("POST", f"{VERSION}/invocation/{request_id}/response", payload)
+    other.request("GET", VERSION + "/invocation/next")
+    api.getresponse().read()
+"""
+    name = provided(aws, LOOP + source)
+    for number in range(20):
+        assert invoke(aws, name, b"%d" % number)["Payload"] == b"%d" % number
+
+
 def test_error_of_an_own_loop_is_passed_on_as_unhandled(aws: Aws) -> None:
     body = {"errorType": "Captured", "errorMessage": "kept", "more": 1}
     source = (
