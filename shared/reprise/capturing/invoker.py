@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -184,6 +184,10 @@ class CallInvoker:
             return self._run_once(request, self.repeats)
         return self._finish(request, self._invoke(request))
 
+    def pass_on(self, request: CallRequest) -> Answer:
+        """Invoke the target once, and keep nothing, however it ends: the caller has no use for a replay."""
+        return Answer(reply=self._invoke(request))
+
     def _run_once(self, request: CallRequest, repeats: Repeats) -> Answer:
         """Make a call with a key."""
         try:
@@ -219,7 +223,10 @@ class CallInvoker:
         try:
             capturer = self.capturer
             refused = self._conflict(capturer.keyed_id(request), request.payload)
-            if refused is not None:
+            if refused is not None and request.key_covers_payload:
+                # The same call in other bytes, given up before: this try is one of its own.
+                request = replace(request, idempotency_key=None, scope=None)
+            elif refused is not None:
                 return Answer(reply=reply, not_captured=str(refused), refused=refused)
             if request.idempotency_key is not None and self.repeats is not None:
                 # Before the 202: whoever calls again because of it is to be known.
