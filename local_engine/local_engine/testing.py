@@ -62,16 +62,22 @@ class Aws:
             config=config,
         )
 
-    def make_function(self, source: str, **settings: Any) -> str:
-        """Create a function from the text of its module, wait for it, return its name."""
+    def make_function(
+        self, source: str, files: Mapping[str, str] | None = None, **settings: Any
+    ) -> str:
+        """Create a function from the text of its module, and of more files; wait for it, return its name."""
         name = f"f-{uuid.uuid4().hex[:8]}"
         client = self.client("lambda")
         client.create_function(
             FunctionName=name,
-            Runtime=self.runtime,
-            Handler="handler.handle",
-            Code={"ZipFile": archive({"handler.py": source})},
-            **{"Timeout": 10, "Role": _ROLE, **settings},
+            Code={"ZipFile": archive({"handler.py": source, **(files or {})})},
+            **{
+                "Runtime": self.runtime,
+                "Handler": "handler.handle",
+                "Timeout": 10,
+                "Role": _ROLE,
+                **settings,
+            },
         )
         wait_for(lambda: client.get_function_configuration(FunctionName=name)["State"] == "Active")
         return name
@@ -103,11 +109,13 @@ class Aws:
 
 
 def archive(files: Mapping[str, str]) -> bytes:
-    """Return a zip archive of text files."""
+    """Return a zip archive of text files; those that name an interpreter may be executed."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as target:
         for name, text in files.items():
-            target.writestr(name, text)
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = (0o755 if text.startswith("#!") else 0o644) << 16
+            target.writestr(entry, text)
     return buffer.getvalue()
 
 

@@ -14,6 +14,7 @@ CORRECTIONS = (
     "role_credentials",
     "lineage",
     "invoke_limits",
+    "aliases",
     "account_pool",
     "invocations",
     "subscriptions",
