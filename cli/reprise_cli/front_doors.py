@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from mypy_boto3_lambda import LambdaClient
-    from mypy_boto3_lambda.type_defs import AliasConfigurationResponseTypeDef
+    from mypy_boto3_lambda.type_defs import AliasConfigurationTypeDef
 
     from reprise.doors.alias import Doors
 
@@ -45,7 +45,7 @@ class FrontDoor:
 
 
 def look_at(
-    doors: Doors, aliases: Iterable[AliasConfigurationResponseTypeDef]
+    doors: Doors, aliases: Iterable[AliasConfigurationTypeDef]
 ) -> tuple[FrontDoor, ...]:
     """Return every door, and every alias that was one, by name."""
     there = {alias["Name"]: alias for alias in aliases}
@@ -97,7 +97,7 @@ class Aliases:
     client: LambdaClient
     invoker: str
 
-    def all(self) -> list[AliasConfigurationResponseTypeDef]:
+    def all(self) -> list[AliasConfigurationTypeDef]:
         """Return all aliases, whoever made them."""
         pages = self.client.get_paginator("list_aliases").paginate(FunctionName=self.invoker)
         return [alias for page in pages for alias in page["Aliases"]]
