@@ -98,10 +98,18 @@ SENDERS: Final = (
         method="httpMethod",
     ),
     Sender(
-        name="AppSync",
+        name="AppSync, mutation",
         way=Way.ERROR,
-        marks=("info.fieldName", "info.parentTypeName"),
+        marks=("info.parentTypeName", "info.fieldName"),
+        values=frozenset({"Mutation"}),
         error_type="Captured",
+    ),
+    # Queries, and the fields of what a query or a mutation returns.
+    Sender(
+        name="AppSync, field",
+        way=Way.ERROR,
+        marks=("info.parentTypeName", "info.fieldName"),
+        is_kept=False,
     ),
     # Of these triggers Cognito wants the event back, and no more; the reply of every other decides something.
     Sender(

@@ -89,6 +89,10 @@ APPSYNC: Final[dict[str, Any]] = {
     },
     "stash": {},
 }
+APPSYNC_QUERY: Final[dict[str, Any]] = {
+    **APPSYNC,
+    "info": {**APPSYNC["info"], "parentTypeName": "Query", "fieldName": "order"},
+}
 AUTHORIZER_1: Final[dict[str, Any]] = {
     **REST,
     "type": "REQUEST",

@@ -29,7 +29,13 @@ ANSWERED = Answer(
 )
 EVERY = [
     *(samples.REST, samples.HTTP_1, samples.HTTP_2, samples.FUNCTION_URL, samples.ALB),
-    *(samples.ALB_MULTI, samples.APPSYNC, samples.AUTHORIZER_1, samples.AUTHORIZER_2),
+    *(
+        samples.ALB_MULTI,
+        samples.APPSYNC,
+        samples.APPSYNC_QUERY,
+        samples.AUTHORIZER_1,
+        samples.AUTHORIZER_2,
+    ),
     *(
         samples.COGNITO,
         samples.COGNITO_AFTER,

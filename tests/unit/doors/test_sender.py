@@ -26,8 +26,9 @@ def sending(event: object) -> Sending:
         pytest.param(samples.FUNCTION_URL, "HTTP API or function URL", True, id="function-url"),
         pytest.param(samples.ALB, "load balancer", True, id="alb"),
         pytest.param(samples.ALB_MULTI, "load balancer", True, id="alb-multi-value"),
-        pytest.param(samples.APPSYNC, "AppSync", True, id="appsync"),
-        pytest.param([samples.APPSYNC] * 2, "AppSync", True, id="appsync-batch"),
+        pytest.param(samples.APPSYNC, "AppSync, mutation", True, id="appsync"),
+        pytest.param([samples.APPSYNC] * 2, "AppSync, mutation", True, id="appsync-batch"),
+        pytest.param(samples.APPSYNC_QUERY, "AppSync, field", False, id="appsync-query"),
         pytest.param(samples.AUTHORIZER_1, "authorizer", False, id="authorizer"),
         pytest.param(samples.AUTHORIZER_2, "authorizer of an HTTP API", False, id="authorizer-2"),
         pytest.param(samples.COGNITO, "Cognito", False, id="cognito"),
@@ -51,7 +52,7 @@ def test_sender_is_known_by_the_shape_of_its_event(event: Any, name: str, may_ke
 
 
 def test_every_kind_has_a_sample_above() -> None:
-    assert len({sender.name for sender in SENDERS}) == len(SENDERS) == 12
+    assert len({sender.name for sender in SENDERS}) == len(SENDERS) == 13
 
 
 @pytest.mark.parametrize("method", sorted(READS))
