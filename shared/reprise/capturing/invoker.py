@@ -18,6 +18,7 @@ from reprise.capturing.repeat import AlreadyCaptured, Owed
 from reprise.capturing.signature import write_status_token
 from reprise.errors import BadRequestError, RepriseError, StoreError
 from reprise.instant import format_instant, parse_instant
+from reprise.ledger import State
 from reprise.ports import Reply
 from reprise.version import __version__
 
@@ -222,12 +223,13 @@ class CallInvoker:
     def _capture(self, request: CallRequest, reply: Reply) -> Answer:
         try:
             capturer = self.capturer
-            refused = self._conflict(capturer.keyed_id(request), request.payload)
-            if refused is not None and request.key_covers_payload:
-                # The same call in other bytes, given up before: this try is one of its own.
-                request = replace(request, idempotency_key=None, scope=None)
-            elif refused is not None:
+            other = self._other_call(capturer.keyed_id(request), request.payload)
+            if other is not None and not request.key_covers_payload:
+                refused = _key_is_taken()
                 return Answer(reply=reply, not_captured=str(refused), refused=refused)
+            if other is not None and other.state is State.DEAD_LETTERED:
+                # The same call in other bytes, and given up: this try is one of its own.
+                request = replace(request, idempotency_key=None, scope=None)
             if request.idempotency_key is not None and self.repeats is not None:
                 # Before the 202: whoever calls again because of it is to be known.
                 self.repeats.open_calls.note(request.target.function)
@@ -237,8 +239,8 @@ class CallInvoker:
             _log.exception("call was not captured", extra={"target": request.target.function})
             return Answer(reply=reply, not_captured=str(error))
 
-    def _conflict(self, call_id: str | None, payload: bytes) -> BadRequestError | None:
-        """Return the error of a key that names another payload already, if that is known."""
+    def _other_call(self, call_id: str | None, payload: bytes) -> Row | None:
+        """Return the row of a call with this id and another payload, if one is known."""
         if call_id is None or self.ledger is None:
             return None
         try:
@@ -246,11 +248,13 @@ class CallInvoker:
         except StoreError:
             _log.warning("ledger cannot be asked: the call is captured", exc_info=True)
             return None
-        if row is None or row.original_sha256 == digest(payload):
-            return None
-        return BadRequestError(
-            "IdempotencyKey",
-            "names a captured call with another payload already",
-            "Send a key of its own for each payload, or a Scope if the other call is not yours",
-            status=409,
-        )
+        return None if row is None or row.original_sha256 == digest(payload) else row
+
+
+def _key_is_taken() -> BadRequestError:
+    return BadRequestError(
+        "IdempotencyKey",
+        "names a captured call with another payload already",
+        "Send a key of its own for each payload, or a Scope if the other call is not yours",
+        status=409,
+    )
