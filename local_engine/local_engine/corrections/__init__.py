@@ -15,6 +15,7 @@ CORRECTIONS = (
     "lineage",
     "invoke_limits",
     "aliases",
+    "doors",
     "account_pool",
     "invocations",
     "subscriptions",

@@ -1,13 +1,15 @@
-"""Restore Lambda's execution environments for functions in Python and with a runtime of their own.
+"""Restore Lambda's execution environments: Python, Node.js, and runtimes of a function's own.
 
 Stock ministack runs every function under its own interpreter, ends the environment
 on any exception, names every error ``Runtime.HandlerError``, and delivers log lines
 late. Here the real awslambdaric runs under the interpreter of the function's
-runtime, in an environment that outlives handler errors; errors have the types the
-runtime reported; the lines of an invocation are logged when it ends. A wrapper script
+runtime, and a runtime of the engine's own under the Node.js that is on its PATH, in
+an environment that outlives handler errors; errors have the types the runtime
+reported; the lines of an invocation are logged when it ends. A wrapper script
 starts the runtime, and a ``bootstrap`` of the function's own is one; both get the
-payload and give the answer byte for byte.
+payload and give the answer byte for byte. Extensions of the layers run beside it.
 
+Node.js functions bring the AWS SDK with them, which on AWS is there already.
 There is no ``/opt`` and no ``/var/task`` here: the engine finds what AWS's variables and
 its own rules name there, and a script finds what lies beside it by its own path (``$0``).
 
@@ -23,13 +25,14 @@ import logging
 import time
 from dataclasses import replace
 from functools import partial
+from shutil import which
 from typing import TYPE_CHECKING, Any
 
 from local_engine.context import CLIENT_CONTEXT, DIRECT_CALL, TENANT_ID
 from local_engine.runtime.code import unpack
 from local_engine.runtime.environment import Call, Environment
 from local_engine.runtime.logs import Invocation, write_invocation
-from local_engine.runtime.process import BOOTSTRAP, Place
+from local_engine.runtime.process import BOOTSTRAP, NODE_BOOTSTRAP, Place
 from local_engine.seams import Seam
 
 if TYPE_CHECKING:
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
 _LAMBDA_SVC = Seam("services.lambda_svc")
 _LAMBDA_RUNTIME = Seam("core.lambda_runtime")
 _LOGGED = "reprise"
-_OURS = "python", "provided"
+_OURS = "python", "nodejs", "provided"
 _BOOTSTRAPS = "/var/task/bootstrap", "/opt/bootstrap"
 
 #: How long a new function stays Pending; stock waits half a second.
@@ -122,12 +125,7 @@ def _find_command(options: EngineOptions, config: dict[str, Any], place: Place) 
             message = f"Couldn't find valid bootstrap(s): [{' '.join(_BOOTSTRAPS)}]"
             raise LookupError(message)
         return (str(found[0]),)
-    interpreter = options.runtimes.get(runtime)
-    if interpreter is None:
-        known = ", ".join(sorted(options.runtimes)) or "none"
-        message = f"no interpreter for {runtime} (known: {known}); set REPRISE_RUNTIME_PYTHON"
-        raise LookupError(message)
-    command = interpreter, str(BOOTSTRAP)
+    command = _find_interpreter(options, runtime)
     variables = (config.get("Environment") or {}).get("Variables") or {}
     if wrapper := variables.get("AWS_LAMBDA_EXEC_WRAPPER"):
         script = place.find(wrapper)
@@ -136,6 +134,20 @@ def _find_command(options: EngineOptions, config: dict[str, Any], place: Place) 
             raise LookupError(message)
         return str(script), *command
     return command
+
+
+def _find_interpreter(options: EngineOptions, runtime: str) -> tuple[str, str]:
+    if runtime.startswith("nodejs"):
+        interpreter, bootstrap = options.runtimes.get(runtime) or which("node"), NODE_BOOTSTRAP
+        hint = "put a node on the PATH that the engine is started with"
+    else:
+        interpreter, bootstrap = options.runtimes.get(runtime), BOOTSTRAP
+        hint = "set REPRISE_RUNTIME_PYTHON"
+    if interpreter is None:
+        known = ", ".join(sorted(options.runtimes)) or "none"
+        message = f"no interpreter for {runtime} (known: {known}); {hint}"
+        raise LookupError(message)
+    return interpreter, str(bootstrap)
 
 
 def _execute(

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 """The runtime of Python functions."""
+NODE_BOOTSTRAP = BOOTSTRAP.with_suffix(".mjs")
+"""The runtime of Node.js functions."""
 _LAUNCH = Path(__file__).with_name("launch.py")
 _PLAIN = 2
 """Words of a command that is an interpreter and the bootstrap, which ties itself."""
@@ -115,6 +117,7 @@ def function_environment(
         "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
         "LAMBDA_TASK_ROOT": str(place.code_dir),
         "LAMBDA_RUNTIME_DIR": "/var/runtime",
+        **_module_path(str(config["Runtime"]), place),
         **own,
         "_HANDLER": config["Handler"],
         "AWS_REGION": region,
@@ -137,6 +140,15 @@ def function_environment(
         environment["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
         environment["AWS_LAMBDA_LOG_LEVEL"] = logging_config.get("ApplicationLogLevel", "INFO")
     return environment
+
+
+def _module_path(runtime: str, place: Place) -> dict[str, str]:
+    """Return where Node.js looks for modules beside the function's own."""
+    if not runtime.startswith("nodejs"):
+        return {}
+    folder = place.layers_dir / "nodejs"
+    major = runtime.removeprefix("nodejs").removesuffix(".x")
+    return {"NODE_PATH": f"{folder}/node{major}/node_modules:{folder}/node_modules"}
 
 
 def describe_exit(process: FunctionProcess, *, is_runtime: bool) -> dict[str, str]:
