@@ -21,7 +21,7 @@ from e2e.world import new_run, poll
 from unit.doors import samples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from e2e.world import World
 
@@ -41,23 +41,33 @@ ODD = b'{ "a":\t1.00, "a": "\\u00fc\xc3\xbc", "big": 123456789012345678901234567
 SIX_MB = b'{"x":"' + b"y" * 6_291_000 + b'"}'
 
 
+WEB = """
+def answer(event, context):
+    return {"statusCode": 201, "headers": {"content-type": "text/plain"}, "body": "ordered"}
+"""
+
+
+def deploy(world: World, name: str, file: str, code: str, **settings: str) -> None:
+    """Deploy a function of one file."""
+    model = world.functions.get_function_configuration(FunctionName=world.stack.chaos_target)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        entry = zipfile.ZipInfo(file)
+        entry.external_attr = 0o755 << 16
+        archive.writestr(entry, code)
+    world.functions.create_function(
+        FunctionName=name,
+        Role=model["Role"],
+        Timeout=20,
+        Code={"ZipFile": buffer.getvalue()},
+        **{"Runtime": model["Runtime"], **settings},
+    )
+
+
 @pytest.fixture(scope="module")
 def doors(world: World) -> Iterator[dict[str, str]]:
     """Deploy the targets of the stack's front doors, and make the doors' aliases."""
-    role = world.functions.get_function_configuration(FunctionName=world.stack.chaos_target)["Role"]
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        entry = zipfile.ZipInfo("bootstrap")
-        entry.external_attr = 0o755 << 16
-        archive.writestr(entry, ECHO)
-    world.functions.create_function(
-        FunctionName="guest-echo",
-        Runtime="provided.al2023",
-        Handler="none",
-        Role=role,
-        Timeout=20,
-        Code={"ZipFile": buffer.getvalue()},
-    )
+    deploy(world, "guest-echo", "bootstrap", ECHO, Runtime="provided.al2023", Handler="none")
     world.make_function("guest-door")
     world.functions.create_alias(FunctionName="guest-door", Name="live", FunctionVersion="$LATEST")
     applied = world.look("doors", "apply", "--json")
@@ -191,50 +201,104 @@ def test_who_may_invoke_one_door_may_invoke_nothing_else(
     assert invoke(caller, doors["guest-echo"], request)[0] == json.dumps(request).encode()
 
 
-def test_http_api_of_the_gateway_becomes_a_caller_by_the_aliass_arn(
-    world: World, guest: str
-) -> None:
-    arn, run = open_door(world, guest), new_run()
+def http_api(world: World, arn: str, name: str) -> str:
     gateway = world.client("apigatewayv2")
-    body = {"POST": b'{"order":1}', "GET": None}
-    api = gateway.create_api(Name=f"shop-{run}", ProtocolType="HTTP")["ApiId"]
+    api = gateway.create_api(Name=name, ProtocolType="HTTP")["ApiId"]
     integration = gateway.create_integration(
-        ApiId=api,
-        IntegrationType="AWS_PROXY",
-        IntegrationUri=arn,
-        PayloadFormatVersion="2.0",
+        ApiId=api, IntegrationType="AWS_PROXY", IntegrationUri=arn, PayloadFormatVersion="2.0"
     )["IntegrationId"]
-    gateway.create_route(ApiId=api, RouteKey="POST /orders", Target=f"integrations/{integration}")
-    gateway.create_route(ApiId=api, RouteKey="GET /orders", Target=f"integrations/{integration}")
+    for method in ("POST", "GET"):
+        target = f"integrations/{integration}"
+        gateway.create_route(ApiId=api, RouteKey=f"{method} /orders", Target=target)
     gateway.create_stage(ApiId=api, StageName="$default", AutoDeploy=True)
+    return f"/_aws/execute-api/{api}/$default/orders"
 
-    def ask(method: str) -> tuple[int, dict[str, str], bytes]:
-        url = f"{world.place.endpoint_url}/_aws/execute-api/{api}/$default/orders"
-        signed = AWSRequest(method, url, data=body[method])
-        credentials = Credentials(world.place.access_key or "", world.place.secret_key or "")
-        SigV4Auth(credentials, "execute-api", world.place.region or "").add_auth(signed)
-        request = Request(url, data=body[method], headers=dict(signed.headers), method=method)
-        try:
-            with urlopen(request, timeout=30) as answer:
-                return answer.status, dict(answer.headers), answer.read()
-        except HTTPError as error:
-            with error:
-                return error.code, dict(error.headers), error.read()
 
-    status, _, told = ask("POST")
-    assert (status, json.loads(told)) == (200, {"call": 0, "run": "by-hand"})
+def rest_api(world: World, arn: str, name: str) -> str:
+    gateway = world.client("apigateway")
+    api = gateway.create_rest_api(name=name)["id"]
+    (root,) = gateway.get_resources(restApiId=api)["items"]
+    orders = gateway.create_resource(restApiId=api, parentId=root["id"], pathPart="orders")["id"]
+    where = {"restApiId": api, "resourceId": orders}
+    for method in ("POST", "GET"):
+        gateway.put_method(**where, httpMethod=method, authorizationType="NONE")
+        gateway.put_integration(
+            **where,
+            httpMethod=method,
+            type="AWS_PROXY",
+            integrationHttpMethod="POST",
+            uri=f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{arn}/invocations",
+        )
+    gateway.create_deployment(restApiId=api, stageName="prod")
+    return f"/_aws/execute-api/{api}/prod/orders"
+
+
+def function_url(world: World, arn: str, name: str) -> str:
+    del name
+    function, _, alias = arn.rpartition(":")
+    made = world.functions.create_function_url_config(
+        FunctionName=function, Qualifier=alias, AuthType="NONE"
+    )
+    host = made["FunctionUrl"].removeprefix("https://").removeprefix("http://")
+    return f"/_aws/lambda-url/{host.partition('.')[0]}/orders"
+
+
+def load_balancer(world: World, arn: str, name: str) -> str:
+    balancers = world.client("elbv2")
+    made = balancers.create_load_balancer(Name=name, Subnets=["subnet-1", "subnet-2"])
+    group = balancers.create_target_group(Name=f"{name}-group", TargetType="lambda")
+    group_arn = group["TargetGroups"][0]["TargetGroupArn"]
+    balancers.modify_target_group_attributes(
+        TargetGroupArn=group_arn,
+        Attributes=[{"Key": "lambda.multi_value_headers.enabled", "Value": "true"}],
+    )
+    balancers.register_targets(TargetGroupArn=group_arn, Targets=[{"Id": arn}])
+    balancers.create_listener(
+        LoadBalancerArn=made["LoadBalancers"][0]["LoadBalancerArn"],
+        Protocol="HTTP",
+        Port=80,
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": group_arn}],
+    )
+    return f"/_alb/{name}/orders"
+
+
+def ask(world: World, method: str, path: str) -> tuple[int, dict[str, str], bytes]:
+    """Send a request as a client does; return status, headers by lower-case names, and body."""
+    body = b'{"order":1}' if method == "POST" else None
+    # The engine lets nobody in but its owner.
+    url = f"{world.place.endpoint_url}{path}"
+    signed = AWSRequest(method, url, data=body)
+    credentials = Credentials(world.place.access_key or "", world.place.secret_key or "")
+    SigV4Auth(credentials, "execute-api", world.place.region or "").add_auth(signed)
+    request = Request(url, data=body, headers=dict(signed.headers), method=method)
+    try:
+        with urlopen(request, timeout=30) as answer:
+            headers, status, told = answer.headers, answer.status, answer.read()
+    except HTTPError as error:
+        with error:
+            headers, status, told = error.headers, error.code, error.read()
+    return status, {name.lower(): value for name, value in headers.items()}, told
+
+
+@pytest.mark.parametrize("make", [http_api, rest_api, function_url, load_balancer])
+def test_http_sender_becomes_a_caller_by_the_aliass_arn(
+    world: World, make: Callable[[World, str, str], str]
+) -> None:
+    guest = f"guest-web-{make.__name__.replace('_', '-')}"
+    deploy(world, guest, "web.py", WEB, Handler="web.answer")
+    path = make(world, open_door(world, guest), f"shop-{guest[-6:]}")
+    status, _, told = ask(world, "POST", path)
+    assert (status, told) == (201, b"ordered")
     world.hold(guest)
-    status, headers, told = ask("POST")
+    status, headers, told = ask(world, "POST", path)
     assert status == 202
-    named = {name.lower(): value for name, value in headers.items()}
-    assert named["retry-after"] == "60"
+    assert headers["retry-after"] == "60"
     call_id = json.loads(told)["reprise"]["id"]
-    assert named["location"].endswith(call_id)
-    assert ask("GET")[0] == 503
+    assert headers["location"].endswith(call_id)
+    assert ask(world, "GET", path)[0] == 503
     world.let_go(guest)
     (row,) = world.await_end([call_id])
     assert row.state == "succeeded"
-    gateway.delete_api(ApiId=api)
 
 
 def test_state_machine_catches_a_kept_call_by_its_name(world: World, guest: str) -> None:

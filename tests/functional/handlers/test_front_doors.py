@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from functional.handlers.conftest import ANSWERED
 from reprise.call.payload import digest
 from reprise.capturing.record import EVENT_NAME
@@ -12,8 +14,6 @@ from scripted_server import Answer
 from unit.doors import samples
 
 if TYPE_CHECKING:
-    import pytest
-
     from functional.handlers.conftest import Stack
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:reprise-invoker"
@@ -168,3 +168,71 @@ def test_trace_and_client_context_go_on(stack: Stack, monkeypatch: pytest.Monkey
     headers = {name.lower(): value for name, value in request.headers.items()}
     assert headers["x-amzn-trace-id"].startswith("Root=1-5759e988-bd862e3fe1be46a994272793")
     assert headers["x-amz-client-context"]
+
+
+ACCOUNT_FULL = Answer(
+    status=429,
+    headers={"x-amzn-ErrorType": "TooManyRequestsException"},
+    body=b'{"Reason":"ConcurrentInvocationLimitExceeded","message":"Rate"}',
+)
+BROKEN = Answer(
+    status=500, headers={"x-amzn-ErrorType": "ServiceException"}, body=b'{"Message":"x"}'
+)
+OUTCOMES = {
+    "success": ANSWERED,
+    "429-function": THROTTLED,
+    "429-account": ACCOUNT_FULL,
+    "5xx": BROKEN,
+    "no-answer": Answer(hang_up=True),
+    "function-error": FAILED,
+}
+READ = {**samples.REST, "httpMethod": "GET"}
+DOORS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    # What comes back for each outcome: an HTTP status, or the name of an error, of a call that is captured
+    # but for the target's own replies.
+    "rest": (samples.REST, ("own", "202", "202", "202", "202", "202")),
+    "http": (samples.HTTP_2, ("own", "202", "202", "202", "202", "202")),
+    "function-url": (samples.FUNCTION_URL, ("own", "202", "202", "202", "202", "202")),
+    "load-balancer": (samples.ALB_MULTI, ("own", "202", "202", "202", "202", "202")),
+    "read": (READ, ("own", "503", "503", "503", "504", "NoStock")),
+    "appsync": (samples.APPSYNC, ("own", *["Captured"] * 5)),
+    "state-machine": (samples.OWN, ("own", *["Reprise.Captured"] * 5)),
+    "eventbridge": (samples.EVENTBRIDGE, ("own", *["Reprise.Captured"] * 5)),
+    "task-token": (samples.TASK, ("own", *["kept"] * 5)),
+    "cognito": (
+        samples.COGNITO,
+        (
+            "own",
+            "Lambda.TooManyRequestsException",
+            "Lambda.TooManyRequestsException",
+            "Lambda.ServiceException",
+            "Lambda.Unknown",
+            "NoStock",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+@pytest.mark.parametrize("door", DOORS)
+def test_every_sender_is_told_of_every_outcome_after_one_send(
+    stack: Stack, capsys: pytest.CaptureFixture[str], door: str, outcome: str
+) -> None:
+    event, expected = DOORS[door]
+    wanted = expected[list(OUTCOMES).index(outcome)]
+    stack.server.answers[:] = [OUTCOMES[outcome]]
+    reply = through(stack, event)
+    lines = captured(capsys.readouterr().out)
+    assert sent(stack) == [json.dumps(event).encode()]
+    if wanted == "own":
+        assert (reply.payload, reply.error_type) == (ANSWERED.body, None)
+    elif wanted.isdigit():
+        assert reply.error_type is None
+        assert json.loads(reply.payload)["statusCode"] == int(wanted)
+    elif wanted == "kept":
+        assert reply.error_type is None
+        assert json.loads(reply.payload)["reprise"]["id"] == lines[0]["id"]
+    else:
+        assert reply.error_type == wanted
+    is_kept = wanted in ("202", "Captured", "Reprise.Captured", "kept")
+    assert len(lines) == int(is_kept)
