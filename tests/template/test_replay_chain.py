@@ -34,6 +34,7 @@ ENVIRONMENTS = {
         "REPRISE_CAPTURE_LOG_GROUP",
         "REPRISE_CAPTURE_OUTCOMES",
         "REPRISE_STATUS_URL",
+        "REPRISE_FRONT_DOORS",
     },
     "runner": COMMON
     | {

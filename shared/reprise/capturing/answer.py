@@ -43,7 +43,7 @@ def write_answer(request: CallRequest, answer: Answer, status_url: str) -> dict[
             "reprise": {
                 "id": call_id,
                 "outcome": _outcome(outcome),
-                "status_url": _fill(status_url, {"{id}": call_id, "{token}": token}),
+                "status_url": fill_status_url(status_url, call_id, token),
                 "status_token": token,
             },
         }
@@ -133,8 +133,9 @@ def write_captured(call_id: str, captured_at: datetime) -> dict[str, Any]:
     }
 
 
-def _fill(template: str, values: dict[str, str]) -> str:
-    """Return a template with its names replaced, all at once: a value may spell another's name."""
+def fill_status_url(template: str, call_id: str, token: str) -> str:
+    """Return a template's URL with id and token in it, all at once: a value may spell another's name."""
+    values = {"{id}": call_id, "{token}": token}
     names = "|".join(re.escape(name) for name in values)
     return re.sub(names, lambda match: values[match[0]], template)
 
