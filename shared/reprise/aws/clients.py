@@ -170,6 +170,11 @@ class Clients:
         client: SSMClient = self._make("ssm", _store_config())
         return client
 
+    def parameters_in_passing(self) -> SSMClient:
+        """Return a client for a look at settings while somebody waits for the answer to a call."""
+        client: SSMClient = self._make("ssm", _passing_config())
+        return client
+
     def events(self) -> EventBridgeClient:
         """Return a client for events, which gives up soon: nothing may wait for an event."""
         client: EventBridgeClient = self._make("events", _passing_config())
