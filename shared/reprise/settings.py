@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from reprise.call.outcome import OutcomeKind
@@ -19,8 +20,37 @@ _WHOLE_NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}")
 SOURCE_FOLDER: Final = "/source/"
 """What stands between a stack's name and that of a source in the name of the source's secret."""
 DEFAULT_CAPTURE_OUTCOMES: Final = "throttled,transient,unknown,function_error"
+ANSWERING_DOORS_CAPTURE: Final = frozenset(
+    {OutcomeKind.THROTTLED, OutcomeKind.TRANSIENT, OutcomeKind.UNKNOWN}
+)
+"""What doors capture through which a caller gets its target's own answer: a function's error is one."""
 STDOUT: Final = "stdout"
 """Value of `REPRISE_CAPTURE_LOG_GROUP` where standard output goes to a group that is captured from."""
+
+
+class OnCapture(StrEnum):
+    """How a caller is told that its call was kept, `REPRISE_ON_CAPTURE`."""
+
+    FUNCTION_ERROR = "function_error"
+    """202 and `FunctionError`: one send, and nothing that looks like a success."""
+    EXCEPTION = "exception"
+    """424: the SDK raises, after one send."""
+    ACCEPTED = "accepted"
+    """202 alone: for code that knows what it means."""
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> OnCapture:
+        """Return what the environment says.
+
+        Raises:
+            SettingsError: If that is none of them.
+        """
+        text = env.get("REPRISE_ON_CAPTURE", "").strip() or cls.FUNCTION_ERROR.value
+        try:
+            return cls(text)
+        except ValueError as error:
+            msg = f"REPRISE_ON_CAPTURE: {text!r} is none of {', '.join(cls)}"
+            raise SettingsError(msg) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +80,7 @@ class CallerSettings:
         return read_settings(
             cls,
             env,
-            capture_outcomes=_outcomes(env),
+            capture_outcomes=outcomes_of(env),
             status_url=env.get("REPRISE_STATUS_URL") or f"reprise://{stack}/calls/{{id}}",
             capture_log_group=capture_log_group(env),
             policy_parameter=env.get("REPRISE_POLICY_PARAMETER", "").strip(),
@@ -305,7 +335,12 @@ _READERS: Final[Mapping[str, Callable[[Mapping[str, str], str], object]]] = {
 """How a variable is read, by the type of its field, as it is written there."""
 
 
-def _outcomes(env: Mapping[str, str]) -> frozenset[OutcomeKind]:
+def outcomes_of(env: Mapping[str, str]) -> frozenset[OutcomeKind]:
+    """Return the outcomes that are to be captured by `REPRISE_CAPTURE_OUTCOMES`.
+
+    Raises:
+        SettingsError: Naming what is no outcome that can be captured.
+    """
     text = env.get("REPRISE_CAPTURE_OUTCOMES", DEFAULT_CAPTURE_OUTCOMES)
     names = entries_of(text)
     known = {kind.value: kind for kind in OutcomeKind if kind is not OutcomeKind.SUCCEEDED}
