@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from reprise.call.outcome import OutcomeKind
 from reprise.capturing.answer import fill_status_url
+from reprise.capturing.kept import kept_message, what_happened
 from reprise.doors.sender import Way
 
 if TYPE_CHECKING:
@@ -64,18 +65,14 @@ def answer_door(sending: Sending, event: bytes, answer: Answer, status_url: str)
 def _captured(
     sending: Sending, event: bytes, outcome: Outcome, captured: Captured, status_url: str
 ) -> DoorAnswer:
-    call_id, token = captured.call_id, captured.status_token
-    url = fill_status_url(status_url, call_id, token)
-    reason = (
-        f"{_what_happened(outcome)}, kept as {call_id}, will be replayed; reprise status {call_id}"
-    )
+    call_id, url = captured.call_id, fill_status_url(status_url, captured)
     document = {
         "errorType": sending.sender.error_type,
-        "errorMessage": reason,
+        "errorMessage": kept_message(outcome, call_id),
         "reprise": {
             "id": call_id,
             "outcome": _said_of(outcome),
-            "status_token": token,
+            "status_token": captured.status_token,
             "status_url": url,
         },
     }
@@ -109,7 +106,7 @@ def _not_captured(sending: Sending, answer: Answer) -> DoorAnswer:
     error_type = _NOT_CAPTURED if is_http else _lambdas_name(outcome)
     document = {
         "errorType": error_type,
-        "errorMessage": f"{_what_happened(outcome)}; nothing is kept of the call, and nothing replayed",
+        "errorMessage": f"{what_happened(outcome)}; nothing is kept of the call, and nothing replayed",
         "reprise": {"captured": False, "reason": why, "outcome": _said_of(outcome)},
     }
     if not is_http:
@@ -152,18 +149,6 @@ def _lambdas_name(outcome: Outcome) -> str:
     if outcome.kind is OutcomeKind.UNKNOWN:
         return "Lambda.Unknown"
     return "Lambda.SdkClientException"
-
-
-def _what_happened(outcome: Outcome) -> str:
-    """Return one clause of how a call failed; never what a target says, for this may be public."""
-    what = outcome.reason or outcome.code or outcome.kind.value
-    match outcome.kind:
-        case OutcomeKind.FUNCTION_ERROR:
-            return f"the function failed ({what})"
-        case OutcomeKind.UNKNOWN:
-            return f"without an answer ({what})"
-        case _:
-            return f"refused by Lambda ({outcome.status or 'not sent'} {what})"
 
 
 def _said_of(outcome: Outcome) -> dict[str, Any]:

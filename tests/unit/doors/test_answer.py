@@ -194,7 +194,8 @@ def test_what_a_target_says_of_its_failure_is_not_told_to_the_public() -> None:
     answer = told(samples.REST, replace(KEPT, reply=Reply(outcome=outcome)))
     assert b"secret" not in answer.payload
     assert (
-        "the function failed (ValueError)" in json.loads(document(answer)["body"])["errorMessage"]
+        "failed in its function (ValueError)"
+        in json.loads(document(answer)["body"])["errorMessage"]
     )
 
 
