@@ -168,8 +168,9 @@ class FakePolicies:
     book: PolicyBook
     faults: Faults = field(default_factory=Faults)
 
-    def policies(self) -> PolicyBook:
+    def policies(self, *, within_s: float | None = None) -> PolicyBook:
         """Return the policies."""
+        del within_s
         self.faults.check("policies")
         return self.book
 
