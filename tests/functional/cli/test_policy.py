@@ -214,7 +214,7 @@ def test_who_writes_at_the_same_moment_is_told_so(ssm: Any) -> None:
 
 
 def test_an_edit_is_kept(ssm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VISUAL", "sed -i '/default/s/{}/{\\"headroom\\":0.2}/'")
+    monkeypatch.setenv("VISUAL", 'sed -i "/default/s/{}/{\\\\\\"headroom\\\\\\":0.2}/"')
     result = run("policy", "edit", "--reason", "more room")
     assert result.exit_code == 0, result.stderr
     assert document(ssm)["default"] == {"headroom": 0.2}
