@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from threading import Event
 from typing import TYPE_CHECKING
 
 from e2e.test_observe import look
@@ -34,7 +35,7 @@ def test_a_pause_in_an_outage_keeps_every_call_and_a_resume_lets_each_run_once(
 
     world.let_go(guest)
     poll(lambda: len(world.states(waiting[:100])) == 1, limit_s=90)
-    time.sleep(SOON_S)
+    Event().wait(SOON_S)
     assert world.receipts(run) == []
     told = world.look("status", waiting[0], "--json").document
     assert "its target is paused since " in told["steps"][-1]["how"]
@@ -62,7 +63,7 @@ def test_a_typing_error_past_the_command_is_an_incident_until_it_is_mended(
 
     def told(beginning: str) -> bool:
         found = world.sqs.receive_message(QueueUrl=inbox, MaxNumberOfMessages=10)
-        bodies = [message["Body"] for message in found.get("Messages", [])]
+        bodies = [str(json.loads(message["Body"])) for message in found.get("Messages", [])]
         return any(body.startswith(beginning) and "policy document" in body for body in bodies)
 
     write(json.dumps({"targets": {"orders": {"enbaled": False}}}))

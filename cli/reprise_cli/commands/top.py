@@ -37,9 +37,10 @@ def top(
         time.sleep(_RATE_S)
         now = watch.look()
         found = lines(now, before)
-        reprise.out.show(screen(found, title, now.problem))
+        reprise.out.show(screen(found, title, now))
         documents = [line.document() for line in found]
-        reprise.out.result({"targets": documents, "policy_problem": now.problem})
+        paused = {name: pause.document() for name, pause in now.pauses.items()}
+        reprise.out.result({"targets": documents, "paused": paused, "policy_problem": now.problem})
         return
     title = f"{title} (every {every:g} s; Ctrl-C ends)"
     try:
@@ -50,10 +51,10 @@ def top(
 
 def _follow(console: Console, watch: Watch, before: Look, every_s: float, title: str) -> None:
     with Live(
-        screen(lines(before, None), title, before.problem), console=console, auto_refresh=False
+        screen(lines(before, None), title, before), console=console, auto_refresh=False
     ) as live:
         while True:
             time.sleep(every_s)
             now = watch.look()
-            live.update(screen(lines(now, before), title, now.problem), refresh=True)
+            live.update(screen(lines(now, before), title, now), refresh=True)
             before = now

@@ -11,6 +11,7 @@ from rich.text import Text
 from reprise.printable import printable
 from reprise_cli.duration import format_duration
 from reprise_cli.fitted import Column, Fitted
+from reprise_cli.policy.document import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -120,13 +121,16 @@ _NOTES: Final = {
 }
 
 
-def screen(lines: Sequence[Line], title: str, problem: str | None) -> Group:
+def screen(lines: Sequence[Line], title: str, now: Look) -> Group:
     """Return the table, and below it what is paused and what is wrong with the policy."""
+    for_all = now.pauses.get(DEFAULT)
     told = [
-        Text(printable(f"{each.target} is {each.pause}"), "red") for each in lines if each.pause
+        Text(printable(f"{name} is {pause}"), "red")
+        for name, pause in now.pauses.items()
+        if name == DEFAULT or pause != for_all
     ]
-    if problem is not None:
-        told.append(Text(printable(f"policy: {problem}; `reprise policy edit`"), "bold red"))
+    if now.problem is not None:
+        told.append(Text(printable(f"policy: {now.problem}; `reprise policy edit`"), "bold red"))
     return Group(picture(lines, title), *told)
 
 
