@@ -26,7 +26,7 @@ def test_a_pause_in_an_outage_keeps_every_call_and_a_resume_lets_each_run_once(
     world.hold(guest)
     waiting = world.capture(guest, run, CALLS)
     poll(lambda: any(row and row.refusals for row in map(world.ledger.get, waiting)))
-    paused = world.reprise("policy", "pause", guest, "--reason", "its vendor is down", "--json")
+    paused = world.look("policy", "pause", guest, "--reason", "its vendor is down", "--json")
     assert paused.document["changes"] == [f"targets.{guest}.enabled: not said -> false"]
     gates = GateTable(world.dynamodb, world.stack.ledger_table)
     arn = world.functions.get_function_configuration(FunctionName=guest)["FunctionArn"]
@@ -41,7 +41,7 @@ def test_a_pause_in_an_outage_keeps_every_call_and_a_resume_lets_each_run_once(
     assert "its target is paused since " in told["steps"][-1]["how"]
     assert world.look("top", "--json").document["paused"][guest]["why"] == "its vendor is down"
 
-    assert world.reprise("policy", "resume", guest).code == 0
+    assert world.look("policy", "resume", guest).code == 0
     resumed_s = time.monotonic()
     poll(lambda: world.receipts(run), limit_s=SOON_S)
     first_s = time.monotonic() - resumed_s

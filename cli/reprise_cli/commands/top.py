@@ -37,10 +37,12 @@ def top(
         time.sleep(_RATE_S)
         now = watch.look()
         found = lines(now, before)
-        reprise.out.show(screen(found, title, now))
+        reprise.out.show(screen(found, title, now.policy))
         documents = [line.document() for line in found]
-        paused = {name: pause.document() for name, pause in now.pauses.items()}
-        reprise.out.result({"targets": documents, "paused": paused, "policy_problem": now.problem})
+        paused = {name: pause.document() for name, pause in now.policy.pauses.items()}
+        reprise.out.result(
+            {"targets": documents, "paused": paused, "policy_problem": now.policy.problem}
+        )
         return
     title = f"{title} (every {every:g} s; Ctrl-C ends)"
     try:
@@ -51,10 +53,10 @@ def top(
 
 def _follow(console: Console, watch: Watch, before: Look, every_s: float, title: str) -> None:
     with Live(
-        screen(lines(before, None), title, before), console=console, auto_refresh=False
+        screen(lines(before, None), title, before.policy), console=console, auto_refresh=False
     ) as live:
         while True:
             time.sleep(every_s)
             now = watch.look()
-            live.update(screen(lines(now, before), title, now), refresh=True)
+            live.update(screen(lines(now, before), title, now.policy), refresh=True)
             before = now

@@ -7,7 +7,7 @@ when, Systems Manager notes; the reason is that version's description.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
@@ -56,8 +56,19 @@ class PolicyState:
 
     problem: str | None = None
     """What is wrong with it, the line or field included; None if it is valid."""
-    pauses: dict[str, Pause]
+    pauses: dict[str, Pause] = field(default_factory=dict)
     """By target, `default` included."""
+
+    def lines(self) -> list[str]:
+        """Return it for people, a line each; targets that are paused with the default are not repeated."""
+        for_all = self.pauses.get(DEFAULT)
+        told = [
+            f"{name} is {pause}"
+            for name, pause in self.pauses.items()
+            if name == DEFAULT or pause != for_all
+        ]
+        wrong = [f"policy: {self.problem}; `reprise policy edit`"] if self.problem else []
+        return told + wrong
 
 
 def describe(verb: str, target: str | None, reason: str) -> str:

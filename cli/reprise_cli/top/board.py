@@ -11,7 +11,7 @@ from rich.text import Text
 from reprise.printable import printable
 from reprise_cli.duration import format_duration
 from reprise_cli.fitted import Column, Fitted
-from reprise_cli.policy.document import DEFAULT
+from reprise_cli.policy.pauses import PolicyState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,10 +41,7 @@ class Look:
     gates: Mapping[str, Gate]
     oldest_s: Mapping[str, float]
     """Age of the oldest waiting call, as last measured."""
-    pauses: Mapping[str, Pause] = field(default_factory=dict)
-    """What the policy stops."""
-    problem: str | None = None
-    """What is wrong with the policy document."""
+    policy: PolicyState = field(default_factory=PolicyState)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +101,7 @@ def _line(name: str, now: Look, before: Look | None) -> Line:
         rate_per_s=_rate(name, now, before),
         oldest_s=now.oldest_s.get(name) if backlog else None,
         dead=sum(book.dead.values()) if book else 0,
-        pause=now.pauses.get(name),
+        pause=now.policy.pauses.get(name),
     )
 
 
@@ -121,16 +118,9 @@ _NOTES: Final = {
 }
 
 
-def screen(lines: Sequence[Line], title: str, now: Look) -> Group:
+def screen(lines: Sequence[Line], title: str, policy: PolicyState) -> Group:
     """Return the table, and below it what is paused and what is wrong with the policy."""
-    for_all = now.pauses.get(DEFAULT)
-    told = [
-        Text(printable(f"{name} is {pause}"), "red")
-        for name, pause in now.pauses.items()
-        if name == DEFAULT or pause != for_all
-    ]
-    if now.problem is not None:
-        told.append(Text(printable(f"policy: {now.problem}; `reprise policy edit`"), "bold red"))
+    told = [Text(printable(line), "red") for line in policy.lines()]
     return Group(picture(lines, title), *told)
 
 

@@ -70,7 +70,6 @@ class Watch:
                     held_s=measured.get((metric.GATE_HOLD_AGE, name), 0.0),
                 )
         books = self._books.read(self._labels)
-        policy = self._policy.look()
         return Look(
             at_s=time.monotonic(),
             books={name: book for name, book in books.items() if name != OTHER or book.known},
@@ -80,8 +79,7 @@ class Watch:
                 for (metric_name, name), value in measured.items()
                 if metric_name == metric.OLDEST_WAITING_AGE
             },
-            pauses=policy.pauses,
-            problem=policy.problem,
+            policy=self._policy.look(),
         )
 
     def _measured(self, now_s: int) -> dict[tuple[str, str], float]:
