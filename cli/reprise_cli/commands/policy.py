@@ -15,7 +15,7 @@ from reprise_cli.app import app_of
 from reprise_cli.exits import CommandError, ExitCode, UsageError
 from reprise_cli.output import counted
 from reprise_cli.policy.document import (
-    Checked,
+    CheckedPolicy,
     assignment,
     changed,
     check,
@@ -270,7 +270,7 @@ def _parameter(reprise: App) -> PolicyParameter:
     return PolicyParameter(client=reprise.aws.ssm, name=reprise.stack.policy_parameter)
 
 
-def _warn_of_unknown(reprise: App, checked: Checked) -> None:
+def _warn_of_unknown(reprise: App, checked: CheckedPolicy) -> None:
     for name in unknown_targets(checked.document, _allowed(reprise)):
         reprise.out.warn(
             f"targets.{name}: the stack calls nothing of that name, so it changes nothing"

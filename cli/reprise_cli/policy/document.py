@@ -26,7 +26,7 @@ _FIX: Final = "Correct it, then try again; docs/reference/policy.md has each fie
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class CheckedPolicy:
     """A valid document."""
 
     document: dict[str, Any]
@@ -49,7 +49,7 @@ class Checked:
         )
 
 
-def check(text: str) -> Checked:
+def check(text: str) -> CheckedPolicy:
     """Return a document that every reader takes.
 
     Raises:
@@ -60,7 +60,7 @@ def check(text: str) -> Checked:
         document: dict[str, Any] = json.loads(text, object_pairs_hook=_once)
     except PolicyError as error:
         raise _explained(str(error)) from error
-    return Checked(document=document, book=book)
+    return CheckedPolicy(document=document, book=book)
 
 
 def problem_of(text: str) -> str | None:

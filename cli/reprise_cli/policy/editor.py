@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reprise_cli.exits import CommandError, UsageError
-from reprise_cli.policy.document import Checked, check
+from reprise_cli.policy.document import CheckedPolicy, check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ def editor_of(environment: Mapping[str, str]) -> list[str]:
         raise UsageError("EDITOR", f"cannot be understood: {error}", "Correct it") from error
 
 
-def edit(text: str, run: Callable[[Path], None]) -> Checked | None:
+def edit(text: str, run: Callable[[Path], None]) -> CheckedPolicy | None:
     """Return what an editor made of a text; None if it is as it was, or empty.
 
     What is not valid is shown again with what is wrong above it, and refused if it comes back as it went.
