@@ -29,12 +29,12 @@ COMMON = {
 ENVIRONMENTS = {
     "invoker": COMMON
     | {
+        "REPRISE_FRONT_DOORS",
         "REPRISE_MAC_SECRET_ARN",
         "REPRISE_CALL_TIMEOUT_S",
         "REPRISE_CAPTURE_LOG_GROUP",
         "REPRISE_CAPTURE_OUTCOMES",
         "REPRISE_STATUS_URL",
-        "REPRISE_FRONT_DOORS",
     },
     "runner": COMMON
     | {

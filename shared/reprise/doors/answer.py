@@ -65,13 +65,13 @@ def _captured(
     sending: Sending, event: bytes, outcome: Outcome, captured: Captured, status_url: str
 ) -> DoorAnswer:
     call_id, token = captured.call_id, captured.status_token
-    url = fill_status_url(status_url, call_id, token)
-    reason = (
-        f"{_what_happened(outcome)}, kept as {call_id}, will be replayed; reprise status {call_id}"
-    )
+    url = fill_status_url(status_url, captured)
+    # It may have run: only a policy that says `idempotent` lets it run again.
+    may_have_run = outcome.kind is OutcomeKind.UNKNOWN
+    then = "will be replayed" + (" if its policy says idempotent" if may_have_run else "")
     document = {
         "errorType": sending.sender.error_type,
-        "errorMessage": reason,
+        "errorMessage": f"{_what_happened(outcome)}, kept as {call_id}, {then}; reprise status {call_id}",
         "reprise": {
             "id": call_id,
             "outcome": _said_of(outcome),
@@ -104,8 +104,11 @@ def refuse_door(sending: Sending, error: BadRequestError) -> DoorAnswer:
 def _not_captured(sending: Sending, answer: Answer) -> DoorAnswer:
     """Return how a call failed that nothing is kept of."""
     outcome = answer.reply.outcome
-    why = answer.not_captured or (None if sending.may_keep else "a replay would be of no use")
     is_http = sending.sender.way in (Way.HTTP, Way.ALB)
+    why = answer.not_captured or (None if sending.may_keep else "a replay would be of no use")
+    if answer.not_captured is not None and answer.refused is None and is_http:
+        # The fault of a store of ours, which names things that are nobody's business.
+        why = "it could not be kept"
     error_type = _NOT_CAPTURED if is_http else _lambdas_name(outcome)
     document = {
         "errorType": error_type,
@@ -156,14 +159,18 @@ def _lambdas_name(outcome: Outcome) -> str:
 
 def _what_happened(outcome: Outcome) -> str:
     """Return one clause of how a call failed; never what a target says, for this may be public."""
-    what = outcome.reason or outcome.code or outcome.kind.value
+    why = " ".join(str(part) for part in (outcome.status, outcome.reason or outcome.code) if part)
     match outcome.kind:
+        case OutcomeKind.THROTTLED if outcome.status is None:
+            return f"not called again ({why})"
+        case OutcomeKind.THROTTLED:
+            return f"refused by Lambda ({why})"
         case OutcomeKind.FUNCTION_ERROR:
-            return f"the function failed ({what})"
+            return f"failed in its function ({outcome.code})"
         case OutcomeKind.UNKNOWN:
-            return f"without an answer ({what})"
+            return f"not answered ({why})"
         case _:
-            return f"refused by Lambda ({outcome.status or 'not sent'} {what})"
+            return f"failed on its way ({why})"
 
 
 def _said_of(outcome: Outcome) -> dict[str, Any]:
