@@ -51,10 +51,10 @@ def handle(invocation: Invocation) -> Reply:
             client_context=invocation.client_context,
             trace=trace_header(),
         )
+        answer = _call(request, may_keep=sending.may_keep)
     except BadRequestError as error:
         told = refuse_door(sending, error)
     else:
-        answer = _call(request, may_keep=sending.may_keep)
         told = answer_door(sending, invocation.event, answer, _settings.status_url)
     return Reply(payload=told.payload, error_type=told.error_type)
 
@@ -65,9 +65,10 @@ def lambda_handler(event: object, _context: object) -> dict[str, Any]:
         if isinstance(event, dict) and "StatusOf" in event:
             return _status.run(event)
         request = read_request(event, _settings, trace=trace_header())
+        answer = _call(request)
     except BadRequestError as error:
         return write_refusal(error)
-    return write_answer(request, _call(request), _settings.status_url)
+    return write_answer(request, answer, _settings.status_url)
 
 
 def _call(request: CallRequest, *, may_keep: bool = True) -> Answer:
