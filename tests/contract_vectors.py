@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from reprise.call.outcome import (
     KIND_BY_CODE,
@@ -85,6 +88,7 @@ def make() -> dict[str, Any]:
             for call_id in ("orders:order-1~" + "0" * 32, "ü")
         ],
         "targets": [_target(*parts) for parts in _targets()],
+        "signatures": [_signature(*parts) for parts in _requests()],
         "key_document": KEY_DOCUMENT,
         "source": KEYS.source,
         "lines": [
@@ -335,6 +339,48 @@ def _records() -> list[Record]:
         scope="scope-1",
     )
     return [plain, full]
+
+
+def _requests() -> list[tuple[str, str, str, dict[str, str], str]]:
+    """Return method, path, query, headers and body."""
+    arn = "arn%3Aaws%3Alambda%3Aeu-west-1%3A123456789012%3Afunction%3Aorders"
+    invocations = f"/2015-03-31/functions/{arn}/invocations"
+    return [
+        ("POST", "/2015-03-31/functions/orders/invocations", "", {}, '{"n": 1}'),
+        ("POST", invocations, "Qualifier=%24LATEST", {"X-Amz-Client-Context": "e30="}, ""),
+        ("POST", invocations, "", {"X-Amz-Log-Type": " Tail  now ", "Content-Type": "a/b"}, "ü"),
+        ("GET", "/2015-03-31/functions/", "MaxItems=1&Marker=a%2Fb%20c&empty=", {}, ""),
+        ("DELETE", f"/2017-03-31/tags/{arn}", "tagKeys=b&tagKeys=a", {}, ""),
+    ]
+
+
+def _signature(
+    method: str, path: str, query: str, header: dict[str, str], body: str
+) -> dict[str, Any]:
+    """Return a request and its signature by botocore's own signer."""
+    host, stamp = "lambda.eu-west-1.amazonaws.com", "20261129T120000Z"
+    url = f"https://{host}{path}" + (f"?{query}" if query else "")
+    request = AWSRequest(method=method, url=url, headers=header, data=body.encode())
+    signer = SigV4Auth(Credentials("AKID", "secret", "token"), "lambda", "eu-west-1")
+    request.context["timestamp"] = stamp
+    request.headers["X-Amz-Date"] = stamp
+    request.headers["X-Amz-Security-Token"] = "token"
+    asked = signer.canonical_request(request)
+    signature = signer.signature(signer.string_to_sign(request, asked), request)
+    listed = signer.signed_headers(signer.headers_to_sign(request))
+    return {
+        "method": method,
+        "host": host,
+        "path": path,
+        "query": query,
+        "header": header,
+        "body": body,
+        "service": "lambda",
+        "region": "eu-west-1",
+        "stamp": stamp,
+        "authorization": f"AWS4-HMAC-SHA256 Credential={signer.scope(request)}, "
+        f"SignedHeaders={listed}, Signature={signature}",
+    }
 
 
 def text_of(vectors: dict[str, Any]) -> str:

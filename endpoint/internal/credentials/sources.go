@@ -232,7 +232,7 @@ func get(ctx context.Context, clock exchange.Clock, target *url.URL, method stri
 	if err != nil {
 		return nil, err
 	}
-	path := target.RequestURI()
+	path := "/" + strings.TrimPrefix(target.RequestURI(), "/")
 	response, err := server.Send(ctx, exchange.Request{Method: method, Target: path, Header: header, Body: body})
 	if err != nil {
 		return nil, err

@@ -82,6 +82,8 @@ type Server struct {
 	clock   Clock
 	proxy   *url.URL
 	tls     *tls.Config
+	// aliveOf is isAlive, but in tests.
+	aliveOf func(net.Conn) bool
 
 	lock sync.Mutex
 	idle []*connection
@@ -121,7 +123,7 @@ func NewServer(address string, clock Clock) (*Server, error) {
 	if base.Port() != "" && base.Port() == map[string]string{"http": "80", "https": "443"}[base.Scheme] {
 		host = strings.TrimSuffix(host, ":"+base.Port())
 	}
-	server := &Server{base: base, host: host, address: net.JoinHostPort(base.Hostname(), port), clock: clock}
+	server := &Server{base: base, host: host, address: net.JoinHostPort(base.Hostname(), port), clock: clock, aliveOf: isAlive}
 	if base.Scheme == "https" {
 		// HTTP/1.1 only: without ALPN nothing else is spoken.
 		server.tls = &tls.Config{ServerName: base.Hostname(), ClientSessionCache: tls.NewLRUClientSessionCache(4)}
@@ -297,7 +299,7 @@ func (s *Server) connection(ctx context.Context) (conn *connection, isFresh bool
 		s.lock.Unlock()
 		// A clock that was set back says nothing, and so is not believed either.
 		byWall, bySteady := wall.Sub(conn.wall), steady-conn.steady
-		if byWall >= 0 && byWall < freshFor && bySteady < freshFor && isAlive(conn.raw.Conn) {
+		if byWall >= 0 && byWall < freshFor && bySteady < freshFor && s.aliveOf(conn.raw.Conn) {
 			return conn, false, nil
 		}
 		conn.Close()

@@ -36,8 +36,8 @@ const (
 
 	// maxBodyBytes is above what any operation takes: a function's code of 50 MB, in base64.
 	maxBodyBytes = 80 << 20
-	// captureTimeout bounds how long a caller waits for its call to be kept; then it is told that it was not.
-	captureTimeout = 5 * time.Second
+	// CaptureTimeout bounds how long a caller waits for its call to be kept; then it is told that it was not.
+	CaptureTimeout = 5 * time.Second
 
 	upstreamFault = health.UpstreamFaults
 )
@@ -56,6 +56,8 @@ type Endpoint struct {
 	Stack    *stack.Stack
 	Counts   *health.Counts
 	Log      *slog.Logger
+	// CaptureTimeout is the constant of that name, but in tests.
+	CaptureTimeout time.Duration
 	// Sink returns where lines go: settings.Stdout, or a log group's name.
 	Sink func(group string) sink.Sink
 	// Guard lets keys of callers' own have one effect; nil if nothing does.
@@ -66,6 +68,9 @@ type Endpoint struct {
 
 // New returns an endpoint, without anything being asked yet.
 func New(e Endpoint) *Endpoint {
+	if e.CaptureTimeout == 0 {
+		e.CaptureTimeout = CaptureTimeout
+	}
 	e.retries = &retries{now: func() time.Time { now, _ := e.Client.Clock(); return now }}
 	return &e
 }
@@ -226,7 +231,7 @@ func (e *Endpoint) finish(asked *call, given *answer, outcome capture.Outcome) *
 	if outcome.Kind == capture.Succeeded {
 		return given
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), captureTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), e.CaptureTimeout)
 	defer cancel()
 	caller, err := e.Stack.Caller(ctx)
 	if err != nil {
