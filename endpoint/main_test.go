@@ -85,8 +85,8 @@ func (p *process) health() (report struct {
 func (p *process) invoke() (string, error) {
 	request, _ := http.NewRequest("POST", "http://127.0.0.1:"+p.port+"/2015-03-31/functions/orders/invocations", strings.NewReader("1"))
 	request.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AK/20261129/eu-west-1/lambda/aws4_request, SignedHeaders=host, Signature=00")
-	request.Close = true // A connection of its own: an idle one dies with the process that held it.
-	response, err := http.DefaultClient.Do(request)
+	// A connection of its own: an idle one dies with the process that held it.
+	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
 	if err != nil {
 		return "", err
 	}

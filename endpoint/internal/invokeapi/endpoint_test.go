@@ -299,7 +299,9 @@ func TestARetryOfAnSDKWhosePatienceEndedGetsTheFirstSendsReply(t *testing.T) {
 	ctx, hangUp := context.WithCancel(context.Background())
 	go w.try(ctx, "POST", ordersPath, strings.NewReader("1"), "Amz-Sdk-Invocation-Id", "inv-1")
 	<-running
+	first := w.lastContext.Load().(*contextOf)
 	hangUp()
+	<-first.Done()
 	var retry sync.WaitGroup
 	retry.Go(func() {
 		_, body := w.invoke("1", "Amz-Sdk-Invocation-Id", "inv-1")
