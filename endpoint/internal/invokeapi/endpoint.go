@@ -64,6 +64,7 @@ type Endpoint struct {
 	Guard Guard
 
 	retries *retries
+	memory  *memory
 }
 
 // New returns an endpoint, without anything being asked yet.
@@ -72,6 +73,7 @@ func New(e Endpoint) *Endpoint {
 		e.CaptureTimeout = CaptureTimeout
 	}
 	e.retries = &retries{now: func() time.Time { now, _ := e.Client.Clock(); return now }}
+	e.memory = &memory{}
 	return &e
 }
 
@@ -111,6 +113,9 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	e.Counts.Count(health.Calls)
+	if len(body) > bigBytes {
+		defer e.memory.giveBackSoon()
+	}
 	e.serveCall(w, r, path, query, asked)
 }
 

@@ -46,6 +46,7 @@ type Settings struct {
 	SecretID        string
 	LedgerTable     string
 	CaptureLogGroup string
+	PolicyParameter string
 	CaptureOutcomes []capture.Kind
 	CallTimeout     time.Duration
 	Upstream        string // Lambda's address; empty for AWS's own in the request's region.
@@ -61,7 +62,8 @@ func Read(env func(string) string, region func() string) (Settings, error) {
 		OnCapture: OnCapture(env("REPRISE_ON_CAPTURE")), StatusURL: env("REPRISE_STATUS_URL"),
 		Targets: entries(env("REPRISE_TARGETS")), Bucket: env("REPRISE_BUCKET"), SecretID: env("REPRISE_MAC_SECRET_ARN"),
 		LedgerTable: env("REPRISE_LEDGER_TABLE"), CaptureLogGroup: env("REPRISE_CAPTURE_LOG_GROUP"),
-		IsInLambda: env("AWS_LAMBDA_RUNTIME_API") != "",
+		PolicyParameter: env("REPRISE_POLICY_PARAMETER"),
+		IsInLambda:      env("AWS_LAMBDA_RUNTIME_API") != "",
 	}
 	var err error
 	if text := env("REPRISE_ENDPOINT_PORT"); text != "" {

@@ -90,24 +90,24 @@ type callersDocument struct {
 func (s *Stack) Caller(ctx context.Context) (*Caller, error) {
 	known := s.settings
 	var said callersDocument
-	// The environment of a library user says everything but the policy: nothing is asked of the stack then.
-	isComplete := len(known.Targets) > 0 && known.Bucket != "" && known.CaptureLogGroup != "" && known.LedgerTable != ""
+	// Whoever was told everything asks nobody, as the package reprise does.
+	isComplete := len(known.Targets) > 0 && known.Bucket != "" && known.LedgerTable != "" && known.CallTimeout != 0
 	var keys *capture.Keys
 	var keysErr error
 	var wait sync.WaitGroup
 	wait.Go(func() { keys, keysErr = s.keys.get(ctx, s.readKeys) })
-	if !isComplete || len(known.CaptureOutcomes) == 0 {
+	if !isComplete {
 		var err error
 		said, err = s.callers.get(ctx, s.readCallers)
-		if err != nil && !isComplete {
+		if err != nil {
 			wait.Wait()
 			return nil, err
 		}
 	}
 	var policies policyDocument
-	if len(known.CaptureOutcomes) == 0 && said.PolicyParameter != "" {
-		// A policy that cannot be had leaves the defaults: those it would seldom narrow.
-		policies, _ = s.policies.get(ctx, func(ctx context.Context) (policyDocument, error) { return s.readPolicies(ctx, said.PolicyParameter) })
+	if name := or(known.PolicyParameter, said.PolicyParameter); name != "" && len(known.CaptureOutcomes) == 0 {
+		// A policy that cannot be had leaves the defaults, which few would narrow.
+		policies, _ = s.policies.get(ctx, func(ctx context.Context) (policyDocument, error) { return s.readPolicies(ctx, name) })
 	}
 	wait.Wait()
 	if keysErr != nil {
