@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"reprise/endpoint/internal/capture"
+	"reprise/endpoint/internal/keyed"
 	"reprise/endpoint/internal/settings"
 )
 
@@ -17,7 +18,9 @@ type answer struct {
 	header http.Header
 	body   []byte
 	isKept bool // The call is captured.
-	hasRun bool // The target ran, and this is its reply.
+	// capturedAt is when, if it was just now.
+	capturedAt string
+	hasRun     bool // The target ran, and this is its reply.
 }
 
 func (a *answer) write(w http.ResponseWriter) error {
@@ -48,6 +51,8 @@ type kept struct {
 	id, token string
 	outcome   capture.Outcome
 	requestID string
+	// capturedAt is as the record has it.
+	capturedAt string
 }
 
 type outcomeDocument struct {
@@ -72,7 +77,7 @@ func (k kept) answer(known settings.Settings) *answer {
 	if known.OnCapture == settings.AsException {
 		header["X-Amzn-Errortype"] = []string{"CallCapturedException"}
 		body, _ := json.Marshal(map[string]string{"Type": "User", "Message": message})
-		return &answer{status: http.StatusFailedDependency, header: header, body: body, isKept: true}
+		return &answer{status: http.StatusFailedDependency, header: header, body: body, isKept: true, capturedAt: k.capturedAt}
 	}
 	if known.OnCapture == settings.AsFunctionError {
 		header["X-Amz-Function-Error"] = []string{"Captured"}
@@ -87,7 +92,7 @@ func (k kept) answer(known settings.Settings) *answer {
 			"status_url":   strings.NewReplacer("{id}", k.id, "{token}", k.token).Replace(known.StatusURL),
 		},
 	})
-	return &answer{status: http.StatusAccepted, header: header, body: body, isKept: true}
+	return &answer{status: http.StatusAccepted, header: header, body: body, isKept: true, capturedAt: k.capturedAt}
 }
 
 // how says in words how a call ended.
@@ -99,18 +104,25 @@ func how(outcome capture.Outcome) string {
 	if outcome.Status != 0 {
 		code = strings.TrimSpace(fmt.Sprintf("%d %s", outcome.Status, code))
 	}
-	switch outcome.Kind {
-	case capture.Throttled:
+	switch {
+	case outcome.Status == 0 && isNotCalled[outcome.Code]:
+		return outcome.Message
+	case outcome.Kind == capture.Throttled:
 		return fmt.Sprintf("refused by Lambda (%s)", code)
-	case capture.FunctionError:
+	case outcome.Kind == capture.FunctionError:
 		return fmt.Sprintf("the function failed (%s)", outcome.Code)
-	case capture.Unknown:
+	case outcome.Kind == capture.Unknown:
 		return fmt.Sprintf("no answer from Lambda (%s)", code)
 	}
 	if outcome.Status == 0 {
 		return fmt.Sprintf("could not be sent to Lambda (%s)", code)
 	}
 	return fmt.Sprintf("failed in Lambda (%s)", code)
+}
+
+// isNotCalled are the codes of calls with keys that were not made, each with words of its own.
+var isNotCalled = map[string]bool{
+	keyed.AlreadyCaptured.Code: true, keyed.InProgress.Code: true, keyed.ClaimExpired.Code: true, keyed.LedgerAway.Code: true,
 }
 
 func prospect(outcome capture.Outcome) string {

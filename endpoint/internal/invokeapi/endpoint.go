@@ -19,6 +19,7 @@ import (
 	"reprise/endpoint/internal/capture"
 	"reprise/endpoint/internal/credentials"
 	"reprise/endpoint/internal/health"
+	"reprise/endpoint/internal/keyed"
 	"reprise/endpoint/internal/settings"
 	"reprise/endpoint/internal/sink"
 	"reprise/endpoint/internal/stack"
@@ -60,8 +61,8 @@ type Endpoint struct {
 	CaptureTimeout time.Duration
 	// Sink returns where lines go: settings.Stdout, or a log group's name.
 	Sink func(group string) sink.Sink
-	// Guard lets keys of callers' own have one effect; nil if nothing does.
-	Guard Guard
+	// Guard lets keys of callers' own have one effect.
+	Guard *keyed.Guard
 
 	retries *retries
 	memory  *memory
@@ -73,7 +74,7 @@ func New(e Endpoint) *Endpoint {
 		e.CaptureTimeout = CaptureTimeout
 	}
 	e.retries = &retries{now: func() time.Time { now, _ := e.Client.Clock(); return now }}
-	e.memory = &memory{}
+	e.memory, e.Guard = &memory{}, &keyed.Guard{Client: e.Client}
 	return &e
 }
 
@@ -208,7 +209,7 @@ func (e *Endpoint) serveCall(w http.ResponseWriter, r *http.Request, path, query
 
 // run makes a call and returns what its caller gets.
 func (e *Endpoint) run(r *http.Request, path, query string, asked *call) *answer {
-	if asked.key != "" && e.Guard != nil {
+	if asked.key != "" {
 		return e.runGuarded(r, path, query, asked)
 	}
 	given, outcome := e.invoke(r, path, query, asked)
@@ -303,6 +304,7 @@ func (e *Endpoint) capture(ctx context.Context, caller *stack.Caller, target cap
 	e.Counts.Count(health.Captured)
 	return kept{
 		id: id, token: caller.Keys.StatusToken(id, payload.SHA256, now.UnixMicro()), outcome: outcome, requestID: outcome.RequestID,
+		capturedAt: capture.Instant(now),
 	}, nil
 }
 
