@@ -101,6 +101,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(200); self.end_headers(); self.wfile.write(str(os.getpid()).encode())
     def log_message(self, *a): pass
 port = int(os.environ["AWS_ENDPOINT_URL_LAMBDA"].rpartition(":")[2])
+assert os.environ["REPRISE_ENDPOINT_PORT"] == str(port)
 server = http.server.HTTPServer(("127.0.0.1", port), Handler)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 _, me = register(["INVOKE"])

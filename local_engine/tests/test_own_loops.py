@@ -92,6 +92,25 @@ def test_answer_in_chunks_is_joined(aws: Aws) -> None:
     assert invoke(aws, provided(aws, LOOP + source), b"{}")["Payload"] == b"onetwo"
 
 
+def test_own_loop_may_ask_for_its_next_call_before_it_reads_that_its_answer_was_taken(
+    aws: Aws,
+) -> None:
+    source = """
+other = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+other.request("GET", VERSION + "/invocation/next")
+while True:
+    asked = other.getresponse()
+    payload = asked.read()
+    request_id = asked.headers["Lambda-Runtime-Aws-Request-Id"]
+    api.request("POST", f"{VERSION}/invocation/{request_id}/response", payload)
+    other.request("GET", VERSION + "/invocation/next")
+    api.getresponse().read()
+"""
+    name = provided(aws, LOOP + source)
+    for number in range(20):
+        assert invoke(aws, name, b"%d" % number)["Payload"] == b"%d" % number
+
+
 def test_error_of_an_own_loop_is_passed_on_as_unhandled(aws: Aws) -> None:
     body = {"errorType": "Captured", "errorMessage": "kept", "more": 1}
     source = (
@@ -129,13 +148,20 @@ def test_own_loop_gets_every_header_of_an_invocation(aws: Aws) -> None:
     name = provided(aws, HEADERS, Timeout=7)
     context = json.dumps({"custom": {"k": "v"}})
     before_ms = time.time() * 1000
-    answer = invoke(aws, name, b"{}", ClientContext=base64.b64encode(context.encode()).decode())
+    answer = invoke(
+        aws,
+        name,
+        b"{}",
+        ClientContext=base64.b64encode(context.encode()).decode(),
+        TenantId="blue",
+    )
     seen = json.loads(answer["Payload"])
     assert seen["Lambda-Runtime-Aws-Request-Id"]
     assert before_ms < int(seen["Lambda-Runtime-Deadline-Ms"]) - 7000 < before_ms + 5000
     assert seen["Lambda-Runtime-Invoked-Function-Arn"].endswith(f":function:{name}")
     assert seen["Lambda-Runtime-Trace-Id"].startswith("Root=1-")
     assert json.loads(seen["Lambda-Runtime-Client-Context"]) == json.loads(context)
+    assert seen["Lambda-Runtime-Aws-Tenant-Id"] == "blue"
 
 
 def test_wrapper_script_gets_the_command_line_of_the_runtime(aws: Aws) -> None:

@@ -263,23 +263,34 @@ def _run(api: RuntimeApi, call: Call, timeout_s: float, init_ms: float | None) -
     if api.extensions:
         api.extensions.tell(api.send, _invoke_event(call, headers))
     api.send(connection, answer(200, headers, call.payload))
-    while True:
+    outcome = None
+    while outcome is None:
+        # A runtime may ask for its next call before it has read that its answer was taken.
         for source, request in api.serve(deadline):
             if request.method == "GET" and request.path == NEXT_PATH:
                 api.waiting = source
             elif (is_error := _ANSWER_PATHS.get(_ending(request, call.request_id))) is not None:
-                lines = api.take_lines()
-                is_too_large = len(request.body) > MAX_RESPONSE_BYTES
-                api.send(source, refusal(*_TOO_LARGE) if is_too_large else answer(202))
-                payload = _TOO_LARGE_ERROR if is_too_large else request.body
-                return Outcome(
-                    payload=payload,
-                    is_error=is_error or is_too_large,
-                    lines=lines,
-                    init_ms=init_ms,
-                )
+                outcome = _take(api, source, request, is_error=is_error, init_ms=init_ms)
             else:
                 api.send(source, _refuse(request))
+    return outcome
+
+
+def _take(
+    api: RuntimeApi,
+    source: socket.socket,
+    request: ApiRequest,
+    *,
+    is_error: bool,
+    init_ms: float | None,
+) -> Outcome:
+    """Take a runtime's answer, unless it is too large, with the lines written before it."""
+    lines = api.take_lines()
+    if len(request.body) > MAX_RESPONSE_BYTES:
+        api.send(source, refusal(*_TOO_LARGE))
+        return Outcome(payload=_TOO_LARGE_ERROR, is_error=True, lines=lines, init_ms=init_ms)
+    api.send(source, answer(202))
+    return Outcome(payload=request.body, is_error=is_error, lines=lines, init_ms=init_ms)
 
 
 def _ending(request: ApiRequest, request_id: str) -> str:

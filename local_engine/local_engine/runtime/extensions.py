@@ -218,9 +218,11 @@ def with_own_ports(environment: Mapping[str, str], engine: str) -> dict[str, str
             lambda found: found[0].removesuffix(found[1]) + own.get(found[1], found[1]), value
         )
 
-    return (
-        {name: replaced(value) for name, value in environment.items()} if own else dict(environment)
-    )
+    environment = {name: replaced(value) for name, value in environment.items()}
+    if found := _ENDPOINT.search(environment.get("AWS_ENDPOINT_URL_LAMBDA", "")):
+        # Our own endpoint listens where this says, and has a default that two environments cannot share.
+        environment.setdefault("REPRISE_ENDPOINT_PORT", found[1])
+    return environment
 
 
 def _free_port() -> str:

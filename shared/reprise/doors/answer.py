@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from reprise.call.outcome import OutcomeKind
 from reprise.capturing.answer import fill_status_url
+from reprise.capturing.kept import kept_message, what_happened
 from reprise.doors.sender import Way
 
 if TYPE_CHECKING:
@@ -64,18 +65,14 @@ def answer_door(sending: Sending, event: bytes, answer: Answer, status_url: str)
 def _captured(
     sending: Sending, event: bytes, outcome: Outcome, captured: Captured, status_url: str
 ) -> DoorAnswer:
-    call_id, token = captured.call_id, captured.status_token
-    url = fill_status_url(status_url, captured)
-    # It may have run: only a policy that says `idempotent` lets it run again.
-    may_have_run = outcome.kind is OutcomeKind.UNKNOWN
-    then = "will be replayed" + (" if its policy says idempotent" if may_have_run else "")
+    call_id, url = captured.call_id, fill_status_url(status_url, captured)
     document = {
         "errorType": sending.sender.error_type,
-        "errorMessage": f"{_what_happened(outcome)}, kept as {call_id}, {then}; reprise status {call_id}",
+        "errorMessage": kept_message(outcome, call_id),
         "reprise": {
             "id": call_id,
             "outcome": _said_of(outcome),
-            "status_token": token,
+            "status_token": captured.status_token,
             "status_url": url,
         },
     }
@@ -112,7 +109,7 @@ def _not_captured(sending: Sending, answer: Answer) -> DoorAnswer:
     error_type = _NOT_CAPTURED if is_http else _lambdas_name(outcome)
     document = {
         "errorType": error_type,
-        "errorMessage": f"{_what_happened(outcome)}; nothing is kept of the call, and nothing replayed",
+        "errorMessage": f"{what_happened(outcome)}; nothing is kept of the call, and nothing replayed",
         "reprise": {"captured": False, "reason": why, "outcome": _said_of(outcome)},
     }
     if not is_http:
@@ -155,22 +152,6 @@ def _lambdas_name(outcome: Outcome) -> str:
     if outcome.kind is OutcomeKind.UNKNOWN:
         return "Lambda.Unknown"
     return "Lambda.SdkClientException"
-
-
-def _what_happened(outcome: Outcome) -> str:
-    """Return one clause of how a call failed; never what a target says, for this may be public."""
-    why = " ".join(str(part) for part in (outcome.status, outcome.reason or outcome.code) if part)
-    match outcome.kind:
-        case OutcomeKind.THROTTLED if outcome.status is None:
-            return f"not called again ({why})"
-        case OutcomeKind.THROTTLED:
-            return f"refused by Lambda ({why})"
-        case OutcomeKind.FUNCTION_ERROR:
-            return f"failed in its function ({outcome.code})"
-        case OutcomeKind.UNKNOWN:
-            return f"not answered ({why})"
-        case _:
-            return f"failed on its way ({why})"
 
 
 def _said_of(outcome: Outcome) -> dict[str, Any]:
