@@ -58,6 +58,8 @@ class CallRequest:
     """The caller's own name of the effect."""
     scope: str | None = None
     """The caller's own namespace of such names."""
+    key_covers_payload: bool = False
+    """Whether key and scope say all that makes two calls the same, though their payloads differ."""
     not_after: str | None = None
     trace: str | None = None
     wants_json: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -18,6 +18,7 @@ from reprise.capturing.repeat import AlreadyCaptured, Owed
 from reprise.capturing.signature import write_status_token
 from reprise.errors import BadRequestError, RepriseError, StoreError
 from reprise.instant import format_instant, parse_instant
+from reprise.ledger import State
 from reprise.ports import Reply
 from reprise.retry.policy import Policy, captures
 from reprise.version import __version__
@@ -190,6 +191,10 @@ class CallInvoker:
             return self._run_once(request, self.repeats)
         return self.finish(request, self._invoke(request))
 
+    def pass_on(self, request: CallRequest) -> Answer:
+        """Invoke the target once, and keep nothing, however it ends: the caller has no use for a replay."""
+        return Answer(reply=self._invoke(request))
+
     def _run_once(self, request: CallRequest, repeats: Repeats) -> Answer:
         """Make a call with a key."""
         try:
@@ -239,9 +244,13 @@ class CallInvoker:
     def _capture(self, request: CallRequest, reply: Reply) -> Answer:
         try:
             capturer = self.capturer
-            refused = self._conflict(capturer.keyed_id(request), request.payload)
-            if refused is not None:
+            other = self._other_call(capturer.keyed_id(request), request.payload)
+            if other is not None and not request.key_covers_payload:
+                refused = _key_is_taken()
                 return Answer(reply=reply, not_captured=str(refused), refused=refused)
+            if other is not None and other.state is State.DEAD_LETTERED:
+                # The same call in other bytes, and given up: this try is one of its own.
+                request = replace(request, idempotency_key=None, scope=None)
             if request.idempotency_key is not None and self.repeats is not None:
                 # Before the 202: whoever calls again because of it is to be known.
                 self.repeats.open_calls.note(request.target.function)
@@ -251,8 +260,8 @@ class CallInvoker:
             _log.exception("call was not captured", extra={"target": request.target.function})
             return Answer(reply=reply, not_captured=str(error))
 
-    def _conflict(self, call_id: str | None, payload: bytes) -> BadRequestError | None:
-        """Return the error of a key that names another payload already, if that is known."""
+    def _other_call(self, call_id: str | None, payload: bytes) -> Row | None:
+        """Return the row of a call with this id and another payload, if one is known."""
         if call_id is None or self.ledger is None:
             return None
         try:
@@ -260,11 +269,13 @@ class CallInvoker:
         except StoreError:
             _log.warning("ledger cannot be asked: the call is captured", exc_info=True)
             return None
-        if row is None or row.original_sha256 == digest(payload):
-            return None
-        return BadRequestError(
-            "IdempotencyKey",
-            "names a captured call with another payload already",
-            "Send a key of its own for each payload, or a Scope if the other call is not yours",
-            status=409,
-        )
+        return None if row is None or row.original_sha256 == digest(payload) else row
+
+
+def _key_is_taken() -> BadRequestError:
+    return BadRequestError(
+        "IdempotencyKey",
+        "names a captured call with another payload already",
+        "Send a key of its own for each payload, or a Scope if the other call is not yours",
+        status=409,
+    )

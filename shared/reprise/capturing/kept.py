@@ -27,25 +27,29 @@ NOT_CAPTURED_HEADER: Final = "x-reprise-not-captured"
 LATE_HEADER: Final = "x-reprise-late-result"
 
 
-def kept_message(outcome: Outcome, call_id: str) -> str:
-    """Return in a sentence what became of a call that was kept, and what to do next."""
+def what_happened(outcome: Outcome) -> str:
+    """Return one clause of how a call failed; never what a target says, for this may be public."""
     why = " ".join(str(part) for part in (outcome.status, outcome.reason or outcome.code) if part)
     match outcome.kind:
         case OutcomeKind.THROTTLED if outcome.status is None:
-            what = f"not called again ({why})"
+            return f"not called again ({why})"
         case OutcomeKind.THROTTLED:
-            what = f"refused by Lambda ({why})"
+            return f"refused by Lambda ({why})"
         case OutcomeKind.FUNCTION_ERROR:
-            what = f"failed in its function ({outcome.code})"
+            return f"failed in its function ({outcome.code})"
         case OutcomeKind.UNKNOWN:
-            what = f"not answered ({why})"
+            return f"not answered ({why})"
         case _:
-            what = f"failed on its way ({why})"
+            return f"failed on its way ({why})"
+
+
+def kept_message(outcome: Outcome, call_id: str) -> str:
+    """Return in a sentence what became of a call that was kept, and what to do next."""
     # It may have run: only a policy that says `idempotent` lets it run again.
     then = "will be replayed"
     if outcome.kind is OutcomeKind.UNKNOWN:
         then = "will be replayed if its policy says idempotent"
-    return f"{what}, kept as {call_id}, {then}; reprise status {call_id}"
+    return f"{what_happened(outcome)}, kept as {call_id}, {then}; reprise status {call_id}"
 
 
 def write_kept(captured: Captured, outcome: Outcome, status_url: str) -> bytes:
