@@ -101,7 +101,8 @@ def caller_environment(
     missing = missing_of(env, needed)
     if missing:
         try:
-            document = read_parameter(clients.parameters_in_passing(), callers_parameter(env))
+            client = lazily(clients.parameters_in_passing)
+            document = read_parameter(client, callers_parameter(env))
         except StoreError as error:
             msg = (
                 f"{missing} is not set, and what the stack says cannot be read: {error} "
