@@ -10,6 +10,7 @@ import os
 import socket
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -24,7 +25,7 @@ from doubles import FakeKeys
 from reprise import boto3_plugin, metric
 from reprise.aws.clients import Clients
 from reprise.aws.ledger_table import LedgerTable
-from reprise.boto3_plugin import attach, install
+from reprise.boto3_plugin import attach, awscli_initialize, install
 from reprise.boto3_plugin.capture_setup import CaptureSetup, make_setup
 from reprise.boto3_plugin.lazy_setup import AGAIN_S, LazySetup
 from reprise.call.outcome import OutcomeKind
@@ -138,6 +139,8 @@ def world(aws_env: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> It
         env.setenv("REPRISE_STACK", name)
         env.setenv("REPRISE_SOURCE", "web-shop")
         env.setenv("REPRISE_CAPTURE_LOG_GROUP", "stdout")
+        # The SDK's waits between its own sends are not what is tested.
+        env.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
         world = World(env, server, capsys, name)
         env.setattr(boto3_plugin, "SETUP", LazySetup(world.make))
         yield world
@@ -698,6 +701,26 @@ def test_one_line_is_enough_for_a_client_and_for_all_of_a_session(world: World) 
         assert _is_installed(make("lambda"))
         assert not _is_installed(make("sqs"))
     assert not _is_installed(boto3.client("lambda"))
+
+
+def test_a_plugin_of_the_aws_cli_is_told_of_its_session_alone(world: World) -> None:
+    del world
+    session = botocore.session.get_session()
+    awscli_initialize(session.get_component("event_emitter"))
+    assert _is_installed(session.create_client("lambda"))
+    assert not _is_installed(session.create_client("sqs"))
+
+
+def test_a_fault_of_ours_hides_no_error_of_the_targets(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    def change(_: CaptureSetup) -> CaptureSetup:
+        raise ZeroDivisionError
+
+    world.change = change
+    with pytest.raises(ClientError, match="TooManyRequestsException"):
+        world.client(retries={"total_max_attempts": 1}).invoke(FunctionName="orders")
+    assert "call was not captured" in caplog.text
 
 
 def test_what_is_neither_client_nor_session_is_refused() -> None:
