@@ -22,6 +22,11 @@ SCHEMA_ID: Final = "urn:reprise:policy:1"
 _Kind = Literal["throttled", "transient", "unknown", "function_error", "permanent"]
 _Outcome = Literal["succeeded", "throttled", "transient", "function_error", "unknown", "permanent"]
 
+# Lists in JSON: strict types would want Python's own sets, since fields are renamed before they are read.
+_Outcomes = Annotated[frozenset[_Outcome], Field(strict=False)]
+_Kinds = Annotated[frozenset[_Kind], Field(strict=False)]
+_Texts = Annotated[frozenset[str], Field(strict=False)]
+
 
 class _Model(BaseModel):
     """Strict types; a field that nobody knows is a typing error."""
@@ -47,15 +52,15 @@ class TargetPolicy(_Model):
     """Longest wait in seconds after any attempt."""
     backoff_coefficient: Annotated[float, Field(ge=1, le=10)] = 2.0
     """Growth of the longest wait from one attempt to the next; the wait is drawn evenly from 0 to it."""
-    replay_on: frozenset[_Outcome] = frozenset({"throttled", "transient", "function_error"})
+    replay_on: _Outcomes = frozenset({"throttled", "transient", "function_error"})
     """Outcomes worth a replay; calls that end otherwise are given up at once."""
-    non_retryable_error_types: frozenset[str] = frozenset()
+    non_retryable_error_types: _Texts = frozenset()
     """`errorType`s of the target's own that no replay can heal."""
     idempotent: bool = False
     """True also replays calls whose outcome is unknown: the target tolerates a second run."""
     max_concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = None
     """Most replays of this target at once, over all replayers."""
-    capture_on: frozenset[_Kind] | None = None
+    capture_on: _Kinds | None = None
     """Outcomes of callers' own calls that are captured; null leaves it to whoever captures."""
     headroom: Annotated[float, Field(ge=0, le=0.9)] = 0.1
     """Share of the target's concurrency that is left to live traffic."""
