@@ -31,6 +31,7 @@ from reprise.capturing.invoker import CallInvoker, Capturer
 from reprise.capturing.open_calls import OpenCalls
 from reprise.capturing.repeat import Repeats
 from reprise.capturing.signature import MacKeys
+from reprise.capturing.wait import Waiter
 from reprise.events import EventPublisher
 from reprise.gate.fallback import LocalGate
 from reprise.gate.state import GateState, Mode
@@ -162,11 +163,24 @@ class Pipeline:
     executor: Callable[[int], Executor] = ThreadPoolExecutor
     wait: Callable[..., Any] = wait
     wait_for: Callable[[threading.Event], object] = threading.Event.wait
+    pause: Callable[[float], object] | None = None
+    """What goes on while a caller waits; time goes by in any case."""
+    pauses: list[float] = field(default_factory=list)
     _serial: int = 0
 
     def random_bytes(self, length: int) -> bytes:
         self._serial += 1
         return self._serial.to_bytes(length)
+
+    def waiter(self) -> Waiter:
+        def let_go_by(seconds: float) -> None:
+            self.pauses.append(seconds)
+            if self.pause is None:
+                self.clock.advance(seconds)
+            else:
+                self.pause(seconds)
+
+        return Waiter(pause=let_go_by, monotonic=lambda: self.clock.now.timestamp())
 
     def capturer(self) -> Capturer:
         return Capturer(

@@ -13,22 +13,23 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from reprise.call.request import check_call_id, library_call
+from reprise.call.request import check_call_id, check_timeout, library_call
 from reprise.capturing.answer import status_of
 from reprise.capturing.signature import read_status_token
 from reprise.capturing.status import find_row, read_result
+from reprise.capturing.wait import has_ended
 from reprise.errors import BadRequestError, ObjectMissingError
 from reprise.instant import parse_instant
 from reprise.settings import CallerSettings
 from reprise.telemetry import EmfMeter, trace_header
 from reprise.wiring import make_clients, make_ledger
-from reprise.wiring.callers import make_invoker
+from reprise.wiring.callers import WAITER, make_invoker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from reprise.call.outcome import Outcome
@@ -234,18 +235,47 @@ class Client:
                 status = client.result_of(result.call_id, result.status_token)
                 print(status.state if status is not None else "on its way")
         """
+        row = self._look(call_id, status_token)()
+        return self._status(row) if row is not None else None
+
+    def wait(
+        self, call_id: str, status_token: str | None = None, *, timeout_s: float = 60.0
+    ) -> CallStatus | None:
+        """Return how a captured call stands as soon as it has ended, or when time is over.
+
+        Args:
+            call_id: As in `CallResult.call_id`.
+            status_token: As in `CallResult.status_token`; see `result_of`.
+            timeout_s: Seconds to wait at most; the call's row is read once a second.
+
+        Returns:
+            As `result_of`: its `state` tells whether the call has ended.
+
+        Raises:
+            BadRequestError: As `result_of`, or if the timeout is no such number.
+            StoreError: As `result_of`.
+
+        Example:
+            result = client.invoke("orders", json.dumps(order))
+            if result.status_code == 202:
+                status = client.wait(result.call_id, result.status_token, timeout_s=300)
+                if status is not None and status.state is reprise.State.SUCCEEDED:
+                    print(status.payload)
+        """
+        check_timeout("timeout_s", timeout_s)
+        row = WAITER.until(self._look(call_id, status_token), has_ended, timeout_s=timeout_s)
+        return self._status(row) if row is not None else None
+
+    def _look(self, call_id: str, status_token: str | None) -> Callable[[], Row | None]:
+        """Return what reads a call's row, of the very capture that a token is of."""
         check_call_id(call_id)
         ledger = make_ledger(self._clients, self._settings.ledger_table)
         if status_token is None:
-            row = ledger.get(call_id)
-        else:
-            token = read_status_token(call_id, status_token, self._invoker.capturer.keys.keys())
-            if token is None:
-                raise BadRequestError(
-                    "status_token", "is not this call's", "Pass the CallResult's own"
-                )
-            row = find_row(ledger, call_id, token)
-        return self._status(row) if row is not None else None
+            return partial(ledger.get, call_id)
+        token = read_status_token(call_id, status_token, self._invoker.capturer.keys.keys())
+        if token is None:
+            raise BadRequestError("status_token", "is not this call's", "Pass the CallResult's own")
+        return partial(find_row, ledger, call_id, token)
 
     def _status(self, row: Row) -> CallStatus:
         payload = None

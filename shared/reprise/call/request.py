@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -160,6 +161,16 @@ def check_call_id(call_id: object) -> None:
     """
     if not _text("call_id", call_id):
         raise BadRequestError("call_id", "is empty", "Pass the CallResult's own")
+
+
+def check_timeout(name: str, value: object) -> None:
+    """Accept how long a library's caller will wait.
+
+    Raises:
+        BadRequestError: If it is no number of seconds from 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise BadRequestError(name, "is no number of seconds", "Pass a number from 0")
 
 
 def _text(name: str, value: object) -> str:

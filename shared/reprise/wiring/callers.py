@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import secrets
+import time
 from typing import TYPE_CHECKING, Final
 
 from reprise.aws.clients import lazily
@@ -19,6 +20,7 @@ from reprise.capturing.invoker import CallInvoker, Capturer
 from reprise.capturing.open_calls import OpenCalls
 from reprise.capturing.repeat import Repeats
 from reprise.capturing.status import StatusReader
+from reprise.capturing.wait import Waiter
 from reprise.instant import utc_now
 from reprise.settings import STDOUT
 from reprise.telemetry import write_stdout
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from reprise.ports import LineSink, Meter
     from reprise.settings import CallerSettings
 
+WAITER: Final = Waiter(pause=time.sleep, monotonic=time.monotonic)
 _NO_STREAM: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -69,6 +72,8 @@ def make_status_reader(clients: Clients, settings: CallerSettings) -> StatusRead
         ledger=LedgerTable(lazily(clients.dynamodb), settings.ledger_table),
         objects=S3Objects(lazily(clients.s3), settings.bucket),
         bucket=settings.bucket,
+        waiter=WAITER,
+        call_timeout_s=settings.call_timeout_s,
     )
 
 
