@@ -27,6 +27,7 @@ from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.request import CallRequest
 from reprise.call.target import Target
 from reprise.call.target_type import FUNCTION, TargetType
+from reprise.capturing.attach import Ends
 from reprise.capturing.invoker import CallInvoker, Capturer
 from reprise.capturing.open_calls import OpenCalls
 from reprise.capturing.repeat import Repeats
@@ -180,7 +181,10 @@ class Pipeline:
             else:
                 self.pause(seconds)
 
-        return Waiter(pause=let_go_by, monotonic=lambda: self.clock.now.timestamp())
+        def monotonic() -> float:
+            return self.clock.now.timestamp()
+
+        return Waiter(pause=let_go_by, monotonic=monotonic)
 
     def capturer(self) -> Capturer:
         return Capturer(
@@ -210,6 +214,14 @@ class Pipeline:
             meter=self.meter,
             ledger=self.ledger,
             repeats=self.repeats(),
+            ends=Ends(
+                ledger=self.ledger,
+                objects=self.objects,
+                bucket="bucket",
+                waiter=self.waiter(),
+                call_timeout_s=self.call_timeout_s,
+                longest_s=self.call_timeout_s + 15,
+            ),
         )
 
     def unpacker_parts(self) -> UnpackerParts:

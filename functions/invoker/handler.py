@@ -13,14 +13,16 @@ from reprise.errors import BadRequestError
 from reprise.settings import CallerSettings
 from reprise.telemetry import EmfMeter, FlushInterval, make_logger, trace_header
 from reprise.wiring import make_clients
-from reprise.wiring.callers import make_invoker, make_status_reader
+from reprise.wiring.callers import FUNCTION_MARGIN_S, make_invoker, make_status_reader
 
 make_logger()
 _settings = CallerSettings.from_env(os.environ)
 _clients = make_clients()
 _meter = EmfMeter()
 _flush_interval = FlushInterval(time.monotonic)
-_invoker = make_invoker(_clients, _settings, meter=_meter)
+_invoker = make_invoker(
+    _clients, _settings, meter=_meter, longest_s=_settings.call_timeout_s + FUNCTION_MARGIN_S
+)
 _status = make_status_reader(_clients, _settings)
 cold_start.finish()
 

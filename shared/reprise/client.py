@@ -17,7 +17,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from reprise.call.request import check_call_id, check_timeout, library_call
-from reprise.capturing.answer import status_of
+from reprise.capturing.answer import GIVEN_UP_STATUS, status_of
 from reprise.capturing.signature import read_status_token
 from reprise.capturing.status import find_row, read_result
 from reprise.capturing.wait import has_ended
@@ -66,8 +66,10 @@ class CallResult:
     not_captured: str | None
     """Why a call that should have been captured was not."""
     is_late: bool = False
-    """Whether the payload is the target's reply to the captured call of this key, `call_id`, which was
-    replayed meanwhile: nothing ran now."""
+    """Whether the payload is the target's reply to the captured call `call_id`, the one of this key or the
+    one that was waited for, which was replayed meanwhile."""
+    given_up: str | None = None
+    """Why the captured call `call_id` was given up while it was waited for; `status_code` is 502 then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +170,7 @@ class Client:
         idempotency_key: str | None = None,
         scope: str | None = None,
         not_after: datetime | None = None,
+        wait_s: float = 0.0,
     ) -> CallResult:
         """Invoke a function synchronously; a call that was refused or failed is captured.
 
@@ -180,6 +183,8 @@ class Client:
             idempotency_key: Your own name of the effect; it becomes part of the call's id.
             scope: Your own namespace of such names, where other callers use the same source.
             not_after: Aware instant after which a replay is of no use.
+            wait_s: Seconds to wait for the outcome of the call if it is kept, or of the one with its key that
+                waits or runs already; 0 waits for none.
 
         Raises:
             BadRequestError: If the request cannot be served; nothing was invoked.
@@ -198,6 +203,7 @@ class Client:
             idempotency_key=idempotency_key,
             scope=scope,
             not_after=not_after,
+            wait_s=wait_s,
             trace=trace_header(),
         )
         answer = self._invoker.run(request)
@@ -206,6 +212,8 @@ class Client:
         status_code = 202 if answer.captured is not None else status_of(outcome)
         if answer.refused is not None:
             status_code = answer.refused.status
+        if answer.given_up is not None:
+            status_code = GIVEN_UP_STATUS
         return CallResult(
             status_code=status_code,
             payload=answer.reply.payload,
@@ -214,7 +222,8 @@ class Client:
             call_id=captured.call_id if captured is not None else None,
             status_token=captured.status_token if captured is not None else None,
             not_captured=answer.not_captured,
-            is_late=answer.late is not None,
+            is_late=answer.late is not None and answer.given_up is None,
+            given_up=answer.given_up.reason if answer.given_up is not None else None,
         )
 
     def result_of(self, call_id: str, status_token: str | None = None) -> CallStatus | None:
@@ -315,6 +324,7 @@ def invoke(  # noqa: PLR0913 - as `Client.invoke`
     idempotency_key: str | None = None,
     scope: str | None = None,
     not_after: datetime | None = None,
+    wait_s: float = 0.0,
 ) -> CallResult:
     """Invoke by the client of this process's environment, which is made at the first call.
 
@@ -327,6 +337,8 @@ def invoke(  # noqa: PLR0913 - as `Client.invoke`
         idempotency_key: Your own name of the effect; it becomes part of the call's id.
         scope: Your own namespace of such names, where other callers use the same source.
         not_after: Aware instant after which a replay is of no use.
+        wait_s: Seconds to wait for the outcome of the call if it is kept, or of the one with its key that
+            waits or runs already; 0 waits for none.
 
     Raises:
         BadRequestError: If the request cannot be served; nothing was invoked.
@@ -348,4 +360,5 @@ def invoke(  # noqa: PLR0913 - as `Client.invoke`
         idempotency_key=idempotency_key,
         scope=scope,
         not_after=not_after,
+        wait_s=wait_s,
     )

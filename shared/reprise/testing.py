@@ -56,6 +56,7 @@ class FakeClient:
         idempotency_key: str | None = None,
         scope: str | None = None,
         not_after: datetime | None = None,
+        wait_s: float = 0.0,
     ) -> CallResult:
         """Return the next result; see `Client.invoke` for what may be said, and what is refused.
 
@@ -72,9 +73,10 @@ class FakeClient:
             "idempotency_key": idempotency_key,
             "scope": scope,
             "not_after": not_after,
+            "wait_s": wait_s,
         }
         request = library_call(function_name, payload, _any_target(function_name), **options)
-        said = {name: value for name, value in options.items() if value is not None}
+        said = {name: value for name, value in options.items() if value not in {None, 0}}
         self.invoked.append((function_name, request.payload, said))
         return self._results.pop(0) if self._results else self.answered()
 

@@ -33,6 +33,10 @@ _CONTEXT: Final = re.compile(r"[!-~]*")
 _TENANT: Final = re.compile(r"[a-zA-Z0-9._:/=+\-@ ]{1,256}")
 """Lambda API reference, Invoke, X-Amz-Tenant-Id. Both travel as headers, which carry no line end."""
 
+LONGEST_WAIT_S: Final = 50
+"""The longest of one request: boto3 gives up after 60 seconds without an answer, and sends again
+(botocore, Config, read_timeout)."""
+
 
 class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="pascal"):
     """The request as it arrives."""
@@ -46,6 +50,7 @@ class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="pas
     idempotency_key: str | None = None
     scope: str | None = None
     not_after: str | None = None
+    wait_seconds: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +68,8 @@ class CallRequest:
     trace: str | None = None
     wants_json: bool = False
     """Whether the payload came as a JSON value, and the reply should too."""
+    wait_s: float = 0.0
+    """How long the caller will wait for the outcome of a call that is kept, or that another makes."""
 
 
 def read_request(
@@ -76,11 +83,19 @@ def read_request(
     Raises:
         BadRequestError: Naming the field, and the next step.
     """
-    return read_call(event, settings.targets, trace=trace)
+    return read_call(event, settings.targets, trace=trace, may_wait_for_s=settings.call_timeout_s)
 
 
-def read_call(event: object, targets: tuple[str, ...], *, trace: str | None = None) -> CallRequest:
+def read_call(
+    event: object, targets: tuple[str, ...], *, trace: str | None = None, may_wait_for_s: int = 0
+) -> CallRequest:
     """Return the call that a document asks for, of one of these targets.
+
+    Args:
+        event: The document.
+        targets: Those that may be called.
+        trace: The X-Ray header.
+        may_wait_for_s: How long its caller may wait for a call that is kept; a job's does not.
 
     Raises:
         BadRequestError: Naming the field, and the next step.
@@ -107,6 +122,7 @@ def read_call(event: object, targets: tuple[str, ...], *, trace: str | None = No
         not_after=_instant(wire.not_after) if wire.not_after is not None else None,
         trace=trace,
         wants_json=wire.payload_base64 is None and not isinstance(wire.payload, str),
+        wait_s=check_wait(wire.wait_seconds, may_wait_for_s),
     )
     check_request(request)
     return request
@@ -118,6 +134,7 @@ def library_call(
     targets: tuple[str, ...],
     *,
     not_after: object = None,
+    wait_s: object = 0.0,
     trace: str | None = None,
     **texts: object,
 ) -> CallRequest:
@@ -128,6 +145,7 @@ def library_call(
         payload: Bytes or text.
         targets: Those that may be called.
         not_after: Aware instant, or None.
+        wait_s: Seconds.
         trace: The X-Ray header.
         texts: `qualifier`, `client_context`, `tenant_id`, `idempotency_key` and `scope`; None is not said.
 
@@ -148,6 +166,7 @@ def library_call(
         scope=said.get("scope"),
         not_after=None if not_after is None else _aware(not_after),
         trace=trace,
+        wait_s=check_timeout("wait_s", wait_s),
     )
     check_request(request)
     return request
@@ -163,14 +182,36 @@ def check_call_id(call_id: object) -> None:
         raise BadRequestError("call_id", "is empty", "Pass the CallResult's own")
 
 
-def check_timeout(name: str, value: object) -> None:
-    """Accept how long a library's caller will wait.
+def check_wait(value: object, call_timeout_s: int) -> float:
+    """Return the seconds that a request asks to wait.
+
+    Args:
+        value: What it says; None is not said.
+        call_timeout_s: How long a call may take: whoever answers may run a little longer.
+
+    Raises:
+        BadRequestError: If it is no number, or out of bounds.
+    """
+    longest_s = min(LONGEST_WAIT_S, call_timeout_s)
+    if value is None:
+        return 0.0
+    # A bool is an int, and NaN is in no bounds.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= longest_s:
+        raise BadRequestError(
+            "WaitSeconds", f"must be a number from 0 to {longest_s}", "Ask again for a longer wait"
+        )
+    return float(value)
+
+
+def check_timeout(name: str, value: object) -> float:
+    """Return how long a library's caller will wait, in seconds.
 
     Raises:
         BadRequestError: If it is no number of seconds from 0.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise BadRequestError(name, "is no number of seconds", "Pass a number from 0")
+    return float(value)
 
 
 def _text(name: str, value: object) -> str:

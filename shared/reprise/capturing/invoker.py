@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +15,7 @@ from reprise.call.payload import Payload, digest, pack
 from reprise.call.target import RANDOM_BYTES, id_of, new_call_id
 from reprise.capturing.line import MAX_LINE_BYTES, write_line
 from reprise.capturing.record import Record, Source
-from reprise.capturing.repeat import AlreadyCaptured, Owed
+from reprise.capturing.repeat import DONE, AlreadyCaptured, Owed
 from reprise.capturing.signature import write_status_token
 from reprise.errors import BadRequestError, RepriseError, StoreError
 from reprise.instant import format_instant, parse_instant
@@ -24,6 +25,7 @@ from reprise.version import __version__
 if TYPE_CHECKING:
     from reprise.call.outcome import Outcome
     from reprise.call.request import CallRequest
+    from reprise.capturing.attach import Ends, Patience
     from reprise.capturing.repeat import Repeats
     from reprise.ledger import Row
     from reprise.ports import (
@@ -153,6 +155,9 @@ class Answer:
     late: Captured | None = None
     """Set when the reply is the late result of that captured call, by the same key: nothing ran now."""
 
+    given_up: Row | None = None
+    """Set beside it when that call was given up meanwhile: why; the reply is how it failed last."""
+
     @property
     def is_passed_through(self) -> bool:
         """Tell whether the target's own reply goes straight back."""
@@ -172,25 +177,54 @@ class CallInvoker:
     one the unpacker finds out."""
     repeats: Repeats | None = None
     """Lets a key have one effect, live calls and replays together."""
+    ends: Ends | None = None
+    """Lets callers wait for calls that are kept."""
 
     def run(self, request: CallRequest) -> Answer:
         """Invoke the target once; capture the call if it ended in an outcome worth a replay.
+
+        A caller that waits has the outcome of the kept call, if there is one in time.
+        """
+        if self.ends is None or not request.wait_s:
+            return self._run(request)
+        patience = self.ends.begin(request.wait_s)
+        answer = self._run(request, patience)
+        if answer.captured is None:
+            return answer
+        ended = patience.for_end(request, answer.captured)
+        if ended is None:
+            return answer
+        if ended.payload is not None:
+            return Answer(reply=Reply(outcome=DONE, payload=ended.payload), late=answer.captured)
+        history = ended.row.history
+        last = history[-1].outcome if history else answer.reply.outcome
+        return Answer(reply=Reply(outcome=last), late=answer.captured, given_up=ended.row)
+
+    def _run(self, request: CallRequest, patience: Patience | None = None) -> Answer:
+        """Make a call, and wait for no end.
 
         A failing capture never hides the target's own error. A key that names another payload already is an
         error at once, where the ledger knows the other call and can be asked. A key whose captured call has
         ended, or will, is told of that, and the target is not invoked (`Repeats`).
         """
         if request.idempotency_key is not None and self.repeats is not None:
-            return self._run_once(request, self.repeats)
+            return self._run_once(request, self.repeats, patience)
         return self._finish(request, self._invoke(request))
 
-    def _run_once(self, request: CallRequest, repeats: Repeats) -> Answer:
+    def _run_once(
+        self, request: CallRequest, repeats: Repeats, patience: Patience | None
+    ) -> Answer:
         """Make a call with a key."""
         try:
             begun = repeats.begin(request, self.capturer)
         except RepriseError:
             _log.exception("key is not protected", extra={"target": request.target.function})
             begun = None
+        if patience is not None and isinstance(begun, Owed) and begun.held_id is not None:
+            # What the other call comes to is worth more than a line of our own, which there may still be.
+            with suppress(RepriseError):
+                patience.for_claim(begun.held_id)
+                begun = repeats.begin(request, self.capturer)
         if isinstance(begun, AlreadyCaptured):
             late = begun.captured if begun.has_ended else None
             captured = None if begun.has_ended else begun.captured

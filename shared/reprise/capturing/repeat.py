@@ -56,7 +56,7 @@ LEDGER_AWAY: Final = Outcome(
     message="whether a captured call of this key has run cannot be told now: it was not called again",
 )
 _TRIES: Final = 3
-_DONE: Final = Outcome(kind=OutcomeKind.SUCCEEDED, status=200)
+DONE: Final = Outcome(kind=OutcomeKind.SUCCEEDED, status=200)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +83,8 @@ class Owed:
     """Nothing runs, and the call is to be captured with this outcome."""
 
     outcome: Outcome
+    held_id: str | None = None
+    """Set where another call of the key runs now, whose end may be waited for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +217,9 @@ class Repeats:
         if row.state is State.LEASED and row.is_live:
             # A live call's: whether that is captured, if it fails, nobody knows. So this one is.
             has_expired = row.lease_until_ms < int(self.clock().timestamp() * 1000)
-            return Owed(outcome=CLAIM_EXPIRED if has_expired else IN_PROGRESS)
+            if has_expired:
+                return Owed(outcome=CLAIM_EXPIRED)
+            return Owed(outcome=IN_PROGRESS, held_id=row.id)
         return _again(row, capturer)
 
     def _late(self, row: Row, capturer: Capturer) -> AlreadyCaptured:
@@ -227,7 +231,7 @@ class Repeats:
             return _again(row, capturer)
         if payload is None:
             return _again(row, capturer)
-        reply = Reply(outcome=_DONE, payload=payload)
+        reply = Reply(outcome=DONE, payload=payload)
         return AlreadyCaptured(reply=reply, captured=capturer.as_captured(row), has_ended=True)
 
     def _succeed(self, claim: Claim, result: Mapping[str, str]) -> None:

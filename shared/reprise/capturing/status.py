@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from reprise.call.payload import ClaimCheck
+from reprise.call.request import check_wait
 from reprise.call.target import conflict_id
 from reprise.capturing.answer import write_captured, write_status
 from reprise.capturing.reopen import is_owed_more
 from reprise.capturing.signature import StatusToken, read_status_token
-from reprise.capturing.wait import check_wait, has_ended
+from reprise.capturing.wait import has_ended
 from reprise.errors import BadRequestError, StoreError
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Wait for a captured call's end by looking at its row again and again.
 
-Nothing tells a caller that waits: a look is a read of one row, and costs half a thousandth of a cent a minute.
+Nothing tells a caller that waits: a look is a read of one row, made only by those who asked for it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from reprise.errors import BadRequestError
 from reprise.ledger import TERMINAL
 
 if TYPE_CHECKING:
@@ -21,35 +20,11 @@ FIRST_LOOK_S: Final = 0.1
 LOOK_EVERY_S: Final = 1.0
 """The longest between two looks, and so how late an end may be noticed."""
 _GROWTH: Final = 1.5
-LONGEST_WAIT_S: Final = 50
-"""The longest of one request: boto3 gives up after 60 seconds without an answer, and sends again
-(botocore, Config, read_timeout)."""
 
 
 def has_ended(row: Row | None) -> bool:
     """Tell whether a call has come to an end, which only a redrive or another capture undoes."""
     return row is not None and row.state in TERMINAL
-
-
-def check_wait(value: object, call_timeout_s: int) -> float:
-    """Return the seconds that a request asks to wait.
-
-    Args:
-        value: What it says; None is not said.
-        call_timeout_s: How long a call may take: whoever answers may run a little longer.
-
-    Raises:
-        BadRequestError: If it is no number, or out of bounds.
-    """
-    longest_s = min(LONGEST_WAIT_S, call_timeout_s)
-    if value is None:
-        return 0.0
-    # A bool is an int, and NaN is in no bounds.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= longest_s:
-        raise BadRequestError(
-            "WaitSeconds", f"must be a number from 0 to {longest_s}", "Ask again for a longer wait"
-        )
-    return float(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

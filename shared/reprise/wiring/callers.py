@@ -16,6 +16,7 @@ from reprise.aws.keys import SecretKeys
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.log_group import LogGroup
 from reprise.aws.s3 import S3Objects
+from reprise.capturing.attach import Ends
 from reprise.capturing.invoker import CallInvoker, Capturer
 from reprise.capturing.open_calls import OpenCalls
 from reprise.capturing.repeat import Repeats
@@ -77,20 +78,35 @@ def make_status_reader(clients: Clients, settings: CallerSettings) -> StatusRead
     )
 
 
-def make_invoker(clients: Clients, settings: CallerSettings, *, meter: Meter) -> CallInvoker:
-    """Return what makes calls; everything but the invocation itself waits until it is needed."""
+FUNCTION_MARGIN_S: Final = 15
+"""By how much an invoker may outlive its call: its timeout is 25 seconds longer at least (template.yaml,
+Timeouts)."""
+
+
+def make_invoker(
+    clients: Clients, settings: CallerSettings, *, meter: Meter, longest_s: float | None = None
+) -> CallInvoker:
+    """Return what makes calls; everything but the invocation itself waits until it is needed.
+
+    Args:
+        clients: Makes clients, each when it is first needed.
+        settings: Of the caller.
+        meter: Counts.
+        longest_s: How long one run may take, waiting included; None in a process that nobody stops.
+    """
     table, dynamodb = settings.ledger_table, lazily(clients.dynamodb_in_passing)
     ledger = LedgerTable(dynamodb, table)
     gates = GateTable(dynamodb, table, is_consistent=True)
+    capturer = make_capturer(
+        clients,
+        bucket=settings.bucket,
+        mac_secret_arn=settings.mac_secret_arn,
+        meter=meter,
+        log_group=settings.capture_log_group,
+    )
     return CallInvoker(
         functions=LambdaFunctions(clients.functions(settings.call_timeout_s)),
-        capturer=make_capturer(
-            clients,
-            bucket=settings.bucket,
-            mac_secret_arn=settings.mac_secret_arn,
-            meter=meter,
-            log_group=settings.capture_log_group,
-        ),
+        capturer=capturer,
         capture_outcomes=settings.capture_outcomes,
         meter=meter,
         ledger=ledger,
@@ -101,5 +117,13 @@ def make_invoker(clients: Clients, settings: CallerSettings, *, meter: Meter) ->
             meter=meter,
             bucket=settings.bucket,
             call_timeout_s=settings.call_timeout_s,
+        ),
+        ends=Ends(
+            ledger=ledger,
+            objects=capturer.objects,
+            bucket=settings.bucket,
+            waiter=WAITER,
+            call_timeout_s=settings.call_timeout_s,
+            longest_s=longest_s,
         ),
     )
