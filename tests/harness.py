@@ -22,6 +22,7 @@ from doubles import (
     InMemoryMarks,
     InMemoryObjects,
     InMemoryQueue,
+    InMemoryReplies,
 )
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.request import CallRequest
@@ -161,6 +162,7 @@ class Pipeline:
     targets: tuple[str, ...] = (ORDERS, MAIL)
     types: tuple[TargetType, ...] = (FUNCTION,)
     retention_days: int = 30
+    replies: InMemoryReplies = field(default_factory=InMemoryReplies)
     executor: Callable[[int], Executor] = ThreadPoolExecutor
     wait: Callable[..., Any] = wait
     wait_for: Callable[[threading.Event], object] = threading.Event.wait
@@ -242,6 +244,7 @@ class Pipeline:
             replay_queue_size=self.replay_queue.depth,
             dead_letters=self.dead_letters,
             publisher=EventPublisher("shop", self.events.append),
+            replies=self.replies,
             meter=self.meter,
             clock=self.clock,
             draw=lambda: self.draw,
@@ -270,6 +273,7 @@ class Pipeline:
                 concurrency=self.concurrency,
                 policies=FakePolicies(read_policy_document(self.policy)),
                 publisher=EventPublisher("shop", self.events.append),
+                replies=self.replies,
                 meter=self.meter,
                 clock=self.clock,
                 draw=lambda: self.draw,

@@ -33,10 +33,10 @@ def lambda_handler(event: object, _context: object) -> dict[str, Any]:
         if isinstance(event, dict) and "StatusOf" in event:
             return _status.run(event)
         request = read_request(event, _settings, trace=trace_header())
+        start_s = time.perf_counter()
+        answer = _invoker.run(request)
     except BadRequestError as error:
         return write_refusal(error)
-    start_s = time.perf_counter()
-    answer = _invoker.run(request)
     if answer.is_passed_through:
         added_ms = (time.perf_counter() - start_s) * 1000 - answer.reply.took_ms
         _meter.count(metric.PASSED_THROUGH, target=request.target.function)

@@ -171,6 +171,7 @@ class Client:
         scope: str | None = None,
         not_after: datetime | None = None,
         wait_s: float = 0.0,
+        reply_to: dict[str, str | bool] | None = None,
     ) -> CallResult:
         """Invoke a function synchronously; a call that was refused or failed is captured.
 
@@ -185,6 +186,8 @@ class Client:
             not_after: Aware instant after which a replay is of no use.
             wait_s: Seconds to wait for the outcome of the call if it is kept, or of the one with its key that
                 waits or runs already; 0 waits for none.
+            reply_to: Where the late result goes if the call is kept: `queue`, `event`, `task_token`,
+                `callback_id` or `webhook`, as the stack's add-on replies allows.
 
         Raises:
             BadRequestError: If the request cannot be served; nothing was invoked.
@@ -204,6 +207,7 @@ class Client:
             scope=scope,
             not_after=not_after,
             wait_s=wait_s,
+            reply_to=reply_to,
             trace=trace_header(),
         )
         answer = self._invoker.run(request)
@@ -325,6 +329,7 @@ def invoke(  # noqa: PLR0913 - as `Client.invoke`
     scope: str | None = None,
     not_after: datetime | None = None,
     wait_s: float = 0.0,
+    reply_to: dict[str, str | bool] | None = None,
 ) -> CallResult:
     """Invoke by the client of this process's environment, which is made at the first call.
 
@@ -339,6 +344,8 @@ def invoke(  # noqa: PLR0913 - as `Client.invoke`
         not_after: Aware instant after which a replay is of no use.
         wait_s: Seconds to wait for the outcome of the call if it is kept, or of the one with its key that
             waits or runs already; 0 waits for none.
+        reply_to: Where the late result goes if the call is kept: `queue`, `event`, `task_token`,
+            `callback_id` or `webhook`, as the stack's add-on replies allows.
 
     Raises:
         BadRequestError: If the request cannot be served; nothing was invoked.
@@ -361,4 +368,5 @@ def invoke(  # noqa: PLR0913 - as `Client.invoke`
         scope=scope,
         not_after=not_after,
         wait_s=wait_s,
+        reply_to=reply_to,
     )

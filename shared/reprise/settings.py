@@ -34,6 +34,8 @@ class CallerSettings:
     ledger_table: str
     capture_log_group: str
     """Where capture lines go; `STDOUT` if this process's standard output is a group that is captured from."""
+    stack: str = "reprise"
+    """Name of the stack, which says where late results may go."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> CallerSettings:
@@ -45,6 +47,7 @@ class CallerSettings:
             capture_outcomes=_outcomes(env),
             status_url=env.get("REPRISE_STATUS_URL") or f"reprise://{stack}/calls/{{id}}",
             capture_log_group=capture_log_group(env),
+            stack=stack,
         )
 
 

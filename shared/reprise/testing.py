@@ -57,6 +57,7 @@ class FakeClient:
         scope: str | None = None,
         not_after: datetime | None = None,
         wait_s: float = 0.0,
+        reply_to: dict[str, str | bool] | None = None,
     ) -> CallResult:
         """Return the next result; see `Client.invoke` for what may be said, and what is refused.
 
@@ -74,9 +75,10 @@ class FakeClient:
             "scope": scope,
             "not_after": not_after,
             "wait_s": wait_s,
+            "reply_to": reply_to,
         }
         request = library_call(function_name, payload, _any_target(function_name), **options)
-        said = {name: value for name, value in options.items() if value not in {None, 0}}
+        said = {name: value for name, value in options.items() if value not in (None, 0)}
         self.invoked.append((function_name, request.payload, said))
         return self._results.pop(0) if self._results else self.answered()
 

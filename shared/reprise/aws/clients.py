@@ -175,6 +175,15 @@ class Clients:
         client: EventBridgeClient = self._make("events", _passing_config())
         return client
 
+    def state_machines(self) -> Any:  # noqa: ANN401 - its users name the operations
+        """Return a client that answers tasks: an answer that is sent twice is one."""
+        return self._make("stepfunctions", _store_config())
+
+    def callbacks(self) -> LambdaClient:
+        """Return a client that answers callbacks of durable executions, which may be answered twice."""
+        client: LambdaClient = self._make("lambda", _store_config())
+        return client
+
     def cloudwatch(self) -> CloudWatchClient:
         """Return a client for the states of alarms."""
         client: CloudWatchClient = self._make("cloudwatch", _store_config())

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from reprise.call.payload import MAX_PAYLOAD_BYTES
+from reprise.call.reply_to import KINDS, ReplyTo, read_reply_to
 from reprise.call.target import Target, check_name, resolve_target
 from reprise.errors import BadRequestError
 from reprise.instant import format_instant, parse_instant
@@ -51,6 +52,7 @@ class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="pas
     scope: str | None = None
     not_after: str | None = None
     wait_seconds: Any = None
+    reply_to: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,8 @@ class CallRequest:
     """Whether the payload came as a JSON value, and the reply should too."""
     wait_s: float = 0.0
     """How long the caller will wait for the outcome of a call that is kept, or that another makes."""
+    reply_to: ReplyTo | None = None
+    """Where the late result of a call that is kept goes."""
 
 
 def read_request(
@@ -123,18 +127,22 @@ def read_call(
         trace=trace,
         wants_json=wire.payload_base64 is None and not isinstance(wire.payload, str),
         wait_s=check_wait(wire.wait_seconds, may_wait_for_s),
+        reply_to=read_reply_to(
+            spelt(wire.reply_to, KINDS) if isinstance(wire.reply_to, dict) else wire.reply_to
+        ),
     )
     check_request(request)
     return request
 
 
-def library_call(
+def library_call(  # noqa: PLR0913 - what may be said of a call, each by its own name
     function_name: object,
     payload: object,
     targets: tuple[str, ...],
     *,
     not_after: object = None,
     wait_s: object = 0.0,
+    reply_to: object = None,
     trace: str | None = None,
     **texts: object,
 ) -> CallRequest:
@@ -146,6 +154,7 @@ def library_call(
         targets: Those that may be called.
         not_after: Aware instant, or None.
         wait_s: Seconds.
+        reply_to: As `ReplyTo` of a request, or None.
         trace: The X-Ray header.
         texts: `qualifier`, `client_context`, `tenant_id`, `idempotency_key` and `scope`; None is not said.
 
@@ -167,6 +176,7 @@ def library_call(
         not_after=None if not_after is None else _aware(not_after),
         trace=trace,
         wait_s=check_timeout("wait_s", wait_s),
+        reply_to=read_reply_to(reply_to),
     )
     check_request(request)
     return request

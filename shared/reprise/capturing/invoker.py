@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Meter,
         Objects,
         RandomBytes,
+        ReplyCheck,
     )
 
 _log = logging.getLogger(__name__)
@@ -107,6 +108,7 @@ class Capturer:
             trace=request.trace,
             idempotency_key=_said(request.idempotency_key),
             scope=_said(request.scope),
+            reply_to=_said(request.reply_to),
         )
         self.sink(write_line(record, keys))
         self.meter.count(metric.CAPTURED, target=request.target.function)
@@ -135,9 +137,9 @@ class Capturer:
         return Payload(claim_check=claim_check, size_bytes=len(data), sha256=sha256)
 
 
-def _said(text: str | None) -> str | msgspec.UnsetType:
+def _said[T](value: T | None) -> T | msgspec.UnsetType:
     """Return what a caller said; what it did not say is left out of the line, as in version 0.1.0."""
-    return msgspec.UNSET if text is None else text
+    return msgspec.UNSET if value is None else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,12 +181,19 @@ class CallInvoker:
     """Lets a key have one effect, live calls and replays together."""
     ends: Ends | None = None
     """Lets callers wait for calls that are kept."""
+    replies: ReplyCheck | None = None
+    """Knows where late results may go; without one only who delivers them does."""
 
     def run(self, request: CallRequest) -> Answer:
         """Invoke the target once; capture the call if it ended in an outcome worth a replay.
 
         A caller that waits has the outcome of the kept call, if there is one in time.
+
+        Raises:
+            BadRequestError: If the late result may not go where the caller wants it; nothing was invoked.
         """
+        if request.reply_to is not None and self.replies is not None:
+            self.replies.check(request.reply_to)
         if self.ends is None or not request.wait_s:
             return self._run(request)
         patience = self.ends.begin(request.wait_s)
@@ -225,6 +234,9 @@ class CallInvoker:
             with suppress(RepriseError):
                 patience.for_claim(begun.held_id)
                 begun = repeats.begin(request, self.capturer)
+        if isinstance(begun, AlreadyCaptured) and not begun.has_ended and request.reply_to:
+            # A line of its own, of the same call: its end is told to each that asked for it.
+            return self._capture(request, begun.reply)
         if isinstance(begun, AlreadyCaptured):
             late = begun.captured if begun.has_ended else None
             captured = None if begun.has_ended else begun.captured

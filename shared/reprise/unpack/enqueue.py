@@ -21,6 +21,7 @@ from reprise.ledger import TERMINAL, LedgerEvent, Row, State, new_row
 from reprise.ports import OutMessage
 from reprise.replay.finish import count_end
 from reprise.replay.message import ReplayMessage, write_message
+from reprise.replies import wants_reply
 from reprise.retry.decision import Reason
 
 if TYPE_CHECKING:
@@ -137,7 +138,8 @@ class Enqueuer:
         is_another_try = record.captured_at != row.captured_at
         if is_another_try and record.outcome.kind is OutcomeKind.UNKNOWN:
             self.ledger.mark_may_have_run(row.id)
-        return row.state not in TERMINAL or reopens(row, record)
+        # Of one that has ended only the replayer tells whoever asked for that.
+        return row.state not in TERMINAL or wants_reply(record) or reopens(row, record)
 
     def _give_up(self, record: Record, url: str) -> None:
         """Keep a call whose key names another payload: as a row of its own, and as a dead letter."""

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from reprise.aws.clients import lazily
+from reprise.aws.config import ParameterDestinations, destinations_parameter
 from reprise.aws.functions import LambdaFunctions
 from reprise.aws.gate_table import GateTable
 from reprise.aws.keys import SecretKeys
@@ -125,5 +126,8 @@ def make_invoker(
             waiter=WAITER,
             call_timeout_s=settings.call_timeout_s,
             longest_s=longest_s,
+        ),
+        replies=ParameterDestinations(
+            lazily(clients.parameters), destinations_parameter(settings.stack)
         ),
     )

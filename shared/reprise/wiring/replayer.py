@@ -29,8 +29,9 @@ from reprise.replay.batch import Replayer
 from reprise.replay.finish import Finisher
 from reprise.replay.runner import AttemptRunner
 from reprise.replay.settlements import Settlements
+from reprise.replies import NULL_REPLIES, Replies
 from reprise.telemetry import EmfMeter, about_call
-from reprise.wiring import make_clients, make_ledger, target_types
+from reprise.wiring import make_clients, make_ledger, make_replies, target_types
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,6 +71,7 @@ class ReplayerParts:
     concurrency: Concurrency
     policies: PolicySource
     publisher: EventPublisher = NULL_PUBLISHER
+    replies: Replies = NULL_REPLIES
     meter: Meter
     clock: Clock = utc_now
     draw: Draw
@@ -99,11 +101,13 @@ def make_replayer(parts: ReplayerParts) -> Replayer:
                     dead_letters=parts.dead_letters,
                     ledger=parts.ledger,
                     publisher=parts.publisher,
+                    replies=parts.replies,
                 ),
                 keys=parts.keys,
                 clock=parts.clock,
                 meter=parts.meter,
                 publisher=parts.publisher,
+                replies=parts.replies,
             ),
             clock=parts.clock,
             draw=parts.draw,
@@ -152,6 +156,7 @@ def deployed_replayer(settings: ReplayerSettings) -> tuple[Replayer, BatchMonito
         concurrency=FunctionConcurrency(clients.functions(settings.call_timeout_s)),
         policies=ParameterPolicies(lazily(clients.parameters), settings.policy_parameter),
         publisher=publisher,
+        replies=make_replies(sqs, settings.stack, meter),
         meter=meter,
         draw=random.SystemRandom().random,
         call_timeout_s=settings.call_timeout_s,
