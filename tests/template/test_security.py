@@ -14,12 +14,21 @@ from reprise.aws.keys import secret_name
 from reprise.capturing.signature import STACK_SOURCES, MacKeys
 from reprise.monitor.reconcile import OLDEST_S, PREFIXES
 from reprise_cli.cleanup.plan import kept_of
-from template.conftest import ADDONS, JOB, QUEUE, TARGET
+from template.conftest import ADDONS, DESTINATIONS, JOB, QUEUE, TARGET
 from template.deployment import Deployment, Place
 from template.templates import ADDONS as ADDON_TEMPLATES
 from template.templates import REPOSITORY, SOURCES, read, strings
 
-FUNCTIONS = ("invoker", "unpacker", "replayer", "observer", "runner", "warmer", "chaos-target")
+FUNCTIONS = (
+    "invoker",
+    "unpacker",
+    "replayer",
+    "observer",
+    "runner",
+    "warmer",
+    "replier",
+    "chaos-target",
+)
 _SERVICES = ("lambda", "logs", "firehose", "s3", "scheduler", "events", "cloudwatch")
 
 #: What each function may do, but for logs, keys and traces.
@@ -48,6 +57,24 @@ ACTIONS = {
         "secretsmanager:GetSecretValue": "secret:reprise/source/schedules-",
     },
     "warmer": {"lambda:InvokeFunction": "function:basket:live"},
+    "replier": {
+        "sqs:ReceiveMessage": ":reprise-replies",
+        "sqs:DeleteMessage": ":reprise-replies",
+        "sqs:GetQueueAttributes": ":reprise-replies",
+        "sqs:ChangeMessageVisibility": ":reprise-replies",
+        "sqs:SendMessage": ":444455556666:more",
+        "sqs:GetQueueUrl": ":111122223333:answers",
+        "events:PutEvents": "event-bus/default",
+        "states:SendTaskSuccess": "stateMachine:shop",
+        "states:SendTaskFailure": "stateMachine:shop",
+        "lambda:SendDurableExecutionCallbackSuccess": "function:flow",
+        "lambda:SendDurableExecutionCallbackFailure": "function:flow:*",
+        "dynamodb:GetItem": "table/reprise-ledger",
+        "dynamodb:UpdateItem": "table/reprise-ledger",
+        "s3:GetObject": "/results/*",
+        "s3:ListBucket": ":reprise-111122223333-eu-west-1",
+        "secretsmanager:GetSecretValue": "secret:reprise/source/*",
+    },
     "unpacker": {
         "sqs:ReceiveMessage": ":reprise-capture",
         "sqs:DeleteMessage": ":reprise-capture",
@@ -150,7 +177,11 @@ def in_vpc() -> Deployment:
     """Deploy every function into a VPC."""
     return Deployment(
         {"Targets": TARGET, "ChaosTarget": "true", **IN_VPC},
-        addons={**ADDONS, "schedules": {"Targets": TARGET, "WarmFunctions": TARGET, **IN_VPC}},
+        addons={
+            **ADDONS,
+            "schedules": {"Targets": TARGET, "WarmFunctions": TARGET, **IN_VPC},
+            "replies": {**DESTINATIONS, **IN_VPC},
+        },
     )
 
 
@@ -205,7 +236,10 @@ def test_the_observer_names_objects_to_the_unpacker_and_touches_no_call(full: De
     assert not [action for action in actions if action.startswith("s3:Get")]
 
 
-@pytest.mark.parametrize(("name", "prefix"), [("replayer", "payloads/"), ("invoker", "results/")])
+@pytest.mark.parametrize(
+    ("name", "prefix"),
+    [("replayer", "payloads/"), ("invoker", "results/"), ("replier", "results/")],
+)
 def test_an_object_that_is_gone_is_told_from_one_that_may_not_be_read(
     full: Deployment, name: str, prefix: str
 ) -> None:
@@ -239,6 +273,7 @@ def test_the_longest_lists_of_targets_and_jobs_fit_into_roles_and_environments()
         "root": {"Targets": TARGET, "ExtraLogGroups": f"/aws/lambda/{'x' * 114}"},
         "schedules": {"Targets": TARGET, "WarmFunctions": TARGET},
         "batch": {"BatchJobDefinitions": JOB, "BatchJobQueues": QUEUE},
+        "replies": {name: value for name, value in DESTINATIONS.items() if name != "ReplyEvents"},
     }
     paths = {"root": SOURCES[0], **ADDON_TEMPLATES}
     given = {
@@ -254,6 +289,7 @@ def test_the_longest_lists_of_targets_and_jobs_fit_into_roles_and_environments()
     given["root"] |= {"KmsKeyArn": key, "Tracing": "true", "ChaosTarget": "true"}
     given["schedules"] |= {"KmsKeyArn": key, "Tracing": "true"}
     given["batch"] |= {"KmsKeyArn": key, "RunnerRole": "r" * 64}
+    given["replies"] |= {"KmsKeyArn": key, "Tracing": "true", "ReplyEvents": "true"}
     stack = Deployment(given.pop("root"), place, given)
     for role in stack.resources("AWS::IAM::Role").values():
         own = [policy["PolicyDocument"] for policy in role.properties.get("Policies", [])]

@@ -46,7 +46,10 @@ def wait(
         raise typer.Exit(_INTERRUPTED) from None
     story = reader.read(ref.call_id)
     show_story(reprise.out, story)
-    reprise.out.result(row_document(story.row) | {"steps": story.document()["steps"]})
+    told = story.document()
+    reprise.out.result(
+        row_document(story.row) | {name: told[name] for name in ("steps", "replies")}
+    )
     raise typer.Exit(_EXITS.get(story.row.state, ExitCode.CAPTURED))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
+from reprise.aws.reply_notes import ReplyNoteTable
 from reprise.aws.s3 import S3Objects
 from reprise.errors import StoreError
 from reprise.instant import utc_now
@@ -28,6 +30,7 @@ class StoryReader:
     def __init__(self, reprise: App) -> None:
         """Read this stack."""
         self._ledger = reprise.ledger
+        self._notes = ReplyNoteTable(reprise.aws.dynamodb, reprise.stack.ledger_table, utc_now)
         self._s3 = reprise.aws.s3
         self._bucket = reprise.stack.bucket
         self._objects = S3Objects(self._s3, self._bucket)
@@ -51,6 +54,7 @@ class StoryReader:
                 "try again about a minute after its capture",
             )
         story = tell(row, self._arrival(row.capture_object), self._bucket, utc_now())
+        story = replace(story, replies=tuple(self._notes.read(row.id).values()))
         if not shows_payload:
             return story
         return find_payload(story, self._objects)

@@ -14,6 +14,7 @@ import socket
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import botocore.session
@@ -100,7 +101,7 @@ class Clients:
     without them is measurably cheaper (bench/cold_start.py).
     """
 
-    __slots__ = ("_is_thin", "_session")
+    __slots__ = ("_is_thin", "_making", "_session")
 
     def __init__(self, *, is_thin: bool = True) -> None:
         """Start a session with the process's own AWS settings.
@@ -109,6 +110,8 @@ class Clients:
             is_thin: Call hot operations without models (`reprise.aws.thin`); botocore's stubs need models.
         """
         self._is_thin = is_thin
+        # A session makes one client at a time (boto3 guide, "Session", on threads).
+        self._making = Lock()
         self._session = botocore.session.get_session()
         self._session.register_component("data_loader", Loader(file_loader=ServiceModels()))
 
@@ -217,11 +220,12 @@ class Clients:
         return self._make(service, config)
 
     def _make(self, service: str, config: Config) -> Any:  # noqa: ANN401 - typed by its callers
-        return self._session.create_client(
-            service,
-            region_name=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
-            config=config,
-        )
+        with self._making:
+            return self._session.create_client(
+                service,
+                region_name=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
+                config=config,
+            )
 
 
 def keep_alive(client: LambdaClient | ThinClient) -> None:
