@@ -1,8 +1,9 @@
 """Tell the add-on replies that a call has ended whose caller asked for its late result.
 
 One message in the add-on's queue, and only for such a call. It says which call, not how it ended: the ledger
-does. The record in it is the caller's own, signed, so whoever may write to the queue can send nobody's result
-anywhere else. It may come more than once.
+does. It bears the pipeline's MAC, by which those who checked the caller's own vouch for it: whoever may write
+to the queue can send nobody's result anywhere, and who delivers needs the keys of nobody else. It may come
+more than once.
 """
 
 from __future__ import annotations
@@ -15,15 +16,18 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from reprise import metric
+from reprise.capturing.record import Mac
 from reprise.capturing.wire import decode_record
 from reprise.errors import BadRecordError, StoreError
 from reprise.ports import OutMessage
 
 if TYPE_CHECKING:
     from reprise.capturing.record import Record
-    from reprise.ports import Meter, Queue
+    from reprise.capturing.signature import MacKeys
+    from reprise.ports import KeySource, Meter, Queue
 
 _log = logging.getLogger(__name__)
+_DOMAIN: Final = "reprise.reply.1"
 _NO_ADD_ON: Final = frozenset(
     {
         "AWS.SimpleQueueService.NonExistentQueue",
@@ -45,22 +49,29 @@ def wants_reply(record: Record) -> bool:
     return record.reply_to is not None and record.reply_to is not msgspec.UNSET
 
 
-def write_reply(record: Record) -> str:
-    """Return the body of a message: ASCII, because SQS refuses some of Unicode's characters."""
-    return json.dumps({"record": msgspec.to_builtins(record)}, separators=(",", ":"))
+def write_reply(record: Record, keys: MacKeys) -> str:
+    """Return the body of a message, as signed by the pipeline's keys.
+
+    ASCII, because SQS refuses some of Unicode's characters.
+    """
+    content = {"record": msgspec.to_builtins(record)}
+    mac = msgspec.to_builtins(keys.sign(content, _DOMAIN))
+    return json.dumps({**content, "mac": mac}, separators=(",", ":"))
 
 
-def read_reply(body: str) -> Record:
-    """Return the record of a message, authentic or not.
+def read_reply(body: str, keys: MacKeys) -> Record:
+    """Return the record of an authentic message.
 
     Raises:
-        BadRecordError: `invalid_record`, naming the field.
+        BadRecordError: `bad_mac`, or `invalid_record`, naming the field.
     """
     try:
-        document = json.loads(body)["record"]
+        document = json.loads(body)
+        content, mac = {"record": document["record"]}, msgspec.convert(document["mac"], Mac)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise BadRecordError("invalid_record", f"reply: {type(error).__name__}") from error
-    return decode_record(document)
+    keys.verify(content, mac, _DOMAIN)
+    return decode_record(content["record"])
 
 
 class Replies(Protocol):
@@ -79,6 +90,8 @@ class ReplyQueue:
     """The queue of the add-on."""
 
     queue: Queue
+    keys: KeySource
+    """The pipeline's."""
     meter: Meter
 
     def tell(self, record: Record) -> None:
@@ -91,7 +104,7 @@ class ReplyQueue:
         if not wants_reply(record):
             return
         try:
-            self.queue.send([OutMessage(body=write_reply(record))])
+            self.queue.send([OutMessage(body=write_reply(record, self.keys.keys()))])
         except StoreError as error:
             if error.code not in _NO_ADD_ON:
                 raise

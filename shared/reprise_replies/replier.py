@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 from reprise import metric
 from reprise.call.reply_to import ReplyTo
 from reprise.call.target import conflict_id
-from reprise.capturing.line import check_id, check_record
 from reprise.capturing.status import read_result
 from reprise.capturing.wait import has_ended
 from reprise.errors import BadRecordError, BadRequestError, ObjectMissingError, StoreError
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from reprise.call.reply_to import Destinations
     from reprise.capturing.record import Record
     from reprise.ledger import Row
-    from reprise.ports import Clock, Draw, Keyring, Ledger, Meter, Objects, Queue
+    from reprise.ports import Clock, Draw, KeySource, Ledger, Meter, Objects, Queue
     from reprise.reply_note import ReplyNotes
 
 _log = logging.getLogger(__name__)
@@ -60,7 +59,8 @@ class Deliver(Protocol):
 class Replier:
     """Delivers late results."""
 
-    keys: Keyring
+    keys: KeySource
+    """The pipeline's, which vouches for what it has checked."""
     ledger: Ledger
     objects: Objects
     bucket: str
@@ -75,9 +75,7 @@ class Replier:
     def run(self, body: str) -> float | None:
         """Deal with one message; return in how many seconds it must come again, None if it has served."""
         try:
-            record = read_reply(body)
-            check_record(record, self.keys)
-            check_id(record)
+            record = read_reply(body, self.keys.keys())
         except BadRecordError as error:
             _log.warning("reply is refused", extra={"reason": error.reason})
             return self._give_up(body, str(error))

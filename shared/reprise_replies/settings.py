@@ -36,4 +36,10 @@ class ReplierSettings:
         except ValueError as error:
             msg = f"environment variable {_DESTINATIONS}: {error}"
             raise SettingsError(msg) from error
-        return read_settings(cls, env, destinations=destinations)
+        return read_settings(
+            cls,
+            env,
+            destinations=destinations,
+            stack=env.get("REPRISE_STACK") or "reprise",
+            event_bus=env.get("REPRISE_EVENT_BUS") or "default",
+        )

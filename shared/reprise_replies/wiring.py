@@ -6,10 +6,11 @@ import random
 from typing import TYPE_CHECKING
 
 from reprise.aws.clients import lazily
-from reprise.aws.keys import SecretKeyring
+from reprise.aws.keys import SecretKeys, secret_name
 from reprise.aws.reply_notes import ReplyNoteTable
 from reprise.aws.s3 import S3Objects
 from reprise.aws.sqs import SqsQueue
+from reprise.capturing.signature import PIPELINE
 from reprise.instant import utc_now
 from reprise.telemetry import EmfMeter
 from reprise.wiring import make_clients, make_ledger
@@ -26,7 +27,7 @@ def deployed_replier(settings: ReplierSettings) -> tuple[Replier, SqsQueue, EmfM
     sqs, dynamodb = clients.sqs(), clients.dynamodb()
     secrets = lazily(clients.secrets)
     replier = Replier(
-        keys=SecretKeyring(secrets, settings.stack),
+        keys=SecretKeys(secrets, secret_name(settings.stack, PIPELINE)),
         ledger=make_ledger(clients, settings.ledger_table),
         objects=S3Objects(lazily(clients.s3), settings.bucket),
         bucket=settings.bucket,

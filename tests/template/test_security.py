@@ -73,7 +73,7 @@ ACTIONS = {
         "dynamodb:UpdateItem": "table/reprise-ledger",
         "s3:GetObject": "/results/*",
         "s3:ListBucket": ":reprise-111122223333-eu-west-1",
-        "secretsmanager:GetSecretValue": "secret:reprise/source/*",
+        "secretsmanager:GetSecretValue": "secret:reprise/source/pipeline-",
     },
     "unpacker": {
         "sqs:ReceiveMessage": ":reprise-capture",
@@ -468,7 +468,7 @@ def test_everything_that_holds_calls_is_encrypted_with_the_users_key(full: Deplo
         "AWS::SecretsManager::Secret",
     }
     resources = [r for r in full.resources().values() if r.type in encryptable]
-    assert len(resources) == 2 + 2 + 6 + 1 + 6 + 1 + 1 + 4
+    assert len(resources) == 2 + 2 + 7 + 1 + 8 + 1 + 1 + 5
     for resource in resources:
         assert full.parameters["KmsKeyArn"] in list(strings(dict(resource.properties)))
 
@@ -503,6 +503,7 @@ def test_data_stays_when_the_stack_goes(full: Deployment) -> None:
         "Replay/DeadLetterQueue",
         "Replay/Ledger",
         "Schedules/JobsDeadLetterQueue",
+        "Replies/RepliesDeadLetterQueue",
     }
 
 
@@ -512,12 +513,14 @@ def test_cleanup_knows_what_stays_by_its_name(full: Deployment) -> None:
         for resource in full.resources().values()
         if resource.declaration.get("DeletionPolicy", "Delete") != "Delete"
     }
-    addon = {"reprise-schedules-jobs-dlq"}
-    assert addon < kept
+    addon, replies = {"reprise-schedules-jobs-dlq"}, {"reprise-replies-dlq"}
+    assert addon | replies < kept
     # What the root kept before schedules became an add-on.
     older = {"reprise-jobs-dlq"}
-    assert known("reprise") == kept - addon | older
+    # The add-ons' own names, which are looked for whatever the stack is.
+    assert known("reprise") == kept - addon - replies | older | {"reprise-dlq"}
     assert addon < known("reprise-schedules")
+    assert replies < known("reprise-replies")
 
 
 def known(stack: str) -> set[str]:
@@ -565,7 +568,8 @@ def readers_of(deployment: Deployment, secret: str) -> set[str]:
     [
         ("invoker", {"invoker", "unpacker", "replayer"}),
         ("schedules", {"runner", "unpacker", "replayer"}),
-        ("pipeline", {"unpacker", "replayer"}),
+        # The replier speaks to strangers: it believes what the pipeline vouches for.
+        ("pipeline", {"unpacker", "replayer", "replier"}),
         # Nothing of the stack signs as an operator; the replayer verifies what operators signed.
         ("operator", {"replayer"}),
         ("a-users-own", {"unpacker", "replayer"}),
@@ -620,7 +624,9 @@ def test_keys_are_made_by_aws_and_never_in_the_template(
 
 def test_every_source_of_the_stack_has_its_secret(beside: Deployment) -> None:
     names = {s.properties["Name"] for s in beside.resources("AWS::SecretsManager::Secret").values()}
-    assert names == {secret_name("reprise", source) for source in STACK_SOURCES}
+    sources = {secret_name("reprise", source) for source in STACK_SOURCES}
+    # By the last one webhooks are verified; it signs no record.
+    assert names == sources | {"reprise/replies/webhook"}
 
 
 def test_nothing_names_a_partition_or_a_region() -> None:
@@ -640,6 +646,7 @@ def test_nothing_names_a_partition_or_a_region() -> None:
                 "BatchJobDefinitions": "arn:aws-cn:batch:cn-north-1:111122223333:job-definition/a",
                 "BatchJobQueues": "arn:aws-cn:batch:cn-north-1:111122223333:job-queue/a",
             },
+            "replies": {"ReplyQueues": "arn:aws-cn:sqs:cn-north-1:111122223333:answers"},
         },
     )
     texts = list(strings([dump(deployment), deployment.outputs]))

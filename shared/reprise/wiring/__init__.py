@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
     from reprise.call.target_type import TargetType
-    from reprise.ports import Meter
+    from reprise.ports import KeySource, Meter
 
 TARGET_TYPES: Final = {
     "lambda": "reprise.call.target_type:FUNCTION",
@@ -39,9 +39,9 @@ def make_clients() -> Clients:
     return Clients()
 
 
-def make_replies(sqs: SQSClient, stack: str, meter: Meter) -> ReplyQueue:
+def make_replies(sqs: SQSClient, stack: str, keys: KeySource, meter: Meter) -> ReplyQueue:
     """Return what tells a stack's add-on replies of calls that have ended; looks for it when there is one."""
-    return ReplyQueue(queue=NamedQueue(sqs, queue_name(stack)), meter=meter)
+    return ReplyQueue(queue=NamedQueue(sqs, queue_name(stack)), keys=keys, meter=meter)
 
 
 def make_ledger(clients: Clients, table: str) -> LedgerTable:

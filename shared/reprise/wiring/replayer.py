@@ -143,20 +143,21 @@ def deployed_replayer(settings: ReplayerSettings) -> tuple[Replayer, BatchMonito
         has_successes=settings.has_success_events,
     )
     publisher = EventPublisher(settings.stack, outbox.add)
+    keys = SecretKeyring(lazily(clients.secrets), settings.stack)
     parts = ReplayerParts(
         functions=InvokerRouter(clients, settings.call_timeout_s, types),
         targets=settings.targets,
         types=types,
         ledger=make_ledger(clients, settings.ledger_table),
         objects=S3Objects(lazily(clients.s3), settings.bucket),
-        keys=SecretKeyring(lazily(clients.secrets), settings.stack),
+        keys=keys,
         queue=SqsQueue(sqs, settings.replay_queue_url),
         dead_letters=SqsQueue(sqs, settings.dead_letter_queue_url),
         gates=RecordingGates(GateTable(dynamodb, settings.ledger_table), log),
         concurrency=FunctionConcurrency(clients.functions(settings.call_timeout_s)),
         policies=ParameterPolicies(lazily(clients.parameters), settings.policy_parameter),
         publisher=publisher,
-        replies=make_replies(sqs, settings.stack, meter),
+        replies=make_replies(sqs, settings.stack, keys, meter),
         meter=meter,
         draw=random.SystemRandom().random,
         call_timeout_s=settings.call_timeout_s,

@@ -150,6 +150,7 @@ def deployed_consumer(
     counters = CounterPublisher(
         counters=CountersTable(dynamodb, settings.ledger_table), meter=meter
     )
+    keys = SecretKeyring(lazily(clients.secrets), settings.stack)
     parts = UnpackerParts(
         bucket=settings.bucket,
         account_id=settings.account_id,
@@ -157,7 +158,7 @@ def deployed_consumer(
         targets=settings.targets,
         types=target_types(settings.targets),
         objects=S3Objects(lazily(clients.s3), settings.bucket),
-        keys=SecretKeyring(lazily(clients.secrets), settings.stack),
+        keys=keys,
         ledger=make_ledger(clients, settings.ledger_table),
         gates=GateTable(dynamodb, settings.ledger_table),
         marks=MarkTable(dynamodb, settings.ledger_table),
@@ -167,7 +168,7 @@ def deployed_consumer(
         replay_queue_size=SqsQueueSize(sqs, settings.replay_queue_url),
         dead_letters=SqsQueue(sqs, settings.dead_letter_queue_url),
         publisher=EventPublisher(settings.stack, outbox.add),
-        replies=make_replies(sqs, settings.stack, meter),
+        replies=make_replies(sqs, settings.stack, keys, meter),
         meter=meter,
         draw=random.SystemRandom().random,
         retention_days=settings.retention_days,

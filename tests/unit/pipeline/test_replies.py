@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from doubles import FakeMeter, InMemoryQueue
-from harness import FAILED, THROTTLED, Pipeline, call
+from doubles import FakeKeys, FakeMeter, InMemoryQueue
+from harness import FAILED, PIPELINE_KEYS, THROTTLED, Pipeline, call
 from reprise import metric
 from reprise.call.reply_to import Destinations, ReplyTo
 from reprise.capturing.line import Verifier, read_line
@@ -142,10 +142,11 @@ def test_the_line_carries_the_place_signed() -> None:
 def test_the_queue_gets_the_record_and_nothing_of_the_end() -> None:
     queue = InMemoryQueue()
     record = replied_to(make_record(), QUEUE)
-    ReplyQueue(queue=queue, meter=FakeMeter()).tell(record)
-    ReplyQueue(queue=queue, meter=FakeMeter()).tell(make_record())
+    replies = ReplyQueue(queue=queue, keys=FakeKeys(PIPELINE_KEYS), meter=FakeMeter())
+    replies.tell(record)
+    replies.tell(make_record())
     (message,) = queue.sent
-    assert read_reply(message.body) == record
+    assert read_reply(message.body, PIPELINE_KEYS) == record
     assert queue_name("reprise") == "reprise-replies"
 
 
@@ -160,7 +161,7 @@ def test_a_stack_without_the_add_on_goes_on(code: str, is_there: bool) -> None:
             raise StoreError("sqs", "GetQueueUrl", code, "")
 
     meter = FakeMeter()
-    queue = ReplyQueue(queue=Gone(), meter=meter)
+    queue = ReplyQueue(queue=Gone(), keys=FakeKeys(PIPELINE_KEYS), meter=meter)
     if is_there:
         with pytest.raises(StoreError):
             queue.tell(replied_to(make_record(), QUEUE))
