@@ -47,11 +47,11 @@ def test_a_caller_that_waits_and_one_that_attaches_have_the_outcome_of_one_execu
         told = _ask(world, status)
     for answer in answers:
         if answer["StatusCode"] == 202:
-            answer |= world.call(guest, body, IdempotencyKey=run, WaitSeconds=30)
+            answer.update(world.call(guest, body, IdempotencyKey=run, WaitSeconds=30))
         assert answer["StatusCode"] == 200, answer
         assert answer["reprise"] == {**answer["reprise"], "late_result": True, "id": kept["id"]}
     assert len(world.receipts(run)) == 1
-    waited = world.reprise("wait", kept["id"], "--timeout", "5s", "--json")
+    waited = world.look("wait", kept["id"], "--timeout", "5s", "--json")
     assert (waited.code, waited.document["state"]) == (0, "succeeded")
 
 
@@ -174,6 +174,8 @@ def test_a_step_functions_task_that_waits_goes_on_when_its_call_has_succeeded(
         found: dict[str, Any] = states.describe_execution(executionArn=execution)
         return found if found["status"] != "RUNNING" else None
 
+    notes = poll(lambda: world.look("status", kept["id"], "--json").document["replies"])
+    assert [note["state"] for note in notes] == ["delivered"], notes
     found = poll(ended, limit_s=60)
     assert found["status"] == "SUCCEEDED", found
     assert json.loads(found["output"])["reprise"]["id"] == kept["id"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from reprise.call.payload import digest
@@ -65,15 +66,16 @@ class Patience:
     left_s: float
     until_s: float
 
-    def for_claim(self, call_id: str) -> None:
+    def for_claim(self, call_id: str | None) -> None:
         """Wait until no live call holds a key, and leave time for a call of our own."""
+        if call_id is None:
+            return
 
         def is_free(row: Row | None) -> bool:
             return row is None or row.state is not State.LEASED or not row.is_live
 
-        self._until(
-            lambda: self.ends.ledger.get(call_id), is_free, reserve_s=self.ends.call_timeout_s
-        )
+        look = partial(self.ends.ledger.get, call_id)
+        self._until(look, is_free, reserve_s=self.ends.call_timeout_s)
 
     def for_end(self, request: CallRequest, captured: Captured) -> Ended | None:
         """Wait for the end of a kept call; None if it has none yet, or its result cannot be had.

@@ -229,10 +229,10 @@ class CallInvoker:
         except RepriseError:
             _log.exception("key is not protected", extra={"target": request.target.function})
             begun = None
-        if patience is not None and isinstance(begun, Owed) and begun.held_id is not None:
+        if patience is not None and isinstance(begun, Owed) and begun.is_beside:
             # What the other call comes to is worth more than a line of our own, which there may still be.
             with suppress(RepriseError):
-                patience.for_claim(begun.held_id)
+                patience.for_claim(self.capturer.keyed_id(request))
                 begun = repeats.begin(request, self.capturer)
         if isinstance(begun, AlreadyCaptured) and not begun.has_ended and request.reply_to:
             # A line of its own, of the same call: its end is told to each that asked for it.

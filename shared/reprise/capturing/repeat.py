@@ -83,8 +83,11 @@ class Owed:
     """Nothing runs, and the call is to be captured with this outcome."""
 
     outcome: Outcome
-    held_id: str | None = None
-    """Set where another call of the key runs now, whose end may be waited for."""
+
+    @property
+    def is_beside(self) -> bool:
+        """Tell whether another call of the key runs now, whose end may be waited for."""
+        return self.outcome is IN_PROGRESS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,9 +220,7 @@ class Repeats:
         if row.state is State.LEASED and row.is_live:
             # A live call's: whether that is captured, if it fails, nobody knows. So this one is.
             has_expired = row.lease_until_ms < int(self.clock().timestamp() * 1000)
-            if has_expired:
-                return Owed(outcome=CLAIM_EXPIRED)
-            return Owed(outcome=IN_PROGRESS, held_id=row.id)
+            return Owed(outcome=CLAIM_EXPIRED if has_expired else IN_PROGRESS)
         return _again(row, capturer)
 
     def _late(self, row: Row, capturer: Capturer) -> AlreadyCaptured:

@@ -138,8 +138,10 @@ class Enqueuer:
         is_another_try = record.captured_at != row.captured_at
         if is_another_try and record.outcome.kind is OutcomeKind.UNKNOWN:
             self.ledger.mark_may_have_run(row.id)
-        # Of one that has ended only the replayer tells whoever asked for that.
-        return row.state not in TERMINAL or wants_reply(record) or reopens(row, record)
+        if wants_reply(record):
+            # Of one that has ended the replayer tells whoever asked for that.
+            return True
+        return row.state not in TERMINAL or reopens(row, record)
 
     def _give_up(self, record: Record, url: str) -> None:
         """Keep a call whose key names another payload: as a row of its own, and as a dead letter."""
