@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from reprise.aws.clients import store_errors
+from reprise.aws.config import TTL_S, Cached
 from reprise.aws.sqs import NamedQueue
-from reprise.errors import StoreError
+from reprise.errors import SettingsError, StoreError
 from reprise.events import SOURCE
 from reprise.ledger import State
 from reprise.ports import OutMessage
@@ -67,7 +68,6 @@ class Services:
     events: EventBridgeClient
     state_machines: Tasks
     functions: LambdaClient
-    secrets: SecretsManagerClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,8 @@ class Deliverer:
     destinations: Destinations
     stack: str
     event_bus: str
-    webhook_secret_arn: str
+    webhook_keys: Callable[[], list[bytes]]
+    """What webhooks are signed with, the current key first."""
     clock: Clock
     post: Callable[..., None] = post
     _queues: dict[str, NamedQueue] = field(default_factory=dict)
@@ -109,6 +110,8 @@ class Deliverer:
                     self._end_callback(str(reply_to.value), document)
                 case _:
                     self._post(to, document, message_id)
+        except SettingsError as error:
+            raise DeliveryError("no_key", str(error)) from error
         except StoreError as error:
             raise DeliveryError(
                 error.code, f"by {error.operation}", is_final=error.code in _FINAL
@@ -168,13 +171,21 @@ class Deliverer:
             )
 
     def _post(self, url: str, document: dict[str, Any], message_id: str) -> None:
-        with store_errors("secretsmanager", "GetSecretValue"):
-            # At most one read a delivery, which costs a fraction of what the function does.
-            found = self.services.secrets.get_secret_value(SecretId=self.webhook_secret_arn)
-        keys = read_keys(found.get("SecretString", ""))
+        keys = self.webhook_keys()
         body = fit(document, MAX_BODY_BYTES)
         headers = sign(message_id, int(self.clock().timestamp()), body, keys)
         self.post(url, body, headers, may_be_private=self.destinations.allows_address)
+
+
+def secret_keys(secrets: SecretsManagerClient, arn: str) -> Callable[[], list[bytes]]:
+    """Return what reads the keys of webhooks from their secret, and remembers them for a minute."""
+
+    def fetch() -> list[bytes]:
+        with store_errors("secretsmanager", "GetSecretValue"):
+            found = secrets.get_secret_value(SecretId=arn)
+        return read_keys(found.get("SecretString", ""))
+
+    return Cached(fetch, ttl_s=TTL_S).get
 
 
 def _has_succeeded(document: dict[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -181,7 +182,10 @@ def shown(reply_to: ReplyTo) -> str:
         case "queue":
             return str(value)
         case "webhook":
-            return f"https://{urlsplit(str(value)).hostname}/..."
+            with suppress(ValueError):
+                parts = urlsplit(str(value))
+                return f"{parts.scheme}://{parts.hostname}/..."
+            return kind
         case _:
             return kind
 

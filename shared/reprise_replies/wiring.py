@@ -14,7 +14,7 @@ from reprise.capturing.signature import PIPELINE
 from reprise.instant import utc_now
 from reprise.telemetry import EmfMeter
 from reprise.wiring import make_clients, make_ledger
-from reprise_replies.deliver import Deliverer, Services
+from reprise_replies.deliver import Deliverer, Services, secret_keys
 from reprise_replies.replier import Replier
 
 if TYPE_CHECKING:
@@ -39,12 +39,11 @@ def deployed_replier(settings: ReplierSettings) -> tuple[Replier, SqsQueue, EmfM
                 events=lazily(clients.events),
                 state_machines=lazily(clients.state_machines),
                 functions=lazily(clients.callbacks),
-                secrets=secrets,
             ),
             destinations=settings.destinations,
             stack=settings.stack,
             event_bus=settings.event_bus,
-            webhook_secret_arn=settings.webhook_secret_arn,
+            webhook_keys=secret_keys(secrets, settings.webhook_secret_arn),
             clock=utc_now,
         ),
         dead_letters=SqsQueue(sqs, settings.replies_dead_letter_queue_url),

@@ -22,7 +22,7 @@ from reprise.errors import BadRequestError, StoreError
 from reprise.ledger import State
 from reprise.ports import OutMessage
 from reprise.reply_note import ReplyNote, name_of
-from reprise_replies.deliver import MAX_OUTPUT_BYTES, Deliverer, Services
+from reprise_replies.deliver import MAX_OUTPUT_BYTES, Deliverer, Services, secret_keys
 from reprise_replies.document import end_record
 from reprise_replies.errors import DeliveryError
 from scripted_server import Answer, ScriptedServer
@@ -67,12 +67,11 @@ def _deliverer(
             events=client,
             state_machines=client,
             functions=client,
-            secrets=clients.secrets(),
         ),
         destinations=Destinations(webhooks=hooks),
         stack="shop",
         event_bus="default",
-        webhook_secret_arn=secret,
+        webhook_keys=secret_keys(clients.secrets(), secret),
         clock=FakeClock(NOW),
     )
 
@@ -223,3 +222,11 @@ def test_a_webhook_is_signed_with_the_secrets_key(clients: Clients) -> None:
     signed = f"msg_1.{int(NOW.timestamp())}.".encode() + request.body
     expected = base64.b64encode(hmac.new(b"k" * 24, signed, hashlib.sha256).digest()).decode()
     assert headers["webhook-signature"] == f"v1,{expected}"
+
+
+def test_a_webhook_without_a_key_waits_for_one(clients: Clients) -> None:
+    arn = clients.secrets().create_secret(Name="shop/replies/none", SecretString="{}")["ARN"]
+    deliverer = _deliverer(clients, services=Recorder(), secret=arn)
+    with pytest.raises(DeliveryError, match="no_key") as caught:
+        deliverer.deliver(ReplyTo(webhook="https://a/"), "https://a/", _document(), "msg_1")
+    assert not caught.value.is_final

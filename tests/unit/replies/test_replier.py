@@ -270,3 +270,9 @@ def test_store_errors_of_a_delivery_are_the_deliverers_to_name() -> None:
     world = ended()
     world.deliverer.script = [StoreError("sqs", "SendMessage", "Away", "")]
     assert world.tell() == 10.0
+
+
+def test_an_address_that_is_none_is_given_up_like_one_that_is_not_listed() -> None:
+    world = ended()
+    assert world.tell(ReplyTo(webhook="https://[")) is None
+    assert (world.note().state, world.note().to) == ("failed", "webhook")
