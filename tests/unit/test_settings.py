@@ -69,6 +69,7 @@ def test_callers_settings_have_defaults_for_what_may_be_left_out() -> None:
         status_url="reprise://shop/calls/{id}",
         ledger_table="ledger",
         capture_log_group="/reprise/shop/capture",
+        stack="shop",
     )
 
 

@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class EndResult:
     """The end of a call that was kept."""
 
     row: Row
@@ -74,10 +74,10 @@ class Patience:
         def is_free(row: Row | None) -> bool:
             return row is None or row.state is not State.LEASED or not row.is_live
 
-        look = partial(self.ends.ledger.get, call_id)
-        self._until(look, is_free, reserve_s=self.ends.call_timeout_s)
+        probe = partial(self.ends.ledger.get, call_id)
+        self._until(probe, is_free, reserve_s=self.ends.call_timeout_s)
 
-    def for_end(self, request: CallRequest, captured: Captured) -> Ended | None:
+    def for_end(self, request: CallRequest, captured: Captured) -> EndResult | None:
         """Wait for the end of a kept call; None if it has none yet, or its result cannot be had.
 
         Whatever goes wrong here: the call is kept, and that is what its caller is told.
@@ -91,20 +91,20 @@ class Patience:
             if row is None or not has_ended(row):
                 return None
             if row.state is State.DEAD_LETTERED:
-                return Ended(row=row, payload=None)
+                return EndResult(row=row, payload=None)
             payload = read_result(ends.objects, ends.bucket, row)
         except RepriseError:
             _log.exception("end is not known", extra={"call_id": captured.call_id})
             return None
-        return None if payload is None else Ended(row=row, payload=payload)
+        return None if payload is None else EndResult(row=row, payload=payload)
 
     def _until[T](
-        self, look: Callable[[], T], is_over: Callable[[T], bool], reserve_s: float = 0.0
+        self, probe: Callable[[], T], is_over: Callable[[T], bool], reserve_s: float = 0.0
     ) -> T:
         waiter = self.ends.waiter
         began_s = waiter.monotonic()
         timeout_s = max(0.0, min(self.left_s, self.until_s - reserve_s - began_s))
         try:
-            return waiter.until(look, is_over, timeout_s=timeout_s)
+            return waiter.until(probe, is_over, timeout_s=timeout_s)
         finally:
             self.left_s -= waiter.monotonic() - began_s

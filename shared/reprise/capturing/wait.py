@@ -36,18 +36,18 @@ class Waiter:
     monotonic: Callable[[], float]
 
     def until[T](
-        self, look: Callable[[], T], is_over: Callable[[T], bool], *, timeout_s: float
+        self, probe: Callable[[], T], is_over: Callable[[T], bool], *, timeout_s: float
     ) -> T:
         """Return what was seen last: what was waited for, or what there was when time was over.
 
         Looks once at least, and once more when time is over.
 
         Raises:
-            StoreError: What `look` raises.
+            StoreError: What `probe` raises.
         """
         deadline_s, gap_s = self.monotonic() + timeout_s, FIRST_LOOK_S
         while True:
-            seen, left_s = look(), deadline_s - self.monotonic()
+            seen, left_s = probe(), deadline_s - self.monotonic()
             if is_over(seen) or left_s <= 0:
                 return seen
             self.pause(min(gap_s, left_s))
