@@ -96,6 +96,7 @@ build: setup ## sam build of the root and of the add-ons that have code, with th
 	@$(SAM) build
 	@$(SAM) build --config-env schedules
 	@$(SAM) build --config-env endpoint
+	@$(SAM) build --config-env replies
 
 .PHONY: template
 template: build ## The templates: cfn-lint, sam validate, checkov, and the tests of the built artefacts

@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "local": "reprise_cli.commands.local:app",
     "invoke": "reprise_cli.commands.invoke:invoke",
     "status": "reprise_cli.commands.status:status",
+    "wait": "reprise_cli.commands.wait:wait",
     "top": "reprise_cli.commands.top:top",
     "dashboard": "reprise_cli.commands.dashboard:dashboard",
     "dlq": "reprise_cli.commands.dlq:app",

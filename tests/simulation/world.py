@@ -407,7 +407,9 @@ class SendingQueue:
 
     def send(self, messages: Sequence[OutMessage]) -> None:
         world = self._world
-        for call_id in world.batch.suppressed - world.history.restored:
+        # Of a call that has ended only the replayer tells whoever asked for its late result.
+        asked = {call_id for call_id, _ in world.history.asked}
+        for call_id in world.batch.suppressed - world.history.restored - asked:
             if any(f'"id":"{call_id}"' in message.body for message in messages):
                 world.history.report("suppress", f"{call_id} had succeeded, and was sent again")
         self._breaking.send(messages)

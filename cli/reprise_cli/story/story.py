@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from reprise.call.outcome import OutcomeKind
 from reprise.instant import format_instant, parse_instant
 from reprise.ledger import MAX_HISTORY, TERMINAL, State
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reprise.ledger import PastAttempt, Row
+    from reprise.reply_note import ReplyNote
 
 GOOD: Final = "good"
 BAD: Final = "bad"
@@ -59,6 +62,8 @@ class Story:
     """The late result, if it is short."""
     payload: str | None = None
     """The payload; None unless it was asked for."""
+    replies: tuple[ReplyNote, ...] = ()
+    """How the deliveries of the late result stand, for callers that asked for one."""
 
     def document(self) -> dict[str, Any]:
         """Return the story as JSON values."""
@@ -78,6 +83,7 @@ class Story:
             ],
             "result": self.result,
             "payload": self.payload,
+            "replies": msgspec.to_builtins(self.replies),
         }
 
 

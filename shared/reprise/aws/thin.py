@@ -76,7 +76,9 @@ _SERVICES: Final = {
     ),
     "sqs": _Service(
         id="SQS",
-        operations=_named("ChangeMessageVisibilityBatch GetQueueAttributes SendMessageBatch"),
+        operations=_named(
+            "ChangeMessageVisibilityBatch GetQueueAttributes GetQueueUrl SendMessageBatch"
+        ),
         target="AmazonSQS.",
     ),
     "lambda": _Service(

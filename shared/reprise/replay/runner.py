@@ -192,7 +192,8 @@ class AttemptRunner:
             return Nack(wait_s=STORE_WAIT_S)
         if row.state is State.DEAD_LETTERED and not row.letter_sent:
             return self.finisher.send_letter(message, row)
-        return Ack()
+        # Its reply may not have been sent, or this is another capture of it, with a reply of its own.
+        return self.finisher.send_reply(message)
 
     def _invoke(self, attempt: Attempt) -> Disposition:
         record = attempt.record
