@@ -7,11 +7,11 @@ import json
 import random
 from typing import TYPE_CHECKING
 
-from endpoint_place import ARN, KEYS, LOST, THROTTLED, Answer, run
+from endpoint_place import ARN, KEYS, LOST, THROTTLED, TRUSTED, Answer, run
 from reprise.call.outcome import OutcomeKind
 from reprise.call.payload import unpack
 from reprise.call.target import Target, id_of
-from reprise.capturing.line import MAX_LINE_BYTES
+from reprise.capturing.line import MAX_LINE_BYTES, read_line
 from reprise.capturing.signature import read_status_token
 from reprise.instant import parse_instant
 
@@ -86,3 +86,29 @@ def test_lines_go_to_standard_output_where_that_is_captured_from(world: World) -
         assert place.invoke().status == 202
         assert world.lines == []
         assert place.health()["counts"]["Captured"] == 1
+    (record,) = [read_line(line, TRUSTED) for line in world.said.splitlines()]
+    assert record is not None
+    assert record.target.function == ARN + "orders"
+
+
+def test_payloads_and_keys_are_in_no_log(world: World) -> None:
+    secrets = {"PLANTED-PAYLOAD", "PLANTED-KEY", "PLANTED-ERROR", "PLANTED-CONTEXT"}
+    context = base64.b64encode(b'{"custom": {"a": "PLANTED-CONTEXT"}}').decode()
+    answers = [
+        Answer(429, b'{"message": "PLANTED-ERROR"}', THROTTLED.headers),
+        Answer(500, b"PLANTED-ERROR"),
+        Answer(200, b'{"errorType": "PLANTED-ERROR"}', {"x-amz-function-error": "Unhandled"}),
+        LOST,
+    ]
+    for refused in ({}, {"PutLogEvents": "AccessDeniedException"}, {"GetParameter": "Nothing"}):
+        world.refuse = refused
+        for place in run(world):
+            for world.answer in answers:
+                place.invoke(
+                    b'"PLANTED-PAYLOAD"',
+                    X_Reprise_Idempotency_Key="PLANTED-KEY",
+                    X_Amz_Client_Context=context,
+                )
+        assert not [text for text in secrets if text in world.said], world.said
+        assert context not in world.said
+    assert "call was not captured" in world.said

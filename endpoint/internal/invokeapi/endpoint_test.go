@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -389,15 +390,15 @@ func TestLambdaThatCannotBeReachedIsTransient(t *testing.T) {
 }
 
 func TestAConnectionThatIsResetBeforeTheAnswerIsUnknownAndSentOnce(t *testing.T) {
-	sends := 0
+	var sends atomic.Int64
 	address := raw(t, func(conn *net.TCPConn, _ []byte) {
-		sends++
+		sends.Add(1)
 		conn.SetLinger(0) // A reset, not an end.
 	})
 	w := newWorld(t, func(s *settings.Settings) { s.Upstream = address })
 	response, body := w.invoke("1")
 	w.isCaptured(response, body, "unknown")
-	expect(t, "sends", sends, 1)
+	expect(t, "sends", sends.Load(), 1)
 	if !strings.Contains(body, "will be replayed if its policy says that it may run twice") {
 		t.Errorf("the message is %s", body)
 	}
