@@ -39,8 +39,6 @@ const (
 	maxBodyBytes = 80 << 20
 	// CaptureTimeout bounds how long a caller waits for its call to be kept; then it is told that it was not.
 	CaptureTimeout = 5 * time.Second
-
-	upstreamFault = health.UpstreamFaults
 )
 
 // scope is what an SDK signed its request for: it names the region that the caller means.
@@ -227,7 +225,7 @@ func (e *Endpoint) invoke(r *http.Request, path, query string, asked *call) (*an
 	defer cancel()
 	given, outcome := e.once(ctx, r, path, query, asked)
 	if outcome.Status == 0 {
-		e.Counts.Count(upstreamFault)
+		e.Counts.Count(health.UpstreamFaults)
 	}
 	return given, outcome
 }
