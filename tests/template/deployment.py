@@ -62,6 +62,10 @@ class Place:
     stack: str = "reprise"
 
 
+LOCAL: Final = Place(region="us-east-1", account="000000000000")
+"""The local engine."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
     """One deployed resource."""

@@ -21,6 +21,7 @@ import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import JSONFileLoader, Loader
+from botocore.utils import create_nested_client
 
 from reprise.aws.address import why_not
 from reprise.aws.thin import ThinClient
@@ -170,6 +171,11 @@ class Clients:
         client: SSMClient = self._make("ssm", _store_config())
         return client
 
+    def parameters_in_passing(self) -> SSMClient:
+        """Return a client for a look at settings while somebody waits for the answer to a call."""
+        client: SSMClient = self._make("ssm", _passing_config())
+        return client
+
     def events(self) -> EventBridgeClient:
         """Return a client for events, which gives up soon: nothing may wait for an event."""
         client: EventBridgeClient = self._make("events", _passing_config())
@@ -208,7 +214,9 @@ class Clients:
         return self._make(service, config)
 
     def _make(self, service: str, config: Config) -> Any:  # noqa: ANN401 - typed by its callers
-        return self._session.create_client(
+        # Without the SDK's plugins, of which ours is one: a call is not to be captured by what captures it.
+        return create_nested_client(
+            self._session,
             service,
             region_name=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
             config=config,

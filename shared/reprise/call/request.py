@@ -10,7 +10,7 @@ import base64
 import binascii
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -58,10 +58,16 @@ class CallRequest:
     """The caller's own name of the effect."""
     scope: str | None = None
     """The caller's own namespace of such names."""
+    key_covers_payload: bool = False
+    """Whether key and scope say all that makes two calls the same, though their payloads differ."""
     not_after: str | None = None
     trace: str | None = None
     wants_json: bool = False
     """Whether the payload came as a JSON value, and the reply should too."""
+
+    def without_key(self) -> CallRequest:
+        """Return the same call as one of its own."""
+        return replace(self, idempotency_key=None, scope=None, key_covers_payload=False)
 
 
 def read_request(
