@@ -246,7 +246,9 @@ func (e *Endpoint) finish(asked *call, given *answer, outcome capture.Outcome) *
 	}
 	target, err := caller.Target(asked.name, asked.qualifier, asked.tenant, asked.region)
 	if err != nil {
-		e.Counts.Count(health.PassedOutside)
+		if outcome.Kind != capture.Permanent && outcome.Kind != capture.FunctionError {
+			e.Counts.Count(health.UnlistedTargets) // What is captured unless somebody says otherwise.
+		}
 		return given
 	}
 	if !caller.Captures(target.Function, outcome.Kind) {
@@ -291,7 +293,7 @@ func (e *Endpoint) capture(ctx context.Context, caller *stack.Caller, target cap
 	line := capture.Record{
 		ID: id, CapturedAt: capture.Instant(now), SourceVersion: e.Version, Target: target, Payload: payload,
 		ClientContext: asked.clientContext, Outcome: outcome, NotAfter: asked.notAfter, Trace: asked.trace,
-		IdempotencyKey: key, Scope: asked.scope,
+		IdempotencyKey: key, Scope: asked.scope, ReplyTo: asked.replyTo,
 	}.Line(caller.Keys)
 	if len(line) > capture.MaxLineBytes {
 		return kept{}, fmt.Errorf("its line has %d bytes, over %d", len(line), capture.MaxLineBytes)
