@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"reprise/endpoint/internal/capture"
@@ -96,6 +97,8 @@ func check(text *string, field string, isInstant bool) error {
 // place its pipeline knows; here a record is kept from being one that no reader takes.
 var replyKinds = map[string]int{"queue": 512, "event": 256, "task_token": 2048, "callback_id": 1024, "webhook": 2048}
 
+func isUnprintable(char rune) bool { return !unicode.IsPrint(char) }
+
 func replyTo(raw json.RawMessage) (capture.Object, error) {
 	if raw == nil || string(raw) == "null" {
 		return nil, nil
@@ -115,7 +118,7 @@ func replyTo(raw json.RawMessage) (capture.Object, error) {
 		text, isText := value.(string)
 		isRight := isText && text != "" && utf8.RuneCountInString(text) <= longest && printable.MatchString(text)
 		if kind == "event" {
-			isRight = value == true || isText && text != "" && utf8.RuneCountInString(text) <= longest && capture.Shorten(text) == text
+			isRight = value == true || isText && text != "" && utf8.RuneCountInString(text) <= longest && !strings.ContainsFunc(text, isUnprintable)
 		}
 		if !isRight {
 			bad.message = fmt.Sprintf("%s must be 1 to %d printable characters", kind, longest)

@@ -89,7 +89,7 @@ func TestWhatACallerSaysIsReadAsEveryDoorReadsIt(t *testing.T) {
 
 func TestWhereALateResultGoesIsOneOfThePlacesThatThereAre(t *testing.T) {
 	for text, is := range map[string]bool{
-		`{"queue": "arn:aws:sqs:eu-west-1:123456789012:q"}`: true, `{"event": true}`: true, `{"event": "a line of text"}`: true,
+		`{"queue": "arn:aws:sqs:eu-west-1:123456789012:q"}`: true, `{"event": true}`: true, `{"event": "a  line of text"}`: true, `{"event": "two\nlines"}`: false,
 		`{"webhook": "https://a.example/"}`: true, `null`: true, `{}`: false, `{"event": false}`: false, `{"event": ""}`: false,
 		`{"queue": "a b"}`: false, `{"queue": 1}`: false, `{"queue": "q", "event": true}`: false, `{"other": "x"}`: false, `"queue"`: false,
 	} {
