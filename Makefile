@@ -92,9 +92,10 @@ unit: .venv/.stamp ## Unit, property and functional tests, with coverage of the 
 	$(PYTEST) $(wildcard tests/unit tests/functional) -n 2 --cov --cov-report=term:skip-covered
 
 .PHONY: build
-build: setup ## sam build of the root and of the add-on that has code, with the repository's own SAM CLI
+build: setup ## sam build of the root and of the add-ons that have code, with the repository's own SAM CLI
 	@$(SAM) build
 	@$(SAM) build --config-env schedules
+	@$(SAM) build --config-env endpoint
 
 .PHONY: template
 template: build ## The templates: cfn-lint, sam validate, checkov, and the tests of the built artefacts

@@ -41,6 +41,9 @@ const (
 
 The environment configures it: docs/howto/local-endpoint.md.
 `
+	// askAgainAfter is for an environment that does not answer.
+	askAgainAfter = time.Second
+
 	failed   = 1
 	badUsage = 2
 )
@@ -97,13 +100,16 @@ func supervise(known settings.Settings, log *slog.Logger) error {
 	// Who connects after that is refused, and not left waiting.
 	context.AfterFunc(ctx, func() { listener.Close(); file.Close() })
 	if api := os.Getenv("AWS_LAMBDA_RUNTIME_API"); api != "" {
-		client, err := extension.Register(ctx, api, filepath.Base(program), exchange.SystemClock)
+		// By the name that the environment started it with, whatever that links to.
+		client, err := extension.Register(ctx, api, filepath.Base(os.Args[0]), exchange.SystemClock)
 		if err != nil {
 			return fmt.Errorf("the environment did not take the extension: %w", err)
 		}
 		go func() {
-			if err := client.UntilShutdown(ctx); err != nil && ctx.Err() == nil {
-				log.Error("the environment does not answer", "error", err.Error())
+			for client.UntilShutdown(ctx) != nil && ctx.Err() == nil {
+				// To end would be to end the environment, and its calls with it.
+				log.Error("the environment does not answer, and is asked again")
+				time.Sleep(askAgainAfter)
 			}
 			stop()
 		}()

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -166,8 +167,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(body))}.items():
             self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
+        with suppress(OSError):  # Whoever asked may have gone, as after a time-out.
+            self.end_headers()
+            self.wfile.write(body)
 
     def log_message(self, *_args: object) -> None:
         """Stay silent."""

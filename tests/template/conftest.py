@@ -10,6 +10,7 @@ QUEUE = "arn:aws:batch:eu-west-1:111122223333:job-queue/spot"
 ADDONS = {
     "schedules": {"Targets": TARGET},
     "batch": {"BatchJobDefinitions": JOB, "BatchJobQueues": QUEUE},
+    "endpoint": {},
 }
 """What the add-ons need to be told."""
 

@@ -22,14 +22,15 @@ import (
 // Service is what a service's model says of it.
 type Service struct {
 	Host     string // As its addresses begin.
-	Variable string // What AWS_ENDPOINT_URL_... ends in (SDKs reference guide, "Service-specific endpoints").
+	Variable string // What AWS_ENDPOINT_URL_... ends in (SDKs reference guide, "Service-specific endpoints"); empty if it is not asked.
 	Target   string // What X-Amz-Target begins with.
 	Version  string // Of the JSON protocol.
 }
 
 // The services.
 var (
-	Lambda         = Service{Host: "lambda", Variable: "LAMBDA"}
+	// Lambda's variable names this endpoint, and so says nothing of where Lambda is.
+	Lambda         = Service{Host: "lambda"}
 	Logs           = Service{"logs", "CLOUDWATCH_LOGS", "Logs_20140328.", "1.1"}
 	SSM            = Service{"ssm", "SSM", "AmazonSSM.", "1.1"}
 	SecretsManager = Service{"secretsmanager", "SECRETS_MANAGER", "secretsmanager.", "1.1"}
@@ -53,7 +54,11 @@ var suffixes = map[string]string{
 //
 // own is this endpoint's own address, which AWS_ENDPOINT_URL may name where somebody sent every service to it.
 func Address(env func(string) string, service Service, region string, isOwn func(string) bool) string {
-	for _, name := range []string{"AWS_ENDPOINT_URL_" + service.Variable, "AWS_ENDPOINT_URL"} {
+	names := []string{"AWS_ENDPOINT_URL"}
+	if service.Variable != "" {
+		names = []string{"AWS_ENDPOINT_URL_" + service.Variable, "AWS_ENDPOINT_URL"}
+	}
+	for _, name := range names {
 		if address := env(name); address != "" && !isOwn(address) {
 			return strings.TrimSuffix(address, "/")
 		}

@@ -66,6 +66,9 @@ func Read(env func(string) string, region func() string) (Settings, error) {
 		IsInLambda:      env("AWS_LAMBDA_RUNTIME_API") != "",
 	}
 	var err error
+	if port := ownPort(env("AWS_ENDPOINT_URL_LAMBDA")); port != 0 {
+		found.Port = port // Where its callers look for it.
+	}
 	if text := env("REPRISE_ENDPOINT_PORT"); text != "" {
 		if found.Port, err = strconv.Atoi(text); err != nil || found.Port < 0 || found.Port > 65535 {
 			return found, fmt.Errorf("REPRISE_ENDPOINT_PORT must be a port from 1 to 65535, got %q", text)
@@ -131,14 +134,24 @@ func (s *Settings) readUpstream(env func(string) string) error {
 	return nil
 }
 
+// ownPort returns the port of an address of this host; 0 if it is none.
+func ownPort(address string) int {
+	found, err := url.Parse(address)
+	if err != nil || !isLoopback(found.Hostname()) {
+		return 0
+	}
+	port, _ := strconv.Atoi(found.Port())
+	return port
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && (ip.IsLoopback() || ip.IsUnspecified())
+}
+
 // IsOwn tells whether an address is this endpoint's own.
 func (s *Settings) IsOwn(address string) bool {
-	found, err := url.Parse(address)
-	if err != nil || found.Port() != strconv.Itoa(s.Port) {
-		return false
-	}
-	ip := net.ParseIP(found.Hostname())
-	return found.Hostname() == "localhost" || ip != nil && (ip.IsLoopback() || ip.IsUnspecified())
+	return s.Port != 0 && ownPort(address) == s.Port
 }
 
 // Outcomes returns kinds by their names.

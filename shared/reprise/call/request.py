@@ -10,7 +10,7 @@ import base64
 import binascii
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -64,6 +64,10 @@ class CallRequest:
     trace: str | None = None
     wants_json: bool = False
     """Whether the payload came as a JSON value, and the reply should too."""
+
+    def without_key(self) -> CallRequest:
+        """Return the same call as one of its own."""
+        return replace(self, idempotency_key=None, scope=None, key_covers_payload=False)
 
 
 def read_request(

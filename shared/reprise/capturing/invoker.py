@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -191,10 +191,6 @@ class CallInvoker:
             return self._run_once(request, self.repeats)
         return self.finish(request, self._invoke(request))
 
-    def pass_on(self, request: CallRequest) -> Answer:
-        """Invoke the target once, and keep nothing, however it ends: the caller has no use for a replay."""
-        return Answer(reply=self._invoke(request))
-
     def _run_once(self, request: CallRequest, repeats: Repeats) -> Answer:
         """Make a call with a key."""
         try:
@@ -217,6 +213,10 @@ class CallInvoker:
         if reply.outcome.kind is OutcomeKind.UNKNOWN and answer.captured is not None:
             repeats.wait(begun, answer.captured)
         return answer
+
+    def pass_on(self, request: CallRequest) -> Answer:
+        """Invoke the target once, and keep nothing, however it ends: the caller has no use for a replay."""
+        return Answer(reply=self._invoke(request))
 
     def _invoke(self, request: CallRequest) -> Reply:
         return self.functions.invoke(request.target, request.payload, request.client_context)
@@ -250,7 +250,7 @@ class CallInvoker:
                 return Answer(reply=reply, not_captured=str(refused), refused=refused)
             if other is not None and other.state is State.DEAD_LETTERED:
                 # The same call in other bytes, and given up: this try is one of its own.
-                request = replace(request, idempotency_key=None, scope=None)
+                request = request.without_key()
             if request.idempotency_key is not None and self.repeats is not None:
                 # Before the 202: whoever calls again because of it is to be known.
                 self.repeats.open_calls.note(request.target.function)

@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import secrets
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from reprise.aws.clients import lazily
@@ -16,6 +17,7 @@ from reprise.aws.keys import SecretKeys
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.log_group import LogGroup
 from reprise.aws.s3 import S3Objects
+from reprise.call.outcome import OutcomeKind
 from reprise.capturing.invoker import CallInvoker, Capturer
 from reprise.capturing.open_calls import OpenCalls
 from reprise.capturing.repeat import Repeats
@@ -154,3 +156,9 @@ def make_invoker(clients: Clients, settings: CallerSettings, *, meter: Meter) ->
         ),
         policies=make_policies(clients, settings),
     )
+
+
+def behind_doors(invoker: CallInvoker) -> CallInvoker:
+    """Return what makes calls through front doors: there a function's own error is its answer."""
+    kinds = invoker.capture_outcomes - {OutcomeKind.FUNCTION_ERROR}
+    return replace(invoker, capture_outcomes=kinds)
