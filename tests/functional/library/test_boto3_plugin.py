@@ -501,6 +501,17 @@ def test_a_log_group_that_is_not_there_is_no_capture(world: World) -> None:
     assert "ResourceNotFoundException" in headers["x-reprise-not-captured"]
 
 
+def test_a_target_that_the_source_may_not_sign_for_is_not_called_captured(world: World) -> None:
+    """Its line would be in quarantine."""
+    payments = f"{ORDERS[:-6]}payments"
+    world.env.setenv("REPRISE_TARGETS", f"{ORDERS},{payments}")
+    with pytest.raises(ClientError) as caught:
+        world.client().invoke(FunctionName="payments")
+    why = caught.value.response["ResponseMetadata"]["HTTPHeaders"]["x-reprise-not-captured"]
+    assert "source 'web-shop' may not sign for 'payments'" in why
+    assert world.records() == []
+
+
 def test_without_its_stack_a_caller_has_what_it_had_before_and_is_told(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
