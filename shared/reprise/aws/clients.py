@@ -158,6 +158,11 @@ class Clients:
         client: SecretsManagerClient = self._make("secretsmanager", _store_config())
         return client
 
+    def signing_key(self) -> SecretsManagerClient:
+        """Return a client for the key of a source that signs while its caller waits, nine seconds at most."""
+        client: SecretsManagerClient = self._make("secretsmanager", _capturing_config())
+        return client
+
     def batch(self) -> BatchClient:
         """Return a client that submits jobs exactly once: SubmitJob knows no idempotency key."""
         config = Config(
@@ -208,13 +213,7 @@ class Clients:
 
         A line that is written twice is one call.
         """
-        config = Config(
-            retries={"total_max_attempts": 3, "mode": "standard"},
-            connect_timeout=1,
-            read_timeout=2,
-            max_pool_connections=_POOL,
-        )
-        client: CloudWatchLogsClient = self._make("logs", config)
+        client: CloudWatchLogsClient = self._make("logs", _capturing_config())
         return client
 
     def _hot(self, service: str, config: Config) -> Any:  # noqa: ANN401 - typed by its callers
@@ -262,6 +261,16 @@ def _passing_config() -> Config:
         retries={"total_max_attempts": 2, "mode": "standard"},
         connect_timeout=1,
         read_timeout=2,
+    )
+
+
+def _capturing_config() -> Config:
+    """Return the settings of clients without whose answer a call is not captured, while a caller waits."""
+    return Config(
+        retries={"total_max_attempts": 3, "mode": "standard"},
+        connect_timeout=1,
+        read_timeout=2,
+        max_pool_connections=_POOL,
     )
 
 

@@ -66,7 +66,7 @@ def make_capturer(
         log_group: Where lines go; `STDOUT` if this process's standard output is such a group's.
     """
     return Capturer(
-        keys=SecretKeys(lazily(clients.secrets), mac_secret_arn),
+        keys=SecretKeys(lazily(clients.signing_key), mac_secret_arn),
         objects=S3Objects(lazily(clients.s3), bucket),
         sink=_sink(clients, log_group),
         clock=utc_now,
