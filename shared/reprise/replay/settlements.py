@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Final
 
-from reprise.errors import StoreError
 from reprise.ports import SettleRequest
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ class Settlements:
     def _together(self, turns: list[_Turn]) -> None:
         try:
             told = self._ledger.settle_all([turn.request for turn in turns])
-        except StoreError:
+        except Exception:  # noqa: BLE001 - these calls have run: none may stay untold for what others met
             _log.warning("ends are told one by one", exc_info=True)
             return
         for turn in turns:

@@ -58,8 +58,8 @@ class Told(InMemoryLedger):
 class Rig:
     """Leased calls, whose ends are told while the first one's is under way."""
 
-    def __init__(self, others: int = OTHERS) -> None:
-        self.ledger = Told()
+    def __init__(self, others: int = OTHERS, ledger: Told | None = None) -> None:
+        self.ledger = ledger or Told()
         self.names = [f"orders:{number}" for number in range(others + 1)]
         for name in self.names:
             self.ledger.record(make_row(id=name))
@@ -146,6 +146,19 @@ def test_ledger_that_takes_none_together_is_told_of_each_alone() -> None:
 
     assert all(answer.result() for answer in answers)
     assert sorted(rig.ledger.alone) == rig.names
+    assert rig.states() == {State.SUCCEEDED}
+
+
+def test_answer_that_cannot_be_read_leaves_no_end_untold() -> None:
+    class Unreadable(Told):
+        def settle_all(self, wanted: Sequence[SettleRequest]) -> frozenset[str]:
+            raise KeyError(len(wanted))
+
+    rig = Rig(ledger=Unreadable())
+
+    answers = rig.run()
+
+    assert all(answer.result() for answer in answers)
     assert rig.states() == {State.SUCCEEDED}
 
 
