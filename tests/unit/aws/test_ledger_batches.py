@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 
 from reprise.aws.ledger_table import LedgerTable
 from reprise.errors import StoreError
-from reprise.ledger import State
-from reprise.ports import LeaseRequest
+from reprise.ledger import LedgerEvent, State
+from reprise.ports import LeaseRequest, SettleRequest
 from simulation.dynamodb import DynamoDB
 from strategies import NOW, NOW_MS, make_row
 
@@ -69,6 +69,39 @@ def test_request_that_fails_whole_leaves_out_its_rows_and_no_others() -> None:
     assert set(ledger.record_all(ROWS)) == set(IDS[25:])
     # Whoever asks again is told of all.
     assert ledger.record_all(ROWS) == dict.fromkeys(IDS[:25]) | {r.id: r for r in ROWS[25:]}
+
+
+def test_row_that_dynamodb_refuses_for_good_is_left_out_and_the_others_are_written() -> None:
+    client, ledger, waited = make()
+    large = make_row(id="orders:large", message="x" * 500_000)
+
+    assert ledger.record_all([ROWS[0], large, ROWS[1]]) == dict.fromkeys(IDS[:2])
+    assert set(client.items) == set(IDS[:2])
+    assert waited == []
+
+
+def test_one_id_given_twice_is_written_and_read_once() -> None:
+    _, ledger, _ = make()
+
+    assert ledger.record_all([ROWS[0], ROWS[1], ROWS[0]]) == dict.fromkeys(IDS[:2])
+    assert set(ledger.get_all([IDS[0], IDS[1], IDS[0]])) == set(IDS[:2])
+
+
+def test_end_that_dynamodb_refuses_for_good_leaves_the_others_told() -> None:
+    _, ledger, _ = make()
+    ledger.record_all(ROWS)
+    lease_all(ledger)
+    ends = [
+        SettleRequest(
+            call_id=call_id,
+            owner=f"me/{call_id}",
+            event=LedgerEvent.SUCCEED,
+            changes={"result": "x" * (500_000 if call_id == IDS[7] else 5)},
+        )
+        for call_id in IDS
+    ]
+
+    assert ledger.settle_all(ends) == {f"me/{call_id}" for call_id in IDS} - {f"me/{IDS[7]}"}
 
 
 def test_row_whose_reading_fails_is_left_out() -> None:
