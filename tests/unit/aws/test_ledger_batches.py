@@ -63,12 +63,25 @@ def test_statements_that_stay_throttled_are_left_out_and_the_others_are_told() -
     assert waited == [1, 2, 3]
 
 
-def test_request_that_fails_whole_leaves_out_its_rows_and_no_others() -> None:
-    _, ledger, _ = make(down=1)
+def test_request_that_fails_whole_is_the_last_one_and_rows_before_it_are_told() -> None:
+    """The SDK has tried it for most of a minute, and a chunk has four: all of them outlast the function."""
+    client, ledger, waited = make(refused=(3,))
+    whole = client.batch_execute_statement
 
-    assert set(ledger.record_all(ROWS)) == set(IDS[25:])
+    def then_down(**request: Any) -> dict[str, Any]:
+        answer = whole(**request)
+        client.down = 1
+        return answer
+
+    client.batch_execute_statement = then_down  # type: ignore[method-assign]
+    rows = [make_row(id=f"orders:{n}") for n in range(100)]
+
+    assert set(ledger.record_all(rows)) == set(IDS[:25]) - {IDS[3]}
+    assert (client.requests, waited) == ([25, 25], [])
+    client.batch_execute_statement = whole  # type: ignore[method-assign]
     # Whoever asks again is told of all.
-    assert ledger.record_all(ROWS) == dict.fromkeys(IDS[:25]) | {r.id: r for r in ROWS[25:]}
+    told = {row.id: row for row in ROWS[:25]} | {IDS[3]: None}
+    assert ledger.record_all(rows) == dict.fromkeys(row.id for row in rows) | told
 
 
 def test_row_that_dynamodb_refuses_for_good_is_left_out_and_the_others_are_written() -> None:
