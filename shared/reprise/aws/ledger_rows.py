@@ -203,7 +203,7 @@ class LedgerRows:
         or one whose answer was lost.
 
         Raises:
-            StoreError: If the rows cannot be read.
+            StoreError: If the rows cannot be read, or a request failed whole: any may be ours.
         """
         first: dict[str, LeaseRequest] = {}
         for each in wanted:
@@ -250,6 +250,9 @@ class LedgerRows:
         """End leases, 25 a request; return the owners of those that were ended by this.
 
         What is left out may have been ended all the same, by an answer that was lost.
+
+        Raises:
+            StoreError: If a request failed whole: nothing is known of any.
         """
         told: set[str] = set()
         for batch in batched(wanted, MAX_STATEMENTS):
@@ -274,12 +277,8 @@ class LedgerRows:
 
     def _execute(self, statements: Any) -> list[bool]:  # noqa: ANN401 - typed by the client's stubs
         """Run at most 25 statements that change rows; tell of each whether it did."""
-        try:
-            with store_errors("dynamodb", "BatchExecuteStatement"):
-                response = self._client.batch_execute_statement(Statements=statements)
-        except StoreError as error:
-            _log.warning("rows are changed one by one", extra={"code": error.code})
-            return [False] * len(statements)
+        with store_errors("dynamodb", "BatchExecuteStatement"):
+            response = self._client.batch_execute_statement(Statements=statements)
         return ["Error" not in answer for answer in response["Responses"]]
 
 

@@ -117,6 +117,17 @@ def test_end_that_dynamodb_refuses_for_good_leaves_the_others_told() -> None:
     assert ledger.settle_all(ends) == {f"me/{call_id}" for call_id in IDS} - {f"me/{IDS[7]}"}
 
 
+def test_ends_whose_request_fails_whole_are_an_error() -> None:
+    client, ledger, _ = make()
+    ledger.record_all(ROWS[:2])
+    lease_all(ledger)
+    client.down = 1
+    end = SettleRequest(call_id=IDS[0], owner=f"me/{IDS[0]}", event=LedgerEvent.SUCCEED, changes={})
+
+    with pytest.raises(StoreError):
+        ledger.settle_all([end])
+
+
 def test_row_whose_reading_fails_is_left_out() -> None:
     client, ledger, _ = make()
     ledger.record_all(ROWS[:2])
@@ -194,7 +205,8 @@ def test_leases_whose_answer_is_lost_are_found_to_be_ours_when_asked_for_alone()
         raise ClientError({"Error": {"Code": "RequestTimeout", "Message": "lost"}}, "Batch")
 
     client.batch_execute_statement = lost  # type: ignore[method-assign]
-    assert lease_all(ledger) == set()
+    with pytest.raises(StoreError):
+        lease_all(ledger)
 
     alone = ledger.lease(IDS[0], owner=f"me/{IDS[0]}", now=NOW, until_ms=NOW_MS + 60_000)
     assert alone.granted
