@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import socket
 import ssl
+import time
 import weakref
 from contextlib import ExitStack, suppress
 from functools import cache, lru_cache
@@ -44,6 +45,9 @@ _UNSIGNED: Final = frozenset({"user-agent", "x-amzn-trace-id"})
 _MAX_LINE_BYTES: Final = 65_536
 _MAX_HEADERS: Final = 100
 """Both as `http.client` has them."""
+_MAX_IDLE_S: Final = 30
+"""Half of what the SDK for Java keeps one by default (60 s). A frozen function hears of no end,
+and a call on a connection that the other side has forgotten ends in an unknown outcome."""
 _CODE_DIGITS: Final = 3
 _MAX_BYTES: Final = 256 * 1024 * 1024
 """More than any answer to what is called here has; memory for it is asked for before it has come."""
@@ -172,7 +176,9 @@ class Connections:
     def __init__(self, url: str, config: Any, bundle: str | None) -> None:  # noqa: ANN401 - its stubs name no setting
         """Take botocore's settings, and certificates of this file if it is not botocore's own."""
         self._url, self._config, self._bundle = url, config, bundle
-        self._idle: list[HTTPConnection] = []
+        self._idle: list[tuple[HTTPConnection, float]] = []
+        self.now_s = time.time
+        """The time of day: a monotonic clock may stand still while a function is frozen."""
         self.socket_options: list[tuple[int, int, int]] = [
             (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         ]
@@ -201,7 +207,7 @@ class Connections:
             connection.close()
             raise ConnectionClosedError(endpoint_url=request.url, error=error) from error
         if may_stay and len(self._idle) < self._config.max_pool_connections:
-            self._idle.append(connection)
+            self._idle.append((connection, self.now_s()))
         else:
             connection.close()
         return answer
@@ -209,8 +215,8 @@ class Connections:
     def _connection(self) -> HTTPConnection:
         with suppress(IndexError):
             while True:
-                connection = self._idle.pop()
-                if connection.is_connected:
+                connection, since_s = self._idle.pop()
+                if 0 <= self.now_s() - since_s <= _MAX_IDLE_S and connection.is_connected:
                     return connection
                 connection.close()
         return self._connect()
@@ -336,6 +342,6 @@ def _message(request: SignedRequest) -> bytes:
     return head.encode() + body
 
 
-def _close(connections: list[HTTPConnection]) -> None:
-    for connection in connections:
+def _close(connections: list[tuple[HTTPConnection, float]]) -> None:
+    for connection, _ in connections:
         connection.close()

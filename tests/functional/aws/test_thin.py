@@ -340,11 +340,28 @@ def test_a_kept_connection_that_was_closed_meanwhile_is_not_used(env: pytest.Mon
     with ScriptedServer(Answer()) as server:
         thin = Pair(env, server.url, "lambda").thin
         thin.invoke(**INVOKE)
-        (connection,) = thin.connections._idle  # noqa: SLF001 - what the server does to it
+        ((connection, _),) = thin.connections._idle  # noqa: SLF001 - what the server does to it
         connection.sock.shutdown(socket.SHUT_RDWR)
         thin.invoke(**INVOKE)
         assert len(server.requests) == 2
-        assert thin.connections._idle != [connection]  # noqa: SLF001 - as above
+        assert thin.connections._idle[0][0] is not connection  # noqa: SLF001 - as above
+
+
+@pytest.mark.parametrize(("idle_s", "is_used"), [(29, True), (31, False), (-3600, False)])
+def test_a_connection_that_was_idle_for_long_is_not_trusted_with_a_call(
+    env: pytest.MonkeyPatch, idle_s: float, *, is_used: bool
+) -> None:
+    """A frozen environment sees no end of it: the call would be sent, and nobody knew whether it ran."""
+    now_s = [1000.0]
+    with ScriptedServer(Answer()) as server:
+        thin = Pair(env, server.url, "lambda").thin
+        thin.connections.now_s = lambda: now_s[0]
+        thin.invoke(**INVOKE)
+        ((connection, _),) = thin.connections._idle  # noqa: SLF001 - whether it is used again
+        now_s[0] += idle_s
+        thin.invoke(**INVOKE)
+        assert (thin.connections._idle[0][0] is connection) is is_used  # noqa: SLF001 - as above
+        assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("method", ["invoke", "get_item"])
