@@ -71,7 +71,7 @@ class AttemptRunner:
         ]
         try:
             return self.ledger.lease_all(wanted, now=self.clock(), until_ms=lease_until_ms)
-        except StoreError:
+        except Exception:  # noqa: BLE001 - a row that cannot be read must delay its own call alone
             _log.warning("leases are taken one by one", exc_info=True)
             return {}
 
