@@ -8,7 +8,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-SETS := engine runtime sam checkov
+SETS := engine runtime sam checkov go
 UV := .tools/uv/bin/uv
 BIN := .venv/bin
 SAM := .tools/sam/bin/sam
@@ -17,8 +17,10 @@ SAM := .tools/sam/bin/sam
 UV_INSTALL_FLAGS := --quiet --require-hashes --index-strategy unsafe-best-match --compile-bytecode
 UV_COMPILE_FLAGS := --quiet --universal --python-version 3.12 --generate-hashes --no-header --no-annotate
 
-# sam build runs functions/Makefile and shared/Makefile, which need uv and the runtime's Python.
-export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/uv/bin:$(PATH)
+# sam build runs functions/Makefile and shared/Makefile, which need uv and the runtime's Python, and endpoint/Makefile, which needs
+# Go.
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/uv/bin:$(CURDIR)/.tools/go/bin:$(PATH)
+export GOCACHE := $(CURDIR)/.tools/go/cache
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -94,6 +96,7 @@ build: setup ## sam build of the root and of the add-ons that have code, with th
 	@$(SAM) build
 	@$(SAM) build --config-env schedules
 	@$(SAM) build --config-env replies
+	@$(SAM) build --config-env endpoint
 
 .PHONY: template
 template: build ## The templates: cfn-lint, sam validate, checkov, and the tests of the built artefacts
@@ -109,6 +112,21 @@ package: .venv/.stamp ## Wheel and sdist: built, installed into clean environmen
 .PHONY: local-engine
 local-engine: setup ## The local engine: one canary a correction
 	$(PYTEST) local_engine/tests
+
+.PHONY: endpoint
+endpoint: .tools/go/.stamp ## The local endpoint's binaries and layers, x86_64 and arm64, into dist/endpoint
+	@for each in x86_64:X86 arm64:Arm; do \
+	  folder=$(CURDIR)/dist/endpoint/$${each%:*}; \
+	  rm -rf "$$folder"; mkdir -p "$$folder"; \
+	  $(MAKE) --no-print-directory -C endpoint "build-Endpoint$${each#*:}Layer" ARTIFACTS_DIR="$$folder"; \
+	  touch -d 1980-01-01 "$$folder"/extensions "$$folder"/extensions/reprise; \
+	  (cd "$$folder" && $(CURDIR)/.tools/go/bin/python -m zipfile -c ../layer-$${each%:*}.zip extensions/); \
+	done; ls -l dist/endpoint/*/extensions/reprise dist/endpoint/*.zip
+
+.PHONY: endpoint-test
+endpoint-test: endpoint .venv/.stamp ## The local endpoint: gofmt, go vet, its tests, and what its binary writes
+	@$(MAKE) --no-print-directory -C endpoint test
+	$(PYTEST) tests/endpoint
 
 .PHONY: e2e
 e2e: setup ## The whole pipeline, deployed into the local engine by the real SAM CLI
@@ -145,7 +163,7 @@ test: setup ## Everything above; the end-to-end tests beside the rest
 
 .PHONY: beside
 beside: setup
-	nice -n 10 $(MAKE) --no-print-directory unit lint types package template local-engine
+	nice -n 10 $(MAKE) --no-print-directory unit lint types package template local-engine endpoint-test
 
 .PHONY: dashboard
 dashboard: .venv/.stamp ## Write the dashboard's body into infra/observability.yaml
@@ -165,9 +183,13 @@ verify: setup ## What takes longer: many seeds, the mutations, slow targets, one
 demo: setup ## Local engine, real deploy, chaos test, a short tour (KEEP=1 leaves the engine running)
 	$(BIN)/reprise demo $(if $(KEEP),--keep)
 
+# These run the command, or the tests' doubles.
+OF_DEV := bench/restore.py bench/scale.py
+
 .PHONY: bench
-bench: .tools/bench/.stamp ## Every benchmark in bench/
-	for bench in bench/*.py; do echo "== $$bench"; .tools/bench/bin/python "$$bench"; done
+bench: setup .tools/bench/.stamp ## Every benchmark in bench/
+	for bench in $(filter-out $(OF_DEV),$(wildcard bench/*.py)); do echo "== $$bench"; .tools/bench/bin/python "$$bench"; done
+	for bench in $(OF_DEV); do echo "== $$bench"; $(BIN)/python "$$bench"; done
 
 .PHONY: fuzz
 fuzz: .tools/fuzz/.stamp ## Fuzz the reader, guided by coverage, for FUZZ_S seconds (default 3600)

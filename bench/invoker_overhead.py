@@ -1,8 +1,9 @@
 """Compare the invoker's own CPU per call on the happy path with a bare boto3 invoke.
 
 Both invoke the same function of the same loopback server (a process of its own, whose CPU does not count), in
-turn, in one process. Also counts requests, to show that the invoker adds none: one call, one invoke; and with
-a key no more than a look a second at the gate of a target without a backlog.
+turn, in one process; so does a front door, which gets the event of an HTTP API. Also counts requests, to show
+that the invoker adds none: one call, one invoke; and with a key no more than a look a second at the gate of a
+target without a backlog.
 
     make bench            or            .tools/bench/bin/python bench/invoker_overhead.py [--calls 2000]
 """
@@ -19,7 +20,7 @@ import time
 from contextlib import redirect_stdout
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
 if TYPE_CHECKING:
@@ -30,6 +31,17 @@ ROOT = Path(__file__).parents[1]
 TARGET = "arn:aws:lambda:us-east-1:123456789012:function:target"
 OK = 200
 PAYLOAD = json.dumps({"order": "x" * 1000})
+
+DOORS = "arn:aws:lambda:us-east-1:123456789012:function:reprise-invoker"
+HTTP_EVENT = json.dumps(
+    {
+        "version": "2.0",
+        "headers": {"host": "api.example.com", "content-type": "application/json"},
+        "requestContext": {"http": {"method": "POST", "path": "/orders"}, "requestId": "r"},
+        "body": PAYLOAD,
+    }
+).encode()
+"""As an HTTP API sends it: API Gateway developer guide, "Create Lambda proxy integrations for HTTP APIs"."""
 
 
 class FakeLambda(BaseHTTPRequestHandler):
@@ -72,6 +84,26 @@ def cpu_us_per_call(call: Callable[[], object], calls: int) -> float:
     return (time.process_time() - started_s) / calls * 1e6
 
 
+def show_keyed(call: Callable[[int], dict[str, Any]], calls: int, url: str) -> None:
+    """Make calls with a key each, and print how many requests they took."""
+    before, began_s = asked_of(url), time.monotonic()
+    with Path(os.devnull).open("w") as nowhere:
+        for number in range(calls):
+            with redirect_stdout(nowhere):
+                answer = call(number)
+            if answer["StatusCode"] != OK or "reprise" in answer:
+                sys.exit(f"the target did not answer: {answer}")
+    per_call = (asked_of(url) - before) / calls
+    took_s = time.monotonic() - began_s
+    print(f"the same with a key, no backlog {per_call:.3f} ({calls} calls in {took_s:.1f} s)")
+
+
+def asked_of(url: str) -> int:
+    """Return how many invocations the fake server has had."""
+    with urlopen(url) as told:  # noqa: S310 - our own server
+        return int(told.read())
+
+
 def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser()
@@ -102,7 +134,8 @@ def main() -> None:
     import boto3
     from botocore.config import Config
 
-    from invoker.handler import lambda_handler
+    from invoker.handler import handle, lambda_handler
+    from invoker.runtime import Invocation
 
     client = boto3.client("lambda", config=Config(retries={"total_max_attempts": 1}))
     event = {"FunctionName": "target", "Payload": PAYLOAD}
@@ -116,37 +149,36 @@ def main() -> None:
         with redirect_stdout(nowhere):
             return lambda_handler(event, None)
 
-    for warm_up in (bare, through_invoker):
+    asked = Invocation(request_id="r", arn=DOORS, event=json.dumps(event).encode())
+    asked_at_door = Invocation(request_id="r", arn=f"{DOORS}:target", event=HTTP_EVENT)
+
+    def as_lambda_does(invocation: Invocation) -> object:
+        with redirect_stdout(nowhere):
+            return handle(invocation)
+
+    ways = {
+        "bare boto3 invoke": bare,
+        "the invoker": through_invoker,
+        "the same, bytes to bytes": lambda: as_lambda_does(asked),
+        "a front door": lambda: as_lambda_does(asked_at_door),
+    }
+    for warm_up in ways.values():
         cpu_us_per_call(warm_up, 100)
     calls = options.calls // options.rounds
-    rows = [
-        (cpu_us_per_call(bare, calls), cpu_us_per_call(through_invoker, calls))
-        for _ in range(options.rounds)
-    ]
+    rows = [[cpu_us_per_call(way, calls) for way in ways.values()] for _ in range(options.rounds)]
     print(
         f"CPU per call, median of {options.rounds} interleaved rounds of {calls} calls, 1 KB payload"
     )
-    print(f"bare boto3 invoke  {statistics.median(bare_us for bare_us, _ in rows):7.0f} us   1.00")
-    ratio = statistics.median(ours_us / bare_us for bare_us, ours_us in rows)
-    print(
-        f"the invoker        {statistics.median(ours_us for _, ours_us in rows):7.0f} us   {ratio:.2f}"
-    )
-    with urlopen(url) as told:
-        invocations = int(told.read())
-    made = 2 * (100 + calls * options.rounds)
-    print(f"requests per call  {invocations / made:10.2f}")
-    began_s = time.monotonic()
-    for number in range(options.calls):
-        with redirect_stdout(nowhere):
-            answer = lambda_handler({**event, "IdempotencyKey": str(number)}, None)
-        if answer["StatusCode"] != OK or "reprise" in answer:
-            sys.exit(f"the target did not answer: {answer}")
-    took_s = time.monotonic() - began_s
-    with urlopen(url) as told:
-        with_key = int(told.read()) - invocations
-    print(
-        f"the same with a key, no backlog {with_key / options.calls:.3f}"
-        f" ({options.calls} calls in {took_s:.1f} s)"
+    for column, name in enumerate(ways):
+        took_us = statistics.median(row[column] for row in rows)
+        ratio = statistics.median(row[column] / row[0] for row in rows)
+        print(f"{name:25} {took_us:7.0f} us   {ratio:.2f}")
+    made = len(ways) * (100 + calls * options.rounds)
+    print(f"requests per call  {asked_of(url) / made:10.2f}")
+    show_keyed(
+        lambda number: lambda_handler({**event, "IdempotencyKey": str(number)}, None),
+        options.calls,
+        url,
     )
     server.kill()
 

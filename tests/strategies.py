@@ -218,4 +218,5 @@ policies = st.builds(
     replay_on=st.frozensets(st.sampled_from(OutcomeKind)),
     non_retryable_error_types=st.frozensets(texts, max_size=3),
     idempotent=st.booleans(),
+    capture_on=st.none() | st.frozensets(st.sampled_from([*OutcomeKind][1:])),
 )

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
@@ -29,6 +30,7 @@ _SERVICES: Final = {
     "cloudwatch": "cloudwatch",
     "dynamodb": "dynamodb",
     "functions": "lambda",
+    "iam": "iam",
     "logs": "logs",
     "s3": "s3",
     "scheduler": "scheduler",
@@ -48,6 +50,7 @@ class Aws:
     dynamodb: DynamoDBClient
     functions: LambdaClient
     """Configures functions; `calls` invokes them."""
+    iam: IAMClient
     logs: CloudWatchLogsClient
     s3: S3Client
     scheduler: EventBridgeSchedulerClient

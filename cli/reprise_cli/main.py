@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "dashboard": "reprise_cli.commands.dashboard:dashboard",
     "dlq": "reprise_cli.commands.dlq:app",
     "sources": "reprise_cli.commands.sources:app",
+    "doors": "reprise_cli.commands.doors:app",
     "read": "reprise_cli.read:read",
     # The add-on's own, and all that the command knows of the package.
     "schedule": "reprise_schedules_cli.schedule.command:app",

@@ -31,6 +31,8 @@ _OUTPUTS: Final = {
 }
 _OPTIONAL_OUTPUTS: Final = {
     "call_timeout_s": "CallTimeoutSeconds",
+    "front_doors": "FrontDoors",
+    "callers_parameter": "CallersParameter",
     "chaos_target": "ChaosTargetFunction",
     "receipts_table": "ReceiptsTable",
     "scheduler_role_arn": "ChaosSchedulerRoleArn",
@@ -66,6 +68,10 @@ class Stack:
     policy_parameter: str
     call_timeout_s: str = "305"
     """How long a call may take, in seconds; a stack deployed before this was an output has the default."""
+    front_doors: str = ""
+    """The template's parameter of that name."""
+    callers_parameter: str | None = None
+    """Where it says what callers need to know; a stack deployed before this was an output says nothing."""
     chaos_target: str | None = None
     """Set if the stack was deployed with ChaosTarget=true; and so the two that follow."""
     receipts_table: str | None = None

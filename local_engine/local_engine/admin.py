@@ -7,6 +7,7 @@
 | ``GET environments`` | busy and idle environments of each function |
 | ``GET``, ``POST``, ``DELETE account`` | the account's limit: show, set, back to AWS's default |
 | ``GET``, ``POST``, ``DELETE schedules`` | clock of recurring schedules: show, set, back to the real one |
+| ``POST freeze`` | ``{"function": name}`` stops its idle environments until their next call |
 | ``POST kill`` | ``{"function": name, "idle": false}`` kills them, mid-invocation |
 """
 
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from local_engine import account
 from local_engine.faults import Fault, FaultPlan
+from local_engine.runtime.environment import Environment
 from local_engine.schedule_clock import CLOCK
 from local_engine.seams import Seam
 
@@ -55,6 +57,8 @@ class Admin:
                 status, answer = _limit_account(method, request)
             case "GET", "environments":
                 answer = _count_environments()
+            case "POST", "freeze":
+                answer = {"frozen": _freeze(request["function"])}
             case "POST", "kill":
                 answer = {"killed": _kill(request["function"], idle=request.get("idle", False))}
             case _:
@@ -107,3 +111,11 @@ def _kill(function: str, *, idle: bool) -> int:
         if name == function and worker.in_use is not idle and worker.kill() is not False:
             killed += 1
     return killed
+
+
+def _freeze(function: str) -> int:
+    return sum(
+        worker.freeze()
+        for name, worker in _environments()
+        if name == function and isinstance(worker, Environment) and not worker.in_use
+    )

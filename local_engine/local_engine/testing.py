@@ -7,14 +7,20 @@ import json
 import time
 import uuid
 import zipfile
+from contextlib import closing
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any, Self
 
 import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from email.message import Message as HTTPHeaders
 
     from local_engine.control import Engine
 
@@ -23,6 +29,7 @@ ACCOUNT = "000000000000"
 
 _ROLE = f"arn:aws:iam::{ACCOUNT}:role/test"
 _POLL_S = 0.02
+_REQUEST_LIMIT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +69,22 @@ class Aws:
             config=config,
         )
 
-    def make_function(self, source: str, **settings: Any) -> str:
-        """Create a function from the text of its module, wait for it, return its name."""
+    def make_function(
+        self, source: str, files: Mapping[str, str] | None = None, **settings: Any
+    ) -> str:
+        """Create a function from the text of its module, and of more files; wait for it, return its name."""
         name = f"f-{uuid.uuid4().hex[:8]}"
         client = self.client("lambda")
         client.create_function(
             FunctionName=name,
-            Runtime=self.runtime,
-            Handler="handler.handle",
-            Code={"ZipFile": archive({"handler.py": source})},
-            **{"Timeout": 10, "Role": _ROLE, **settings},
+            Code={"ZipFile": archive({"handler.py": source, **(files or {})})},
+            **{
+                "Runtime": self.runtime,
+                "Handler": "handler.handle",
+                "Timeout": 10,
+                "Role": _ROLE,
+                **settings,
+            },
         )
         wait_for(lambda: client.get_function_configuration(FunctionName=name)["State"] == "Active")
         return name
@@ -81,6 +94,24 @@ class Aws:
         payload = json.dumps(event).encode()
         answer = self.client("lambda").invoke(FunctionName=name, Payload=payload, **settings)
         return json.load(answer["Payload"])
+
+    def request(
+        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> tuple[int, HTTPHeaders, bytes]:
+        """Send a signed request to a door; return status, headers and body of the answer.
+
+        Paths: ``/_aws/execute-api/{api}/{stage}/…``, ``/_alb/{name of a load balancer}/…``,
+        ``/_aws/lambda-url/{id}/…``.
+        """
+        request = AWSRequest(method, self.url + path, headers=dict(headers or {}), data=body)
+        key = self.engine.key
+        credentials = Credentials(key.access_key_id, key.secret_access_key)
+        SigV4Auth(credentials, "execute-api", REGION).add_auth(request)
+        connection = HTTPConnection(self.url.removeprefix("http://"), timeout=_REQUEST_LIMIT_S)
+        with closing(connection):
+            connection.request(method, path, body or None, dict(request.headers.items()))
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
 
     def admin(self, method: str, path: str, **body: Any) -> dict[str, Any]:
         """Call a path of the engine itself, such as ``POST faults``; see ``local_engine.admin``."""
@@ -103,11 +134,13 @@ class Aws:
 
 
 def archive(files: Mapping[str, str]) -> bytes:
-    """Return a zip archive of text files."""
+    """Return a zip archive of text files; those that name an interpreter may be executed."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as target:
         for name, text in files.items():
-            target.writestr(name, text)
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = (0o755 if text.startswith("#!") else 0o644) << 16
+            target.writestr(entry, text)
     return buffer.getvalue()
 
 

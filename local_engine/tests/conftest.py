@@ -35,6 +35,8 @@ CANARIES = {
     "role_credentials": "test_role_credentials_cannot_be_told_from_its_name",
     "lineage": "test_chain_through_a_queue_stops_after_sixteen_hops_unless_allowed",
     "invoke_limits": "test_too_large_request_is_refused",
+    "aliases": "test_function_of_an_alias_sees_the_alias_whoever_invokes_it",
+    "doors": "test_every_door_answers_in_its_own_way",
     "account_pool": "test_full_account_refuses_who_has_no_reservation_and_only_them",
     "invocations": "test_throttle_counts_once_and_is_no_invocation",
     "subscriptions": "test_matching_lines_reach_the_bucket_in_the_envelope",

@@ -243,3 +243,49 @@ def test_nested_stack_whose_resources_stay_is_updated(aws: Aws) -> None:
     assert arn() == before
     value = aws.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
     assert value == "after"
+
+
+def test_versions_and_aliases_of_a_list_are_made_by_a_loop(aws: Aws, deploy: Deploy) -> None:
+    name = f"f-{uuid.uuid4().hex[:8]}"
+    body = "def handle(event, context): return context.invoked_function_arn"
+    template: dict[str, Any] = {
+        "F": function(aws.runtime, FunctionName=name, Code={"ZipFile": body}),
+        "V": {"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": {"Ref": "F"}}},
+        "Fn::ForEach::Aliases": [
+            "Target",
+            {"Ref": "Targets"},
+            {
+                "Alias${Target}": {
+                    "Type": "AWS::Lambda::Alias",
+                    "Properties": {
+                        "FunctionName": {"Ref": "F"},
+                        "FunctionVersion": {"Fn::GetAtt": ["V", "Version"]},
+                        "Name": {"Ref": "Target"},
+                    },
+                }
+            },
+        ],
+    }
+    sections: dict[str, Any] = {
+        "Transform": "AWS::LanguageExtensions",
+        "Parameters": {"Targets": {"Type": "CommaDelimitedList", "Default": "orders,invoices"}},
+    }
+    stack = deploy(template, **sections)
+    for alias in ("orders", "invoices"):
+        assert aws.invoke(f"{name}:{alias}", {}).endswith(f":function:{name}:{alias}")
+    # The template of a new code has a new version, and the aliases follow.
+    template["F"] = function(
+        aws.runtime,
+        FunctionName=name,
+        Code={"ZipFile": body.replace("context.", "'new', context.")},
+    )
+    template["W"], template["V"] = template["V"], template["V"]
+    loop = template["Fn::ForEach::Aliases"][2]["Alias${Target}"]["Properties"]
+    loop["FunctionVersion"] = {"Fn::GetAtt": ["W", "Version"]}
+    sections["Parameters"]["Targets"]["Default"] = "orders,refunds"
+    deploy(template, name=stack, **sections)
+    for alias in ("orders", "refunds"):
+        assert aws.invoke(f"{name}:{alias}", {})[0] == "new"
+    with pytest.raises(ClientError) as caught:
+        aws.invoke(f"{name}:invoices", {})
+    assert caught.value.response["Error"]["Code"] == "ResourceNotFoundException"

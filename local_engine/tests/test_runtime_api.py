@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import subprocess
 import sys
@@ -67,15 +68,22 @@ def listener() -> Iterator[socket.socket]:
         yield server
 
 
-def test_a_connection_belongs_to_the_process_that_made_it(listener: socket.socket) -> None:
+@pytest.mark.parametrize("in_between", [[], ["setsid"], ["sh", "-c", 'setsid "$@"', "sh"]])
+def test_a_connection_belongs_to_the_process_that_made_it_and_those_before_it(
+    listener: socket.socket, in_between: list[str]
+) -> None:
     port = listener.getsockname()[1]
     program = f"import socket; s = socket.create_connection(('127.0.0.1', {port})); input()"
-    command = [sys.executable, "-c", program]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+    command = [*in_between, sys.executable, "-c", program]
+    with (
+        subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger,
+        subprocess.Popen(command, stdin=subprocess.PIPE) as process,
+    ):
         connection, _ = listener.accept()
         with connection:
             assert belongs_to(process.pid, connection)
-            assert not belongs_to(1, connection)
+            assert not belongs_to(stranger.pid, connection)
+        stranger.communicate(b"\n", timeout=10)
         process.communicate(b"\n", timeout=10)
 
 
@@ -84,4 +92,4 @@ def test_a_connection_that_is_closed_belongs_to_nobody(listener: socket.socket) 
     connection, _ = listener.accept()
     connection.close()
     client.close()
-    assert not belongs_to(1, connection)
+    assert not belongs_to(os.getpid(), connection)

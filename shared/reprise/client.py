@@ -23,10 +23,9 @@ from reprise.capturing.status import find_row, read_result
 from reprise.capturing.wait import has_ended
 from reprise.errors import BadRequestError, ObjectMissingError
 from reprise.instant import parse_instant
-from reprise.settings import CallerSettings
 from reprise.telemetry import EmfMeter, trace_header
 from reprise.wiring import make_clients, make_ledger
-from reprise.wiring.callers import WAITER, make_invoker
+from reprise.wiring.callers import WAITER, make_invoker, read_caller_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -126,6 +125,9 @@ class Client:
     ) -> None:
         """Use these settings; one that is left out is the environment's, `REPRISE_TARGETS` for `targets`.
 
+        What the environment leaves out, too, the stack says (`REPRISE_STACK`), and who signs is then the
+        source that `REPRISE_SOURCE` names, or is called as this Lambda function is.
+
         Args:
             targets: ARNs of the functions that may be called.
             bucket: The stack's, for payloads that no line can hold.
@@ -133,7 +135,7 @@ class Client:
             ledger_table: The stack's ledger.
             call_timeout_s: How long a call may take.
             capture_outcomes: Kinds of outcomes to capture: `throttled`, `transient`, `unknown`,
-                `function_error` unless said otherwise.
+                `function_error` unless said otherwise. A target's policy that says `capture_on` comes first.
             capture_log_group: Where capture lines go; `stdout` if this process's standard output is captured
                 from.
 
@@ -154,8 +156,8 @@ class Client:
         }
         # One reader for both, so that what is handed in is checked as the environment is.
         known = {name: value for name, value in given.items() if value is not None}
-        self._settings = CallerSettings.from_env({**os.environ, **known})
         self._clients = make_clients()
+        self._settings = read_caller_settings({**os.environ, **known}, self._clients)
         self._meter = EmfMeter(targets=self._settings.targets)
         self._invoker = make_invoker(self._clients, self._settings, meter=self._meter)
 

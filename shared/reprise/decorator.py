@@ -18,11 +18,10 @@ from reprise.call.outcome import Outcome, OutcomeKind, shorten
 from reprise.call.request import CallRequest, check_request
 from reprise.call.target import Target
 from reprise.capturing.line import is_marked, marked_context
-from reprise.errors import SettingsError
 from reprise.settings import capture_log_group
 from reprise.telemetry import EmfMeter, trace_header
 from reprise.wiring import make_clients
-from reprise.wiring.callers import make_capturer
+from reprise.wiring.callers import caller_environment, make_capturer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,17 +146,13 @@ def _capture_quietly(event: object, context: LambdaContext, error: Exception) ->
 
 @functools.cache
 def _default() -> tuple[Capturer, EmfMeter]:
-    meter = EmfMeter()
-    try:
-        bucket, secret_arn = os.environ["REPRISE_BUCKET"], os.environ["REPRISE_MAC_SECRET_ARN"]
-    except KeyError as missing:
-        msg = f"environment variable {missing} is not set: see the README, 'Decorate a target'"
-        raise SettingsError(msg) from missing
+    meter, clients = EmfMeter(), make_clients()
+    env = caller_environment(os.environ, clients, needed=("bucket",))
     capturer = make_capturer(
-        make_clients(),
-        bucket=bucket,
-        mac_secret_arn=secret_arn,
+        clients,
+        bucket=env["REPRISE_BUCKET"],
+        mac_secret_arn=env["REPRISE_MAC_SECRET_ARN"],
         meter=meter,
-        log_group=capture_log_group(os.environ),
+        log_group=capture_log_group(env),
     )
     return capturer, meter

@@ -95,6 +95,7 @@ PASSED_THROUGH: Final = "PassedThrough"
 ADDED_LATENCY: Final = "AddedLatency"
 CAPTURE_FAILED: Final = "CaptureFailed"
 CLAIM_CHECKS: Final = "ClaimChecks"
+UNLISTED_TARGETS: Final = "UnlistedTargets"
 RECORDED: Final = "Recorded"
 UNPACKED: Final = "Unpacked"
 QUARANTINED: Final = "Quarantined"
@@ -143,6 +144,7 @@ _ROWS: Final = (
     Metric(ADDED_LATENCY, MILLISECONDS, _BOTH, "time in the invoker that was not spent on the target"),
     Metric(CAPTURED, COUNT, _BOTH, "capture lines written"),
     Metric(CAPTURE_FAILED, COUNT, _BOTH, "calls to be captured that were not; callers were told"),
+    Metric(UNLISTED_TARGETS, COUNT, _WHOLE, "calls not captured, as Targets lacks their target"),
     Metric(CLAIM_CHECKS, COUNT, _BOTH, "payloads kept in S3 because they fit no line"),
     Metric(RECORDED, COUNT, _BOTH, "calls entered in the ledger for the first time"),
     Metric(UNPACKED, COUNT, _BOTH, "replay messages sent by the unpacker"),

@@ -2,22 +2,55 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from reprise.call.outcome import OutcomeKind
 from reprise.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from _typeshed import DataclassInstance
 
 _WHOLE_NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}")
+SOURCE_FOLDER: Final = "/source/"
+"""What stands between a stack's name and that of a source in the name of the source's secret."""
 DEFAULT_CAPTURE_OUTCOMES: Final = "throttled,transient,unknown,function_error"
+ANSWERING_DOORS_CAPTURE: Final = frozenset(
+    {OutcomeKind.THROTTLED, OutcomeKind.TRANSIENT, OutcomeKind.UNKNOWN}
+)
+"""What doors capture through which a caller gets its target's own answer: a function's error is one."""
 STDOUT: Final = "stdout"
 """Value of `REPRISE_CAPTURE_LOG_GROUP` where standard output goes to a group that is captured from."""
+
+
+class OnCapture(StrEnum):
+    """How a caller is told that its call was kept, `REPRISE_ON_CAPTURE`."""
+
+    FUNCTION_ERROR = "function_error"
+    """202 and `FunctionError`: one send, and nothing that looks like a success."""
+    EXCEPTION = "exception"
+    """424: the SDK raises, after one send."""
+    ACCEPTED = "accepted"
+    """202 alone: for code that knows what it means."""
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> OnCapture:
+        """Return what the environment says.
+
+        Raises:
+            SettingsError: If that is none of them.
+        """
+        text = env.get("REPRISE_ON_CAPTURE", "").strip() or cls.FUNCTION_ERROR.value
+        try:
+            return cls(text)
+        except ValueError as error:
+            msg = f"REPRISE_ON_CAPTURE: {text!r} is none of {', '.join(cls)}"
+            raise SettingsError(msg) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,21 +67,114 @@ class CallerSettings:
     ledger_table: str
     capture_log_group: str
     """Where capture lines go; `STDOUT` if this process's standard output is a group that is captured from."""
+    policy_parameter: str = ""
+    """Where policies are, which may say what is captured of single targets; empty if nobody is to look."""
     stack: str = "reprise"
     """Name of the stack, which says where late results may go."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> CallerSettings:
-        """Read the settings; see `read_settings`."""
+        """Read the settings; see `read_settings`.
+
+        What the environment leaves out the stack may say: see `with_what_the_stack_says`.
+        """
         stack = _stack(env)
         return read_settings(
             cls,
             env,
-            capture_outcomes=_outcomes(env),
+            capture_outcomes=outcomes_of(env),
             status_url=env.get("REPRISE_STATUS_URL") or f"reprise://{stack}/calls/{{id}}",
             capture_log_group=capture_log_group(env),
             stack=stack,
+            policy_parameter=env.get("REPRISE_POLICY_PARAMETER", "").strip(),
         )
+
+
+_SAID: Final = {
+    "bucket": "REPRISE_BUCKET",
+    "capture_log_group": "REPRISE_CAPTURE_LOG_GROUP",
+    "ledger_table": "REPRISE_LEDGER_TABLE",
+    "targets": "REPRISE_TARGETS",
+    "policy_parameter": "REPRISE_POLICY_PARAMETER",
+    "call_timeout_s": "REPRISE_CALL_TIMEOUT_S",
+}
+"""What a stack says to its callers, and the variable that says it otherwise."""
+CALLERS_NEED: Final = ("bucket", "ledger_table", "targets", "call_timeout_s")
+"""Without one of these a caller asks its stack; the others have defaults."""
+
+
+def callers_parameter(env: Mapping[str, str]) -> str:
+    """Return the name of the parameter in which the stack says what its callers need to know."""
+    return f"/{_stack(env)}/callers"
+
+
+def missing_of(env: Mapping[str, str], needed: Iterable[str] = CALLERS_NEED) -> str:
+    """Return in words which variables a caller lacks, and its stack can say; empty if none."""
+    missing = [_SAID[name] for name in needed if not env.get(_SAID[name], "").strip()]
+    return f"environment variable {', '.join(missing)}" if missing else ""
+
+
+def with_what_the_stack_says(env: Mapping[str, str], document: str) -> dict[str, str]:
+    """Return a caller's environment, and for what is missing there what its stack says.
+
+    Args:
+        env: The environment; a variable that is set wins.
+        document: Value of the parameter `callers_parameter`, a JSON object. Fields that are not known here
+            are a later version's, and left alone.
+
+    Raises:
+        SettingsError: If it is no such document, naming the field.
+    """
+    where = f"parameter {callers_parameter(env)}"
+    try:
+        said = json.loads(document)
+    except (ValueError, RecursionError) as error:
+        msg = f"{where} is not JSON: {error}. Deploy the stack again"
+        raise SettingsError(msg) from error
+    if not isinstance(said, dict):
+        msg = f"{where} must be a JSON object. Deploy the stack again"
+        raise SettingsError(msg)
+    found = dict(env)
+    for name, variable in _SAID.items():
+        if name in said and not env.get(variable, "").strip():
+            found[variable] = _said(said[name], f"{where}: {name}")
+    return found
+
+
+def _said(value: object, where: str) -> str:
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, list):
+        entries = [entry for entry in value if isinstance(entry, str)]
+        if len(entries) == len(value):
+            return ",".join(entries)
+    msg = f"{where} must be a text, a number or a list of texts, got {value!r}. Deploy the stack again"
+    raise SettingsError(msg)
+
+
+def with_secret(env: Mapping[str, str]) -> dict[str, str]:
+    """Return a caller's environment with the secret of the source that signs here, by name.
+
+    A source that `REPRISE_SOURCE` does not name is called as the function that runs here is.
+
+    Raises:
+        SettingsError: If nothing says who signs.
+    """
+    if env.get("REPRISE_MAC_SECRET_ARN", "").strip():
+        return dict(env)
+    source = source_of(env)
+    if not source:
+        msg = (
+            "environment variables REPRISE_SOURCE and REPRISE_MAC_SECRET_ARN are not set, and this is no "
+            "Lambda function: name the source that signs here, as `reprise sources add NAME` made it"
+        )
+        raise SettingsError(msg)
+    return {**env, "REPRISE_MAC_SECRET_ARN": f"{_stack(env)}{SOURCE_FOLDER}{source}"}
+
+
+def source_of(env: Mapping[str, str]) -> str:
+    """Return the name of the source that signs here, unless a secret is named; empty if nothing says it."""
+    return (env.get("REPRISE_SOURCE") or env.get("AWS_LAMBDA_FUNCTION_NAME") or "").strip()
 
 
 def capture_log_group(env: Mapping[str, str]) -> str:
@@ -212,7 +338,12 @@ _READERS: Final[Mapping[str, Callable[[Mapping[str, str], str], object]]] = {
 """How a variable is read, by the type of its field, as it is written there."""
 
 
-def _outcomes(env: Mapping[str, str]) -> frozenset[OutcomeKind]:
+def outcomes_of(env: Mapping[str, str]) -> frozenset[OutcomeKind]:
+    """Return the outcomes that are to be captured by `REPRISE_CAPTURE_OUTCOMES`.
+
+    Raises:
+        SettingsError: Naming what is no outcome that can be captured.
+    """
     text = env.get("REPRISE_CAPTURE_OUTCOMES", DEFAULT_CAPTURE_OUTCOMES)
     names = entries_of(text)
     known = {kind.value: kind for kind in OutcomeKind if kind is not OutcomeKind.SUCCEEDED}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from e2e.replies import Replies
-from e2e.world import GUESTS, WARM_GUESTS, World
+from e2e.world import DOORS, GUESTS, WARM_GUESTS, World
 from local_engine.control import Engine
 from reprise_cli.aws import Aws
 from reprise_cli.deploy import Deployment
@@ -66,6 +66,7 @@ def deployment(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Depl
         changes=(
             f"Targets={GUESTS}",
             "LongestTargetTimeout=30",
+            f"FrontDoors={DOORS}",
         ),
         build_dir=tmp_path_factory.mktemp("build"),
         # Not the repository's: `make test` builds there at the same time.

@@ -36,8 +36,8 @@ def sam_deploy(deployment: Deployment, tmp_path: Path) -> SamDeploy:
     def run(
         *arguments: str, overrides: tuple[str, ...] = (), answers: Mapping[str, str] | None = None
     ) -> Dialogue:
-        # What the engine does not know, and which Python it has.
-        engine = ("OnAws=false", f"PythonRuntime={deployment.runtime}")
+        # Which Python the engine has.
+        engine = (f"PythonRuntime={deployment.runtime}",)
         return talk(
             [
                 deployment.repository / SAM,

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 GUEST_PREFIX = "guest-"
 """Functions of the tests' own; the stack allows every name that starts so."""
 GUESTS = f"arn:aws:lambda:us-east-1:000000000000:function:{GUEST_PREFIX}*"
+DOORS = "guest-echo,checkout=guest-door:live"
+"""Aliases of the invoker, once a test has made them; the targets, too, are a test's to deploy."""
 WARM_GUESTS = [
     f"arn:aws:lambda:us-east-1:000000000000:function:{GUEST_PREFIX}warm-{number}"
     for number in range(10)

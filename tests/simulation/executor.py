@@ -6,7 +6,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
     from random import Random
 
     from simulation.scheduler import Scheduler, Task
@@ -76,11 +76,6 @@ class Executor:
         self._lanes.append(lane)
         scheduler.start(scheduler.process, run, self._random.random() * 0.001)
         return lane
-
-    def map(self, work: Callable[..., Any], entries: Iterable[Any]) -> Iterator[Any]:
-        lanes = [self.submit(work, entry) for entry in entries]
-        wait(self._scheduler, set(lanes), None, "ALL_COMPLETED")
-        return iter([lane.result() for lane in lanes])
 
 
 def wait(

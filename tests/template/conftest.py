@@ -11,6 +11,7 @@ ADDONS: dict[str, dict[str, str]] = {
     "schedules": {"Targets": TARGET},
     "batch": {"BatchJobDefinitions": JOB, "BatchJobQueues": QUEUE},
     "replies": {},
+    "endpoint": {},
 }
 """What the add-ons need to be told."""
 DESTINATIONS = {

@@ -16,7 +16,7 @@ from reprise.monitor.incidents import RUNBOOKS_OF
 from reprise_dashboard.incident import ALARMS, RUNBOOKS
 from reprise_dashboard.render import TEMPLATE, rendered
 from template.conftest import JOB, TARGET
-from template.deployment import Deployment
+from template.deployment import LOCAL, Deployment
 from template.templates import REPOSITORY
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ def test_thresholds_on_the_dashboard_are_those_of_the_alarms() -> None:
 
 
 def test_dashboard_shows_every_alarm_that_every_stack_has() -> None:
-    local = Deployment({"ChaosTarget": "true", "OnAws": "false"})
+    local = Deployment({"ChaosTarget": "true"}, place=LOCAL)
     names = {
         alarm.properties["AlarmName"]
         for alarm in local.resources("AWS::CloudWatch::Alarm").values()
@@ -333,7 +333,7 @@ def test_slack_hears_of_incidents_on_aws_only_and_what_of() -> None:
         transformer["InputPathsMap"]
     )
     local = Deployment(
-        {"ChaosTarget": "true", "OnAws": "false", "SlackWebhookUrl": "https://hooks.example.com/x"}
+        {"ChaosTarget": "true", "SlackWebhookUrl": "https://hooks.example.com/x"}, place=LOCAL
     )
     assert not local.resources("AWS::Events::ApiDestination")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from template.conftest import JOB, TARGET
-from template.deployment import Deployment
+from template.deployment import LOCAL, Deployment
 from template.templates import ADDON_SOURCES, REPOSITORY, ROOT, SOURCES, read, transformed
 
 if TYPE_CHECKING:
@@ -74,6 +74,12 @@ def test_there_are_at_most_twenty_parameters_of_which_one_must_be_given() -> Non
         ("KmsKeyArn", ""),
         ("KmsKeyArn", "arn:aws:kms:eu-west-1:111122223333:key/mrk-0a1b"),
         ("AlarmTopicArn", "arn:aws:sns:eu-west-1:111122223333:alarms"),
+        ("FrontDoors", ""),
+        ("FrontDoors", "orders"),
+        (
+            "FrontDoors",
+            "orders,checkout=orders:live,7up=arn:aws:lambda:eu-west-1:111122223333:function:x",
+        ),
         ("InvokerReservedConcurrency", "none"),
         ("InvokerReservedConcurrency", "1"),
         ("InvokerReservedConcurrency", "250"),
@@ -102,6 +108,11 @@ def test_value_is_allowed(parameter: str, value: str) -> None:
         pytest.param("CaptureOutcomes", "", id="no-outcome"),
         pytest.param("CaptureOutcomes", "succeeded", id="not-captured"),
         pytest.param("KmsKeyArn", "alias/mine", id="key-alias"),
+        pytest.param("FrontDoors", "orders, mail", id="doors-with-blank"),
+        pytest.param("FrontDoors", "7", id="door-that-is-a-number"),
+        pytest.param("FrontDoors", "orders,12=orders", id="door-that-is-a-number-second"),
+        pytest.param("FrontDoors", "orders=", id="door-to-nothing"),
+        pytest.param("FrontDoors", "orders:live", id="door-with-qualifier"),
         pytest.param("InvokerReservedConcurrency", "0", id="invoker-that-runs-never"),
         pytest.param("InvokerReservedConcurrency", "-1", id="negative-concurrency"),
         pytest.param("InvokerReservedConcurrency", "", id="no-concurrency-said"),
@@ -156,7 +167,7 @@ def test_template_without_chaos_target_has_no_output_of_it(plain: Deployment) ->
 
 
 def test_local_engine_is_spared_what_it_does_not_know() -> None:
-    local = Deployment({"ChaosTarget": "true", "OnAws": "false"})
+    local = Deployment({"ChaosTarget": "true"}, place=LOCAL)
     assert not local.resources("AWS::Logs::QueryDefinition")
 
 

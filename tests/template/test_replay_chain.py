@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +16,9 @@ from reprise.settings import (
     MonitorSettings,
     ReplayerSettings,
     UnpackerSettings,
+    callers_parameter,
+    with_secret,
+    with_what_the_stack_says,
 )
 from template.conftest import ADDONS, TARGET
 from template.deployment import Deployment, Resource
@@ -34,6 +39,8 @@ ENVIRONMENTS = {
         "REPRISE_CAPTURE_LOG_GROUP",
         "REPRISE_CAPTURE_OUTCOMES",
         "REPRISE_STATUS_URL",
+        "REPRISE_FRONT_DOORS",
+        "REPRISE_POLICY_PARAMETER",
     },
     "runner": COMMON
     | {
@@ -122,8 +129,40 @@ def test_settings_are_what_the_package_reads(full: Deployment) -> None:
     assert TARGET in caller.targets
     assert caller.status_url == "reprise://reprise/calls/{id}"
     assert caller.ledger_table == replayer.ledger_table == "reprise-ledger"
+    assert caller.policy_parameter == replayer.policy_parameter
     # Where the keys of all sources are.
     assert unpacker.stack == replayer.stack == "reprise"
+
+
+def test_what_the_stack_says_to_callers_is_what_its_invoker_is_told(full: Deployment) -> None:
+    parameter = full["Callers/Callers"].properties
+    env = {"REPRISE_STACK": "reprise", "REPRISE_SOURCE": "web"}
+    assert parameter["Name"] == callers_parameter(env)
+    told = full.environment("invoker")
+    said = CallerSettings.from_env(with_secret(with_what_the_stack_says(env, parameter["Value"])))
+    assert said == replace(
+        CallerSettings.from_env(told),
+        mac_secret_arn="reprise/source/web",
+        capture_log_group="/reprise/reprise/capture",
+        capture_outcomes=said.capture_outcomes,
+    )
+    assert set(json.loads(parameter["Value"])) == {
+        "bucket",
+        "capture_log_group",
+        "ledger_table",
+        "targets",
+        "policy_parameter",
+        "call_timeout_s",
+    }
+
+
+def test_what_the_stack_says_fits_the_parameter_however_many_targets_there_are() -> None:
+    """Systems Manager API reference, PutParameter: a standard parameter holds 4 KB."""
+    most = ",".join(f"arn:aws:lambda:eu-west-1:111122223333:function:{i:03}" for i in range(35))
+    assert len(most) <= 1800
+    said = Deployment({"Targets": most})["Callers/Callers"].properties["Value"]
+    assert len(json.loads(said)["targets"]) == 35
+    assert len(said.encode()) <= 4096
 
 
 @pytest.mark.parametrize("longest_target_s", [30, 60, 300, 840, 1740])

@@ -43,6 +43,7 @@ ACTIONS = {
         "dynamodb:UpdateItem": "table/reprise-ledger",
         "dynamodb:DeleteItem": "table/reprise-ledger",
         "secretsmanager:GetSecretValue": "secret:reprise/source/invoker-",
+        "ssm:GetParameter": "parameter/reprise/reprise/policy",
     },
     "runner": {
         "sqs:ReceiveMessage": ":reprise-schedules-jobs",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,16 @@ from hypothesis import strategies as st
 
 from reprise.call.outcome import OutcomeKind
 from reprise.errors import SettingsError
-from reprise.settings import STDOUT, CallerSettings, ReplayerSettings, UnpackerSettings
+from reprise.settings import (
+    STDOUT,
+    CallerSettings,
+    ReplayerSettings,
+    UnpackerSettings,
+    callers_parameter,
+    missing_of,
+    with_secret,
+    with_what_the_stack_says,
+)
 from strategies import ORDERS
 
 if TYPE_CHECKING:
@@ -145,3 +155,82 @@ def test_any_environment_gives_settings_or_a_settings_error(env: dict[str, str])
     for kind in (CallerSettings, UnpackerSettings, ReplayerSettings):
         with suppress(SettingsError):
             assert isinstance(_read(kind, env), kind)
+
+
+SAID = {
+    "bucket": "their-bucket",
+    "capture_log_group": "/their/capture",
+    "ledger_table": "their-ledger",
+    "targets": [ORDERS, "other"],
+    "policy_parameter": "/their/policy",
+    "call_timeout_s": 35,
+}
+
+
+def test_a_caller_asks_the_stack_that_is_meant() -> None:
+    assert callers_parameter({}) == "/reprise/callers"
+    assert callers_parameter({"REPRISE_STACK": "shop"}) == "/shop/callers"
+
+
+def test_two_variables_and_what_the_stack_says_are_settings() -> None:
+    env = {"REPRISE_STACK": "shop", "REPRISE_SOURCE": "web"}
+    settings = CallerSettings.from_env(with_secret(with_what_the_stack_says(env, json.dumps(SAID))))
+    assert settings == CallerSettings(
+        targets=(ORDERS, "other"),
+        bucket="their-bucket",
+        mac_secret_arn="shop/source/web",
+        call_timeout_s=35,
+        capture_outcomes=settings.capture_outcomes,
+        status_url="reprise://shop/calls/{id}",
+        ledger_table="their-ledger",
+        capture_log_group="/their/capture",
+        policy_parameter="/their/policy",
+    )
+
+
+def test_a_lambda_function_signs_as_the_source_of_its_own_name() -> None:
+    env = {"AWS_LAMBDA_FUNCTION_NAME": "basket"}
+    assert with_secret(env)["REPRISE_MAC_SECRET_ARN"] == "reprise/source/basket"
+    assert with_secret(env | {"REPRISE_SOURCE": "web"})["REPRISE_MAC_SECRET_ARN"].endswith("/web")
+
+
+def test_who_signs_must_be_said_where_no_function_runs() -> None:
+    with pytest.raises(SettingsError, match=r"REPRISE_SOURCE.*`reprise sources add NAME`"):
+        with_secret({"REPRISE_STACK": "shop"})
+
+
+def test_a_caller_that_is_told_everything_asks_nobody() -> None:
+    assert missing_of(CALLER) == ""
+    without = {name: text for name, text in CALLER.items() if name != "REPRISE_BUCKET"}
+    assert missing_of(without) == "environment variable REPRISE_BUCKET"
+
+
+@given(given=st.sets(st.sampled_from(sorted(CALLER))))
+def test_a_variable_that_is_set_wins_over_what_the_stack_says(given: set[str]) -> None:
+    env = {name: CALLER[name] for name in given}
+    found = with_secret(with_what_the_stack_says(env, json.dumps(SAID)) | {"REPRISE_SOURCE": "web"})
+    assert {name: found[name] for name in given} == env
+    assert missing_of(found) == ""
+    CallerSettings.from_env(found)
+
+
+def test_what_a_later_stack_says_beside_it_is_left_alone() -> None:
+    found = with_what_the_stack_says({}, json.dumps(SAID | {"region": {"a": None}}))
+    assert found == with_what_the_stack_says({}, json.dumps(SAID))
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ("", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
+        ("[]", "must be a JSON object"),
+        ('{"bucket": {}}', "/reprise/callers: bucket must be"),
+        ('{"targets": [1]}', "/reprise/callers: targets must be"),
+        ('{"call_timeout_s": true}', "/reprise/callers: call_timeout_s must be"),
+        ('{"ledger_table": null}', "/reprise/callers: ledger_table must be"),
+    ],
+)
+def test_what_a_stack_cannot_have_said_names_parameter_and_field(document: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        with_what_the_stack_says({}, document)

@@ -21,6 +21,7 @@ from reprise_cli.sources.document import (
     rotated,
     statements,
 )
+from reprise_cli.sources.roles import SourceRoles
 from reprise_cli.sources.secrets import RECOVERY_DAYS, SourceSecrets
 
 if TYPE_CHECKING:
@@ -64,8 +65,20 @@ def add_source(
         list[str],
         typer.Option(help="Function or job definition that it may sign for; again for more."),
     ],
+    role: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ROLE", help="Role of the caller, by name or ARN: is given what it needs."
+        ),
+    ] = None,
+    has_keys: Annotated[
+        bool,
+        typer.Option(
+            "--keys", help="Its calls have idempotency keys: let it claim them in the ledger."
+        ),
+    ] = False,
 ) -> None:
-    """Make a source with a key of its own, and say what its role must be allowed."""
+    """Make a source with a key of its own, and say what its role must be allowed, or allow it."""
     reprise = app_of(context)
     check_name(name)
     stack, store = reprise.stack, _secrets_of(reprise)
@@ -74,7 +87,11 @@ def add_source(
     arns = check_targets(listed, allowed)
     reprise.say_place()
     kms_key = store.key_of_stack()
-    arn = store.add(name, new_document(arns, secrets.token_hex(_KEY_BYTES)), kms_key)
+    roles = _roles_of(reprise)
+    role_name = None if role is None else roles.check(role)
+    document = new_document(arns, secrets.token_hex(_KEY_BYTES))
+    arn = store.add(name, document, kms_key, role_name)
+    short = {"REPRISE_STACK": stack.name, "REPRISE_SOURCE": name}
     environment = {
         "REPRISE_STACK": stack.name,
         "REPRISE_TARGETS": ",".join(arns),
@@ -83,18 +100,28 @@ def add_source(
         "REPRISE_LEDGER_TABLE": stack.ledger_table,
         "REPRISE_CAPTURE_LOG_GROUP": stack.capture_log_group,
         "REPRISE_CALL_TIMEOUT_S": stack.call_timeout_s,
+        "REPRISE_POLICY_PARAMETER": stack.policy_parameter,
     }
-    policy = statements(arn, stack.bucket, stack.capture_log_group, kms_key)
+    policy = statements(arn, stack, kms_key, has_keys=has_keys)
     # To be copied: no table would leave these whole.
     reprise.out.copyable(f"source {name} may sign for:", *(f"  {each}" for each in arns))
-    reprise.out.copyable("its environment:", *(f"{a}={b}" for a, b in environment.items()))
+    if stack.callers_parameter is not None:
+        reprise.out.copyable("its environment:", *_lines(short))
+        reprise.out.copyable("or, where the stack is not to be asked:", *_lines(environment))
+    else:
+        reprise.out.copyable("its environment:", *_lines(environment))
     reprise.out.copyable("its role needs, beside what it has:", json.dumps(policy, indent=2))
+    if role_name is not None:
+        attached = roles.attach(role_name, name, policy)
+        reprise.out.copyable(f"role {role_name} has that now, as its inline policy {attached}")
     reprise.out.result(
         {
             "name": name,
             "arn": arn,
             "targets": list(arns),
+            "short_environment": short if stack.callers_parameter is not None else None,
             "environment": environment,
+            "role": role_name,
             "statements": policy,
         }
     )
@@ -123,12 +150,26 @@ def remove_source(context: typer.Context, name: NameArgument) -> None:
     reprise = app_of(context)
     check_name(name, is_new=False)
     reprise.say_place()
-    _secrets_of(reprise).remove(name)
+    store = _secrets_of(reprise)
+    role = store.role_of(name)
+    store.remove(name)
+    if role is not None:
+        # Last: as long as its secret is there, what it captures is to be kept.
+        _roles_of(reprise).detach(role, name)
+        reprise.out.show(f"role {role} has its statements no more")
     reprise.out.show(
         f"{name} is removed; its secret can be restored for {RECOVERY_DAYS} days. "
         "Calls of its that wait go to quarantine"
     )
-    reprise.out.result({"name": name, "recovery_days": RECOVERY_DAYS})
+    reprise.out.result({"name": name, "recovery_days": RECOVERY_DAYS, "role": role})
+
+
+def _lines(environment: dict[str, str]) -> list[str]:
+    return [f"{name}={value}" for name, value in environment.items()]
+
+
+def _roles_of(reprise: App) -> SourceRoles:
+    return SourceRoles(client=reprise.aws.iam, stack=reprise.stack.name)
 
 
 def _secrets_of(reprise: App) -> SourceSecrets:

@@ -14,6 +14,8 @@ from reprise_cli.exits import CommandError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from reprise_cli.stack import Stack
+
 _NUMBERED: Final = re.compile(r"k([0-9]{1,9})")
 
 
@@ -94,13 +96,23 @@ def rotated(text: str, source: str, key: str) -> tuple[str, str]:
 
 
 def statements(
-    secret_arn: str, bucket: str, log_group: str, kms_key: str | None
+    secret_arn: str, stack: Stack, kms_key: str | None, *, has_keys: bool = False
 ) -> list[dict[str, Any]]:
     """Return what a source's role must be allowed.
 
-    To read its key, to keep payloads that fit no line, and to write lines into the capture log group.
+    To read its key and what the stack says, to keep payloads that fit no line, and to write lines into the
+    capture log group.
+
+    Args:
+        secret_arn: Of the source.
+        stack: That it belongs to.
+        kms_key: Customer key of the stack, if any.
+        has_keys: Whether its calls have idempotency keys of their own: these are claimed in the ledger, and
+            their late results are kept and read (docs/adr/0023).
     """
     partition, _, region, account = secret_arn.split(":")[1:5]
+    bucket, log_group = f"arn:{partition}:s3:::{stack.bucket}", stack.capture_log_group
+    parameters = [each for each in (stack.callers_parameter, stack.policy_parameter) if each]
     wanted: list[dict[str, Any]] = [
         {
             "Effect": "Allow",
@@ -110,14 +122,48 @@ def statements(
         {
             "Effect": "Allow",
             "Action": "s3:PutObject",
-            "Resource": f"arn:{partition}:s3:::{bucket}/payloads/*",
+            "Resource": f"{bucket}/payloads/*",
+        },
+        {
+            "Effect": "Allow",
+            "Action": "ssm:GetParameter",
+            "Resource": [
+                f"arn:{partition}:ssm:{region}:{account}:parameter{name}" for name in parameters
+            ],
         },
         {
             "Effect": "Allow",
             "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-            "Resource": f"arn:{partition}:logs:{region}:{account}:log-group:{log_group}:*",
+            # The first action is the group's, the second its streams' (Service Authorization Reference).
+            "Resource": [
+                f"arn:{partition}:logs:{region}:{account}:log-group:{log_group}{part}"
+                for part in ("", ":*")
+            ],
         },
     ]
+    if has_keys:
+        wanted += [
+            {
+                "Effect": "Allow",
+                "Action": [
+                    f"dynamodb:{each}"
+                    for each in ("GetItem", "PutItem", "UpdateItem", "DeleteItem")
+                ],
+                "Resource": f"arn:{partition}:dynamodb:{region}:{account}:table/{stack.ledger_table}",
+            },
+            {
+                "Effect": "Allow",
+                "Action": ["s3:GetObject", "s3:PutObject"],
+                "Resource": f"{bucket}/results/*",
+            },
+            # Without it S3 answers 403 for an object that is gone (S3 API reference, GetObject, Permissions).
+            {
+                "Effect": "Allow",
+                "Action": "s3:ListBucket",
+                "Resource": bucket,
+                "Condition": {"StringLikeIfExists": {"s3:prefix": "results/*"}},
+            },
+        ]
     if kms_key is not None:
         wanted.append(
             {

@@ -19,6 +19,10 @@ RECOVERY_DAYS: Final = 7
 """Secrets Manager API reference, DeleteSecret: the shortest recovery window."""
 
 
+ROLE_TAG: Final = "reprise:role"
+"""Tag of a source's secret: the role that was given its statements."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSecret:
     """A source as its secret has it."""
@@ -88,13 +92,34 @@ class SourceSecrets:
         found = self.client.describe_secret(SecretId=secret_name(self.stack, INVOKER))
         return found.get("KmsKeyId")
 
-    def add(self, name: str, text: str, kms_key: str | None) -> str:
+    def role_of(self, name: str) -> str | None:
+        """Return the role that has the source's statements from us, if any does.
+
+        Raises:
+            CommandError: If there is no such source.
+        """
+        try:
+            found = self.client.describe_secret(SecretId=secret_name(self.stack, name))
+        except self.client.exceptions.ResourceNotFoundException as error:
+            raise _unknown(self.stack, name) from error
+        tags = {tag.get("Key"): tag.get("Value") for tag in found.get("Tags", [])}
+        return tags.get(ROLE_TAG)
+
+    def add(self, name: str, text: str, kms_key: str | None, role: str | None = None) -> str:
         """Make a source, and return the ARN of its secret.
+
+        Args:
+            name: Of the source.
+            text: Its key document.
+            kms_key: Customer key, if the stack has one.
+            role: That is about to be given its statements: noted, so that they can be taken off again.
 
         Raises:
             CommandError: If there is one of that name, or was until lately.
         """
         settings: dict[str, Any] = {} if kms_key is None else {"KmsKeyId": kms_key}
+        if role is not None:
+            settings["Tags"] = [{"Key": ROLE_TAG, "Value": role}]
         full_name = secret_name(self.stack, name)
         try:
             made = self.client.create_secret(

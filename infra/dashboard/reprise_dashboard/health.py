@@ -61,6 +61,7 @@ def _front_door() -> Widget:
             ours(metric.PASSED_THROUGH, "passed through", color=GREEN),
             ours(metric.CAPTURED, "captured", color=BLUE),
             ours(metric.CAPTURE_FAILED, "not captured", color=VERMILION),
+            ours(metric.UNLISTED_TARGETS, "target not listed", color=PURPLE),
             ours(metric.CLAIM_CHECKS, "claim checks", color=ORANGE),
         ],
         unit="calls a minute",

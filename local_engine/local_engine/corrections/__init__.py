@@ -14,6 +14,8 @@ CORRECTIONS = (
     "role_credentials",
     "lineage",
     "invoke_limits",
+    "aliases",
+    "doors",
     "account_pool",
     "invocations",
     "subscriptions",

@@ -36,8 +36,8 @@ def apply(_options: EngineOptions) -> None:
     machine_limit = int(_LAMBDA_SVC.replace(LIMIT_NAME, DEFAULT_LIMIT))
     stock_put = _LAMBDA_SVC["_put_function_concurrency"]
 
-    def acquire(func: dict[str, Any], config: dict[str, Any]) -> tuple[str | None, str | None]:
-        return _acquire(func, config, machine_limit)
+    def acquire(_func: dict[str, Any], config: dict[str, Any]) -> tuple[str | None, str | None]:
+        return _acquire(config, machine_limit)
 
     def put(func_name: str, data: dict[str, Any]) -> Response:
         response: Response = _refusal(func_name, data) or stock_put(func_name, data)
@@ -47,14 +47,14 @@ def apply(_options: EngineOptions) -> None:
     _LAMBDA_SVC.replace("_put_function_concurrency", put)
 
 
-def _acquire(
-    func: dict[str, Any], config: dict[str, Any], machine_limit: int
-) -> tuple[str | None, str | None]:
+def _acquire(config: dict[str, Any], machine_limit: int) -> tuple[str | None, str | None]:
     """Take one unit of concurrency; return its key, or None and what refuses it."""
     key: str = _LAMBDA_SVC["_inflight_key"](config)
-    own = _LAMBDA_SVC["_reserved_concurrency"](func, config)
-    scope = key.removesuffix(str(config.get("FunctionName", "?")))
+    function = str(config.get("FunctionName", "?"))
+    scope = key.removesuffix(function)
     reserved = _reservations()
+    # Of the function, whatever version or alias was asked for.
+    own = reserved.get(function)
     with _LAMBDA_SVC["_inflight_lock"]:
         inflight: dict[str, int] = _LAMBDA_SVC["_inflight"]
         total = int(_LAMBDA_SVC["_inflight_total"])

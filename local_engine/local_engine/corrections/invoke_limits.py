@@ -1,8 +1,9 @@
 """Restore what Lambda checks and passes on at its front door.
 
 Stock ministack takes payloads of any size and drops the ClientContext and the
-TenantId. Lambda refuses more than 6 MB (1 MB for an event) with 413, refuses a
-payload that is not JSON, and hands both values to the handler's context.
+TenantId, and writes the payload anew. Lambda refuses more than 6 MB (1 MB for an
+event) with 413, refuses a payload that is not JSON, hands both values to the
+handler's context, and passes payload and answer on byte for byte.
 
 Source: botocore 1.44.5 lambda model, Invoke; Lambda Developer Guide, "Lambda quotas".
 """
@@ -15,7 +16,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from local_engine.context import CLIENT_CONTEXT, TENANT_ID
+from local_engine.context import CLIENT_CONTEXT, DIRECT_CALL, PAYLOAD, TENANT_ID, DirectCall
 from local_engine.seams import Seam
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ type Response = tuple[int, dict[str, str], bytes]
 
 _LAMBDA_SVC = Seam("services.lambda_svc")
 _INVOKE_PATH = re.compile(r"^/2015-03-31/functions/[^/]+/invocations/?$")
-_MAX_BYTES = {"RequestResponse": 6 * 1024 * 1024, "Event": 1024 * 1024}
+_ANSWERED = "RequestResponse"
+_MAX_BYTES = {_ANSWERED: 6 * 1024 * 1024, "Event": 1024 * 1024}
 
 
 def apply(_options: EngineOptions) -> None:
@@ -40,14 +42,33 @@ def apply(_options: EngineOptions) -> None:
             if refusal is not None:
                 return refusal
             TENANT_ID.set(headers.get("x-amz-tenant-id", ""))
+            PAYLOAD.set(body)
+        else:
+            PAYLOAD.set(b"")
         return await stock(method, path, headers, body, query_params)
 
+    stock_invoke = _LAMBDA_SVC["_invoke"]
+
+    async def invoke(name: str, event: object, headers: dict[str, str], *qualifiers: object) -> Any:
+        payload = PAYLOAD.get()
+        DIRECT_CALL.set(
+            DirectCall(event=event, payload=payload, is_answered=_kind(headers) == _ANSWERED)
+            if payload
+            else None
+        )
+        return await stock_invoke(name, event, headers, *qualifiers)
+
     _LAMBDA_SVC.replace("handle_request", handle_request)
+    _LAMBDA_SVC.replace("_invoke", invoke)
+
+
+def _kind(headers: dict[str, str]) -> str:
+    return headers.get("x-amz-invocation-type") or _ANSWERED
 
 
 def _check(headers: dict[str, str], body: bytes) -> Response | None:
     """Return the refusal of an invocation, or None after keeping its context."""
-    kind = headers.get("x-amz-invocation-type") or "RequestResponse"
+    kind = _kind(headers)
     limit = _MAX_BYTES.get(kind)
     if limit is not None and len(body) > limit:
         message = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import shutil
+import stat
 import threading
 import zipfile
 from pathlib import Path
@@ -41,10 +42,16 @@ def unpack(archives: Sequence[bytes], cache_dir: Path) -> Path:
 
 
 def _extract(archive: bytes, folder: Path) -> None:
-    """Extract with the permission bits, which ``extractall`` drops."""
+    """Extract with permission bits and symbolic links, which ``extractall`` drops."""
     with zipfile.ZipFile(io.BytesIO(archive)) as source:
         for entry in source.infolist():
+            if (place := folder / entry.filename).is_symlink():
+                # A later archive's file takes its place, and is not written through it.
+                place.unlink()
             written = Path(source.extract(entry, folder))
-            mode = entry.external_attr >> 16 & 0o777
-            if mode and not entry.is_dir():
-                written.chmod(mode | 0o600)
+            mode = entry.external_attr >> 16
+            if stat.S_ISLNK(mode):
+                written.unlink()
+                written.symlink_to(source.read(entry).decode())
+            elif mode & 0o777 and not entry.is_dir():
+                written.chmod(mode & 0o777 | 0o600)

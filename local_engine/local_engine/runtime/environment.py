@@ -5,13 +5,14 @@ ministack pools these objects in the place of its own workers, and uses
 and ``_discard_tmpdir`` of them.
 
 Source: Lambda Developer Guide, "Understanding the Lambda execution environment
-lifecycle".
+lifecycle", "Using the Lambda runtime API for custom runtimes".
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import subprocess
 import threading
 import time
@@ -20,13 +21,26 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from local_engine.runtime.api import EnvironmentDiedError, RuntimeApi
-from local_engine.runtime.http import ApiRequest, answer
-from local_engine.runtime.process import FunctionProcess, function_environment, start_process
+from local_engine.runtime.extensions import (
+    INVOKE,
+    Extensions,
+    extension_environment,
+    find_extensions,
+    with_own_ports,
+)
+from local_engine.runtime.http import ApiRequest, answer, refusal
+from local_engine.runtime.logs import log_group, put
+from local_engine.runtime.process import (
+    FunctionProcess,
+    Place,
+    function_environment,
+    start_process,
+)
+from local_engine.seams import Seam
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
     from local_engine.runtime.output import LogLine
 
@@ -37,15 +51,21 @@ INIT_TIMEOUT_S = 10.0
 #: 6 MB of response, and the few bytes AWS allows on top.
 MAX_RESPONSE_BYTES = 6_291_556
 
+_LAMBDA_SVC = Seam("services.lambda_svc")
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a function's environment comes from."""
-
-    interpreter: str
-    code_dir: Path
-    layers_dir: Path
-    endpoint: str
+NEXT_PATH = "/2018-06-01/runtime/invocation/next"
+ERROR_TYPE_HEADER = "lambda-runtime-function-error-type"
+_INVOCATION_PATH = "/2018-06-01/runtime/invocation/"
+_INIT_ERROR_PATH = "/2018-06-01/runtime/init/error"
+_ANSWER_PATHS = {"response": False, "error": True}
+"""Ends of a call, and whether it is an error."""
+_TOO_LARGE_MESSAGE = (
+    f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
+)
+_TOO_LARGE = 413, "RequestEntityTooLarge", _TOO_LARGE_MESSAGE
+_TOO_LARGE_ERROR = json.dumps(
+    {"errorType": "Function.ResponseSizeTooLarge", "errorMessage": _TOO_LARGE_MESSAGE}
+).encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +84,8 @@ class Call:
 class Outcome:
     """How an invocation ended."""
 
-    body: Any
-    """The function's answer, or Lambda's error object."""
+    payload: bytes
+    """The function's answer as it gave it, or Lambda's error object in JSON."""
     is_error: bool
     lines: list[LogLine] = field(default_factory=list)
     init_ms: float | None = None
@@ -88,6 +108,7 @@ class Environment:
         self._proc: FunctionProcess | None = None
         self._lock = threading.RLock()
         self._cold = True
+        self._is_frozen = False
         self._api: RuntimeApi | None = None
 
     def invoke(self, call: Call) -> Outcome:
@@ -97,10 +118,13 @@ class Environment:
             init_ms = None
             try:
                 api = self._api
-                if api is None or self._proc is None or self._proc.poll() is not None:
+                if api is None or not api.are_alive:
                     started = time.monotonic()
                     api = self._spawn()
                     init_ms = (time.monotonic() - started) * 1000
+                elif self._is_frozen:
+                    api.signal(signal.SIGCONT)
+                self._is_frozen = False
                 return _run(api, call, timeout_s, init_ms)
             except EnvironmentDiedError as died:
                 return self._give_up(died.body, call, init_ms)
@@ -114,24 +138,45 @@ class Environment:
     ) -> Outcome:
         """End the environment and make the outcome of what ended it."""
         lines = self._api.take_lines() if self._api is not None else []
-        self.close()
+        self.close("timeout" if timed_out else "failure")
         message = str(body.get("errorMessage") or "")
         if "requestId" not in body:
             message = f"RequestId: {call.request_id} Error: {message}"
         body = {"errorType": "Runtime.Unknown", **body, "errorMessage": message}
-        return Outcome(body=body, is_error=True, lines=lines, init_ms=init_ms, timed_out=timed_out)
+        return Outcome(
+            payload=json.dumps(body).encode(),
+            is_error=True,
+            lines=lines,
+            init_ms=init_ms,
+            timed_out=timed_out,
+        )
 
-    def close(self) -> None:
-        """End the process and free the sockets."""
+    def close(self, reason: str = "failure") -> None:
+        """End the processes and free the sockets; extensions are told in a thread of its own."""
         process, self._proc = self._proc, None
+        with self._lock:
+            api, self._api = self._api, None
+        if api is not None and self._is_frozen:
+            # What is told of its end has to run for that.
+            api.signal(signal.SIGCONT)
         if process is not None:
             process.kill()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=2)
-        with self._lock:
-            api, self._api = self._api, None
-            if api is not None:
-                api.close()
+        if api is not None and api.extensions:
+            # They may call the engine, which may be what waits for this.
+            threading.Thread(target=self._shut_down, args=(api, reason), daemon=True).start()
+        elif api is not None:
+            api.end_processes()
+            api.close()
+
+    def _shut_down(self, api: RuntimeApi, reason: str) -> None:
+        """Tell the extensions, give them their time, and write what they say."""
+        api.shut_down(reason)
+        lines = api.take_lines()
+        api.close()
+        in_scope = _LAMBDA_SVC["_run_with_function_config_scope"]
+        in_scope(self.config, put, log_group(self.config), self.log_stream, lines)
 
     def kill(self) -> bool:
         """End the process, so that a call in it fails as on a crash; False if there is none."""
@@ -141,33 +186,62 @@ class Environment:
         process.kill()
         return True
 
+    def freeze(self) -> bool:
+        """Stop the processes of an idle environment until its next call; False if there are none.
+
+        Lambda does so with every environment after every call.
+        """
+        with self._lock:
+            if self._api is None or self._is_frozen:
+                return False
+            self._is_frozen = True
+            self._api.signal(signal.SIGSTOP)
+            return True
+
     def _discard_tmpdir(self) -> None:
         """Free what ministack's reaper leaves: it has ended the process itself."""
         if not self.in_use:
-            self.close()
+            self.close("spindown")
 
     def _spawn(self) -> RuntimeApi:
         """Start the process and wait until the runtime asks for its first call."""
         self.close()
         with self._lock:
             place = self._find_place()
-            api = self._api = RuntimeApi()
-            self._proc = start_process(
-                interpreter=place.interpreter,
-                code_dir=place.code_dir,
-                layers_dir=place.layers_dir,
-                environment=function_environment(
-                    self.config,
-                    code_dir=place.code_dir,
-                    api=api.address,
-                    endpoint=place.endpoint,
-                    log_stream=self.log_stream,
-                ),
-            )
-            api.attach(self._proc)
+            programs = find_extensions(place.layers_dir)
+            described = {
+                "functionName": self.config["FunctionName"],
+                "functionVersion": self.config.get("Version", "$LATEST"),
+                "handler": self.config.get("Handler", ""),
+                "accountId": self.config["FunctionArn"].split(":")[4],
+            }
+            extensions = Extensions([program.name for program in programs], described)
+            api = self._api = RuntimeApi(extensions)
             self._cold = False
             deadline = time.monotonic() + INIT_TIMEOUT_S + float(self.config.get("Timeout", 3))
+            environment = function_environment(
+                self.config, place, api=api.address, log_stream=self.log_stream
+            )
+            if programs:
+                environment = with_own_ports(environment, place.endpoint)
+                for program in programs:
+                    api.attach(
+                        start_process(
+                            [str(program)],
+                            directory=place.code_dir,
+                            environment=extension_environment(environment),
+                        ),
+                        is_runtime=False,
+                    )
+                _serve_until(lambda: extensions.have_registered, api, deadline)
+            process = start_process(
+                place.command, directory=place.code_dir, environment=environment
+            )
+            self._proc = process
+            api.attach(process, is_runtime=True)
             _wait_until_idle(api, deadline)
+            extensions.close_registration()
+            process.is_warned = bool(extensions)
             return api
 
 
@@ -186,48 +260,91 @@ def _run(api: RuntimeApi, call: Call, timeout_s: float, init_ms: float | None) -
         headers["Lambda-Runtime-Client-Context"] = call.client_context
     if call.tenant_id:
         headers["Lambda-Runtime-Aws-Tenant-Id"] = call.tenant_id
+    if api.extensions:
+        api.extensions.tell(api.send, _invoke_event(call, headers))
     api.send(connection, answer(200, headers, call.payload))
-    suffix = f"/invocation/{call.request_id}/"
-    while True:
+    outcome = None
+    while outcome is None:
+        # A runtime may ask for its next call before it has read that its answer was taken.
         for source, request in api.serve(deadline):
-            if request.method == "POST" and suffix in request.path:
-                lines = api.take_lines()
-                api.send(source, answer(202))
-                return _make_outcome(request, lines, init_ms)
-            if request.method == "GET":
+            if request.method == "GET" and request.path == NEXT_PATH:
                 api.waiting = source
+            elif (is_error := _ANSWER_PATHS.get(_ending(request, call.request_id))) is not None:
+                outcome = _take(api, source, request, is_error=is_error, init_ms=init_ms)
+            else:
+                api.send(source, _refuse(request))
+    return outcome
 
 
-def _make_outcome(request: ApiRequest, lines: list[LogLine], init_ms: float | None) -> Outcome:
+def _take(
+    api: RuntimeApi,
+    source: socket.socket,
+    request: ApiRequest,
+    *,
+    is_error: bool,
+    init_ms: float | None,
+) -> Outcome:
+    """Take a runtime's answer, unless it is too large, with the lines written before it."""
+    lines = api.take_lines()
     if len(request.body) > MAX_RESPONSE_BYTES:
-        body = {
-            "errorType": "Function.ResponseSizeTooLarge",
-            "errorMessage": "Response payload size exceeded maximum allowed payload size "
-            f"({MAX_RESPONSE_BYTES} bytes).",
-        }
-        return Outcome(body=body, is_error=True, lines=lines, init_ms=init_ms)
-    return Outcome(
-        body=json.loads(request.body or b"null"),
-        is_error=request.path.endswith("/error"),
-        lines=lines,
-        init_ms=init_ms,
-    )
+        api.send(source, refusal(*_TOO_LARGE))
+        return Outcome(payload=_TOO_LARGE_ERROR, is_error=True, lines=lines, init_ms=init_ms)
+    api.send(source, answer(202))
+    return Outcome(payload=request.body, is_error=is_error, lines=lines, init_ms=init_ms)
+
+
+def _ending(request: ApiRequest, request_id: str) -> str:
+    """Return what follows the path of a call, or nothing if it is not the path of this call."""
+    prefix = f"{_INVOCATION_PATH}{request_id}/"
+    is_answer = request.method == "POST" and request.path.startswith(prefix)
+    return request.path.removeprefix(prefix) if is_answer else ""
+
+
+def _refuse(request: ApiRequest) -> bytes:
+    """Return the refusal of what no call waits for, or of a path that is not there."""
+    if request.method == "POST" and request.path.startswith(_INVOCATION_PATH):
+        return refusal(400, "InvalidRequestID", "Invalid request ID")
+    return refusal(404, "NotFound", f"no {request.method} {request.path}")
+
+
+def _invoke_event(call: Call, headers: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "eventType": INVOKE,
+        "deadlineMs": int(headers["Lambda-Runtime-Deadline-Ms"]),
+        "requestId": call.request_id,
+        "invokedFunctionArn": call.function_arn,
+        "tracing": {"type": "X-Amzn-Trace-Id", "value": call.trace_header},
+    }
 
 
 def _wait_until_idle(api: RuntimeApi, deadline: float) -> socket.socket:
-    """Serve until the runtime waits for a call, and return where it waits.
+    """Serve until the runtime waits for a call and the extensions for an event; return where it waits.
 
     Raises:
-        EnvironmentDiedError: If it posts an initialisation error or ends.
+        EnvironmentDiedError: If it posts an initialisation error, or a process ends.
         TimeoutError: If the deadline passes first.
     """
-    while api.waiting is None:
-        for source, request in api.serve(deadline):
-            if request.path.endswith("/init/error"):
-                api.send(source, answer(202))
-                raise EnvironmentDiedError(json.loads(request.body))
-            if request.method == "GET":
-                api.waiting = source
-            else:
-                api.send(source, answer(400))
+    _serve_until(lambda: api.waiting is not None and api.extensions.are_ready, api, deadline)
+    assert api.waiting is not None  # noqa: S101 - as was waited for
     return api.waiting
+
+
+def _serve_until(is_reached: Callable[[], bool], api: RuntimeApi, deadline: float) -> None:
+    while not is_reached():
+        for source, request in api.serve(deadline):
+            if request.method == "GET" and request.path == NEXT_PATH:
+                api.waiting = source
+            elif request.method == "POST" and request.path == _INIT_ERROR_PATH:
+                api.send(source, answer(202))
+                raise EnvironmentDiedError(_read_error(request))
+            else:
+                api.send(source, _refuse(request))
+
+
+def _read_error(request: ApiRequest) -> dict[str, Any]:
+    """Return the error object of a runtime that could not start, however little it says."""
+    error: dict[str, Any] = {"errorType": request.headers.get(ERROR_TYPE_HEADER, "Runtime.Unknown")}
+    with contextlib.suppress(ValueError):
+        body = json.loads(request.body)
+        error |= body if isinstance(body, dict) else {"errorMessage": str(body)}
+    return error

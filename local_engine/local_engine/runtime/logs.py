@@ -43,9 +43,8 @@ def write_invocation(invocation: Invocation, log_stream: str) -> None:
     lines = invocation.outcome.lines
     now_ms = time.time_ns() // 1_000_000
     start_ms = lines[0].timestamp_ms if lines else now_ms - int(invocation.duration_ms)
-    group = logging_config.get("LogGroup") or f"/aws/lambda/{invocation.config['FunctionName']}"
     put(
-        group,
+        log_group(invocation.config),
         log_stream,
         [
             *(LogLine(start_ms, text) for text in before),
@@ -53,6 +52,12 @@ def write_invocation(invocation: Invocation, log_stream: str) -> None:
             *(LogLine(now_ms, text) for text in after),
         ],
     )
+
+
+def log_group(config: Mapping[str, Any]) -> str:
+    """Return the name of a function's log group."""
+    logging_config = config.get("LoggingConfig") or {}
+    return logging_config.get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
 
 
 def put(group_name: str, stream_name: str, lines: list[LogLine]) -> None:

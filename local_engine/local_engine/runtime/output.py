@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from typing import Self
 
 #: Lambda cuts longer lines; AWS does not document the length, this one was observed.
 #: Source: aws-facts, section 1, "Event size".
@@ -19,6 +20,11 @@ class LogLine:
 
     timestamp_ms: int
     message: str
+
+    @classmethod
+    def now(cls, message: str) -> Self:
+        """Return a line of this moment."""
+        return cls(time.time_ns() // 1_000_000, message)
 
 
 class OutputPipe:
@@ -48,9 +54,9 @@ class OutputPipe:
                 return
             self._add(data)
 
-    def take(self) -> list[LogLine]:
-        """Return the lines read so far, with an unfinished last one, and forget them."""
-        if self._buffer:
+    def take(self, *, with_rest: bool = True) -> list[LogLine]:
+        """Return the lines read so far, with an unfinished last one if asked, and forget them."""
+        if self._buffer and with_rest:
             self._append(bytes(self._buffer))
             self._buffer.clear()
         lines, self._lines = self._lines, []

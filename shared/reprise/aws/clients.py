@@ -22,6 +22,7 @@ import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import JSONFileLoader, Loader
+from botocore.utils import create_nested_client
 
 from reprise.aws.address import why_not
 from reprise.aws.thin import ThinClient
@@ -173,6 +174,11 @@ class Clients:
         client: SSMClient = self._make("ssm", _store_config())
         return client
 
+    def parameters_in_passing(self) -> SSMClient:
+        """Return a client for a look at settings while somebody waits for the answer to a call."""
+        client: SSMClient = self._make("ssm", _passing_config())
+        return client
+
     def events(self) -> EventBridgeClient:
         """Return a client for events, which gives up soon: nothing may wait for an event."""
         client: EventBridgeClient = self._make("events", _passing_config())
@@ -221,7 +227,10 @@ class Clients:
 
     def _make(self, service: str, config: Config) -> Any:  # noqa: ANN401 - typed by its callers
         with self._making:
-            return self._session.create_client(
+            # Without the SDK's plugins, of which ours is one: a call is not to be captured by what captures
+            # it.
+            return create_nested_client(
+                self._session,
                 service,
                 region_name=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
                 config=config,

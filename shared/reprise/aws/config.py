@@ -11,7 +11,7 @@ from reprise.aws.clients import store_errors
 from reprise.call.reply_to import FIELD, Destinations, read_destinations
 from reprise.call.target_type import FUNCTION
 from reprise.errors import BadRequestError, RepriseError, StoreError
-from reprise.retry.policy import PolicyBook, read_policy_document
+from reprise.retry.policy import Policy, PolicyBook, read_policy_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,25 +66,61 @@ class Cached[T]:
 TTL_S: Final = 60.0
 
 
+def read_parameter(client: SSMClient, name: str) -> str:
+    """Return what a parameter says.
+
+    Raises:
+        StoreError: If it is not there, or cannot be read.
+    """
+    with store_errors("ssm", "GetParameter"):
+        return client.get_parameter(Name=name)["Parameter"]["Value"]
+
+
 class ParameterPolicies:
     """Policies read from a parameter, remembered for a minute."""
 
     __slots__ = ("_cached", "_client", "_name")
 
-    def __init__(self, client: SSMClient, name: str) -> None:
+    def __init__(
+        self, client: SSMClient, name: str, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         """Read this parameter."""
         self._client = client
         self._name = name
-        self._cached = Cached(self._fetch, ttl_s=TTL_S)
+        self._cached = Cached(self._fetch, ttl_s=TTL_S, monotonic=monotonic)
 
     def policies(self) -> PolicyBook:
         """Return the policies in force; an invalid edit keeps the last valid document in force."""
         return self._cached.get()
 
     def _fetch(self) -> PolicyBook:
-        with store_errors("ssm", "GetParameter"):
-            response = self._client.get_parameter(Name=self._name)
-        return read_policy_document(response["Parameter"]["Value"])
+        return read_policy_document(read_parameter(self._client, self._name))
+
+
+class CallersPolicies(ParameterPolicies):
+    """The same for callers, who do without: policies that cannot be had say nothing, for a minute."""
+
+    __slots__ = ("_has_read",)
+
+    def __init__(
+        self, client: SSMClient, name: str, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Read this parameter."""
+        super().__init__(client, name, monotonic)
+        self._has_read = False
+
+    def _fetch(self) -> PolicyBook:
+        try:
+            found = super()._fetch()
+        except RepriseError as error:
+            if self._has_read:
+                raise
+            # Remembered, or every call that fails would wait for a store that is away.
+            reason = {"parameter": self._name, "reason": str(error)}
+            _log.warning("policies cannot be read: what is captured is the default", extra=reason)
+            return PolicyBook(Policy(), {})
+        self._has_read = True
+        return found
 
 
 _NO_ADD_ON: Final = frozenset({"ParameterNotFound", "AccessDenied", "AccessDeniedException"})

@@ -20,6 +20,7 @@ from reprise.capturing.signature import (
     split_key_id,
 )
 from reprise.errors import BadRecordError, SettingsError, SourceDeniedError, StoreError
+from reprise.settings import SOURCE_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,12 +31,11 @@ _log = logging.getLogger(__name__)
 TTL_S: Final = 60.0
 DENIED: Final = frozenset({"AccessDeniedException", "DecryptionFailure"})
 """Codes of a secret that is there, and may not be read."""
-_FOLDER: Final = "/source/"
 
 
 def secret_name(stack: str, source: str) -> str:
     """Return the name of a source's secret."""
-    return f"{stack}/mac" if source == LEGACY else f"{stack}{_FOLDER}{source}"
+    return f"{stack}/mac" if source == LEGACY else f"{stack}{SOURCE_FOLDER}{source}"
 
 
 class SecretKeys:
@@ -65,7 +65,7 @@ class SecretKeys:
         """Return the keys, or why there are none: remembered likewise, or every call would ask again."""
         with store_errors("secretsmanager", "GetSecretValue"):
             response = self._client.get_secret_value(SecretId=self._secret_id)
-        _, folder, source = response["Name"].partition(_FOLDER)
+        _, folder, source = response["Name"].partition(SOURCE_FOLDER)
         if not folder:
             return SettingsError(
                 f"secret {response['Name']!r} is no source's: make one with `reprise sources add`, "

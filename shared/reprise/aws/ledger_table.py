@@ -209,8 +209,8 @@ class LedgerTable(LedgerRows):
                     Key=key_of(call_id),
                     UpdateExpression="SET #state = :after, opened_at = :now, updated_at = :now, "
                     "attempts = :zero, refusals = :zero, due_at_ms = :zero, letter_sent = :no, "
-                    f"expires_at_s = expires_at_s + :keep{edit} "
-                    "REMOVE #reason, #message, may_have_run",
+                    f"may_have_run = :no, expires_at_s = expires_at_s + :keep{edit} "
+                    "REMOVE #reason, #message",
                     ConditionExpression="#state = :dead AND opened_at = :opened",
                     ExpressionAttributeNames={
                         "#state": "state",

@@ -11,7 +11,7 @@ import binascii
 import json
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -66,6 +66,8 @@ class CallRequest:
     """The caller's own name of the effect."""
     scope: str | None = None
     """The caller's own namespace of such names."""
+    key_covers_payload: bool = False
+    """Whether key and scope say all that makes two calls the same, though their payloads differ."""
     not_after: str | None = None
     trace: str | None = None
     wants_json: bool = False
@@ -74,6 +76,10 @@ class CallRequest:
     """How long the caller will wait for the outcome of a call that is kept, or that another makes."""
     reply_to: ReplyTo | None = None
     """Where the late result of a call that is kept goes."""
+
+    def without_key(self) -> CallRequest:
+        """Return the same call as one of its own."""
+        return replace(self, idempotency_key=None, scope=None, key_covers_payload=False)
 
 
 def read_request(

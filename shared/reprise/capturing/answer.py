@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from reprise.call.outcome import Outcome
     from reprise.call.request import CallRequest
-    from reprise.capturing.invoker import Answer
+    from reprise.capturing.invoker import Answer, Captured
     from reprise.errors import BadRequestError
     from reprise.ledger import Row
 
@@ -41,14 +41,13 @@ def write_answer(request: CallRequest, answer: Answer, status_url: str) -> dict[
     """
     reply, outcome = answer.reply, answer.reply.outcome
     if answer.captured is not None:
-        call_id, token = answer.captured.call_id, answer.captured.status_token
         return {
             "StatusCode": 202,
             "reprise": {
-                "id": call_id,
-                "outcome": _outcome(outcome),
-                "status_url": _fill(status_url, {"{id}": call_id, "{token}": token}),
-                "status_token": token,
+                "id": answer.captured.call_id,
+                "outcome": write_outcome(outcome),
+                "status_url": fill_status_url(status_url, answer.captured),
+                "status_token": answer.captured.status_token,
             },
         }
     captured: dict[str, Any] = (
@@ -57,14 +56,14 @@ def write_answer(request: CallRequest, answer: Answer, status_url: str) -> dict[
         else {}
     )
     if answer.refused is not None:
-        captured["reprise"]["outcome"] = _outcome(outcome)
+        captured["reprise"]["outcome"] = write_outcome(outcome)
         return {**write_refusal(answer.refused), **captured}
     if answer.given_up is not None and answer.late is not None:
         document = write_status(answer.given_up)
         document["reprise"]["status_token"] = answer.late.status_token
-        return {**document, "StatusCode": GIVEN_UP_STATUS, "error": _outcome(outcome)}
+        return {**document, "StatusCode": GIVEN_UP_STATUS, "error": write_outcome(outcome)}
     if outcome.kind not in (OutcomeKind.SUCCEEDED, OutcomeKind.FUNCTION_ERROR):
-        return {"StatusCode": status_of(outcome), "error": _outcome(outcome), **captured}
+        return {"StatusCode": status_of(outcome), "error": write_outcome(outcome), **captured}
     document = {
         "StatusCode": status_of(outcome),
         **_payload(reply.payload, wants_json=request.wants_json),
@@ -141,8 +140,15 @@ def write_captured(call_id: str, captured_at: datetime) -> dict[str, Any]:
     }
 
 
-def _fill(template: str, values: dict[str, str]) -> str:
-    """Return a template with its names replaced, all at once: a value may spell another's name."""
+def fill_status_url(template: str, captured: Captured) -> str:
+    """Return where a captured call is asked for.
+
+    Args:
+        template: With `{id}`, and if need be `{token}`, where the call's own go.
+        captured: The call.
+    """
+    values = {"{id}": captured.call_id, "{token}": captured.status_token}
+    # All at once: a value may spell another's name.
     names = "|".join(re.escape(name) for name in values)
     return re.sub(names, lambda match: values[match[0]], template)
 
@@ -160,6 +166,7 @@ def _payload(data: bytes, *, wants_json: bool) -> dict[str, Any]:
     return {"Payload": text}
 
 
-def _outcome(outcome: object) -> dict[str, Any]:
+def write_outcome(outcome: Outcome) -> dict[str, Any]:
+    """Return the JSON of how an invocation ended, without what is not known."""
     document: dict[str, Any] = msgspec.to_builtins(outcome)
     return {name: value for name, value in document.items() if value is not None}

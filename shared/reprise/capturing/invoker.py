@@ -19,12 +19,15 @@ from reprise.capturing.repeat import DONE, AlreadyCaptured, Owed
 from reprise.capturing.signature import write_status_token
 from reprise.errors import BadRequestError, RepriseError, StoreError
 from reprise.instant import format_instant, parse_instant
+from reprise.ledger import State
 from reprise.ports import Reply
+from reprise.retry.policy import Policy, captures
 from reprise.version import __version__
 
 if TYPE_CHECKING:
     from reprise.call.outcome import Outcome
     from reprise.call.request import CallRequest
+    from reprise.call.target import Target
     from reprise.capturing.attach import Ends, Patience
     from reprise.capturing.repeat import Repeats
     from reprise.ledger import Row
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
         LineSink,
         Meter,
         Objects,
+        PolicySource,
         RandomBytes,
         ReplyCheck,
     )
@@ -173,6 +177,7 @@ class CallInvoker:
     functions: Invoker
     capturer: Capturer
     capture_outcomes: frozenset[OutcomeKind]
+    """What is captured where the target's policy does not say."""
     meter: Meter
     ledger: Ledger | None = None
     """Asked, before a call with a key is captured, whether the key names another payload already. Without
@@ -183,6 +188,8 @@ class CallInvoker:
     """Lets callers wait for calls that are kept."""
     replies: ReplyCheck | None = None
     """Knows where late results may go; without one only who delivers them does."""
+    policies: PolicySource | None = None
+    """Say what is captured of single targets; asked only where a call did not succeed."""
 
     def run(self, request: CallRequest) -> Answer:
         """Invoke the target once; capture the call if it ended in an outcome worth a replay.
@@ -218,7 +225,7 @@ class CallInvoker:
         """
         if request.idempotency_key is not None and self.repeats is not None:
             return self._run_once(request, self.repeats, patience)
-        return self._finish(request, self._invoke(request))
+        return self.finish(request, self._invoke(request))
 
     def _run_once(
         self, request: CallRequest, repeats: Repeats, patience: Patience | None
@@ -246,27 +253,50 @@ class CallInvoker:
         reply = self._invoke(request)
         if begun is None:
             repeats.tell(request, reply, self.capturer)
-            return self._finish(request, reply)
+            return self.finish(request, reply)
         repeats.end(begun, reply, self.capturer)
-        answer = self._finish(request, reply)
+        answer = self.finish(request, reply)
         if reply.outcome.kind is OutcomeKind.UNKNOWN and answer.captured is not None:
             repeats.wait(begun, answer.captured)
         return answer
 
+    def pass_on(self, request: CallRequest) -> Answer:
+        """Invoke the target once, and keep nothing, however it ends: the caller has no use for a replay."""
+        return Answer(reply=self._invoke(request))
+
     def _invoke(self, request: CallRequest) -> Reply:
         return self.functions.invoke(request.target, request.payload, request.client_context)
 
-    def _finish(self, request: CallRequest, reply: Reply) -> Answer:
-        if reply.outcome.kind not in self.capture_outcomes:
+    def finish(self, request: CallRequest, reply: Reply) -> Answer:
+        """Capture a call that ended so, if that is worth a replay."""
+        if not self.is_captured(request.target, reply.outcome.kind):
             return Answer(reply=reply)
         return self._capture(request, reply)
+
+    def is_captured(self, target: Target, kind: OutcomeKind) -> bool:
+        """Tell whether a target's calls that end so are captured: as its policy says, else by default."""
+        if kind is OutcomeKind.SUCCEEDED:
+            return False
+        policy = Policy()
+        if self.policies is not None:
+            try:
+                policy = self.policies.policies().for_target(target.name)
+            except RepriseError:
+                _log.warning(
+                    "policy cannot be read: what is captured is the default", exc_info=True
+                )
+        return captures(policy, kind, self.capture_outcomes)
 
     def _capture(self, request: CallRequest, reply: Reply) -> Answer:
         try:
             capturer = self.capturer
-            refused = self._conflict(capturer.keyed_id(request), request.payload)
-            if refused is not None:
+            other = self._other_call(capturer.keyed_id(request), request.payload)
+            if other is not None and not request.key_covers_payload:
+                refused = _key_is_taken()
                 return Answer(reply=reply, not_captured=str(refused), refused=refused)
+            if other is not None and other.state is State.DEAD_LETTERED:
+                # The same call in other bytes, and given up: this try is one of its own.
+                request = request.without_key()
             if request.idempotency_key is not None and self.repeats is not None:
                 # Before the 202: whoever calls again because of it is to be known.
                 self.repeats.open_calls.note(request.target.function)
@@ -276,8 +306,8 @@ class CallInvoker:
             _log.exception("call was not captured", extra={"target": request.target.function})
             return Answer(reply=reply, not_captured=str(error))
 
-    def _conflict(self, call_id: str | None, payload: bytes) -> BadRequestError | None:
-        """Return the error of a key that names another payload already, if that is known."""
+    def _other_call(self, call_id: str | None, payload: bytes) -> Row | None:
+        """Return the row of a call with this id and another payload, if one is known."""
         if call_id is None or self.ledger is None:
             return None
         try:
@@ -285,11 +315,13 @@ class CallInvoker:
         except StoreError:
             _log.warning("ledger cannot be asked: the call is captured", exc_info=True)
             return None
-        if row is None or row.original_sha256 == digest(payload):
-            return None
-        return BadRequestError(
-            "IdempotencyKey",
-            "names a captured call with another payload already",
-            "Send a key of its own for each payload, or a Scope if the other call is not yours",
-            status=409,
-        )
+        return None if row is None or row.original_sha256 == digest(payload) else row
+
+
+def _key_is_taken() -> BadRequestError:
+    return BadRequestError(
+        "IdempotencyKey",
+        "names a captured call with another payload already",
+        "Send a key of its own for each payload, or a Scope if the other call is not yours",
+        status=409,
+    )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from reprise import metric
 from reprise.call.outcome import OutcomeKind
@@ -14,7 +15,7 @@ from reprise.replay.message import Nack, is_spent, renewed
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from reprise.gate.session import GateSession, Permit
     from reprise.ports import Draw, Meter, Queue
@@ -159,3 +160,22 @@ class Waiting:
         for lane in self.rooms:
             waits_s |= lane.leave_room()
         return waits_s
+
+
+class Lanes(Executor):
+    """The lanes of one batch, in threads that outlive it: to start one takes as long as to sign a request."""
+
+    def __init__(self, threads: Executor, _most: int = 0) -> None:
+        """Run in these threads, however many lanes there will be at most."""
+        self._threads = threads
+        self._lanes: list[Future[Any]] = []
+
+    def submit[**P, T](self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Let a lane run."""
+        lane = self._threads.submit(fn, *args, **kwargs)
+        self._lanes.append(lane)
+        return lane
+
+    def shutdown(self, *_given: object, **_named: object) -> None:
+        """Return once every lane has ended: none may run on when its function is frozen."""
+        wait(self._lanes)

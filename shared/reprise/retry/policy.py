@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -26,6 +26,7 @@ _WaitS = Annotated[float, Meta(ge=0.0, le=43_200.0)]
 _Coefficient = Annotated[float, Meta(ge=1.0, le=10.0)]
 _Concurrency = Annotated[int, Meta(ge=1, le=10_000)]
 _Share = Annotated[float, Meta(ge=0.0, le=0.9)]
+_Captured = Literal["throttled", "transient", "unknown", "function_error", "permanent"]
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,9 +54,23 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """True allows a replay of calls whose outcome is unknown: the target tolerates a second run."""
     max_concurrency: _Concurrency | None = None
     """Most replays of this target at once, over all replayers. 1 to 10,000."""
+    capture_on: frozenset[_Captured] | None = None
+    """Outcomes of callers' own calls that are captured; None leaves it to whoever captures."""
     headroom: _Share = 0.1
     """Share of the target's reserved concurrency (or of the account's unreserved, if it has none) that is
     left to live traffic. 0 to 0.9."""
+
+
+def captures(policy: Policy, kind: OutcomeKind, default: frozenset[OutcomeKind]) -> bool:
+    """Tell whether a call that ended so is captured.
+
+    Args:
+        policy: Of its target.
+        kind: How it ended; a success is never captured.
+        default: What whoever captures does where the policy says nothing.
+    """
+    wanted = default if policy.capture_on is None else policy.capture_on
+    return kind is not OutcomeKind.SUCCEEDED and kind in wanted
 
 
 NEW_NAMES: Final = {

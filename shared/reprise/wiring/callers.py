@@ -7,30 +7,47 @@ import platform
 import re
 import secrets
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from reprise.aws.clients import lazily
-from reprise.aws.config import ParameterDestinations, destinations_parameter
+from reprise.aws.config import (
+    CallersPolicies,
+    ParameterDestinations,
+    destinations_parameter,
+    read_parameter,
+)
 from reprise.aws.functions import LambdaFunctions
 from reprise.aws.gate_table import GateTable
 from reprise.aws.keys import SecretKeys
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.log_group import LogGroup
 from reprise.aws.s3 import S3Objects
+from reprise.call.outcome import OutcomeKind
 from reprise.capturing.attach import Ends
 from reprise.capturing.invoker import CallInvoker, Capturer
 from reprise.capturing.open_calls import OpenCalls
 from reprise.capturing.repeat import Repeats
 from reprise.capturing.status import StatusReader
 from reprise.capturing.wait import Waiter
+from reprise.errors import SettingsError, StoreError
 from reprise.instant import utc_now
-from reprise.settings import STDOUT
+from reprise.settings import (
+    CALLERS_NEED,
+    STDOUT,
+    CallerSettings,
+    callers_parameter,
+    missing_of,
+    with_secret,
+    with_what_the_stack_says,
+)
 from reprise.telemetry import write_stdout
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from reprise.aws.clients import Clients
     from reprise.ports import LineSink, Meter
-    from reprise.settings import CallerSettings
 
 WAITER: Final = Waiter(pause=time.sleep, monotonic=time.monotonic)
 _NO_STREAM: Final = re.compile(r"[^A-Za-z0-9._-]+")
@@ -77,6 +94,50 @@ def make_status_reader(clients: Clients, settings: CallerSettings) -> StatusRead
         waiter=WAITER,
         call_timeout_s=settings.call_timeout_s,
     )
+
+
+def caller_environment(
+    env: Mapping[str, str], clients: Clients, *, needed: Iterable[str] = CALLERS_NEED
+) -> Mapping[str, str]:
+    """Return a caller's environment, and for what is missing there what its stack says.
+
+    Args:
+        env: The environment; a variable that is set wins.
+        clients: Make the client that asks.
+        needed: Settings without which the stack is asked.
+
+    Raises:
+        SettingsError: If nothing says it.
+    """
+    missing = missing_of(env, needed)
+    if missing:
+        try:
+            client = lazily(clients.parameters_in_passing)
+            document = read_parameter(client, callers_parameter(env))
+        except StoreError as error:
+            msg = (
+                f"{missing} is not set, and what the stack says cannot be read: {error} "
+                "Set REPRISE_STACK, and allow ssm:GetParameter on it as `reprise sources add` prints it"
+            )
+            raise SettingsError(msg) from error
+        env = with_what_the_stack_says(env, document)
+    return with_secret(env)
+
+
+def read_caller_settings(env: Mapping[str, str], clients: Clients) -> CallerSettings:
+    """Return a caller's settings: the environment's, and for what is missing there the stack's.
+
+    Raises:
+        SettingsError: Naming the variable that is missing or malformed.
+    """
+    return CallerSettings.from_env(caller_environment(env, clients))
+
+
+def make_policies(clients: Clients, settings: CallerSettings) -> CallersPolicies | None:
+    """Return what says of single targets what is captured; None if nobody named where that stands."""
+    if not settings.policy_parameter:
+        return None
+    return CallersPolicies(lazily(clients.parameters_in_passing), settings.policy_parameter)
 
 
 FUNCTION_MARGIN_S: Final = 15
@@ -130,4 +191,11 @@ def make_invoker(
         replies=ParameterDestinations(
             lazily(clients.parameters), destinations_parameter(settings.stack)
         ),
+        policies=make_policies(clients, settings),
     )
+
+
+def behind_doors(invoker: CallInvoker) -> CallInvoker:
+    """Return what makes calls through front doors: there a function's own error is its answer."""
+    kinds = invoker.capture_outcomes - {OutcomeKind.FUNCTION_ERROR}
+    return replace(invoker, capture_outcomes=kinds)

@@ -7,7 +7,8 @@ import threading
 import time
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from reprise.aws.clients import lazily
 from reprise.aws.config import FunctionConcurrency, ParameterPolicies
@@ -29,6 +30,7 @@ from reprise.replay.batch import Replayer
 from reprise.replay.finish import Finisher
 from reprise.replay.runner import AttemptRunner
 from reprise.replay.settlements import Settlements
+from reprise.replay.worker import Lanes
 from reprise.replies import NULL_REPLIES, Replies
 from reprise.telemetry import EmfMeter, about_call
 from reprise.wiring import make_clients, make_ledger, make_replies, target_types
@@ -51,6 +53,10 @@ if TYPE_CHECKING:
         Queue,
     )
     from reprise.settings import ReplayerSettings
+
+
+MOST_LANES: Final = 1_000
+"""Threads of one process, each started when it is first needed; the template's batches have ten calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +150,7 @@ def deployed_replayer(settings: ReplayerSettings) -> tuple[Replayer, BatchMonito
     )
     publisher = EventPublisher(settings.stack, outbox.add)
     keys = SecretKeyring(lazily(clients.secrets), settings.stack)
+    threads = ThreadPoolExecutor(MOST_LANES)
     parts = ReplayerParts(
         functions=InvokerRouter(clients, settings.call_timeout_s, types),
         targets=settings.targets,
@@ -162,6 +169,7 @@ def deployed_replayer(settings: ReplayerSettings) -> tuple[Replayer, BatchMonito
         draw=random.SystemRandom().random,
         call_timeout_s=settings.call_timeout_s,
         retention_days=settings.retention_days,
+        executor=partial(Lanes, threads),
     )
     counters = CounterPublisher(
         counters=CountersTable(dynamodb, settings.ledger_table), meter=meter

@@ -8,7 +8,7 @@ from botocore.exceptions import NoRegionError
 
 from doubles import FakeKeys, FakePolicies
 from reprise.aws.clients import lazily
-from reprise.aws.config import ParameterPolicies
+from reprise.aws.config import CallersPolicies, ParameterPolicies
 from reprise.aws.keys import SecretKeyring, SecretKeys
 from reprise.errors import PolicyError, SettingsError, StoreError
 from reprise.retry.policy import read_policy_document
@@ -110,6 +110,25 @@ def test_a_first_document_that_is_invalid_is_a_policy_error(ssm: SSMClient) -> N
     ssm.put_parameter(Name="/bad", Value="[]", Type="String")
     with pytest.raises(PolicyError):
         ParameterPolicies(ssm, "/bad").policies()
+
+
+def test_callers_do_without_policies_that_cannot_be_had_and_ask_once_a_minute(
+    ssm: SSMClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    now_s = 0.0
+    source = CallersPolicies(ssm, "/later", monotonic=lambda: now_s)
+    for _ in range(3):
+        assert source.policies().for_target("orders").capture_on is None
+    (warning,) = caplog.records
+    assert "the default" in warning.message
+    ssm.put_parameter(Name="/later", Value='{"default":{"capture_on":[]}}', Type="String")
+    assert source.policies().for_target("orders").capture_on is None
+    now_s = 61.0
+    assert source.policies().for_target("orders").capture_on == frozenset()
+    # An edit that is no document leaves what was read.
+    ssm.put_parameter(Name="/later", Value="[]", Type="String", Overwrite=True)
+    now_s = 122.0
+    assert source.policies().for_target("orders").capture_on == frozenset()
 
 
 def test_the_doubles_give_what_they_hold_or_fail_when_told_to() -> None:

@@ -103,7 +103,11 @@ class MotoApp(App):
     def stack(self) -> Stack:
         sqs = self.aws.sqs
         urls = {key: sqs.get_queue_url(QueueName=name)["QueueUrl"] for key, name in QUEUES.items()}
-        return from_outputs(self.options.stack_name, OUTPUTS | urls, "CREATE_COMPLETE")
+        return from_outputs(
+            self.options.stack_name,
+            OUTPUTS | urls | {"CallersParameter": "/reprise/callers"},
+            "CREATE_COMPLETE",
+        )
 
     @cached_property
     def schedules_if_any(self) -> Schedules | None:

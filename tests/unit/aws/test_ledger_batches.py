@@ -129,6 +129,15 @@ def test_leases_that_are_throttled_are_left_out_and_had_alone() -> None:
     assert alone.granted
 
 
+def test_redriven_call_may_be_leased_with_others() -> None:
+    _, ledger, _ = make()
+    dead = make_row(id=IDS[0], state=State.DEAD_LETTERED, may_have_run=True)
+    ledger.record_all([dead, *ROWS[1:]])
+    assert ledger.redrive(dead.id, opened_at=dead.opened_at, now=NOW)
+
+    assert lease_all(ledger) == set(IDS)
+
+
 def test_leases_whose_answer_is_lost_are_found_to_be_ours_when_asked_for_alone() -> None:
     client, ledger, _ = make()
     ledger.record_all(ROWS)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import pytest
 
-from doubles import FakeKeys
+from doubles import FakeKeys, FakePolicies
 from harness import FAILED, GONE, KEYS, LARGE, ORDERS, THROTTLED, TRANSIENT, UNKNOWN, Pipeline, call
 from reprise import metric
 from reprise.call.outcome import Outcome, OutcomeKind
@@ -12,10 +15,14 @@ from reprise.call.request import CallRequest, read_request
 from reprise.call.target import Target
 from reprise.capturing.answer import write_answer, write_refusal
 from reprise.capturing.line import MAX_LINE_BYTES, Verifier, read_line
-from reprise.errors import BadRequestError
+from reprise.errors import BadRequestError, StoreError
 from reprise.ports import Reply
+from reprise.retry.policy import read_policy_document
 from reprise.settings import CallerSettings
 from reprise.testing import SUCCEEDED
+
+if TYPE_CHECKING:
+    from reprise.capturing.invoker import CallInvoker
 
 URL = "reprise://reprise/calls/{id}"
 SETTINGS = CallerSettings(
@@ -96,6 +103,46 @@ def test_function_error_that_is_not_to_be_captured_is_the_targets_own_reply() ->
         "Payload": '{"errorType":"ValueError"}',
         "FunctionError": "Unhandled",
     }
+
+
+def _asked_by(document: str) -> tuple[Pipeline, CallInvoker, FakePolicies]:
+    pipeline = Pipeline()
+    policies = FakePolicies(read_policy_document(document))
+    outcomes = frozenset({OutcomeKind.THROTTLED, OutcomeKind.FUNCTION_ERROR})
+    stage = replace(pipeline.caller(), capture_outcomes=outcomes, policies=policies)
+    return pipeline, stage, policies
+
+
+def test_a_targets_policy_decides_what_is_captured_of_it() -> None:
+    pipeline, stage, _ = _asked_by('{"targets": {"orders": {"capture_on": ["transient"]}}}')
+    pipeline.functions.script = [FAILED, THROTTLED, TRANSIENT]
+    answers = [stage.run(call()) for _ in range(3)]
+    assert [answer.captured is not None for answer in answers] == [False, False, True]
+
+
+def test_where_the_policy_says_nothing_the_stack_decides() -> None:
+    pipeline, stage, _ = _asked_by('{"targets": {"basket": {"capture_on": []}}}')
+    pipeline.functions.script = [FAILED, THROTTLED, TRANSIENT]
+    answers = [stage.run(call()) for _ in range(3)]
+    assert [answer.captured is not None for answer in answers] == [True, True, False]
+
+
+def test_a_policy_that_cannot_be_read_leaves_the_default_and_warns(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pipeline, stage, policies = _asked_by('{"default": {"capture_on": []}}')
+    policies.faults.fail("policies")
+    pipeline.functions.script = [THROTTLED]
+    assert stage.run(call()).captured is not None
+    assert "policy cannot be read" in caplog.text
+
+
+def test_a_success_asks_no_policy() -> None:
+    _, stage, policies = _asked_by("{}")
+    policies.faults.fail("policies")
+    assert stage.run(call()).is_passed_through
+    with pytest.raises(StoreError):
+        policies.policies()
 
 
 def test_large_payload_is_kept_before_its_line_is_written() -> None:

@@ -444,3 +444,94 @@ def test_a_success_that_cannot_be_told_is_the_callers_all_the_same() -> None:
 
     pipeline.functions.answer = answer
     assert stage.run(REQUEST).is_passed_through
+
+
+# --- keys that stand for their request, whatever a gateway adds to its bytes ---
+
+
+def in_other_bytes(number: int) -> CallRequest:
+    return call(b'{"order":1,"at":%d}' % number, key="k", key_covers_payload=True)
+
+
+def make_covered_backlog(pipeline: Pipeline) -> list[OutMessage]:
+    pipeline.functions.script = [THROTTLED]
+    assert pipeline.caller().run(in_other_bytes(1)).captured is not None
+    assert pipeline.take_in(pipeline.store()) == []
+    return pipeline.take_sent()
+
+
+def test_a_key_that_stands_for_its_request_gets_the_202_again_in_other_bytes() -> None:
+    pipeline = Pipeline()
+    make_covered_backlog(pipeline)
+    answer = again(pipeline, request=in_other_bytes(2))
+    assert answer.captured is not None
+    assert answer.captured.call_id == only_row(pipeline).id
+    assert runs(pipeline) == 1
+
+
+def test_a_key_that_stands_for_its_request_gets_the_late_result_in_other_bytes() -> None:
+    pipeline = Pipeline()
+    messages = make_covered_backlog(pipeline)
+    pipeline.functions.script = [SUCCEEDED]
+    pipeline.replay(*messages)
+    answer = again(pipeline, request=in_other_bytes(2))
+    assert answer.late is not None
+    assert answer.reply.payload == SUCCEEDED.payload
+    assert runs(pipeline) == 2  # the refused one, and its replay
+
+
+def test_a_live_success_in_other_bytes_keeps_the_line_on_its_way_from_running() -> None:
+    pipeline = Pipeline()
+    pipeline.functions.script = [THROTTLED]
+    pipeline.caller().run(in_other_bytes(1))
+    assert again(pipeline, request=in_other_bytes(2)).is_passed_through
+    pipeline.take_in(pipeline.store())
+    assert pipeline.take_sent() == []
+    assert runs(pipeline) == 2
+
+
+def test_two_lines_of_one_request_in_other_bytes_are_replayed_once() -> None:
+    pipeline = Pipeline()
+    for number in (1, 2):
+        pipeline.functions.script = [THROTTLED]
+        assert pipeline.caller().run(in_other_bytes(number)).captured is not None
+    pipeline.take_in(pipeline.store())
+    assert len(pipeline.take_sent()) == 1
+
+
+def test_a_request_whose_key_was_given_up_runs_again_and_is_kept_as_a_call_of_its_own() -> None:
+    pipeline = Pipeline(policy='{"default":{"maximum_attempts":1}}')
+    messages = make_covered_backlog(pipeline)
+    pipeline.functions.script = [FAILED]
+    pipeline.replay(*messages)
+    first = only_row(pipeline)
+    assert first.state is State.DEAD_LETTERED
+    answer = again(pipeline, THROTTLED, in_other_bytes(2))
+    assert answer.captured is not None
+    assert answer.captured.call_id != first.id
+    assert runs(pipeline) == 3
+    assert again(pipeline, request=in_other_bytes(3)).is_passed_through
+    # A redrive of the first is told that it has happened.
+    assert only_row(pipeline).state is State.SUCCEEDED
+
+
+def test_a_request_in_other_bytes_beside_one_that_runs_is_captured_and_does_not_run_after_it() -> (
+    None
+):
+    pipeline = Pipeline()
+    pipeline.functions.script = [THROTTLED]
+    pipeline.caller().run(in_other_bytes(1))
+    beside: list[Answer] = []
+
+    def answer(_target: Target, _payload: bytes) -> Reply:
+        if not beside:
+            beside.append(pipeline.caller().run(in_other_bytes(3)))
+        return SUCCEEDED
+
+    pipeline.functions.answer = answer
+    assert pipeline.caller().run(in_other_bytes(2)).is_passed_through
+    assert beside[0].captured is not None
+    assert beside[0].captured.call_id == only_row(pipeline).id
+    pipeline.take_in(pipeline.store())
+    assert pipeline.take_sent() == []
+    assert runs(pipeline) == 2

@@ -15,8 +15,8 @@ PLACE = Place(endpoint_url="http://x", access_key="k", secret_key="s")
 
 
 def test_the_last_statement_of_a_parameter_wins() -> None:
-    merged = merge_overrides("ChaosTarget=true OnAws=false", ("OnAws=true", "Targets=a,b"))
-    assert merged == ["ChaosTarget=true", "OnAws=true", "Targets=a,b"]
+    merged = merge_overrides("ChaosTarget=true Tracing=false", ("Tracing=true", "Targets=a,b"))
+    assert merged == ["ChaosTarget=true", "Tracing=true", "Targets=a,b"]
 
 
 def test_a_typed_parameter_is_quoted_where_sam_would_cut_it() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -16,10 +17,15 @@ from reprise_cli.sources.document import (
     rotated,
     statements,
 )
+from reprise_cli.stack import from_outputs
 from strategies import ARN_PREFIX, KEY, ORDERS
+from unit.cli.test_stack import OUTPUTS
 
 NIGHTLY = "arn:aws:batch:eu-west-1:123456789012:job-definition/nightly"
 ALLOWED = (ORDERS, f"{ARN_PREFIX}team-*", NIGHTLY)
+STACK = from_outputs(
+    "reprise", OUTPUTS | {"CallersParameter": "/reprise/callers"}, "CREATE_COMPLETE"
+)
 SECRET_ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:reprise/source/web-a1b2c3"
 
 
@@ -116,14 +122,44 @@ def test_a_broken_document_is_not_rotated() -> None:
 
 
 def test_a_role_needs_its_own_secret_a_place_for_long_payloads_and_one_for_lines() -> None:
-    read, keep, write = statements(SECRET_ARN, "bucket", "/reprise/shop/capture", None)
+    read, keep, ask, write = statements(SECRET_ARN, STACK, None)
     assert (read["Action"], read["Resource"]) == ("secretsmanager:GetSecretValue", SECRET_ARN)
     assert (keep["Action"], keep["Resource"]) == ("s3:PutObject", "arn:aws:s3:::bucket/payloads/*")
+    assert ask["Action"] == "ssm:GetParameter"
+    parameter = "arn:aws:ssm:eu-west-1:123456789012:parameter"
+    assert ask["Resource"] == [
+        f"{parameter}/reprise/callers",
+        f"{parameter}/reprise/reprise/policy",
+    ]
     assert write["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
-    group = "arn:aws:logs:eu-west-1:123456789012:log-group:/reprise/shop/capture:*"
-    assert write["Resource"] == group
+    group = "arn:aws:logs:eu-west-1:123456789012:log-group:/reprise/reprise/capture"
+    assert write["Resource"] == [group, f"{group}:*"]
+
+
+def test_a_stack_that_says_nothing_to_callers_yet_is_not_to_be_asked() -> None:
+    (ask,) = [
+        each
+        for each in statements(SECRET_ARN, replace(STACK, callers_parameter=None), None)
+        if each["Action"] == "ssm:GetParameter"
+    ]
+    assert [arn.rpartition("parameter")[2] for arn in ask["Resource"]] == [
+        "/reprise/reprise/policy"
+    ]
+
+
+def test_keys_of_callers_are_claimed_in_the_ledger_and_their_results_kept() -> None:
+    without = statements(SECRET_ARN, STACK, None)
+    more = [
+        each for each in statements(SECRET_ARN, STACK, None, has_keys=True) if each not in without
+    ]
+    assert [each["Resource"] for each in more] == [
+        "arn:aws:dynamodb:eu-west-1:123456789012:table/reprise-ledger",
+        "arn:aws:s3:::bucket/results/*",
+        "arn:aws:s3:::bucket",
+    ]
+    assert more[-1]["Condition"] == {"StringLikeIfExists": {"s3:prefix": "results/*"}}
 
 
 def test_a_customer_key_is_allowed_too() -> None:
-    (*_, use) = statements(SECRET_ARN, "bucket", "/g", "arn:aws:kms:eu-west-1:123456789012:key/abc")
+    (*_, use) = statements(SECRET_ARN, STACK, "arn:aws:kms:eu-west-1:123456789012:key/abc")
     assert use["Resource"].endswith(":key/abc")

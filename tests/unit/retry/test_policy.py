@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reprise.call.outcome import OutcomeKind
 from reprise.errors import PolicyError
-from reprise.retry.policy import NEW_NAMES, Policy, read_policy_document
+from reprise.retry.policy import NEW_NAMES, Policy, captures, read_policy_document
 from strategies import json_values, policies, texts
 
 FIELDS = [field.name for field in msgspec.structs.fields(Policy)]
@@ -96,6 +96,9 @@ def test_waits_must_be_in_order() -> None:
         ({"targets": {"orders": []}}, "targets.orders: "),
         ({"default": {"max_attempt": 3}}, "max_attempt"),
         ({"default": {"replay_on": ["throtled"]}}, "throtled"),
+        ({"default": {"capture_on": ["throtled"]}}, "throtled"),
+        ({"targets": {"orders": {"capture_on": ["succeeded"]}}}, "targets.orders: "),
+        ({"default": {"capture_on": "throttled"}}, "capture_on"),
         ({"targets": {"orders": {"enabled": "yes"}}}, "targets.orders: "),
     ],
 )
@@ -205,3 +208,39 @@ def test_a_policy_survives_its_document(policy: Policy) -> None:
     fields: dict[str, Any] = msgspec.to_builtins(policy)
     document = json.dumps({"targets": {"orders": fields}})
     assert read_policy_document(document).for_target("orders") == policy
+
+
+_KINDS = st.frozensets(st.sampled_from(OutcomeKind))
+_CAPTURED = st.frozensets(st.sampled_from([*OutcomeKind][1:]))
+
+
+@given(kind=st.sampled_from(OutcomeKind), default=_KINDS)
+def test_what_a_policy_does_not_say_is_captured_by_default(
+    kind: OutcomeKind, default: frozenset[OutcomeKind]
+) -> None:
+    book = read_policy_document('{"default": {"idempotent": true}}')
+    captured = captures(book.for_target("orders"), kind, default)
+    assert captured == (kind in default - {OutcomeKind.SUCCEEDED})
+
+
+@given(kind=st.sampled_from(OutcomeKind), default=_KINDS, wanted=_CAPTURED, general=_CAPTURED)
+def test_what_a_policy_says_is_captured_whatever_the_default(
+    kind: OutcomeKind,
+    default: frozenset[OutcomeKind],
+    wanted: frozenset[OutcomeKind],
+    general: frozenset[OutcomeKind],
+) -> None:
+    document = {
+        "default": {"capture_on": sorted(general)},
+        "targets": {"orders": {"capture_on": sorted(wanted)}, "old": {"capture_on": None}},
+    }
+    book = read_policy_document(json.dumps(document))
+    assert captures(book.for_target("orders"), kind, default) == (kind in wanted)
+    assert captures(book.for_target("basket"), kind, default) == (kind in general)
+    left_to_default = kind in default - {OutcomeKind.SUCCEEDED}
+    assert captures(book.for_target("old"), kind, default) == left_to_default
+
+
+@given(policy=policies, default=_KINDS)
+def test_a_success_is_never_captured(policy: Policy, default: frozenset[OutcomeKind]) -> None:
+    assert not captures(policy, OutcomeKind.SUCCEEDED, default)
