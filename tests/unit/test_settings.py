@@ -185,6 +185,7 @@ def test_two_variables_and_what_the_stack_says_are_settings() -> None:
         ledger_table="their-ledger",
         capture_log_group="/their/capture",
         policy_parameter="/their/policy",
+        stack="shop",
     )
 
 
