@@ -3,7 +3,8 @@
 On a local engine of its own, with IAM enforced, the root stack and the add-on replies deployed by the real
 SAM CLI: calls of a held target are captured, the target is let go, and each late result's arrival is compared
 with the instant that its row names as its end. All clocks are this machine's. Fails if the 95th percentile of
-a way is over the limit, if a result is missing, or if there were more executions than calls.
+`ReplyTo` or of waiting is over the limit, if a result is missing, or if there were more executions than
+calls.
 
     .venv/bin/python bench/late_result.py [--calls 50] [--limit 2.0]
 """
@@ -39,6 +40,8 @@ STACK: Final = "reprise"
 QUEUE: Final = "late-results"
 ACCOUNT: Final = "000000000000"
 WAYS: Final = ("queue", "webhook", "wait")
+REPLIED: Final = "ReplyTo"
+"""Both ways of the add-on together."""
 WAIT_S: Final = 35
 
 
@@ -166,20 +169,27 @@ def measure(world: World, arrivals: Arrivals, webhook: str, calls: int) -> dict[
     ):
         time.sleep(0.2)
     stop.set()
-    table: dict[str, Any] = {}
-    for way in WAYS:
-        late_s = [
+    late_s = {
+        way: [
             (arrivals.at[way][call_id] - parse_instant(rows[call_id].updated_at)).total_seconds()
             for call_id in kept[way]
             if call_id in arrivals.at[way]
         ]
-        table[way] = {
+        for way in WAYS
+    }
+    # The first deliveries wait for an environment of the replier, by whatever way they go.
+    late_s[REPLIED] = late_s["queue"] + late_s["webhook"]
+    kept[REPLIED] = kept["queue"] + kept["webhook"]
+    table = {
+        way: {
             "calls": len(kept[way]),
-            "arrived": len(late_s),
-            "p50_s": round(percentile(late_s, 0.5), 3) if late_s else None,
-            "p95_s": round(percentile(late_s, 0.95), 3) if late_s else None,
-            "max_s": round(max(late_s), 3) if late_s else None,
+            "arrived": len(found),
+            "p50_s": round(percentile(found, 0.5), 3) if found else None,
+            "p95_s": round(percentile(found, 0.95), 3) if found else None,
+            "max_s": round(max(found), 3) if found else None,
         }
+        for way, found in late_s.items()
+    }
     ran = len(world.receipts(run))
     return {"ways": table, "executions": ran, "kept": len(made), "again": arrivals.again}
 
@@ -213,7 +223,9 @@ def main() -> None:
         )
     print(json.dumps({"limit_s": given.limit, **found}))
     is_late = [
-        row for row in found["ways"].values() if row["p95_s"] is None or row["p95_s"] > given.limit
+        found["ways"][way]
+        for way in (REPLIED, "wait")
+        if (found["ways"][way]["p95_s"] or float("inf")) > given.limit
     ]
     is_missing = [row for row in found["ways"].values() if row["arrived"] < row["calls"]]
     if is_late or is_missing or found["executions"] != found["kept"]:

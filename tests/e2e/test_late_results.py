@@ -91,7 +91,7 @@ def test_late_results_come_to_a_queue_and_a_signed_webhook_and_status_says_so(
         return [note for note in found if note["state"] == "delivered"]
 
     (note,) = poll(told)
-    assert note["to"] == "https://127.0.0.1/..."
+    assert note["to"] == "http://127.0.0.1/..."
 
 
 def test_a_webhook_that_fails_is_tried_again_under_the_same_name(
@@ -189,8 +189,6 @@ def test_a_step_functions_task_that_waits_goes_on_when_its_call_has_succeeded(
         found: dict[str, Any] = states.describe_execution(executionArn=execution)
         return found if found["status"] != "RUNNING" else None
 
-    notes = poll(lambda: world.look("status", kept["id"], "--json").document["replies"])
-    assert [note["state"] for note in notes] == ["delivered"], notes
     found = poll(ended, limit_s=60)
     assert found["status"] == "SUCCEEDED", found
     assert json.loads(found["output"])["reprise"]["id"] == kept["id"]

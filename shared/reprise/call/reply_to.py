@@ -26,6 +26,8 @@ _CALLBACK: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _QUEUE_ARN: Final = re.compile(r"arn:[a-z-]+:sqs:([a-z0-9-]+):([0-9]{12}):([A-Za-z0-9_-]{1,80})")
 _QUEUE_PATH: Final = re.compile(r"/([0-9]{12})/([A-Za-z0-9_-]{1,80})")
 _QUEUE_HOST: Final = re.compile(r"sqs\.([a-z0-9-]+)\.")
+_STEPS: Final = re.compile(r"(^|/)(\.|%2e){1,2}(/|$)|%2f|%5c", re.IGNORECASE)
+"""In a path: what leads out of a listed folder, for a server that decodes before it looks."""
 _EXAMPLE: Final = 'Send one of {"queue": "<ARN or URL>"}, {"event": true}, {"task_token": "..."}, '
 _NEXT_STEP: Final = _EXAMPLE + '{"callback_id": "..."} and {"webhook": "https://..."}'
 TOKENS: Final = frozenset({"task_token", "callback_id"})
@@ -209,7 +211,7 @@ def _parts_of(url: str) -> SplitResult:
         or "@" in parts.netloc
         or "#" in url
         or "\\" in url
-        or re.search(r"(^|/)(\.|%2e){1,2}(/|$)", parts.path, re.IGNORECASE)
+        or _STEPS.search(parts.path)
     ):
         raise _bad("webhook", "is no plain address that begins with https://")
     return parts

@@ -183,7 +183,8 @@ def test_a_callback_succeeds_or_fails_likewise(clients: Clients) -> None:
 
 def test_the_sdk_knows_what_callbacks_are_sent_with(clients: Clients) -> None:
     """The pinned SDK has these operations, and takes these parameters."""
-    model = clients.callbacks().meta.service_model
+    client: Any = clients.callbacks()
+    model = client.meta.service_model
     success = model.operation_model("SendDurableExecutionCallbackSuccess").input_shape
     failure = model.operation_model("SendDurableExecutionCallbackFailure").input_shape
     assert success is not None

@@ -67,6 +67,7 @@ def test_what_the_stack_allows_may_be_asked_for(asked: dict[str, Any]) -> None:
         ({"webhook": "https://a@hooks.example.com/reprise/"}, "ReplyTo.webhook"),
         ({"webhook": "https://hooks.example.com/reprise/../x"}, "ReplyTo.webhook"),
         ({"webhook": "https://hooks.example.com/reprise/%2E%2e/x"}, "ReplyTo.webhook"),
+        ({"webhook": "https://hooks.example.com/reprise/..%2Fx"}, "ReplyTo.webhook"),
         ({"webhook": "https://hooks.example.com/reprise/#x"}, "ReplyTo.webhook"),
         ({"webhook": "https://hooks.example.com\\@evil.example/"}, "ReplyTo.webhook"),
     ],
