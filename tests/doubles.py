@@ -170,9 +170,12 @@ class FakePolicies:
 
     book: PolicyBook
     faults: Faults = field(default_factory=Faults)
+    asked: list[float | None] = field(default_factory=list)
+    """How old they might be, by whoever asked."""
 
-    def policies(self) -> PolicyBook:
+    def policies(self, *, within_s: float | None = None) -> PolicyBook:
         """Return the policies."""
+        self.asked.append(within_s)
         self.faults.check("policies")
         return self.book
 

@@ -113,8 +113,8 @@ class Keyring(KeySource, Protocol):
 class PolicySource(Protocol):
     """Holds the policies."""
 
-    def policies(self) -> PolicyBook:
-        """Return the policies in force.
+    def policies(self, *, within_s: float | None = None) -> PolicyBook:
+        """Return the policies in force, as they were read at most `within_s` ago where that is given.
 
         Raises:
             StoreError: If they cannot be had and none are remembered.

@@ -255,6 +255,7 @@ class MonitorSettings:
     """Log groups that capture lines come from."""
     alarms: tuple[str, ...]
     """Names of the alarms that are incidents."""
+    policy_parameter: str
     event_bus: str
     dashboard_url: str
     runbook_url: str

@@ -252,7 +252,8 @@ class SimulatedPolicies:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def policies(self) -> PolicyBook:
+    def policies(self, *, within_s: float | None = None) -> PolicyBook:
+        del within_s
         world = self._world
         book = cast(
             "PolicyBook",

@@ -12,7 +12,10 @@ from reprise.aws.reply_notes import ReplyNoteTable
 from reprise.aws.s3 import S3Objects
 from reprise.errors import StoreError
 from reprise.instant import utc_now
+from reprise.ledger import State
 from reprise_cli.exits import NotFoundError, UsageError
+from reprise_cli.policy.document import short_name
+from reprise_cli.policy.pauses import policy_watch
 from reprise_cli.story.payload import find_payload
 from reprise_cli.story.story import Arrival, Story, tell
 
@@ -34,6 +37,7 @@ class StoryReader:
         self._s3 = reprise.aws.s3
         self._bucket = reprise.stack.bucket
         self._objects = S3Objects(self._s3, self._bucket)
+        self._policy = policy_watch(reprise)
 
     def read(self, call_id: str, *, shows_payload: bool = False) -> Story:
         """Return a call's story.
@@ -53,7 +57,8 @@ class StoryReader:
                 "A captured call is known as soon as its object was read, whatever its gate does: "
                 "try again about a minute after its capture",
             )
-        story = tell(row, self._arrival(row.capture_object), self._bucket, utc_now())
+        arrival, held_by = self._arrival(row.capture_object), self._held_by(row)
+        story = tell(row, arrival, self._bucket, utc_now(), held_by=held_by)
         story = replace(story, replies=tuple(self._notes.read(row.id).values()))
         if not shows_payload:
             return story
@@ -69,6 +74,16 @@ class StoryReader:
         if not call_id:
             raise UsageError("ID", "is empty", "Name the call by the id of its 202")
         return self._ledger.get(call_id) if _is_key(call_id) else None
+
+    def _held_by(self, row: Row) -> str:
+        """Return what an operator did by which a call waits; empty if that is nothing."""
+        if row.state not in {State.CAPTURED, State.WAITING}:
+            return ""
+        policy = self._policy.look(short_name(row.target))
+        paused = policy.pauses.get(short_name(row.target))
+        if paused is not None:
+            return f"its target is {paused}"
+        return f"perhaps for the policy: {policy.problem}" if policy.problem else ""
 
     def _arrival(self, url: str | None) -> Arrival | None:
         """Return when a capture object was written; a story goes on without it."""

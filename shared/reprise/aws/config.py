@@ -44,14 +44,15 @@ class Cached[T]:
         self._fetched_at_s = float("-inf")
         self._value: T | None = None
 
-    def get(self) -> T:
-        """Return the value, at most `ttl_s` old unless its source is away.
+    def get(self, *, within_s: float | None = None) -> T:
+        """Return the value, at most `ttl_s` old, or `within_s` if that is given, unless its source is away.
 
         Raises:
             RepriseError: What the source raised, if there is no earlier value.
         """
+        oldest_s = self._ttl_s if within_s is None else within_s
         with self._lock:
-            if self._value is not None and self._monotonic() - self._fetched_at_s < self._ttl_s:
+            if self._value is not None and self._monotonic() - self._fetched_at_s < oldest_s:
                 return self._value
             try:
                 self._value = self._fetch()
@@ -89,9 +90,12 @@ class ParameterPolicies:
         self._name = name
         self._cached = Cached(self._fetch, ttl_s=TTL_S, monotonic=monotonic)
 
-    def policies(self) -> PolicyBook:
-        """Return the policies in force; an invalid edit keeps the last valid document in force."""
-        return self._cached.get()
+    def policies(self, *, within_s: float | None = None) -> PolicyBook:
+        """Return the policies in force; an invalid edit keeps the last valid document in force.
+
+        They are a minute old at most, or `within_s` if that is given.
+        """
+        return self._cached.get(within_s=within_s)
 
     def _fetch(self) -> PolicyBook:
         return read_policy_document(read_parameter(self._client, self._name))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from doubles import InMemoryLedger
+from doubles import FakePolicies, InMemoryLedger
 from harness import (
     FAILED,
     GONE,
@@ -28,7 +29,9 @@ from reprise.call.target import Target
 from reprise.gate.state import GateState, Mode
 from reprise.ledger import State
 from reprise.ports import Lease, OutMessage, Reply
+from reprise.replay.batch import PAUSE_SEEN_S
 from reprise.replay.message import Delivery, Worker, read_message
+from reprise.retry.policy import read_policy_document
 from reprise.testing import SUCCEEDED
 
 if TYPE_CHECKING:
@@ -657,6 +660,23 @@ def test_disabled_policy_keeps_calls_waiting_and_gives_none_up() -> None:
     assert pipeline.replay(*messages) == ["m0"]
     assert only_row(pipeline).state is State.CAPTURED
     assert pipeline.functions.invoked == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "asked"),
+    [("{}", [None]), ('{"targets":{"orders":{"enabled":false}}}', [None, PAUSE_SEEN_S])],
+)
+def test_who_lets_calls_wait_for_a_pause_has_read_the_policy_lately(
+    policy: str, asked: list[float | None]
+) -> None:
+    pipeline = Pipeline()
+    policies = FakePolicies(read_policy_document(policy))
+    replayer = replace(pipeline.replayer(), policies=policies)
+    replayer.run(
+        deliveries(*pipeline.captured_messages(call())),
+        Worker(owner="a", remaining_ms=lambda: 900_000),
+    )
+    assert policies.asked == asked
 
 
 def test_max_concurrency_bounds_what_runs_at_once() -> None:
