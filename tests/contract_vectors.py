@@ -31,6 +31,7 @@ from reprise.call.outcome import (
     shorten,
 )
 from reprise.call.payload import ClaimCheck, Payload, digest, pack
+from reprise.call.reply_to import ReplyTo
 from reprise.call.said import HEADERS, read_said
 from reprise.call.target import Target, id_of, new_call_id, resolve_target
 from reprise.capturing.invoker import Captured
@@ -350,7 +351,8 @@ def _records() -> list[Record]:
         idempotency_key=key,
         scope="scope-1",
     )
-    return [plain, full]
+    address = 'https://hooks.example.com/reprise/?a=1&b="2"'
+    return [plain, full, msgspec.structs.replace(plain, reply_to=ReplyTo(webhook=address))]
 
 
 def _outcomes() -> list[Outcome]:

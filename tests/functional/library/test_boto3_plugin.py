@@ -32,6 +32,7 @@ from reprise.boto3_plugin.capture_setup import CaptureSetup, make_setup
 from reprise.boto3_plugin.lazy_setup import AGAIN_S, LazySetup
 from reprise.call.outcome import OutcomeKind
 from reprise.call.payload import digest
+from reprise.call.reply_to import ReplyTo
 from reprise.call.target import Target, conflict_id, id_of
 from reprise.capturing.kept import EXCEPTION
 from reprise.capturing.line import Verifier, read_line
@@ -590,6 +591,21 @@ def test_a_key_in_a_header_names_the_call_and_goes_no_further(world: World) -> N
     client.invoke(FunctionName="orders")
     assert world.record().id == _id("order-2", "shop")
     assert not [name for name in world.server.requests[0].headers if name.startswith("x-reprise")]
+
+
+@pytest.mark.parametrize("key", [None, "order-1"])
+def test_a_place_for_the_late_result_travels_in_the_line_if_the_stack_allows_it(
+    world: World, key: str | None
+) -> None:
+    said = {"reply_to": {"event": "mine"}} | ({"idempotency_key": key} if key else {})
+    client, ssm = world.client(), Clients().parameters()
+    with pytest.raises(ClientError, match="is not served here"):
+        client.invoke(FunctionName="orders", ClientContext=_context(**said))
+    assert world.server.requests == []
+    ssm.put_parameter(Name=f"/{world.name}/replies", Value='{"events": "true"}', Type="String")
+    # Another process: the first one believes for a minute that there is no add-on.
+    world.client().invoke(FunctionName="orders", ClientContext=_context(**said))
+    assert world.record().reply_to == ReplyTo(event="mine")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reprise.call.reply_to import ReplyTo
 from reprise.call.said import HEADERS, NOTHING, Said, read_said
 from reprise.errors import BadRequestError
 from strategies import json_values, keys, texts
@@ -31,8 +32,16 @@ def test_a_header_comes_before_the_client_context() -> None:
 
 @given(key=keys, scope=st.none() | keys)
 def test_what_is_said_in_the_client_context_is_what_is_read(key: str, scope: str | None) -> None:
-    context = _said(idempotency_key=key, scope=scope, reply_to={"sqs": "somewhere"})
-    assert read_said({}, context) == Said(idempotency_key=key, scope=scope)
+    context = _said(idempotency_key=key, scope=scope, reply_to={"event": "mine"})
+    assert read_said({}, context) == Said(
+        idempotency_key=key, scope=scope, reply_to=ReplyTo(event="mine")
+    )
+
+
+def test_a_place_that_is_none_is_refused_by_its_field() -> None:
+    with pytest.raises(BadRequestError) as refused:
+        read_said({}, _said(reply_to={"sqs": "somewhere"}))
+    assert refused.value.field == "ClientContext.custom.reprise.reply_to"
 
 
 @pytest.mark.parametrize("context", [None, "", "!", "e30=", _context([]), _context({"custom": 1})])
