@@ -126,6 +126,7 @@ ACTIONS = {
         "cloudwatch:DescribeAlarms": "alarm:*",
         "cloudwatch:GetMetricData": "*",
         "logs:DescribeSubscriptionFilters": "log-group:/reprise/reprise/capture",
+        "ssm:GetParameter": "parameter/reprise/reprise/policy",
         "events:PutEvents": "event-bus/default",
     },
     "chaos-target": {"dynamodb:PutItem": "table/reprise-receipts"},

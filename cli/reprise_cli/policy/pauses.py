@@ -56,6 +56,8 @@ class PolicyState:
 
     problem: str | None = None
     """What is wrong with it, the line or field included; None if it is valid."""
+    refusal: str | None = None
+    """Why nothing of it is known."""
     pauses: dict[str, Pause] = field(default_factory=dict)
     """By target, `default` included."""
 
@@ -68,7 +70,8 @@ class PolicyState:
             if name == DEFAULT or pause != for_all
         ]
         wrong = [f"policy: {self.problem}; `reprise policy edit`"] if self.problem else []
-        return told + wrong
+        unread = [f"policy: {self.refusal}"] if self.refusal else []
+        return told + wrong + unread
 
 
 def describe(verb: str, target: str | None, reason: str) -> str:
@@ -140,7 +143,7 @@ class PolicyWatch:
             now = self._parameter.read()
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "Unknown")
-            return PolicyState(problem=f"the policy cannot be read: {code}", pauses={})
+            return PolicyState(refusal=f"it cannot be read, nor what is paused: {code}")
         if self._known is None or self._known[-1].number != now.number:
             try:
                 self._known = self._parameter.history()

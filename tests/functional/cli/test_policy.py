@@ -257,3 +257,10 @@ def test_top_says_what_is_paused_and_what_is_wrong_with_the_policy(ssm: Any) -> 
     assert "targets.orders: Object contains unknown field" in told["policy_problem"]
     # The last good document is in force.
     assert told["targets"][0]["paused"]["why"] == "the vendor is down"
+
+
+def test_who_may_not_read_the_policy_is_told_so_and_sees_the_rest(cloud: Cloud) -> None:
+    del cloud
+    result = run("top", "--once")
+    assert result.exit_code == 0
+    assert "policy: it cannot be read, nor what is paused: ParameterNotFound" in result.stdout
