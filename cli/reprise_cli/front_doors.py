@@ -44,9 +44,7 @@ class FrontDoor:
     arn: str | None = None
 
 
-def look_at(
-    doors: Doors, aliases: Iterable[AliasConfigurationTypeDef]
-) -> tuple[FrontDoor, ...]:
+def look_at(doors: Doors, aliases: Iterable[AliasConfigurationTypeDef]) -> tuple[FrontDoor, ...]:
     """Return every door, and every alias that was one, by name."""
     there = {alias["Name"]: alias for alias in aliases}
     wanted = [

@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "top": "reprise_cli.commands.top:top",
     "dashboard": "reprise_cli.commands.dashboard:dashboard",
     "dlq": "reprise_cli.commands.dlq:app",
+    "audit": "reprise_cli.commands.audit:audit",
     "sources": "reprise_cli.commands.sources:app",
     "doors": "reprise_cli.commands.doors:app",
     "read": "reprise_cli.read:read",

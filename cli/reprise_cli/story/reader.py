@@ -10,11 +10,13 @@ from botocore.exceptions import ClientError
 from reprise.aws.s3 import S3Objects
 from reprise.errors import StoreError
 from reprise.instant import utc_now
-from reprise_cli.exits import NotFoundError, UsageError
+from reprise_cli.dlq.desk import job_store
+from reprise_cli.exits import CommandError, NotFoundError, UsageError
 from reprise_cli.story.payload import find_payload
 from reprise_cli.story.story import Arrival, Story, tell
 
 if TYPE_CHECKING:
+    from reprise.ledger import Row
     from reprise_cli.app import App
 
 _MAX_KEY_BYTES: Final = 2048
@@ -29,6 +31,7 @@ class StoryReader:
         self._ledger = reprise.ledger
         self._s3 = reprise.aws.s3
         self._bucket = reprise.stack.bucket
+        self._jobs = job_store(reprise)
         self._objects = S3Objects(self._s3, self._bucket)
 
     def read(self, call_id: str, *, shows_payload: bool = False) -> Story:
@@ -52,10 +55,25 @@ class StoryReader:
                 "A captured call is known as soon as its object was read, whatever its gate does: "
                 "try again about a minute after its capture",
             )
-        story = tell(row, self._arrival(row.capture_object), self._bucket, utc_now())
+        arrival = self._arrival(row.capture_object)
+        story = tell(row, arrival, self._bucket, utc_now(), self._redriver(row))
         if not shows_payload:
             return story
         return find_payload(story, self._objects)
+
+    def _redriver(self, row: Row) -> str:
+        """Return who redrove a call last, and why, if a job of the day before says so."""
+        if row.opened_at == row.captured_at:
+            return ""
+        try:
+            job = self._jobs.redrive_of(row.id, row.opened_at)
+        except (StoreError, CommandError):
+            # A story goes on without it.
+            return ""
+        if job is None:
+            return ""
+        why = f" ({job.why})" if job.why else ""
+        return f"{job.by}, by job {job.id}{why},"
 
     def _arrival(self, url: str | None) -> Arrival | None:
         """Return when a capture object was written; a story goes on without it."""
