@@ -460,7 +460,12 @@ def test_the_rest_goes_once_the_canary_has_succeeded() -> None:
     world = World()
     job, letters = begun(world, 30, canary=10)
     seen: list[int] = []
-    world.on_sleep = lambda: (seen.append(sum(world.opened.values())), ends_well(world))[0]
+
+    def end_well() -> None:
+        seen.append(sum(world.opened.values()))
+        ends_well(world)
+
+    world.on_sleep = end_well
     run = make_run(world, job)
     assert run.run(letters, has_canary=True) is JobState.DONE
     assert (seen, run.counts()) == ([10], {"redriven": 30})
