@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -164,12 +164,13 @@ def _run(
                 state = JobState.INTERRUPTED
     finally:
         note_unverified(reprise, unverified)
-    report_job(reprise.out, job, letters, run.outcomes, state)
+    report_job(reprise.out, job, letters, run.outcomes, state, run.why)
     if state is JobState.INTERRUPTED:
         _tell_stopped(reprise, job, letters, run)
         raise typer.Exit(_INTERRUPTED)
     if state in {JobState.CANARY_FAILED, JobState.CANARY_OPEN}:
-        _stop_for_canary(job, run, state)
+        _tell_canary(reprise, job, run, state)
+        raise typer.Exit(ExitCode.FAILED)
     if run.counts().keys() & {Action.FAILED, Action.REFUSED, Action.MISSED}:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -180,14 +181,11 @@ def _tell_stopped(reprise: App, job: Job, letters: list[Planned], run: JobRun) -
     reprise.out.note(f"stopped: {done} of {job.count} done, {left} left; go on: {_again(job)}")
 
 
-def _stop_for_canary(job: Job, run: JobRun, state: JobState) -> NoReturn:
+def _tell_canary(reprise: App, job: Job, run: JobRun, state: JobState) -> None:
     is_open = state is JobState.CANARY_OPEN
     steps = "Watch them (`reprise top`), then" if is_open else "Mend the cause, then"
-    raise CommandError(
-        "canary",
-        f"{run.why}. The rest was not touched",
-        f"{steps} {_again(job)}{'' if is_open else ' --no-canary'}",
-    )
+    go_on = f"{_again(job)}{'' if is_open else ' --no-canary'}"
+    reprise.out.warn(f"canary: {run.why}. The rest was not touched. {steps}: {go_on}")
 
 
 def _again(job: Job) -> str:

@@ -111,6 +111,7 @@ def report_job(
     letters: Sequence[Planned],
     outcomes: Sequence[LetterOutcome],
     state: JobState = JobState.DONE,
+    why: str = "",
 ) -> None:
     """Show what became of a job's letters; no job: no letter was meant."""
     last = last_outcomes(outcomes)
@@ -126,6 +127,7 @@ def report_job(
         {
             "job": None if job is None else job.id,
             "state": state.value,
+            "why": why,
             "dry_run": False,
             "selected": len(letters),
             "left": len(left_of(letters, outcomes)),

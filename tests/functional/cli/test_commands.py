@@ -173,7 +173,7 @@ def test_a_rehearsed_redrive_counts_what_the_redrive_would_bring_back(cloud: Clo
     assert "call again" in told.stderr
     redriven = document_of(run("dlq", "redrive", "--all", "--yes", "--json"))
     assert (rehearsed.pop("dry_run"), redriven.pop("dry_run")) == (True, False)
-    assert [redriven.pop(name) for name in ("state", "left")] == ["done", 2]
+    assert [redriven.pop(name) for name in ("state", "left", "why")] == ["done", 2, ""]
     assert redriven.pop("job")
     assert (rehearsed["selected"], rehearsed["redriven"], rehearsed["skipped"]) == (3, 1, 2)
     for document in (rehearsed, redriven):

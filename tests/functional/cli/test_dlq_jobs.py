@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 from typing import Any
 
@@ -224,8 +223,9 @@ def test_more_than_a_hundred_letters_have_a_canary(cloud: Cloud) -> None:
     give_up(cloud, 101)
     done = run("dlq", "redrive", "--all", "--yes", "--canary-wait", "0s", "--json")
     assert done.exit_code == 1
-    job, error = (document for document in map(json.loads, done.stdout.splitlines()))
+    job = document_of(done)
     assert (job["state"], job["redriven"], job["left"]) == ("canary_open", 10, 91)
-    assert error["error"]["field"] == "canary"
+    assert "10 of 10 have not ended" in job["why"]
+    assert f"--resume {job['job']}" in done.stderr
     resumed = run("dlq", "redrive", "--resume", job["job"], "--no-canary", "--json")
     assert document_of(resumed)["redriven"] == 101
