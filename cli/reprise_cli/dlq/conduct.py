@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
 import typer
 
 from reprise.call.payload import digest
@@ -16,6 +17,7 @@ from reprise_cli.dlq.desk import (
     Which,
     job_run,
     job_store,
+    make_edit,
     note_unverified,
     survey,
 )
@@ -27,6 +29,7 @@ from reprise_cli.output import counted
 
 if TYPE_CHECKING:
     from reprise_cli.app import App
+    from reprise_cli.dlq.edit import Edit
     from reprise_cli.dlq.job import LetterOutcome, Planned
     from reprise_cli.dlq.letter import Letter, Selection
     from reprise_cli.dlq.run import JobRun
@@ -76,6 +79,8 @@ def begin(reprise: App, selection: Selection, wish: Wish) -> None:
     # Who names each letter has been asked.
     is_agreed = wish.is_agreed or bool(selection.ids)
     reprise.confirm(f"{wish.verb.value} {counted(len(letters), 'letter')}?", is_agreed=is_agreed)
+    # Before anything is kept: who may not edit has begun no job.
+    edit = None if wish.payload is None else make_edit(reprise, wish.payload)
     now = utc_now()
     job = Job(
         id=job_id(now, os.urandom(3)),
@@ -98,7 +103,7 @@ def begin(reprise: App, selection: Selection, wish: Wish) -> None:
             f"nothing was touched, since who does it, and why, could not be kept: {error.code}",
             f"Allow s3:PutObject on {reprise.stack.bucket}/audit/*",
         ) from error
-    _run(reprise, job, letters, [], wish, has_canary=job.canary > 0)
+    _run(reprise, job, letters, [], wish, edit)
     _fail_missing(found.missing)
 
 
@@ -116,12 +121,14 @@ def resume(reprise: App, job_id_: str, wish: Wish) -> None:
     sha256 = None if wish.payload is None else digest(wish.payload)
     if sha256 != job.payload_sha256:
         raise UsageError("--payload", "is not what the job began with", "Name the same file")
+    if wish.rate_per_s is not None:
+        job = msgspec.structs.replace(job, rate_per_s=wish.rate_per_s)
     letters, outcomes = store.letters(job.id), store.outcomes(job.id)
     reprise.say_place()
     left = left_of(letters, outcomes)
     reprise.out.note(f"job {job.id}: {len(left)} of {counted(job.count, 'letter')} are left")
-    has_canary = job.canary > 0 and wish.canary != 0
-    _run(reprise, job, letters, outcomes, wish, has_canary=has_canary and bool(left))
+    edit = None if wish.payload is None else make_edit(reprise, wish.payload)
+    _run(reprise, job, letters, outcomes, wish, edit)
 
 
 def _canary(wish: Wish, count: int) -> int:
@@ -138,18 +145,18 @@ def _run(
     letters: list[Planned],
     outcomes: list[LetterOutcome],
     wish: Wish,
-    *,
-    has_canary: bool,
+    edit: Edit | None,
 ) -> None:
     unverified: list[Letter] = []
     reprise.out.note(f"job {job.id}: Ctrl-C stops it, `{_again(job)}` goes on")
     total = len(left_of(letters, outcomes))
+    has_canary = job.canary > 0 and wish.canary != 0 and total > 0
     try:
         with interruptible(), reprise.out.progress(f"{job.verb.value}: {job.id}", total) as advance:
             run = job_run(
                 reprise,
                 job,
-                payload=wish.payload,
+                edit=edit,
                 canary_wait_s=wish.canary_wait_s,
                 advance=advance,
                 unverified=unverified,

@@ -133,20 +133,13 @@ def job_run(
     reprise: App,
     job: Job,
     *,
-    payload: bytes | None = None,
+    edit: Edit | None = None,
     canary_wait_s: float = 300.0,
     advance: Callable[[int], None],
     unverified: list[Letter],
 ) -> JobRun:
-    """Return what runs a job.
-
-    Raises:
-        CommandError: If the key to sign a payload with may not be read.
-    """
+    """Return what runs a job."""
     queue, by = Which(job.queue), reprise.operator
-    edit = None
-    if payload is not None:
-        edit = _edit(reprise, payload, S3Objects(reprise.aws.s3, reprise.stack.bucket))
     note = f"discarded at {job.started_at} by {job.by}: {job.why} (job {job.id})"
 
     def handler(letters: Letters) -> Redriver | Discarder:
@@ -184,7 +177,7 @@ def dry_run_selected(
     letters = sorted(letters, key=lambda letter: letter.at)[: selection.max_count]
     edit = None
     if payload is not None:
-        edit = _edit(reprise, payload, DryRunWriter(bucket=reprise.stack.bucket))
+        edit = make_edit(reprise, payload, DryRunWriter(bucket=reprise.stack.bucket))
     unverified: list[Letter] = []
     redriver = _redriver(reprise, queue, _browser(reprise, queue), edit, unverified=unverified)
     results = redriver.dry_run(letters)
@@ -226,8 +219,13 @@ def note_unverified(reprise: App, unverified: Sequence[Letter]) -> None:
         )
 
 
-def _edit(reprise: App, payload: bytes, writer: PayloadWriter) -> Edit:
-    """Return what replaces a payload, signed by the operators' key."""
+def make_edit(reprise: App, payload: bytes, writer: PayloadWriter | None = None) -> Edit:
+    """Return what replaces a payload, signed by the operators' key.
+
+    Raises:
+        CommandError: If that may not be read.
+    """
+    writer = writer or S3Objects(reprise.aws.s3, reprise.stack.bucket)
     name = secret_name(reprise.stack.name, OPERATOR)
     try:
         keys = SecretKeys(reprise.aws.secrets, name).keys()

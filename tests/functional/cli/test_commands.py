@@ -249,6 +249,7 @@ def test_who_may_not_read_the_operators_key_edits_nothing(cloud: Cloud, tmp_path
     result = run("dlq", "redrive", "call-1", "--payload", str(tmp_path / "new"))
     assert result.exit_code == 1
     assert "OperatorSecretArn" in result.stderr
+    assert document_of(run("audit", "--json"))["count"] == 0
     assert cloud.bodies("ReplayQueueUrl") == []
     row = cloud.ledger.get("call-1")
     assert row is not None
