@@ -330,7 +330,7 @@ def _filters(context: typer.Context) -> dict[str, str]:
     return {
         name: ", ".join(value) if isinstance(value, (list, tuple)) else str(value)
         for name, value in context.params.items()
-        if value not in (None, False, "", []) and name not in _NOT_FILTERS
+        if value and name not in _NOT_FILTERS
     }
 
 
