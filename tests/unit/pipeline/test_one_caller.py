@@ -193,6 +193,8 @@ def test_redriven_calls_that_fail_again_hold_no_gate() -> None:
 
     assert sum(runs.count.values()) == 20
     assert pipeline.gate_items.images[ORDERS].mode == Mode.FLOWING
+    # They were never told to it as waiting, and so do not leave: its backlog would be short of others.
+    assert pipeline.gate_items.images[ORDERS].waiting == 0
     # What is charged begins anew: an operator decided so.
     assert {row.attempts for row in pipeline.ledger.rows.values()} == {1}
 
