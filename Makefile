@@ -8,7 +8,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-SETS := engine runtime sam checkov
+SETS := engine runtime sam checkov go
 UV := .tools/uv/bin/uv
 BIN := .venv/bin
 SAM := .tools/sam/bin/sam
@@ -17,8 +17,10 @@ SAM := .tools/sam/bin/sam
 UV_INSTALL_FLAGS := --quiet --require-hashes --index-strategy unsafe-best-match --compile-bytecode
 UV_COMPILE_FLAGS := --quiet --universal --python-version 3.12 --generate-hashes --no-header --no-annotate
 
-# sam build runs functions/Makefile and shared/Makefile, which need uv and the runtime's Python.
-export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/uv/bin:$(PATH)
+# sam build runs functions/Makefile and shared/Makefile, which need uv and the runtime's Python, and endpoint/Makefile, which needs
+# Go.
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/uv/bin:$(CURDIR)/.tools/go/bin:$(PATH)
+export GOCACHE := $(CURDIR)/.tools/go/cache
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -90,9 +92,11 @@ unit: .venv/.stamp ## Unit, property and functional tests, with coverage of the 
 	$(PYTEST) $(wildcard tests/unit tests/functional) -n 2 --cov --cov-report=term:skip-covered
 
 .PHONY: build
-build: setup ## sam build of the root and of the add-on that has code, with the repository's own SAM CLI
+build: setup ## sam build of the root and of the add-ons that have code, with the repository's own SAM CLI
 	@$(SAM) build
 	@$(SAM) build --config-env schedules
+	@$(SAM) build --config-env endpoint
+	@$(SAM) build --config-env replies
 
 .PHONY: template
 template: build ## The templates: cfn-lint, sam validate, checkov, and the tests of the built artefacts
@@ -109,8 +113,27 @@ package: .venv/.stamp ## Wheel and sdist: built, installed into clean environmen
 local-engine: setup ## The local engine: one canary a correction
 	$(PYTEST) local_engine/tests
 
+.PHONY: endpoint
+endpoint: dist/endpoint/.stamp ## The local endpoint's binaries and layers, x86_64 and arm64, into dist/endpoint
+
+dist/endpoint/.stamp: .tools/go/.stamp endpoint/Makefile endpoint/go.mod $(wildcard endpoint/*.go endpoint/internal/*/*.go)
+	@for each in x86_64:X86 arm64:Arm; do \
+	  folder=$(CURDIR)/dist/endpoint/$${each%:*}; \
+	  rm -rf "$$folder"; mkdir -p "$$folder"; \
+	  $(MAKE) --no-print-directory -C endpoint "build-Endpoint$${each#*:}Layer" ARTIFACTS_DIR="$$folder"; \
+	  touch -d 1980-01-01 "$$folder"/extensions "$$folder"/extensions/reprise; \
+	  (cd "$$folder" && $(CURDIR)/.tools/go/bin/python -m zipfile -c ../layer-$${each%:*}.zip extensions/); \
+	done
+	@ls -l dist/endpoint/*/extensions/reprise dist/endpoint/*.zip
+	@touch $@
+
+.PHONY: endpoint-test
+endpoint-test: endpoint .venv/.stamp ## The local endpoint: gofmt, go vet, its tests, and what its binary writes
+	@$(MAKE) --no-print-directory -C endpoint test
+	$(PYTEST) tests/endpoint
+
 .PHONY: e2e
-e2e: setup ## The whole pipeline, deployed into the local engine by the real SAM CLI
+e2e: setup endpoint ## The whole pipeline, deployed into the local engine by the real SAM CLI
 	$(PYTEST) tests/e2e -m "not slow"
 
 .PHONY: chromium
@@ -139,12 +162,12 @@ drift: .venv/.stamp ## What AWS says of itself now, where we rely on it (BOTOCOR
 # The end-to-end tests mostly wait, and mind being kept waiting; all else computes beside them, in what time they leave. Each
 # target's output is printed whole, when it ends.
 .PHONY: test
-test: setup ## Everything above; the end-to-end tests beside the rest
+test: setup endpoint ## Everything above; the end-to-end tests beside the rest
 	$(MAKE) --no-print-directory -j 2 --output-sync=target e2e beside
 
 .PHONY: beside
 beside: setup
-	nice -n 10 $(MAKE) --no-print-directory unit lint types package template local-engine
+	nice -n 10 $(MAKE) --no-print-directory unit lint types package template local-engine endpoint-test
 
 .PHONY: dashboard
 dashboard: .venv/.stamp ## Write the dashboard's body into infra/observability.yaml

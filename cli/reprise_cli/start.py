@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Final
 
@@ -14,6 +15,8 @@ _BY_THE_EXTRA: Final = frozenset({"rich", "typer"})
 
 def main() -> None:
     """Run the command; without what it needs, tell the version, or else the next step."""
+    # It looks at functions as they are: what it calls is not to be kept by a plugin that callers here use.
+    os.environ.pop("BOTOCORE_EXPERIMENTAL__PLUGINS", None)
     try:
         from reprise_cli.main import app  # noqa: PLC0415 - it may not be there
     except ModuleNotFoundError as error:

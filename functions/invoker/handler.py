@@ -19,9 +19,16 @@ from reprise.errors import BadRequestError
 from reprise.settings import CallerSettings
 from reprise.telemetry import EmfMeter, FlushInterval, make_logger, trace_header
 from reprise.wiring import make_clients
-from reprise.wiring.callers import make_invoker, make_status_reader
+from reprise.wiring.callers import (
+    FUNCTION_MARGIN_S,
+    behind_doors,
+    make_invoker,
+    make_status_reader,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reprise.call.request import CallRequest
     from reprise.capturing.invoker import Answer
 
@@ -31,7 +38,10 @@ _doors = Doors.read(os.environ.get("REPRISE_FRONT_DOORS", ""), _settings.targets
 _clients = make_clients()
 _meter = EmfMeter()
 _flush_interval = FlushInterval(time.monotonic)
-_invoker = make_invoker(_clients, _settings, meter=_meter)
+_invoker = make_invoker(
+    _clients, _settings, meter=_meter, longest_s=_settings.call_timeout_s + FUNCTION_MARGIN_S
+)
+_invoker_at_doors = behind_doors(_invoker)
 _status = make_status_reader(_clients, _settings)
 cold_start.finish()
 
@@ -51,10 +61,11 @@ def handle(invocation: Invocation) -> Reply:
             client_context=invocation.client_context,
             trace=trace_header(),
         )
+        run = _invoker_at_doors.run if sending.may_keep else _invoker.pass_on
+        answer = _counted(run, request)
     except BadRequestError as error:
         told = refuse_door(sending, error)
     else:
-        answer = _call(request, may_keep=sending.may_keep)
         told = answer_door(sending, invocation.event, answer, _settings.status_url)
     return Reply(payload=told.payload, error_type=told.error_type)
 
@@ -65,15 +76,16 @@ def lambda_handler(event: object, _context: object) -> dict[str, Any]:
         if isinstance(event, dict) and "StatusOf" in event:
             return _status.run(event)
         request = read_request(event, _settings, trace=trace_header())
+        answer = _counted(_invoker.run, request)
     except BadRequestError as error:
         return write_refusal(error)
-    return write_answer(request, _call(request), _settings.status_url)
+    return write_answer(request, answer, _settings.status_url)
 
 
-def _call(request: CallRequest, *, may_keep: bool = True) -> Answer:
+def _counted(run: Callable[[CallRequest], Answer], request: CallRequest) -> Answer:
     """Make a call, and count it."""
     start_s = time.perf_counter()
-    answer = _invoker.run(request) if may_keep else _invoker.pass_on(request)
+    answer = run(request)
     if answer.is_passed_through:
         added_ms = (time.perf_counter() - start_s) * 1000 - answer.reply.took_ms
         _meter.count(metric.PASSED_THROUGH, target=request.target.function)

@@ -9,6 +9,7 @@ See docs/adr/0030-front-doors-by-alias.md.
 from __future__ import annotations
 
 import os
+from contextlib import closing
 
 from invoker.handler import handle, lambda_handler
 from invoker.runtime import RuntimeApi, serve
@@ -17,4 +18,5 @@ __all__ = ["lambda_handler"]
 
 _address = os.environ.get("AWS_LAMBDA_RUNTIME_API")
 if _address:
-    serve(RuntimeApi(_address), handle)
+    with closing(RuntimeApi(_address)) as _api:
+        serve(_api, handle)

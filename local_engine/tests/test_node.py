@@ -148,6 +148,18 @@ def test_errors_have_the_shape_of_lambda(aws: Aws, source: str, kind: str, messa
     assert isinstance(error.get("trace", []), list)
 
 
+def test_wrapper_script_starts_node_with_options_of_its_own(aws: Aws) -> None:
+    script = '#!/bin/bash\nexec "${@:1:$#-1}" --require "$LAMBDA_TASK_ROOT/first.cjs" "${@: -1}"\n'
+    files = {
+        "wrapper": script,
+        "first.cjs": "globalThis.first = 'loaded'",
+        "index.js": "exports.handler = async () => globalThis.first",
+    }
+    variables = {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/wrapper"}
+    name = node(aws, files, Environment={"Variables": variables})
+    assert aws.invoke(name, {}) == "loaded"
+
+
 def test_environment_of_node_outlives_an_error_and_keeps_its_state(aws: Aws) -> None:
     source = (
         "let calls = 0;\n"

@@ -132,9 +132,8 @@ class EmfMeter:
         known = targets or tuple(entry.strip() for entry in listed if entry.strip())
         # An empty service: it would be one more dimension, and every metric has one writer anyhow. One
         # provider for all lines: making one costs half as much as a line.
-        self._emf = EphemeralMetrics(
-            namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", metric.NAMESPACE), service=""
-        )
+        # Our namespace, whatever the process's own metrics are in: dashboard and alarms look there.
+        self._emf = EphemeralMetrics(namespace=metric.NAMESPACE, service="")
         self._stack = stack or os.environ.get("REPRISE_STACK", "reprise")
         self._label: Callable[[str], str] = make_labeler(known)
         self._values: defaultdict[MetricKey, list[float]] = defaultdict(list)

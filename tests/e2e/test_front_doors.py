@@ -18,6 +18,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from e2e.world import new_run, poll
+from reprise_cli.deploy import REPOSITORY
 from unit.doors import samples
 
 if TYPE_CHECKING:
@@ -214,6 +215,27 @@ def http_api(world: World, arn: str, name: str) -> str:
     return f"/_aws/execute-api/{api}/$default/orders"
 
 
+def example(world: World, arn: str, name: str) -> str:
+    """Deploy examples/front-door, which makes the alias itself."""
+    function, _, alias = arn.rpartition(":")
+    world.functions.delete_alias(FunctionName=function, Name=alias)
+    clouds = world.client("cloudformation")
+    clouds.create_stack(
+        StackName=name,
+        TemplateBody=(REPOSITORY / "examples" / "front-door" / "template.yaml").read_text(),
+        Parameters=[{"ParameterKey": "Target", "ParameterValue": alias}],
+    )
+
+    def made() -> Any:
+        (stack,) = clouds.describe_stacks(StackName=name)["Stacks"]
+        assert "FAILED" not in stack["StackStatus"], stack
+        assert "ROLLBACK" not in stack["StackStatus"], clouds.describe_stack_events(StackName=name)
+        return stack if stack["StackStatus"] == "CREATE_COMPLETE" else None
+
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in poll(made)["Outputs"]}
+    return f"/_aws/execute-api/{outputs['ApiId']}/$default/orders"
+
+
 def rest_api(world: World, arn: str, name: str) -> str:
     gateway = world.client("apigateway")
     api = gateway.create_rest_api(name=name)["id"]
@@ -280,7 +302,7 @@ def ask(world: World, method: str, path: str) -> tuple[int, dict[str, str], byte
     return status, {name.lower(): value for name, value in headers.items()}, told
 
 
-@pytest.mark.parametrize("make", [http_api, rest_api, function_url, load_balancer])
+@pytest.mark.parametrize("make", [http_api, example, rest_api, function_url, load_balancer])
 def test_http_sender_becomes_a_caller_by_the_aliass_arn(
     world: World, make: Callable[[World, str, str], str]
 ) -> None:

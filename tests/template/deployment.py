@@ -321,4 +321,5 @@ class _Stack:
                 return self._get_attribute(*name.split(".", 1))
             return str(self._call("Ref", name))
 
-        return re.sub(r"\${([^!}][^}]*)}", replace, text)
+        # `${!Name}` is the text `${Name}`: a variable of IAM's (CloudFormation user guide, Fn::Sub).
+        return re.sub(r"\${([^!}][^}]*)}", replace, text).replace("${!", "${")

@@ -36,6 +36,10 @@ ENVIRONMENT = {
     "REPRISE_ACCOUNT_ID": "123456789012",
     "REPRISE_JOBS_QUEUE_URL": "https://sqs/jobs",
     "REPRISE_JOBS_DEAD_LETTER_QUEUE_URL": "https://sqs/jobs-dlq",
+    "REPRISE_REPLIES_QUEUE_URL": "https://sqs/replies",
+    "REPRISE_REPLIES_DEAD_LETTER_QUEUE_URL": "https://sqs/replies-dlq",
+    "REPRISE_WEBHOOK_SECRET_ARN": "arn",
+    "REPRISE_REPLY_DESTINATIONS": "{}",
     "REPRISE_CALL_TIMEOUT_S": "60",
     "REPRISE_RETENTION_DAYS": "30",
     "REPRISE_ALARMS": "dead-letters",
@@ -46,6 +50,25 @@ OURS = """
 import json, sys
 import reprise
 print(json.dumps(sorted(name for name in sys.modules if name.startswith("reprise"))))
+"""
+PLUGIN = """
+import io, json, os, sys
+import botocore.session
+from botocore.awsrequest import AWSResponse
+
+class Raw(io.BytesIO):
+    def stream(self, **_):
+        yield self.read()
+
+before = set(sys.modules)
+os.environ["BOTOCORE_EXPERIMENTAL__PLUGINS"] = "reprise=reprise.boto3_plugin"
+os.environ["REPRISE_SOURCE"] = "web"
+client = botocore.session.get_session().create_client("lambda", region_name="eu-west-1")
+client.meta.events.register(
+    "before-send", lambda **_: AWSResponse("", 200, {"content-length": "2"}, Raw(b"ok"))
+)
+assert client.invoke(FunctionName="orders", Payload=b"{}")["Payload"].read() == b"ok"
+print(json.dumps(sorted(name for name in set(sys.modules) - before if not name.startswith("botocore"))))
 """
 STATIONS = ("call", "capturing", "gate", "logreader", "monitor", "replay", "retry", "unpack")
 SINGLE = ("dead_letter", "errors", "events", "ledger", "ports", "quarantine", "testing")
@@ -78,6 +101,7 @@ def _loaded(*modules: str) -> set[str]:
         "replayer.replayer",
         "replayer.unpacker",
         "replayer.observer",
+        "replies.replier",
         "reprise.client",
         "reprise.decorator",
     ],
@@ -146,3 +170,31 @@ def test_what_init_made_is_out_of_the_collectors_way() -> None:
         gc.enable()
         gc.unfreeze()
         sys.modules.pop("reprise.cold_start", None)
+
+
+def test_a_success_through_the_plugin_loads_settings_and_nothing_of_the_kernel() -> None:
+    """Every process of a caller pays for this, also one whose calls never fail."""
+    done = subprocess.run(
+        [sys.executable, "-c", PLUGIN],
+        env=ENVIRONMENT,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    loaded = set(json.loads(done.stdout))
+    assert {name for name in loaded if name.partition(".")[0] == "reprise"} == {
+        "reprise",
+        "reprise.boto3_plugin",
+        "reprise.boto3_plugin.events",
+        "reprise.boto3_plugin.exchange",
+        "reprise.boto3_plugin.lazy_setup",
+        "reprise.boto3_plugin.self_check",
+        "reprise.call",
+        "reprise.call.outcome",
+        "reprise.errors",
+        "reprise.printable",
+        "reprise.settings",
+        "reprise.version",
+    }
+    others = {name.partition(".")[0] for name in loaded} - sys.stdlib_module_names
+    assert others <= {"reprise", "msgspec", "typing_extensions"}

@@ -151,6 +151,18 @@ def test_a_process_without_settings_can_count(
     assert (document["stack"], document["target"]) == ("reprise", "other")
 
 
+def test_a_callers_own_namespace_is_not_ours(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A caller that uses Powertools sets one; our dashboard and alarms look in ours."""
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Shop")
+    meter = EmfMeter()
+    meter.count(metric.CAPTURED, target=ORDERS)
+    meter.flush()
+    (document,) = lines(capsys)
+    assert document["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Reprise"
+
+
 def test_a_line_goes_out_whole_with_its_newline(capsys: pytest.CaptureFixture[str]) -> None:
     write_stdout('{"reprise":1}')
     assert capsys.readouterr().out == '{"reprise":1}\n'

@@ -134,7 +134,11 @@ def statements(
         {
             "Effect": "Allow",
             "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-            "Resource": f"arn:{partition}:logs:{region}:{account}:log-group:{log_group}:*",
+            # The first action is the group's, the second its streams' (Service Authorization Reference).
+            "Resource": [
+                f"arn:{partition}:logs:{region}:{account}:log-group:{log_group}{part}"
+                for part in ("", ":*")
+            ],
         },
     ]
     if has_keys:

@@ -14,10 +14,10 @@ sent once, and captured; what the caller gets is `REPRISE_ON_CAPTURE`'s affair. 
 retries included. See docs/howto/boto3.md.
 
 **What this rests on.** `BOTOCORE_EXPERIMENTAL__PLUGINS` is experimental by its name, and botocore calls its
-plugin interface private; `install` does without. Both use three events of botocore's (`before-call`,
-`needs-retry`, `creating-client-class`), which are no promise to plugins either, and one private attribute of
-clients, `_endpoint`. The first client of a process makes a few calls that never leave it (`self_check`):
-where botocore is not as expected, making the client fails, and names the versions.
+plugin interface private; `install` does without. Both use events that Boto3's extensibility guide names
+(`creating-client-class`, `before-call`, `needs-retry`), and one private attribute of clients, `_endpoint`.
+The first client of a process makes a few calls that never leave it (`self_check`): where botocore is not as
+expected, making the client fails, and names the versions.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from reprise.boto3_plugin.lazy_setup import LazySetup
 
-__all__ = ["PluginFailure", "initialize_client_plugin", "install"]
+__all__ = ["PluginFailure", "awscli_initialize", "initialize_client_plugin", "install"]
 
 _log = logging.getLogger(__name__)
 SERVICE: Final = "lambda"
@@ -78,10 +78,23 @@ def install[T](client_or_session: T) -> T:
     if events is None:
         msg = f"install: must be a client or a session of boto3's or botocore's, got {client!r}"
         raise TypeError(msg)
+    _watch(events)
+    return client_or_session
+
+
+def awscli_initialize(event_emitter: Any) -> None:  # noqa: ANN401 - botocore's
+    """Let the AWS CLI keep refused calls; version 1 calls this for a plugin that its config file names.
+
+    The CLI makes its clients without the SDK's plugins, so that the SDK's variable says nothing to it.
+    """
+    _watch(event_emitter)
+
+
+def _watch(events: Any) -> None:  # noqa: ANN401 - botocore's
+    """Be told of the class of each client of Lambda before it is made."""
     events.register(
         f"creating-client-class.{SERVICE}", _add_base, unique_id="reprise-creating-client-class"
     )
-    return client_or_session
 
 
 def initialize_client_plugin(client: Any) -> None:  # noqa: ANN401 - botocore's clients have no type of their own
@@ -110,7 +123,7 @@ def attach(client: Any, env: Mapping[str, str], lazy_setup: LazySetup | None = N
     outcomes_of(env)
     with_secret(env)
     Events(client, lazy_setup or SETUP).register()
-    check_once(client)
+    check_once(client, lambda twin: Events(twin, SETUP).register())
 
 
 class _Installed:

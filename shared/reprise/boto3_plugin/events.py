@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from reprise.boto3_plugin.exchange import ERROR_FROM, EndedError, Exchange, is_synchronous
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from reprise.boto3_plugin.exchange import Parsed
     from reprise.boto3_plugin.lazy_setup import LazySetup
 
+_log = logging.getLogger(__name__)
 _EXCHANGE: Final = "reprise"
 """Name of the exchange in botocore's context of a request."""
 
@@ -46,7 +48,14 @@ class Events:
             exchange.send()
             if exchange.has_succeeded:
                 return exchange.given()
-        return _capture().answer(exchange, self._lazy_setup)
+        try:
+            return _capture().answer(exchange, self._lazy_setup)
+        except Exception as error:
+            if exchange.own is None or error is exchange.own:
+                raise
+            # A fault of ours, which must not take the place of what the target said.
+            _log.exception("call was not captured")
+            return exchange.given()
 
     def needs_retry(
         self,
@@ -64,7 +73,14 @@ class Events:
         if exchange is None or (response is not None and response[0].status_code < ERROR_FROM):
             return
         own = response or caught_exception
-        if own is not None and _capture().is_captured(exchange, own, self._lazy_setup):
+        if own is None:
+            return
+        try:
+            is_captured = _capture().is_captured(exchange, own, self._lazy_setup)
+        except Exception:  # noqa: BLE001 - a fault of ours leaves the call to the SDK
+            _log.exception("whether a call is captured cannot be told")
+            return
+        if is_captured:
             exchange.own = own
             raise EndedError
 

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import platform
 from contextvars import ContextVar
-from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 import botocore
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ReadTimeoutError
+from botocore.hooks import EventAliaser, HierarchicalEmitter
 
 from reprise.boto3_plugin.exchange import Exchange, Parsed, answer_of
 from reprise.errors import SettingsError
 from reprise.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _PAYLOAD: Final = b'{"reprise": "self-check"}'
 _REPLY: Final = b'"\xff reply"'
@@ -75,8 +75,12 @@ class _Raw(BytesIO):
         yield self.read()
 
 
-def check_once(client: Any) -> None:  # noqa: ANN401 - botocore's clients have no type of their own
-    """Try the plugin in a client that has it; a botocore that was tried is not tried again.
+def check_once(client: Any, register: Callable[[Any], None]) -> None:  # noqa: ANN401 - botocore's clients have no type
+    """Try the plugin with the botocore of a client; one that was tried is not tried again.
+
+    Args:
+        client: Of Lambda; it and its handlers are left alone.
+        register: Registers the plugin's handlers in a client.
 
     Raises:
         SettingsError: Naming versions, and what is not as expected.
@@ -84,40 +88,57 @@ def check_once(client: Any) -> None:  # noqa: ANN401 - botocore's clients have n
     if botocore.__version__ in _checked:
         return
     try:
-        _try(client)
+        _try(_twin(client), register)
     except Exception as error:
         msg = (
             f"reprise {__version__}, boto3_plugin: botocore {botocore.__version__} with Python "
-            f"{platform.python_version()} is not as expected: {error}. Nothing would be captured. Install "
+            f"{platform.python_version()} is not as expected: {error!r}. Nothing would be captured. Install "
             "another botocore, or remove the plugin (BOTOCORE_EXPERIMENTAL__PLUGINS, or `install`)"
         )
         raise SettingsError(msg) from error
     _checked.add(botocore.__version__)
 
 
-def _try(client: Any) -> None:  # noqa: ANN401 - as above
-    events, added = client.meta.events, []
-    for name, handler in (("before-send", _send), ("choose-signer", _no_signer)):
-        event = f"{name}.lambda.Invoke"
-        events.register_first(event, handler)
-        added.append(partial(events.unregister, event, handler))
-    try:
-        refused = Probe(
-            _response(429, b'{"Reason":"R","message":"m"}', {"x-amzn-ErrorType": _THROTTLE})
-        )
-        _check_kept(client, refused)
-        ((_, parsed),) = [end for end in refused.ends if isinstance(end, tuple)]
-        _check(parsed["Error"]["Code"] == _THROTTLE, f"a refusal is parsed as {parsed}")
-        silent = Probe(ReadTimeoutError(endpoint_url="self-check"))
-        _check_kept(client, silent)
-        _check(isinstance(silent.ends[0], ReadTimeoutError), f"a time-out is {silent.ends[0]!r}")
-        succeeded = Probe(_response(200, _REPLY, {}))
-        found = _invoke(client, succeeded)
-        _check(found["Payload"].read() == _REPLY, "an answer is not what was sent")
-        _check(not succeeded.ends, "a success is taken for a failure")
-    finally:
-        for undo in added:
-            undo()
+def _twin(client: Any) -> Any:  # noqa: ANN401 - as above
+    """Return a client like this one that nobody listens to, and that signs nothing.
+
+    Handlers of others may do anything with what looks like a call: the AWS CLI's writes a file.
+    """
+    events = EventAliaser(HierarchicalEmitter())
+    twin, meta, endpoint = (
+        _shallow(each)
+        for each in (client, client.meta, client._endpoint)  # noqa: SLF001 - as `Exchange`
+    )
+    meta.events = events
+    endpoint._event_emitter = events  # noqa: SLF001 - as above
+    twin.meta, twin._endpoint = meta, endpoint  # noqa: SLF001 - as above
+    return twin
+
+
+def _shallow(found: Any) -> Any:  # noqa: ANN401 - as above
+    """Return a shallow copy; copy.copy asks attributes of clients that are not made yet."""
+    made = object.__new__(type(found))
+    made.__dict__.update(found.__dict__)
+    return made
+
+
+def _try(client: Any, register: Callable[[Any], None]) -> None:  # noqa: ANN401 - as above
+    register(client)
+    client.meta.events.register("before-send", _send)
+    refused = Probe(
+        _response(429, b'{"Reason":"R","message":"m"}', {"x-amzn-ErrorType": _THROTTLE})
+    )
+    _check_kept(client, refused)
+    ((_, parsed),) = [end for end in refused.ends if isinstance(end, tuple)]
+    found = (parsed["Error"]["Code"], parsed.get("Reason"))
+    _check(found == (_THROTTLE, "R"), f"a refusal is parsed as {parsed}")
+    silent = Probe(ReadTimeoutError(endpoint_url="self-check"))
+    _check_kept(client, silent)
+    _check(isinstance(silent.ends[0], ReadTimeoutError), f"a time-out is {silent.ends[0]!r}")
+    succeeded = Probe(_response(200, _REPLY, {}))
+    answer = _invoke(client, succeeded)
+    _check(answer["Payload"].read() == _REPLY, "an answer is not what was sent")
+    _check(not succeeded.ends, "a success is taken for a failure")
 
 
 def _check_kept(client: Any, probe: Probe) -> None:  # noqa: ANN401 - as above
@@ -141,11 +162,6 @@ def _invoke(client: Any, probe: Probe) -> dict[str, Any]:  # noqa: ANN401 - as a
 def _send(**_: object) -> AWSResponse | None:
     probe = PROBE.get()
     return None if probe is None else probe.send()
-
-
-def _no_signer(**_: object) -> object:
-    """Spare a request that goes nowhere the credentials, which may take a request themselves."""
-    return None if PROBE.get() is None else botocore.UNSIGNED
 
 
 def _response(status: int, body: bytes, headers: dict[str, str]) -> AWSResponse:

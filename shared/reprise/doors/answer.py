@@ -101,8 +101,11 @@ def refuse_door(sending: Sending, error: BadRequestError) -> DoorAnswer:
 def _not_captured(sending: Sending, answer: Answer) -> DoorAnswer:
     """Return how a call failed that nothing is kept of."""
     outcome = answer.reply.outcome
-    why = answer.not_captured or (None if sending.may_keep else "a replay would be of no use")
     is_http = sending.sender.way in (Way.HTTP, Way.ALB)
+    why = answer.not_captured or (None if sending.may_keep else "a replay would be of no use")
+    if answer.not_captured is not None and answer.refused is None and is_http:
+        # The fault of a store of ours, which names things that are nobody's business.
+        why = "it could not be kept"
     error_type = _NOT_CAPTURED if is_http else _lambdas_name(outcome)
     document = {
         "errorType": error_type,

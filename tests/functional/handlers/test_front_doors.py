@@ -62,13 +62,26 @@ def test_request_without_an_alias_is_what_it_was(stack: Stack) -> None:
     }
 
 
-def test_error_of_the_target_is_passed_on_where_it_is_not_captured(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
+def test_error_of_the_target_is_its_answer_though_the_invokers_other_callers_are_kept(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("REPRISE_CAPTURE_OUTCOMES", "throttled")
     stack.server.answers[:] = [FAILED]
     reply = through(stack, ODD)
     assert (reply.payload, reply.error_type) == (FAILED.body, "NoStock")
+    assert captured(capsys.readouterr().out) == []
+    request = {"FunctionName": "orders", "Payload": "{}"}
+    assert json.loads(through(stack, request, alias=None).payload)["StatusCode"] == 202
+
+
+def test_error_of_the_target_is_kept_where_its_policy_says_so(stack: Stack) -> None:
+    policy = json.dumps({"targets": {"orders": {"capture_on": ["function_error"]}}})
+    name = stack.env["REPRISE_POLICY_PARAMETER"]
+    stack.clients.parameters().put_parameter(Name=name, Value=policy, Overwrite=True)
+    stack.server.answers[:] = [FAILED]
+    response = json.loads(through(stack, samples.REST).payload)
+    assert response["statusCode"] == 202
+    stack.server.answers[:] = [THROTTLED]
+    assert json.loads(through(stack, samples.REST).payload)["statusCode"] == 503
 
 
 def test_refused_request_of_an_http_api_is_kept_with_its_own_event(
@@ -190,15 +203,15 @@ READ = {**samples.REST, "httpMethod": "GET"}
 DOORS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     # What comes back for each outcome: an HTTP status, or the name of an error, of a call that is captured
     # but for the target's own replies.
-    "rest": (samples.REST, ("own", "202", "202", "202", "202", "202")),
-    "http": (samples.HTTP_2, ("own", "202", "202", "202", "202", "202")),
-    "function-url": (samples.FUNCTION_URL, ("own", "202", "202", "202", "202", "202")),
-    "load-balancer": (samples.ALB_MULTI, ("own", "202", "202", "202", "202", "202")),
+    "rest": (samples.REST, ("own", "202", "202", "202", "202", "NoStock")),
+    "http": (samples.HTTP_2, ("own", "202", "202", "202", "202", "NoStock")),
+    "function-url": (samples.FUNCTION_URL, ("own", "202", "202", "202", "202", "NoStock")),
+    "load-balancer": (samples.ALB_MULTI, ("own", "202", "202", "202", "202", "NoStock")),
     "read": (READ, ("own", "503", "503", "503", "504", "NoStock")),
-    "appsync": (samples.APPSYNC, ("own", *["Captured"] * 5)),
-    "state-machine": (samples.OWN, ("own", *["Reprise.Captured"] * 5)),
-    "eventbridge": (samples.EVENTBRIDGE, ("own", *["Reprise.Captured"] * 5)),
-    "task-token": (samples.TASK, ("own", *["kept"] * 5)),
+    "appsync": (samples.APPSYNC, ("own", *["Captured"] * 4, "NoStock")),
+    "state-machine": (samples.OWN, ("own", *["Reprise.Captured"] * 4, "NoStock")),
+    "eventbridge": (samples.EVENTBRIDGE, ("own", *["Reprise.Captured"] * 4, "NoStock")),
+    "task-token": (samples.TASK, ("own", *["kept"] * 4, "NoStock")),
     "cognito": (
         samples.COGNITO,
         (

@@ -132,8 +132,8 @@ def test_a_role_needs_its_own_secret_a_place_for_long_payloads_and_one_for_lines
         f"{parameter}/reprise/reprise/policy",
     ]
     assert write["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
-    group = "arn:aws:logs:eu-west-1:123456789012:log-group:/reprise/reprise/capture:*"
-    assert write["Resource"] == group
+    group = "arn:aws:logs:eu-west-1:123456789012:log-group:/reprise/reprise/capture"
+    assert write["Resource"] == [group, f"{group}:*"]
 
 
 def test_a_stack_that_says_nothing_to_callers_yet_is_not_to_be_asked() -> None:

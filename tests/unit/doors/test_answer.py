@@ -162,6 +162,18 @@ def test_http_client_of_a_call_that_is_not_kept_is_told_whether_to_try_again(
         assert json.loads(response["body"])["reprise"]["captured"] is False
 
 
+def test_what_could_not_keep_a_call_is_told_to_no_http_client() -> None:
+    answer = Answer(reply=THROTTLED, not_captured="arn:aws:secretsmanager:... refused")
+    assert b"secretsmanager" not in told(samples.REST, answer).payload
+    assert b"secretsmanager" in told(samples.OWN, answer).payload
+
+
+def test_kept_call_that_may_have_run_promises_no_replay() -> None:
+    message = document(told(samples.OWN, replace(KEPT, reply=UNKNOWN)))["errorMessage"]
+    assert message.startswith("not answered (ReadTimeoutError), kept as id-1, ")
+    assert "will be replayed if its policy says idempotent" in message
+
+
 def test_lambdas_own_retry_after_is_passed_on_in_whole_seconds() -> None:
     reply = replace(THROTTLED, outcome=Outcome(kind=OutcomeKind.THROTTLED, retry_after_s=10.2))
     assert document(told(samples.REST, Answer(reply=reply)))["headers"]["Retry-After"] == "11"

@@ -1,0 +1,3 @@
+module reprise/endpoint
+
+go 1.27
