@@ -426,6 +426,16 @@ class InMemoryLedger:
                 return
             self.rows[call_id] = replace(row, letter_sent=True)
 
+    def discard(self, call_id: str, *, opened_at: str, note: str) -> bool:
+        """Note why a dead-lettered call's letter was discarded."""
+        self.faults.check("discard")
+        with self._lock:
+            row = self.rows.get(call_id)
+            if row is None or (row.state, row.opened_at) != (State.DEAD_LETTERED, opened_at):
+                return False
+            self.rows[call_id] = replace(row, note=note)
+            return True
+
     def redrive(
         self, call_id: str, *, opened_at: str, now: datetime, sha256: str | None = None
     ) -> bool:
@@ -451,6 +461,7 @@ class InMemoryLedger:
                 due_at_ms=0,
                 reason=None,
                 message=None,
+                note=None,
                 letter_sent=False,
                 may_have_run=False,
                 expires_at_s=row.expires_at_s + REDRIVE_KEEPS_S,

@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "top": "reprise_cli.commands.top:top",
     "dashboard": "reprise_cli.commands.dashboard:dashboard",
     "dlq": "reprise_cli.commands.dlq:app",
+    "audit": "reprise_cli.commands.audit:audit",
     "policy": "reprise_cli.commands.policy:app",
     "sources": "reprise_cli.commands.sources:app",
     "doors": "reprise_cli.commands.doors:app",

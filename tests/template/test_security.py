@@ -482,6 +482,7 @@ def test_every_log_group_and_object_of_ours_expires(full: Deployment) -> None:
     expiring = {rule["Prefix"] for rule in rules if "ExpirationInDays" in rule}
     assert expiring == {
         *("captured/", "batch-events/", "parked/", "payloads/", "results/", "quarantine/"),
+        "audit/",
     }
     ledger = full["Replay/Ledger"].properties
     assert ledger["TimeToLiveSpecification"] == {"AttributeName": "expires_at_s", "Enabled": True}

@@ -124,8 +124,9 @@ class Finisher:
         """
         attempt, row, reply, sample = ended.attempt, ended.attempt.row, ended.reply, ended.sample
         changes = self._changes(row)
-        if not row.due_at_ms:
-            # A call in its backoff waits for no permit: it must not pass for one, and leaves once.
+        if not row.due_at_ms and row.opened_at == row.captured_at:
+            # A call in its backoff waits for no permit: it must not pass for one, and leaves once. What is
+            # redriven left before, and nobody told its gate that it waits again.
             sample = replace(sample, has_left=_leaves(ended.decision))
         match ended.decision:
             case Done():

@@ -135,7 +135,7 @@ class AttemptRunner:
         return self._invoke(attempt)
 
     def failures(self, message: ReplayMessage) -> int:
-        """Return how many replays of a call failed since it was captured or redriven.
+        """Return how many replays of a call failed, as far as its gate is concerned.
 
         Raises:
             StoreError: If the ledger cannot be asked.
