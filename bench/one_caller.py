@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +41,8 @@ class Caller:
     outage_s: float = 600.0
     seeds: int = 3
     """A short recovery scatters more."""
+    is_redriven: bool = False
+    """Whether they are letters that are redriven, and still fail."""
 
 
 ROWS: Final = (
@@ -66,6 +68,27 @@ ROWS: Final = (
         outage_s=120.0,
         seeds=6,
     ),
+    # Of 130 letters a canary of ten goes first, and the others do not go; or, without one, all at once.
+    Caller(
+        name="a canary, redriven too soon",
+        calls=10,
+        from_s=60.0,
+        to_s=60.0,
+        good=200,
+        outage_s=120.0,
+        seeds=24,
+        is_redriven=True,
+    ),
+    Caller(
+        name="130 letters, redriven after",
+        calls=130,
+        from_s=125.0,
+        to_s=125.0,
+        good=200,
+        outage_s=120.0,
+        seeds=24,
+        is_redriven=True,
+    ),
 )
 
 
@@ -76,13 +99,22 @@ class CallersWorld(World):
         """Set the stage."""
         super().__init__(scenario, Ours, seed)
         self.runs: list[int] = []
+        self._letters: list[Call] = []
         span_s = (caller.to_s - caller.from_s) / max(1, caller.calls)
         for number in range(caller.calls):
-            self.after(caller.from_s + number * span_s, self._bad_call)
+            bad = self._redrive if caller.is_redriven else self._bad_call
+            self.after(caller.from_s + number * span_s, bad)
 
     def _bad_call(self) -> None:
         # During the outage it is refused like all others; after it, it runs and fails.
         self.keep(Call(self.now_s, is_cohort=False, is_poison=True, has_run=not self.is_out()))
+
+    def _redrive(self) -> None:
+        # A redrive sends to the replay queue itself; whoever is kept here is no other's namesake.
+        letter = Call(self.now_s, is_cohort=False, is_poison=True, is_redriven=True)
+        self._letters.append(letter)
+        self.backlog += 1
+        self.send(letter, 0.0)
 
     def service_of(self, call: Call) -> float:
         """Return how long a call takes: a bad one fails soon."""
@@ -100,7 +132,7 @@ def recovery_s(caller: Caller, seed: int, *, is_alone: bool) -> float:
     """Return the time from the outage's end to the last good call's, in seconds."""
     scenario = Scenario(name=caller.name, records=caller.good, outage_s=caller.outage_s)
     calls = 0 if is_alone else caller.calls
-    alone = Caller(name=caller.name, calls=calls, from_s=caller.from_s, to_s=caller.to_s)
+    alone = replace(caller, calls=calls)
     world = CallersWorld(scenario, alone, seed)
     world.run()
     if world.recovered_at_s is None or world.lost:

@@ -31,6 +31,7 @@ from reprise.metric import MetricKey
 from reprise.monitor.counters import BacklogCounters
 from reprise.monitor.reconcile import Page
 from reprise.ports import Lease, LeaseRequest, OutMessage, Reply, SettleRequest
+from reprise.replies import wants_reply
 from reprise.testing import START_AT, SUCCEEDED
 from reprise_schedules.run import JobState
 
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reprise.call.target import Target
+    from reprise.capturing.record import Record
     from reprise.events import Event
+    from reprise.reply_note import ReplyNote
     from reprise.retry.policy import PolicyBook
 
 
@@ -267,6 +270,38 @@ class InMemoryQueue:
 
 
 @dataclass(slots=True)
+class InMemoryReplies:
+    """Takes calls that have ended, as the queue of the add-on replies does."""
+
+    told: list[Record] = field(default_factory=list)
+    faults: Faults = field(default_factory=Faults)
+
+    def tell(self, record: Record) -> None:
+        """Remember a call whose caller asked for its late result."""
+        if wants_reply(record):
+            self.faults.check("tell")
+            self.told.append(record)
+
+
+@dataclass(slots=True)
+class InMemoryNotes:
+    """Notes of deliveries."""
+
+    kept: dict[str, dict[str, ReplyNote]] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
+
+    def read(self, call_id: str) -> Mapping[str, ReplyNote]:
+        """Return a call's notes."""
+        self.faults.check("read")
+        return dict(self.kept.get(call_id, {}))
+
+    def write(self, call_id: str, name: str, note: ReplyNote) -> None:
+        """Keep a note in place of the one before."""
+        self.faults.check("write")
+        self.kept.setdefault(call_id, {})[name] = note
+
+
+@dataclass(slots=True)
 class InMemoryLedger:
     """A ledger with the same table of states as the real one; as there, each change is made whole."""
 
@@ -391,6 +426,16 @@ class InMemoryLedger:
                 return
             self.rows[call_id] = replace(row, letter_sent=True)
 
+    def discard(self, call_id: str, *, opened_at: str, note: str) -> bool:
+        """Note why a dead-lettered call's letter was discarded."""
+        self.faults.check("discard")
+        with self._lock:
+            row = self.rows.get(call_id)
+            if row is None or (row.state, row.opened_at) != (State.DEAD_LETTERED, opened_at):
+                return False
+            self.rows[call_id] = replace(row, note=note)
+            return True
+
     def redrive(
         self, call_id: str, *, opened_at: str, now: datetime, sha256: str | None = None
     ) -> bool:
@@ -416,6 +461,7 @@ class InMemoryLedger:
                 due_at_ms=0,
                 reason=None,
                 message=None,
+                note=None,
                 letter_sent=False,
                 may_have_run=False,
                 expires_at_s=row.expires_at_s + REDRIVE_KEEPS_S,

@@ -49,6 +49,12 @@ class Seen(NamedTuple):
     body: str
 
 
+class SdkError(Exception):
+    """The caller's program ended with an exception, which is the text."""
+
+    world: World
+
+
 def _run(command: list[str], url: str) -> str:
     env = {
         "PATH": os.environ["PATH"],
@@ -65,7 +71,7 @@ def _run(command: list[str], url: str) -> str:
         command, env=env, capture_output=True, text=True, check=False, timeout=120
     )
     if done.returncode:
-        raise AssertionError(done.stderr)
+        raise SdkError(done.stderr)
     return done.stdout
 
 
@@ -127,13 +133,21 @@ CASES: Final = {
 }
 
 
-def try_out(sdk: str, case: str, dynamodb: Any) -> tuple[Seen, World]:
-    """Make one call by an SDK, and return what it saw and what became of the call."""
+def try_out(sdk: str, case: str, dynamodb: Any, **environment: str) -> tuple[Seen, World]:
+    """Make one call by an SDK, and return what it saw and what became of the call.
+
+    Raises:
+        SdkError: If that was an exception; it has the world, too.
+    """
     world = World(dynamodb, answer=CASES[case].answer)
     if case == "no answer in time":
         world.meanwhile = lambda: Event().wait(1.5)
-    for place in run(world, REPRISE_CALL_TIMEOUT_S="1"):
-        return SDKS[sdk](place.url, '{"n": 1}'), world
+    for place in run(world, REPRISE_CALL_TIMEOUT_S="1", **environment):
+        try:
+            return SDKS[sdk](place.url, '{"n": 1}'), world
+        except SdkError as error:
+            error.world = world
+            raise
     raise AssertionError
 
 

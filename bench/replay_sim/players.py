@@ -181,7 +181,7 @@ class Ours:
         held = batch.state
         assert isinstance(held, Held)
         visit, draw = held.visit, self.world.random.random
-        is_suspect = self.charged.get(id(call), 0) > 0
+        is_suspect = self._failures(call) > 0
         delay_s, has_ended = self._settle(call, outcome)
         meeting = Sample(
             kind=KINDS[outcome],
@@ -200,12 +200,16 @@ class Ours:
         elif visit.is_over():
             self._close_room(batch, visit)
 
+    def _failures(self, call: Call) -> int:
+        """Return how often a call failed, as far as its gate is concerned: before a redrive is once."""
+        return self.charged.get(id(call), 0) or int(call.is_redriven)
+
     def _candidates(self, visit: GateSession, calls: list[Call]) -> tuple[list[Call], int]:
         """Return a batch's calls and how many may go, as the product's replayer chooses its probes."""
         if not visit.is_choosy():
             return calls, len(calls)
-        for call in sorted(calls, key=lambda call: (self.charged.get(id(call), 0), call.has_run)):
-            failures = self.charged.get(id(call), 0)
+        for call in sorted(calls, key=lambda call: (self._failures(call), call.has_run)):
+            failures = self._failures(call)
             if visit.may_probe(failures, policy_backoff_s(max(1, failures), POLICY)):
                 return [call, *(other for other in calls if other is not call)], len(calls)
         return calls, 0

@@ -77,6 +77,8 @@ class Call:
     """Times that it ran in a replay, counted where that matters."""
     has_run: bool = False
     """Whether it ran in its caller's own try, and failed."""
+    is_redriven: bool = False
+    """Whether an operator opened it again after it had failed in replays."""
 
 
 @dataclass(slots=True, eq=False)

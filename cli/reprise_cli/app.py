@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from reprise_cli.aws import Aws
+from reprise_cli.exits import CommandError, UsageError
 from reprise_cli.place import find_place, local_place
 from reprise_cli.stack import find_schedules, no_schedules, read_stack
 
@@ -62,6 +64,31 @@ class App:
                 # Whoever may not ask may still change: the place is said without it.
                 account = "; an account that STS does not tell"
         self.out.note(f"place: {self.known_place}{account}")
+
+    @cached_property
+    def operator(self) -> str:
+        """Return who works here: the ARN that STS tells, or, where it tells nothing, that it does not."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return self.aws.caller
+        except (BotoCoreError, ClientError):
+            return "unknown (STS does not tell)"
+
+    def confirm(self, question: str, *, is_agreed: bool) -> None:
+        """Ask whether to go on, unless that was said already.
+
+        Raises:
+            UsageError: If nobody can be asked.
+            CommandError: If the answer is no.
+        """
+        if is_agreed:
+            return
+        if not sys.stdin.isatty():
+            raise UsageError("--yes", "nobody can be asked here", "Say --yes; try --dry-run first")
+        self.out.notes.print(f"{question} [y/N]", end=" ", soft_wrap=True)
+        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+            raise CommandError("answer", "is no, so nothing was done", "Say y, or --yes")
 
     @cached_property
     def engine(self) -> Engine:

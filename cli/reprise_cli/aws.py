@@ -86,9 +86,18 @@ class Aws:
         return self._session.region_name or ""
 
     @cached_property
+    def _identity(self) -> dict[str, Any]:
+        return dict(self._make("sts").get_caller_identity())
+
+    @property
     def account(self) -> str:
         """Return the id of the account that the credentials are of."""
-        return str(self._make("sts").get_caller_identity()["Account"])
+        return str(self._identity["Account"])
+
+    @property
+    def caller(self) -> str:
+        """Return the ARN of whoever the credentials are of."""
+        return str(self._identity["Arn"])
 
     @cached_property
     def calls(self) -> LambdaClient:

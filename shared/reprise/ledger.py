@@ -200,6 +200,8 @@ class Row:
     """S3 URL of the capture object that the call came in."""
     unpacked_at: str | None = None
     """When the unpacker entered the call."""
+    note: str | None = None
+    """What an operator who discarded its dead letter left: when, who, and why."""
     expires_at_s: int = 0
     """When DynamoDB may delete the row (TTL)."""
 

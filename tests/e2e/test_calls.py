@@ -107,7 +107,7 @@ def test_a_call_without_permission_is_given_up_and_a_redrive_brings_it_back(
     assert rehearsed["selected"] == 1
     assert world.ledger.get(call_id) == row
 
-    redriven = world.reprise("dlq", "redrive", "--target", guest, "--json")
+    redriven = world.reprise("dlq", "redrive", "--target", guest, "--yes", "--json")
     assert (redriven.code, redriven.document["redriven"]) == (0, 1), redriven.stderr
     (row,) = world.await_end([call_id])
     assert row.state is State.SUCCEEDED

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from endpoint_sdks import CASES, SDKS, try_out
+from endpoint_sdks import CASES, SDKS, SdkError, try_out
 
 if TYPE_CHECKING:
     from endpoint_place import World
@@ -28,3 +28,23 @@ def test_every_sdk_sends_a_call_once_and_is_told_the_truth(
         assert document["reprise"]["id"] == records[0].id
     else:
         assert seen.body.encode() == expected.answer.body
+
+
+@pytest.mark.parametrize("sdk", SDKS)
+def test_a_kept_call_may_be_an_exception_of_every_sdk_after_one_send(
+    world: World, sdk: str
+) -> None:
+    with pytest.raises(SdkError, match="CallCapturedException") as caught:
+        try_out(sdk, "429 of the function", world.dynamodb, REPRISE_ON_CAPTURE="exception")
+    (record,) = caught.value.world.records()
+    assert f"kept as {record.id}" in str(caught.value)
+    assert len(caught.value.world.sends) == 1
+
+
+@pytest.mark.parametrize("sdk", SDKS)
+def test_a_kept_call_may_be_a_plain_202(world: World, sdk: str) -> None:
+    case = "429 of the account"
+    seen, made = try_out(sdk, case, world.dynamodb, REPRISE_ON_CAPTURE="accepted")
+    assert (seen.status, seen.error) == (202, None)
+    assert json.loads(seen.body)["reprise"]["id"] == made.records()[0].id
+    assert len(made.sends) == 1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -11,13 +12,26 @@ from reprise.call.payload import MAX_PAYLOAD_BYTES
 from reprise.instant import utc_now
 from reprise.retry.decision import Reason
 from reprise_cli.app import app_of
-from reprise_cli.dlq.desk import Which, dry_run_selected, peek, redrive_selected
-from reprise_cli.dlq.letter import Selection, select
+from reprise_cli.dlq.conduct import Wish, begin, resume
+from reprise_cli.dlq.desk import Which, dry_run_selected, peek
+from reprise_cli.dlq.job import CANARY, CANARY_ABOVE, Verb, planned
+from reprise_cli.dlq.letter import Selection, error_pattern, select
+from reprise_cli.dlq.pace import parse_rate
 from reprise_cli.dlq.redrive import Action
-from reprise_cli.dlq.view import describe, pretty, report, show_letters
+from reprise_cli.dlq.view import (
+    describe,
+    group_documents,
+    pretty,
+    report_rehearsal,
+    show_groups,
+    show_letters,
+)
 from reprise_cli.duration import parse_duration
 from reprise_cli.exits import CommandError, ExitCode, UsageError
 from reprise_cli.output import counted
+
+if TYPE_CHECKING:
+    from reprise_cli.app import App
 
 app = typer.Typer(
     help="Dead letters: calls that were given up, each with its reason.", no_args_is_help=True
@@ -31,6 +45,19 @@ QueueOption = Annotated[
 ReasonOption = Annotated[str | None, typer.Option(help=f"Only this reason: {', '.join(Reason)}.")]
 TargetOption = Annotated[str | None, typer.Option(help="Only calls of this function.")]
 OlderOption = Annotated[str | None, typer.Option(help="Only letters older than this: 1h, 2d.")]
+NewerOption = Annotated[str | None, typer.Option(help="Only letters younger than this: 30m.")]
+ErrorOption = Annotated[
+    str | None,
+    typer.Option(help="Only letters whose error or message holds this text, or matches /REGEX/."),
+]
+MaxOption = Annotated[int | None, typer.Option("--max", min=1, help="At most so many, the oldest.")]
+EveryOption = Annotated[bool, typer.Option("--all", help="Every letter.")]
+RateOption = Annotated[str | None, typer.Option(help="At most so many: 20/s, 30/m.")]
+ResumeOption = Annotated[
+    str | None,
+    typer.Option("--resume", metavar="JOB", help="Go on with a job: see `reprise audit`."),
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 LimitOption = Annotated[int, typer.Option(min=1, help="Letters to look at, at most.")]
 
 
@@ -41,19 +68,36 @@ def list_letters(
     queue: QueueOption = Which.CALLS,
     reason: ReasonOption = None,
     target: TargetOption = None,
+    error: ErrorOption = None,
     older_than: OlderOption = None,
+    newer_than: NewerOption = None,
     limit: LimitOption = 1000,
 ) -> None:
     """List dead letters; they stay in the queue."""
     reprise = app_of(context)
-    selection = Selection(
-        reason=reason, target=target, older_than_s=_seconds(older_than), is_all=True
+    selection = _selection(
+        None,
+        queue,
+        reason=reason,
+        target=target,
+        error=error,
+        older_than=older_than,
+        newer_than=newer_than,
+        is_all=True,
     )
-    now = utc_now()
-    letters = select(peek(reprise, queue, limit), selection, now)
+    seen = peek(reprise, queue, limit)
+    letters = sorted(select(seen, selection, utc_now()), key=lambda letter: letter.at)
+    if letters:
+        grouped = [planned(letter) for letter in letters]
+        show_groups(reprise.out, grouped, "by target, reason and error")
+    elif seen:
+        targets = ", ".join(sorted({letter.target for letter in seen} - {""}))
+        reprise.out.note(f"{counted(len(seen), 'letter')} of other kinds; targets: {targets}")
     show_letters(reprise.out, letters, counted(len(letters), "dead letter"))
     documents = [describe(letter) for letter in letters]
-    reprise.out.result({"queue": queue.value, "count": len(letters), "letters": documents})
+    found = {"queue": queue.value, "count": len(letters), "letters": documents}
+    groups = group_documents([planned(letter) for letter in letters])
+    reprise.out.result(found | {"groups": groups})
 
 
 @app.command("show")
@@ -87,8 +131,29 @@ def redrive(
     queue: QueueOption = Which.CALLS,
     reason: ReasonOption = None,
     target: TargetOption = None,
+    error: ErrorOption = None,
     older_than: OlderOption = None,
-    every: Annotated[bool, typer.Option("--all", help="Every letter.")] = False,
+    newer_than: NewerOption = None,
+    maximum: MaxOption = None,
+    every: EveryOption = False,
+    why: Annotated[str, typer.Option(help="Why you do it, for the audit.")] = "",
+    rate: RateOption = None,
+    canary: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help=f"So many go first, the rest if they succeed; {CANARY} if more than "
+            f"{CANARY_ABOVE} letters are meant.",
+        ),
+    ] = None,
+    no_canary: Annotated[
+        bool, typer.Option("--no-canary", help="All go, whatever becomes of the first.")
+    ] = False,
+    canary_wait: Annotated[
+        str, typer.Option(help="How long the first may take to end: 5m.")
+    ] = "5m",
+    resume_id: ResumeOption = None,
+    yes: YesOption = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would become of each.")
     ] = False,
@@ -99,30 +164,100 @@ def redrive(
 ) -> None:
     """Bring dead letters back: the ledger opens the calls, and they are replayed."""
     reprise = app_of(context)
-    _check_ids(*(ids or ()))
-    data = None if payload is None else _read(payload)
-    if data is not None and (len(ids or ()) != 1 or queue is not Which.CALLS):
-        raise UsageError("--payload", "replaces the payload of one call", "Name its ID")
-    selection = Selection(
-        ids=frozenset(ids or ()),
+    if canary is not None and no_canary:
+        raise UsageError("--canary", "and --no-canary are opposites", "Leave one out")
+    selection = _selection(
+        ids,
+        queue,
         reason=reason,
         target=target,
-        older_than_s=_seconds(older_than),
+        error=error,
+        older_than=older_than,
+        newer_than=newer_than,
+        maximum=maximum,
         is_all=every,
     )
-    if selection.is_empty:
-        raise UsageError(
-            "ID",
-            "nothing says which letters are meant",
-            "Name ids, --reason, --target or --older-than, or say --all; try --dry-run first",
-        )
-    reprise.say_place()
-    work = dry_run_selected if dry_run else redrive_selected
-    results = work(reprise, queue, selection, data)
+    data = None if payload is None else _read(payload)
+    if resume_id is None and data is not None and (len(ids or ()) != 1 or queue is not Which.CALLS):
+        raise UsageError("--payload", "replaces the payload of one call", "Name its ID")
+    wish = Wish(
+        verb=Verb.REDRIVE,
+        queue=queue,
+        why=why,
+        is_agreed=yes,
+        canary=0 if no_canary else canary,
+        canary_wait_s=_seconds("--canary-wait", canary_wait) or 0.0,
+        rate_per_s=_rate(rate),
+        payload=data,
+        filters=_filters(context),
+    )
+    if resume_id is not None:
+        _check_resume(selection, resume_id)
+        resume(reprise, resume_id, wish)
+        return
+    _check_said(selection)
     if dry_run:
-        letters = [result.letter for result in results if result.action is Action.REDRIVEN]
-        show_letters(reprise.out, letters, f"{counted(len(letters), 'letter')} would be redriven")
-    report(reprise.out, results, is_dry_run=dry_run)
+        reprise.say_place()
+        _rehearse(reprise, queue, selection, data)
+        return
+    begin(reprise, selection, wish)
+
+
+@app.command("discard")
+def discard(
+    context: typer.Context,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
+    *,
+    queue: QueueOption = Which.CALLS,
+    reason: ReasonOption = None,
+    target: TargetOption = None,
+    error: ErrorOption = None,
+    older_than: OlderOption = None,
+    newer_than: NewerOption = None,
+    maximum: MaxOption = None,
+    every: EveryOption = False,
+    why: Annotated[str, typer.Option(help="Why: the ledger and the audit keep it. Needed.")] = "",
+    rate: RateOption = None,
+    resume_id: ResumeOption = None,
+    yes: YesOption = False,
+) -> None:
+    """Throw dead letters away: their calls stay given up, and the ledger says by whom and why."""
+    reprise = app_of(context)
+    selection = _selection(
+        ids,
+        queue,
+        reason=reason,
+        target=target,
+        error=error,
+        older_than=older_than,
+        newer_than=newer_than,
+        maximum=maximum,
+        is_all=every,
+    )
+    wish = Wish(
+        verb=Verb.DISCARD,
+        queue=queue,
+        why=why.strip(),
+        is_agreed=yes,
+        rate_per_s=_rate(rate),
+        filters=_filters(context),
+    )
+    if resume_id is not None:
+        _check_resume(selection, resume_id)
+        resume(reprise, resume_id, wish)
+        return
+    _check_said(selection)
+    if not wish.why:
+        raise UsageError("--why", "is missing", "Say why: nothing else will know")
+    begin(reprise, selection, wish)
+
+
+def _rehearse(reprise: App, queue: Which, selection: Selection, data: bytes | None) -> None:
+    results = dry_run_selected(reprise, queue, selection, data)
+    letters = [result.letter for result in results if result.action is Action.REDRIVEN]
+    show_groups(reprise.out, [planned(letter) for letter in letters], "by target, reason and error")
+    show_letters(reprise.out, letters, f"{counted(len(letters), 'letter')} would be redriven")
+    report_rehearsal(reprise.out, results)
     missing = selection.ids - {
         name for result in results for name in (result.letter.id, result.letter.message_id)
     }
@@ -132,6 +267,78 @@ def redrive(
         )
     if any(result.action in {Action.FAILED, Action.REFUSED} for result in results):
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _selection(
+    ids: list[str] | None,
+    queue: Which,
+    *,
+    reason: str | None,
+    target: str | None,
+    error: str | None,
+    older_than: str | None,
+    newer_than: str | None,
+    maximum: int | None = None,
+    is_all: bool,
+) -> Selection:
+    """Return what the options choose.
+
+    Raises:
+        UsageError: If one of them cannot be understood.
+    """
+    _check_ids(*(ids or ()))
+    if reason is not None and queue is Which.CALLS and reason not in set(Reason):
+        near = get_close_matches(reason, list(Reason), 1)
+        meant = f"Did you mean {near[0]}?" if near else f"One of {', '.join(Reason)}"
+        raise UsageError("--reason", f"{reason!r} is none", meant)
+    try:
+        pattern = None if error is None else error_pattern(error)
+    except ValueError as wrong:
+        raise UsageError("--error", str(wrong), "Correct it, then try again") from wrong
+    return Selection(
+        ids=frozenset(ids or ()),
+        reason=reason,
+        target=target,
+        error=pattern,
+        older_than_s=_seconds("--older-than", older_than),
+        newer_than_s=_seconds("--newer-than", newer_than),
+        is_all=is_all,
+        max_count=maximum,
+    )
+
+
+def _check_said(selection: Selection) -> None:
+    if selection.is_empty:
+        raise UsageError(
+            "ID",
+            "nothing says which letters are meant",
+            "Name ids, --reason, --target, --error, --older-than or --newer-than, or say --all; "
+            "try --dry-run first",
+        )
+
+
+def _check_resume(selection: Selection, job: str) -> None:
+    if not selection.is_empty or selection.max_count is not None:
+        raise UsageError("--resume", f"goes on with the letters of {job}", "Choose no others")
+
+
+_NOT_FILTERS: Final = frozenset({"yes", "why", "payload", "dry_run", "canary_wait", "no_canary"})
+
+
+def _filters(context: typer.Context) -> dict[str, str]:
+    """Return what was typed, for the audit."""
+    return {
+        name: ", ".join(value) if isinstance(value, (list, tuple)) else str(value)
+        for name, value in context.params.items()
+        if value and name not in _NOT_FILTERS
+    }
+
+
+def _rate(text: str | None) -> float | None:
+    try:
+        return parse_rate(text) if text is not None else None
+    except ValueError as error:
+        raise UsageError("--rate", str(error), "Correct it, then try again") from error
 
 
 def _check_ids(*ids: str) -> None:
@@ -155,8 +362,8 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def _seconds(text: str | None) -> float | None:
+def _seconds(option: str, text: str | None) -> float | None:
     try:
         return parse_duration(text) if text is not None else None
     except ValueError as error:
-        raise UsageError("--older-than", str(error), "Correct it, then try again") from error
+        raise UsageError(option, str(error), "Correct it, then try again") from error

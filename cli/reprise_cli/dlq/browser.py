@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from reprise.aws.clients import store_errors
 from reprise.aws.sqs import SqsQueue
-from reprise_cli.dlq.letter import Letter, read_letter
+from reprise_cli.dlq.letter import read_letter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mypy_boto3_sqs import SQSClient
+
+    from reprise_cli.dlq.letter import Letter
 
 HOLD_S: Final = 60
 """How long a message is hidden from others; renewed while we look, and short if we crash."""
@@ -28,9 +30,8 @@ _ROUNDS: Final = 3
 
 @dataclass(slots=True, kw_only=True)
 class Held:
-    """A letter in our hands."""
+    """A letter in our hands; only its handle: a queue of 100,000 must not be held in memory."""
 
-    letter: Letter
     handle: str
     until_s: float
     """When SQS gives it to others, on our monotonic clock."""
@@ -72,7 +73,7 @@ class Browser(AbstractContextManager["Browser"]):
         """
         empty = 0
         while empty < _EMPTY_LOOKS:
-            self._renew()
+            self.renew()
             batch = self._receive()
             if batch:
                 empty = 0
@@ -84,35 +85,47 @@ class Browser(AbstractContextManager["Browser"]):
 
     def _is_empty(self) -> bool:
         """Tell whether the queue counts no visible message; its count is approximate."""
+        return self._count("ApproximateNumberOfMessages") == 0
+
+    def count_hidden(self) -> int:
+        """Return how many messages somebody has in hand, we among them; approximate.
+
+        Raises:
+            StoreError: If the queue cannot be asked.
+        """
+        return self._count("ApproximateNumberOfMessagesNotVisible")
+
+    def _count(
+        self, name: Literal["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    ) -> int:
         with store_errors("sqs", "GetQueueAttributes"):
-            response = self._client.get_queue_attributes(
-                QueueUrl=self._url, AttributeNames=["ApproximateNumberOfMessages"]
-            )
-        return response["Attributes"]["ApproximateNumberOfMessages"] == "0"
+            response = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=[name])
+        return int(response["Attributes"][name])
 
     def delete(self, letters: Sequence[Letter]) -> list[Letter]:
         """Delete letters in our hands; return those that are still in the queue."""
-        left = [self._held[letter.message_id] for letter in letters]
+        left = list(letters)
         for _ in range(_ROUNDS):
             left = [
-                held
+                letter
                 for start in range(0, len(left), _BATCH)
-                for held in self._delete_batch(left[start : start + _BATCH])
+                for letter in self._delete_batch(left[start : start + _BATCH])
             ]
             if not left:
                 break
-        return [held.letter for held in left]
+        return left
 
-    def _delete_batch(self, batch: Sequence[Held]) -> list[Held]:
+    def _delete_batch(self, batch: Sequence[Letter]) -> list[Letter]:
+        handles = [self._held[letter.message_id].handle for letter in batch]
         entries: Any = [
-            {"Id": str(index), "ReceiptHandle": held.handle} for index, held in enumerate(batch)
+            {"Id": str(index), "ReceiptHandle": handle} for index, handle in enumerate(handles)
         ]
         with store_errors("sqs", "DeleteMessageBatch"):
             response = self._client.delete_message_batch(QueueUrl=self._url, Entries=entries)
         failed = {int(entry["Id"]) for entry in response.get("Failed", [])}
-        for index, held in enumerate(batch):
+        for index, letter in enumerate(batch):
             if index not in failed:
-                self._held.pop(held.letter.message_id, None)
+                self._held.pop(letter.message_id, None)
         return [batch[index] for index in sorted(failed)]
 
     def _receive(self) -> list[Letter]:
@@ -133,12 +146,10 @@ class Browser(AbstractContextManager["Browser"]):
             # SQS may hand a message out twice; only the newest handle is good for a deletion.
             if letter.message_id not in self._held:
                 found.append(letter)
-            self._held[letter.message_id] = Held(
-                letter=letter, handle=raw["ReceiptHandle"], until_s=until_s
-            )
+            self._held[letter.message_id] = Held(handle=raw["ReceiptHandle"], until_s=until_s)
         return found
 
-    def _renew(self) -> None:
+    def renew(self) -> None:
         """Hold for longer what would soon be seen by others, and so by us again."""
         now_s = self._monotonic()
         ending = [held for held in self._held.values() if held.until_s - now_s < HOLD_S / 2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -49,6 +50,8 @@ class Letter:
     """Bare function name."""
     reason: str = ""
     message: str = ""
+    error: str = ""
+    """How its last try ended: error type and message; empty if no try is known."""
     attempts: int = 0
     record: Record | None = None
     capture_object: str | None = None
@@ -115,10 +118,17 @@ def _dead_letter(body: str) -> dict[str, Any]:
         "target": record.target.name,
         "reason": reason,
         "message": str(block.get("message") or ""),
+        "error": _last_error(block.get("history"), record),
         "attempts": int(block.get("attempts") or 0),
         "record": record,
         "capture_object": block.get("object"),
     }
+
+
+def _last_error(history: object, record: Record) -> str:
+    last = history[-1].get("outcome") if isinstance(history, list) and history else None
+    outcome = last or {"code": record.outcome.code, "message": record.outcome.message}
+    return ": ".join(str(outcome[name]) for name in ("code", "message") if outcome.get(name))
 
 
 def _attribute(message: Mapping[str, Any], name: str) -> str:
@@ -134,14 +144,19 @@ class Selection:
     reason: str | None = None
     target: str | None = None
     """Bare name or ARN of the function."""
+    error: re.Pattern[str] | None = None
+    """Is found in the last error, or in the message."""
     older_than_s: float | None = None
+    newer_than_s: float | None = None
     is_all: bool = False
     """Whether no condition means every letter, rather than none."""
+    max_count: int | None = None
+    """Of those that meet the conditions only so many, the oldest; no condition of its own."""
 
     @property
     def is_empty(self) -> bool:
         """Tell whether nothing was said."""
-        said = (self.reason, self.target, self.older_than_s)
+        said = (self.reason, self.target, self.error, self.older_than_s, self.newer_than_s)
         return not self.ids and not self.is_all and all(value is None for value in said)
 
     def takes(self, letter: Letter, now: datetime) -> bool:
@@ -149,14 +164,33 @@ class Selection:
         if self.is_empty:
             return False
         target = self.target.rpartition(":")[2] if self.target else None
+        age_s = (now - letter.at).total_seconds()
         return (
             (not self.ids or letter.id in self.ids or letter.message_id in self.ids)
             and (self.reason is None or letter.reason == self.reason)
             and (target is None or letter.target == target)
-            and (
-                self.older_than_s is None or (now - letter.at).total_seconds() >= self.older_than_s
-            )
+            and (self.error is None or self._has_error(letter, self.error))
+            and (self.older_than_s is None or age_s >= self.older_than_s)
+            and (self.newer_than_s is None or age_s <= self.newer_than_s)
         )
+
+    @staticmethod
+    def _has_error(letter: Letter, error: re.Pattern[str]) -> bool:
+        return any(error.search(text) for text in (letter.error, letter.message))
+
+
+def error_pattern(text: str) -> re.Pattern[str]:
+    """Return what finds an error text, in either case: words as they are, `/.../` as a regular expression.
+
+    Raises:
+        ValueError: If the regular expression is none.
+    """
+    is_regex = len(text) > 2 and text.startswith("/") and text.endswith("/")  # noqa: PLR2004 - both slashes
+    try:
+        return re.compile(text[1:-1] if is_regex else re.escape(text), re.IGNORECASE)
+    except re.error as error:
+        msg = f"{text} is no regular expression: {error}"
+        raise ValueError(msg) from error
 
 
 def select(letters: Sequence[Letter], selection: Selection, now: datetime) -> list[Letter]:

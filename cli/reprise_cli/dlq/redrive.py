@@ -39,6 +39,12 @@ class Action(StrEnum):
     """Its call has succeeded since: the letter was only deleted."""
     LINGERS = "redriven_but_still_here"
     """It is in its queue again; the letter could not be deleted, which is harmless."""
+    OPENED_SINCE = "opened_since"
+    """Its call was opened since this job began, and was given up again: it stays, having had its turn."""
+    DISCARDED = "discarded"
+    """It is gone, and the ledger says why; its call is not replayed."""
+    MISSED = "missed"
+    """It was not seen any more: somebody else has it in hand, or has taken it."""
     FAILED = "failed"
     """It is still here, and nothing was lost."""
     REFUSED = "refused"
@@ -63,6 +69,10 @@ class Letters(Protocol):
         """Delete letters; return those that are still there."""
 
 
+class _HadItsTurnError(Exception):
+    """A call was opened since the job began."""
+
+
 @dataclass(slots=True, kw_only=True)
 class _Going:
     """One message to send, and the letters that it serves."""
@@ -84,6 +94,8 @@ class Redriver:
     clock: Clock
     edit: Callable[[Record], Record] | None = None
     """Replaces payloads; the letters are then all of one call."""
+    since: str | None = None
+    """When the job began: a call that was opened since, and was given up again, is not opened once more."""
     unverified: list[Letter] = field(default_factory=list)
     """Letters whose keys may not be read here; the replayer verifies them before it invokes."""
 
@@ -125,6 +137,8 @@ class Redriver:
                 else:
                     group = letter.target or None
                     going[key] = _Going(body=body, group=group, letters=[letter])
+            except _HadItsTurnError:
+                results.append(RedriveResult(letter=letter, action=Action.OPENED_SINCE))
             except (BadRecordError, StoreError) as error:
                 results.append(_turned_down(letter, error))
         results += self._send(list(going.values()))
@@ -158,6 +172,7 @@ class Redriver:
 
         Raises:
             BadRecordError: If it is not the call that the ledger knows.
+            _HadItsTurnError: If it was opened since the job began.
         """
         record = letter.record
         if record is None or letter.is_settlement:
@@ -168,6 +183,8 @@ class Redriver:
             row = self.ledger.record(row) or row
             self._check_identity(row, record, wanted)
         if row.state is State.DEAD_LETTERED:
+            if self.since is not None and row.opened_at >= self.since:
+                raise _HadItsTurnError
             sha256 = wanted.payload.sha256 if self.edit is not None else None
             is_opened = self.ledger.redrive(
                 letter.id, opened_at=row.opened_at, now=self.clock(), sha256=sha256

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from reprise.instant import format_instant, utc_now
+from reprise_cli.dlq.job import JobState, groups, last_outcomes, left_of, planned
 from reprise_cli.dlq.letter import Letter, LetterKind
 from reprise_cli.dlq.redrive import Action, RedriveResult
 from reprise_cli.duration import format_duration
 from reprise_cli.fitted import Column, Fitted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from reprise_cli.dlq.job import Job, LetterOutcome, Planned, Segment
     from reprise_cli.output import Output
 
 
@@ -28,6 +30,7 @@ def describe(letter: Letter) -> dict[str, Any]:
         "target": letter.target,
         "reason": letter.reason,
         "message": letter.message,
+        "error": letter.error,
         "attempts": letter.attempts,
         "at": format_instant(letter.at),
         "message_id": letter.message_id,
@@ -68,10 +71,10 @@ def _reason(letter: Letter) -> str:
     return f"{letter.reason}{kind}"
 
 
-def report(out: Output, results: Sequence[RedriveResult], *, is_dry_run: bool = False) -> None:
-    """Show what became of letters, or in a dry run what would."""
+def report_rehearsal(out: Output, results: Sequence[RedriveResult]) -> None:
+    """Show what would become of letters."""
     counts = Counter(result.action for result in results)
-    table = Table("what would become of them" if is_dry_run else "what became of them", "letters")
+    table = Table("what would become of them", "letters")
     for action in Action:
         if counts[action]:
             table.add_row(action.value.replace("_", " "), str(counts[action]))
@@ -80,14 +83,173 @@ def report(out: Output, results: Sequence[RedriveResult], *, is_dry_run: bool = 
         if result.action in {Action.FAILED, Action.REFUSED, Action.SKIPPED}:
             out.warn(f"{result.letter.id}: {result.action.value}: {result.why}")
     documents = [
-        (describe(result.letter) if is_dry_run else {"id": result.letter.id})
-        | {"action": result.action.value, "why": result.why}
+        describe(result.letter) | {"action": result.action.value, "why": result.why}
         for result in results
     ]
     out.result(
-        {"dry_run": is_dry_run, "selected": len(results), "letters": documents}
+        {"dry_run": True, "selected": len(results), "letters": documents}
+        | {"groups": group_documents([planned(result.letter) for result in results])}
         | {action.value: counts[action] for action in Action}
     )
+
+
+def show_groups(out: Output, letters: Sequence[Planned], title: str) -> None:
+    """Show how many letters there are of each target, reason and error."""
+    found = groups(letters)
+    columns = (
+        Column(name="letters", cells=[str(count) for _, count in found], rank=0, is_number=True),
+        Column(name="target", cells=[of[0] for of, _ in found], rank=1, least=12),
+        Column(name="reason", cells=[of[1] for of, _ in found], rank=2),
+        Column(name="error", cells=[of[2] for of, _ in found], rank=3, least=16, is_shortened=True),
+    )
+    out.show(Fitted(columns=columns, title=title, wanted=3))
+
+
+def report_job(
+    out: Output,
+    job: Job | None,
+    letters: Sequence[Planned],
+    outcomes: Sequence[LetterOutcome],
+    state: JobState = JobState.DONE,
+    why: str = "",
+) -> None:
+    """Show what became of a job's letters; no job: no letter was meant."""
+    last = last_outcomes(outcomes)
+    counts = Counter(one.action for one in last.values())
+    _show_ends(out, letters, last)
+    for one in last.values():
+        if one.action in {Action.FAILED, Action.REFUSED, Action.SKIPPED, Action.MISSED}:
+            out.warn(f"{one.id}: {one.action.value}: {one.why}")
+    documents = [
+        {"id": one.id, "action": one.action.value, "why": one.why} for one in last.values()
+    ]
+    out.result(
+        {
+            "job": None if job is None else job.id,
+            "state": state.value,
+            "why": why,
+            "dry_run": False,
+            "selected": len(letters),
+            "left": len(left_of(letters, outcomes)),
+            "groups": group_documents(letters),
+            "letters": documents,
+        }
+        | {action.value: counts[action] for action in Action}
+    )
+
+
+def group_documents(letters: Sequence[Planned]) -> list[dict[str, Any]]:
+    """Return the groups of letters as JSON values."""
+    return [
+        {"target": target, "reason": reason, "error": error, "letters": count}
+        for (target, reason, error), count in groups(letters)
+    ]
+
+
+def _show_ends(out: Output, letters: Sequence[Planned], last: Mapping[str, LetterOutcome]) -> None:
+    """Show how many letters of each target, reason and error came to what."""
+    if not letters:
+        out.show("no letter was meant")
+        return
+    found = Counter(
+        (
+            last[one.message_id].action.value.replace("_", " ")
+            if one.message_id in last
+            else "left",
+            (one.target, one.reason, one.error),
+        )
+        for one in letters
+    )
+    rows = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    columns = (
+        Column(name="letters", cells=[str(count) for _, count in rows], rank=0, is_number=True),
+        Column(name="became", cells=[became for (became, _), _ in rows], rank=1),
+        Column(name="target", cells=[of[0] for (_, of), _ in rows], rank=2, least=12),
+        Column(name="reason", cells=[of[1] for (_, of), _ in rows], rank=3),
+        Column(
+            name="error",
+            cells=[of[2] for (_, of), _ in rows],
+            rank=4,
+            least=16,
+            is_shortened=True,
+        ),
+    )
+    out.show(Fitted(columns=columns, title="what became of them", wanted=4))
+
+
+def show_jobs(out: Output, jobs: Sequence[tuple[Job, Segment | None]], title: str) -> None:
+    """Show jobs, one a line."""
+    columns = (
+        Column(name="job", cells=[job.id for job, _ in jobs], rank=0),
+        Column(name="did", cells=[job.verb.value for job, _ in jobs], rank=2),
+        Column(name="state", cells=[_state(last).value for _, last in jobs], rank=1),
+        Column(name="letters", cells=[str(job.count) for job, _ in jobs], rank=3, is_number=True),
+        Column(name="by", cells=[job.by for job, _ in jobs], rank=4, least=20),
+        Column(
+            name="why",
+            cells=[" ".join(job.why.split()) for job, _ in jobs],
+            rank=5,
+            least=12,
+            is_shortened=True,
+        ),
+        Column(name="became", cells=[_counts(last) for _, last in jobs], rank=6, least=16),
+    )
+    out.show(Fitted(columns=columns, title=title, wanted=1))
+
+
+def show_job(
+    out: Output,
+    job: Job,
+    letters: Sequence[Planned],
+    segments: Sequence[Segment],
+    outcomes: Mapping[str, LetterOutcome],
+) -> None:
+    """Show one job: what was meant, how it ended, and each letter."""
+    last = segments[-1] if segments else None
+    others = sorted({segment.by for segment in segments} - {job.by})
+    facts = {
+        "did": f"{job.verb.value} of {job.count} letters of queue {job.queue}",
+        "by": job.by,
+        "gone on with by": ", ".join(others),
+        "why": job.why,
+        "began": job.started_at,
+        "chosen by": ", ".join(f"{name}={value}" for name, value in job.filters.items()),
+        "state": ": ".join(text for text in (_state(last).value, last.why if last else "") if text),
+        "until": last.at if last else "",
+        "became": _counts(last),
+        "payload replaced by": job.payload_sha256 or "",
+    }
+    known = {name: value for name, value in facts.items() if value}
+    about = (
+        Column(name="what", cells=list(known), rank=0),
+        Column(name="value", cells=list(known.values()), rank=0, least=24),
+    )
+    out.show(Fitted(columns=about, title=f"job {job.id}"))
+    ends = [outcomes.get(letter.message_id) for letter in letters]
+    columns = (
+        Column(name="id", cells=[letter.id for letter in letters], rank=0, folded=36),
+        Column(name="became", cells=[one.action.value if one else "" for one in ends], rank=1),
+        Column(name="at", cells=[one.at if one else "" for one in ends], rank=2),
+        Column(name="reason", cells=[letter.reason for letter in letters], rank=3),
+        Column(name="target", cells=[letter.target for letter in letters], rank=4, least=12),
+        Column(
+            name="why",
+            cells=[one.why if one else "" for one in ends],
+            rank=5,
+            least=12,
+            is_shortened=True,
+        ),
+    )
+    out.show("", Fitted(columns=columns, title="its letters", wanted=1))
+
+
+def _state(last: Segment | None) -> JobState:
+    return last.state if last else JobState.OPEN
+
+
+def _counts(last: Segment | None) -> str:
+    counts = last.counts if last else {}
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
 
 
 def pretty(body: str) -> str:

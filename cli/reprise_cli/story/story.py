@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from reprise.call.outcome import OutcomeKind
 from reprise.instant import format_instant, parse_instant
 from reprise.ledger import MAX_HISTORY, TERMINAL, State
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reprise.ledger import PastAttempt, Row
+    from reprise.reply_note import ReplyNote
 
 GOOD: Final = "good"
 BAD: Final = "bad"
@@ -49,6 +52,16 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Doings:
+    """What operators did to a call, beside what its row says."""
+
+    redriver: str = ""
+    """Who redrove it last, and why."""
+    held_by: str = ""
+    """By what it waits, if by anything of theirs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
     """What is known of a call."""
 
@@ -59,6 +72,8 @@ class Story:
     """The late result, if it is short."""
     payload: str | None = None
     """The payload; None unless it was asked for."""
+    replies: tuple[ReplyNote, ...] = ()
+    """How the deliveries of the late result stand, for callers that asked for one."""
 
     def document(self) -> dict[str, Any]:
         """Return the story as JSON values."""
@@ -78,11 +93,12 @@ class Story:
             ],
             "result": self.result,
             "payload": self.payload,
+            "replies": msgspec.to_builtins(self.replies),
         }
 
 
 def tell(
-    row: Row, arrival: Arrival | None, bucket: str, now: datetime, *, held_by: str = ""
+    row: Row, arrival: Arrival | None, bucket: str, now: datetime, done: Doings | None = None
 ) -> Story:
     """Return a call's story.
 
@@ -91,15 +107,17 @@ def tell(
         arrival: Its capture object.
         bucket: The stack's.
         now: The present.
-        held_by: What an operator did by which it waits, if anything.
+        done: What operators did to it, beside what the row says.
     """
     # Only the end before a redrive has no time of its own, and it comes right before the redrive.
-    steps = sorted(_steps(row, arrival, now, held_by), key=lambda step: step.at or row.opened_at)
+    steps = sorted(
+        _steps(row, arrival, now, done or Doings()), key=lambda step: step.at or row.opened_at
+    )
     told = tuple(replace(step, after=_after(row, step)) for step in steps)
     return Story(row=row, facts=_facts(row, bucket), steps=told, result=row.result)
 
 
-def _steps(row: Row, arrival: Arrival | None, now: datetime, held_by: str) -> Iterator[StoryStep]:
+def _steps(row: Row, arrival: Arrival | None, now: datetime, done: Doings) -> Iterator[StoryStep]:
     if row.is_live and row.state in {State.LEASED, State.SUCCEEDED}:
         yield StoryStep(
             at=row.captured_at, what="called again", how="live, by a captured call's key"
@@ -117,11 +135,11 @@ def _steps(row: Row, arrival: Arrival | None, now: datetime, held_by: str) -> It
     if _is_redriven(row):
         yield _end_before_redrive()
         payload = "" if row.captured_sha256 is None else ", with another payload"
-        how = f"an operator opened it again{payload}"
+        how = f"{done.redriver or 'an operator'} opened it again{payload}"
         yield StoryStep(at=row.opened_at, what="redriven", how=how, kind=WAIT)
     yield from _refusals(row)
     yield from _attempts(row)
-    yield from _end(row, now, held_by)
+    yield from _end(row, now, done.held_by)
 
 
 def _is_redriven(row: Row) -> bool:
@@ -213,6 +231,8 @@ def _end(row: Row, now: datetime, held_by: str) -> Iterator[StoryStep]:
             why = ": ".join(part for part in (row.reason, row.message) if part)
             letter = "" if row.letter_sent else "; its dead letter is not in the queue yet"
             yield StoryStep(at=row.updated_at, what="given up", how=f"{why}{letter}", kind=BAD)
+            if row.note is not None:
+                yield StoryStep(at=format_instant(now), what="for good", how=row.note, kind=BAD)
         case State.LEASED:
             yield StoryStep(at=row.updated_at, what="being replayed", kind=WAIT)
         case State.CAPTURED | State.WAITING:
@@ -231,7 +251,7 @@ def _facts(row: Row, bucket: str) -> dict[str, str]:
         "given up": ": ".join(part for part in (row.reason, row.message) if part),
         "late result": f"s3://{bucket}/{row.result_key}" if row.result_key else "",
         "capture object": row.capture_object or "",
-        "next": f"reprise dlq show {row.id}" if row.letter_sent else "",
+        "next": f"reprise dlq show {row.id}" if row.letter_sent and not row.note else "",
     }
     return {name: text for name, text in facts.items() if text}
 

@@ -323,6 +323,7 @@ func TestLinesArePythons(t *testing.T) {
 			Trace          string
 			IdempotencyKey string `json:"idempotency_key"`
 			Scope          string
+			ReplyTo        map[string]any `json:"reply_to"`
 		}
 		if err := json.Unmarshal(each.Record, &said); err != nil {
 			t.Fatal(err)
@@ -332,6 +333,9 @@ func TestLinesArePythons(t *testing.T) {
 			Payload:       Payload{Inline: said.Payload.Inline, SizeBytes: said.Payload.SizeBytes, SHA256: said.Payload.SHA256},
 			ClientContext: said.ClientContext, Outcome: Outcome(said.Outcome), NotAfter: said.NotAfter, Trace: said.Trace,
 			IdempotencyKey: said.IdempotencyKey, Scope: said.Scope,
+		}
+		for kind, value := range said.ReplyTo {
+			record.ReplyTo = append(record.ReplyTo, Member{kind, value})
 		}
 		if check := said.Payload.ClaimCheck; check != nil {
 			record.Payload.ClaimCheck = &ClaimCheck{check.Bucket, check.Key, check.VersionID}

@@ -210,12 +210,13 @@ class LedgerTable(LedgerRows):
                     UpdateExpression="SET #state = :after, opened_at = :now, updated_at = :now, "
                     "attempts = :zero, refusals = :zero, due_at_ms = :zero, letter_sent = :no, "
                     f"may_have_run = :no, expires_at_s = expires_at_s + :keep{edit} "
-                    "REMOVE #reason, #message",
+                    "REMOVE #reason, #message, #note",
                     ConditionExpression="#state = :dead AND opened_at = :opened",
                     ExpressionAttributeNames={
                         "#state": "state",
                         "#reason": "reason",
                         "#message": "message",
+                        "#note": "note",
                     },
                     ExpressionAttributeValues=_values(values),
                 )
@@ -223,6 +224,32 @@ class LedgerTable(LedgerRows):
                 if not is_failed_condition(error):
                     raise
                 return self._is_redriven(call_id, now)
+        return True
+
+    def discard(self, call_id: str, *, opened_at: str, note: str) -> bool:
+        """Note why a dead-lettered call's letter was discarded; False if its row is another by now.
+
+        Its end stays when it was: captures that came since are owed what they were owed before.
+        """
+        values = {
+            "note": note,
+            "dead": result(LedgerEvent.DEAD_LETTER),
+            "opened": opened_at,
+        }
+        with store_errors("dynamodb", "UpdateItem"):
+            try:
+                self._client.update_item(
+                    TableName=self._table,
+                    Key=key_of(call_id),
+                    UpdateExpression="SET #note = :note",
+                    ConditionExpression="#state = :dead AND opened_at = :opened",
+                    ExpressionAttributeNames={"#state": "state", "#note": "note"},
+                    ExpressionAttributeValues=_values(values),
+                )
+            except ClientError as error:
+                if not is_failed_condition(error):
+                    raise
+                return False
         return True
 
     def recapture(self, dead: Row, after: Row) -> bool:

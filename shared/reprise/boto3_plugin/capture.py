@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from reprise.boto3_plugin.capture_setup import CaptureSetup
     from reprise.boto3_plugin.exchange import Parsed
     from reprise.boto3_plugin.lazy_setup import LazySetup
+    from reprise.call.reply_to import ReplyTo
     from reprise.call.said import Said
     from reprise.call.target import Target
     from reprise.capturing.invoker import Answer, Captured
@@ -67,6 +69,8 @@ def answer(exchange: Exchange, lazy_setup: LazySetup, /) -> Parsed:
     """
     try:
         said = _said(exchange)
+        if said.reply_to is not None and exchange.own is None:
+            _check_place(said.reply_to, lazy_setup)
     except BadRequestError as error:
         return _refused(exchange, error.status, "InvalidParameterValueException", str(error))
     has_key = said.idempotency_key is not None
@@ -88,6 +92,7 @@ def answer(exchange: Exchange, lazy_setup: LazySetup, /) -> Parsed:
         idempotency_key=said.idempotency_key,
         scope=said.scope,
         not_after=said.not_after,
+        reply_to=said.reply_to,
         trace=exchange.params["headers"].get("X-Amzn-Trace-Id"),
     )
     try:
@@ -98,6 +103,14 @@ def answer(exchange: Exchange, lazy_setup: LazySetup, /) -> Parsed:
     made = _make_once(exchange, setup, request) if has_key else _keep(exchange, setup, request)
     setup.flush()
     return _told(exchange, setup, made)
+
+
+def _check_place(reply_to: ReplyTo, lazy_setup: LazySetup) -> None:
+    """Accept a place that the stack allows, before anything runs; without settings nothing is captured."""
+    with suppress(SettingsError):
+        replies = lazy_setup.get().invoker.replies
+        if replies is not None:
+            replies.check(reply_to)
 
 
 def _keep(exchange: Exchange, setup: CaptureSetup, request: CallRequest) -> Answer:

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from reprise.call.reply_to import ReplyTo, read_reply_to
 from reprise.call.target import check_name
 from reprise.errors import BadRequestError
 from reprise.instant import format_instant, parse_instant
@@ -35,6 +36,8 @@ class Said:
     scope: str | None = None
     not_after: str | None = None
     """As `format_instant` writes it."""
+    reply_to: ReplyTo | None = None
+    """Where the late result is to go; said in the client context only, since it is no text."""
 
 
 NOTHING: Final = Said()
@@ -51,7 +54,7 @@ def read_said(headers: Mapping[str, str], client_context: str | None) -> Said:
         BadRequestError: Naming the header, or the field of the client context, and the next step.
     """
     custom = _custom(client_context)
-    found: dict[str, str | None] = {}
+    found: dict[str, Any] = {"reply_to": _reply_to(custom)}
     for name, header in HEADERS.items():
         text, field = headers.get(name), header
         if text is None:
@@ -79,6 +82,14 @@ def _custom(client_context: str | None) -> dict[str, Any]:
             'Send {"custom": {"reprise": {"idempotency_key": "..."}}}, base64-encoded',
         )
     return found
+
+
+def _reply_to(custom: Mapping[str, Any]) -> ReplyTo | None:
+    try:
+        return read_reply_to(custom.get("reply_to"))
+    except BadRequestError as error:
+        field = f"{_CUSTOM}.reply_to"
+        raise BadRequestError(field, error.message, error.next_step) from error
 
 
 def _checked(name: str, field: str, text: object) -> str:

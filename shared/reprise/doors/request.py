@@ -53,6 +53,7 @@ def door_request(
         scope=scope,
         key_covers_payload=covers,
         not_after=said.not_after,
+        reply_to=said.reply_to,
         trace=trace,
     )
     check_request(request)

@@ -44,6 +44,7 @@ _WHAT: Final = {
     "waiting": "calls wait too long",
     "invoker-throttled": "calls are refused before they are captured",
     "jobs-not-run": "scheduled runs could not be made",
+    "replies-not-delivered": "late results could not be delivered",
     "replay-stuck": "calls wait, and nobody replays them",
     POLICY_INVALID: "the policy document is not valid, and the last good one is used",
 }

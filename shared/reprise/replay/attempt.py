@@ -66,7 +66,7 @@ class Attempt:
 
     @property
     def failures(self) -> int:
-        """Return how many replays failed since the call was captured or redriven."""
+        """Return how many replays of the call failed, as far as its gate is concerned."""
         return failures(self.row, self.record.outcome)
 
     def ended(self, decision: Decision) -> Concluded:
@@ -192,8 +192,19 @@ def own_attempts(row: Row, captured: Outcome) -> int:
 
 
 def failures(row: Row, captured: Outcome) -> int:
-    """Return how many replays of a call failed since it was captured or redriven."""
-    return max(0, row.attempts - own_attempts(row, captured))
+    """Return how many replays of a call failed, as far as its gate is concerned.
+
+    With a redrive what it is charged with begins anew. That it failed before stays: if it fails again, that
+    says nothing new of its target, and however many such letters are redriven, they must not hold it.
+    """
+    since = max(0, row.attempts - own_attempts(row, captured))
+    return since or int(_failed_before_redrive(row))
+
+
+def _failed_before_redrive(row: Row) -> bool:
+    if row.opened_at == row.captured_at:
+        return False
+    return any(past.outcome.kind in COUNTED and past.at < row.opened_at for past in row.history)
 
 
 def count_attempt(row: Row, captured: Outcome, outcome: Outcome, now: datetime) -> Row:

@@ -221,7 +221,7 @@ class Replayer:
             try:
                 failures = self.attempts.failures(entry[1])
                 may_probe = visit.may_probe(failures, policy_backoff_s(max(1, failures), policy))
-            except StoreError:
+            except Exception:  # noqa: BLE001 - one row that cannot be read must not hold up the batch
                 _log.exception("cannot tell who may probe", extra={"target": visit.function})
                 self.meter.count(metric.STORE_FAULTS)
                 break

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 import pytest
@@ -364,6 +364,28 @@ def test_a_redrive_that_arrives_when_the_call_has_ended_once_more_opens_nothing(
     again = _get(ledger)
     assert not ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW + timedelta(days=2))
     assert _get(ledger) == again
+
+
+def test_a_discard_leaves_a_note_that_a_redrive_takes_away(ledger: Ledger) -> None:
+    noted = cast("LedgerTable", ledger)
+    ledger.record(DEAD)
+    assert noted.discard(CALL, opened_at=OPENED_AT, note="by Ann: test data")
+    assert noted.discard(CALL, opened_at=OPENED_AT, note="by Ann: test data"), "repeated by the SDK"
+    # Its end stays when it was.
+    assert _get(ledger) == replace(DEAD, note="by Ann: test data")
+    assert ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW)
+    assert _get(ledger).note is None
+
+
+@pytest.mark.parametrize("state", [State.CAPTURED, State.LEASED, State.WAITING, State.SUCCEEDED])
+def test_only_a_dead_lettered_call_is_discarded(ledger: Ledger, state: State) -> None:
+    noted = cast("LedgerTable", ledger)
+    assert not noted.discard(CALL, opened_at=OPENED_AT, note="n"), "there is no row"
+    ledger.record(make_row(state=state))
+    assert not noted.discard(CALL, opened_at=OPENED_AT, note="n")
+    ledger.record(replace(DEAD, id="another", opened_at=format_instant(NOW + timedelta(seconds=1))))
+    assert not noted.discard("another", opened_at=OPENED_AT, note="n"), "it was opened since"
+    assert _get(ledger) == make_row(state=state)
 
 
 @pytest.mark.parametrize("state", [State.CAPTURED, State.LEASED, State.WAITING, State.SUCCEEDED])

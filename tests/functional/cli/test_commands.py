@@ -10,6 +10,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -86,6 +87,10 @@ def cloud(aws_env: pytest.MonkeyPatch) -> Iterator[Cloud]:
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
+        )
+        boto3.client("s3").create_bucket(
+            Bucket=OUTPUTS["BucketName"],
+            CreateBucketConfiguration={"LocationConstraint": "eu-west-1"},
         )
         secrets = boto3.client("secretsmanager")
         for source in ("invoker", "operator"):
@@ -167,8 +172,10 @@ def test_a_rehearsed_redrive_counts_what_the_redrive_would_bring_back(cloud: Clo
     told = run("dlq", "redrive", "--all", "--dry-run")
     assert "1 letter would be redriven" in told.stdout
     assert "call again" in told.stderr
-    redriven = document_of(run("dlq", "redrive", "--all", "--json"))
+    redriven = document_of(run("dlq", "redrive", "--all", "--yes", "--json"))
     assert (rehearsed.pop("dry_run"), redriven.pop("dry_run")) == (True, False)
+    assert [redriven.pop(name) for name in ("state", "left", "why")] == ["done", 2, ""]
+    assert redriven.pop("job")
     assert (rehearsed["selected"], rehearsed["redriven"], rehearsed["skipped"]) == (3, 1, 2)
     for document in (rehearsed, redriven):
         document["letters"] = sorted(
@@ -183,7 +190,7 @@ def test_a_rehearsed_edit_keeps_no_payload(cloud: Cloud, tmp_path: Path) -> None
     arguments = ("dlq", "redrive", "call-1", "--payload", str(tmp_path / "long"), "--dry-run")
     result = run(*arguments, "--json")
     assert (result.exit_code, document_of(result)["redriven"]) == (0, 1)
-    assert boto3.client("s3").list_buckets()["Buckets"] == [], "moto has none to keep it in"
+    assert "Contents" not in boto3.client("s3").list_objects_v2(Bucket=OUTPUTS["BucketName"])
 
 
 def test_a_rehearsal_misses_what_the_redrive_would_miss(cloud: Cloud) -> None:
@@ -195,7 +202,7 @@ def test_a_rehearsal_misses_what_the_redrive_would_miss(cloud: Cloud) -> None:
 def test_a_redrive_brings_back_what_is_meant_and_leaves_the_rest(cloud: Cloud) -> None:
     cloud.give_up("call-1")
     cloud.give_up("call-2", reason="unknown")
-    result = run("dlq", "redrive", "--reason", "exhausted", "--json")
+    result = run("dlq", "redrive", "--reason", "exhausted", "--yes", "--json")
     assert (result.exit_code, document_of(result)["redriven"]) == (0, 1)
     (body,) = cloud.bodies("ReplayQueueUrl")
     assert read_message(body).record == signed(make_record(id="call-1"))
@@ -210,7 +217,7 @@ def test_a_forged_letter_is_refused_with_its_reason_and_stays(cloud: Cloud) -> N
     cloud.give_up("call-1")
     forged = make_record(id="call-2", payload=pack(b"evil", 100))
     cloud.send("DeadLetterQueueUrl", dead_letter(forged, dead_row(id="call-2"), now=NOW))
-    result = run("dlq", "redrive", "--all", "--json")
+    result = run("dlq", "redrive", "--all", "--yes", "--json")
     document = document_of(result)
     assert (result.exit_code, document["redriven"], document["refused"]) == (1, 1, 1)
     (why,) = [letter["why"] for letter in document["letters"] if letter["id"] == "call-2"]
@@ -243,6 +250,7 @@ def test_who_may_not_read_the_operators_key_edits_nothing(cloud: Cloud, tmp_path
     result = run("dlq", "redrive", "call-1", "--payload", str(tmp_path / "new"))
     assert result.exit_code == 1
     assert "OperatorSecretArn" in result.stderr
+    assert document_of(run("audit", "--json"))["count"] == 0
     assert cloud.bodies("ReplayQueueUrl") == []
     row = cloud.ledger.get("call-1")
     assert row is not None
@@ -254,7 +262,9 @@ def test_a_call_that_sqs_gave_up_is_ended_by_whoever_finds_it(cloud: Cloud, comm
     record = signed(make_record(id="call-1"))
     cloud.ledger.record(make_row(id="call-1"))
     cloud.send("DeadLetterQueueUrl", write_message(ReplayMessage(record=record)))
-    arguments = {"list": [], "show": ["call-1"], "redrive": ["--reason", "undeliverable"]}[command]
+    arguments = {"list": [], "show": ["call-1"], "redrive": ["--reason", "undeliverable", "--yes"]}[
+        command
+    ]
     assert run("dlq", command, *arguments).exit_code == 0
     row = cloud.ledger.get("call-1")
     assert row is not None
@@ -279,7 +289,7 @@ def test_a_redrive_of_what_is_not_there_fails(cloud: Cloud) -> None:
 
 def test_capture_notices_go_back_to_the_capture_queue(cloud: Cloud) -> None:
     cloud.send("CaptureDeadLetterQueueUrl", '{"Records": []}')
-    result = run("dlq", "redrive", "--all", "--queue", "capture", "--json")
+    result = run("dlq", "redrive", "--all", "--yes", "--queue", "capture", "--json")
     assert document_of(result)["redriven"] == 1
     assert cloud.bodies("CaptureQueueUrl") == ['{"Records": []}']
     assert cloud.bodies("CaptureDeadLetterQueueUrl") == []
@@ -295,8 +305,41 @@ def test_the_status_of_a_call_is_a_table_or_its_row(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize(
+    ("state", "code"),
+    [(State.SUCCEEDED, 0), (State.DEAD_LETTERED, 1), (State.WAITING, 3)],
+    ids=str,
+)
+def test_who_waits_for_a_call_learns_its_end_by_the_exit_code(
+    cloud: Cloud, state: State, code: int
+) -> None:
+    cloud.ledger.record(make_row(id="call-1", state=state))
+    waited = run("wait", "call-1", "--timeout", "0s", "--json")
+    assert (waited.exit_code, document_of(waited)["state"]) == (code, state.value)
+    assert state.value in run("wait", "reprise://reprise/calls/call-1", "--timeout", "0s").stdout
+
+
+@pytest.mark.usefixtures("cloud")
+def test_who_stops_waiting_stops_nothing_else() -> None:
+    class Impatient(MotoApp):
+        @property
+        def ledger(self) -> Any:
+            return SimpleNamespace(get=_interrupt)
+
+    result = CliRunner().invoke(app, ["wait", "call-1"], obj=Impatient)
+    assert result.exit_code == 130
+    assert "the call goes on" in result.stderr
+
+
+def _interrupt(_call_id: str) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "field"),
     [
+        (["wait", "nobody", "--timeout", "0s"], 1, "ID"),
+        (["wait", ""], 2, "ID"),
+        (["wait", "call-1", "--timeout", "soon"], 2, "--timeout"),
         (["status", "nobody"], 1, "ID"),
         (["status", ""], 2, "ID"),
         (["status", "reprise://reprise/calls/"], 2, "ID"),
@@ -338,6 +381,7 @@ def test_every_command_explains_itself() -> None:
     commands = (
         "invoke",
         "status",
+        "wait",
         "dlq list",
         "dlq show",
         "dlq redrive",

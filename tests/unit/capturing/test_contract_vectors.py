@@ -32,7 +32,7 @@ def test_this_package_writes_what_both_implementations_are_held_to() -> None:
     assert VECTORS.read_text() == text_of(make())
 
 
-@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("number", [0, 1, 2])
 def test_the_reader_trusts_the_lines_of_the_vectors(number: int) -> None:
     vector = json.loads(VECTORS.read_text())["lines"][number]
     record = read_line(vector["line"], Verifier(keys=OneSource(), targets=TARGETS))

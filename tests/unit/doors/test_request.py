@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness import MAIL, ORDERS
+from reprise.call.reply_to import ReplyTo
 from reprise.call.target import Target
 from reprise.doors.alias import Doors, alias_of
 from reprise.doors.request import door_request
@@ -68,13 +69,14 @@ def test_client_context_says_key_scope_and_end_and_goes_on_to_the_target() -> No
                 "idempotency_key": "order-7",
                 "scope": "shop",
                 "not_after": "2026-11-30T00:00:00+01:00",
-                "reply_to": {"queue": "for the part that reads it"},
+                "reply_to": {"event": "mine"},
             },
         }
     }
     request = made(samples.REST, context)
     assert (request.idempotency_key, request.scope) == ("order-7", "shop")
     assert request.not_after == "2026-11-29T23:00:00.000000Z"
+    assert request.reply_to == ReplyTo(event="mine")
     assert request.key_covers_payload is False
     assert json.loads(base64.b64decode(request.client_context or "")) == context
 

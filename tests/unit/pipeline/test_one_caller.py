@@ -15,7 +15,7 @@ from timeline import Timeline
 
 if TYPE_CHECKING:
     from reprise.call.target import Target
-    from reprise.ports import Reply
+    from reprise.ports import OutMessage, Reply
 
 
 def bad(number: int) -> bytes:
@@ -163,3 +163,59 @@ def test_while_the_ledger_cannot_say_who_failed_nobody_probes() -> None:
     assert sorted(pipeline.replay(*messages, owner="blind")) == ["m0", "m1", "m2"]
 
     assert sum(runs.count.values()) == 3
+
+
+def redriven(pipeline: Pipeline, count: int) -> list[OutMessage]:
+    """Return messages of calls that were given up after failing, and that an operator opened again."""
+    messages = pipeline.captured_messages(*[call(bad(number)) for number in range(count)])
+    timeline = Timeline(pipeline)
+    timeline.send(*messages)
+    timeline.run()
+    pipeline.clock.advance(3600)
+    for row in list(pipeline.ledger.rows.values()):
+        assert row.state is State.DEAD_LETTERED
+        pipeline.ledger.redrive(row.id, opened_at=row.opened_at, now=pipeline.clock.now)
+    now_ms = int(pipeline.clock.now.timestamp() * 1000)
+    pipeline.gate_items.images[ORDERS] = GateState(
+        succeeded_at_ms=now_ms, succeeded=100, window=40.0
+    )
+    return messages
+
+
+def test_redriven_calls_that_fail_again_hold_no_gate() -> None:
+    """They failed before: 130 letters that were redriven too soon held their target for 17 minutes."""
+    pipeline = Pipeline()
+    runs = Runs(pipeline)
+    messages = redriven(pipeline, 20)
+    runs.count.clear()
+
+    pipeline.replay(*messages, owner="redriven")
+
+    assert sum(runs.count.values()) == 20
+    assert pipeline.gate_items.images[ORDERS].mode == Mode.FLOWING
+    # They were never told to it as waiting, and so do not leave: its backlog would be short of others.
+    assert pipeline.gate_items.images[ORDERS].waiting == 0
+    # What is charged begins anew: an operator decided so.
+    assert {row.attempts for row in pipeline.ledger.rows.values()} == {1}
+
+
+def test_a_redriven_call_that_failed_is_no_probe_while_others_may_be() -> None:
+    pipeline = Pipeline()
+    runs = Runs(pipeline)
+    messages = redriven(pipeline, 3)
+    fresh = pipeline.captured_messages(call(good(1)), reply=THROTTLED)
+    now_ms = int(pipeline.clock.now.timestamp() * 1000)
+    pipeline.gate_items.images[ORDERS] = GateState(
+        mode=Mode.HOLDING,
+        held_for=HeldFor.FAULT,
+        holding_since_ms=now_ms,
+        probe_at_ms=now_ms,
+    )
+    runs.count.clear()
+
+    pipeline.replay(*messages, owner="bad")
+    assert sum(runs.count.values()) == 0
+
+    pipeline.replay(*messages, *fresh, owner="all")
+    assert runs.count[good(1)] == 1
+    assert pipeline.gate_items.images[ORDERS].mode == Mode.FLOWING

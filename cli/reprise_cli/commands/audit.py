@@ -1,0 +1,57 @@
+"""`reprise audit`: who redrove or discarded which letters, when, why, and what became of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from reprise_cli.app import app_of
+from reprise_cli.dlq.desk import job_store
+from reprise_cli.dlq.job import JobState, last_outcomes
+from reprise_cli.dlq.view import show_job, show_jobs
+from reprise_cli.output import counted
+
+
+def audit(
+    context: typer.Context,
+    job_id: Annotated[str | None, typer.Argument(metavar="[JOB]", help="One job, whole.")] = None,
+    *,
+    limit: Annotated[int, typer.Option(min=1, help="Jobs to list, the newest.")] = 20,
+) -> None:
+    """List what was done with dead letters, or show one job with each letter."""
+    reprise = app_of(context)
+    store = job_store(reprise)
+    if job_id is not None:
+        job, letters, segments = store.job(job_id), store.letters(job_id), store.segments(job_id)
+        outcomes = last_outcomes(one for segment in segments for one in segment.outcomes)
+        show_job(reprise.out, job, letters, segments, outcomes)
+        document: dict[str, Any] = msgspec.to_builtins(job)
+        document["segments"] = [
+            {"at": one.at, "by": one.by, "state": one.state.value, "why": one.why}
+            for one in segments
+        ]
+        document["letters"] = [
+            msgspec.to_builtins(letter)
+            | {"outcome": msgspec.to_builtins(outcomes.get(letter.message_id))}
+            for letter in letters
+        ]
+        reprise.out.result(document)
+        return
+    ids = list(store.ids())
+    found = [(store.job(one), store.last_segment(one)) for one in ids[: -limit - 1 : -1]]
+    show_jobs(reprise.out, found, counted(len(ids), "job"))
+    reprise.out.result(
+        {
+            "count": len(ids),
+            "jobs": [
+                msgspec.to_builtins(job)
+                | {
+                    "state": (last.state if last else JobState.OPEN).value,
+                    "counts": last.counts if last else {},
+                }
+                for job, last in found
+            ],
+        }
+    )

@@ -1,0 +1,206 @@
+"""Take a job from its plan to its report: survey, summary, confirmation, run, and what is left to do."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+import typer
+
+from reprise.call.payload import digest
+from reprise.errors import RepriseError, StoreError
+from reprise.instant import format_instant, utc_now
+from reprise_cli.chaos.interrupt import interruptible
+from reprise_cli.dlq.desk import (
+    Which,
+    job_run,
+    job_store,
+    make_edit,
+    note_unverified,
+    survey,
+)
+from reprise_cli.dlq.job import CANARY, CANARY_ABOVE, Job, JobState, Verb, job_id, left_of
+from reprise_cli.dlq.redrive import Action
+from reprise_cli.dlq.view import report_job, show_groups
+from reprise_cli.exits import CommandError, ExitCode, UsageError
+from reprise_cli.output import counted
+
+if TYPE_CHECKING:
+    from reprise_cli.app import App
+    from reprise_cli.dlq.edit import Edit
+    from reprise_cli.dlq.job import LetterOutcome, Planned
+    from reprise_cli.dlq.letter import Letter, Selection
+    from reprise_cli.dlq.run import JobRun
+
+_INTERRUPTED = 130
+"""Of a shell's command that Ctrl-C ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """How a job is to be done."""
+
+    verb: Verb
+    queue: Which
+    why: str = ""
+    is_agreed: bool = False
+    canary: int | None = None
+    """None: ten, if there are more than a hundred letters."""
+    canary_wait_s: float = 300.0
+    rate_per_s: float | None = None
+    payload: bytes | None = None
+    filters: dict[str, str] = field(default_factory=dict)
+
+
+def begin(reprise: App, selection: Selection, wish: Wish) -> None:
+    """Find the letters that are meant, ask, and do what is wished for with them.
+
+    Raises:
+        CommandError: If nobody agrees, an id was not seen, or the job cannot go on.
+        typer.Exit: If not all went well.
+    """
+    reprise.say_place()
+    found = survey(reprise, wish.queue, selection)
+    letters = found.letters
+    if not letters:
+        report_job(reprise.out, None, [], [])
+        if found.targets and not found.missing:
+            reprise.out.note(
+                f"{counted(found.seen, 'letter')} of other kinds: see `reprise dlq list`; "
+                f"targets: {', '.join(sorted(found.targets))}"
+            )
+        _fail_missing(found.missing)
+        return
+    show_groups(reprise.out, letters, f"{counted(len(letters), 'letter')} to {wish.verb.value}")
+    if found.has_unknown and wish.verb is Verb.REDRIVE:
+        reprise.out.warn("calls given up as `unknown` may have run already: they may run again")
+    # Who names each letter has been asked.
+    is_agreed = wish.is_agreed or bool(selection.ids)
+    reprise.confirm(f"{wish.verb.value} {counted(len(letters), 'letter')}?", is_agreed=is_agreed)
+    # Before anything is kept: who may not edit has begun no job.
+    edit = None if wish.payload is None else make_edit(reprise, wish.payload)
+    now = utc_now()
+    job = Job(
+        id=job_id(now, os.urandom(3)),
+        verb=wish.verb,
+        queue=wish.queue.value,
+        by=reprise.operator,
+        why=wish.why,
+        started_at=format_instant(now),
+        filters=wish.filters,
+        count=len(letters),
+        canary=_canary(wish, len(letters)),
+        rate_per_s=wish.rate_per_s,
+        payload_sha256=None if wish.payload is None else digest(wish.payload),
+    )
+    try:
+        job_store(reprise).begin(job, letters)
+    except StoreError as error:
+        raise CommandError(
+            "audit",
+            f"nothing was touched, since who does it, and why, could not be kept: {error.code}",
+            f"Allow s3:PutObject on {reprise.stack.bucket}/audit/*",
+        ) from error
+    _run(reprise, job, letters, [], wish, edit)
+    _fail_missing(found.missing)
+
+
+def resume(reprise: App, job_id_: str, wish: Wish) -> None:
+    """Go on with a job that was cut short, or that its canary stopped.
+
+    Raises:
+        CommandError: If there is no such job, or it cannot go on.
+        typer.Exit: If not all went well.
+    """
+    store = job_store(reprise)
+    job = store.job(job_id_)
+    if job.verb is not wish.verb:
+        raise UsageError("--resume", f"job {job.id} is to {job.verb.value}", "Name that command")
+    sha256 = None if wish.payload is None else digest(wish.payload)
+    if sha256 != job.payload_sha256:
+        raise UsageError("--payload", "is not what the job began with", "Name the same file")
+    if wish.rate_per_s is not None:
+        job = msgspec.structs.replace(job, rate_per_s=wish.rate_per_s)
+    letters, outcomes = store.letters(job.id), store.outcomes(job.id)
+    reprise.say_place()
+    left = left_of(letters, outcomes)
+    reprise.out.note(f"job {job.id}: {len(left)} of {counted(job.count, 'letter')} are left")
+    edit = None if wish.payload is None else make_edit(reprise, wish.payload)
+    _run(reprise, job, letters, outcomes, wish, edit)
+
+
+def _canary(wish: Wish, count: int) -> int:
+    if wish.verb is not Verb.REDRIVE or wish.queue is not Which.CALLS:
+        return 0
+    asked = CANARY if wish.canary is None and count > CANARY_ABOVE else wish.canary or 0
+    # One that is everybody warns of nothing.
+    return asked if asked < count else 0
+
+
+def _run(
+    reprise: App,
+    job: Job,
+    letters: list[Planned],
+    outcomes: list[LetterOutcome],
+    wish: Wish,
+    edit: Edit | None,
+) -> None:
+    unverified: list[Letter] = []
+    reprise.out.note(f"job {job.id}: Ctrl-C stops it, `{_again(job)}` goes on")
+    total = len(left_of(letters, outcomes))
+    has_canary = job.canary > 0 and wish.canary != 0 and total > 0
+    try:
+        with interruptible(), reprise.out.progress(f"{job.verb.value}: {job.id}", total) as advance:
+            run = job_run(
+                reprise,
+                job,
+                edit=edit,
+                canary_wait_s=wish.canary_wait_s,
+                advance=advance,
+                unverified=unverified,
+            )
+            run.outcomes = outcomes
+            try:
+                state = run.run(letters, has_canary=has_canary)
+            except RepriseError:
+                _tell_stopped(reprise, job, letters, run)
+                raise
+            except KeyboardInterrupt:
+                state = JobState.INTERRUPTED
+    finally:
+        note_unverified(reprise, unverified)
+    report_job(reprise.out, job, letters, run.outcomes, state, run.why)
+    if state is JobState.INTERRUPTED:
+        _tell_stopped(reprise, job, letters, run)
+        raise typer.Exit(_INTERRUPTED)
+    if state in {JobState.CANARY_FAILED, JobState.CANARY_OPEN}:
+        _tell_canary(reprise, job, run, state)
+        raise typer.Exit(ExitCode.FAILED)
+    if run.counts().keys() & {Action.FAILED, Action.REFUSED, Action.MISSED}:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _tell_stopped(reprise: App, job: Job, letters: list[Planned], run: JobRun) -> None:
+    left = len(left_of(letters, run.outcomes))
+    done = job.count - left
+    reprise.out.note(f"stopped: {done} of {job.count} done, {left} left; go on: {_again(job)}")
+
+
+def _tell_canary(reprise: App, job: Job, run: JobRun, state: JobState) -> None:
+    is_open = state is JobState.CANARY_OPEN
+    steps = "Watch them (`reprise top`), then" if is_open else "Mend the cause, then"
+    go_on = f"{_again(job)}{'' if is_open else ' --no-canary'}"
+    reprise.out.warn(f"canary: {run.why}. The rest was not touched. {steps}: {go_on}")
+
+
+def _again(job: Job) -> str:
+    return f"reprise dlq {job.verb.value} --resume {job.id}"
+
+
+def _fail_missing(missing: frozenset[str]) -> None:
+    if missing:
+        raise CommandError(
+            "ID", f"no dead letter of {min(missing)!r} was seen", "Look at `reprise dlq list`"
+        )

@@ -1,0 +1,278 @@
+"""Run a job: its canary, then the rest, each letter at most once, whatever is cut short where.
+
+A run trusts no memory of an earlier one. Which letters are meant is in the job; what was kept of outcomes
+saves work; and whether a call had its turn is told by the ledger, by when it was opened. So a letter of which
+nothing was kept, since the run was killed, is looked at again, and is opened at most once by one job.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import batched
+from typing import TYPE_CHECKING, Final, Protocol
+
+from reprise.errors import RepriseError
+from reprise.instant import format_instant
+from reprise.ledger import TERMINAL, State
+from reprise_cli.dlq.job import (
+    JobState,
+    LetterOutcome,
+    Segment,
+    Verb,
+    canaries,
+    last_outcomes,
+    left_of,
+)
+from reprise_cli.dlq.redrive import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from reprise.ledger import Row
+    from reprise.ports import Clock
+    from reprise_cli.dlq.job import Job, Planned
+    from reprise_cli.dlq.letter import Letter
+    from reprise_cli.dlq.pace import Pacer
+    from reprise_cli.dlq.redrive import Letters, RedriveResult
+
+_KEEP_EVERY: Final = 500
+"""Outcomes that one object keeps."""
+_KEEP_AFTER_S: Final = 10.0
+"""Longest time that outcomes are in memory only."""
+HELD_S: Final = 90.0
+"""How long letters are waited for that somebody holds, longer than a look that was killed holds them."""
+_LOOK_AGAIN_S: Final = 5.0
+_WATCH_S: Final = 2.0
+_WENT: Final = frozenset({Action.REDRIVEN, Action.LINGERS, Action.OPENED_SINCE})
+
+
+class LetterBox(Protocol):
+    """One look through a dead-letter queue."""
+
+    def letters(self) -> Iterator[list[Letter]]:
+        """Yield the queue's letters in batches."""
+
+    def delete(self, letters: Sequence[Letter]) -> list[Letter]:
+        """Delete letters; return those that are still there."""
+
+    def renew(self) -> None:
+        """Hold on to what is in hand."""
+
+    def count_hidden(self) -> int:
+        """Return how many messages somebody has in hand."""
+
+
+class Handler(Protocol):
+    """Does what a job does."""
+
+    def run(self, batch: Sequence[Letter]) -> list[RedriveResult]:
+        """Do it to a batch."""
+
+
+class CallRows(Protocol):
+    """Tells how calls stand."""
+
+    def get_all(self, call_ids: Sequence[str]) -> dict[str, Row]:
+        """Return the rows that there are, by id."""
+
+
+class JobKeeper(Protocol):
+    """Keeps what became of a job's letters."""
+
+    def add(self, job: Job, segment: Segment) -> None:
+        """Keep a piece."""
+
+
+@dataclass(slots=True, kw_only=True)
+class JobRun:
+    """One run of a job."""
+
+    job: Job
+    by: str
+    """Who runs it."""
+    store: JobKeeper
+    look: Callable[[], AbstractContextManager[LetterBox]]
+    handler: Callable[[Letters], Handler]
+    prepare: Callable[[Sequence[Letter]], list[Letter]]
+    """Tells the ledger of calls that SQS gave up."""
+    rows: CallRows
+    pacer: Pacer
+    clock: Clock
+    monotonic: Callable[[], float]
+    sleep: Callable[[float], None]
+    advance: Callable[[int], None] = lambda _: None
+    note: Callable[[str], None] = lambda _: None
+    canary_wait_s: float = 300.0
+    outcomes: list[LetterOutcome] = field(default_factory=list)
+    """What became of letters so far, of earlier runs, too."""
+    why: str = ""
+    """What stopped it."""
+    _kept: int = field(default=0, init=False)
+    _kept_at_s: float = field(default=0.0, init=False)
+
+    def run(self, letters: Sequence[Planned], *, has_canary: bool) -> JobState:
+        """Do what is left of a job, and return how it ended.
+
+        Raises:
+            KeyboardInterrupt: On Ctrl-C, once what became of letters is kept.
+            StoreError: If the queue, the ledger or the bucket cannot be used; likewise.
+        """
+        self._kept, self._kept_at_s = len(self.outcomes), self.monotonic()
+        try:
+            state = self._canary(letters) if has_canary else JobState.DONE
+            if state is JobState.DONE:
+                self._do(left_of(letters, self.outcomes))
+        except (KeyboardInterrupt, RepriseError) as error:
+            self.why = "Ctrl-C" if isinstance(error, KeyboardInterrupt) else str(error)
+            self._keep(JobState.INTERRUPTED)
+            raise
+        self._keep(state)
+        return state
+
+    def counts(self) -> dict[str, int]:
+        """Return how many letters came to what."""
+        found = Counter(one.action.value for one in last_outcomes(self.outcomes).values())
+        return dict(sorted(found.items()))
+
+    # --- letters ---
+
+    def _do(self, letters: Sequence[Planned]) -> None:
+        left = {letter.message_id: letter for letter in letters}
+        until_s = self.monotonic() + HELD_S
+        while left and self._look_through(left):
+            if self.monotonic() >= until_s:
+                break
+            self.note(f"{len(left)} letters are in somebody's hands: looking again")
+            self.sleep(_LOOK_AGAIN_S)
+        if left:
+            self._miss(list(left.values()))
+
+    def _look_through(self, left: dict[str, Planned]) -> bool:
+        """Do what is meant and seen, and take it from `left`; tell whether more may be seen soon."""
+        with self.look() as box:
+            handler = self.handler(box)
+            for found in box.letters():
+                meant = self.prepare([one for one in found if one.message_id in left])
+                for some in batched(meant, self.pacer.at_once):
+                    self.pacer.wait(len(some), box.renew)
+                    self._take(handler.run(some))
+                    for letter in some:
+                        del left[letter.message_id]
+                if not left:
+                    return False
+        # By now what we had in hand is given back.
+        return box.count_hidden() > 0
+
+    def _take(self, results: Sequence[RedriveResult]) -> None:
+        at = format_instant(self.clock())
+        self.outcomes += [
+            LetterOutcome(
+                id=result.letter.id,
+                message_id=result.letter.message_id,
+                action=result.action,
+                why=result.why,
+                at=at,
+            )
+            for result in results
+        ]
+        self.advance(len(results))
+        waited_s = self.monotonic() - self._kept_at_s
+        if len(self.outcomes) - self._kept >= _KEEP_EVERY or waited_s >= _KEEP_AFTER_S:
+            self._keep(JobState.OPEN)
+
+    def _miss(self, letters: Sequence[Planned]) -> None:
+        """Say of letters that are gone what the ledger says: a run that was killed may have had them."""
+        rows = self._rows([letter.id for letter in letters])
+        at = format_instant(self.clock())
+        for letter in letters:
+            action, why = _of_missing(rows.get(letter.id), self.job)
+            self.outcomes.append(
+                LetterOutcome(
+                    id=letter.id, message_id=letter.message_id, action=action, why=why, at=at
+                )
+            )
+
+    def _rows(self, ids: Sequence[str]) -> dict[str, Row]:
+        return self.rows.get_all(ids) if self.job.queue == "calls" else {}
+
+    def _keep(self, state: JobState) -> None:
+        new = self.outcomes[self._kept :]
+        if not new and state is JobState.OPEN:
+            return
+        segment = Segment(
+            at=format_instant(self.clock()),
+            by=self.by,
+            state=state,
+            why=self.why,
+            counts=self.counts(),
+            outcomes=tuple(new),
+        )
+        self.store.add(self.job, segment)
+        self._kept, self._kept_at_s = self._kept + len(new), self.monotonic()
+
+    # --- canary ---
+
+    def _canary(self, letters: Sequence[Planned]) -> JobState:
+        """Let some go, and watch them; DONE if the rest may go."""
+        some = canaries(letters, self.job.canary)
+        self._do(left_of(some, self.outcomes))
+        self._keep(JobState.OPEN)
+        last = last_outcomes(self.outcomes)
+        mine = [last[one.message_id] for one in some if one.message_id in last]
+        went = sorted({one.id for one in mine if one.action in _WENT})
+        stuck = [one for one in mine if one.action is Action.FAILED]
+        if stuck or not went:
+            one = (stuck or mine)[0] if stuck or mine else None
+            self.why = (
+                f"the canary did not go: {one.id}: {one.why}" if one else "no canary was seen"
+            )
+            is_ended = not stuck and any(one.action is Action.ENDED for one in mine)
+            return JobState.DONE if is_ended else JobState.CANARY_FAILED
+        self.note(f"canary: {len(went)} went; the rest goes once they have succeeded")
+        return self._watch(went)
+
+    def _watch(self, ids: Sequence[str]) -> JobState:
+        until_s = self.monotonic() + self.canary_wait_s
+        while True:
+            rows = self._rows(ids)
+            dead = [row for row in rows.values() if row.state is State.DEAD_LETTERED]
+            open_ = [row for row in rows.values() if row.state not in TERMINAL]
+            if dead:
+                about = "; ".join(f"{row.id}: {row.reason}: {_last_of(row)}" for row in dead[:3])
+                self.why = f"{len(dead)} of {len(ids)} were given up again: {about}"
+                return JobState.CANARY_FAILED
+            if not open_:
+                return JobState.DONE
+            if self.monotonic() >= until_s:
+                row = open_[0]
+                self.why = (
+                    f"{len(open_)} of {len(ids)} have not ended: {row.id} is {row.state.value}, "
+                    f"{row.attempts} executions failed, {row.refusals} refusals"
+                )
+                return JobState.CANARY_OPEN
+            self.sleep(_WATCH_S)
+
+
+def _last_of(row: Row) -> str:
+    """Return how the last try ended."""
+    outcome = row.history[-1].outcome if row.history else None
+    said = [text for text in (outcome.code, outcome.message) if text] if outcome else []
+    return ": ".join(said) or row.message or ""
+
+
+def _of_missing(row: Row | None, job: Job) -> tuple[Action, str]:
+    """Return what became of a letter that is not seen any more.
+
+    Only what came of a call's opening tells that its message was sent: the letter may be in somebody's hands.
+    """
+    if row is not None and job.verb is Verb.DISCARD and job.id in (row.note or ""):
+        return Action.DISCARDED, "as the ledger says: the run that did it was cut short"
+    is_opened = row is not None and row.opened_at >= job.started_at
+    if row is None or not is_opened or job.verb is Verb.DISCARD:
+        return Action.MISSED, "it was not seen: somebody has it in hand, or has taken it"
+    has_moved = row.state is not State.CAPTURED or row.attempts or row.refusals
+    if has_moved:
+        return Action.REDRIVEN, "as the ledger says: the run that did it was cut short"
+    return Action.MISSED, "its call was opened, and its letter was not seen: resume the job later"
