@@ -9,7 +9,6 @@ import boto3
 import pytest
 
 from functional.cli.test_commands import Cloud, cloud, document_of, run
-from functional.conftest import REGION
 from reprise.ledger import State
 from reprise_cli.exits import CommandError
 from reprise_cli.policy.parameter import PolicyParameter
@@ -236,10 +235,6 @@ def test_a_history_fits_narrow_terminals(ssm: Any, monkeypatch: pytest.MonkeyPat
 
 def test_a_waiting_call_says_that_its_target_is_paused(cloud: Cloud, ssm: Any) -> None:
     del ssm
-    boto3.client("s3").create_bucket(
-        Bucket=OUTPUTS["BucketName"],
-        CreateBucketConfiguration={"LocationConstraint": REGION},  # type: ignore[typeddict-item]
-    )
     cloud.ledger.record(make_row(id="call-1", state=State.CAPTURED, capture_object=None))
     run("policy", "pause", "--all", "--reason", "the vendor is down")
     told = document_of(run("status", "call-1", "--json"))
