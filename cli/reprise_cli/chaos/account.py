@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Protocol
 from reprise_cli.calling import InvokerClient
 from reprise_cli.chaos.account_report import AccountReport
 from reprise_cli.chaos.allowance import read_allowance
-from reprise_cli.chaos.interrupt import uninterruptible
 from reprise_cli.chaos.load import Load, Script
 from reprise_cli.chaos.neighbours import Neighbours
 from reprise_cli.chaos.setup import prepare
 from reprise_cli.chaos.view import ChaosView
 from reprise_cli.exits import UsageError
+from reprise_cli.interrupt import uninterruptible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from reprise_cli.chaos.allowance import QUOTA
-from reprise_cli.chaos.interrupt import uninterruptible
 from reprise_cli.exits import CommandError
+from reprise_cli.interrupt import uninterruptible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from reprise_cli.chaos.books import BATCH
 from reprise_cli.chaos.call import AnswerKind, Call, CallAnswer, CallState, Receipt, ids_of
-from reprise_cli.chaos.interrupt import interruptible
 from reprise_cli.chaos.live import LiveCall, LiveEvidence, LiveReport, during, tally
 from reprise_cli.chaos.proof import Evidence, Proof, prove
 from reprise_cli.chaos.timeline import LedgerSample
+from reprise_cli.interrupt import interruptible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,6 @@ import typer
 from reprise.call.payload import digest
 from reprise.errors import RepriseError, StoreError
 from reprise.instant import format_instant, utc_now
-from reprise_cli.chaos.interrupt import interruptible
 from reprise_cli.dlq.desk import (
     Which,
     job_run,
@@ -25,6 +24,7 @@ from reprise_cli.dlq.job import CANARY, CANARY_ABOVE, Job, JobState, Verb, job_i
 from reprise_cli.dlq.redrive import Action
 from reprise_cli.dlq.view import report_job, show_groups
 from reprise_cli.exits import CommandError, ExitCode, UsageError
+from reprise_cli.interrupt import interruptible
 from reprise_cli.output import counted
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from doubles import FakeClock
 from reprise_cli.chaos.deadman import DeadMan, restore_target
 from reprise_cli.chaos.hold import Holder
-from reprise_cli.chaos.interrupt import interruptible
 from reprise_cli.exits import CommandError
+from reprise_cli.interrupt import interruptible
 
 ROLE = "arn:aws-cn:iam::123456789012:role/chaos-scheduler"
 
