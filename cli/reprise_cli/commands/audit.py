@@ -9,7 +9,7 @@ import typer
 
 from reprise_cli.app import app_of
 from reprise_cli.dlq.desk import job_store
-from reprise_cli.dlq.job import JobState, last_outcomes
+from reprise_cli.dlq.job import LetterJobState, last_outcomes
 from reprise_cli.dlq.view import show_job, show_jobs
 from reprise_cli.output import counted
 
@@ -48,7 +48,7 @@ def audit(
             "jobs": [
                 msgspec.to_builtins(job)
                 | {
-                    "state": (last.state if last else JobState.OPEN).value,
+                    "state": (last.state if last else LetterJobState.OPEN).value,
                     "counts": last.counts if last else {},
                 }
                 for job, last in found

@@ -14,7 +14,7 @@ from reprise.retry.decision import Reason
 from reprise_cli.app import app_of
 from reprise_cli.dlq.conduct import Wish, begin, resume
 from reprise_cli.dlq.desk import Which, dry_run_selected, peek
-from reprise_cli.dlq.job import CANARY, CANARY_ABOVE, Verb, planned
+from reprise_cli.dlq.job import CANARY, CANARY_ABOVE, LetterVerb, planned
 from reprise_cli.dlq.letter import Selection, error_pattern, select
 from reprise_cli.dlq.pace import parse_rate
 from reprise_cli.dlq.redrive import Action
@@ -181,7 +181,7 @@ def redrive(
     if resume_id is None and data is not None and (len(ids or ()) != 1 or queue is not Which.CALLS):
         raise UsageError("--payload", "replaces the payload of one call", "Name its ID")
     wish = Wish(
-        verb=Verb.REDRIVE,
+        verb=LetterVerb.REDRIVE,
         queue=queue,
         why=why,
         is_agreed=yes,
@@ -235,7 +235,7 @@ def discard(
         is_all=every,
     )
     wish = Wish(
-        verb=Verb.DISCARD,
+        verb=LetterVerb.DISCARD,
         queue=queue,
         why=why.strip(),
         is_agreed=yes,

@@ -20,7 +20,15 @@ from reprise_cli.dlq.desk import (
     note_unverified,
     survey,
 )
-from reprise_cli.dlq.job import CANARY, CANARY_ABOVE, Job, JobState, Verb, job_id, left_of
+from reprise_cli.dlq.job import (
+    CANARY,
+    CANARY_ABOVE,
+    LetterJob,
+    LetterJobState,
+    LetterVerb,
+    job_id,
+    left_of,
+)
 from reprise_cli.dlq.redrive import Action
 from reprise_cli.dlq.view import report_job, show_groups
 from reprise_cli.exits import CommandError, ExitCode, UsageError
@@ -32,7 +40,7 @@ if TYPE_CHECKING:
     from reprise_cli.dlq.edit import Edit
     from reprise_cli.dlq.job import LetterOutcome, Planned
     from reprise_cli.dlq.letter import Letter, Selection
-    from reprise_cli.dlq.run import JobRun
+    from reprise_cli.dlq.run import LetterJobRun
 
 _INTERRUPTED = 130
 """Of a shell's command that Ctrl-C ended."""
@@ -42,7 +50,7 @@ _INTERRUPTED = 130
 class Wish:
     """How a job is to be done."""
 
-    verb: Verb
+    verb: LetterVerb
     queue: Which
     why: str = ""
     is_agreed: bool = False
@@ -74,7 +82,7 @@ def begin(reprise: App, selection: Selection, wish: Wish) -> None:
         _fail_missing(found.missing)
         return
     show_groups(reprise.out, letters, f"{counted(len(letters), 'letter')} to {wish.verb.value}")
-    if found.has_unknown and wish.verb is Verb.REDRIVE:
+    if found.has_unknown and wish.verb is LetterVerb.REDRIVE:
         reprise.out.warn("calls given up as `unknown` may have run already: they may run again")
     # Who names each letter has been asked.
     is_agreed = wish.is_agreed or bool(selection.ids)
@@ -82,7 +90,7 @@ def begin(reprise: App, selection: Selection, wish: Wish) -> None:
     # Before anything is kept: who may not edit has begun no job.
     edit = None if wish.payload is None else make_edit(reprise, wish.payload)
     now = utc_now()
-    job = Job(
+    job = LetterJob(
         id=job_id(now, os.urandom(3)),
         verb=wish.verb,
         queue=wish.queue.value,
@@ -132,7 +140,7 @@ def resume(reprise: App, job_id_: str, wish: Wish) -> None:
 
 
 def _canary(wish: Wish, count: int) -> int:
-    if wish.verb is not Verb.REDRIVE or wish.queue is not Which.CALLS:
+    if wish.verb is not LetterVerb.REDRIVE or wish.queue is not Which.CALLS:
         return 0
     asked = CANARY if wish.canary is None and count > CANARY_ABOVE else wish.canary or 0
     # One that is everybody warns of nothing.
@@ -141,7 +149,7 @@ def _canary(wish: Wish, count: int) -> int:
 
 def _run(
     reprise: App,
-    job: Job,
+    job: LetterJob,
     letters: list[Planned],
     outcomes: list[LetterOutcome],
     wish: Wish,
@@ -168,34 +176,34 @@ def _run(
                 _tell_stopped(reprise, job, letters, run)
                 raise
             except KeyboardInterrupt:
-                state = JobState.INTERRUPTED
+                state = LetterJobState.INTERRUPTED
     finally:
         note_unverified(reprise, unverified)
     report_job(reprise.out, job, letters, run.outcomes, state, run.why)
-    if state is JobState.INTERRUPTED:
+    if state is LetterJobState.INTERRUPTED:
         _tell_stopped(reprise, job, letters, run)
         raise typer.Exit(_INTERRUPTED)
-    if state in {JobState.CANARY_FAILED, JobState.CANARY_OPEN}:
+    if state in {LetterJobState.CANARY_FAILED, LetterJobState.CANARY_OPEN}:
         _tell_canary(reprise, job, run, state)
         raise typer.Exit(ExitCode.FAILED)
     if run.counts().keys() & {Action.FAILED, Action.REFUSED, Action.MISSED}:
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _tell_stopped(reprise: App, job: Job, letters: list[Planned], run: JobRun) -> None:
+def _tell_stopped(reprise: App, job: LetterJob, letters: list[Planned], run: LetterJobRun) -> None:
     left = len(left_of(letters, run.outcomes))
     done = job.count - left
     reprise.out.note(f"stopped: {done} of {job.count} done, {left} left; go on: {_again(job)}")
 
 
-def _tell_canary(reprise: App, job: Job, run: JobRun, state: JobState) -> None:
-    is_open = state is JobState.CANARY_OPEN
+def _tell_canary(reprise: App, job: LetterJob, run: LetterJobRun, state: LetterJobState) -> None:
+    is_open = state is LetterJobState.CANARY_OPEN
     steps = "Watch them (`reprise top`), then" if is_open else "Mend the cause, then"
     go_on = f"{_again(job)}{'' if is_open else ' --no-canary'}"
     reprise.out.warn(f"canary: {run.why}. The rest was not touched. {steps}: {go_on}")
 
 
-def _again(job: Job) -> str:
+def _again(job: LetterJob) -> str:
     return f"reprise dlq {job.verb.value} --resume {job.id}"
 
 

@@ -18,12 +18,12 @@ from reprise.retry.decision import Reason
 from reprise_cli.dlq.browser import Browser
 from reprise_cli.dlq.discard import Discarder
 from reprise_cli.dlq.edit import DryRunWriter, Edit
-from reprise_cli.dlq.job import Job, Planned, Verb, first, planned
-from reprise_cli.dlq.job_store import JobStore
+from reprise_cli.dlq.job import LetterJob, LetterVerb, Planned, first, planned
+from reprise_cli.dlq.job_store import LetterJobStore
 from reprise_cli.dlq.letter import Letter, Selection, select
 from reprise_cli.dlq.pace import Pacer
 from reprise_cli.dlq.redrive import Redriver, RedriveResult
-from reprise_cli.dlq.run import JobRun
+from reprise_cli.dlq.run import LetterJobRun
 from reprise_cli.dlq.undeliverable import Finder
 from reprise_cli.exits import CommandError
 from reprise_cli.output import counted
@@ -119,10 +119,10 @@ class Survey:
     """Whether a call that is meant may have run already."""
 
 
-def job_store(reprise: App) -> JobStore:
+def job_store(reprise: App) -> LetterJobStore:
     """Return the stack's jobs."""
     bucket = reprise.stack.bucket
-    return JobStore(
+    return LetterJobStore(
         objects=S3Objects(reprise.aws.s3, bucket),
         listing=S3Listing(reprise.aws.s3, bucket),
         bucket=bucket,
@@ -131,23 +131,23 @@ def job_store(reprise: App) -> JobStore:
 
 def job_run(
     reprise: App,
-    job: Job,
+    job: LetterJob,
     *,
     edit: Edit | None = None,
     canary_wait_s: float = 300.0,
     advance: Callable[[int], None],
     unverified: list[Letter],
-) -> JobRun:
+) -> LetterJobRun:
     """Return what runs a job."""
     queue, by = Which(job.queue), reprise.operator
     note = f"discarded at {job.started_at} by {job.by}: {job.why} (job {job.id})"
 
     def handler(letters: Letters) -> Redriver | Discarder:
-        if job.verb is Verb.DISCARD:
+        if job.verb is LetterVerb.DISCARD:
             return Discarder(ledger=reprise.ledger, letters=letters, note=note)
         return _redriver(reprise, queue, letters, edit, since=job.started_at, unverified=unverified)
 
-    return JobRun(
+    return LetterJobRun(
         job=job,
         by=by,
         store=job_store(reprise),

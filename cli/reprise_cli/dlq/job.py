@@ -30,14 +30,14 @@ FINAL: Final = frozenset(
 """After which a job does nothing more with a letter."""
 
 
-class Verb(StrEnum):
+class LetterVerb(StrEnum):
     """What a job does with letters."""
 
     REDRIVE = "redrive"
     DISCARD = "discard"
 
 
-class JobState(StrEnum):
+class LetterJobState(StrEnum):
     """How a run of a job ended."""
 
     OPEN = "open"
@@ -64,13 +64,13 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     """When it was given up."""
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True):
+class LetterJob(msgspec.Struct, frozen=True, kw_only=True):
     """A job as it was planned; written once."""
 
     version: int = 1
     id: str
     """Begins with the instant, so that ids sort as jobs began."""
-    verb: Verb
+    verb: LetterVerb
     queue: str
     """`calls` or `capture`."""
     by: str
@@ -104,7 +104,7 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
     at: str
     by: str
     """Who ran it: whoever goes on with a job may be somebody else."""
-    state: JobState
+    state: LetterJobState
     why: str = ""
     """What stopped it."""
     counts: dict[str, int]

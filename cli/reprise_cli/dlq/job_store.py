@@ -17,7 +17,7 @@ import msgspec
 from reprise.call.payload import ClaimCheck
 from reprise.errors import ObjectMissingError
 from reprise.instant import parse_instant
-from reprise_cli.dlq.job import Job, LetterOutcome, Planned, Segment, Verb
+from reprise_cli.dlq.job import LetterJob, LetterOutcome, LetterVerb, Planned, Segment
 from reprise_cli.exits import CommandError
 
 if TYPE_CHECKING:
@@ -48,14 +48,14 @@ class JobListing(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobStore:
+class LetterJobStore:
     """The jobs of one stack."""
 
     objects: JobObjects
     listing: JobListing
     bucket: str
 
-    def begin(self, job: Job, letters: Sequence[Planned]) -> None:
+    def begin(self, job: LetterJob, letters: Sequence[Planned]) -> None:
         """Keep what a job means, before it touches anything.
 
         Raises:
@@ -64,7 +64,7 @@ class JobStore:
         self.objects.put(f"{PREFIX}{job.id}/letters.json", msgspec.json.encode(letters))
         self.objects.put(f"{PREFIX}{job.id}/job.json", msgspec.json.encode(job))
 
-    def add(self, job: Job, segment: Segment) -> None:
+    def add(self, job: LetterJob, segment: Segment) -> None:
         """Keep a piece of what became of it.
 
         Raises:
@@ -73,7 +73,7 @@ class JobStore:
         name = f"{segment.at}-{os.urandom(4).hex()}"
         self.objects.put(f"{PREFIX}{job.id}/outcomes/{name}.json", msgspec.json.encode(segment))
 
-    def job(self, job_id: str) -> Job:
+    def job(self, job_id: str) -> LetterJob:
         """Return a job.
 
         Raises:
@@ -81,7 +81,7 @@ class JobStore:
             StoreError: If it cannot be read.
         """
         try:
-            return msgspec.json.decode(self._get(f"{job_id}/job.json"), type=Job)
+            return msgspec.json.decode(self._get(f"{job_id}/job.json"), type=LetterJob)
         except ObjectMissingError as error:
             raise CommandError(
                 "JOB", f"there is no job {job_id!r}", "Look at `reprise audit`"
@@ -113,7 +113,7 @@ class JobStore:
             if rest == "job.json":
                 yield name
 
-    def redrive_of(self, call_id: str, opened_at: str) -> Job | None:
+    def redrive_of(self, call_id: str, opened_at: str) -> LetterJob | None:
         """Return the job that opened a call; None if none that began within a day before did.
 
         Looks at the newest few: two requests for each, of which the larger grows with its letters.
@@ -123,7 +123,7 @@ class JobStore:
         until = f"{at:%Y%m%dT%H%M%SZ}~"
         for one in [one for one in since if one <= until][: -_LOOKED_AT - 1 : -1]:
             job = self.job(one)
-            is_it = job.verb is Verb.REDRIVE and job.started_at <= opened_at
+            is_it = job.verb is LetterVerb.REDRIVE and job.started_at <= opened_at
             if is_it and any(letter.id == call_id for letter in self.letters(one)):
                 return job
         return None

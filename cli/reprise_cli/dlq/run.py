@@ -16,10 +16,10 @@ from reprise.errors import RepriseError
 from reprise.instant import format_instant
 from reprise.ledger import TERMINAL, State
 from reprise_cli.dlq.job import (
-    JobState,
+    LetterJobState,
     LetterOutcome,
+    LetterVerb,
     Segment,
-    Verb,
     canaries,
     last_outcomes,
     left_of,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from reprise.ledger import Row
     from reprise.ports import Clock
-    from reprise_cli.dlq.job import Job, Planned
+    from reprise_cli.dlq.job import LetterJob, Planned
     from reprise_cli.dlq.letter import Letter
     from reprise_cli.dlq.pace import Pacer
     from reprise_cli.dlq.redrive import Letters, RedriveResult
@@ -48,7 +48,7 @@ _WATCH_S: Final = 2.0
 _WENT: Final = frozenset({Action.REDRIVEN, Action.LINGERS, Action.OPENED_SINCE})
 
 
-class LetterBox(Protocol):
+class LetterLook(Protocol):
     """One look through a dead-letter queue."""
 
     def letters(self) -> Iterator[list[Letter]]:
@@ -81,19 +81,19 @@ class CallRows(Protocol):
 class JobKeeper(Protocol):
     """Keeps what became of a job's letters."""
 
-    def add(self, job: Job, segment: Segment) -> None:
+    def add(self, job: LetterJob, segment: Segment) -> None:
         """Keep a piece."""
 
 
 @dataclass(slots=True, kw_only=True)
-class JobRun:
+class LetterJobRun:
     """One run of a job."""
 
-    job: Job
+    job: LetterJob
     by: str
     """Who runs it."""
     store: JobKeeper
-    look: Callable[[], AbstractContextManager[LetterBox]]
+    look: Callable[[], AbstractContextManager[LetterLook]]
     handler: Callable[[Letters], Handler]
     prepare: Callable[[Sequence[Letter]], list[Letter]]
     """Tells the ledger of calls that SQS gave up."""
@@ -112,7 +112,7 @@ class JobRun:
     _kept: int = field(default=0, init=False)
     _kept_at_s: float = field(default=0.0, init=False)
 
-    def run(self, letters: Sequence[Planned], *, has_canary: bool) -> JobState:
+    def run(self, letters: Sequence[Planned], *, has_canary: bool) -> LetterJobState:
         """Do what is left of a job, and return how it ended.
 
         Raises:
@@ -121,12 +121,12 @@ class JobRun:
         """
         self._kept, self._kept_at_s = len(self.outcomes), self.monotonic()
         try:
-            state = self._canary(letters) if has_canary else JobState.DONE
-            if state is JobState.DONE:
+            state = self._canary(letters) if has_canary else LetterJobState.DONE
+            if state is LetterJobState.DONE:
                 self._do(left_of(letters, self.outcomes))
         except (KeyboardInterrupt, RepriseError) as error:
             self.why = "Ctrl-C" if isinstance(error, KeyboardInterrupt) else str(error)
-            self._keep(JobState.INTERRUPTED)
+            self._keep(LetterJobState.INTERRUPTED)
             raise
         self._keep(state)
         return state
@@ -180,7 +180,7 @@ class JobRun:
         self.advance(len(results))
         waited_s = self.monotonic() - self._kept_at_s
         if len(self.outcomes) - self._kept >= _KEEP_EVERY or waited_s >= _KEEP_AFTER_S:
-            self._keep(JobState.OPEN)
+            self._keep(LetterJobState.OPEN)
 
     def _miss(self, letters: Sequence[Planned]) -> None:
         """Say of letters that are gone what the ledger says: a run that was killed may have had them."""
@@ -197,9 +197,9 @@ class JobRun:
     def _rows(self, ids: Sequence[str]) -> dict[str, Row]:
         return self.rows.get_all(ids) if self.job.queue == "calls" else {}
 
-    def _keep(self, state: JobState) -> None:
+    def _keep(self, state: LetterJobState) -> None:
         new = self.outcomes[self._kept :]
-        if not new and state is JobState.OPEN:
+        if not new and state is LetterJobState.OPEN:
             return
         segment = Segment(
             at=format_instant(self.clock()),
@@ -214,11 +214,11 @@ class JobRun:
 
     # --- canary ---
 
-    def _canary(self, letters: Sequence[Planned]) -> JobState:
+    def _canary(self, letters: Sequence[Planned]) -> LetterJobState:
         """Let some go, and watch them; DONE if the rest may go."""
         some = canaries(letters, self.job.canary)
         self._do(left_of(some, self.outcomes))
-        self._keep(JobState.OPEN)
+        self._keep(LetterJobState.OPEN)
         last = last_outcomes(self.outcomes)
         mine = [last[one.message_id] for one in some if one.message_id in last]
         went = sorted({one.id for one in mine if one.action in _WENT})
@@ -229,11 +229,11 @@ class JobRun:
                 f"the canary did not go: {one.id}: {one.why}" if one else "no canary was seen"
             )
             is_ended = not stuck and any(one.action is Action.ENDED for one in mine)
-            return JobState.DONE if is_ended else JobState.CANARY_FAILED
+            return LetterJobState.DONE if is_ended else LetterJobState.CANARY_FAILED
         self.note(f"canary: {len(went)} went; the rest goes once they have succeeded")
         return self._watch(went)
 
-    def _watch(self, ids: Sequence[str]) -> JobState:
+    def _watch(self, ids: Sequence[str]) -> LetterJobState:
         until_s = self.monotonic() + self.canary_wait_s
         while True:
             rows = self._rows(ids)
@@ -242,16 +242,16 @@ class JobRun:
             if dead:
                 about = "; ".join(f"{row.id}: {row.reason}: {_last_of(row)}" for row in dead[:3])
                 self.why = f"{len(dead)} of {len(ids)} were given up again: {about}"
-                return JobState.CANARY_FAILED
+                return LetterJobState.CANARY_FAILED
             if not open_:
-                return JobState.DONE
+                return LetterJobState.DONE
             if self.monotonic() >= until_s:
                 row = open_[0]
                 self.why = (
                     f"{len(open_)} of {len(ids)} have not ended: {row.id} is {row.state.value}, "
                     f"{row.attempts} executions failed, {row.refusals} refusals"
                 )
-                return JobState.CANARY_OPEN
+                return LetterJobState.CANARY_OPEN
             self.sleep(_WATCH_S)
 
 
@@ -262,15 +262,15 @@ def _last_of(row: Row) -> str:
     return ": ".join(said) or row.message or ""
 
 
-def _of_missing(row: Row | None, job: Job) -> tuple[Action, str]:
+def _of_missing(row: Row | None, job: LetterJob) -> tuple[Action, str]:
     """Return what became of a letter that is not seen any more.
 
     Only what came of a call's opening tells that its message was sent: the letter may be in somebody's hands.
     """
-    if row is not None and job.verb is Verb.DISCARD and job.id in (row.note or ""):
+    if row is not None and job.verb is LetterVerb.DISCARD and job.id in (row.note or ""):
         return Action.DISCARDED, "as the ledger says: the run that did it was cut short"
     is_opened = row is not None and row.opened_at >= job.started_at
-    if row is None or not is_opened or job.verb is Verb.DISCARD:
+    if row is None or not is_opened or job.verb is LetterVerb.DISCARD:
         return Action.MISSED, "it was not seen: somebody has it in hand, or has taken it"
     has_moved = row.state is not State.CAPTURED or row.attempts or row.refusals
     if has_moved:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from reprise.instant import format_instant, utc_now
-from reprise_cli.dlq.job import JobState, groups, last_outcomes, left_of, planned
+from reprise_cli.dlq.job import LetterJobState, groups, last_outcomes, left_of, planned
 from reprise_cli.dlq.letter import Letter, LetterKind
 from reprise_cli.dlq.redrive import Action, RedriveResult
 from reprise_cli.duration import format_duration
@@ -18,7 +18,7 @@ from reprise_cli.fitted import Column, Fitted
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reprise_cli.dlq.job import Job, LetterOutcome, Planned, Segment
+    from reprise_cli.dlq.job import LetterJob, LetterOutcome, Planned, Segment
     from reprise_cli.output import Output
 
 
@@ -107,10 +107,10 @@ def show_groups(out: Output, letters: Sequence[Planned], title: str) -> None:
 
 def report_job(
     out: Output,
-    job: Job | None,
+    job: LetterJob | None,
     letters: Sequence[Planned],
     outcomes: Sequence[LetterOutcome],
-    state: JobState = JobState.DONE,
+    state: LetterJobState = LetterJobState.DONE,
     why: str = "",
 ) -> None:
     """Show what became of a job's letters; no job: no letter was meant."""
@@ -177,7 +177,7 @@ def _show_ends(out: Output, letters: Sequence[Planned], last: Mapping[str, Lette
     out.show(Fitted(columns=columns, title="what became of them", wanted=4))
 
 
-def show_jobs(out: Output, jobs: Sequence[tuple[Job, Segment | None]], title: str) -> None:
+def show_jobs(out: Output, jobs: Sequence[tuple[LetterJob, Segment | None]], title: str) -> None:
     """Show jobs, one a line."""
     columns = (
         Column(name="job", cells=[job.id for job, _ in jobs], rank=0),
@@ -199,7 +199,7 @@ def show_jobs(out: Output, jobs: Sequence[tuple[Job, Segment | None]], title: st
 
 def show_job(
     out: Output,
-    job: Job,
+    job: LetterJob,
     letters: Sequence[Planned],
     segments: Sequence[Segment],
     outcomes: Mapping[str, LetterOutcome],
@@ -243,8 +243,8 @@ def show_job(
     out.show("", Fitted(columns=columns, title="its letters", wanted=1))
 
 
-def _state(last: Segment | None) -> JobState:
-    return last.state if last else JobState.OPEN
+def _state(last: Segment | None) -> LetterJobState:
+    return last.state if last else LetterJobState.OPEN
 
 
 def _counts(last: Segment | None) -> str:

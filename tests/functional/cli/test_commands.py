@@ -385,6 +385,8 @@ def test_every_command_explains_itself() -> None:
         "dlq list",
         "dlq show",
         "dlq redrive",
+        "dlq discard",
+        "audit",
         "chaos",
         "demo",
         "sources",

@@ -22,11 +22,11 @@ from reprise.monitor.reconcile import Page
 from reprise.replay.message import read_message
 from reprise_cli.dlq.discard import Discarder
 from reprise_cli.dlq.job import (
-    Job,
-    JobState,
+    LetterJob,
+    LetterJobState,
     LetterOutcome,
+    LetterVerb,
     Planned,
-    Verb,
     canaries,
     first,
     groups,
@@ -35,11 +35,11 @@ from reprise_cli.dlq.job import (
     planned,
     signature,
 )
-from reprise_cli.dlq.job_store import JobStore
+from reprise_cli.dlq.job_store import LetterJobStore
 from reprise_cli.dlq.letter import Letter, read_letter
 from reprise_cli.dlq.pace import Pacer, parse_rate
 from reprise_cli.dlq.redrive import Action, Redriver
-from reprise_cli.dlq.run import JobRun
+from reprise_cli.dlq.run import LetterJobRun
 from strategies import KEYS, NOW, PIPELINE_KEYS, make_record, signed
 from unit.cli.test_letter import dead_row, received
 
@@ -132,10 +132,10 @@ class World:
         return Page(modified_at_s=dict.fromkeys(keys, 0.0), is_last=True)
 
     @property
-    def store(self) -> JobStore:
+    def store(self) -> LetterJobStore:
         bucket = self.objects.bucket
         put = Putter(self)
-        return JobStore(objects=put, listing=self, bucket=bucket)
+        return LetterJobStore(objects=put, listing=self, bucket=bucket)
 
     def look(self) -> Look:
         return Look(self)
@@ -185,8 +185,10 @@ class Look(AbstractContextManager["Look"]):
         return self.world.hidden
 
 
-def make_job(letters: Sequence[Planned], *, canary: int = 0, verb: Verb = Verb.REDRIVE) -> Job:
-    return Job(
+def make_job(
+    letters: Sequence[Planned], *, canary: int = 0, verb: LetterVerb = LetterVerb.REDRIVE
+) -> LetterJob:
+    return LetterJob(
         id=job_id(START, b"\1\2"),
         verb=verb,
         queue="calls",
@@ -198,12 +200,12 @@ def make_job(letters: Sequence[Planned], *, canary: int = 0, verb: Verb = Verb.R
     )
 
 
-def make_run(world: World, job: Job) -> JobRun:
+def make_run(world: World, job: LetterJob) -> LetterJobRun:
     now = world.clock
     note = f"by {job.by}: {job.why} (job {job.id})"
 
     def handler(letters: Any) -> Any:
-        if job.verb is Verb.DISCARD:
+        if job.verb is LetterVerb.DISCARD:
             return Discarder(ledger=world, letters=letters, note=note)
         ledger: Any = world
         return Redriver(
@@ -215,7 +217,7 @@ def make_run(world: World, job: Job) -> JobRun:
             since=job.started_at,
         )
 
-    return JobRun(
+    return LetterJobRun(
         job=job,
         by=job.by,
         store=world.store,
@@ -231,7 +233,7 @@ def make_run(world: World, job: Job) -> JobRun:
     )
 
 
-def begun(world: World, count: int, **said: Any) -> tuple[Job, list[Planned]]:
+def begun(world: World, count: int, **said: Any) -> tuple[LetterJob, list[Planned]]:
     letters = [planned(world.give_up(f"call-{number}")) for number in range(count)]
     job = make_job(letters, **said)
     world.store.begin(job, letters)
@@ -329,20 +331,20 @@ def test_a_job_redrives_its_letters_and_no_others() -> None:
     job, letters = begun(world, 12)
     other = world.give_up("call-99")
     run = make_run(world, job)
-    assert run.run(letters, has_canary=False) is JobState.DONE
+    assert run.run(letters, has_canary=False) is LetterJobState.DONE
     assert run.counts() == {"redriven": 12}
     assert list(world.letters) == [other.message_id]
     assert world.opened == Counter({f"call-{n}": 1 for n in range(12)})
     last = world.store.last_segment(job.id)
     assert last is not None
-    assert (last.state, last.counts) == (JobState.DONE, {"redriven": 12})
+    assert (last.state, last.counts) == (LetterJobState.DONE, {"redriven": 12})
 
 
-def finish(world: World, job: Job, letters: list[Planned]) -> JobRun:
+def finish(world: World, job: LetterJob, letters: list[Planned]) -> LetterJobRun:
     """Go on with a job as a new process does."""
     world.tape.kill_at = None
     run = make_run(world, job)
-    assert run.run(letters, has_canary=False) is JobState.DONE
+    assert run.run(letters, has_canary=False) is LetterJobState.DONE
     return run
 
 
@@ -388,7 +390,7 @@ def test_each_letter_has_one_turn_and_none_is_lost_wherever_a_run_is_cut_short(
 @given(kill_at=st.integers(1, 60), count=st.integers(1, 12))
 def test_a_discard_that_was_cut_short_is_finished_by_the_next_run(kill_at: int, count: int) -> None:
     world = World()
-    job, letters = begun(world, count, verb=Verb.DISCARD)
+    job, letters = begun(world, count, verb=LetterVerb.DISCARD)
     world.tape = Tape(kill_at=kill_at)
     with suppress(Killed):
         make_run(world, job).run(letters, has_canary=False)
@@ -409,7 +411,7 @@ def test_ctrl_c_keeps_what_was_done() -> None:
     last = world.store.last_segment(job.id)
     assert last is not None
     assert (last.state, last.why, last.counts) == (
-        JobState.INTERRUPTED,
+        LetterJobState.INTERRUPTED,
         "Ctrl-C",
         {"redriven": 10},
     )
@@ -467,7 +469,7 @@ def test_the_rest_goes_once_the_canary_has_succeeded() -> None:
 
     world.on_sleep = end_well
     run = make_run(world, job)
-    assert run.run(letters, has_canary=True) is JobState.DONE
+    assert run.run(letters, has_canary=True) is LetterJobState.DONE
     assert (seen, run.counts()) == ([10], {"redriven": 30})
 
 
@@ -483,7 +485,7 @@ def test_a_canary_that_is_given_up_again_keeps_the_rest_where_it_is() -> None:
 
     world.on_sleep = fail
     run = make_run(world, job)
-    assert run.run(letters, has_canary=True) is JobState.CANARY_FAILED
+    assert run.run(letters, has_canary=True) is LetterJobState.CANARY_FAILED
     assert run.why == "1 of 10 were given up again: call-3: exhausted: KeyError: 'run'"
     assert sum(world.opened.values()) == 10
     # The operator goes on without: the rest goes, and the canary not again.
@@ -495,7 +497,7 @@ def test_a_canary_that_does_not_end_keeps_the_rest_where_it_is() -> None:
     world = World()
     job, letters = begun(world, 30, canary=10)
     run = make_run(world, job)
-    assert run.run(letters, has_canary=True) is JobState.CANARY_OPEN
+    assert run.run(letters, has_canary=True) is LetterJobState.CANARY_OPEN
     assert "10 of 10 have not ended: call-" in run.why
     assert world.waits_s == 300.0
 
@@ -505,7 +507,7 @@ def test_a_canary_that_cannot_go_keeps_the_rest_where_it_is() -> None:
     job, letters = begun(world, 30, canary=2)
     world.queue.faults.fail("send", 1)
     run = make_run(world, job)
-    assert run.run(letters, has_canary=True) is JobState.CANARY_FAILED
+    assert run.run(letters, has_canary=True) is LetterJobState.CANARY_FAILED
     assert run.counts() == {"failed": 2}
 
 
