@@ -73,6 +73,17 @@ def test_error_of_the_target_is_its_answer_though_the_invokers_other_callers_are
     assert json.loads(through(stack, request, alias=None).payload)["StatusCode"] == 202
 
 
+def test_error_of_the_target_is_kept_where_its_policy_says_so(stack: Stack) -> None:
+    policy = json.dumps({"targets": {"orders": {"capture_on": ["function_error"]}}})
+    name = stack.env["REPRISE_POLICY_PARAMETER"]
+    stack.clients.parameters().put_parameter(Name=name, Value=policy, Overwrite=True)
+    stack.server.answers[:] = [FAILED]
+    response = json.loads(through(stack, samples.REST).payload)
+    assert response["statusCode"] == 202
+    stack.server.answers[:] = [THROTTLED]
+    assert json.loads(through(stack, samples.REST).payload)["statusCode"] == 503
+
+
 def test_refused_request_of_an_http_api_is_kept_with_its_own_event(
     stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
