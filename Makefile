@@ -70,7 +70,7 @@ endef
 
 .PHONY: requirements
 requirements: .tools/uv/.stamp ## Pin again from requirements/*.in (UPGRADE=1 takes new versions)
-	@for set in shared/requirements $(addprefix requirements/,uv dev bench fuzz $(SETS)); do \
+	@for set in shared/requirements $(addprefix requirements/,uv dev bench fuzz callers callers-plugin $(SETS)); do \
 	  echo "pin: $$set"; \
 	  $(UV) pip compile $(UV_COMPILE_FLAGS) $(if $(UPGRADE),--upgrade) $$set.in --output-file $$set.txt; \
 	done
@@ -142,6 +142,17 @@ chromium: ## A browser for the tests of page and engine, by apt; without one the
 screenshots: setup ## Take the docs' pictures of the page again, by its own tests
 	REPRISE_SCREENSHOTS=docs/images $(PYTEST) tests/e2e/test_dashboard_page.py
 
+.tools/js/.stamp: tests/callers/js/package.json tests/callers/js/package-lock.json
+	@echo 'setup: js'
+	@mkdir -p $(@D) && cp $^ $(@D)
+	@npm ci --prefix $(@D) --no-audit --no-fund --ignore-scripts --silent
+	@touch $@
+
+# Needs Node.js and npm on PATH. With the SDK for JavaScript at hand the end-to-end tests of the endpoint run their Node.js function, too.
+.PHONY: callers
+callers: setup endpoint .tools/callers/.stamp .tools/callers-plugin/.stamp .tools/js/.stamp ## Every caller against every ending; writes docs/reference/callers.md
+	REPRISE_JS_SDK=$(CURDIR)/.tools/js $(PYTEST) tests/callers tests/e2e/test_endpoint.py
+
 .PHONY: simulate
 simulate: .venv/.stamp ## Many seeds of the simulation (SEEDS=0-20000, JOBS=2)
 	PYTHONPATH=tests $(BIN)/python -m simulation --seeds $(or $(SEEDS),0-2000) --jobs $(or $(JOBS),2)
@@ -169,12 +180,13 @@ dashboard: .venv/.stamp ## Write the dashboard's body into infra/observability.y
 	PYTHONPATH=infra/dashboard:shared $(BIN)/python -m reprise_dashboard
 
 .PHONY: verify
-verify: setup ## What takes longer: many seeds, the mutations, slow targets, one caller's bad calls, a killed replayer
+verify: setup ## What takes longer: many seeds, the mutations, slow targets, one caller's bad calls, a killed replayer, every caller
 	$(MAKE) --no-print-directory simulate SEEDS=0-10000
 	$(MAKE) --no-print-directory mutants
 	$(BIN)/python bench/slow_targets.py
 	$(BIN)/python bench/one_caller.py
 	$(PYTEST) tests/e2e -m slow
+	$(MAKE) --no-print-directory callers
 
 # --- Uses -----------------------------------------------------------------------------------------------------------
 
