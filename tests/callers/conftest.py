@@ -9,12 +9,12 @@ import pytest
 from callers.table import COLUMNS, PAGE, ROWS, Cell, page
 
 # One deployment as the end-to-end tests make it.
-from e2e.conftest import deployment, engine, world
+from e2e.conftest import deployment, engine, guest, world
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["deployment", "engine", "world"]
+__all__ = ["deployment", "engine", "guest", "world"]
 
 _CELLS: Final = pytest.StashKey[dict[tuple[str, str], Cell]]()
 
