@@ -25,7 +25,8 @@ client = boto3.client("lambda")
 
 
 def handler(event, context):
-    response = client.invoke(FunctionName=event["target"], Payload=json.dumps(event["payload"]))
+    payload = json.dumps(event["payload"])
+    response = client.invoke(FunctionName=event["target"], Payload=payload, **event.get("more", {}))
     body = json.loads(response["Payload"].read())
     return {"error": response.get("FunctionError"), "body": body, "status": response["StatusCode"]}
 """
@@ -79,8 +80,11 @@ def _layer(world: World) -> str:
     return str(arn)
 
 
-def _ask(world: World, caller: str, target: str, run: str, number: int) -> dict[str, Any]:
-    event = {"target": target, "payload": {"run": run, "call": number, "behaviour": "ok"}}
+def _ask(
+    world: World, caller: str, target: str, run: str, number: int, **more: str
+) -> dict[str, Any]:
+    payload = {"run": run, "call": number, "behaviour": "ok"}
+    event = {"target": target, "payload": payload, "more": more}
     response = world.functions.invoke(
         FunctionName=caller, Payload=json.dumps(event), LogType="Tail"
     )
@@ -114,6 +118,34 @@ def test_a_function_adopts_it_by_a_layer_and_a_variable_and_loses_no_call(
     removed = world.reprise("sources", "remove", name, "--json").document
     assert removed["role"] == role
     assert world.client("iam").list_role_policies(RoleName=role)["PolicyNames"] == ["own"]
+    world.functions.delete_function(FunctionName=name)
+
+
+def test_a_key_of_the_callers_own_is_one_effect_with_what_the_command_allows_its_role(
+    world: World, guest: str
+) -> None:
+    name, run = "a-keyed-caller", new_run()
+    role = _make_caller(world, name)
+    added = ("sources", "add", name, "--targets", GUESTS, "--role", role, "--keys")
+    assert world.reprise(*added).code == 0
+    world.functions.update_function_configuration(
+        FunctionName=name, Layers=[_layer(world)], Environment={"Variables": PLUGIN}
+    )
+    custom = {"custom": {"reprise": {"idempotency_key": "order-1"}}}
+    context = base64.b64encode(json.dumps(custom).encode()).decode()
+
+    world.hold(guest)
+    kept = _ask(world, name, guest, run, 1, ClientContext=context)
+    assert kept["error"] == "Captured"
+    call_id = kept["body"]["reprise"]["id"]
+    assert call_id.startswith(f"{guest}:order-1~")
+    world.let_go(guest)
+    (row,) = world.await_end([call_id])
+    assert row.state is State.SUCCEEDED
+    # The user clicks again: nothing runs, and the late result is there.
+    again = _ask(world, name, guest, run, 1, ClientContext=context)
+    assert again == {"error": None, "body": {"call": 1, "run": run}, "status": 200}
+    assert world.receipts(run) == [(1, True)]
     world.functions.delete_function(FunctionName=name)
 
 

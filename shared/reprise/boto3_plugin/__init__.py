@@ -14,10 +14,10 @@ sent once, and captured; what the caller gets is `REPRISE_ON_CAPTURE`'s affair. 
 retries included. See docs/howto/boto3.md.
 
 **What this rests on.** `BOTOCORE_EXPERIMENTAL__PLUGINS` is experimental by its name, and botocore calls its
-plugin interface private; `install` does without. Both use three events of botocore's (`before-call`,
-`needs-retry`, `creating-client-class`), which are no promise to plugins either, and one private attribute of
-clients, `_endpoint`. The first client of a process makes a few calls that never leave it (`self_check`):
-where botocore is not as expected, making the client fails, and names the versions.
+plugin interface private; `install` does without. Both use events that Boto3's extensibility guide names
+(`creating-client-class`, `before-call`, `needs-retry`), and one private attribute of clients, `_endpoint`.
+The first client of a process makes a few calls that never leave it (`self_check`): where botocore is not as
+expected, making the client fails, and names the versions.
 """
 
 from __future__ import annotations

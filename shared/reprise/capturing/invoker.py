@@ -12,11 +12,11 @@ from reprise import metric
 from reprise.call.outcome import OutcomeKind
 from reprise.call.payload import Payload, digest, pack
 from reprise.call.target import RANDOM_BYTES, id_of, new_call_id
-from reprise.capturing.line import MAX_LINE_BYTES, write_line
+from reprise.capturing.line import MAX_LINE_BYTES, may_sign, write_line
 from reprise.capturing.record import Record, Source
 from reprise.capturing.repeat import AlreadyCaptured, Owed
 from reprise.capturing.signature import write_status_token
-from reprise.errors import BadRequestError, RepriseError, StoreError
+from reprise.errors import BadRequestError, RepriseError, SettingsError, StoreError
 from reprise.instant import format_instant, parse_instant
 from reprise.ledger import State
 from reprise.ports import Reply
@@ -88,13 +88,21 @@ class Capturer:
 
         Raises:
             StoreError: If the payload or the key cannot be had; the call is not captured.
-            SettingsError: If the key document is refused; the call is not captured.
+            SettingsError: If the key document is refused, or the source may not sign for this target: the
+                call is not captured.
         """
         now = self.clock()
         call_id = self.keyed_id(request) or new_call_id(
             int(now.timestamp() * 1000), self.random_bytes(RANDOM_BYTES)
         )
         keys = self.keys.keys()
+        if not may_sign(keys, request.target.function):
+            # Whoever reads the line would refuse it.
+            msg = (
+                f"source {keys.source!r} may not sign for {request.target.name!r}: make one that may with "
+                f"`reprise sources add NAME --targets {request.target.name}`"
+            )
+            raise SettingsError(msg)
         payload = self._carry(call_id, request)
         token = write_status_token(call_id, payload.sha256, now, keys)
         record = Record(

@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +20,7 @@ import botocore.session
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, NoCredentialsError, ReadTimeoutError
+from botocore.stub import Stubber
 from moto import mock_aws
 
 from doubles import FakeKeys
@@ -501,6 +503,17 @@ def test_a_log_group_that_is_not_there_is_no_capture(world: World) -> None:
     assert "ResourceNotFoundException" in headers["x-reprise-not-captured"]
 
 
+def test_a_target_that_the_source_may_not_sign_for_is_not_called_captured(world: World) -> None:
+    """Its line would be in quarantine."""
+    payments = f"{ORDERS[:-6]}payments"
+    world.env.setenv("REPRISE_TARGETS", f"{ORDERS},{payments}")
+    with pytest.raises(ClientError) as caught:
+        world.client().invoke(FunctionName="payments")
+    why = caught.value.response["ResponseMetadata"]["HTTPHeaders"]["x-reprise-not-captured"]
+    assert "source 'web-shop' may not sign for 'payments'" in why
+    assert world.records() == []
+
+
 def test_without_its_stack_a_caller_has_what_it_had_before_and_is_told(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -721,6 +734,31 @@ def test_a_fault_of_ours_hides_no_error_of_the_targets(
     with pytest.raises(ClientError, match="TooManyRequestsException"):
         world.client(retries={"total_max_attempts": 1}).invoke(FunctionName="orders")
     assert "call was not captured" in caplog.text
+
+
+def test_a_stubbed_client_answers_from_its_stubs(world: World) -> None:
+    """Callers' own tests go on as they are."""
+    client = world.client()
+    with Stubber(client) as stubber:
+        stubber.add_client_error("invoke", "TooManyRequestsException", http_status_code=429)
+        with pytest.raises(client.exceptions.TooManyRequestsException):
+            client.invoke(FunctionName="orders")
+    assert (world.server.requests, world.records()) == ([], [])
+
+
+def test_calls_of_many_threads_are_kept_each_by_itself(world: World) -> None:
+    client = world.client(max_pool_connections=16)
+    with ThreadPoolExecutor(16) as pool:
+        found = list(
+            pool.map(
+                lambda number: client.invoke(FunctionName="orders", Payload=str(number)), range(64)
+            )
+        )
+    ids = {each["ResponseMetadata"]["HTTPHeaders"]["x-reprise-id"] for each in found}
+    records = world.records()
+    assert len(world.server.requests) == len(ids) == 64
+    assert {record.id for record in records} == ids
+    assert {record.payload.inline for record in records} == {str(number) for number in range(64)}
 
 
 def test_what_is_neither_client_nor_session_is_refused() -> None:

@@ -221,7 +221,7 @@ def test_the_longest_line_is_not_cut_on_its_way() -> None:
     check_request(request)
     lines: list[str] = []
     capturer = Capturer(
-        keys=FakeKeys(MacKeys("s" * 64, "k" * 64, {"k" * 64: KEY})),
+        keys=FakeKeys(MacKeys("s" * 64, "k" * 64, {"k" * 64: KEY}, ("*",))),
         objects=InMemoryObjects(),
         sink=lines.append,
         clock=FakeClock(),

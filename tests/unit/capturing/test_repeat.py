@@ -513,3 +513,25 @@ def test_a_request_whose_key_was_given_up_runs_again_and_is_kept_as_a_call_of_it
     assert again(pipeline, request=in_other_bytes(3)).is_passed_through
     # A redrive of the first is told that it has happened.
     assert only_row(pipeline).state is State.SUCCEEDED
+
+
+def test_a_request_in_other_bytes_beside_one_that_runs_is_captured_and_does_not_run_after_it() -> (
+    None
+):
+    pipeline = Pipeline()
+    pipeline.functions.script = [THROTTLED]
+    pipeline.caller().run(in_other_bytes(1))
+    beside: list[Answer] = []
+
+    def answer(_target: Target, _payload: bytes) -> Reply:
+        if not beside:
+            beside.append(pipeline.caller().run(in_other_bytes(3)))
+        return SUCCEEDED
+
+    pipeline.functions.answer = answer
+    assert pipeline.caller().run(in_other_bytes(2)).is_passed_through
+    assert beside[0].captured is not None
+    assert beside[0].captured.call_id == only_row(pipeline).id
+    pipeline.take_in(pipeline.store())
+    assert pipeline.take_sent() == []
+    assert runs(pipeline) == 2
