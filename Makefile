@@ -70,7 +70,7 @@ endef
 
 .PHONY: requirements
 requirements: .tools/uv/.stamp ## Pin again from requirements/*.in (UPGRADE=1 takes new versions)
-	@for set in shared/requirements $(addprefix requirements/,uv dev bench fuzz callers callers-plugin $(SETS)); do \
+	@for set in shared/requirements $(addprefix requirements/,uv dev bench fuzz callers $(SETS)); do \
 	  echo "pin: $$set"; \
 	  $(UV) pip compile $(UV_COMPILE_FLAGS) $(if $(UPGRADE),--upgrade) $$set.in --output-file $$set.txt; \
 	done
@@ -150,7 +150,7 @@ screenshots: setup ## Take the docs' pictures of the page again, by its own test
 
 # Needs Node.js and npm on PATH. With the SDK for JavaScript at hand the end-to-end tests of the endpoint run their Node.js function, too.
 .PHONY: callers
-callers: setup endpoint .tools/callers/.stamp .tools/callers-plugin/.stamp .tools/js/.stamp ## Every caller against every ending; writes docs/reference/callers.md
+callers: setup endpoint .tools/callers/.stamp .tools/js/.stamp ## Every caller against every ending; writes docs/reference/callers.md
 	REPRISE_JS_SDK=$(CURDIR)/.tools/js $(PYTEST) tests/callers tests/e2e/test_endpoint.py
 
 .PHONY: simulate

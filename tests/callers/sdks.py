@@ -92,14 +92,12 @@ def by_aiobotocore(env: Mapping[str, str], payload: str, _: int) -> Seen:
     return Seen(*json.loads(_run([python, "-c", _AIOBOTOCORE, payload], env)))
 
 
-def by_cli(
-    env: Mapping[str, str], payload: str, read_timeout_s: int, *, tool: str = "callers"
-) -> Seen:
+def by_cli(env: Mapping[str, str], payload: str, read_timeout_s: int) -> Seen:
     """Call by the AWS CLI."""
     with TemporaryDirectory() as folder:
         sent, reply = Path(folder) / "payload", Path(folder) / "reply"
         sent.write_text(payload)
-        command = [str(TOOLS / tool / "bin" / "python"), str(TOOLS / tool / "bin" / "aws")]
+        command = [str(TOOLS / "callers" / "bin" / each) for each in ("python", "aws")]
         command += ["--cli-read-timeout", str(read_timeout_s), "--output", "json"]
         command += ["lambda", "invoke", "--function-name", "orders"]
         told = json.loads(_run([*command, "--payload", f"fileb://{sent}", str(reply)], env))
@@ -111,8 +109,7 @@ def by_cli_with_plugin(env: Mapping[str, str], payload: str, read_timeout_s: int
     with TemporaryDirectory() as folder:
         config = Path(folder) / "config"
         config.write_text("[plugins]\nreprise = reprise.boto3_plugin\n")
-        named = {**env, "AWS_CONFIG_FILE": str(config)}
-        return by_cli(named, payload, read_timeout_s, tool="callers-plugin")
+        return by_cli({**env, "AWS_CONFIG_FILE": str(config)}, payload, read_timeout_s)
 
 
 def _by_node(code: str, env: Mapping[str, str], payload: str) -> Seen:
@@ -137,5 +134,5 @@ CALLERS: Final[dict[str, Callable[[Mapping[str, str], str, int], Seen]]] = {
     "endpoint, JavaScript v3": by_javascript_3,
     "endpoint, JavaScript v2 (address in code)": by_javascript_2,
     "plugin, boto3": by_boto3,
-    "plugin, AWS CLI 1.45": by_cli_with_plugin,
+    "plugin, AWS CLI 1": by_cli_with_plugin,
 }

@@ -48,7 +48,7 @@ ENDPOINT: Final = {
     "endpoint, JavaScript v3": _SDK,
     "endpoint, JavaScript v2 (address in code)": _SDK,
 }
-PLUGIN: Final = {"plugin, boto3": _SDK, "plugin, AWS CLI 1.45": _SDK}
+PLUGIN: Final = {"plugin, boto3": _SDK, "plugin, AWS CLI 1": _SDK}
 DOORS: Final = {
     "REST API": _BAD_GATEWAY,
     "HTTP API": _row("202", "201", "500"),
@@ -82,8 +82,7 @@ one was sent once.
 - *429 of the account*: here the target's call is refused with that reason, and the door has room. A door
   that is refused itself keeps nothing (`InvokerReservedConcurrency`).
 - *JavaScript v2* knows no `AWS_ENDPOINT_URL_LAMBDA`: `new AWS.Lambda({endpoint: "http://127.0.0.1:9350"})`.
-  The AWS CLI 1.46 brings a botocore of its own, which is not the plugin's; give it the endpoint.
-- Not tried: Java, .NET, PHP, Rust, Go and Ruby, whose SDKs come from indexes that are not reached here, and
+- Not tried: Java, .NET, PHP, Rust, Ruby and Go, whose SDKs come from indexes that are not reached here, and
   the AWS CLI 2.
 
 Nothing of it has run on AWS.
