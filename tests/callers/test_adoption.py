@@ -1,6 +1,7 @@
 """Existing functions adopt the endpoint or the plugin by two lines of configuration, and lose nothing.
 
-The functions are those of examples/; layers and rights are those that the add-on and the root stack deploy.
+The functions are those of examples/, the layers those of the add-on and the root stack; the roles get what
+`reprise sources add` gives them.
 """
 
 from __future__ import annotations
@@ -75,15 +76,14 @@ def _archive(folder: Path, modules: Path | None) -> bytes:
     return buffer.getvalue()
 
 
-def _make_role(world: World, name: str, policy: str) -> str:
-    """Make the role of examples/endpoint/template.yaml."""
+def _make_role(world: World, name: str) -> str:
+    """Make the role that an existing function has."""
     iam = world.client("iam")
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}
     document = {"Version": "2012-10-17", "Statement": [trust | {"Action": "sts:AssumeRole"}]}
     made = iam.create_role(
         RoleName=name,
         AssumeRolePolicyDocument=json.dumps(document),
-        Tags=[{"Key": "reprise-source", "Value": name}],
     )
     allowed = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": GUESTS}
     iam.put_role_policy(
@@ -91,7 +91,6 @@ def _make_role(world: World, name: str, policy: str) -> str:
         PolicyName="call-orders",
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allowed]}),
     )
-    iam.attach_role_policy(RoleName=name, PolicyArn=policy)
     return str(made["Role"]["Arn"])
 
 
@@ -106,7 +105,7 @@ def test_existing_function_adopts_it_by_two_lines_and_loses_no_call(
     before = {"ORDERS": guest}
     world.functions.create_function(
         FunctionName=name,
-        Role=_make_role(world, name, outputs["CallerPolicyArn"]),
+        Role=_make_role(world, name),
         Runtime=adoption.runtime or model["Runtime"],
         Handler=adoption.handler,
         Timeout=30,
@@ -121,7 +120,8 @@ def test_existing_function_adopts_it_by_two_lines_and_loses_no_call(
         return json.loads(answer["Payload"].read()), answer.get("FunctionError")
 
     assert order(1) == ({"run": run, "call": 1}, None)
-    world.reprise("sources", "add", name, "--targets", GUESTS)
+    added = world.reprise("sources", "add", name, "--targets", GUESTS, "--role", name)
+    assert added.code == 0, added.stderr
     # The two lines.
     world.functions.update_function_configuration(
         FunctionName=name,
@@ -131,7 +131,7 @@ def test_existing_function_adopts_it_by_two_lines_and_loses_no_call(
     assert order(2) == ({"run": run, "call": 2}, None)
     world.hold(guest)
     kept = [order(number) for number in range(3, CALLS + 1)]
-    assert {error for _, error in kept} == {None}, kept
+    assert {error for _, error in kept} == {None}, world.complaints()[-6:]
     world.let_go(guest)
     assert order(CALLS + 1) == ({"run": run, "call": CALLS + 1}, None)
     rows = world.await_end([reply["accepted"] for reply, _ in kept], limit_s=120)
