@@ -96,6 +96,7 @@ build: setup ## sam build of the root and of the add-ons that have code, with th
 	@$(SAM) build
 	@$(SAM) build --config-env schedules
 	@$(SAM) build --config-env endpoint
+	@$(SAM) build --config-env replies
 
 .PHONY: template
 template: build ## The templates: cfn-lint, sam validate, checkov, and the tests of the built artefacts
@@ -113,14 +114,18 @@ local-engine: setup ## The local engine: one canary a correction
 	$(PYTEST) local_engine/tests
 
 .PHONY: endpoint
-endpoint: .tools/go/.stamp ## The local endpoint's binaries and layers, x86_64 and arm64, into dist/endpoint
+endpoint: dist/endpoint/.stamp ## The local endpoint's binaries and layers, x86_64 and arm64, into dist/endpoint
+
+dist/endpoint/.stamp: .tools/go/.stamp endpoint/Makefile endpoint/go.mod $(wildcard endpoint/*.go endpoint/internal/*/*.go)
 	@for each in x86_64:X86 arm64:Arm; do \
 	  folder=$(CURDIR)/dist/endpoint/$${each%:*}; \
 	  rm -rf "$$folder"; mkdir -p "$$folder"; \
 	  $(MAKE) --no-print-directory -C endpoint "build-Endpoint$${each#*:}Layer" ARTIFACTS_DIR="$$folder"; \
 	  touch -d 1980-01-01 "$$folder"/extensions "$$folder"/extensions/reprise; \
 	  (cd "$$folder" && $(CURDIR)/.tools/go/bin/python -m zipfile -c ../layer-$${each%:*}.zip extensions/); \
-	done; ls -l dist/endpoint/*/extensions/reprise dist/endpoint/*.zip
+	done
+	@ls -l dist/endpoint/*/extensions/reprise dist/endpoint/*.zip
+	@touch $@
 
 .PHONY: endpoint-test
 endpoint-test: endpoint .venv/.stamp ## The local endpoint: gofmt, go vet, its tests, and what its binary writes
@@ -128,7 +133,7 @@ endpoint-test: endpoint .venv/.stamp ## The local endpoint: gofmt, go vet, its t
 	$(PYTEST) tests/endpoint
 
 .PHONY: e2e
-e2e: setup ## The whole pipeline, deployed into the local engine by the real SAM CLI
+e2e: setup endpoint ## The whole pipeline, deployed into the local engine by the real SAM CLI
 	$(PYTEST) tests/e2e -m "not slow"
 
 .PHONY: chromium
@@ -168,7 +173,7 @@ drift: .venv/.stamp ## What AWS says of itself now, where we rely on it (BOTOCOR
 # The end-to-end tests mostly wait, and mind being kept waiting; all else computes beside them, in what time they leave. Each
 # target's output is printed whole, when it ends.
 .PHONY: test
-test: setup ## Everything above; the end-to-end tests beside the rest
+test: setup endpoint ## Everything above; the end-to-end tests beside the rest
 	$(MAKE) --no-print-directory -j 2 --output-sync=target e2e beside
 
 .PHONY: beside

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -30,9 +31,18 @@ from reprise.call.outcome import (
     shorten,
 )
 from reprise.call.payload import ClaimCheck, Payload, digest, pack
+from reprise.call.said import HEADERS, read_said
 from reprise.call.target import Target, id_of, new_call_id, resolve_target
+from reprise.capturing.invoker import Captured
+from reprise.capturing.kept import write_kept
 from reprise.capturing.line import write_line
 from reprise.capturing.record import Record, Source
+from reprise.capturing.repeat import (
+    ALREADY_CAPTURED,
+    CLAIM_EXPIRED,
+    IN_PROGRESS,
+    LEDGER_AWAY,
+)
 from reprise.capturing.signature import MacKeys, canonical, write_status_token
 from reprise.errors import BadRequestError
 from reprise.instant import format_instant
@@ -88,6 +98,8 @@ def make() -> dict[str, Any]:
             for call_id in ("orders:order-1~" + "0" * 32, "ü")
         ],
         "targets": [_target(*parts) for parts in _targets()],
+        "kept": [_kept(outcome) for outcome in _outcomes()],
+        "said": [_said(*parts) for parts in _sayings()],
         "signatures": [_signature(*parts) for parts in _requests()],
         "key_document": KEY_DOCUMENT,
         "source": KEYS.source,
@@ -339,6 +351,71 @@ def _records() -> list[Record]:
         scope="scope-1",
     )
     return [plain, full]
+
+
+def _outcomes() -> list[Outcome]:
+    """Return outcomes of every kind that is kept."""
+    reason = "ConcurrentInvocationLimitExceeded"
+    return [
+        classify_error("TooManyRequestsException", 429, "m", reason=reason, retry_after_s=1.5),
+        classify_error("TooManyRequestsException", 429, "m"),
+        classify_error("ServiceException", 500, "m", request_id="r"),
+        classify_reply(200, "Unhandled", b'{"errorType": "ValueError"}', "r"),
+        never_sent("ConnectTimeoutError", "m"),
+        no_answer("ReadTimeoutError", "m"),
+        ALREADY_CAPTURED,
+        IN_PROGRESS,
+        CLAIM_EXPIRED,
+        LEDGER_AWAY,
+    ]
+
+
+def _kept(outcome: Outcome) -> dict[str, Any]:
+    call_id, url = "orders:order-1~00", "https://status.example/{id}?t={token}"
+    captured = Captured(call_id=call_id, status_token="token", captured_at=format_instant(AT))
+    return {
+        "outcome": msgspec.to_builtins(outcome),
+        "status_url": url,
+        "document": json.loads(write_kept(captured, outcome, url)),
+    }
+
+
+def _sayings() -> list[tuple[dict[str, str], object]]:
+    """Return headers, by what they say, and the client context's JSON."""
+    here = "2026-12-01T00:00:00+01:00"
+    return [
+        ({}, None),
+        ({"idempotency_key": "k", "scope": "s", "not_after": here}, None),
+        ({"not_after": "2026-12-01T00:00:00.25z"}, None),
+        ({}, {"custom": {"reprise": {"idempotency_key": "k", "scope": "s", "not_after": here}}}),
+        ({"idempotency_key": "h"}, {"custom": {"reprise": {"idempotency_key": "k"}}}),
+        ({}, {"custom": {"reprise": {"idempotency_key": None}}}),
+        ({}, {"custom": {"reprise": None}}),
+        ({}, {"custom": {"other": {}}}),
+        ({}, {"custom": []}),
+        ({}, []),
+        ({"idempotency_key": "two words"}, None),
+        ({"idempotency_key": ""}, None),
+        ({"not_after": "tomorrow"}, None),
+        ({"not_after": "2026-12-01T00:00:00"}, None),
+        ({}, {"custom": {"reprise": {"idempotency_key": 1}}}),
+        ({}, {"custom": {"reprise": {"scope": "ü"}}}),
+        ({}, {"custom": {"reprise": {"not_after": "x"}}}),
+        ({}, {"custom": {"reprise": "text"}}),
+    ]
+
+
+def _said(headers: dict[str, str], context: object) -> dict[str, Any]:
+    text = None if context is None else base64.b64encode(json.dumps(context).encode()).decode()
+    asked: dict[str, Any] = {
+        "headers": {HEADERS[name]: value for name, value in headers.items()},
+        "client_context": text,
+    }
+    try:
+        found = read_said(headers, text)
+    except BadRequestError as error:
+        return asked | {"refused": error.field}
+    return asked | {"said": asdict(found)}
 
 
 def _requests() -> list[tuple[str, str, str, dict[str, str], str]]:

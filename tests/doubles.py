@@ -31,6 +31,7 @@ from reprise.metric import MetricKey
 from reprise.monitor.counters import BacklogCounters
 from reprise.monitor.reconcile import Page
 from reprise.ports import Lease, LeaseRequest, OutMessage, Reply, SettleRequest
+from reprise.replies import wants_reply
 from reprise.testing import START_AT, SUCCEEDED
 from reprise_schedules.run import JobState
 
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reprise.call.target import Target
+    from reprise.capturing.record import Record
     from reprise.events import Event
+    from reprise.reply_note import ReplyNote
     from reprise.retry.policy import PolicyBook
 
 
@@ -167,9 +170,12 @@ class FakePolicies:
 
     book: PolicyBook
     faults: Faults = field(default_factory=Faults)
+    asked: list[float | None] = field(default_factory=list)
+    """How old they might be, by whoever asked."""
 
-    def policies(self) -> PolicyBook:
+    def policies(self, *, within_s: float | None = None) -> PolicyBook:
         """Return the policies."""
+        self.asked.append(within_s)
         self.faults.check("policies")
         return self.book
 
@@ -261,6 +267,38 @@ class InMemoryQueue:
         """Return how many messages were sent."""
         self.faults.check("depth")
         return len(self.sent)
+
+
+@dataclass(slots=True)
+class InMemoryReplies:
+    """Takes calls that have ended, as the queue of the add-on replies does."""
+
+    told: list[Record] = field(default_factory=list)
+    faults: Faults = field(default_factory=Faults)
+
+    def tell(self, record: Record) -> None:
+        """Remember a call whose caller asked for its late result."""
+        if wants_reply(record):
+            self.faults.check("tell")
+            self.told.append(record)
+
+
+@dataclass(slots=True)
+class InMemoryNotes:
+    """Notes of deliveries."""
+
+    kept: dict[str, dict[str, ReplyNote]] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
+
+    def read(self, call_id: str) -> Mapping[str, ReplyNote]:
+        """Return a call's notes."""
+        self.faults.check("read")
+        return dict(self.kept.get(call_id, {}))
+
+    def write(self, call_id: str, name: str, note: ReplyNote) -> None:
+        """Keep a note in place of the one before."""
+        self.faults.check("write")
+        self.kept.setdefault(call_id, {})[name] = note
 
 
 @dataclass(slots=True)

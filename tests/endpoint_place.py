@@ -70,6 +70,8 @@ class World:
     asked: Counter[str] = field(default_factory=Counter)
     refuse: dict[str, str] = field(default_factory=dict)
     """By operation, the code that it is refused with."""
+    said: str = ""
+    """What the endpoint has said on standard error and output, once it has ended."""
     lock: Lock = field(default_factory=Lock)
 
     def records(self) -> list[Record]:
@@ -225,13 +227,14 @@ def run(world: World, **environment: str) -> Iterator[Place]:
         "HOME": "/nonexistent",
         **environment,
     }
-    process = subprocess.Popen([BINARY], env=env, stderr=subprocess.PIPE)
+    process = subprocess.Popen([BINARY], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         _await(port, process)
         yield Place(port, world)
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=30)
+        world.said = output.decode()
         server.shutdown()
         server.server_close()
 
@@ -244,8 +247,8 @@ def _await(port: int, process: subprocess.Popen[bytes]) -> None:
             socket.create_connection(("127.0.0.1", port)).close()
         except OSError:
             if process.poll() is not None:
-                _, said = process.communicate()
-                raise AssertionError(said.decode()) from None
+                output, _ = process.communicate()
+                raise AssertionError(output.decode()) from None
             pause.wait(0.005)
         else:
             return

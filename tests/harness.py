@@ -22,15 +22,18 @@ from doubles import (
     InMemoryMarks,
     InMemoryObjects,
     InMemoryQueue,
+    InMemoryReplies,
 )
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.request import CallRequest
 from reprise.call.target import Target
 from reprise.call.target_type import FUNCTION, TargetType
+from reprise.capturing.attach import Ends
 from reprise.capturing.invoker import CallInvoker, Capturer
 from reprise.capturing.open_calls import OpenCalls
 from reprise.capturing.repeat import Repeats
 from reprise.capturing.signature import MacKeys
+from reprise.capturing.wait import Waiter
 from reprise.events import EventPublisher
 from reprise.gate.fallback import LocalGate
 from reprise.gate.state import GateState, Mode
@@ -159,14 +162,31 @@ class Pipeline:
     targets: tuple[str, ...] = (ORDERS, MAIL)
     types: tuple[TargetType, ...] = (FUNCTION,)
     retention_days: int = 30
+    replies: InMemoryReplies = field(default_factory=InMemoryReplies)
     executor: Callable[[int], Executor] = ThreadPoolExecutor
     wait: Callable[..., Any] = wait
     wait_for: Callable[[threading.Event], object] = threading.Event.wait
+    pause: Callable[[float], object] | None = None
+    """What goes on while a caller waits; time goes by in any case."""
+    pauses: list[float] = field(default_factory=list)
     _serial: int = 0
 
     def random_bytes(self, length: int) -> bytes:
         self._serial += 1
         return self._serial.to_bytes(length)
+
+    def waiter(self) -> Waiter:
+        def let_go_by(seconds: float) -> None:
+            self.pauses.append(seconds)
+            if self.pause is None:
+                self.clock.advance(seconds)
+            else:
+                self.pause(seconds)
+
+        def monotonic() -> float:
+            return self.clock.now.timestamp()
+
+        return Waiter(pause=let_go_by, monotonic=monotonic)
 
     def capturer(self) -> Capturer:
         return Capturer(
@@ -196,6 +216,14 @@ class Pipeline:
             meter=self.meter,
             ledger=self.ledger,
             repeats=self.repeats(),
+            ends=Ends(
+                ledger=self.ledger,
+                objects=self.objects,
+                bucket="bucket",
+                waiter=self.waiter(),
+                call_timeout_s=self.call_timeout_s,
+                longest_s=self.call_timeout_s + 15,
+            ),
         )
 
     def unpacker_parts(self) -> UnpackerParts:
@@ -216,6 +244,7 @@ class Pipeline:
             replay_queue_size=self.replay_queue.depth,
             dead_letters=self.dead_letters,
             publisher=EventPublisher("shop", self.events.append),
+            replies=self.replies,
             meter=self.meter,
             clock=self.clock,
             draw=lambda: self.draw,
@@ -244,6 +273,7 @@ class Pipeline:
                 concurrency=self.concurrency,
                 policies=FakePolicies(read_policy_document(self.policy)),
                 publisher=EventPublisher("shop", self.events.append),
+                replies=self.replies,
                 meter=self.meter,
                 clock=self.clock,
                 draw=lambda: self.draw,

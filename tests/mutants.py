@@ -468,6 +468,19 @@ MUTANTS: Final = (
         old="if self.ledger.recapture(row, after):",
         new="if after:",
     ),
+    # --- replies ---
+    Mutant(
+        name="replies: a call that is found ended is told to nobody",
+        file=_RUNNER,
+        old="        return self.finisher.send_reply(message)",
+        new="        return Ack()",
+    ),
+    Mutant(
+        name="replies: a call that had ended before its line was read is told to nobody",
+        file=_ENTER,
+        old="        if wants_reply(record):",
+        new="        if None:",
+    ),
     Mutant(
         name="repeat: a key is forgotten within a minute",
         file="shared/reprise/capturing/open_calls.py",

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from doubles import FakeKeys
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.payload import digest, pack
+from reprise.call.reply_to import ReplyTo
 from reprise.call.target import RANDOM_BYTES, Target, id_of, new_call_id
 from reprise.capturing.line import Verifier, sign_record
 from reprise.capturing.record import Record, Source
@@ -190,7 +191,21 @@ _unkeyed_records = st.builds(
     not_after=st.none() | instants.map(format_instant),
     trace=st.none() | texts,
 )
-records = _unkeyed_records | st.builds(keyed, _unkeyed_records, keys, st.none() | keys)
+reply_tos = st.one_of(
+    st.builds(ReplyTo, queue=texts),
+    st.builds(ReplyTo, event=st.just(value=True) | texts),
+    st.builds(ReplyTo, task_token=texts),
+    st.builds(ReplyTo, callback_id=texts),
+    st.builds(ReplyTo, webhook=texts),
+)
+
+
+def replied_to(record: Record, reply_to: ReplyTo) -> Record:
+    return msgspec.structs.replace(record, reply_to=reply_to)
+
+
+_keyed_records = st.builds(keyed, _unkeyed_records, keys, st.none() | keys)
+records = _unkeyed_records | _keyed_records | st.builds(replied_to, _unkeyed_records, reply_tos)
 waits_s = st.floats(0, 43_200)
 policies = st.builds(
     lambda waits, **fields: Policy(

@@ -132,14 +132,38 @@ class LineOutcome(_Model):
     """The `X-Amz-Function-Error` header, opaque."""
 
 
+class LineReplyTo(_Model):
+    """Where the late result goes: exactly one of these is set."""
+
+    queue: str | None = None
+    """ARN or URL of an SQS queue."""
+    event: bool | str | None = None
+    """True, or a text of the caller's own that the event carries."""
+    task_token: str | None = None
+    """Of a Step Functions task that waits for it."""
+    callback_id: str | None = None
+    """Of a callback that a durable execution of a Lambda function waits for."""
+    webhook: str | None = None
+    """Address that is posted to."""
+
+    @model_validator(mode="after")
+    def _goes_one_way(self) -> LineReplyTo:
+        said = [value for _, value in self if value is not None]
+        if len(said) != 1 or said[0] is False:
+            msg = "exactly one of queue, event, task_token, callback_id and webhook must be set"
+            raise ValueError(msg)
+        return self
+
+
 class LineMac(_Model):
     """The proof that the line was written by a holder of the key."""
 
     key_id: str
     """Source and key, `<source>/<key>`: the key in the secret `<stack>/source/<source>`."""
     value: str
-    """Hex HMAC-SHA-256 over every field of this schema, null where it is not set (but `edits` only where it
-    is), `mac` reduced to its `key_id`; as JSON with sorted keys, no blanks, ASCII."""
+    """Hex HMAC-SHA-256 over every field of this schema, null where it is not set (but `edits`, and
+    `reply_to` and what it holds, only where they are), `mac` reduced to its `key_id`; as JSON with sorted
+    keys, no blanks, ASCII."""
 
 
 class CaptureLine(_Model):
@@ -173,6 +197,8 @@ class CaptureLine(_Model):
     """The caller's own namespace of such names."""
     edits: str | None = None
     """Hex digest of the captured payload that an operator's replaces; set in no capture line."""
+    reply_to: LineReplyTo | None = None
+    """Where the caller wants the late result. Absent where it did not say."""
     mac: LineMac | None = None
 
     @model_validator(mode="after")

@@ -19,7 +19,12 @@ from reprise.errors import BadRequestError
 from reprise.settings import CallerSettings
 from reprise.telemetry import EmfMeter, FlushInterval, make_logger, trace_header
 from reprise.wiring import make_clients
-from reprise.wiring.callers import behind_doors, make_invoker, make_status_reader
+from reprise.wiring.callers import (
+    FUNCTION_MARGIN_S,
+    behind_doors,
+    make_invoker,
+    make_status_reader,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +38,9 @@ _doors = Doors.read(os.environ.get("REPRISE_FRONT_DOORS", ""), _settings.targets
 _clients = make_clients()
 _meter = EmfMeter()
 _flush_interval = FlushInterval(time.monotonic)
-_invoker = make_invoker(_clients, _settings, meter=_meter)
+_invoker = make_invoker(
+    _clients, _settings, meter=_meter, longest_s=_settings.call_timeout_s + FUNCTION_MARGIN_S
+)
 _invoker_at_doors = behind_doors(_invoker)
 _status = make_status_reader(_clients, _settings)
 cold_start.finish()

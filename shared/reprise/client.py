@@ -13,21 +13,22 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from reprise.call.request import check_call_id, library_call
-from reprise.capturing.answer import status_of
+from reprise.call.request import check_call_id, check_timeout, library_call
+from reprise.capturing.answer import GIVEN_UP_STATUS, status_of
 from reprise.capturing.signature import read_status_token
 from reprise.capturing.status import find_row, read_result
+from reprise.capturing.wait import has_ended
 from reprise.errors import BadRequestError, ObjectMissingError
 from reprise.instant import parse_instant
 from reprise.telemetry import EmfMeter, trace_header
 from reprise.wiring import make_clients, make_ledger
-from reprise.wiring.callers import make_invoker, read_caller_settings
+from reprise.wiring.callers import WAITER, make_invoker, read_caller_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from reprise.call.outcome import Outcome
@@ -64,8 +65,10 @@ class CallResult:
     not_captured: str | None
     """Why a call that should have been captured was not."""
     is_late: bool = False
-    """Whether the payload is the target's reply to the captured call of this key, `call_id`, which was
-    replayed meanwhile: nothing ran now."""
+    """Whether the payload is the target's reply to the captured call `call_id`, the one of this key or the
+    one that was waited for, which was replayed meanwhile."""
+    given_up: str | None = None
+    """Why the captured call `call_id` was given up while it was waited for; `status_code` is 502 then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +172,8 @@ class Client:
         idempotency_key: str | None = None,
         scope: str | None = None,
         not_after: datetime | None = None,
+        wait_s: float = 0.0,
+        reply_to: dict[str, str | bool] | None = None,
     ) -> CallResult:
         """Invoke a function synchronously; a call that was refused or failed is captured.
 
@@ -181,6 +186,10 @@ class Client:
             idempotency_key: Your own name of the effect; it becomes part of the call's id.
             scope: Your own namespace of such names, where other callers use the same source.
             not_after: Aware instant after which a replay is of no use.
+            wait_s: Seconds to wait for the outcome of the call if it is kept, or of the one with its key that
+                waits or runs already; 0 waits for none.
+            reply_to: Where the late result goes if the call is kept: `queue`, `event`, `task_token`,
+                `callback_id` or `webhook`, as the stack's add-on replies allows.
 
         Raises:
             BadRequestError: If the request cannot be served; nothing was invoked.
@@ -199,6 +208,8 @@ class Client:
             idempotency_key=idempotency_key,
             scope=scope,
             not_after=not_after,
+            wait_s=wait_s,
+            reply_to=reply_to,
             trace=trace_header(),
         )
         answer = self._invoker.run(request)
@@ -207,6 +218,8 @@ class Client:
         status_code = 202 if answer.captured is not None else status_of(outcome)
         if answer.refused is not None:
             status_code = answer.refused.status
+        if answer.given_up is not None:
+            status_code = GIVEN_UP_STATUS
         return CallResult(
             status_code=status_code,
             payload=answer.reply.payload,
@@ -215,7 +228,8 @@ class Client:
             call_id=captured.call_id if captured is not None else None,
             status_token=captured.status_token if captured is not None else None,
             not_captured=answer.not_captured,
-            is_late=answer.late is not None,
+            is_late=answer.late is not None and answer.given_up is None,
+            given_up=answer.given_up.reason if answer.given_up is not None else None,
         )
 
     def result_of(self, call_id: str, status_token: str | None = None) -> CallStatus | None:
@@ -236,18 +250,47 @@ class Client:
                 status = client.result_of(result.call_id, result.status_token)
                 print(status.state if status is not None else "on its way")
         """
+        row = self._look(call_id, status_token)()
+        return self._status(row) if row is not None else None
+
+    def wait(
+        self, call_id: str, status_token: str | None = None, *, timeout_s: float = 60.0
+    ) -> CallStatus | None:
+        """Return how a captured call stands as soon as it has ended, or when time is over.
+
+        Args:
+            call_id: As in `CallResult.call_id`.
+            status_token: As in `CallResult.status_token`; see `result_of`.
+            timeout_s: Seconds to wait at most; the call's row is read once a second.
+
+        Returns:
+            As `result_of`: its `state` tells whether the call has ended.
+
+        Raises:
+            BadRequestError: As `result_of`, or if the timeout is no such number.
+            StoreError: As `result_of`.
+
+        Example:
+            result = client.invoke("orders", json.dumps(order))
+            if result.status_code == 202:
+                status = client.wait(result.call_id, result.status_token, timeout_s=300)
+                if status is not None and status.state is reprise.State.SUCCEEDED:
+                    print(status.payload)
+        """
+        check_timeout("timeout_s", timeout_s)
+        row = WAITER.until(self._look(call_id, status_token), has_ended, timeout_s=timeout_s)
+        return self._status(row) if row is not None else None
+
+    def _look(self, call_id: str, status_token: str | None) -> Callable[[], Row | None]:
+        """Return what reads a call's row, of the very capture that a token is of."""
         check_call_id(call_id)
         ledger = make_ledger(self._clients, self._settings.ledger_table)
         if status_token is None:
-            row = ledger.get(call_id)
-        else:
-            token = read_status_token(call_id, status_token, self._invoker.capturer.keys.keys())
-            if token is None:
-                raise BadRequestError(
-                    "status_token", "is not this call's", "Pass the CallResult's own"
-                )
-            row = find_row(ledger, call_id, token)
-        return self._status(row) if row is not None else None
+            return partial(ledger.get, call_id)
+        token = read_status_token(call_id, status_token, self._invoker.capturer.keys.keys())
+        if token is None:
+            raise BadRequestError("status_token", "is not this call's", "Pass the CallResult's own")
+        return partial(find_row, ledger, call_id, token)
 
     def _status(self, row: Row) -> CallStatus:
         payload = None
@@ -287,6 +330,8 @@ def invoke(  # noqa: PLR0913 - as `Client.invoke`
     idempotency_key: str | None = None,
     scope: str | None = None,
     not_after: datetime | None = None,
+    wait_s: float = 0.0,
+    reply_to: dict[str, str | bool] | None = None,
 ) -> CallResult:
     """Invoke by the client of this process's environment, which is made at the first call.
 
@@ -299,6 +344,10 @@ def invoke(  # noqa: PLR0913 - as `Client.invoke`
         idempotency_key: Your own name of the effect; it becomes part of the call's id.
         scope: Your own namespace of such names, where other callers use the same source.
         not_after: Aware instant after which a replay is of no use.
+        wait_s: Seconds to wait for the outcome of the call if it is kept, or of the one with its key that
+            waits or runs already; 0 waits for none.
+        reply_to: Where the late result goes if the call is kept: `queue`, `event`, `task_token`,
+            `callback_id` or `webhook`, as the stack's add-on replies allows.
 
     Raises:
         BadRequestError: If the request cannot be served; nothing was invoked.
@@ -320,4 +369,6 @@ def invoke(  # noqa: PLR0913 - as `Client.invoke`
         idempotency_key=idempotency_key,
         scope=scope,
         not_after=not_after,
+        wait_s=wait_s,
+        reply_to=reply_to,
     )

@@ -17,6 +17,7 @@ import msgspec
 
 from reprise.instant import format_instant
 from reprise.ports import OutMessage
+from reprise.replies import NULL_REPLIES, Replies
 from reprise.retry.decision import Reason
 
 if TYPE_CHECKING:
@@ -64,13 +65,13 @@ def dead_letter(record: Record, row: Row, *, now: datetime, response: bytes = b"
             "condition": CONDITIONS[reason],
             "approximateInvokeCount": row.attempts,
         },
-        "requestPayload": _json_or_text(record.payload.inline),
+        "requestPayload": json_or_text(record.payload.inline),
         "responseContext": {
             "statusCode": last.status,
             "executedVersion": record.target.qualifier or "$LATEST",
             "functionError": last.function_error,
         },
-        "responsePayload": _json_or_text(_decode(response)),
+        "responsePayload": json_or_text(_decode(response)),
         "reprise": {
             "id": row.id,
             "reason": reason.value,
@@ -101,7 +102,7 @@ def _decode(response: bytes) -> str | None:
     return response.decode("utf-8", "replace")
 
 
-def _json_or_text(text: str | None) -> object:
+def json_or_text(text: str | None) -> object:
     """Return what a text says as JSON; as text if it is none in the strict sense (NaN, 1e999)."""
     if text is None:
         return None
@@ -120,6 +121,7 @@ class LetterSender:
     dead_letters: Queue
     ledger: Ledger
     publisher: EventPublisher
+    replies: Replies = NULL_REPLIES
 
     def send(self, record: Record, row: Row, *, now: datetime, response: bytes = b"") -> None:
         """Send a dead letter, note that it is sent, and tell of it.
@@ -127,6 +129,8 @@ class LetterSender:
         Raises:
             StoreError: If the letter is not known to be sent: it must be sent again, and may then come twice.
         """
+        # First: one that comes twice is known by whoever delivers it, and a letter is not.
+        self.replies.tell(record)
         letter = dead_letter(record, row, now=now, response=response)
         attributes = {"call_id": row.id, "reason": row.reason or "", "target": row.target}
         self.dead_letters.send([OutMessage(body=letter, attributes=attributes)])

@@ -126,6 +126,8 @@ QUARANTINE_OBJECTS: Final = "QuarantineObjects"
 FILTERS_MISSING: Final = "FiltersMissing"
 STORE_FAULTS: Final = "StoreFaults"
 EVENTS_FAILED: Final = "EventsFailed"
+REPLIES_DELIVERED: Final = "RepliesDelivered"
+REPLIES_FAILED: Final = "RepliesFailed"
 RUNS_STARTED: Final = "RunsStarted"
 RUNS_SKIPPED: Final = "RunsSkipped"
 RUNS_QUEUED: Final = "RunsQueued"
@@ -174,6 +176,8 @@ _ROWS: Final = (
     Metric(FILTERS_MISSING, COUNT, _WHOLE, "subscribed log groups whose filter is gone or altered"),
     Metric(STORE_FAULTS, COUNT, _WHOLE, "requests to ledger, queue or policy that failed for good"),
     Metric(EVENTS_FAILED, COUNT, _WHOLE, "events that EventBridge did not take"),
+    Metric(REPLIES_DELIVERED, COUNT, _WHOLE, "late results delivered where their callers wanted them"),
+    Metric(REPLIES_FAILED, COUNT, _WHOLE, "late results that could not be delivered, for good"),
     Metric(RUNS_STARTED, COUNT, _WHOLE, "runs of scheduled jobs that began"),
     Metric(RUNS_SKIPPED, COUNT, _WHOLE, "runs skipped, since the one before still ran"),
     Metric(RUNS_QUEUED, COUNT, _WHOLE, "runs that wait, since the one before still ran"),

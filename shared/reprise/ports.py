@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from reprise.call.outcome import Outcome
     from reprise.call.payload import ClaimCheck
+    from reprise.call.reply_to import ReplyTo
     from reprise.call.target import Target
     from reprise.capturing.signature import MacKeys
     from reprise.gate.state import Change, GateState, Updated
@@ -112,8 +113,8 @@ class Keyring(KeySource, Protocol):
 class PolicySource(Protocol):
     """Holds the policies."""
 
-    def policies(self) -> PolicyBook:
-        """Return the policies in force.
+    def policies(self, *, within_s: float | None = None) -> PolicyBook:
+        """Return the policies in force, as they were read at most `within_s` ago where that is given.
 
         Raises:
             StoreError: If they cannot be had and none are remembered.
@@ -330,6 +331,17 @@ class Queue(Protocol):
 
     def give_back(self, waits_s: Mapping[str, float]) -> None:
         """Let messages reappear after their waits, by receipt handle; best effort."""
+
+
+class ReplyCheck(Protocol):
+    """Knows where late results may go."""
+
+    def check(self, reply_to: ReplyTo) -> None:
+        """Accept a place that the stack allows.
+
+        Raises:
+            BadRequestError: If it does not.
+        """
 
 
 class QueueSize(Protocol):

@@ -69,6 +69,8 @@ class CallerSettings:
     """Where capture lines go; `STDOUT` if this process's standard output is a group that is captured from."""
     policy_parameter: str = ""
     """Where policies are, which may say what is captured of single targets; empty if nobody is to look."""
+    stack: str = "reprise"
+    """Name of the stack, which says where late results may go."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> CallerSettings:
@@ -84,6 +86,7 @@ class CallerSettings:
             status_url=env.get("REPRISE_STATUS_URL") or f"reprise://{stack}/calls/{{id}}",
             capture_log_group=capture_log_group(env),
             policy_parameter=env.get("REPRISE_POLICY_PARAMETER", "").strip(),
+            stack=stack,
         )
 
 
@@ -252,6 +255,7 @@ class MonitorSettings:
     """Log groups that capture lines come from."""
     alarms: tuple[str, ...]
     """Names of the alarms that are incidents."""
+    policy_parameter: str
     event_bus: str
     dashboard_url: str
     runbook_url: str

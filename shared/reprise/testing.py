@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise.call.outcome import Outcome, OutcomeKind
-from reprise.call.request import check_call_id, library_call
+from reprise.call.request import check_call_id, check_timeout, library_call
 from reprise.ledger import State
 from reprise.ports import Reply
 
@@ -35,7 +35,7 @@ class FakeClient:
 
         Args:
             results: See `answered`, `captured` and `refused`.
-            statuses: What `result_of` returns, each for its own `call_id`; see `status`.
+            statuses: What `result_of` and `wait` return, each for its own `call_id`; see `status`.
 
         Example:
             client = FakeClient(FakeClient.refused(), FakeClient.answered(b"sold"))
@@ -56,6 +56,8 @@ class FakeClient:
         idempotency_key: str | None = None,
         scope: str | None = None,
         not_after: datetime | None = None,
+        wait_s: float = 0.0,
+        reply_to: dict[str, str | bool] | None = None,
     ) -> CallResult:
         """Return the next result; see `Client.invoke` for what may be said, and what is refused.
 
@@ -72,9 +74,11 @@ class FakeClient:
             "idempotency_key": idempotency_key,
             "scope": scope,
             "not_after": not_after,
+            "wait_s": wait_s,
+            "reply_to": reply_to,
         }
         request = library_call(function_name, payload, _any_target(function_name), **options)
-        said = {name: value for name, value in options.items() if value is not None}
+        said = {name: value for name, value in options.items() if value not in (None, 0)}
         self.invoked.append((function_name, request.payload, said))
         return self._results.pop(0) if self._results else self.answered()
 
@@ -90,6 +94,20 @@ class FakeClient:
         del status_token
         check_call_id(call_id)
         return self._statuses.get(call_id)
+
+    def wait(
+        self, call_id: str, status_token: str | None = None, *, timeout_s: float = 60.0
+    ) -> CallStatus | None:
+        """Return at once what `result_of` returns: time never goes by.
+
+        Raises:
+            BadRequestError: If the id is empty, or the timeout is no number of seconds.
+
+        Example:
+            assert FakeClient().wait("orders:7", timeout_s=5) is None
+        """
+        check_timeout("timeout_s", timeout_s)
+        return self.result_of(call_id, status_token)
 
     @staticmethod
     def answered(payload: bytes = SUCCEEDED.payload) -> CallResult:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from e2e.replies import Replies
 from e2e.world import DOORS, GUESTS, WARM_GUESTS, World
 from local_engine.control import Engine
 from reprise_cli.aws import Aws
@@ -101,6 +102,18 @@ def schedules(world: World, deployment: Deployment) -> Schedules:
     found = find_schedules(Aws(world.place).cloudformation, name)
     assert found is not None
     return found
+
+
+@pytest.fixture(scope="session")
+def replies(world: World, deployment: Deployment) -> Iterator[Replies]:
+    """Deploy the add-on replies beside the stack, with a caller that takes late results in."""
+    with Replies(world) as found:
+        addon = deployment.beside(
+            "replies", stack_name=f"{STACK_NAME}-replies", changes=found.destinations()
+        )
+        addon.build()
+        addon.deploy()
+        yield found
 
 
 @pytest.fixture(scope="session", autouse=True)

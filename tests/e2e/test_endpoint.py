@@ -10,12 +10,15 @@ import socket
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 
+import boto3
 import pytest
+from botocore.config import Config
 
 from e2e.world import GUEST_PREFIX, GUESTS, new_run, poll
 from reprise.ledger import State
@@ -293,3 +296,40 @@ def test_a_call_beside_a_daemon_is_kept_and_its_key_is_one_effect(world: World, 
         assert (status, error, late_id) == (200, None, call_id)
         assert reply
         assert world.receipts(run) == [(1, True)]
+
+
+def test_callers_in_a_storm_lose_no_call_and_none_runs_twice(world: World, guest: str) -> None:
+    """A target that comes and goes while eight threads call it, by an SDK that retries as it is made."""
+    world.reprise("sources", "add", "a-storm", "--targets", GUESTS, "--json")
+    run, count = new_run(), 160
+    with daemon(world, "a-storm") as url:
+        client = boto3.client(
+            "lambda",
+            endpoint_url=url,
+            region_name=world.place.region,
+            aws_access_key_id=world.place.access_key,
+            aws_secret_access_key=world.place.secret_key,
+            config=Config(retries={"mode": "standard"}, max_pool_connections=8),
+        )
+
+        def call(number: int) -> tuple[str | None, str | None]:
+            if number % 40 == 10:
+                world.hold(guest)
+            if number % 40 == 30:
+                world.let_go(guest)
+            body = json.dumps({"run": run, "call": number, "behaviour": "ok"})
+            answer = client.invoke(FunctionName=guest, Payload=body)
+            headers = answer["ResponseMetadata"]["HTTPHeaders"]
+            assert "x-reprise-not-captured" not in headers, headers
+            return answer.get("FunctionError"), headers.get("x-reprise-id")
+
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(call, range(1, count + 1)))
+    world.let_go(guest)
+    kept = [call_id for error, call_id in answers if error == "Captured" and call_id is not None]
+    assert {error for error, _ in answers} == {None, "Captured"}
+    assert len(set(kept)) == len(kept) > 0
+    rows = world.await_end(kept, limit_s=120)
+    assert {row.state for row in rows} == {State.SUCCEEDED}
+    # Each of them once, whether it was answered at once or replayed.
+    assert world.receipts(run) == [(number, True) for number in range(1, count + 1)]

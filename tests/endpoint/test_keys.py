@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from endpoint_place import ARN, LOST, THROTTLED, Answer
+from endpoint_place import ARN, LOST, TABLE, THROTTLED, Answer
+from reprise.aws.ledger_rows import from_item, key_of, to_item
 from reprise.call.payload import digest
 from reprise.call.target import Target, id_of
 from reprise.capturing.open_calls import KNOWN_FOR_MS
@@ -95,7 +98,7 @@ def test_the_late_result_of_the_key_is_its_answer(
     ledger.record(row)
     answer = with_key(place)
     assert (answer.status, answer.body) == (200, body)
-    assert answer.headers["x-reprise-late-result"] == row.captured_at
+    assert answer.headers["x-reprise-late-result"] == "true"
     assert place.world.sends == []
 
 
@@ -253,6 +256,34 @@ def test_a_key_of_the_sdk_asks_no_ledger(place: Place, gates: GateTable) -> None
     place.world.answer = THROTTLED
     assert place.invoke(BODY, Amz_Sdk_Invocation_Id="inv-1").status == 202
     assert place.world.asked["GetItem"] == place.world.asked["PutItem"] == 0
+
+
+def test_a_claim_has_the_fields_of_the_packages_own(place: Place, gates: GateTable) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def look() -> None:
+        seen.append(place.world.dynamodb.get_item(TableName=TABLE, Key=key_of(ID))["Item"])
+
+    open_gate(gates)
+    place.world.meanwhile = look
+    assert with_key(place).status == 200
+    claimed = row_of(State.LEASED, lease_owner=LIVE_OWNER + "x", lease_until_ms=1)
+    (item,) = seen
+    assert {name: [*each] for name, each in item.items()} == {
+        name: [*each] for name, each in to_item(claimed).items()
+    }
+    assert from_item(item).is_live
+
+
+def test_of_many_clicks_at_once_one_runs(place: Place, gates: GateTable) -> None:
+    open_gate(gates)
+    place.world.meanwhile = lambda: Event().wait(0.2)
+    with ThreadPoolExecutor(30) as pool:
+        answers = list(pool.map(lambda _: with_key(place), range(30)))
+    assert len(place.world.sends) == 1
+    statuses = Counter(answer.status for answer in answers)
+    assert statuses[200] >= 1
+    assert statuses[200] + statuses[202] == 30
 
 
 def test_the_lease_outlasts_the_longest_call(

@@ -7,11 +7,11 @@ import json
 import random
 from typing import TYPE_CHECKING
 
-from endpoint_place import ARN, KEYS, LOST, THROTTLED, Answer, run
-from reprise.call.outcome import OutcomeKind
+from endpoint_place import ARN, KEYS, LOST, THROTTLED, TRUSTED, Answer, run
+from reprise.call.outcome import KIND_BY_CODE, OutcomeKind, classify_error
 from reprise.call.payload import unpack
 from reprise.call.target import Target, id_of
-from reprise.capturing.line import MAX_LINE_BYTES
+from reprise.capturing.line import MAX_LINE_BYTES, read_line
 from reprise.capturing.signature import read_status_token
 from reprise.instant import parse_instant
 
@@ -73,6 +73,45 @@ def test_a_line_says_all_that_was_asked_for(place: Place) -> None:
     assert record.payload.sha256.startswith(token.sha256)
 
 
+def text_of(chance: random.Random) -> str:
+    """Return text of several planes, controls and blanks among it; and all of it old."""
+    bounds = (
+        (0, 0x20),
+        (0x20, 0x7F),
+        (0x7F, 0x300),
+        (0x2000, 0x2060),
+        (0xE000, 0xF800),
+        (0x1F300, 0x1F600),
+    )
+    return "".join(
+        chr(chance.randrange(*chance.choice(bounds))) for _ in range(chance.randrange(40))
+    )
+
+
+def test_whatever_is_said_both_read_the_same_of_it(place: Place) -> None:
+    chance = random.Random(7)
+    for _ in range(150):
+        payload, message = text_of(chance), text_of(chance)
+        code, key = chance.choice([*KIND_BY_CODE, "Unheard-of"]), "k" * chance.randrange(1, 200)
+        place.world.answer = Answer(
+            chance.choice([429, 500, 503]),
+            json.dumps({"message": message}, ensure_ascii=chance.random() < 0.5).encode(),
+            {"x-amzn-errortype": code},
+        )
+        before = len(place.world.lines)
+        answer = place.invoke(payload.encode(), Amz_Sdk_Invocation_Id=key)
+        expected = classify_error(code, place.world.answer.status, message)
+        assert (answer.status == 202) == (expected.kind is not OutcomeKind.PERMANENT)
+        if answer.status == 202:
+            record = read_line(place.world.lines[before], TRUSTED)
+            assert record is not None
+            assert unpack(record.payload) == payload.encode()
+            assert (record.outcome.kind, record.outcome.message or "") == (
+                expected.kind,
+                expected.message,
+            )
+
+
 def test_a_lost_answer_is_an_unknown_outcome(place: Place) -> None:
     place.world.answer = LOST
     assert place.invoke().status == 202
@@ -86,3 +125,29 @@ def test_lines_go_to_standard_output_where_that_is_captured_from(world: World) -
         assert place.invoke().status == 202
         assert world.lines == []
         assert place.health()["counts"]["Captured"] == 1
+    (record,) = [read_line(line, TRUSTED) for line in world.said.splitlines()]
+    assert record is not None
+    assert record.target.function == ARN + "orders"
+
+
+def test_payloads_and_keys_are_in_no_log(world: World) -> None:
+    secrets = {"PLANTED-PAYLOAD", "PLANTED-KEY", "PLANTED-ERROR", "PLANTED-CONTEXT"}
+    context = base64.b64encode(b'{"custom": {"a": "PLANTED-CONTEXT"}}').decode()
+    answers = [
+        Answer(429, b'{"message": "PLANTED-ERROR"}', THROTTLED.headers),
+        Answer(500, b"PLANTED-ERROR"),
+        Answer(200, b'{"errorType": "PLANTED-ERROR"}', {"x-amz-function-error": "Unhandled"}),
+        LOST,
+    ]
+    for refused in ({}, {"PutLogEvents": "AccessDeniedException"}, {"GetParameter": "Nothing"}):
+        world.refuse = refused
+        for place in run(world):
+            for world.answer in answers:
+                place.invoke(
+                    b'"PLANTED-PAYLOAD"',
+                    X_Reprise_Idempotency_Key="PLANTED-KEY",
+                    X_Amz_Client_Context=context,
+                )
+        assert not [text for text in secrets if text in world.said], world.said
+        assert context not in world.said
+    assert "call was not captured" in world.said

@@ -177,6 +177,7 @@ class Checker:
             else:
                 self._check_row(call_id, row)
         self._check_letters(rows)
+        self._check_replies()
         self._check_captures(rows)
         self._check_gates()
 
@@ -260,6 +261,12 @@ class Checker:
             is_repeated = self._history.redrives[call_id] or self._history.repeats[call_id]
             if not (is_repeated or captures > 1 or is_restored):
                 self._history.report("letters", f"{call_id} has a letter, and was not given up")
+
+    def _check_replies(self) -> None:
+        """Each capture whose caller asked for its late result is told of, whoever ended the call."""
+        told = {(record.id, record.reply_to) for record in self._world.pipeline.replies.told}
+        for call_id, place in self._history.asked - told:
+            self._history.report("replies", f"{call_id} has ended, and {place} was not told")
 
     def _check_captures(self, rows: Mapping[str, Row]) -> None:
         """What was captured under the key of an earlier call has an end of its own, or shares a good one."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_ITEM_BYTES: Final = 400 * 1024
 KEY: Final = "id"
+MAX_KEYS: Final = 100
 MAX_STATEMENTS: Final = 25
 INSERT: Final = re.compile(r'INSERT INTO "(?P<table>[^"]+)" VALUE \{(?P<attributes>[^{}]+)\}')
 UPDATE: Final = re.compile(
@@ -111,6 +112,8 @@ class DynamoDB:
         found: dict[str, list[Item]] = {}
         for table, wanted in request["RequestItems"].items():
             names = [key[KEY]["S"] for key in wanted["Keys"]]
+            if len(set(names)) < len(names) or len(names) > MAX_KEYS:
+                raise _invalid("BatchGetItem", "duplicates, or too many keys")
             found[table] = [self.items[name] for name in names if name in self.items]
         return {"Responses": found, "UnprocessedKeys": {}}
 
@@ -127,6 +130,10 @@ class DynamoDB:
         statements = request["Statements"]
         if len(statements) > MAX_STATEMENTS:
             raise _invalid("BatchExecuteStatement", "too many statements")
+        read = [found for each in statements if (found := read_statement(each)) is not None]
+        if len({found.key for found in read}) < len(read):
+            # What DynamoDB says to two writes of one item is not documented: nobody may rely on it.
+            raise _invalid("BatchExecuteStatement", "several statements of one item")
         return {"Responses": [self._execute(statement) for statement in statements]}
 
     # ----------------------------------------------------------------------------------------------
@@ -149,7 +156,14 @@ class DynamoDB:
             message = "The conditional request failed"
             code = "ConditionalCheckFailed"
             return {"TableName": found.table, "Error": {"Code": code, "Message": message}}
-        self._keep("BatchExecuteStatement", {**(before or {}), **found.item})
+        try:
+            self._keep("BatchExecuteStatement", {**(before or {}), **found.item})
+        except ClientError as error:
+            message = error.response["Error"]["Message"]
+            return {
+                "TableName": found.table,
+                "Error": {"Code": "ValidationError", "Message": message},
+            }
         return {"TableName": found.table}
 
     def _keep(self, operation: str, item: Item) -> None:

@@ -14,6 +14,7 @@ from simulation.scheduler import Process
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from reprise.call.reply_to import ReplyTo
     from simulation.scenario import Planned
 
 STEPS: Final = frozenset((source, target) for (source, _), target in TRANSITIONS.items())
@@ -82,6 +83,8 @@ class History:
     plans: dict[str, Planned] = field(default_factory=dict)
     captures: list[tuple[str, float, str]] = field(default_factory=list)
     """Id, instant, and how the caller's own try ended."""
+    asked: set[tuple[str, ReplyTo]] = field(default_factory=set)
+    """Calls, and where a capture of each wants its late result."""
     executions: dict[str, list[Execution]] = field(default_factory=lambda: defaultdict(list))
     owners: dict[str, Batch] = field(default_factory=dict)
     """Who leased under which name."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from doubles import InMemoryListing
 from harness import FAILED, MAIL, ORDERS, THROTTLED, TRANSIENT, UNKNOWN, call, notification
+from reprise.call.reply_to import ReplyTo
 from reprise.capturing.open_calls import OpenCalls
 from reprise.monitor.reconcile import EVERY_S, Reconciler, Sweep
 from reprise.ports import OutMessage
@@ -193,7 +194,8 @@ class Simulation:
         known = OpenCalls(gates=self.world.gates(), clock=pipeline.clock)
         for plan in planned:
             payload = _payload_of(plan)
-            request = call(payload, function=plan.function, key=plan.key)
+            place = self.scenario.reply_to(plan)
+            request = call(payload, function=plan.function, key=plan.key, reply_to=place)
             if plan.key is not None:
                 known.note(plan.function)
             (call_id,) = pipeline.capture(request, reply=REPLIES[plan.captured])
@@ -201,6 +203,7 @@ class Simulation:
             self.history.ids[plan.number] = call_id
             self.history.plans.setdefault(call_id, plan)
             self.history.captures.append((call_id, self.scheduler.now_s, plan.captured))
+            self.history.asked |= {(call_id, place)} if place is not None else set()
         calls = {self.history.ids[plan.number]: plan.captured for plan in planned}
         deliver = partial(self._deliver, pipeline.lines[start:], calls)
         if log_path_s:
@@ -236,7 +239,8 @@ class Simulation:
             name=f"caller-{self._batches}", began_at_s=now_s, deadline_s=deadline_s, is_live=True
         )
         batch.ends_at_s = deadline_s
-        request = call(_payload_of(plan), function=plan.function, key=plan.key)
+        place = self.scenario.reply_to(plan)
+        request = call(_payload_of(plan), function=plan.function, key=plan.key, reply_to=place)
         pipeline = self.world.sandbox(self.replays, self.captures, self.letters)
         pipeline.lines = _Lines(partial(self._log, call_id))
 
@@ -259,6 +263,8 @@ class Simulation:
         """Let a line that was written arrive, whatever becomes of who wrote it."""
         how = HOWS[json.loads(line)["outcome"]["kind"]]
         self.history.captures.append((call_id, self.scheduler.now_s, how))
+        if (place := json.loads(line).get("reply_to")) is not None:
+            self.history.asked.add((call_id, ReplyTo(**place)))
         at_s = self.scheduler.now_s + self.random.random() * 60
         self.scheduler.call_at(at_s, lambda: self._deliver([line], {call_id: how}))
 

@@ -7,12 +7,21 @@ from template.deployment import Deployment
 TARGET = "arn:aws:lambda:eu-west-1:111122223333:function:orders"
 JOB = "arn:aws:batch:eu-west-1:111122223333:job-definition/nightly"
 QUEUE = "arn:aws:batch:eu-west-1:111122223333:job-queue/spot"
-ADDONS = {
+ADDONS: dict[str, dict[str, str]] = {
     "schedules": {"Targets": TARGET},
     "batch": {"BatchJobDefinitions": JOB, "BatchJobQueues": QUEUE},
     "endpoint": {},
+    "replies": {},
 }
 """What the add-ons need to be told."""
+DESTINATIONS = {
+    "ReplyQueues": "arn:aws:sqs:eu-west-1:111122223333:answers,arn:aws:sqs:eu-west-1:444455556666:more",
+    "ReplyWebhooks": "https://hooks.example.com/reprise/",
+    "ReplyEvents": "true",
+    "ReplyStateMachines": "arn:aws:states:eu-west-1:111122223333:stateMachine:shop",
+    "ReplyFunctions": "arn:aws:lambda:eu-west-1:111122223333:function:flow",
+}
+"""Where late results may go, one of each kind."""
 
 
 @pytest.fixture(scope="session")
@@ -54,5 +63,6 @@ def full() -> Deployment:
                 "RunnerRole": "Schedules/RunnerRole",
                 "KmsKeyArn": common["KmsKeyArn"],
             },
+            "replies": {**DESTINATIONS, **common},
         },
     )

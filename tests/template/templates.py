@@ -20,6 +20,7 @@ ROOT = BUILD / "template.yaml"
 ADDONS = {
     "schedules": REPOSITORY / ".aws-sam" / "schedules" / "build" / "template.yaml",
     "endpoint": REPOSITORY / ".aws-sam" / "endpoint" / "build" / "template.yaml",
+    "replies": REPOSITORY / ".aws-sam" / "replies" / "build" / "template.yaml",
     # Nothing of it is built.
     "batch": REPOSITORY / "addons" / "batch" / "template.yaml",
 }

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
 LAYER = BUILD / "RepriseLayer" / "python"
 ADDON = ADDONS["schedules"].parent
+REPLIES = ADDONS["replies"].parent
 RUNTIME = REPOSITORY / ".tools" / "runtime" / "bin" / "python"
 FOLDERS = {
     "invoker": (BUILD / "Invoker" / "InvokerFunction", "invoker"),
     "runner": (ADDON / "RunnerFunction", "schedules"),
     "warmer": (ADDON / "WarmerFunction", "schedules"),
+    "replier": (REPLIES / "ReplierFunction", "replies"),
     "unpacker": (BUILD / "Replay" / "UnpackerFunction", "replayer"),
     "replayer": (BUILD / "Replay" / "ReplayerFunction", "replayer"),
     "observer": (BUILD / "Observability" / "ObserverFunction", "replayer"),
@@ -125,9 +127,11 @@ def is_importable(path: Path) -> bool:
     return "-" not in path.parent.name
 
 
-@pytest.mark.parametrize("layer", [LAYER, ADDON / "RepriseLayer" / "python"], ids=str)
+@pytest.mark.parametrize(
+    "layer", [LAYER, *(addon / "RepriseLayer" / "python" for addon in (ADDON, REPLIES))], ids=str
+)
 def test_built_package_is_the_source(layer: Path) -> None:
-    for name in ("reprise", "reprise_batch", "reprise_schedules"):
+    for name in ("reprise", "reprise_batch", "reprise_replies", "reprise_schedules"):
         source = REPOSITORY / "shared" / name
         for path in source.rglob("*.py"):
             built = layer / name / path.relative_to(source)

@@ -231,8 +231,8 @@ def test_dashboard_shows_every_alarm_that_every_stack_has() -> None:
 
 def test_observer_tells_of_every_alarm_and_its_own_alarms_go_to_the_topic_too() -> None:
     told = set(on_aws().environment("observer")["REPRISE_ALARMS"].split(","))
-    # That of the add-on schedules, if it is there.
-    told.remove("jobs-not-run")
+    # Those of the add-ons, if they are there.
+    told -= {"jobs-not-run", "replies-not-delivered"}
     names = {alarm.properties["AlarmName"].removeprefix("reprise-") for alarm in alarms().values()}
     assert told == names
     topic = on_aws().outputs["IncidentTopicArn"]
@@ -291,7 +291,7 @@ def test_incidents_that_eventbridge_cannot_deliver_are_an_alarm() -> None:
     assert watched == rules
 
 
-@pytest.mark.parametrize("name", [*RUNBOOKS, "jobs-not-run"])
+@pytest.mark.parametrize("name", [*RUNBOOKS, "jobs-not-run", "replies-not-delivered"])
 def test_runbook_says_what_it_means_where_to_look_and_what_to_do(name: str) -> None:
     text = (REPOSITORY / "docs" / "runbooks" / f"{name}.md").read_text()
     for part in ("## What it means", "## Look here", "## Do this"):

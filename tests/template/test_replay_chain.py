@@ -78,6 +78,7 @@ ENVIRONMENTS = {
         "REPRISE_DEAD_LETTER_QUEUE_URL",
         "REPRISE_LOG_GROUPS",
         "REPRISE_ALARMS",
+        "REPRISE_POLICY_PARAMETER",
         "REPRISE_DASHBOARD_URL",
         "REPRISE_RUNBOOK_URL",
     },
@@ -206,7 +207,12 @@ def test_functions_fed_by_queues_allow_long_chains(beside: Deployment) -> None:
         for function in beside.resources("AWS::Lambda::Function").values()
         if function.properties.get("RecursiveLoop") == "Allow"
     }
-    assert allowed == {"reprise-unpacker", "reprise-replayer", "reprise-schedules-runner"}
+    assert allowed == {
+        "reprise-unpacker",
+        "reprise-replayer",
+        "reprise-schedules-runner",
+        "reprise-replies-replier",
+    }
 
 
 def test_each_function_is_fed_by_a_queue_that_it_was_told_to_send_to(plain: Deployment) -> None:
@@ -230,7 +236,7 @@ def test_dead_letters_are_kept_longer_than_their_source_keeps_messages(beside: D
             days = dead.properties["MessageRetentionPeriod"] / 86_400
             assert days - queue.properties["MessageRetentionPeriod"] / 86_400 >= 3
             redrives += 1
-    assert redrives == 3
+    assert redrives == 4
 
 
 def test_a_call_that_its_policy_gives_up_outlives_no_object_that_its_letter_names() -> None:

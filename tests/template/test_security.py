@@ -14,12 +14,21 @@ from reprise.aws.keys import secret_name
 from reprise.capturing.signature import STACK_SOURCES, MacKeys
 from reprise.monitor.reconcile import OLDEST_S, PREFIXES
 from reprise_cli.cleanup.plan import kept_of
-from template.conftest import ADDONS, JOB, QUEUE, TARGET
+from template.conftest import ADDONS, DESTINATIONS, JOB, QUEUE, TARGET
 from template.deployment import Deployment, Place
 from template.templates import ADDONS as ADDON_TEMPLATES
 from template.templates import REPOSITORY, SOURCES, read, strings
 
-FUNCTIONS = ("invoker", "unpacker", "replayer", "observer", "runner", "warmer", "chaos-target")
+FUNCTIONS = (
+    "invoker",
+    "unpacker",
+    "replayer",
+    "observer",
+    "runner",
+    "warmer",
+    "replier",
+    "chaos-target",
+)
 _SERVICES = ("lambda", "logs", "firehose", "s3", "scheduler", "events", "cloudwatch")
 
 #: What each function may do, but for logs, keys and traces.
@@ -49,6 +58,24 @@ ACTIONS = {
         "secretsmanager:GetSecretValue": "secret:reprise/source/schedules-",
     },
     "warmer": {"lambda:InvokeFunction": "function:basket:live"},
+    "replier": {
+        "sqs:ReceiveMessage": ":reprise-replies",
+        "sqs:DeleteMessage": ":reprise-replies",
+        "sqs:GetQueueAttributes": ":reprise-replies",
+        "sqs:ChangeMessageVisibility": ":reprise-replies",
+        "sqs:SendMessage": ":444455556666:more",
+        "sqs:GetQueueUrl": ":111122223333:answers",
+        "events:PutEvents": "event-bus/default",
+        "states:SendTaskSuccess": "stateMachine:shop",
+        "states:SendTaskFailure": "stateMachine:shop",
+        "lambda:SendDurableExecutionCallbackSuccess": "function:flow",
+        "lambda:SendDurableExecutionCallbackFailure": "function:flow:*",
+        "dynamodb:GetItem": "table/reprise-ledger",
+        "dynamodb:UpdateItem": "table/reprise-ledger",
+        "s3:GetObject": "/results/*",
+        "s3:ListBucket": ":reprise-111122223333-eu-west-1",
+        "secretsmanager:GetSecretValue": "secret:reprise/source/pipeline-",
+    },
     "unpacker": {
         "sqs:ReceiveMessage": ":reprise-capture",
         "sqs:DeleteMessage": ":reprise-capture",
@@ -151,7 +178,11 @@ def in_vpc() -> Deployment:
     """Deploy every function into a VPC."""
     return Deployment(
         {"Targets": TARGET, "ChaosTarget": "true", **IN_VPC},
-        addons={**ADDONS, "schedules": {"Targets": TARGET, "WarmFunctions": TARGET, **IN_VPC}},
+        addons={
+            **ADDONS,
+            "schedules": {"Targets": TARGET, "WarmFunctions": TARGET, **IN_VPC},
+            "replies": {**DESTINATIONS, **IN_VPC},
+        },
     )
 
 
@@ -206,7 +237,10 @@ def test_the_observer_names_objects_to_the_unpacker_and_touches_no_call(full: De
     assert not [action for action in actions if action.startswith("s3:Get")]
 
 
-@pytest.mark.parametrize(("name", "prefix"), [("replayer", "payloads/"), ("invoker", "results/")])
+@pytest.mark.parametrize(
+    ("name", "prefix"),
+    [("replayer", "payloads/"), ("invoker", "results/"), ("replier", "results/")],
+)
 def test_an_object_that_is_gone_is_told_from_one_that_may_not_be_read(
     full: Deployment, name: str, prefix: str
 ) -> None:
@@ -240,6 +274,7 @@ def test_the_longest_lists_of_targets_and_jobs_fit_into_roles_and_environments()
         "root": {"Targets": TARGET, "ExtraLogGroups": f"/aws/lambda/{'x' * 114}"},
         "schedules": {"Targets": TARGET, "WarmFunctions": TARGET},
         "batch": {"BatchJobDefinitions": JOB, "BatchJobQueues": QUEUE},
+        "replies": {name: value for name, value in DESTINATIONS.items() if name != "ReplyEvents"},
     }
     paths = {"root": SOURCES[0], **ADDON_TEMPLATES}
     given = {
@@ -255,6 +290,7 @@ def test_the_longest_lists_of_targets_and_jobs_fit_into_roles_and_environments()
     given["root"] |= {"KmsKeyArn": key, "Tracing": "true", "ChaosTarget": "true"}
     given["schedules"] |= {"KmsKeyArn": key, "Tracing": "true"}
     given["batch"] |= {"KmsKeyArn": key, "RunnerRole": "r" * 64}
+    given["replies"] |= {"KmsKeyArn": key, "Tracing": "true", "ReplyEvents": "true"}
     stack = Deployment(given.pop("root"), place, given)
     for role in stack.resources("AWS::IAM::Role").values():
         own = [policy["PolicyDocument"] for policy in role.properties.get("Policies", [])]
@@ -433,7 +469,7 @@ def test_everything_that_holds_calls_is_encrypted_with_the_users_key(full: Deplo
         "AWS::SecretsManager::Secret",
     }
     resources = [r for r in full.resources().values() if r.type in encryptable]
-    assert len(resources) == 2 + 2 + 6 + 1 + 6 + 1 + 1 + 4
+    assert len(resources) == 2 + 2 + 7 + 1 + 8 + 1 + 1 + 5
     for resource in resources:
         assert full.parameters["KmsKeyArn"] in list(strings(dict(resource.properties)))
 
@@ -468,6 +504,7 @@ def test_data_stays_when_the_stack_goes(full: Deployment) -> None:
         "Replay/DeadLetterQueue",
         "Replay/Ledger",
         "Schedules/JobsDeadLetterQueue",
+        "Replies/RepliesDeadLetterQueue",
     }
 
 
@@ -477,12 +514,14 @@ def test_cleanup_knows_what_stays_by_its_name(full: Deployment) -> None:
         for resource in full.resources().values()
         if resource.declaration.get("DeletionPolicy", "Delete") != "Delete"
     }
-    addon = {"reprise-schedules-jobs-dlq"}
-    assert addon < kept
+    addon, replies = {"reprise-schedules-jobs-dlq"}, {"reprise-replies-dlq"}
+    assert addon | replies < kept
     # What the root kept before schedules became an add-on.
     older = {"reprise-jobs-dlq"}
-    assert known("reprise") == kept - addon | older
+    # The add-ons' own names, which are looked for whatever the stack is.
+    assert known("reprise") == kept - addon - replies | older | {"reprise-dlq"}
     assert addon < known("reprise-schedules")
+    assert replies < known("reprise-replies")
 
 
 def known(stack: str) -> set[str]:
@@ -530,7 +569,8 @@ def readers_of(deployment: Deployment, secret: str) -> set[str]:
     [
         ("invoker", {"invoker", "unpacker", "replayer"}),
         ("schedules", {"runner", "unpacker", "replayer"}),
-        ("pipeline", {"unpacker", "replayer"}),
+        # The replier speaks to strangers: it believes what the pipeline vouches for.
+        ("pipeline", {"unpacker", "replayer", "replier"}),
         # Nothing of the stack signs as an operator; the replayer verifies what operators signed.
         ("operator", {"replayer"}),
         ("a-users-own", {"unpacker", "replayer"}),
@@ -585,7 +625,9 @@ def test_keys_are_made_by_aws_and_never_in_the_template(
 
 def test_every_source_of_the_stack_has_its_secret(beside: Deployment) -> None:
     names = {s.properties["Name"] for s in beside.resources("AWS::SecretsManager::Secret").values()}
-    assert names == {secret_name("reprise", source) for source in STACK_SOURCES}
+    sources = {secret_name("reprise", source) for source in STACK_SOURCES}
+    # By the last one webhooks are verified; it signs no record.
+    assert names == sources | {"reprise/replies/webhook"}
 
 
 def test_nothing_names_a_partition_or_a_region() -> None:
@@ -605,6 +647,7 @@ def test_nothing_names_a_partition_or_a_region() -> None:
                 "BatchJobDefinitions": "arn:aws-cn:batch:cn-north-1:111122223333:job-definition/a",
                 "BatchJobQueues": "arn:aws-cn:batch:cn-north-1:111122223333:job-queue/a",
             },
+            "replies": {"ReplyQueues": "arn:aws-cn:sqs:cn-north-1:111122223333:answers"},
         },
     )
     texts = list(strings([dump(deployment), deployment.outputs]))

@@ -79,6 +79,7 @@ def test_callers_settings_have_defaults_for_what_may_be_left_out() -> None:
         status_url="reprise://shop/calls/{id}",
         ledger_table="ledger",
         capture_log_group="/reprise/shop/capture",
+        stack="shop",
     )
 
 
@@ -178,6 +179,7 @@ def test_two_variables_and_what_the_stack_says_are_settings() -> None:
         targets=(ORDERS, "other"),
         bucket="their-bucket",
         mac_secret_arn="shop/source/web",
+        stack="shop",
         call_timeout_s=35,
         capture_outcomes=settings.capture_outcomes,
         status_url="reprise://shop/calls/{id}",

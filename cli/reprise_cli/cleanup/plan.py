@@ -54,9 +54,9 @@ class CleanupPlan:
 def kept_of(stack: str, account: str, region: str) -> tuple[Kept, ...]:
     """Return what the templates retain of a stack, root or add-on; each name is made of the stack's.
 
-    A root kept a queue of jobs, too, before schedules became an add-on.
+    `dlq` is that of the add-on replies. A root kept a queue of jobs, too, before schedules became an add-on.
     """
-    queues = ("capture-dlq", "dead-letter", "jobs-dlq")
+    queues = ("capture-dlq", "dead-letter", "jobs-dlq", "dlq")
     return (
         Kept(kind=ResourceKind.BUCKET, name=f"{stack}-{account}-{region}"),
         *(Kept(kind=ResourceKind.QUEUE, name=f"{stack}-{queue}") for queue in queues),

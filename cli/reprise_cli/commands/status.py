@@ -33,7 +33,7 @@ def status(
     story = StoryReader(reprise).read(ref.call_id, shows_payload=show_payload)
     show_story(reprise.out, story)
     told = story.document()
-    document = row_document(story.row) | {"steps": told["steps"]}
+    document = row_document(story.row) | {name: told[name] for name in ("steps", "replies")}
     if show_payload:
         document["payload"] = story.payload
     reprise.out.result(document)

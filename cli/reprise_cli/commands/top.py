@@ -9,7 +9,7 @@ import typer
 from rich.live import Live
 
 from reprise_cli.app import app_of
-from reprise_cli.top.board import lines, picture
+from reprise_cli.top.board import lines, screen
 from reprise_cli.top.watch import Watch
 
 if TYPE_CHECKING:
@@ -35,9 +35,14 @@ def top(
     before, title = watch.look(), f"targets of {reprise.stack.name}"
     if once or reprise.out.is_json or not reprise.out.people.is_terminal:
         time.sleep(_RATE_S)
-        found = lines(watch.look(), before)
-        reprise.out.show(picture(found, title))
-        reprise.out.result({"targets": [line.document() for line in found]})
+        now = watch.look()
+        found = lines(now, before)
+        reprise.out.show(screen(found, title, now.policy))
+        documents = [line.document() for line in found]
+        paused = {name: pause.document() for name, pause in now.policy.pauses.items()}
+        reprise.out.result(
+            {"targets": documents, "paused": paused, "policy_problem": now.policy.problem}
+        )
         return
     title = f"{title} (every {every:g} s; Ctrl-C ends)"
     try:
@@ -47,9 +52,11 @@ def top(
 
 
 def _follow(console: Console, watch: Watch, before: Look, every_s: float, title: str) -> None:
-    with Live(picture(lines(before, None), title), console=console, auto_refresh=False) as live:
+    with Live(
+        screen(lines(before, None), title, before.policy), console=console, auto_refresh=False
+    ) as live:
         while True:
             time.sleep(every_s)
             now = watch.look()
-            live.update(picture(lines(now, before), title), refresh=True)
+            live.update(screen(lines(now, before), title, now.policy), refresh=True)
             before = now

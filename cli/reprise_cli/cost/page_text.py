@@ -42,7 +42,7 @@ taken as not compressed; with `--targets`, one message each a target."""
 REST: Final = """
 The dashboard is free among an account's first three. Without it and the polling this is the sum that
 the README names. Each further target adds four gauges, 1.20. `addons/schedules` adds a secret, an alarm
-and a polled queue; `addons/batch` nothing. Metrics that have data only while
+and a polled queue; `addons/replies` the same; `addons/batch` nothing. Metrics that have data only while
 calls are captured stand with the outage."""
 
 LIMITS: Final = """

@@ -11,6 +11,7 @@ from reprise_cli.dashboard.drawing import DrawingView, draw
 from reprise_cli.dashboard.model.body import BodyError, read_body
 from reprise_cli.dashboard.periods import FINEST_AWS_S, FINEST_LOCAL_S, PERIODS_S, RANGES_S
 from reprise_cli.exits import CommandError, UsageError
+from reprise_cli.policy.pauses import policy_watch
 from reprise_cli.story.reader import StoryReader
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class StackPages:
         self._shows_payload = shows_payload
         # Clients are made in this thread; requests are served by others.
         self._reader = StoryReader(reprise)
+        self._policy = policy_watch(reprise)
 
     def dashboard(self, asked: Mapping[str, str]) -> dict[str, Any]:
         """Return the drawn dashboard.
@@ -79,6 +81,7 @@ class StackPages:
         return draw(body, chosen, view, self._cloudwatch) | {
             "name": self._name,
             "place": self._place,
+            "notices": self._policy.look().lines(),
             "range": range_name,
             "ranges": list(RANGES_S),
             "period": period_name,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from reprise.call.outcome import OutcomeKind
 from reprise.instant import format_instant, parse_instant
 from reprise.ledger import MAX_HISTORY, TERMINAL, State
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reprise.ledger import PastAttempt, Row
+    from reprise.reply_note import ReplyNote
 
 GOOD: Final = "good"
 BAD: Final = "bad"
@@ -59,6 +62,8 @@ class Story:
     """The late result, if it is short."""
     payload: str | None = None
     """The payload; None unless it was asked for."""
+    replies: tuple[ReplyNote, ...] = ()
+    """How the deliveries of the late result stand, for callers that asked for one."""
 
     def document(self) -> dict[str, Any]:
         """Return the story as JSON values."""
@@ -78,18 +83,29 @@ class Story:
             ],
             "result": self.result,
             "payload": self.payload,
+            "replies": msgspec.to_builtins(self.replies),
         }
 
 
-def tell(row: Row, arrival: Arrival | None, bucket: str, now: datetime) -> Story:
-    """Return a call's story."""
+def tell(
+    row: Row, arrival: Arrival | None, bucket: str, now: datetime, *, held_by: str = ""
+) -> Story:
+    """Return a call's story.
+
+    Args:
+        row: Of the ledger.
+        arrival: Its capture object.
+        bucket: The stack's.
+        now: The present.
+        held_by: What an operator did by which it waits, if anything.
+    """
     # Only the end before a redrive has no time of its own, and it comes right before the redrive.
-    steps = sorted(_steps(row, arrival, now), key=lambda step: step.at or row.opened_at)
+    steps = sorted(_steps(row, arrival, now, held_by), key=lambda step: step.at or row.opened_at)
     told = tuple(replace(step, after=_after(row, step)) for step in steps)
     return Story(row=row, facts=_facts(row, bucket), steps=told, result=row.result)
 
 
-def _steps(row: Row, arrival: Arrival | None, now: datetime) -> Iterator[StoryStep]:
+def _steps(row: Row, arrival: Arrival | None, now: datetime, held_by: str) -> Iterator[StoryStep]:
     if row.is_live and row.state in {State.LEASED, State.SUCCEEDED}:
         yield StoryStep(
             at=row.captured_at, what="called again", how="live, by a captured call's key"
@@ -111,7 +127,7 @@ def _steps(row: Row, arrival: Arrival | None, now: datetime) -> Iterator[StorySt
         yield StoryStep(at=row.opened_at, what="redriven", how=how, kind=WAIT)
     yield from _refusals(row)
     yield from _attempts(row)
-    yield from _end(row, now)
+    yield from _end(row, now, held_by)
 
 
 def _is_redriven(row: Row) -> bool:
@@ -192,7 +208,7 @@ def _attempt(attempt: PastAttempt, *, is_end: bool) -> StoryStep:
     return StoryStep(at=attempt.at, what=outcome.kind.value.replace("_", " "), how=how, kind=kind)
 
 
-def _end(row: Row, now: datetime) -> Iterator[StoryStep]:
+def _end(row: Row, now: datetime, held_by: str) -> Iterator[StoryStep]:
     match row.state:
         case State.SUCCEEDED:
             where = row.result_key or ("in the ledger" if row.result is not None else "not kept")
@@ -207,7 +223,8 @@ def _end(row: Row, now: datetime) -> Iterator[StoryStep]:
             yield StoryStep(at=row.updated_at, what="being replayed", kind=WAIT)
         case State.CAPTURED | State.WAITING:
             since_s = (now - parse_instant(row.updated_at)).total_seconds()
-            how = f"for {format_duration(max(0.0, since_s))}: for its gate, or its backoff"
+            why = held_by or "for its gate, or its backoff"
+            how = f"for {format_duration(max(0.0, since_s))}: {why}"
             yield StoryStep(at=format_instant(now), what="waiting", how=how, kind=WAIT)
 
 

@@ -34,6 +34,25 @@ def show_story(out: Output, story: Story) -> None:
         Column(name="how", cells=[step.how for step in steps], rank=1, least=_LEAST),
     )
     out.show("", Fitted(columns=happened, title="its story"))
+    if story.replies:
+        told = (
+            Column(name="to", cells=[note.to for note in story.replies], rank=0),
+            Column(name="state", cells=[note.state for note in story.replies], rank=0),
+            Column(name="when", cells=[_to_ms(note.at) for note in story.replies], rank=2),
+            Column(
+                name="tries",
+                cells=[str(note.tries) for note in story.replies],
+                rank=3,
+                is_number=True,
+            ),
+            Column(
+                name="why",
+                cells=[note.reason or "" for note in story.replies],
+                rank=1,
+                least=_LEAST,
+            ),
+        )
+        out.show("", Fitted(columns=told, title="its late result goes to"))
     for title, copied in (("late result", story.result), ("payload", story.payload)):
         if copied is not None:
             out.show("", Text(title, "bold"))

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from rich.console import Group
 from rich.text import Text
 
+from reprise.printable import printable
 from reprise_cli.duration import format_duration
 from reprise_cli.fitted import Column, Fitted
+from reprise_cli.policy.pauses import PolicyState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from reprise.monitor.counters import BacklogCounters
+    from reprise_cli.policy.pauses import Pause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,7 @@ class Look:
     gates: Mapping[str, Gate]
     oldest_s: Mapping[str, float]
     """Age of the oldest waiting call, as last measured."""
+    policy: PolicyState = field(default_factory=PolicyState)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +58,8 @@ class Line:
     """None if nothing waits, or nothing measured it."""
     dead: int
     """Calls given up since the stack was made, whatever was redriven since."""
+    pause: Pause | None = None
+    """Why nothing of it is replayed, if an operator wants that."""
 
     @property
     def eta_s(self) -> float | None:
@@ -73,6 +80,7 @@ class Line:
             "oldest_s": self.oldest_s,
             "eta_s": self.eta_s,
             "dead_lettered": self.dead,
+            "paused": self.pause.document() if self.pause else None,
         }
 
 
@@ -93,6 +101,7 @@ def _line(name: str, now: Look, before: Look | None) -> Line:
         rate_per_s=_rate(name, now, before),
         oldest_s=now.oldest_s.get(name) if backlog else None,
         dead=sum(book.dead.values()) if book else 0,
+        pause=now.policy.pauses.get(name),
     )
 
 
@@ -107,6 +116,12 @@ _STYLES: Final = {"flowing": "green", "probing": "yellow", "holding": "red"}
 _NOTES: Final = {
     "given up": "since the stack was made, whatever was redriven since; `reprise dlq list` has what is left"
 }
+
+
+def screen(lines: Sequence[Line], title: str, policy: PolicyState) -> Group:
+    """Return the table, and below it what is paused and what is wrong with the policy."""
+    told = [Text(printable(line), "red") for line in policy.lines()]
+    return Group(picture(lines, title), *told)
 
 
 def picture(lines: Sequence[Line], title: str) -> Fitted:
@@ -135,6 +150,8 @@ _NUMBERS: Final = (
 
 
 def _gate(line: Line) -> Text:
+    if line.pause is not None:
+        return Text("paused", "red")
     if line.gate is None:
         return Text("-")
     held = f" {format_duration(line.gate.held_s)}" if line.gate.held_s else ""

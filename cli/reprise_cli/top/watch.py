@@ -16,6 +16,7 @@ from reprise_cli.dashboard.asking import MetricRequest, Query
 from reprise_cli.dashboard.cloudwatch import CloudWatch
 from reprise_cli.dashboard.model.rows import SeriesKey
 from reprise_cli.dashboard.periods import chart_grid
+from reprise_cli.policy.pauses import policy_watch
 from reprise_cli.top.board import Gate, Look
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Watch:
         self._books = CountersTable(reprise.aws.dynamodb, stack.ledger_table)
         self._gate_table = GateTable(reprise.aws.dynamodb, stack.ledger_table)
         self._cloudwatch = CloudWatch(reprise.aws.cloudwatch)
+        self._policy = policy_watch(reprise)
 
     def look(self) -> Look:
         """Return how the targets stand now.
@@ -77,6 +79,7 @@ class Watch:
                 for (metric_name, name), value in measured.items()
                 if metric_name == metric.OLDEST_WAITING_AGE
             },
+            policy=self._policy.look(),
         )
 
     def _measured(self, now_s: int) -> dict[tuple[str, str], float]:

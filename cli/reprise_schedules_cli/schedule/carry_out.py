@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
-from reprise.retry.policy import with_new_names
-from reprise_cli.exits import CommandError
+from reprise_cli.policy.document import changed, check
+from reprise_cli.policy.parameter import PolicyParameter
 from reprise_schedules_cli.schedule.group import THREADS, Group
 from reprise_schedules_cli.schedule.plan import PlanStep, SchedulePlan, Verb
 
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mypy_boto3_ssm import SSMClient
-
-MAX_CHARACTERS: Final = 4096
-"""Of a parameter of the standard tier (Systems Manager user guide, "Managing parameter tiers")."""
 
 
 def carry_out(
@@ -51,36 +48,24 @@ class Policies:
 
     def __init__(self, client: SSMClient, parameter: str) -> None:
         """Use this parameter."""
-        self._client = client
-        self._parameter = parameter
+        self._parameter = PolicyParameter(client=client, name=parameter)
 
     def read(self) -> dict[str, Any]:
         """Return the document in force."""
-        text = self._client.get_parameter(Name=self._parameter)["Parameter"]["Value"]
-        document: dict[str, Any] = json.loads(text)
-        return document
+        return check(self._parameter.read().text).document
 
     def set(self, changes: dict[str, dict[str, Any]]) -> None:
         """Set fields of targets' policies; all others stay as they are.
 
         Raises:
-            CommandError: If the document would be longer than a standard parameter may be. Nothing
-                is changed then.
+            CommandError: If the document would not be valid, or too long, or somebody else writes it now.
+                Nothing is changed then.
         """
         if not changes:
             return
-        document = self.read()
-        targets = document.setdefault("targets", {})
+        before = self._parameter.read()
+        document = check(before.text).document
         for name, fields in changes.items():
-            # By its present name: beside an old one that stayed, nobody could tell which is meant.
-            found = with_new_names(targets.get(name, {}), f"targets.{name}", is_told=False)
-            targets[name] = {**found, **fields}
-        text = json.dumps(document, separators=(",", ":"))
-        if len(text) > MAX_CHARACTERS:
-            raise CommandError(
-                "policy",
-                f"the document in {self._parameter} would have {len(text):,} characters, "
-                f"and may have {MAX_CHARACTERS:,}",
-                "Move what many jobs share into `default`, or give them one target",
-            )
-        self._client.put_parameter(Name=self._parameter, Value=text, Type="String", Overwrite=True)
+            document = changed(document, name, fields)
+        text = check(json.dumps(document)).text()
+        self._parameter.write(text, before, f"schedule apply: {', '.join(changes)}")

@@ -23,15 +23,15 @@ type Member struct {
 }
 
 // Encode returns an object as ASCII JSON without blanks, its members in their order.
-func (o Object) Encode() []byte { return appendValue(nil, o, false, "", "") }
+func (o Object) Encode() []byte { return appendValue(nil, o, false, "") }
 
 // Canonical returns one byte string for all orders of the same object: members sorted by name.
-func (o Object) Canonical() []byte { return appendValue(nil, o, true, "", "") }
+func (o Object) Canonical() []byte { return appendValue(nil, o, true, "") }
 
 // EncodeList returns a list as Python's json.dumps spells it by default, with a blank after each comma.
-func EncodeList(list []any) []byte { return appendValue(nil, list, false, " ", "") }
+func EncodeList(list []any) []byte { return appendValue(nil, list, false, " ") }
 
-func appendValue(out []byte, value any, sorted bool, afterComma, afterColon string) []byte {
+func appendValue(out []byte, value any, sorted bool, afterComma string) []byte {
 	switch value := value.(type) {
 	case nil:
 		return append(out, "null"...)
@@ -49,7 +49,7 @@ func appendValue(out []byte, value any, sorted bool, afterComma, afterColon stri
 			if i > 0 {
 				out = append(append(out, ','), afterComma...)
 			}
-			out = appendValue(out, each, sorted, afterComma, afterColon)
+			out = appendValue(out, each, sorted, afterComma)
 		}
 		return append(out, ']')
 	case Object:
@@ -63,8 +63,8 @@ func appendValue(out []byte, value any, sorted bool, afterComma, afterColon stri
 			if i > 0 {
 				out = append(append(out, ','), afterComma...)
 			}
-			out = append(append(AppendString(out, each.Name), ':'), afterColon...)
-			out = appendValue(out, each.Value, sorted, afterComma, afterColon)
+			out = append(AppendString(out, each.Name), ':')
+			out = appendValue(out, each.Value, sorted, afterComma)
 		}
 		return append(out, '}')
 	}

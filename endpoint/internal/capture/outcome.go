@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -61,6 +62,11 @@ func (o Outcome) object() Object {
 		{"request_id", orNull(o.RequestID)},
 		{"function_error", orNull(o.FunctionError)},
 	}
+}
+
+// Known returns an outcome without what is not known.
+func (o Outcome) Known() Object {
+	return slices.DeleteFunc(o.object(), func(each Member) bool { return each.Value == nil })
 }
 
 const (

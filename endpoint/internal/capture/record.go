@@ -15,6 +15,7 @@ type Record struct {
 	Trace          string
 	IdempotencyKey string
 	Scope          string
+	ReplyTo        Object // Where the caller wants its late result; nil if it did not say.
 }
 
 // Instant returns an instant as records have it: ISO 8601 in UTC with microseconds.
@@ -46,6 +47,9 @@ func (r Record) content(source string) Object {
 	}
 	if r.Scope != "" {
 		content = append(content, Member{"scope", r.Scope})
+	}
+	if r.ReplyTo != nil {
+		content = append(content, Member{"reply_to", r.ReplyTo})
 	}
 	return content
 }

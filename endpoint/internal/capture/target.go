@@ -64,6 +64,9 @@ func Resolve(name, asked, tenant, region string, allowed []string) (Target, stri
 			return Target{}, why
 		}
 	}
+	if region != "" && !strings.Contains(function, ":lambda:"+region+":") {
+		return Target{}, fmt.Sprintf("%s is a function of another region than the request's", function)
+	}
 	for _, entry := range allowed {
 		if allows(entry, function) {
 			return Target{Function: function, Qualifier: asked, TenantID: tenant}, ""

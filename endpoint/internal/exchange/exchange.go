@@ -133,13 +133,14 @@ func NewServer(address string, clock Clock) (*Server, error) {
 			}
 		}
 	}
-	server.proxy, err = http.ProxyFromEnvironment(&http.Request{URL: base})
-	if err != nil {
-		return nil, fmt.Errorf("the proxy of the environment is no address: %w", err)
-	}
-	if server.proxy != nil && (server.proxy.Scheme != "http" || base.Scheme != "https") {
-		// Only tunnels: in any other way a proxy could read, and repeat, what is sent.
-		return nil, fmt.Errorf("a proxy is used for https through http:// only, got %s for %s", server.proxy.Redacted(), address)
+	// Plain HTTP is for this host and its link-local neighbours (credentials, engines): no proxy has a part in that.
+	if base.Scheme == "https" {
+		if server.proxy, err = http.ProxyFromEnvironment(&http.Request{URL: base}); err != nil {
+			return nil, fmt.Errorf("the proxy of the environment is no address: %w", err)
+		}
+		if server.proxy != nil && server.proxy.Scheme != "http" {
+			return nil, fmt.Errorf("HTTPS_PROXY: %s is none that can be used: give one that begins with http://", server.proxy.Redacted())
+		}
 	}
 	return server, nil
 }

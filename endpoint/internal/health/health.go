@@ -11,20 +11,20 @@ import (
 
 // The counts. Those with an upper-case first letter are metrics in Lambda (docs/reference/metrics.md).
 const (
-	Captured       = "Captured"
-	CaptureFailed  = "CaptureFailed"
-	ClaimChecks    = "ClaimChecks"
-	PassedOutside  = "PassedOutside"
-	Calls          = "calls"
-	Passed         = "passed"
-	RetriesJoined  = "retries_joined"
-	AnsweredByRow  = "answered_by_ledger"
-	KeysUnguarded  = "keys_unguarded"
-	CallersHungUp  = "callers_hung_up"
-	UpstreamFaults = "upstream_faults"
+	Captured        = "Captured"
+	CaptureFailed   = "CaptureFailed"
+	ClaimChecks     = "ClaimChecks"
+	UnlistedTargets = "UnlistedTargets"
+	Calls           = "calls"
+	Passed          = "passed"
+	RetriesJoined   = "retries_joined"
+	AnsweredByRow   = "answered_by_ledger"
+	KeysUnguarded   = "keys_unguarded"
+	CallersHungUp   = "callers_hung_up"
+	UpstreamFaults  = "upstream_faults"
 )
 
-var metrics = map[string]bool{Captured: true, CaptureFailed: true, ClaimChecks: true, PassedOutside: true}
+var metrics = map[string]bool{Captured: true, CaptureFailed: true, ClaimChecks: true, UnlistedTargets: true}
 
 // Counts are what one process counted; safe to use from several goroutines.
 type Counts struct {

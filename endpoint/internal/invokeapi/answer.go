@@ -55,17 +55,10 @@ type kept struct {
 	capturedAt string
 }
 
-type outcomeDocument struct {
-	Kind   string `json:"kind"`
-	Code   string `json:"code,omitempty"`
-	Reason string `json:"reason,omitempty"`
-	Status int    `json:"status,omitempty"`
-}
-
 // answer tells of a call that was kept, never as a success: a failed function's name and shape, or an exception, or,
 // where somebody asked for that, a plain 202.
 func (k kept) answer(known settings.Settings) *answer {
-	message := fmt.Sprintf("%s, kept as %s, %s; reprise status %s", how(k.outcome), k.id, prospect(k.outcome), k.id)
+	message := keptMessage(k.outcome, k.id)
 	header := http.Header{
 		"Content-Type": {"application/json"},
 		headerID:       {k.id},
@@ -82,52 +75,50 @@ func (k kept) answer(known settings.Settings) *answer {
 	if known.OnCapture == settings.AsFunctionError {
 		header["X-Amz-Function-Error"] = []string{"Captured"}
 	}
-	body, _ := json.Marshal(map[string]any{
-		"errorType":    "Reprise.Captured",
-		"errorMessage": message,
-		"reprise": map[string]any{
-			"id":           k.id,
-			"outcome":      outcomeDocument{string(k.outcome.Kind), k.outcome.Code, k.outcome.Reason, k.outcome.Status},
-			"status_token": k.token,
-			"status_url":   strings.NewReplacer("{id}", k.id, "{token}", k.token).Replace(known.StatusURL),
-		},
-	})
+	at := strings.NewReplacer("{id}", k.id, "{token}", k.token).Replace(known.StatusURL)
+	body := capture.Object{
+		{Name: "errorType", Value: "Reprise.Captured"},
+		{Name: "errorMessage", Value: message},
+		{Name: "reprise", Value: capture.Object{
+			{Name: "id", Value: k.id}, {Name: "outcome", Value: k.outcome.Known()}, {Name: "status_token", Value: k.token}, {Name: "status_url", Value: at},
+		}},
+	}.Encode()
 	return &answer{status: http.StatusAccepted, header: header, body: body, isKept: true, capturedAt: k.capturedAt}
 }
 
-// how says in words how a call ended.
-func how(outcome capture.Outcome) string {
-	code := outcome.Code
+// keptMessage says in a sentence what became of a call that was kept, and what to do next, as every door does
+// (shared/reprise/capturing/kept.py). It quotes nothing that a target says.
+func keptMessage(outcome capture.Outcome, id string) string {
+	then := "will be replayed"
+	if outcome.Kind == capture.Unknown {
+		// It may have run.
+		then = "will be replayed if its policy says idempotent"
+	}
+	return fmt.Sprintf("%s, kept as %s, %s; reprise status %s", whatHappened(outcome), id, then, id)
+}
+
+func whatHappened(outcome capture.Outcome) string {
+	why := outcome.Code
 	if outcome.Reason != "" {
-		code = outcome.Reason
+		why = outcome.Reason
 	}
 	if outcome.Status != 0 {
-		code = strings.TrimSpace(fmt.Sprintf("%d %s", outcome.Status, code))
+		why = strings.TrimSpace(fmt.Sprintf("%d %s", outcome.Status, why))
 	}
 	switch {
-	case outcome.Status == 0 && isNotCalled[outcome.Code]:
-		return outcome.Message
+	case outcome.Kind == capture.Throttled && outcome.Status == 0:
+		return fmt.Sprintf("not called again (%s)", why)
 	case outcome.Kind == capture.Throttled:
-		return fmt.Sprintf("refused by Lambda (%s)", code)
+		return fmt.Sprintf("refused by Lambda (%s)", why)
 	case outcome.Kind == capture.FunctionError:
-		return fmt.Sprintf("the function failed (%s)", outcome.Code)
+		return fmt.Sprintf("failed in its function (%s)", outcome.Code)
 	case outcome.Kind == capture.Unknown:
-		return fmt.Sprintf("no answer from Lambda (%s)", code)
+		return fmt.Sprintf("not answered (%s)", why)
 	}
-	if outcome.Status == 0 {
-		return fmt.Sprintf("could not be sent to Lambda (%s)", code)
-	}
-	return fmt.Sprintf("failed in Lambda (%s)", code)
+	return fmt.Sprintf("failed on its way (%s)", why)
 }
 
-// isNotCalled are the codes of calls with keys that were not made, each with words of its own.
+// isNotCalled are the codes of calls with keys that were not made.
 var isNotCalled = map[string]bool{
 	keyed.AlreadyCaptured.Code: true, keyed.InProgress.Code: true, keyed.ClaimExpired.Code: true, keyed.LedgerAway.Code: true,
-}
-
-func prospect(outcome capture.Outcome) string {
-	if outcome.Kind == capture.Unknown {
-		return "will be replayed if its policy says that it may run twice"
-	}
-	return "will be replayed"
 }

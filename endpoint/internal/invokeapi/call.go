@@ -1,14 +1,10 @@
 package invokeapi
 
 import (
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
-	"strings"
-	"time"
 
 	"reprise/endpoint/internal/capture"
 )
@@ -30,9 +26,9 @@ type call struct {
 	region                  string
 	body                    []byte
 	clientContext, trace    string
-	key, scope, notAfter    string // Said by the caller; empty if not.
-	sdkID                   string // The SDK's name of the invocation, the same for each of its retries.
-	isDurable               bool
+	said
+	sdkID     string // The SDK's name of the invocation, the same for each of its retries.
+	isDurable bool
 }
 
 // badRequest is a request that cannot be served; nothing was sent.
@@ -65,58 +61,8 @@ func readCall(r *http.Request, path, query, region string, body []byte) (*call, 
 	if id := header.Get("Amz-Sdk-Invocation-Id"); capture.IsKeyText(sdkPrefix + id) {
 		asked.sdkID = id
 	}
-	asked.readContext()
-	for _, each := range []struct {
-		into   *string
-		header string
-	}{{&asked.key, headerKey}, {&asked.scope, headerScope}, {&asked.notAfter, headerNotAfter}} {
-		if text := header.Get(each.header); text != "" {
-			*each.into = text
-		}
-	}
-	return asked, asked.check()
-}
-
-// readContext reads custom.reprise of the client context, which is the caller's own and travels on unaltered.
-func (c *call) readContext() {
-	text, err := base64.StdEncoding.DecodeString(c.clientContext)
-	if err != nil || c.clientContext == "" {
-		return
-	}
-	var document struct {
-		Custom struct {
-			Reprise struct {
-				IdempotencyKey string `json:"idempotency_key"`
-				Scope          string `json:"scope"`
-				NotAfter       string `json:"not_after"`
-			} `json:"reprise"`
-		} `json:"custom"`
-	}
-	if json.Unmarshal(text, &document) == nil {
-		said := document.Custom.Reprise
-		c.key, c.scope, c.notAfter = said.IdempotencyKey, said.Scope, said.NotAfter
-	}
-}
-
-func (c *call) check() error {
-	const keyRule = "must be 1 to 256 printable ASCII characters without blanks"
-	if c.key != "" && !capture.IsKeyText(c.key) {
-		return &badRequest{headerKey, keyRule, "Send a shorter one, for example a UUID or an order number"}
-	}
-	if c.scope != "" && !capture.IsKeyText(c.scope) {
-		return &badRequest{headerScope, keyRule, "Send a shorter one"}
-	}
-	if c.scope != "" && c.key == "" {
-		return &badRequest{headerScope, "stands without " + headerKey, "Send the key that it is a namespace of"}
-	}
-	if c.notAfter != "" {
-		at, err := time.Parse(time.RFC3339Nano, strings.ToUpper(c.notAfter))
-		if err != nil {
-			return &badRequest{headerNotAfter, "is no ISO 8601 instant with its offset", "Send one such as 2026-11-29T12:00:00Z"}
-		}
-		c.notAfter = capture.Instant(at)
-	}
-	return nil
+	asked.said, err = readSaid(header, asked.clientContext)
+	return asked, err
 }
 
 // whyNot returns why a call cannot be captured that should be; empty if it can.

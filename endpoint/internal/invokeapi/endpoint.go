@@ -39,8 +39,6 @@ const (
 	maxBodyBytes = 80 << 20
 	// CaptureTimeout bounds how long a caller waits for its call to be kept; then it is told that it was not.
 	CaptureTimeout = 5 * time.Second
-
-	upstreamFault = health.UpstreamFaults
 )
 
 // scope is what an SDK signed its request for: it names the region that the caller means.
@@ -227,7 +225,7 @@ func (e *Endpoint) invoke(r *http.Request, path, query string, asked *call) (*an
 	defer cancel()
 	given, outcome := e.once(ctx, r, path, query, asked)
 	if outcome.Status == 0 {
-		e.Counts.Count(upstreamFault)
+		e.Counts.Count(health.UpstreamFaults)
 	}
 	return given, outcome
 }
@@ -248,7 +246,9 @@ func (e *Endpoint) finish(asked *call, given *answer, outcome capture.Outcome) *
 	}
 	target, err := caller.Target(asked.name, asked.qualifier, asked.tenant, asked.region)
 	if err != nil {
-		e.Counts.Count(health.PassedOutside)
+		if outcome.Kind != capture.Permanent && outcome.Kind != capture.FunctionError {
+			e.Counts.Count(health.UnlistedTargets) // What is captured unless somebody says otherwise.
+		}
 		return given
 	}
 	if !caller.Captures(target.Function, outcome.Kind) {
@@ -293,7 +293,7 @@ func (e *Endpoint) capture(ctx context.Context, caller *stack.Caller, target cap
 	line := capture.Record{
 		ID: id, CapturedAt: capture.Instant(now), SourceVersion: e.Version, Target: target, Payload: payload,
 		ClientContext: asked.clientContext, Outcome: outcome, NotAfter: asked.notAfter, Trace: asked.trace,
-		IdempotencyKey: key, Scope: asked.scope,
+		IdempotencyKey: key, Scope: asked.scope, ReplyTo: asked.replyTo,
 	}.Line(caller.Keys)
 	if len(line) > capture.MaxLineBytes {
 		return kept{}, fmt.Errorf("its line has %d bytes, over %d", len(line), capture.MaxLineBytes)

@@ -9,6 +9,7 @@ import (
 	"reprise/endpoint/internal/aws"
 	"reprise/endpoint/internal/capture"
 	"reprise/endpoint/internal/exchange"
+	"reprise/endpoint/internal/health"
 	"reprise/endpoint/internal/sigv4"
 )
 
@@ -136,7 +137,7 @@ func noAnswer(err error) (*answer, capture.Outcome) {
 func (e *Endpoint) pass(w http.ResponseWriter, r *http.Request, path, query, region string, body []byte) {
 	response, keys, err := e.send(r.Context(), r, path, query, region, body)
 	if err != nil {
-		e.Counts.Count(upstreamFault)
+		e.Counts.Count(health.UpstreamFaults)
 		given, _ := noAnswer(err)
 		given.write(w)
 		return

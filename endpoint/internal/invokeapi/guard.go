@@ -46,10 +46,13 @@ func (e *Endpoint) runGuarded(r *http.Request, path, query string, asked *call) 
 	switch {
 	case begun.Told != nil:
 		e.Counts.Count(health.AnsweredByRow)
+		if asked.replyTo != nil && !begun.Told.HasEnded {
+			// A line of its own, of the same call: its end is told to each that asked for it.
+			return e.keep(caller, target, asked, notCalled(keyed.AlreadyCaptured), keyed.AlreadyCaptured, of)
+		}
 		return e.tell(caller, begun.Told)
 	case begun.Owed != nil:
-		given := refusal(http.StatusServiceUnavailable, begun.Owed.Code+"Exception", begun.Owed.Message)
-		return e.keep(caller, target, asked, given, *begun.Owed, of)
+		return e.keep(caller, target, asked, notCalled(*begun.Owed), *begun.Owed, of)
 	case begun.IsUnguarded:
 		e.Counts.Count(health.KeysUnguarded)
 	}
@@ -75,9 +78,21 @@ func (e *Endpoint) runGuarded(r *http.Request, path, query string, asked *call) 
 	return answered
 }
 
+// notCalled stands for the answer to a call that was not made, should it not be kept either.
+func notCalled(outcome capture.Outcome) *answer {
+	status := http.StatusBadGateway
+	if outcome.Kind == capture.Unknown {
+		status = http.StatusGatewayTimeout
+	}
+	return refusal(status, outcome.Code, outcome.Message)
+}
+
 // keep captures a call with a key.
 func (e *Endpoint) keep(caller *stack.Caller, target capture.Target, asked *call, given *answer, outcome capture.Outcome, of keyed.Call) *answer {
 	if e.Guard.Conflicts(of) {
+		if !given.hasRun && outcome.Status == 0 && isNotCalled[outcome.Code] {
+			given = refusal(http.StatusConflict, "IdempotencyConflict", errConflict.Error())
+		}
 		return e.notCaptured(given, errConflict)
 	}
 	// Before the answer: whoever calls again because of it is to be known.
@@ -101,6 +116,6 @@ func (e *Endpoint) tell(caller *stack.Caller, told *keyed.Told) *answer {
 	if !told.HasEnded {
 		return known.answer(e.Settings)
 	}
-	header := http.Header{headerID: {known.id}, headerToken: {known.token}, headerLate: {told.CapturedAt}, "Content-Type": {"application/json"}}
+	header := http.Header{headerID: {known.id}, headerToken: {known.token}, headerLate: {"true"}, "Content-Type": {"application/json"}}
 	return &answer{status: http.StatusOK, header: header, body: told.Payload, hasRun: true}
 }

@@ -247,10 +247,12 @@ def _ledger() -> Widget:
 
 def _faults() -> Widget:
     return graph(
-        "Faults: requests that failed for good",
+        "Faults: requests that failed for good; late results",
         [
             ours(metric.STORE_FAULTS, "ledger, queue or policy", color=VERMILION),
             ours(metric.EVENTS_FAILED, "events", color=ORANGE),
+            ours(metric.REPLIES_FAILED, "late results, not delivered", color=PURPLE),
+            ours(metric.REPLIES_DELIVERED, "late results, delivered", color=GREEN),
             aws(
                 ("AWS/Lambda", "Errors"),
                 ("FunctionName", "${Name}-observer"),

@@ -58,7 +58,8 @@ def why_not(session: Session, service: str) -> str | None:
     if unusual:
         return f"not known here: {', '.join(unusual)}"
     region = region_of(session)
-    if not region or region == "local":
+    # A name like `fips-us-east-1` is no region, but asks for an address of another kind.
+    if not region or region == "local" or "fips" in region:
         return f"region: {region}"
     url, is_named = endpoint(session, service, region)
     if get_environ_proxies(url):

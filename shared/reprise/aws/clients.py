@@ -14,6 +14,7 @@ import socket
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import botocore.session
@@ -101,7 +102,7 @@ class Clients:
     without them is measurably cheaper (bench/cold_start.py).
     """
 
-    __slots__ = ("_is_thin", "_session")
+    __slots__ = ("_is_thin", "_making", "_session")
 
     def __init__(self, *, is_thin: bool = True) -> None:
         """Start a session with the process's own AWS settings.
@@ -110,6 +111,8 @@ class Clients:
             is_thin: Call hot operations without models (`reprise.aws.thin`); botocore's stubs need models.
         """
         self._is_thin = is_thin
+        # A session makes one client at a time (boto3 guide, "Session", on threads).
+        self._making = Lock()
         self._session = botocore.session.get_session()
         self._session.register_component("data_loader", Loader(file_loader=ServiceModels()))
 
@@ -186,6 +189,15 @@ class Clients:
         client: EventBridgeClient = self._make("events", _passing_config())
         return client
 
+    def state_machines(self) -> Any:  # noqa: ANN401 - its users name the operations
+        """Return a client that answers tasks: an answer that is sent twice is one."""
+        return self._make("stepfunctions", _store_config())
+
+    def callbacks(self) -> LambdaClient:
+        """Return a client that answers callbacks of durable executions, which may be answered twice."""
+        client: LambdaClient = self._make("lambda", _store_config())
+        return client
+
     def cloudwatch(self) -> CloudWatchClient:
         """Return a client for the states of alarms."""
         client: CloudWatchClient = self._make("cloudwatch", _store_config())
@@ -213,13 +225,14 @@ class Clients:
         return self._make(service, config)
 
     def _make(self, service: str, config: Config) -> Any:  # noqa: ANN401 - typed by its callers
-        # Without the SDK's plugins, of which ours is one: a call is not to be captured by what captures it.
-        return create_nested_client(
-            self._session,
-            service,
-            region_name=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
-            config=config,
-        )
+        with self._making:
+            # Without the SDK's plugins, of which ours is one: what captures a call is not captured.
+            return create_nested_client(
+                self._session,
+                service,
+                region_name=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
+                config=config,
+            )
 
 
 def keep_alive(client: LambdaClient | ThinClient) -> None:

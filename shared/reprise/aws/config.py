@@ -8,8 +8,9 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise.aws.clients import store_errors
+from reprise.call.reply_to import FIELD, Destinations, read_destinations
 from reprise.call.target_type import FUNCTION
-from reprise.errors import RepriseError, StoreError
+from reprise.errors import BadRequestError, RepriseError, StoreError
 from reprise.retry.policy import Policy, PolicyBook, read_policy_document
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_ssm import SSMClient
+
+    from reprise.call.reply_to import ReplyTo
 
 _log = logging.getLogger(__name__)
 
@@ -41,14 +44,15 @@ class Cached[T]:
         self._fetched_at_s = float("-inf")
         self._value: T | None = None
 
-    def get(self) -> T:
-        """Return the value, at most `ttl_s` old unless its source is away.
+    def get(self, *, within_s: float | None = None) -> T:
+        """Return the value, at most `ttl_s` old, or `within_s` if that is given, unless its source is away.
 
         Raises:
             RepriseError: What the source raised, if there is no earlier value.
         """
+        oldest_s = self._ttl_s if within_s is None else within_s
         with self._lock:
-            if self._value is not None and self._monotonic() - self._fetched_at_s < self._ttl_s:
+            if self._value is not None and self._monotonic() - self._fetched_at_s < oldest_s:
                 return self._value
             try:
                 self._value = self._fetch()
@@ -86,9 +90,12 @@ class ParameterPolicies:
         self._name = name
         self._cached = Cached(self._fetch, ttl_s=TTL_S, monotonic=monotonic)
 
-    def policies(self) -> PolicyBook:
-        """Return the policies in force; an invalid edit keeps the last valid document in force."""
-        return self._cached.get()
+    def policies(self, *, within_s: float | None = None) -> PolicyBook:
+        """Return the policies in force; an invalid edit keeps the last valid document in force.
+
+        They are a minute old at most, or `within_s` if that is given.
+        """
+        return self._cached.get(within_s=within_s)
 
     def _fetch(self) -> PolicyBook:
         return read_policy_document(read_parameter(self._client, self._name))
@@ -118,6 +125,54 @@ class CallersPolicies(ParameterPolicies):
             return PolicyBook(Policy(), {})
         self._has_read = True
         return found
+
+
+_NO_ADD_ON: Final = frozenset({"ParameterNotFound", "AccessDenied", "AccessDeniedException"})
+"""What SSM says of a parameter that is not there, to those who may read it and to all others."""
+
+
+def destinations_parameter(stack: str) -> str:
+    """Return the name of the parameter in which the add-on replies says what it allows."""
+    return f"/{stack}/replies"
+
+
+class ParameterDestinations:
+    """Where late results may go, read from a parameter, remembered for a minute."""
+
+    __slots__ = ("_cached", "_client", "_name")
+
+    def __init__(self, client: SSMClient, name: str) -> None:
+        """Read this parameter."""
+        self._client = client
+        self._name = name
+        self._cached = Cached(self._fetch, ttl_s=TTL_S)
+
+    def check(self, reply_to: ReplyTo) -> None:
+        """Accept a place that the stack allows; while SSM is away any, since its add-on looks again.
+
+        Raises:
+            BadRequestError: If it does not allow it, or there is no add-on to deliver it.
+        """
+        try:
+            destinations = self._cached.get()
+        except StoreError as error:
+            if error.code in _NO_ADD_ON:
+                raise BadRequestError(
+                    FIELD,
+                    f"is not served here: parameter {self._name!r} is not there, or may not be read",
+                    "Deploy addons/replies, and allow ssm:GetParameter on it; or leave the field out",
+                ) from error
+            _log.warning("allowed destinations are not known now", exc_info=True)
+            return
+        destinations.resolve(reply_to)
+
+    def _fetch(self) -> Destinations:
+        with store_errors("ssm", "GetParameter"):
+            response = self._client.get_parameter(Name=self._name)
+        try:
+            return read_destinations(response["Parameter"]["Value"])
+        except ValueError as error:
+            raise StoreError("ssm", "GetParameter", "Malformed", str(error)) from error
 
 
 BELIEVED_S: Final = 3600.0

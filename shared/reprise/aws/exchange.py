@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import socket
 import ssl
+import time
 import weakref
 from contextlib import ExitStack, suppress
 from functools import cache, lru_cache
@@ -44,7 +45,15 @@ _UNSIGNED: Final = frozenset({"user-agent", "x-amzn-trace-id"})
 _MAX_LINE_BYTES: Final = 65_536
 _MAX_HEADERS: Final = 100
 """Both as `http.client` has them."""
+_MAX_IDLE_S: Final = 30
+"""Half of what the SDK for Java keeps one by default (60 s). A frozen function hears of no end,
+and a call on a connection that the other side has forgotten ends in an unknown outcome."""
+_CODE_DIGITS: Final = 3
+_MAX_BYTES: Final = 256 * 1024 * 1024
+"""More than any answer to what is called here has; memory for it is asked for before it has come."""
 _TOO_MANY: Final = "an answer has too many headers"
+_NO_HEADER: Final = "an answer has a line among its headers that is none, or is folded"
+_NO_END: Final = "a chunk of an answer is not as long as it says"
 _LINE: Final = "line of an answer"
 
 
@@ -167,7 +176,9 @@ class Connections:
     def __init__(self, url: str, config: Any, bundle: str | None) -> None:  # noqa: ANN401 - its stubs name no setting
         """Take botocore's settings, and certificates of this file if it is not botocore's own."""
         self._url, self._config, self._bundle = url, config, bundle
-        self._idle: list[HTTPConnection] = []
+        self._idle: list[tuple[HTTPConnection, float]] = []
+        self.now_s = time.time
+        """The time of day: a monotonic clock may stand still while a function is frozen."""
         self.socket_options: list[tuple[int, int, int]] = [
             (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         ]
@@ -196,7 +207,7 @@ class Connections:
             connection.close()
             raise ConnectionClosedError(endpoint_url=request.url, error=error) from error
         if may_stay and len(self._idle) < self._config.max_pool_connections:
-            self._idle.append(connection)
+            self._idle.append((connection, self.now_s()))
         else:
             connection.close()
         return answer
@@ -204,8 +215,8 @@ class Connections:
     def _connection(self) -> HTTPConnection:
         with suppress(IndexError):
             while True:
-                connection = self._idle.pop()
-                if connection.is_connected:
+                connection, since_s = self._idle.pop()
+                if 0 <= self.now_s() - since_s <= _MAX_IDLE_S and connection.is_connected:
                     return connection
                 connection.close()
         return self._connect()
@@ -241,23 +252,30 @@ class Connections:
 def read_answer(stream: IO[bytes]) -> tuple[HttpReply, bool]:
     """Read one answer to a request that is no `HEAD`; tell whether the connection may serve another.
 
-    `http.client` reads headers with the parser of mail, which takes a tenth of what a replay takes.
+    `http.client` reads headers with the parser of mail, which takes a tenth of what a replay takes. It is
+    milder, too: whatever leaves a doubt where an answer ends is an error here.
 
     Raises:
         HTTPException: If it is no answer, or is cut.
-        ValueError: If a length is no number.
+        ValueError: If a length is no number, or no length of an answer's.
 
-    Source: RFC 9112, sections 4, 6 and 9.3.
+    Source: RFC 9112, sections 4, 5, 6, 7.1 and 9.3.
     """
     status = HTTPStatus.CONTINUE.value
     while status < HTTPStatus.OK:
         version, _, rest = _line(stream).partition(b" ")
         if not version.startswith(b"HTTP/1."):
             raise BadStatusLine(version.decode("latin-1"))
-        status = int(rest[:3])
+        code = rest.partition(b" ")[0]
+        if len(code) != _CODE_DIGITS or not code.isdigit():
+            raise BadStatusLine(rest.decode("latin-1"))
+        status = int(code)
         headers: dict[str, str] = {}
         while line := _line(stream):
-            name, _, value = line.decode("latin-1").partition(":")
+            name, colon, value = line.decode("latin-1").partition(":")
+            if not colon or name != name.strip():
+                # Whoever reads over it may read over the length.
+                raise HTTPException(_NO_HEADER)
             name, value = name.lower(), value.strip()
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
             if len(headers) > _MAX_HEADERS:
@@ -269,9 +287,8 @@ def read_answer(stream: IO[bytes]) -> tuple[HttpReply, bool]:
     if status in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
         return HttpReply(status, headers, b""), may_stay
     if "content-length" in headers:
-        return HttpReply(
-            status, headers, _exactly(stream, int(headers["content-length"]))
-        ), may_stay
+        length = _number(headers["content-length"], 10)
+        return HttpReply(status, headers, _exactly(stream, length)), may_stay
     return HttpReply(status, headers, stream.read()), False
 
 
@@ -284,8 +301,16 @@ def _line(stream: IO[bytes]) -> bytes:
     return line.rstrip(b"\r\n")
 
 
+def _number(digits: str | bytes, base: int) -> int:
+    """Return a number without a sign or an underscore, which Python would take."""
+    if not digits.isalnum():
+        msg = f"a length of {digits!r}"
+        raise ValueError(msg)
+    return int(digits, base)
+
+
 def _exactly(stream: IO[bytes], length: int) -> bytes:
-    if length < 0:
+    if length > _MAX_BYTES:
         msg = f"an answer of {length} bytes"
         raise ValueError(msg)
     found = stream.read(length)
@@ -295,9 +320,10 @@ def _exactly(stream: IO[bytes], length: int) -> bytes:
 
 
 def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
-    while length := int(_line(stream).partition(b";")[0], 16):
+    while length := _number(_line(stream).partition(b";")[0].strip(), 16):
         yield _exactly(stream, length)
-        _line(stream)
+        if stream.read(2) != b"\r\n":
+            raise HTTPException(_NO_END)
     while _line(stream):
         pass
 
@@ -316,6 +342,6 @@ def _message(request: SignedRequest) -> bytes:
     return head.encode() + body
 
 
-def _close(connections: list[HTTPConnection]) -> None:
-    for connection in connections:
+def _close(connections: list[tuple[HTTPConnection, float]]) -> None:
+    for connection, _ in connections:
         connection.close()

@@ -131,36 +131,32 @@ class LedgerRows:
                 self._wait(round_)
             there: list[str] = []
             again: list[Row] = []
-            for batch in batched(left, MAX_STATEMENTS):
-                codes = self._insert(batch)
-                told |= {row.id: None for row, code in codes if code is None}
-                there += [row.id for row, code in codes if code == "DuplicateItem"]
-                again += [row for row, code in codes if code in _PASSING]
             try:
+                for batch in batched(left, MAX_STATEMENTS):
+                    codes = self._insert(batch)
+                    told |= {row.id: None for row, code in codes if code is None}
+                    there += [row.id for row, code in codes if code == "DuplicateItem"]
+                    again += [row for row, code in codes if code in _PASSING]
                 told |= self.get_all(there)
             except StoreError as error:
-                _log.warning("rows could not be read now", extra={"code": error.code})
+                # The SDK has tried for most of a minute: the other requests would take as long.
+                code, operation = error.code, error.operation
+                _log.warning("no more rows now", extra={"code": code, "operation": operation})
+                break
             left = again
             if not left:
                 break
         return told
 
     def _insert(self, rows: Sequence[Row]) -> list[tuple[Row, str | None]]:
-        """Write at most 25 rows; return each with the code of its error, None where it was written.
-
-        No row is returned if the request failed: the SDK has tried it several times.
-        """
+        """Write at most 25 rows; return each with the code of its error, None where it was written."""
         statements: Any = []
         for row in rows:
             item = to_item(row)
             text = _insert_of(self._table, tuple(item))
             statements.append({"Statement": text, "Parameters": list(item.values())})
-        try:
-            with store_errors("dynamodb", "BatchExecuteStatement"):
-                response = self._client.batch_execute_statement(Statements=statements)
-        except StoreError as error:
-            _log.warning("rows were not written now", extra={"rows": len(rows), "code": error.code})
-            return []
+        with store_errors("dynamodb", "BatchExecuteStatement"):
+            response = self._client.batch_execute_statement(Statements=statements)
         codes = [each.get("Error", {}).get("Code") for each in response["Responses"]]
         failed = sorted({str(code) for code in codes if code not in {None, "DuplicateItem"}})
         if failed:
@@ -207,7 +203,7 @@ class LedgerRows:
         or one whose answer was lost.
 
         Raises:
-            StoreError: If the rows cannot be read.
+            StoreError: If the rows cannot be read, or a request failed whole: any may be ours.
         """
         first: dict[str, LeaseRequest] = {}
         for each in wanted:
@@ -254,6 +250,9 @@ class LedgerRows:
         """End leases, 25 a request; return the owners of those that were ended by this.
 
         What is left out may have been ended all the same, by an answer that was lost.
+
+        Raises:
+            StoreError: If a request failed whole: nothing is known of any.
         """
         told: set[str] = set()
         for batch in batched(wanted, MAX_STATEMENTS):
@@ -278,12 +277,8 @@ class LedgerRows:
 
     def _execute(self, statements: Any) -> list[bool]:  # noqa: ANN401 - typed by the client's stubs
         """Run at most 25 statements that change rows; tell of each whether it did."""
-        try:
-            with store_errors("dynamodb", "BatchExecuteStatement"):
-                response = self._client.batch_execute_statement(Statements=statements)
-        except StoreError as error:
-            _log.warning("rows are changed one by one", extra={"code": error.code})
-            return [False] * len(statements)
+        with store_errors("dynamodb", "BatchExecuteStatement"):
+            response = self._client.batch_execute_statement(Statements=statements)
         return ["Error" not in answer for answer in response["Responses"]]
 
 

@@ -130,6 +130,39 @@ class SqsQueue:
         ]
 
 
+class NamedQueue:
+    """A queue that is looked for by its name when it is first sent to."""
+
+    __slots__ = ("_client", "_found", "_name", "_owner")
+
+    def __init__(self, client: SQSClient, name: str, owner: str | None = None) -> None:
+        """Look for the queue of this name, of another account if one is named."""
+        self._client = client
+        self._name = name
+        self._owner = owner
+        self._found: SqsQueue | None = None
+
+    def send(self, messages: Sequence[OutMessage]) -> None:
+        """Send all messages.
+
+        Raises:
+            StoreError: As `SqsQueue.send`, or if the queue is not found.
+        """
+        self._queue().send(messages)
+
+    def give_back(self, waits_s: Mapping[str, float]) -> None:
+        """Let messages reappear after their waits; see `SqsQueue.give_back`."""
+        self._queue().give_back(waits_s)
+
+    def _queue(self) -> SqsQueue:
+        if self._found is None:
+            owner: Any = {} if self._owner is None else {"QueueOwnerAWSAccountId": self._owner}
+            with store_errors("sqs", "GetQueueUrl"):
+                url = self._client.get_queue_url(QueueName=self._name, **owner)["QueueUrl"]
+            self._found = SqsQueue(self._client, url)
+        return self._found
+
+
 def _entry(index: int, message: OutMessage) -> dict[str, Any]:
     entry: dict[str, Any] = {"Id": str(index), "MessageBody": message.body}
     if message.group is not None:

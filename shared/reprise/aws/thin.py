@@ -5,9 +5,9 @@ botocore's own credentials, retry rules, events and errors, without its models. 
 go to a client of the SDK's, which is made for the first of them, and `address.why_not` names the settings
 with which that client takes the whole place.
 
-Parameters are not validated here, but by the service. An answer that is cut, that is no JSON or that fails
-DynamoDB's checksum is a lost one; the SDK takes the first two for empty answers. MD5s of SQS are not looked
-at, nor are they by botocore: the body's hash is part of the signature.
+Parameters are not validated here, but by the service. An answer that is cut, that is no JSON (as an empty one
+is none) or that fails DynamoDB's checksum is a lost one; the SDK takes the first two for empty answers. MD5s
+of SQS are not looked at, nor are they by botocore: the body's hash is part of the signature.
 
 Sources: Smithy, "AWS JSON 1.0 protocol"; Lambda API reference, "Invoke".
 """
@@ -27,6 +27,7 @@ from uuid import uuid4
 from zlib import crc32
 
 import msgspec
+from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -76,13 +77,16 @@ _SERVICES: Final = {
     ),
     "sqs": _Service(
         id="SQS",
-        operations=_named("ChangeMessageVisibilityBatch GetQueueAttributes SendMessageBatch"),
+        operations=_named(
+            "ChangeMessageVisibilityBatch GetQueueAttributes GetQueueUrl SendMessageBatch"
+        ),
         target="AmazonSQS.",
     ),
     "lambda": _Service(
         id="Lambda", operations=_named("GetAccountSettings GetFunctionConcurrency Invoke")
     ),
 }
+_HEARD: Final = ("tcp_keepalive", "user_agent_appid")
 _PATHS: Final = {
     "Invoke": "/2015-03-31/functions/{}/invocations",
     "GetFunctionConcurrency": "/2019-09-30/functions/{}/concurrency",
@@ -116,6 +120,9 @@ class ThinClient:
             sdk: Makes the SDK's client, for all that is not called here.
             sleep: Waits before a repetition.
         """
+        # What a client of the SDK's takes from the environment, or a profile, unless it is given.
+        heard = {name: session.get_config_variable(name) for name in _HEARD}
+        config = Config(**heard).merge(config)
         region = region_of(session) or ""
         url, _ = endpoint(session, service, region)
         self._service = _SERVICES[service]
@@ -268,7 +275,7 @@ class ThinClient:
         try:
             if checksum is not None and int(checksum) != crc32(content):
                 raise ValueError(checksum)  # noqa: TRY301 - one word for all that is not whole
-            decoded = msgspec.json.decode(content or b"{}", type=dict[str, Any])
+            decoded = msgspec.json.decode(content, type=dict[str, Any])
         except (msgspec.DecodeError, ValueError) as error:
             raise HTTPClientError(error=error) from error
         found = {name: value for name, value in decoded.items() if value is not None}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from reprise.call.payload import MAX_PAYLOAD_BYTES
+from reprise.call.reply_to import KINDS, ReplyTo, read_reply_to
 from reprise.call.target import Target, check_name, resolve_target
 from reprise.errors import BadRequestError
 from reprise.instant import format_instant, parse_instant
@@ -32,6 +34,10 @@ _CONTEXT: Final = re.compile(r"[!-~]*")
 _TENANT: Final = re.compile(r"[a-zA-Z0-9._:/=+\-@ ]{1,256}")
 """Lambda API reference, Invoke, X-Amz-Tenant-Id. Both travel as headers, which carry no line end."""
 
+LONGEST_WAIT_S: Final = 50
+"""The longest of one request: boto3 gives up after 60 seconds without an answer, and sends again
+(botocore, Config, read_timeout)."""
+
 
 class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="pascal"):
     """The request as it arrives."""
@@ -45,6 +51,8 @@ class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="pas
     idempotency_key: str | None = None
     scope: str | None = None
     not_after: str | None = None
+    wait_seconds: Any = None
+    reply_to: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +72,10 @@ class CallRequest:
     trace: str | None = None
     wants_json: bool = False
     """Whether the payload came as a JSON value, and the reply should too."""
+    wait_s: float = 0.0
+    """How long the caller will wait for the outcome of a call that is kept, or that another makes."""
+    reply_to: ReplyTo | None = None
+    """Where the late result of a call that is kept goes."""
 
     def without_key(self) -> CallRequest:
         """Return the same call as one of its own."""
@@ -81,11 +93,19 @@ def read_request(
     Raises:
         BadRequestError: Naming the field, and the next step.
     """
-    return read_call(event, settings.targets, trace=trace)
+    return read_call(event, settings.targets, trace=trace, may_wait_for_s=settings.call_timeout_s)
 
 
-def read_call(event: object, targets: tuple[str, ...], *, trace: str | None = None) -> CallRequest:
+def read_call(
+    event: object, targets: tuple[str, ...], *, trace: str | None = None, may_wait_for_s: int = 0
+) -> CallRequest:
     """Return the call that a document asks for, of one of these targets.
+
+    Args:
+        event: The document.
+        targets: Those that may be called.
+        trace: The X-Ray header.
+        may_wait_for_s: How long its caller may wait for a call that is kept; a job's does not.
 
     Raises:
         BadRequestError: Naming the field, and the next step.
@@ -112,17 +132,23 @@ def read_call(event: object, targets: tuple[str, ...], *, trace: str | None = No
         not_after=_instant(wire.not_after) if wire.not_after is not None else None,
         trace=trace,
         wants_json=wire.payload_base64 is None and not isinstance(wire.payload, str),
+        wait_s=check_wait(wire.wait_seconds, may_wait_for_s),
+        reply_to=read_reply_to(
+            spelt(wire.reply_to, KINDS) if isinstance(wire.reply_to, dict) else wire.reply_to
+        ),
     )
     check_request(request)
     return request
 
 
-def library_call(
+def library_call(  # noqa: PLR0913 - what may be said of a call, each by its own name
     function_name: object,
     payload: object,
     targets: tuple[str, ...],
     *,
     not_after: object = None,
+    wait_s: object = 0.0,
+    reply_to: object = None,
     trace: str | None = None,
     **texts: object,
 ) -> CallRequest:
@@ -133,6 +159,8 @@ def library_call(
         payload: Bytes or text.
         targets: Those that may be called.
         not_after: Aware instant, or None.
+        wait_s: Seconds.
+        reply_to: As `ReplyTo` of a request, or None.
         trace: The X-Ray header.
         texts: `qualifier`, `client_context`, `tenant_id`, `idempotency_key` and `scope`; None is not said.
 
@@ -153,6 +181,8 @@ def library_call(
         scope=said.get("scope"),
         not_after=None if not_after is None else _aware(not_after),
         trace=trace,
+        wait_s=check_timeout("wait_s", wait_s),
+        reply_to=read_reply_to(reply_to),
     )
     check_request(request)
     return request
@@ -166,6 +196,38 @@ def check_call_id(call_id: object) -> None:
     """
     if not _text("call_id", call_id):
         raise BadRequestError("call_id", "is empty", "Pass the CallResult's own")
+
+
+def check_wait(value: object, call_timeout_s: int) -> float:
+    """Return the seconds that a request asks to wait.
+
+    Args:
+        value: What it says; None is not said.
+        call_timeout_s: How long a call may take: whoever answers may run a little longer.
+
+    Raises:
+        BadRequestError: If it is no number, or out of bounds.
+    """
+    longest_s = min(LONGEST_WAIT_S, call_timeout_s)
+    if value is None:
+        return 0.0
+    # A bool is an int, and NaN is in no bounds.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= longest_s:
+        raise BadRequestError(
+            "WaitSeconds", f"must be a number from 0 to {longest_s}", "Ask again for a longer wait"
+        )
+    return float(value)
+
+
+def check_timeout(name: str, value: object) -> float:
+    """Return how long a library's caller will wait, in seconds.
+
+    Raises:
+        BadRequestError: If it is no number of seconds from 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise BadRequestError(name, "is no number of seconds", "Pass a number from 0")
+    return float(value)
 
 
 def _text(name: str, value: object) -> str:

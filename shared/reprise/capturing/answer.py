@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -22,13 +22,17 @@ if TYPE_CHECKING:
     from reprise.errors import BadRequestError
     from reprise.ledger import Row
 
+GIVEN_UP_STATUS: Final = 502
+"""Of a captured call that was given up while its caller waited: a gateway's, whose server failed."""
+
 
 def write_answer(request: CallRequest, answer: Answer, status_url: str) -> dict[str, Any]:
     """Return the JSON that a caller gets.
 
     200 with `Payload` (and `FunctionError`) is the target's own reply; with `reprise.late_result` it is
-    that to the captured call of the same key. 202 with `reprise` means captured, to be replayed; anything
-    else carries `error`.
+    that to a captured call, the one of the same key or the one that was waited for. 202 with `reprise` means
+    captured, to be replayed; anything else carries `error`, and 502 with `reprise.reason` is the end of a
+    captured call that was given up.
 
     Args:
         request: What was asked for.
@@ -54,9 +58,13 @@ def write_answer(request: CallRequest, answer: Answer, status_url: str) -> dict[
     if answer.refused is not None:
         captured["reprise"]["outcome"] = write_outcome(outcome)
         return {**write_refusal(answer.refused), **captured}
+    if answer.given_up is not None and answer.late is not None:
+        document = write_status(answer.given_up)
+        document["reprise"]["status_token"] = answer.late.status_token
+        return {**document, "StatusCode": GIVEN_UP_STATUS, "error": write_outcome(outcome)}
     if outcome.kind not in (OutcomeKind.SUCCEEDED, OutcomeKind.FUNCTION_ERROR):
         return {"StatusCode": status_of(outcome), "error": write_outcome(outcome), **captured}
-    document: dict[str, Any] = {
+    document = {
         "StatusCode": status_of(outcome),
         **_payload(reply.payload, wants_json=request.wants_json),
         **captured,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +15,7 @@ from reprise.call.payload import Payload, digest, pack
 from reprise.call.target import RANDOM_BYTES, id_of, new_call_id
 from reprise.capturing.line import MAX_LINE_BYTES, may_sign, write_line
 from reprise.capturing.record import Record, Source
-from reprise.capturing.repeat import AlreadyCaptured, Owed
+from reprise.capturing.repeat import DONE, AlreadyCaptured, Owed
 from reprise.capturing.signature import write_status_token
 from reprise.errors import BadRequestError, RepriseError, SettingsError, StoreError
 from reprise.instant import format_instant, parse_instant
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from reprise.call.outcome import Outcome
     from reprise.call.request import CallRequest
     from reprise.call.target import Target
+    from reprise.capturing.attach import Ends, Patience
     from reprise.capturing.repeat import Repeats
     from reprise.ledger import Row
     from reprise.ports import (
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
         Objects,
         PolicySource,
         RandomBytes,
+        ReplyCheck,
     )
 
 _log = logging.getLogger(__name__)
@@ -117,6 +120,7 @@ class Capturer:
             trace=request.trace,
             idempotency_key=_said(request.idempotency_key),
             scope=_said(request.scope),
+            reply_to=_said(request.reply_to),
         )
         self.sink(write_line(record, keys))
         self.meter.count(metric.CAPTURED, target=request.target.function)
@@ -145,9 +149,9 @@ class Capturer:
         return Payload(claim_check=claim_check, size_bytes=len(data), sha256=sha256)
 
 
-def _said(text: str | None) -> str | msgspec.UnsetType:
+def _said[T](value: T | None) -> T | msgspec.UnsetType:
     """Return what a caller said; what it did not say is left out of the line, as in version 0.1.0."""
-    return msgspec.UNSET if text is None else text
+    return msgspec.UNSET if value is None else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +168,9 @@ class Answer:
     """Set beside it when that is the caller's own mistake."""
     late: Captured | None = None
     """Set when the reply is the late result of that captured call, by the same key: nothing ran now."""
+
+    given_up: Row | None = None
+    """Set beside it when that call was given up meanwhile: why; the reply is how it failed last."""
 
     @property
     def is_passed_through(self) -> bool:
@@ -187,25 +194,64 @@ class CallInvoker:
     """Lets a key have one effect, live calls and replays together."""
     policies: PolicySource | None = None
     """Say what is captured of single targets; asked only where a call did not succeed."""
+    ends: Ends | None = None
+    """Lets callers wait for calls that are kept."""
+    replies: ReplyCheck | None = None
+    """Knows where late results may go; without one only who delivers them does."""
 
     def run(self, request: CallRequest) -> Answer:
         """Invoke the target once; capture the call if it ended in an outcome worth a replay.
+
+        A caller that waits has the outcome of the kept call, if there is one in time.
+
+        Raises:
+            BadRequestError: If the late result may not go where the caller wants it; nothing was invoked.
+        """
+        if request.reply_to is not None and self.replies is not None:
+            self.replies.check(request.reply_to)
+        if self.ends is None or not request.wait_s:
+            return self._run(request)
+        patience = self.ends.begin(request.wait_s)
+        answer = self._run(request, patience)
+        if answer.captured is None:
+            return answer
+        ended = patience.for_end(request, answer.captured)
+        if ended is None:
+            return answer
+        if ended.payload is not None:
+            return Answer(reply=Reply(outcome=DONE, payload=ended.payload), late=answer.captured)
+        history = ended.row.history
+        last = history[-1].outcome if history else answer.reply.outcome
+        return Answer(reply=Reply(outcome=last), late=answer.captured, given_up=ended.row)
+
+    def _run(self, request: CallRequest, patience: Patience | None = None) -> Answer:
+        """Make a call, and wait for no end.
 
         A failing capture never hides the target's own error. A key that names another payload already is an
         error at once, where the ledger knows the other call and can be asked. A key whose captured call has
         ended, or will, is told of that, and the target is not invoked (`Repeats`).
         """
         if request.idempotency_key is not None and self.repeats is not None:
-            return self._run_once(request, self.repeats)
+            return self._run_once(request, self.repeats, patience)
         return self.finish(request, self._invoke(request))
 
-    def _run_once(self, request: CallRequest, repeats: Repeats) -> Answer:
+    def _run_once(
+        self, request: CallRequest, repeats: Repeats, patience: Patience | None
+    ) -> Answer:
         """Make a call with a key."""
         try:
             begun = repeats.begin(request, self.capturer)
         except RepriseError:
             _log.exception("key is not protected", extra={"target": request.target.function})
             begun = None
+        if patience is not None and isinstance(begun, Owed) and begun.is_beside:
+            # What the other call comes to is worth more than a line of our own, which there may still be.
+            with suppress(RepriseError):
+                patience.for_claim(self.capturer.keyed_id(request))
+                begun = repeats.begin(request, self.capturer)
+        if isinstance(begun, AlreadyCaptured) and not begun.has_ended and request.reply_to:
+            # A line of its own, of the same call: its end is told to each that asked for it.
+            return self._capture(request, begun.reply)
         if isinstance(begun, AlreadyCaptured):
             late = begun.captured if begun.has_ended else None
             captured = None if begun.has_ended else begun.captured

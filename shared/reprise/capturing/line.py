@@ -146,6 +146,13 @@ MAX_LINE_BYTES: Final = 200 * 1024
 """Longest line that no log path is known to cut (Lambda's stdout splits at 256 KB; ADR 0002)."""
 
 
+_MAX_RECORD_BYTES: Final = 2 * MAX_LINE_BYTES
+"""Longer than any writer of ours makes one, and far below the 1 MiB of SQS's messages."""
+_MAX_INSTANT_CHARS: Final = 64
+"""A row holds it twice."""
+_DIGEST_CHARS: Final = 64
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verifier:
     """What makes a record trustworthy: the keys, and the targets that may be invoked."""
@@ -174,7 +181,17 @@ def read_line(message: str, trusted: Verifier) -> Record | None:
     if not may_be_ours(message):
         return None
     document = load_document(message)
-    return None if document is None else read_document(document, trusted)
+    if document is None:
+        return None
+    record = read_document(document, trusted)
+    if len(message) > MAX_LINE_BYTES or not message.isascii():
+        # What a log tool added goes no further; what the record holds goes to a queue, as ASCII.
+        size_bytes = len(json.dumps(msgspec.to_builtins(record), separators=(",", ":")))
+        if size_bytes > _MAX_RECORD_BYTES:
+            raise BadRecordError(
+                "invalid_record", f"record of {size_bytes} bytes: over {_MAX_RECORD_BYTES}"
+            )
+    return record
 
 
 def read_document(document: dict[str, Any], trusted: Verifier) -> Record:
@@ -190,6 +207,11 @@ def read_document(document: dict[str, Any], trusted: Verifier) -> Record:
     if type_of(target, trusted.types) is None or not is_allowed(target, trusted.targets):
         raise BadRecordError("target_not_allowed", f"{target!r} is not among the stack's Targets")
     check_id(record)
+    # A row that DynamoDB refuses would keep all calls of its object waiting.
+    if len(record.captured_at) > _MAX_INSTANT_CHARS:
+        raise BadRecordError("invalid_record", "captured_at has digits without end")
+    if len(record.payload.sha256) != _DIGEST_CHARS:
+        raise BadRecordError("payload_mismatch", "payload.sha256 is no SHA-256")
     if record.payload.claim_check is None:
         try:
             unpack(record.payload)

@@ -8,6 +8,7 @@ import msgspec
 
 from reprise.call.outcome import Outcome
 from reprise.call.payload import Payload
+from reprise.call.reply_to import ReplyTo
 from reprise.call.target import Target
 
 SCHEMA_VERSION: Final = 1
@@ -61,4 +62,6 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The caller's own namespace of such names."""
     edits: str | msgspec.UnsetType | None = msgspec.UNSET
     """Hex digest of the captured payload that an operator's replaces; set in no capture line."""
+    reply_to: ReplyTo | msgspec.UnsetType | None = msgspec.UNSET
+    """Where the caller wants the late result."""
     mac: Mac | None = None

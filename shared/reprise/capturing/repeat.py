@@ -56,7 +56,7 @@ LEDGER_AWAY: Final = Outcome(
     message="whether a captured call of this key has run cannot be told now: it was not called again",
 )
 _TRIES: Final = 3
-_DONE: Final = Outcome(kind=OutcomeKind.SUCCEEDED, status=200)
+DONE: Final = Outcome(kind=OutcomeKind.SUCCEEDED, status=200)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +83,11 @@ class Owed:
     """Nothing runs, and the call is to be captured with this outcome."""
 
     outcome: Outcome
+
+    @property
+    def is_beside(self) -> bool:
+        """Tell whether another call of the key runs now, whose end may be waited for."""
+        return self.outcome is IN_PROGRESS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +233,7 @@ class Repeats:
             return _again(row, capturer)
         if payload is None:
             return _again(row, capturer)
-        reply = Reply(outcome=_DONE, payload=payload)
+        reply = Reply(outcome=DONE, payload=payload)
         return AlreadyCaptured(reply=reply, captured=capturer.as_captured(row), has_ended=True)
 
     def _succeed(self, claim: Claim, result: Mapping[str, str]) -> None:

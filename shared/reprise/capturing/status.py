@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from reprise.call.payload import ClaimCheck
+from reprise.call.request import check_wait
 from reprise.call.target import conflict_id
 from reprise.capturing.answer import write_captured, write_status
 from reprise.capturing.reopen import is_owed_more
 from reprise.capturing.signature import StatusToken, read_status_token
+from reprise.capturing.wait import has_ended
 from reprise.errors import BadRequestError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from reprise.capturing.wait import Waiter
     from reprise.ledger import Row
     from reprise.ports import KeySource, Ledger, Objects, Reply
 
@@ -67,6 +70,7 @@ class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     StatusOf: object
     StatusToken: object = None
+    WaitSeconds: object = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,13 +82,18 @@ class StatusReader:
     ledger: Ledger
     objects: Objects
     bucket: str
+    waiter: Waiter
+    call_timeout_s: int
+    """How long a call may take, and whoever answers may run a little longer."""
 
     def run(self, event: Mapping[str, object]) -> dict[str, Any]:
         """Return the answer to `{"StatusOf": id, "StatusToken": token}`.
 
+        With `WaitSeconds` it comes when the call has ended, or when so much time is over.
+
         Raises:
-            BadRequestError: 400 if the id is none; 403 if the token is not the call's, whether there is
-                such a call or not.
+            BadRequestError: 400 if the id is none, or nobody may wait so long; 403 if the token is not the
+                call's, whether there is such a call or not.
             StoreError: If key, ledger or late result cannot be had now.
         """
         try:
@@ -100,6 +109,7 @@ class StatusReader:
                 "must be 1 to 1,024 printable ASCII characters without blanks",
                 "Send the id of the 202",
             )
+        wait_s = check_wait(asked.WaitSeconds, self.call_timeout_s)
         token = read_status_token(call_id, asked.StatusToken, self.keys.keys())
         if token is None:
             raise BadRequestError(
@@ -108,7 +118,9 @@ class StatusReader:
                 "Send the status_token that came with the id; operators use `reprise status`",
                 status=403,
             )
-        row = find_row(self.ledger, call_id, token)
+        row = self.waiter.until(
+            lambda: find_row(self.ledger, call_id, token), has_ended, timeout_s=wait_s
+        )
         if row is None:
             return write_captured(call_id, token.captured_at)
         if row.result_key is None:

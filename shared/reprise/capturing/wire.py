@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from reprise.call.reply_to import ReplyTo
 from reprise.capturing.record import EVENT_NAME, SCHEMA_VERSION, Record
 from reprise.errors import BadRecordError
 from reprise.instant import parse_instant
@@ -80,3 +81,5 @@ def _check(record: Record) -> None:
         parse_instant(record.captured_at)
     if record.not_after is not None:
         parse_instant(record.not_after)
+    if isinstance(record.reply_to, ReplyTo):
+        record.reply_to.said()

@@ -92,8 +92,8 @@ def admit(
 ) -> AdmitStep:
     """Return how many of a batch's calls may go now.
 
-    Who asks for permits has seen the target's policy, and seen it enabled: a pause ends with that, and the
-    next one who asks gets permits.
+    Who asks for permits has seen the target's policy, and seen it enabled: a pause ends with that change, and
+    who asks after it gets permits.
 
     Args:
         gate: The gate as last known.
@@ -105,7 +105,7 @@ def admit(
     if gate.mode == Mode.FLOWING:
         return _while_flowing(gate, request, now_ms, wide or gate, parameters)
     if is_paused(gate):
-        wait_s, spread_s = paused_wait_s(gate, now_ms)
+        wait_s, spread_s = paused_wait_s(gate)
         waits = Admission(permits=0, wait_s=wait_s, spread_s=spread_s)
         change = resume(gate, now_ms, parameters) if request.wanted else None
         return AdmitStep(admission=waits, change=change)

@@ -19,6 +19,7 @@ from reprise.gate.admit import Admission, AdmitStep, PermitRequest, admit
 from reprise.gate.fallback import SPREAD_S, LocalGate
 from reprise.gate.limit import service_s
 from reprise.gate.parameters import DEFAULTS, GateParameters
+from reprise.gate.paused import is_paused
 from reprise.gate.samples import Sample, Samples
 from reprise.gate.state import Change, Condition, GateState, Mode
 
@@ -179,9 +180,11 @@ class GateSession:
             step = self._step(wanted)
             if step.change is None:
                 return step.admission
+            was_paused = is_paused(self._image)
             updated = self.gates.update(self.function, step.change)
             self._image = updated.image
-            if updated.applied or self._is_ours(updated.image):
+            # What ended a pause asks again: it flows now, and nobody else may come for a while.
+            if (updated.applied and not was_paused) or self._is_ours(updated.image):
                 return step.admission
         return Admission(permits=0, wait_s=1.0, spread_s=1.0)
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 DEAD_LETTERS: Final = "dead-letters"
 HOLDING: Final = "holding"
+POLICY_INVALID: Final = "policy-invalid"
+"""Told by the observer itself: no alarm of CloudWatch's could say which line is at fault."""
 WAITING: Final = frozenset({"waiting", "replay-stuck"})
 RUNBOOKS_OF: Final = {
     "capture-dead-letters": "capture-path",
@@ -32,6 +34,7 @@ RUNBOOKS_OF: Final = {
     "observer-errors": "observer",
     "observer-undelivered": "observer",
     "captured-not-unpacked": "capture-path",
+    POLICY_INVALID: "policy",
 }
 """Runbooks of alarms that have none of their own name."""
 _HARMLESS: Final = str.maketrans('"`\\<>', "''/()")
@@ -41,7 +44,9 @@ _WHAT: Final = {
     "waiting": "calls wait too long",
     "invoker-throttled": "calls are refused before they are captured",
     "jobs-not-run": "scheduled runs could not be made",
+    "replies-not-delivered": "late results could not be delivered",
     "replay-stuck": "calls wait, and nobody replays them",
+    POLICY_INVALID: "the policy document is not valid, and the last good one is used",
 }
 
 

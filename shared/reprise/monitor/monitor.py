@@ -8,16 +8,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from reprise import metric
-from reprise.errors import StoreError
+from reprise.errors import PolicyError, StoreError
 from reprise.gate.adjust import after_live_success
 from reprise.metric import labels, make_labeler
 from reprise.monitor.counters import BacklogCounters, CounterStore
 from reprise.monitor.gates import GateLike, gauges, is_holding
-from reprise.monitor.incidents import Alarm, IncidentContext, incidents
+from reprise.monitor.incidents import POLICY_INVALID, Alarm, IncidentContext, incidents
 from reprise.monitor.snapshot import MonitorState, drifted, remember, time_to_drain_s
+from reprise.retry.policy import read_policy_document
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from reprise.aws.event_bus import EventBus
     from reprise.gate.state import GateState
@@ -74,6 +75,8 @@ class Monitor:
     dead_letters: QueueSize
     memories: MonitorStates
     inspector: Inspector
+    policy: Callable[[], str]
+    """Reads the policy document."""
     bus: EventBus
     links: Links
     meter: EmfMeter
@@ -120,10 +123,23 @@ class Monitor:
             dashboard=self.links.dashboard,
             runbooks=self.links.runbooks,
         )
-        after, told = incidents(memory, self.inspector.alarms(), scene)
+        after, told = incidents(memory, [*self.inspector.alarms(), self._policy_alarm()], scene)
         if told and self.bus.put(told):
             raise StoreError("events", "PutEvents", "Failed", "an incident was not taken")
         self.memories.save(remember(after, counters, at_s=at_s, is_idle=is_idle))
+
+    def _policy_alarm(self) -> Alarm:
+        """Tell whether the policy document is valid: who wrote it past the command was told nothing."""
+        try:
+            read_policy_document(self.policy())
+        except PolicyError as error:
+            return Alarm(name=POLICY_INVALID, state="ALARM", reason=str(error))
+        except StoreError as error:
+            _log.warning("policy cannot be read", exc_info=True)
+            is_gone = error.code == "ParameterNotFound"
+            state = "ALARM" if is_gone else "INSUFFICIENT_DATA"
+            return Alarm(name=POLICY_INVALID, state=state, reason=str(error))
+        return Alarm(name=POLICY_INVALID, state="OK")
 
     def _gauge(
         self, memory: MonitorState, counters: Mapping[str, BacklogCounters], at_s: float

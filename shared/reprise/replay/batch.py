@@ -53,8 +53,8 @@ MARGIN_MS: Final = 10_000
 """Time kept after the longest call, to record its end and give messages back."""
 STORE_WAIT_S: Final = 20.0
 """Wait, spread as far again, of calls whose store or policy cannot be had."""
-DISABLED_WAIT_S: Final = 300.0
-"""Wait, spread as far again, of calls of a target whose policy is not enabled and whose gate is away."""
+PAUSE_SEEN_S: Final = 3.0
+"""Oldest policy by which calls are kept waiting: who resumes a target waits for no cache."""
 LONG_S: Final = 600.0
 """Wait of a call with a key that is told to whoever may repeat it."""
 LOOK_S: Final = 0.5
@@ -101,7 +101,7 @@ class Replayer:
         """
         waiting = Waiting()
         groups = self._read(deliveries, waiting.waits_s)
-        book = self._book()
+        book = self._book(groups)
         returns = Returns(self.queue, deliveries, groups, now_ms=self._now_ms())
         with self.executor(max(1, len(deliveries))) as pool:
             lanes = [
@@ -146,9 +146,12 @@ class Replayer:
             return False
         return True
 
-    def _book(self) -> PolicyBook | None:
+    def _book(self, functions: Iterable[str]) -> PolicyBook | None:
         try:
-            return self.policies.policies()
+            book = self.policies.policies()
+            if all(_policy(book, function).enabled for function in functions):
+                return book
+            return self.policies.policies(within_s=PAUSE_SEEN_S)
         except (StoreError, PolicyError):
             _log.exception("no policy can be had: every call waits")
             self.meter.count(metric.STORE_FAULTS)
@@ -167,7 +170,7 @@ class Replayer:
         if book is None:
             self._wait(group, waits_s, STORE_WAIT_S, STORE_WAIT_S)
             return []
-        policy = book.for_target(function.rpartition(":")[2])
+        policy = _policy(book, function)
         # What only the ledger is owed asks nothing of the target, and so nothing of the gate.
         owed = [entry for entry in group if entry[1].settlement is not None]
         calls = [entry for entry in group if entry[1].settlement is None]
@@ -218,7 +221,7 @@ class Replayer:
             try:
                 failures = self.attempts.failures(entry[1])
                 may_probe = visit.may_probe(failures, policy_backoff_s(max(1, failures), policy))
-            except StoreError:
+            except Exception:  # noqa: BLE001 - one row that cannot be read must not hold up the batch
                 _log.exception("cannot tell who may probe", extra={"target": visit.function})
                 self.meter.count(metric.STORE_FAULTS)
                 break
@@ -255,9 +258,9 @@ class Replayer:
         except StoreError:
             _log.exception("gate is away", extra={"target": function})
             self.meter.count(metric.STORE_FAULTS)
-            self._wait(group, waits_s, DISABLED_WAIT_S, DISABLED_WAIT_S)
+            self._wait(group, waits_s, STORE_WAIT_S, STORE_WAIT_S)
             return
-        wait_s, spread_s = paused_wait_s(gate, now_ms)
+        wait_s, spread_s = paused_wait_s(gate)
         wait_s += self.draw() * spread_s
         waits_s |= {delivery.receipt_handle: wait_s for delivery, _ in group}
 
@@ -334,6 +337,10 @@ class Replayer:
 def _owner(worker: Worker, delivery: Delivery) -> str:
     """Return who holds a lease: one batch may hold two copies of a call, and only one may have it."""
     return f"{worker.owner}/{digest(delivery.receipt_handle.encode())[:16]}"
+
+
+def _policy(book: PolicyBook, function: str) -> Policy:
+    return book.for_target(function.rpartition(":")[2])
 
 
 def _has_key(message: ReplayMessage) -> bool:

@@ -32,6 +32,7 @@ from reprise.replay.message import (
     with_settlement,
     write_message,
 )
+from reprise.replies import NULL_REPLIES, Replies
 from reprise.retry.decision import DeadLetter, Decision, Done, RetryLater, WaitForGate
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ class Finisher:
     clock: Clock
     meter: Meter
     publisher: EventPublisher = NULL_PUBLISHER
+    replies: Replies = NULL_REPLIES
 
     def finish(self, ended: Concluded) -> Disposition:
         """Carry out what was decided for a call that we hold.
@@ -133,6 +135,7 @@ class Finisher:
                 if told is LedgerWrite.YES:
                     count_end(self.meter, row, LedgerEvent.SUCCEED, self.clock())
                     self.publisher.succeeded(attempt.record, row, self.clock())
+                    return self.send_reply(attempt.message, sample)
                 return _after_telling(told, Ack(sample=sample))
             case RetryLater(after_s=after_s, is_backoff=is_backoff):
                 self.meter.count(metric.RETRIED, target=row.target)
@@ -172,11 +175,22 @@ class Finisher:
         )
         if ours:
             count_owed_end(self.meter, message.record, owed.event, owed.changes.get("reason"))
+        if owed.event is LedgerEvent.SUCCEED:
+            self.replies.tell(message.record)
         if not ours or owed.event is not LedgerEvent.SUCCEED:
             wait_s = owed.changes.get("due_at_ms", 0) / 1000 - self.clock().timestamp()
             delay_s = round(min(LONGEST_DELAY_S, max(0.0, wait_s)))
             self._queue(msgspec.structs.replace(message, settlement=None), delay_s)
         return Ack()
+
+    def send_reply(self, message: ReplayMessage, sample: Sample = NOT_ASKED) -> Disposition:
+        """Let a caller that asked for it know of its call's end, which the ledger knows."""
+        try:
+            self.replies.tell(message.record)
+        except StoreError:
+            _log.exception("reply could not be sent now", extra=about(message))
+            return Nack(wait_s=STORE_WAIT_S, sample=sample)
+        return Ack(sample=sample)
 
     def send_letter(
         self,

@@ -71,7 +71,7 @@ class AttemptRunner:
         ]
         try:
             return self.ledger.lease_all(wanted, now=self.clock(), until_ms=lease_until_ms)
-        except StoreError:
+        except Exception:  # noqa: BLE001 - a row that cannot be read must delay its own call alone
             _log.warning("leases are taken one by one", exc_info=True)
             return {}
 
@@ -192,7 +192,8 @@ class AttemptRunner:
             return Nack(wait_s=STORE_WAIT_S)
         if row.state is State.DEAD_LETTERED and not row.letter_sent:
             return self.finisher.send_letter(message, row)
-        return Ack()
+        # Its reply may not have been sent, or this is another capture of it, with a reply of its own.
+        return self.finisher.send_reply(message)
 
     def _invoke(self, attempt: Attempt) -> Disposition:
         record = attempt.record

@@ -41,6 +41,8 @@ class _Turn:
     is_leader: bool = False
     answer: bool | None = None
     """What the ledger said; None if it must be asked alone."""
+    failure: StoreError | None = None
+    """Why the ledger could not be told."""
 
 
 class Settlements:
@@ -74,6 +76,10 @@ class Settlements:
             self._wait(turn.called)
         if turn.is_leader:
             self._lead()
+        if (failure := turn.failure) is not None:
+            raise StoreError(
+                failure.service, failure.operation, failure.code, "told with others"
+            ) from failure
         if turn.answer is None:
             # It was not told with the others: only alone the ledger says why.
             return self._alone(request)
@@ -100,7 +106,13 @@ class Settlements:
     def _together(self, turns: list[_Turn]) -> None:
         try:
             told = self._ledger.settle_all([turn.request for turn in turns])
-        except StoreError:
+        except StoreError as error:
+            # The client has tried for most of a minute: who tries alone may be ended meanwhile, and nobody
+            # would know how the calls ended.
+            for turn in turns:
+                turn.failure = error
+            return
+        except Exception:  # noqa: BLE001 - these calls have run: none may stay untold for what others met
             _log.warning("ends are told one by one", exc_info=True)
             return
         for turn in turns:

@@ -21,6 +21,7 @@ from reprise.ledger import TERMINAL, LedgerEvent, Row, State, new_row
 from reprise.ports import OutMessage
 from reprise.replay.finish import count_end
 from reprise.replay.message import ReplayMessage, write_message
+from reprise.replies import wants_reply
 from reprise.retry.decision import Reason
 
 if TYPE_CHECKING:
@@ -137,6 +138,9 @@ class Enqueuer:
         is_another_try = record.captured_at != row.captured_at
         if is_another_try and record.outcome.kind is OutcomeKind.UNKNOWN:
             self.ledger.mark_may_have_run(row.id)
+        if wants_reply(record):
+            # Of one that has ended the replayer tells whoever asked for that.
+            return True
         return row.state not in TERMINAL or reopens(row, record)
 
     def _give_up(self, record: Record, url: str) -> None:

@@ -22,7 +22,7 @@ from reprise.gate.limit import (
     used_at_ms,
 )
 from reprise.gate.parameters import DEFAULTS, GateParameters
-from reprise.gate.paused import LONG_SPAN_S, is_paused
+from reprise.gate.paused import NOTED_S, is_paused
 from reprise.gate.state import Change, Condition, GateState, Mode
 
 SCOUTS: Final = 2
@@ -60,10 +60,10 @@ STARVED_AGAIN_SHARE: Final = 0.5
 MAX_STARVED_S: Final = 240.0
 """If what was expanded for that is not used either, perhaps nobody has time to replay: half of the time since
 the gate was last used, or an expansion was due, passes before more follows, and four minutes at most."""
-PAUSED_LOOK_S: Final = 40.0
-"""Time from look to look while paused, if no more than `PAUSED_LOOKS_PER_S` come of that."""
-PAUSED_LOOKS_PER_S: Final = 5.0
-FORGOTTEN_S: Final = 2 * LONG_SPAN_S
+PAUSED_LOOK_S: Final = 5.0
+"""Time from look to look while paused, if no more than `LOOKS_PER_S` come of that: what is resumed goes on
+within seconds."""
+FORGOTTEN_S: Final = 2 * NOTED_S
 """A paused gate that nobody asked for so long, although calls wait, counts calls that have ended."""
 MIN_DELAY_S: Final = 2.0
 MAX_DELAY_S: Final = 1800.0
@@ -214,7 +214,7 @@ def _while_holding(gate: GateState, piece: Slice, now_ms: int, draw: float) -> E
 
 def _while_paused(gate: GateState, piece: Slice, now_ms: int, draw: float) -> Expand | Leave:
     """Keep one call expanded, whose replayer finds out when the policy is enabled again."""
-    look_s = max(PAUSED_LOOK_S, gate.folded_objects / PAUSED_LOOKS_PER_S)
+    look_s = max(PAUSED_LOOK_S, gate.folded_objects / LOOKS_PER_S)
     delay_s = _clamp(look_s * (0.5 + draw))
     # Whoever sees the policy notes when the next look is due: one long overdue shows that nobody is left.
     is_forgotten = now_ms - max(gate.probe_at_ms, gate.expanded_at_ms) > 1000 * FORGOTTEN_S

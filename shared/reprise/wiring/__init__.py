@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, Final
 
 from reprise.aws.clients import Clients
 from reprise.aws.ledger_table import LedgerTable
+from reprise.aws.sqs import NamedQueue
+from reprise.replies import ReplyQueue, queue_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mypy_boto3_sqs import SQSClient
+
     from reprise.call.target_type import TargetType
+    from reprise.ports import KeySource, Meter
 
 TARGET_TYPES: Final = {
     "lambda": "reprise.call.target_type:FUNCTION",
@@ -32,6 +37,11 @@ def target_types(targets: Iterable[str]) -> tuple[TargetType, ...]:
 def make_clients() -> Clients:
     """Return what makes AWS clients, each when it is first needed."""
     return Clients()
+
+
+def make_replies(sqs: SQSClient, stack: str, keys: KeySource, meter: Meter) -> ReplyQueue:
+    """Return what tells a stack's add-on replies of calls that have ended; looks for it when there is one."""
+    return ReplyQueue(queue=NamedQueue(sqs, queue_name(stack)), keys=keys, meter=meter)
 
 
 def make_ledger(clients: Clients, table: str) -> LedgerTable:

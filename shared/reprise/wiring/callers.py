@@ -6,11 +6,17 @@ import os
 import platform
 import re
 import secrets
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from reprise.aws.clients import lazily
-from reprise.aws.config import CallersPolicies, read_parameter
+from reprise.aws.config import (
+    CallersPolicies,
+    ParameterDestinations,
+    destinations_parameter,
+    read_parameter,
+)
 from reprise.aws.functions import LambdaFunctions
 from reprise.aws.gate_table import GateTable
 from reprise.aws.keys import SecretKeys
@@ -18,10 +24,12 @@ from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.log_group import LogGroup
 from reprise.aws.s3 import S3Objects
 from reprise.call.outcome import OutcomeKind
+from reprise.capturing.attach import Ends
 from reprise.capturing.invoker import CallInvoker, Capturer
 from reprise.capturing.open_calls import OpenCalls
 from reprise.capturing.repeat import Repeats
 from reprise.capturing.status import StatusReader
+from reprise.capturing.wait import Waiter
 from reprise.errors import SettingsError, StoreError
 from reprise.instant import utc_now
 from reprise.settings import (
@@ -41,6 +49,7 @@ if TYPE_CHECKING:
     from reprise.aws.clients import Clients
     from reprise.ports import LineSink, Meter
 
+WAITER: Final = Waiter(pause=time.sleep, monotonic=time.monotonic)
 _NO_STREAM: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -82,7 +91,14 @@ def make_status_reader(clients: Clients, settings: CallerSettings) -> StatusRead
         ledger=LedgerTable(lazily(clients.dynamodb), settings.ledger_table),
         objects=S3Objects(lazily(clients.s3), settings.bucket),
         bucket=settings.bucket,
+        waiter=WAITER,
+        call_timeout_s=settings.call_timeout_s,
     )
+
+
+FUNCTION_MARGIN_S: Final = 15
+"""By how much an invoker may outlive its call: its timeout is 25 seconds longer at least (template.yaml,
+Timeouts)."""
 
 
 def caller_environment(
@@ -129,20 +145,30 @@ def make_policies(clients: Clients, settings: CallerSettings) -> CallersPolicies
     return CallersPolicies(lazily(clients.parameters_in_passing), settings.policy_parameter)
 
 
-def make_invoker(clients: Clients, settings: CallerSettings, *, meter: Meter) -> CallInvoker:
-    """Return what makes calls; everything but the invocation itself waits until it is needed."""
+def make_invoker(
+    clients: Clients, settings: CallerSettings, *, meter: Meter, longest_s: float | None = None
+) -> CallInvoker:
+    """Return what makes calls; everything but the invocation itself waits until it is needed.
+
+    Args:
+        clients: Makes clients, each when it is first needed.
+        settings: Of the caller.
+        meter: Counts.
+        longest_s: How long one run may take, waiting included; None in a process that nobody stops.
+    """
     table, dynamodb = settings.ledger_table, lazily(clients.dynamodb_in_passing)
     ledger = LedgerTable(dynamodb, table)
     gates = GateTable(dynamodb, table, is_consistent=True)
+    capturer = make_capturer(
+        clients,
+        bucket=settings.bucket,
+        mac_secret_arn=settings.mac_secret_arn,
+        meter=meter,
+        log_group=settings.capture_log_group,
+    )
     return CallInvoker(
         functions=LambdaFunctions(clients.functions(settings.call_timeout_s)),
-        capturer=make_capturer(
-            clients,
-            bucket=settings.bucket,
-            mac_secret_arn=settings.mac_secret_arn,
-            meter=meter,
-            log_group=settings.capture_log_group,
-        ),
+        capturer=capturer,
         capture_outcomes=settings.capture_outcomes,
         meter=meter,
         ledger=ledger,
@@ -155,6 +181,17 @@ def make_invoker(clients: Clients, settings: CallerSettings, *, meter: Meter) ->
             call_timeout_s=settings.call_timeout_s,
         ),
         policies=make_policies(clients, settings),
+        ends=Ends(
+            ledger=ledger,
+            objects=capturer.objects,
+            bucket=settings.bucket,
+            waiter=WAITER,
+            call_timeout_s=settings.call_timeout_s,
+            longest_s=longest_s,
+        ),
+        replies=ParameterDestinations(
+            lazily(clients.parameters), destinations_parameter(settings.stack)
+        ),
     )
 
 

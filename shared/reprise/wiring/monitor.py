@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from reprise.aws.config import read_parameter
 from reprise.aws.counters_table import CountersTable, MarkTable, StateItem
 from reprise.aws.event_bus import EventBridgeBus
 from reprise.aws.gate_table import GateTable
@@ -42,6 +44,7 @@ def deployed_monitor(settings: MonitorSettings) -> tuple[Monitor, Reconciler, Em
             alarms=settings.alarms,
             log_groups=settings.log_groups,
         ),
+        policy=partial(read_parameter, clients.parameters(), settings.policy_parameter),
         bus=EventBridgeBus(clients.events(), settings.event_bus),
         links=Links(dashboard=settings.dashboard_url, runbooks=settings.runbook_url),
         meter=meter,

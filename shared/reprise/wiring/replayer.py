@@ -31,8 +31,9 @@ from reprise.replay.finish import Finisher
 from reprise.replay.runner import AttemptRunner
 from reprise.replay.settlements import Settlements
 from reprise.replay.worker import Lanes
+from reprise.replies import NULL_REPLIES, Replies
 from reprise.telemetry import EmfMeter, about_call
-from reprise.wiring import make_clients, make_ledger, target_types
+from reprise.wiring import make_clients, make_ledger, make_replies, target_types
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +77,7 @@ class ReplayerParts:
     concurrency: Concurrency
     policies: PolicySource
     publisher: EventPublisher = NULL_PUBLISHER
+    replies: Replies = NULL_REPLIES
     meter: Meter
     clock: Clock = utc_now
     draw: Draw
@@ -105,11 +107,13 @@ def make_replayer(parts: ReplayerParts) -> Replayer:
                     dead_letters=parts.dead_letters,
                     ledger=parts.ledger,
                     publisher=parts.publisher,
+                    replies=parts.replies,
                 ),
                 keys=parts.keys,
                 clock=parts.clock,
                 meter=parts.meter,
                 publisher=parts.publisher,
+                replies=parts.replies,
             ),
             clock=parts.clock,
             draw=parts.draw,
@@ -146,19 +150,21 @@ def deployed_replayer(settings: ReplayerSettings) -> tuple[Replayer, BatchMonito
     )
     publisher = EventPublisher(settings.stack, outbox.add)
     threads = ThreadPoolExecutor(MOST_LANES)
+    keys = SecretKeyring(lazily(clients.secrets), settings.stack)
     parts = ReplayerParts(
         functions=InvokerRouter(clients, settings.call_timeout_s, types),
         targets=settings.targets,
         types=types,
         ledger=make_ledger(clients, settings.ledger_table),
         objects=S3Objects(lazily(clients.s3), settings.bucket),
-        keys=SecretKeyring(lazily(clients.secrets), settings.stack),
+        keys=keys,
         queue=SqsQueue(sqs, settings.replay_queue_url),
         dead_letters=SqsQueue(sqs, settings.dead_letter_queue_url),
         gates=RecordingGates(GateTable(dynamodb, settings.ledger_table), log),
         concurrency=FunctionConcurrency(clients.functions(settings.call_timeout_s)),
         policies=ParameterPolicies(lazily(clients.parameters), settings.policy_parameter),
         publisher=publisher,
+        replies=make_replies(sqs, settings.stack, keys, meter),
         meter=meter,
         draw=random.SystemRandom().random,
         call_timeout_s=settings.call_timeout_s,

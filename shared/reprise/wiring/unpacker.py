@@ -19,6 +19,7 @@ from reprise.dead_letter import LetterSender
 from reprise.events import NULL_PUBLISHER, EventPublisher
 from reprise.instant import utc_now
 from reprise.monitor.counters import CounterPublisher
+from reprise.replies import NULL_REPLIES, Replies
 from reprise.telemetry import EmfMeter
 from reprise.unpack.backlog import ExpansionController
 from reprise.unpack.consumer import CaptureConsumer
@@ -27,7 +28,7 @@ from reprise.unpack.enqueue import Enqueuer
 from reprise.unpack.notification import NoticeReader
 from reprise.unpack.unpacker import Unpacker
 from reprise.unpack.validate import RecordValidator
-from reprise.wiring import make_clients, make_ledger, target_types
+from reprise.wiring import make_clients, make_ledger, make_replies, target_types
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +68,7 @@ class UnpackerParts:
     replay_queue_size: QueueSize
     dead_letters: Queue
     publisher: EventPublisher = NULL_PUBLISHER
+    replies: Replies = NULL_REPLIES
     meter: Meter
     clock: Clock = utc_now
     draw: Draw
@@ -92,6 +94,7 @@ def make_unpacker(parts: UnpackerParts) -> Unpacker:
                 dead_letters=parts.dead_letters,
                 ledger=parts.ledger,
                 publisher=parts.publisher,
+                replies=parts.replies,
             ),
             clock=parts.clock,
             draw=parts.draw,
@@ -147,6 +150,7 @@ def deployed_consumer(
     counters = CounterPublisher(
         counters=CountersTable(dynamodb, settings.ledger_table), meter=meter
     )
+    keys = SecretKeyring(lazily(clients.secrets), settings.stack)
     parts = UnpackerParts(
         bucket=settings.bucket,
         account_id=settings.account_id,
@@ -154,7 +158,7 @@ def deployed_consumer(
         targets=settings.targets,
         types=target_types(settings.targets),
         objects=S3Objects(lazily(clients.s3), settings.bucket),
-        keys=SecretKeyring(lazily(clients.secrets), settings.stack),
+        keys=keys,
         ledger=make_ledger(clients, settings.ledger_table),
         gates=GateTable(dynamodb, settings.ledger_table),
         marks=MarkTable(dynamodb, settings.ledger_table),
@@ -164,6 +168,7 @@ def deployed_consumer(
         replay_queue_size=SqsQueueSize(sqs, settings.replay_queue_url),
         dead_letters=SqsQueue(sqs, settings.dead_letter_queue_url),
         publisher=EventPublisher(settings.stack, outbox.add),
+        replies=make_replies(sqs, settings.stack, keys, meter),
         meter=meter,
         draw=random.SystemRandom().random,
         retention_days=settings.retention_days,

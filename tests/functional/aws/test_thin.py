@@ -35,7 +35,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from reprise.aws.address import endpoint, why_not
-from reprise.aws.clients import ServiceModels
+from reprise.aws.clients import Clients, ServiceModels
 from reprise.aws.exchange import SignedRequest, sign
 from reprise.aws.thin import ThinClient
 from scripted_server import Answer, ScriptedServer
@@ -340,11 +340,28 @@ def test_a_kept_connection_that_was_closed_meanwhile_is_not_used(env: pytest.Mon
     with ScriptedServer(Answer()) as server:
         thin = Pair(env, server.url, "lambda").thin
         thin.invoke(**INVOKE)
-        (connection,) = thin.connections._idle  # noqa: SLF001 - what the server does to it
+        ((connection, _),) = thin.connections._idle  # noqa: SLF001 - what the server does to it
         connection.sock.shutdown(socket.SHUT_RDWR)
         thin.invoke(**INVOKE)
         assert len(server.requests) == 2
-        assert thin.connections._idle != [connection]  # noqa: SLF001 - as above
+        assert thin.connections._idle[0][0] is not connection  # noqa: SLF001 - as above
+
+
+@pytest.mark.parametrize(("idle_s", "is_used"), [(29, True), (31, False), (-3600, False)])
+def test_a_connection_that_was_idle_for_long_is_not_trusted_with_a_call(
+    env: pytest.MonkeyPatch, idle_s: float, *, is_used: bool
+) -> None:
+    """A frozen environment sees no end of it: the call would be sent, and nobody knew whether it ran."""
+    now_s = [1000.0]
+    with ScriptedServer(Answer()) as server:
+        thin = Pair(env, server.url, "lambda").thin
+        thin.connections.now_s = lambda: now_s[0]
+        thin.invoke(**INVOKE)
+        ((connection, _),) = thin.connections._idle  # noqa: SLF001 - whether it is used again
+        now_s[0] += idle_s
+        thin.invoke(**INVOKE)
+        assert (thin.connections._idle[0][0] is connection) is is_used  # noqa: SLF001 - as above
+        assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("method", ["invoke", "get_item"])
@@ -358,7 +375,7 @@ def test_an_answer_that_is_cut_is_lost(env: pytest.MonkeyPatch, method: str) -> 
         assert len(server.requests) == (1 if method == "invoke" else 4)
 
 
-@pytest.mark.parametrize("body", [b'{"Item":', b"[]", b"null", b"\xff"])
+@pytest.mark.parametrize("body", [b'{"Item":', b"[]", b"null", b"\xff", b""])
 def test_a_stores_answer_that_is_no_json_object_is_lost(
     env: pytest.MonkeyPatch, body: bytes
 ) -> None:
@@ -467,6 +484,8 @@ def test_what_is_not_called_here_goes_to_the_sdks_client(env: pytest.MonkeyPatch
         ("AWS_DATA_PATH", "/models", "data_path"),
         ("HTTPS_PROXY", "http://proxy:3128", "proxy"),
         ("AWS_REGION", "local", "local"),
+        ("AWS_REGION", "fips-us-east-1", "fips-us-east-1"),
+        ("AWS_REGION", "us-gov-west-1-fips", "us-gov-west-1-fips"),
         ("AWS_ACCOUNT_ID", "123456789012", "account"),
         ("AWS_ACCOUNT_ID_ENDPOINT_MODE", "required", "account"),
     ],
@@ -479,6 +498,31 @@ def test_what_is_unusual_is_left_to_the_sdk(
     assert why_not(botocore.session.get_session(), "dynamodb") is None
     env.setenv(name, value)
     assert reason in str(why_not(botocore.session.get_session(), "dynamodb"))
+
+
+@pytest.mark.parametrize("service", ["dynamodb", "lambda"])
+@pytest.mark.parametrize("keepalive", ["true", "false", ""])
+def test_settings_of_requests_and_connections_are_heard_as_the_sdk_hears_them(
+    env: pytest.MonkeyPatch, tmp_path: Path, service: str, keepalive: str
+) -> None:
+    profile = tmp_path / "config"
+    profile.write_text(f"[default]\nsdk_ua_app_id = orders\ntcp_keepalive = {keepalive}\n")
+    env.setenv("AWS_CONFIG_FILE", str(profile))
+    with ScriptedServer(Answer(body=b"{}")) as server:
+        env.setenv("AWS_ENDPOINT_URL", server.url)
+        method = "get_item" if service == "dynamodb" else "get_account_settings"
+        options = []
+        for is_thin in (False, True):
+            clients = Clients(is_thin=is_thin)
+            client: Any = clients.dynamodb() if service == "dynamodb" else clients.functions(30)
+            assert isinstance(client, ThinClient) is is_thin
+            getattr(client, method)(**CALLS[method][1])
+            http: Any = client.connections if is_thin else client._endpoint.http_session  # noqa: SLF001 - what it tells the system
+            options.append(vars(http).get("socket_options", vars(http).get("_socket_options")))
+    theirs, ours = (_comparable(request.headers)["user-agent"] for request in server.requests)
+    assert ours == theirs
+    assert "app/orders" in ours
+    assert options[1] == options[0]
 
 
 def test_addresses_are_those_of_the_sdks_rules(env: pytest.MonkeyPatch) -> None:

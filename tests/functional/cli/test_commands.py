@@ -10,6 +10,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -295,8 +296,41 @@ def test_the_status_of_a_call_is_a_table_or_its_row(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize(
+    ("state", "code"),
+    [(State.SUCCEEDED, 0), (State.DEAD_LETTERED, 1), (State.WAITING, 3)],
+    ids=str,
+)
+def test_who_waits_for_a_call_learns_its_end_by_the_exit_code(
+    cloud: Cloud, state: State, code: int
+) -> None:
+    cloud.ledger.record(make_row(id="call-1", state=state))
+    waited = run("wait", "call-1", "--timeout", "0s", "--json")
+    assert (waited.exit_code, document_of(waited)["state"]) == (code, state.value)
+    assert state.value in run("wait", "reprise://reprise/calls/call-1", "--timeout", "0s").stdout
+
+
+@pytest.mark.usefixtures("cloud")
+def test_who_stops_waiting_stops_nothing_else() -> None:
+    class Impatient(MotoApp):
+        @property
+        def ledger(self) -> Any:
+            return SimpleNamespace(get=_interrupt)
+
+    result = CliRunner().invoke(app, ["wait", "call-1"], obj=Impatient)
+    assert result.exit_code == 130
+    assert "the call goes on" in result.stderr
+
+
+def _interrupt(_call_id: str) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "field"),
     [
+        (["wait", "nobody", "--timeout", "0s"], 1, "ID"),
+        (["wait", ""], 2, "ID"),
+        (["wait", "call-1", "--timeout", "soon"], 2, "--timeout"),
         (["status", "nobody"], 1, "ID"),
         (["status", ""], 2, "ID"),
         (["status", "reprise://reprise/calls/"], 2, "ID"),
@@ -338,6 +372,7 @@ def test_every_command_explains_itself() -> None:
     commands = (
         "invoke",
         "status",
+        "wait",
         "dlq list",
         "dlq show",
         "dlq redrive",

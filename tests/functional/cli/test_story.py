@@ -12,10 +12,12 @@ from moto import mock_aws
 
 from functional.cli.test_commands import Cloud, document_of, run
 from functional.conftest import REGION
+from reprise.aws.reply_notes import ReplyNoteTable
 from reprise.call.payload import digest
 from reprise.capturing.line import write_line
 from reprise.ledger import State
-from strategies import KEYS, make_record, make_row
+from reprise.reply_note import ReplyNote
+from strategies import KEYS, NOW, make_record, make_row
 from unit.cli.test_stack import OUTPUTS
 
 if TYPE_CHECKING:
@@ -109,3 +111,17 @@ def test_a_call_whose_object_is_gone_has_its_story_still(cloud: Cloud) -> None:
     ]
     told = run("status", "call-1", "--show-payload")
     assert (told.exit_code, "payload cannot be had" in told.stderr) == (1, True)
+
+
+def test_the_story_tells_where_the_late_result_went(cloud: Cloud) -> None:
+    enter(cloud, state=State.SUCCEEDED, result="sold")
+    notes = ReplyNoteTable(cloud.dynamodb, OUTPUTS["LedgerTable"], lambda: NOW)
+    at = "2026-11-21T10:00:00.000000Z"
+    said = {"to": "https://hooks.example.com/...", "end": at, "first_at": at, "at": at}
+    failed = ReplyNote(state="failed", reason="refused: answered 500", tries=30, **said)
+    notes.write("call-1", "a", failed)
+    (told,) = document_of(run("status", "call-1", "--json"))["replies"]
+    assert (told["state"], told["reason"]) == ("failed", "refused: answered 500")
+    shown = run("status", "call-1").stdout
+    assert "its late result goes to" in shown
+    assert "answered 500" in shown

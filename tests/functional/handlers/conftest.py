@@ -33,7 +33,15 @@ CONTEXT: Final = SimpleNamespace(
 )
 ANSWERED: Final = Answer(body=b'{"ReservedConcurrentExecutions":10}')
 """What a function says, and what Lambda says of its concurrency: one answer serves both."""
-QUEUES: Final = ("REPLAY", "DEAD_LETTER", "CAPTURE", "JOBS", "JOBS_DEAD_LETTER")
+QUEUES: Final = (
+    "REPLAY",
+    "DEAD_LETTER",
+    "CAPTURE",
+    "JOBS",
+    "JOBS_DEAD_LETTER",
+    "REPLIES",
+    "REPLIES_DEAD_LETTER",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +73,9 @@ class Stack:
         """Let a function handle an event."""
         return self.load(module).lambda_handler(event, CONTEXT)
 
-    def capture(self, call_id: str) -> None:
+    def capture(self, call_id: str, **fields: Any) -> None:
         """Put an object with one captured call into the bucket, and S3's notification into the queue."""
-        record = make_record(id=call_id, captured_at=format_instant(utc_now()))
+        record = make_record(id=call_id, captured_at=format_instant(utc_now()), **fields)
         self.store(f"captured/{call_id}.gz", write_line(record, KEYS))
 
     def store(self, key: str, line: str) -> None:

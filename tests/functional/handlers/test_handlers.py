@@ -6,6 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from functional.handlers.conftest import ANSWERED
+from reprise.aws.config import destinations_parameter
+from reprise.aws.reply_notes import ReplyNoteTable
+from reprise.call.reply_to import ReplyTo
 from reprise.capturing.record import EVENT_NAME
 from reprise.instant import format_instant, utc_now
 from reprise.ledger import State
@@ -139,3 +142,63 @@ def test_the_observer_measures_what_waits(stack: Stack, capsys: pytest.CaptureFi
     stack.handle("replayer.observer", {})
     backlogs = [line for line in _lines(capsys, "Backlog") if line.get("target") == "orders"]
     assert [line["Backlog"] for line in backlogs] == [[1]]
+
+
+def _answers(stack: Stack) -> tuple[str, str]:
+    """Make a caller's own queue; return its URL, and its ARN."""
+    sqs = stack.clients.sqs()
+    url = sqs.create_queue(QueueName=f"{stack.env['REPRISE_STACK']}-answers")["QueueUrl"]
+    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    return url, found["Attributes"]["QueueArn"]
+
+
+def test_a_late_result_comes_to_its_callers_queue(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, arn = _answers(stack)
+    monkeypatch.setenv("REPRISE_REPLY_DESTINATIONS", json.dumps({"queues": arn}))
+    stack.capture(CALL_ID, reply_to=ReplyTo(queue=url))
+    assert stack.handle("replayer.unpacker", stack.receive("CAPTURE")) == DONE
+    assert stack.handle("replayer.replayer", stack.receive("REPLAY")) == DONE
+    told = stack.receive("REPLIES")
+    assert stack.handle("replies.replier", told) == DONE
+    (message,) = stack.clients.sqs().receive_message(QueueUrl=url)["Messages"]
+    document = json.loads(message["Body"])
+    assert document["reprise"]["id"] == CALL_ID
+    assert document["responsePayload"] == json.loads(ANSWERED.body)
+    table = stack.env["REPRISE_LEDGER_TABLE"]
+    notes = ReplyNoteTable(stack.clients.dynamodb(), table, utc_now).read(CALL_ID)
+    assert [note.state for note in notes.values()] == ["delivered"]
+    # Again, as SQS may: it is known.
+    assert stack.handle("replies.replier", told) == DONE
+    assert "Messages" not in stack.clients.sqs().receive_message(QueueUrl=url)
+
+
+def test_what_is_not_taken_comes_again_and_what_is_not_allowed_is_kept(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hooks = "http://127.0.0.1:1/"
+    monkeypatch.setenv("REPRISE_REPLY_DESTINATIONS", json.dumps({"webhooks": hooks}))
+    secret = json.dumps({"current": "k1", "k1": "bbbb" * 11})
+    name = f"{stack.env['REPRISE_STACK']}/replies/webhook"
+    made = stack.clients.secrets().create_secret(Name=name, SecretString=secret)
+    monkeypatch.setenv("REPRISE_WEBHOOK_SECRET_ARN", made["ARN"])
+    for call_id, place in ((CALL_ID, hooks), ("orders:order-2", "https://hooks.example.com/")):
+        stack.capture(call_id, reply_to=ReplyTo(webhook=place))
+    stack.handle("replayer.unpacker", stack.receive("CAPTURE"))
+    stack.handle("replayer.replayer", stack.receive("REPLAY"))
+    (again,) = stack.handle("replies.replier", stack.receive("REPLIES"))["batchItemFailures"]
+    assert again
+    (letter,) = stack.receive("REPLIES_DEAD_LETTER")["Records"]
+    assert json.loads(letter["body"])["record"]["id"] == "orders:order-2"
+
+
+def test_the_invoker_refuses_a_place_that_is_not_listed(stack: Stack) -> None:
+    request = {"FunctionName": "orders", "ReplyTo": {"event": True}}
+    refused = stack.handle("invoker.handler", request)
+    assert (refused["StatusCode"], refused["error"]["field"]) == (400, "ReplyTo")
+    name = destinations_parameter(stack.env["REPRISE_STACK"])
+    stack.clients.parameters().put_parameter(Name=name, Value="{}", Type="String")
+    refused = stack.handle("invoker.handler", request)
+    assert (refused["StatusCode"], refused["error"]["field"]) == (400, "ReplyTo.event")
+    assert stack.server.requests == []

@@ -161,6 +161,27 @@ def test_client_and_double_ask_for_no_call_without_an_id(client: Client, call_id
     for each in (client, FakeClient()):
         with pytest.raises(BadRequestError, match="call_id"):
             each.result_of(call_id)
+        with pytest.raises(BadRequestError, match="call_id"):
+            each.wait(call_id, timeout_s=0)
+
+
+@pytest.mark.parametrize("timeout_s", [-1, None, True, "5", float("inf"), float("nan")])
+def test_client_and_double_wait_for_a_number_of_seconds(client: Client, timeout_s: Any) -> None:
+    for each in (client, FakeClient()):
+        with pytest.raises(BadRequestError, match="timeout_s"):
+            each.wait("orders:1", timeout_s=timeout_s)
+
+
+def test_a_call_that_has_ended_is_waited_for_no_longer(
+    client: Client, env: pytest.MonkeyPatch
+) -> None:
+    del env
+    assert client.wait("orders:order-1", timeout_s=0) is None
+    ledger = LedgerTable(Clients().dynamodb(), client._settings.ledger_table)  # noqa: SLF001 - as above
+    ledger.record(make_row(state=State.SUCCEEDED, result="sold"))
+    status = client.wait("orders:order-1")
+    assert status is not None
+    assert (status.state, status.payload) == (State.SUCCEEDED, b"sold")
 
 
 def test_a_throttled_call_is_captured_with_all_that_a_replay_needs(

@@ -24,7 +24,7 @@ def _signature(function: Callable[..., Any]) -> list[tuple[str, Any, object]]:
     return [(each.name, each.kind, each.default) for each in named]
 
 
-@pytest.mark.parametrize("name", ["invoke", "result_of"])
+@pytest.mark.parametrize("name", ["invoke", "result_of", "wait"])
 def test_the_double_is_called_as_the_client_is(name: str) -> None:
     double, real = getattr(FakeClient, name), getattr(Client, name)
     assert _signature(double) == _signature(real)

@@ -51,6 +51,16 @@ def test_a_value_is_fetched_again_when_it_is_old() -> None:
     assert cached.get() == 2
 
 
+def test_who_needs_it_fresh_gets_it_fresh() -> None:
+    source = Source(1, 2)
+    cached = _cached(source)
+    cached.get()
+    source.now_s = 2.9
+    assert cached.get(within_s=3) == 1
+    source.now_s = 3
+    assert [cached.get(within_s=3), cached.get()] == [2, 2]
+
+
 @pytest.mark.parametrize("error", [AWAY, PolicyError("bad edit")])
 def test_the_last_good_value_stays_while_there_is_no_new_one(
     error: RepriseError, caplog: pytest.LogCaptureFixture

@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 
 from reprise.aws.ledger_table import LedgerTable
 from reprise.errors import StoreError
-from reprise.ledger import State
-from reprise.ports import LeaseRequest
+from reprise.ledger import LedgerEvent, State
+from reprise.ports import LeaseRequest, SettleRequest
 from simulation.dynamodb import DynamoDB
 from strategies import NOW, NOW_MS, make_row
 
@@ -63,12 +63,69 @@ def test_statements_that_stay_throttled_are_left_out_and_the_others_are_told() -
     assert waited == [1, 2, 3]
 
 
-def test_request_that_fails_whole_leaves_out_its_rows_and_no_others() -> None:
-    _, ledger, _ = make(down=1)
+def test_request_that_fails_whole_is_the_last_one_and_rows_before_it_are_told() -> None:
+    """The SDK has tried it for most of a minute, and a chunk has four: all of them outlast the function."""
+    client, ledger, waited = make(refused=(3,))
+    whole = client.batch_execute_statement
 
-    assert set(ledger.record_all(ROWS)) == set(IDS[25:])
+    def then_down(**request: Any) -> dict[str, Any]:
+        answer = whole(**request)
+        client.down = 1
+        return answer
+
+    client.batch_execute_statement = then_down  # type: ignore[method-assign]
+    rows = [make_row(id=f"orders:{n}") for n in range(100)]
+
+    assert set(ledger.record_all(rows)) == set(IDS[:25]) - {IDS[3]}
+    assert (client.requests, waited) == ([25, 25], [])
+    client.batch_execute_statement = whole  # type: ignore[method-assign]
     # Whoever asks again is told of all.
-    assert ledger.record_all(ROWS) == dict.fromkeys(IDS[:25]) | {r.id: r for r in ROWS[25:]}
+    told = {row.id: row for row in ROWS[:25]} | {IDS[3]: None}
+    assert ledger.record_all(rows) == dict.fromkeys(row.id for row in rows) | told
+
+
+def test_row_that_dynamodb_refuses_for_good_is_left_out_and_the_others_are_written() -> None:
+    client, ledger, waited = make()
+    large = make_row(id="orders:large", message="x" * 500_000)
+
+    assert ledger.record_all([ROWS[0], large, ROWS[1]]) == dict.fromkeys(IDS[:2])
+    assert set(client.items) == set(IDS[:2])
+    assert waited == []
+
+
+def test_one_id_given_twice_is_written_and_read_once() -> None:
+    _, ledger, _ = make()
+
+    assert ledger.record_all([ROWS[0], ROWS[1], ROWS[0]]) == dict.fromkeys(IDS[:2])
+    assert set(ledger.get_all([IDS[0], IDS[1], IDS[0]])) == set(IDS[:2])
+
+
+def test_end_that_dynamodb_refuses_for_good_leaves_the_others_told() -> None:
+    _, ledger, _ = make()
+    ledger.record_all(ROWS)
+    lease_all(ledger)
+    ends = [
+        SettleRequest(
+            call_id=call_id,
+            owner=f"me/{call_id}",
+            event=LedgerEvent.SUCCEED,
+            changes={"result": "x" * (500_000 if call_id == IDS[7] else 5)},
+        )
+        for call_id in IDS
+    ]
+
+    assert ledger.settle_all(ends) == {f"me/{call_id}" for call_id in IDS} - {f"me/{IDS[7]}"}
+
+
+def test_ends_whose_request_fails_whole_are_an_error() -> None:
+    client, ledger, _ = make()
+    ledger.record_all(ROWS[:2])
+    lease_all(ledger)
+    client.down = 1
+    end = SettleRequest(call_id=IDS[0], owner=f"me/{IDS[0]}", event=LedgerEvent.SUCCEED, changes={})
+
+    with pytest.raises(StoreError):
+        ledger.settle_all([end])
 
 
 def test_row_whose_reading_fails_is_left_out() -> None:
@@ -148,7 +205,8 @@ def test_leases_whose_answer_is_lost_are_found_to_be_ours_when_asked_for_alone()
         raise ClientError({"Error": {"Code": "RequestTimeout", "Message": "lost"}}, "Batch")
 
     client.batch_execute_statement = lost  # type: ignore[method-assign]
-    assert lease_all(ledger) == set()
+    with pytest.raises(StoreError):
+        lease_all(ledger)
 
     alone = ledger.lease(IDS[0], owner=f"me/{IDS[0]}", now=NOW, until_ms=NOW_MS + 60_000)
     assert alone.granted

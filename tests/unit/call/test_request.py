@@ -184,3 +184,9 @@ def test_any_event_is_a_request_or_a_refusal(event: object) -> None:
     except BadRequestError:
         return
     assert request.target.function == ORDERS
+
+
+def test_a_caller_may_wait_no_longer_than_a_call_may_take() -> None:
+    assert _read(WaitSeconds=30).wait_s == 30.0
+    error = _refusal({"FunctionName": "orders", "WaitSeconds": 31})
+    assert (error.field, error.status) == ("WaitSeconds", 400)

@@ -44,6 +44,9 @@ REASONS = {
 LINE = write_line(make_record(not_after="2026-11-22T00:00:00Z", client_context="e30="), KEYS)
 
 
+CLAIM: dict[str, Any] = {"claim_check": {"bucket": "b", "key": "payloads/k"}, "size_bytes": 1}
+
+
 def _unsigned(record: Record | None) -> Record | None:
     return None if record is None else msgspec.structs.replace(record, mac=None)
 
@@ -59,6 +62,15 @@ def _reason(message: str, trusted: Verifier = TRUSTED) -> str | None:
 
 def _signed(**changes: Any) -> str:
     return json.dumps(signed_document({**json.loads(LINE), **changes}))
+
+
+def _unescaped(line: str) -> str:
+    return json.dumps(json.loads(line), ensure_ascii=False)
+
+
+def test_a_line_to_which_a_log_tool_adds_much_is_taken() -> None:
+    added = f'{LINE[:-1]},"added":"{"x" * 900_000}"}}'
+    assert _unsigned(read_line(added, TRUSTED)) == _unsigned(read_line(LINE, TRUSTED))
 
 
 @given(record=records)
@@ -155,6 +167,23 @@ def test_a_deep_line_is_refused_and_never_raises_otherwise(depth: int) -> None:
 def test_a_line_that_cannot_be_trusted_is_refused_with_its_reason(
     message: str, reason: str
 ) -> None:
+    assert _reason(message) == reason
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (_signed(captured_at=f"2026-11-21T10:00:00.{'0' * 300_000}Z"), "invalid_record"),
+        (_signed(payload=CLAIM | {"sha256": "0" * 500_000}), "payload_mismatch"),
+        (_signed(trace="x" * 900_000), "invalid_record"),
+        (_unescaped(_signed(trace="\N{GRINNING FACE}" * 90_000)), "invalid_record"),
+    ],
+    ids=["instant", "digest", "long", "long once it is ascii"],
+)
+def test_a_line_of_more_than_a_row_or_a_message_holds_is_refused_however_well_signed(
+    message: str, reason: str
+) -> None:
+    """Stores would refuse it for ever, and with it hold up all calls of its object."""
     assert _reason(message) == reason
 
 

@@ -48,6 +48,7 @@ FULL = json.loads(
         KEYS,
     )
 )
+FULL["reply_to"] = {"webhook": "https://example.com/"}
 FULL["payload"]["claim_check"] = {"bucket": "b", "key": "k", "version_id": "v"}
 PATHS = [path for path in _paths(FULL) if path]
 replacements = st.one_of(
@@ -76,6 +77,9 @@ replacements = st.one_of(
             [],
             {"bucket": "b", "key": "k"},
             {"key_id": "k1", "value": "v"},
+            {"queue": "q", "event": None},
+            {"queue": "q", "event": True},
+            {"event": False},
         ]
     ),
 )

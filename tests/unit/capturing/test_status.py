@@ -43,6 +43,8 @@ def _ask(pipeline: Pipeline, **event: object) -> dict[str, Any]:
         ledger=pipeline.ledger,
         objects=pipeline.objects,
         bucket=pipeline.objects.bucket,
+        waiter=pipeline.waiter(),
+        call_timeout_s=pipeline.call_timeout_s,
     )
     try:
         answer = stage.run(event)
@@ -247,3 +249,56 @@ def test_a_caller_learns_the_end_of_its_call_whose_payload_an_operator_replaced(
     edited = replace(row, sha256=digest(b"edited"), captured_sha256=row.sha256)
     pipeline.ledger.rows[captured.call_id] = edited
     assert _of(pipeline, captured)["reprise"]["state"] == "captured"
+
+
+def _wait(pipeline: Pipeline, captured: Captured, wait_s: object) -> dict[str, Any]:
+    return _ask(
+        pipeline,
+        StatusOf=captured.call_id,
+        StatusToken=captured.status_token,
+        WaitSeconds=wait_s,
+    )
+
+
+def test_a_caller_that_waits_is_answered_when_its_call_has_ended() -> None:
+    pipeline = Pipeline()
+    captured = _capture(pipeline)
+
+    def go_on(seconds: float) -> None:
+        pipeline.clock.advance(seconds)
+        if pipeline.ledger.rows:
+            pipeline.replay(*pipeline.take_sent())
+        else:
+            _take_in(pipeline)
+
+    pipeline.pause = go_on
+    answer = _wait(pipeline, captured, 30)
+    assert (answer["reprise"]["state"], answer["Payload"]) == ("succeeded", '{"ok":true}')
+    assert len(pipeline.pauses) == 2
+
+
+def test_who_asks_for_a_call_that_has_ended_does_not_wait() -> None:
+    pipeline = Pipeline()
+    captured = _capture(pipeline)
+    _take_in(pipeline)
+    pipeline.replay(*pipeline.take_sent())
+    assert _wait(pipeline, captured, 50)["reprise"]["state"] == "succeeded"
+    assert pipeline.pauses == []
+
+
+def test_when_time_is_over_a_caller_learns_how_its_call_stands() -> None:
+    pipeline = Pipeline()
+    captured = _capture(pipeline)
+    assert _wait(pipeline, captured, 3)["reprise"]["state"] == "captured"
+    assert sum(pipeline.pauses) == pytest.approx(3)
+    assert max(pipeline.pauses) <= 1
+
+
+@pytest.mark.parametrize("wait_s", [-1, 51, "5", True, [], float("nan"), 10**400])
+def test_nobody_waits_longer_than_the_invoker_may(wait_s: object) -> None:
+    pipeline = Pipeline()
+    captured = _capture(pipeline)
+    answer = _wait(pipeline, captured, wait_s)
+    assert (answer["StatusCode"], answer["error"]["field"]) == (400, "WaitSeconds")
+    pipeline.call_timeout_s = 35
+    assert "from 0 to 35" in _wait(pipeline, captured, 36)["error"]["message"]

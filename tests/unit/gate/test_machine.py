@@ -66,10 +66,12 @@ class GateMachine(RuleBasedStateMachine):
         before = self.gates.read(ORDERS)
         entry = visit.enter(wanted)
         assert len(entry.permits) + entry.room <= wanted
-        if before.mode != Mode.FLOWING:
+        if is_paused(before):
+            assert not is_paused(self.gates.read(ORDERS))
+            assert not entry.is_probe
+        elif before.mode != Mode.FLOWING:
             assert entry.is_probe == bool(entry.permits)
             assert not entry.permits or before.probe_at_ms <= self._now_ms()
-            assert not (entry.permits and is_paused(before))
         elif entry.permits and most:
             after = self.gates.read(ORDERS)
             assert (after.cap, int(after.window) <= most) == (most, True)

@@ -10,7 +10,7 @@ import pytest
 
 from doubles import FakeClock, Faults, InMemoryBus, InMemoryCounters, InMemoryGateItems
 from reprise.errors import StoreError
-from reprise.events import IncidentOpened
+from reprise.events import IncidentClosed, IncidentOpened
 from reprise.gate.state import GateState, HeldFor, Mode
 from reprise.monitor.counters import BacklogCounters
 from reprise.monitor.incidents import Alarm
@@ -35,6 +35,7 @@ class Rig:
     states: list[Alarm] = field(default_factory=list)
     queued: int = 0
     live_successes: set[str] = field(default_factory=set)
+    policy: str = "{}"
     asked: list[tuple[str, datetime]] = field(default_factory=list)
 
     def load(self) -> MonitorState:
@@ -55,6 +56,10 @@ class Rig:
     def filters_missing(self) -> int:
         return 1
 
+    def read_policy(self) -> str:
+        self.faults.check("policy")
+        return self.policy
+
     def quarantined(self) -> int:
         return 3
 
@@ -70,6 +75,7 @@ class Rig:
             dead_letters=lambda: 2,
             memories=self,
             inspector=self,
+            policy=self.read_policy,
             bus=self.bus,
             links=Links(dashboard="d", runbooks="r"),
             meter=meter,
@@ -223,3 +229,23 @@ def test_of_a_hold_for_throttles_nobody_asks_whether_live_calls_succeed() -> Non
     rig.look()
     assert rig.gates.images[ORDERS].mode == Mode.HOLDING
     assert rig.asked == []
+
+
+def test_a_bad_policy_document_is_an_incident_with_the_line_at_fault_until_it_is_right() -> None:
+    rig = Rig(policy='{"targets":{"orders":{"enbaled":false}}}')
+    rig.look()
+    rig.look()
+    (opened,) = rig.bus.sent
+    assert isinstance(opened, IncidentOpened)
+    assert (opened.incident, opened.runbook) == ("policy-invalid", "r/policy.md")
+    assert "targets.orders: Object contains unknown field 'enbaled'" in opened.summary
+    rig.policy = "{}"
+    rig.look()
+    assert isinstance(rig.bus.sent[1], IncidentClosed)
+
+
+def test_a_policy_that_cannot_be_read_for_a_moment_is_no_incident() -> None:
+    rig = Rig()
+    rig.faults.fail("policy")
+    rig.look()
+    assert rig.bus.sent == []

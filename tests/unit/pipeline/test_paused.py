@@ -108,13 +108,13 @@ def test_the_backlog_of_a_paused_target_stays_in_s3(paused: Queues) -> None:
     assert is_paused(gate)
     assert gate.folded_records == 3 * CALLS - paused.expanded
     assert paused.expanded <= 30
-    assert paused.looks <= 3 * 7200 / 20
+    assert paused.looks <= 3 * 7200 / 2.5
     assert paused.pipeline.functions.invoked == []
 
 
-def test_a_pause_ends_within_a_minute_of_its_policy(paused: Queues) -> None:
+def test_a_pause_of_hours_ends_within_ten_seconds_of_its_policy(paused: Queues) -> None:
     paused.pipeline.policy = "{}"
-    paused.run(70)
+    paused.run(10)
     assert len(paused.pipeline.functions.invoked) >= 2
     paused.run(1200)
     assert len(paused.pipeline.functions.invoked) == 3 * CALLS
@@ -140,4 +140,4 @@ def test_a_gate_that_is_away_pauses_nothing_and_invokes_nothing() -> None:
     assert queues.pipeline.functions.invoked == []
     waits = [at_s - queues.now_s() for at_s, _, queue, _ in queues.due if queue == "replay"]
     assert len(waits) == 25
-    assert min(waits) > 300 - 15
+    assert min(waits) > 20 - 15

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from doubles import InMemoryLedger
+from doubles import FakePolicies, InMemoryLedger
 from harness import (
     FAILED,
     GONE,
@@ -28,7 +29,9 @@ from reprise.call.target import Target
 from reprise.gate.state import GateState, Mode
 from reprise.ledger import State
 from reprise.ports import Lease, OutMessage, Reply
-from reprise.replay.message import Delivery, Worker
+from reprise.replay.batch import PAUSE_SEEN_S
+from reprise.replay.message import Delivery, Worker, read_message
+from reprise.retry.policy import read_policy_document
 from reprise.testing import SUCCEEDED
 
 if TYPE_CHECKING:
@@ -659,6 +662,23 @@ def test_disabled_policy_keeps_calls_waiting_and_gives_none_up() -> None:
     assert pipeline.functions.invoked == []
 
 
+@pytest.mark.parametrize(
+    ("policy", "asked"),
+    [("{}", [None]), ('{"targets":{"orders":{"enabled":false}}}', [None, PAUSE_SEEN_S])],
+)
+def test_who_lets_calls_wait_for_a_pause_has_read_the_policy_lately(
+    policy: str, asked: list[float | None]
+) -> None:
+    pipeline = Pipeline()
+    policies = FakePolicies(read_policy_document(policy))
+    replayer = replace(pipeline.replayer(), policies=policies)
+    replayer.run(
+        deliveries(*pipeline.captured_messages(call())),
+        Worker(owner="a", remaining_ms=lambda: 900_000),
+    )
+    assert policies.asked == asked
+
+
 def test_max_concurrency_bounds_what_runs_at_once() -> None:
     pipeline = Pipeline(policy='{"default":{"max_concurrency":3}}')
     pipeline.gate_items.images[ORDERS] = GateState(window=100.0)
@@ -798,6 +818,42 @@ def test_defect_in_one_attempt_delays_that_call_and_no_other() -> None:
     assert pipeline.replay(*messages) == ["m0"]
     states = sorted(row.state for row in pipeline.ledger.rows.values())
     assert states == [State.LEASED, State.SUCCEEDED]
+
+
+def test_row_that_cannot_be_read_with_others_delays_no_other_call() -> None:
+    class Unreadable(InMemoryLedger):
+        """Holds a row of a later version's: whoever reads it with others reads none of them."""
+
+        def lease_all(self, wanted: Any, **request: Any) -> dict[str, Lease]:
+            raise ValueError(wanted, request)
+
+        def lease(self, call_id: str, **request: Any) -> Lease:
+            if call_id == first.record.id:
+                raise ValueError(call_id)
+            return InMemoryLedger.lease(self, call_id, **request)
+
+    pipeline = Pipeline(ledger=Unreadable())
+    messages = pipeline.captured_messages(call(b"1"), call(b"2"))
+    first = read_message(messages[0].body)
+    pipeline.gate_items.images[ORDERS] = GateState(window=10.0, slow_start=0)
+
+    assert pipeline.replay(*messages) == ["m0"]
+    states = sorted(row.state for row in pipeline.ledger.rows.values())
+    assert states == [State.CAPTURED, State.SUCCEEDED]
+
+
+def test_row_that_cannot_be_read_probes_no_gate_and_delays_no_other_target() -> None:
+    class Unreadable(InMemoryLedger):
+        def get(self, call_id: str) -> Row | None:
+            raise ValueError(call_id)
+
+    pipeline = Pipeline(ledger=Unreadable())
+    messages = pipeline.captured_messages(call(b"1"), call(b"2", function=MAIL))
+    pipeline.gate_items.images[ORDERS] = GateState(mode=Mode.HOLDING, held_for="fault")
+
+    assert pipeline.replay(*messages) == ["m0"]
+    states = sorted(row.state for row in pipeline.ledger.rows.values())
+    assert states == [State.CAPTURED, State.SUCCEEDED]
 
 
 def test_redriven_call_starts_from_zero_attempts_and_a_fresh_age() -> None:

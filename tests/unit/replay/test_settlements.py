@@ -58,8 +58,8 @@ class Told(InMemoryLedger):
 class Rig:
     """Leased calls, whose ends are told while the first one's is under way."""
 
-    def __init__(self, others: int = OTHERS) -> None:
-        self.ledger = Told()
+    def __init__(self, others: int = OTHERS, ledger: Told | None = None) -> None:
+        self.ledger = ledger or Told()
         self.names = [f"orders:{number}" for number in range(others + 1)]
         for name in self.names:
             self.ledger.record(make_row(id=name))
@@ -138,14 +138,32 @@ def test_end_that_was_not_told_with_the_others_is_told_alone_and_hears_why() -> 
     assert rig.ledger.alone == [rig.names[0], lost]
 
 
-def test_ledger_that_takes_none_together_is_told_of_each_alone() -> None:
+def test_ends_whose_request_fails_whole_are_not_tried_again_alone_while_their_function_may_end() -> (
+    None
+):
+    """The client has tried for most of a minute: each goes to the queue now, as an end of its own would."""
     rig = Rig()
     rig.ledger.faults.fail("settle_all")
+
+    first, *others = rig.run()
+
+    assert first.result()
+    assert {type(answer.exception()) for answer in others} == {StoreError}
+    assert rig.ledger.alone == rig.names[:1]
+    # Nobody is left telling: the next one goes alone.
+    assert all(rig.settle(name) for name in rig.names[1:])
+
+
+def test_answer_that_cannot_be_read_leaves_no_end_untold() -> None:
+    class Unreadable(Told):
+        def settle_all(self, wanted: Sequence[SettleRequest]) -> frozenset[str]:
+            raise KeyError(len(wanted))
+
+    rig = Rig(ledger=Unreadable())
 
     answers = rig.run()
 
     assert all(answer.result() for answer in answers)
-    assert sorted(rig.ledger.alone) == rig.names
     assert rig.states() == {State.SUCCEEDED}
 
 

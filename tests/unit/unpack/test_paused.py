@@ -1,4 +1,4 @@
-"""Folded objects of a paused target: looked at within a minute, and one call expanded to find out."""
+"""Folded objects of a paused target: looked at within seconds, and one call expanded to find out."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ PAUSED_GATE = GateState(
 )
 
 
-def test_objects_of_a_paused_target_are_looked_at_within_a_minute() -> None:
-    for objects, delay_s in ((10, 40), (200, 40), (1000, 200)):
+def test_objects_of_a_paused_target_are_looked_at_within_seconds() -> None:
+    for objects, delay_s in ((10, 5), (50, 5), (1000, 100)):
         gate = replace(PAUSED_GATE, folded_objects=objects)
         decision = decide_expansion(gate, FOLDED, now_ms=NOW_MS, draw=0.5)
         assert isinstance(decision, Leave)

@@ -48,6 +48,7 @@ function show(answer) {
   refreshS = answer.refresh_s;
   by("name").textContent = answer.name;
   by("place").textContent = answer.place;
+  showNotices((answer.notices ?? []).join("\n"));
   by("updated").textContent =
     `${clock(Date.now() / 1000)}, times of ${Intl.DateTimeFormat().resolvedOptions().timeZone}. ` +
     "Move over a chart, or reach it by Tab and use the arrow keys, to read its values.";
@@ -67,6 +68,12 @@ function show(answer) {
   if (newShape !== shape) layOut(answer.widgets);
   shape = newShape;
   answer.widgets.forEach((widget, place) => cards[place].show(widget));
+}
+
+function showNotices(text) {
+  // Said again only if it is another: screen readers speak each change.
+  if (by("notices").textContent !== text) by("notices").textContent = text;
+  by("notices").hidden = !text;
 }
 
 function fillSelect(select, options, current) {

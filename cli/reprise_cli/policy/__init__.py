@@ -1,0 +1,1 @@
+"""The policy document: checked, changed, and who changed it when."""
