@@ -153,10 +153,10 @@ screenshots: setup ## Take the docs' pictures of the page again, by its own test
 	@npm ci --prefix $(@D) --no-audit --no-fund --ignore-scripts --silent
 	@touch $@
 
-# Needs Node.js and npm on PATH. With the SDK for JavaScript at hand the end-to-end tests of the endpoint run their Node.js function, too.
+# Needs Node.js and npm on PATH.
 .PHONY: callers
 callers: setup endpoint .tools/callers/.stamp .tools/js/.stamp ## Every caller against every ending; writes docs/reference/callers.md
-	REPRISE_JS_SDK=$(CURDIR)/.tools/js $(PYTEST) tests/callers tests/e2e/test_endpoint.py
+	$(PYTEST) tests/callers
 
 .PHONY: simulate
 simulate: .venv/.stamp ## Many seeds of the simulation (SEEDS=0-20000, JOBS=2)
