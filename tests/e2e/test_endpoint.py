@@ -1,4 +1,4 @@
-"""An existing Python function adopts the local endpoint by a layer and one variable; tests/callers has Node.js, too."""
+"""An existing Python function adopts the endpoint by two lines; tests/callers has a Node.js one, too."""
 
 from __future__ import annotations
 
