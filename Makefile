@@ -70,7 +70,7 @@ endef
 
 .PHONY: requirements
 requirements: .tools/uv/.stamp ## Pin again from requirements/*.in (UPGRADE=1 takes new versions)
-	@for set in shared/requirements $(addprefix requirements/,uv dev bench fuzz $(SETS)); do \
+	@for set in shared/requirements $(addprefix requirements/,uv dev bench fuzz callers $(SETS)); do \
 	  echo "pin: $$set"; \
 	  $(UV) pip compile $(UV_COMPILE_FLAGS) $(if $(UPGRADE),--upgrade) $$set.in --output-file $$set.txt; \
 	done
@@ -147,6 +147,17 @@ chromium: ## A browser for the tests of page and engine, by apt; without one the
 screenshots: setup ## Take the docs' pictures of the page again, by its own tests
 	REPRISE_SCREENSHOTS=docs/images $(PYTEST) tests/e2e/test_dashboard_page.py
 
+.tools/js/.stamp: tests/callers/js/package.json tests/callers/js/package-lock.json
+	@echo 'setup: js'
+	@mkdir -p $(@D) && cp $^ $(@D)
+	@npm ci --prefix $(@D) --no-audit --no-fund --ignore-scripts --silent
+	@touch $@
+
+# Needs Node.js and npm on PATH.
+.PHONY: callers
+callers: setup endpoint .tools/callers/.stamp .tools/js/.stamp ## Every caller against every ending; writes docs/reference/callers.md
+	$(PYTEST) tests/callers
+
 .PHONY: simulate
 simulate: .venv/.stamp ## Many seeds of the simulation (SEEDS=0-20000, JOBS=2)
 	PYTHONPATH=tests $(BIN)/python -m simulation --seeds $(or $(SEEDS),0-2000) --jobs $(or $(JOBS),2)
@@ -174,12 +185,13 @@ dashboard: .venv/.stamp ## Write the dashboard's body into infra/observability.y
 	PYTHONPATH=infra/dashboard:shared $(BIN)/python -m reprise_dashboard
 
 .PHONY: verify
-verify: setup ## What takes longer: many seeds, the mutations, slow targets, one caller's bad calls, a killed replayer
+verify: setup ## What takes longer: many seeds, the mutations, slow targets, one caller's bad calls, a killed replayer, every caller
 	$(MAKE) --no-print-directory simulate SEEDS=0-10000
 	$(MAKE) --no-print-directory mutants
 	$(BIN)/python bench/slow_targets.py
 	$(BIN)/python bench/one_caller.py
 	$(PYTEST) tests/e2e -m slow
+	$(MAKE) --no-print-directory callers
 
 # --- Uses -----------------------------------------------------------------------------------------------------------
 

@@ -1,18 +1,16 @@
-"""Existing functions adopt the local endpoint by configuration alone: a layer and one variable."""
+"""An existing Python function adopts the endpoint by two lines; tests/callers has a Node.js one, too."""
 
 from __future__ import annotations
 
 import io
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,15 +25,13 @@ from reprise_cli.place import exports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from e2e.world import World
 
 MACHINE: Final = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}[os.uname().machine]
 FOLDER: Final = REPOSITORY / "dist" / "endpoint" / MACHINE
 BINARY: Final = FOLDER / "extensions" / "reprise"
-NODE: Final = shutil.which("node")
-SDK: Final = os.environ.get("REPRISE_JS_SDK", "")
-"""Folder with `node_modules/@aws-sdk/client-lambda`, which Lambda's own Node.js runtimes bring."""
 
 pytestmark = pytest.mark.skipif(not BINARY.is_file(), reason="no binary: make endpoint")
 
@@ -54,22 +50,6 @@ def handler(event, context):
         "reply": json.loads(answer["Payload"].read()),
     }
 """
-NODE_SHOP: Final = """
-import { LambdaClient, InvokeCommand } from "@aws-sdk/client-lambda";
-
-const orders = new LambdaClient({});
-
-export const handler = async (event) => {
-  const command = { FunctionName: process.env.ORDERS, Payload: JSON.stringify(event) };
-  const answer = await orders.send(new InvokeCommand(command));
-  return {
-    status: answer.StatusCode,
-    error: answer.FunctionError ?? null,
-    reply: JSON.parse(Buffer.from(answer.Payload).toString()),
-  };
-};
-"""
-
 CLICK: Final = """
 import base64, boto3, json, sys
 _, function, key, body = sys.argv
@@ -207,29 +187,6 @@ def test_an_existing_python_function_adopts_it_and_loses_no_call(
         Runtime=model["Runtime"],
         Handler="shop.handler",
         Code={"ZipFile": archive({"shop.py": PYTHON_SHOP})},
-    )
-    adopt(world, shop, layer, role)
-    survives(world, shop, guest)
-
-
-@pytest.mark.skipif(NODE is None or not SDK, reason="no Node.js, or REPRISE_JS_SDK is not set")
-def test_an_existing_node_function_adopts_it_and_loses_no_call(
-    world: World, guest: str, layer: str, role: str
-) -> None:
-    code = archive({"index.mjs": NODE_SHOP})
-    with zipfile.ZipFile(buffer := io.BytesIO(code), "a", zipfile.ZIP_DEFLATED) as made:
-        for path in (Path(SDK) / "node_modules").rglob("*"):
-            if path.is_file() and path.suffix in {".js", ".mjs", ".cjs", ".json"}:
-                made.write(path, str(path.relative_to(SDK)))
-    shop = shop_of(
-        world,
-        f"{GUEST_PREFIX}node-shop",
-        role,
-        guest,
-        Runtime="nodejs22.x",
-        Handler="index.handler",
-        MemorySize=512,
-        Code={"ZipFile": buffer.getvalue()},
     )
     adopt(world, shop, layer, role)
     survives(world, shop, guest)
