@@ -186,7 +186,7 @@ dashboard: .venv/.stamp ## Write the dashboard's body into infra/observability.y
 
 .PHONY: verify
 verify: setup ## What takes longer: many seeds, the mutations, slow targets, one caller's bad calls, a killed replayer, every caller
-	$(MAKE) --no-print-directory simulate SEEDS=0-10000
+	$(MAKE) --no-print-directory simulate SEEDS=0-5000
 	$(MAKE) --no-print-directory mutants
 	$(BIN)/python bench/slow_targets.py
 	$(BIN)/python bench/one_caller.py
@@ -200,10 +200,10 @@ demo: setup ## Local engine, real deploy, chaos test, a short tour (KEEP=1 leave
 	$(BIN)/reprise demo $(if $(KEEP),--keep)
 
 # These run the command, or the tests' doubles.
-OF_DEV := bench/restore.py bench/scale.py
+OF_DEV := bench/late_result.py bench/restore.py bench/scale.py
 
 .PHONY: bench
-bench: setup .tools/bench/.stamp ## Every benchmark in bench/
+bench: setup endpoint .tools/bench/.stamp ## Every benchmark in bench/
 	for bench in $(filter-out $(OF_DEV),$(wildcard bench/*.py)); do echo "== $$bench"; .tools/bench/bin/python "$$bench"; done
 	for bench in $(OF_DEV); do echo "== $$bench"; $(BIN)/python "$$bench"; done
 
