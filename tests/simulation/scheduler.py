@@ -23,8 +23,8 @@ STUCK_S: Final = 120.0
 """Real time after which a run hangs: then one lane waits for a lock that another holds while it sleeps."""
 
 MAX_STEPS: Final = 200_000
-"""A run takes a thousand; one in which a target is paused for hours, a hundred thousand: paused calls come back
-every few seconds, so that a resume is felt at once."""
+"""A run takes a thousand; one in which a target is paused for hours, a hundred thousand: paused calls come
+back every few seconds, so that a resume is felt at once."""
 
 
 class Crash(BaseException):
