@@ -215,13 +215,13 @@ def test_frozen_environment_does_nothing_until_its_next_call(aws: Aws) -> None:
     )
     pid = aws.invoke(name, {})
     assert aws.admin("POST", "freeze", function=name) == {"frozen": 1}
-    assert _state(pid) == "T"
+    wait_for(lambda: _state(pid) == "T")
     assert aws.invoke(name, {}) == pid
     assert _state(pid) != "T"
     aws.admin("POST", "freeze", function=name)
     aws.client("lambda").update_function_configuration(FunctionName=name, MemorySize=256)
     wait_for(lambda: events(aws, name)[2:] or None)
-    assert not _runs(pid)
+    wait_for(lambda: not _runs(pid))
 
 
 def test_timeout_is_the_reason_that_an_extension_is_told(aws: Aws) -> None:
