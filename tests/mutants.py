@@ -390,8 +390,11 @@ MUTANTS: Final = (
     Mutant(
         name="redrive: of whatever the row is by now (table)",
         file=_TABLE,
-        old='ConditionExpression="#state = :dead AND opened_at = :opened",\n',
-        new='ConditionExpression="#state = :dead OR opened_at = :opened OR attribute_exists(#state)",\n',
+        old='#note",\n'
+        '                    ConditionExpression="#state = :dead AND opened_at = :opened",\n',
+        new='#note",\n'
+        '                    ConditionExpression="#state = :dead OR opened_at = :opened "\n'
+        '                    "OR attribute_exists(#state)",\n',
     ),
     # --- captures under one key ---
     Mutant(

@@ -79,7 +79,7 @@ class Copy:
 def main() -> int:
     """Return 1 if a mutation survives."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seeds", default="0-500")
+    parser.add_argument("--seeds", default="0-750")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default="", help="a word in the name")
     parser.add_argument("--but", default="", help="kinds of violations that do not count")

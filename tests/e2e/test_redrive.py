@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from e2e.test_one_caller import gate_item
 from e2e.world import new_run, poll
@@ -87,6 +87,12 @@ def test_letters_that_still_fail_are_redriven_with_care(world: World, guest: str
         redrive_with_care(world, guest)
 
 
+def jobs_of(world: World, guest: str) -> list[dict[str, Any]]:
+    """Return the jobs whose filter named a target, the newest first."""
+    jobs = world.reprise("audit", "--json").document["jobs"]
+    return [job for job in jobs if guest in job["filters"].values()]
+
+
 def redrive_with_care(world: World, guest: str) -> None:
     run = new_run()
     bad_ids = give_up(world, guest, run, BAD)
@@ -102,14 +108,14 @@ def redrive_with_care(world: World, guest: str) -> None:
     assert stopped.code == 1, stopped.stderr
     assert "of 3 were given up again" in stopped.stderr
     assert "--no-canary" in stopped.stderr
-    (job,) = world.reprise("audit", "--json").document["jobs"]
+    (job,) = jobs_of(world, guest)
     assert (job["state"], job["count"], job["counts"]) == ("canary_failed", BAD, {"redriven": 3})
     assert (job["why"], job["by"].startswith("arn:aws:")) == ("is it mended?", True)
 
     # Without a canary, slowly, killed twice: by Ctrl-C, and for good.
     slow = ("dlq", "redrive", "--target", guest, "--no-canary", "--yes", "--rate", "1/s")
     process = start(world, *slow)
-    jobs = poll(lambda: world.reprise("audit", "--json").document["jobs"][:-1])
+    jobs = poll(lambda: jobs_of(world, guest)[:-1])
     poll(lambda: opened_since(world, bad_ids, jobs[0]["started_at"]) >= 2)
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=30)
