@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from e2e.test_one_caller import gate_item
 from e2e.world import new_run, poll
 from reprise.gate.state import HeldFor
@@ -82,6 +84,7 @@ def opened_since(world: World, ids: list[str], since: str) -> int:
     return sum(row is not None and row.opened_at >= since for row in rows)
 
 
+@pytest.mark.slow
 def test_letters_that_still_fail_are_redriven_with_care(world: World, guest: str) -> None:
     with short_backoffs(world, guest):
         redrive_with_care(world, guest)
