@@ -390,11 +390,9 @@ MUTANTS: Final = (
     Mutant(
         name="redrive: of whatever the row is by now (table)",
         file=_TABLE,
-        old='#note",\n'
-        '                    ConditionExpression="#state = :dead AND opened_at = :opened",\n',
-        new='#note",\n'
-        '                    ConditionExpression="#state = :dead OR opened_at = :opened "\n'
-        '                    "OR attribute_exists(#state)",\n',
+        old='#note",\n            ConditionExpression="#state = :dead AND opened_at = :opened",\n',
+        new='#note",\n            ConditionExpression="#state = :dead OR opened_at = :opened "\n'
+        '            "OR attribute_exists(#state)",\n',
     ),
     # --- captures under one key ---
     Mutant(

@@ -128,26 +128,19 @@ class LedgerTable(LedgerRows):
             **{f"from{i}": state.value for i, state in enumerate(allowed)},
         }
         assignments = ", ".join(["#state = :after", *(f"#{name} = :{name}" for name in given)])
-        with store_errors("dynamodb", "UpdateItem"):
-            try:
-                self._client.update_item(
-                    TableName=self._table,
-                    Key=key_of(call_id),
-                    UpdateExpression=f"SET {assignments}",
-                    ConditionExpression=f"#state IN ({_names('from', len(allowed))}) "
-                    "AND #lease_owner = :mine",
-                    ExpressionAttributeNames={
-                        "#state": "state",
-                        "#lease_owner": "lease_owner",
-                        **{f"#{name}": name for name in given},
-                    },
-                    ExpressionAttributeValues=_values(values),
-                )
-            except ClientError as error:
-                if not is_failed_condition(error):
-                    raise
-                return self._is_told(call_id, owner, event)
-        return True
+        is_ended = self._change(
+            call_id,
+            values,
+            UpdateExpression=f"SET {assignments}",
+            ConditionExpression=f"#state IN ({_names('from', len(allowed))}) "
+            "AND #lease_owner = :mine",
+            ExpressionAttributeNames={
+                "#state": "state",
+                "#lease_owner": "lease_owner",
+                **{f"#{name}": name for name in given},
+            },
+        )
+        return is_ended or self._is_told(call_id, owner, event)
 
     def mark_letter_sent(self, call_id: str, *, opened_at: str) -> None:
         """Note that the dead letter is in its queue.
@@ -155,29 +148,21 @@ class LedgerTable(LedgerRows):
         Nothing is noted for a row that has reached its end of life, or that was redriven since: its next
         dead letter is another one.
         """
-        with store_errors("dynamodb", "UpdateItem"):
-            try:
-                self._client.update_item(
-                    TableName=self._table,
-                    Key=key_of(call_id),
-                    UpdateExpression="SET #sent = :yes",
-                    ConditionExpression="#state = :dead AND #opened = :opened",
-                    ExpressionAttributeNames={
-                        "#sent": "letter_sent",
-                        "#state": "state",
-                        "#opened": "opened_at",
-                    },
-                    ExpressionAttributeValues=_values(
-                        {
-                            "yes": True,
-                            "dead": result(LedgerEvent.DEAD_LETTER).value,
-                            "opened": opened_at,
-                        }
-                    ),
-                )
-            except ClientError as error:
-                if not is_failed_condition(error):
-                    raise
+        self._change(
+            call_id,
+            {
+                "yes": True,
+                "dead": result(LedgerEvent.DEAD_LETTER).value,
+                "opened": opened_at,
+            },
+            UpdateExpression="SET #sent = :yes",
+            ConditionExpression="#state = :dead AND #opened = :opened",
+            ExpressionAttributeNames={
+                "#sent": "letter_sent",
+                "#state": "state",
+                "#opened": "opened_at",
+            },
+        )
 
     def redrive(
         self, call_id: str, *, opened_at: str, now: datetime, sha256: str | None = None
@@ -202,55 +187,35 @@ class LedgerTable(LedgerRows):
             # Right-hand sides see the row as it was.
             edit = ", captured_sha256 = if_not_exists(captured_sha256, sha256), sha256 = :sha256"
             values["sha256"] = sha256
-        with store_errors("dynamodb", "UpdateItem"):
-            try:
-                self._client.update_item(
-                    TableName=self._table,
-                    Key=key_of(call_id),
-                    UpdateExpression="SET #state = :after, opened_at = :now, updated_at = :now, "
-                    "attempts = :zero, refusals = :zero, due_at_ms = :zero, letter_sent = :no, "
-                    f"may_have_run = :no, expires_at_s = expires_at_s + :keep{edit} "
-                    "REMOVE #reason, #message, #note",
-                    ConditionExpression="#state = :dead AND opened_at = :opened",
-                    ExpressionAttributeNames={
-                        "#state": "state",
-                        "#reason": "reason",
-                        "#message": "message",
-                        "#note": "note",
-                    },
-                    ExpressionAttributeValues=_values(values),
-                )
-            except ClientError as error:
-                if not is_failed_condition(error):
-                    raise
-                return self._is_redriven(call_id, now)
-        return True
+        is_opened = self._change(
+            call_id,
+            values,
+            UpdateExpression="SET #state = :after, opened_at = :now, updated_at = :now, "
+            "attempts = :zero, refusals = :zero, due_at_ms = :zero, letter_sent = :no, "
+            f"may_have_run = :no, expires_at_s = expires_at_s + :keep{edit} "
+            "REMOVE #reason, #message, #note",
+            ConditionExpression="#state = :dead AND opened_at = :opened",
+            ExpressionAttributeNames={
+                "#state": "state",
+                "#reason": "reason",
+                "#message": "message",
+                "#note": "note",
+            },
+        )
+        return is_opened or self._is_redriven(call_id, now)
 
     def discard(self, call_id: str, *, opened_at: str, note: str) -> bool:
         """Note why a dead-lettered call's letter was discarded; False if its row is another by now.
 
         Its end stays when it was: captures that came since are owed what they were owed before.
         """
-        values = {
-            "note": note,
-            "dead": result(LedgerEvent.DEAD_LETTER),
-            "opened": opened_at,
-        }
-        with store_errors("dynamodb", "UpdateItem"):
-            try:
-                self._client.update_item(
-                    TableName=self._table,
-                    Key=key_of(call_id),
-                    UpdateExpression="SET #note = :note",
-                    ConditionExpression="#state = :dead AND opened_at = :opened",
-                    ExpressionAttributeNames={"#state": "state", "#note": "note"},
-                    ExpressionAttributeValues=_values(values),
-                )
-            except ClientError as error:
-                if not is_failed_condition(error):
-                    raise
-                return False
-        return True
+        return self._change(
+            call_id,
+            {"note": note, "dead": result(LedgerEvent.DEAD_LETTER), "opened": opened_at},
+            UpdateExpression="SET #note = :note",
+            ConditionExpression="#state = :dead AND opened_at = :opened",
+            ExpressionAttributeNames={"#state": "state", "#note": "note"},
+        )
 
     def recapture(self, dead: Row, after: Row) -> bool:
         """Write what a later capture makes of a dead-lettered call; False if its row is another by now."""
@@ -299,16 +264,23 @@ class LedgerTable(LedgerRows):
 
     def mark_may_have_run(self, call_id: str) -> bool:
         """Note that another try of a call may have run; False if the call has succeeded, or is not known."""
-        values = {"yes": True, "succeeded": State.SUCCEEDED}
+        return self._change(
+            call_id,
+            {"yes": True, "succeeded": State.SUCCEEDED},
+            UpdateExpression="SET may_have_run = :yes",
+            ConditionExpression="attribute_exists(#state) AND #state <> :succeeded",
+            ExpressionAttributeNames={"#state": "state"},
+        )
+
+    def _change(self, call_id: str, values: Mapping[str, object], **expressions: Any) -> bool:  # noqa: ANN401 - UpdateItem's own
+        """Change a row if a condition holds of it; False if it does not."""
         with store_errors("dynamodb", "UpdateItem"):
             try:
                 self._client.update_item(
                     TableName=self._table,
                     Key=key_of(call_id),
-                    UpdateExpression="SET may_have_run = :yes",
-                    ConditionExpression="attribute_exists(#state) AND #state <> :succeeded",
-                    ExpressionAttributeNames={"#state": "state"},
                     ExpressionAttributeValues=_values(values),
+                    **expressions,
                 )
             except ClientError as error:
                 if not is_failed_condition(error):
