@@ -167,10 +167,9 @@ class ParameterDestinations:
         destinations.resolve(reply_to)
 
     def _fetch(self) -> Destinations:
-        with store_errors("ssm", "GetParameter"):
-            response = self._client.get_parameter(Name=self._name)
+        text = read_parameter(self._client, self._name)
         try:
-            return read_destinations(response["Parameter"]["Value"])
+            return read_destinations(text)
         except ValueError as error:
             raise StoreError("ssm", "GetParameter", "Malformed", str(error)) from error
 
