@@ -30,8 +30,6 @@ _STEPS: Final = re.compile(r"(^|/)(\.|%2e){1,2}(/|$)|%2f|%5c", re.IGNORECASE)
 """In a path: what leads out of a listed folder, for a server that decodes before it looks."""
 _EXAMPLE: Final = 'Send one of {"queue": "<ARN or URL>"}, {"event": true}, {"task_token": "..."}, '
 _NEXT_STEP: Final = _EXAMPLE + '{"callback_id": "..."} and {"webhook": "https://..."}'
-TOKENS: Final = frozenset({"task_token", "callback_id"})
-"""Kinds whose holder waits for an answer, and has no other way to get one."""
 
 
 class ReplyTo(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -40,9 +40,6 @@ class Said:
     """Where the late result is to go; said in the client context only, since it is no text."""
 
 
-NOTHING: Final = Said()
-
-
 def read_said(headers: Mapping[str, str], client_context: str | None) -> Said:
     """Return what a caller said; a header comes before the client context.
 

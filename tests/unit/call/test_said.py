@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise.call.reply_to import ReplyTo
-from reprise.call.said import HEADERS, NOTHING, Said, read_said
+from reprise.call.said import HEADERS, Said, read_said
 from reprise.errors import BadRequestError
 from strategies import json_values, keys, texts
 
@@ -46,7 +46,7 @@ def test_a_place_that_is_none_is_refused_by_its_field() -> None:
 
 @pytest.mark.parametrize("context", [None, "", "!", "e30=", _context([]), _context({"custom": 1})])
 def test_whoever_says_nothing_of_ours_is_taken_for_that(context: str | None) -> None:
-    assert read_said({}, context) == NOTHING
+    assert read_said({}, context) == Said()
 
 
 @given(
