@@ -12,7 +12,7 @@ from reprise.call.payload import MAX_PAYLOAD_BYTES
 from reprise.instant import utc_now
 from reprise.retry.decision import Reason
 from reprise_cli.app import app_of
-from reprise_cli.dlq.conduct import Wish, begin, resume
+from reprise_cli.dlq.conduct import Wish, begin, fail_missing, resume
 from reprise_cli.dlq.desk import Which, dry_run_selected, peek
 from reprise_cli.dlq.job import CANARY, CANARY_ABOVE, LetterVerb, planned
 from reprise_cli.dlq.letter import Selection, error_pattern, select
@@ -27,7 +27,7 @@ from reprise_cli.dlq.view import (
     show_letters,
 )
 from reprise_cli.duration import parse_duration
-from reprise_cli.exits import CommandError, ExitCode, UsageError
+from reprise_cli.exits import ExitCode, UsageError
 from reprise_cli.output import counted
 
 if TYPE_CHECKING:
@@ -114,9 +114,7 @@ def show_letter(
     selection = Selection(ids=frozenset({letter_id}))
     found = select(peek(reprise, queue, limit, selection), selection, utc_now())
     if not found:
-        raise CommandError(
-            "ID", f"no dead letter of {letter_id!r} was seen", "Look at `reprise dlq list`"
-        )
+        fail_missing(selection.ids)
     letter = found[0]
     show_letters(reprise.out, [letter], f"dead letter of {letter.id}")
     reprise.out.show(pretty(letter.body))
@@ -258,13 +256,10 @@ def _rehearse(reprise: App, queue: Which, selection: Selection, data: bytes | No
     show_groups(reprise.out, [planned(letter) for letter in letters], "by target, reason and error")
     show_letters(reprise.out, letters, f"{counted(len(letters), 'letter')} would be redriven")
     report_rehearsal(reprise.out, results)
-    missing = selection.ids - {
-        name for result in results for name in (result.letter.id, result.letter.message_id)
-    }
-    if missing:
-        raise CommandError(
-            "ID", f"no dead letter of {min(missing)!r} was seen", "Look at `reprise dlq list`"
-        )
+    fail_missing(
+        selection.ids
+        - {name for result in results for name in (result.letter.id, result.letter.message_id)}
+    )
     if any(result.action in {Action.FAILED, Action.REFUSED} for result in results):
         raise typer.Exit(ExitCode.FAILED)
 

@@ -79,7 +79,7 @@ def begin(reprise: App, selection: Selection, wish: Wish) -> None:
                 f"{counted(found.seen, 'letter')} of other kinds: see `reprise dlq list`; "
                 f"targets: {', '.join(sorted(found.targets))}"
             )
-        _fail_missing(found.missing)
+        fail_missing(found.missing)
         return
     show_groups(reprise.out, letters, f"{counted(len(letters), 'letter')} to {wish.verb.value}")
     if found.has_unknown and wish.verb is LetterVerb.REDRIVE:
@@ -112,7 +112,7 @@ def begin(reprise: App, selection: Selection, wish: Wish) -> None:
             f"Allow s3:PutObject on {reprise.stack.bucket}/audit/*",
         ) from error
     _run(reprise, job, letters, [], wish, edit)
-    _fail_missing(found.missing)
+    fail_missing(found.missing)
 
 
 def resume(reprise: App, job_id_: str, wish: Wish) -> None:
@@ -207,7 +207,12 @@ def _again(job: LetterJob) -> str:
     return f"reprise dlq {job.verb.value} --resume {job.id}"
 
 
-def _fail_missing(missing: frozenset[str]) -> None:
+def fail_missing(missing: frozenset[str]) -> None:
+    """Let ids that no letter had be an error, which names one.
+
+    Raises:
+        CommandError: If there are any.
+    """
     if missing:
         raise CommandError(
             "ID", f"no dead letter of {min(missing)!r} was seen", "Look at `reprise dlq list`"
