@@ -12,6 +12,7 @@ Source: Lambda Developer Guide, "Handling errors for an SQS event source in Lamb
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from dataclasses import dataclass
@@ -123,11 +124,12 @@ def _poll(mapping: _Mapping, window_scale: float) -> float:
         _SQS["_expire_retained"](mapping.queue)
         _SQS["_dlq_sweep"](mapping.queue)
         now = time.time()
-        times = [message["visible_at"] for message in list(mapping.queue["messages"])]
-        visible = [at for at in times if at <= now]
-        if not visible:
-            return min(times, default=math.inf)
         size = int(mapping.settings.get("BatchSize", 10))
+        messages = list(mapping.queue["messages"])
+        times = (message["visible_at"] for message in messages)
+        visible = list(itertools.islice((at for at in times if at <= now), size))
+        if not visible:
+            return min((message["visible_at"] for message in messages), default=math.inf)
         window_s = float(mapping.settings.get("MaximumBatchingWindowInSeconds") or 0) * window_scale
         if len(visible) < size and min(visible) + window_s > now:
             return float(min(visible) + window_s)

@@ -10,6 +10,7 @@ SQS API Reference, DeleteMessage, ChangeMessageVisibility.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import threading
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     type Message = dict[str, Any]
 
 _EXPIRY_CHECK_S = 1.0
+_MOST_RECEIVED = "reprise_most_received"
+"""Key of a standard queue: how often the message of it that was received most often was received."""
 
 _SQS = Seam("services.sqs")
 
@@ -79,16 +82,22 @@ def remove(queue: Queue, messages: list[Message]) -> None:
         return
     with lock:
         stored = queue["messages"]
-        for place in range(len(stored) - 1, -1, -1):
+        # From the oldest on: what is taken out was mostly received, and so stands in front.
+        place = 0
+        while gone and place < len(stored):
             if id(stored[place]) in gone:
+                gone.remove(id(stored[place]))
                 del stored[place]
+            else:
+                place += 1
 
 
 def delete_by_handles(queue_url: str, receipt_handles: set[str]) -> None:
     """Delete the messages that were received with these handles."""
     queue = _SQS["_get_q"](queue_url)
     with lock:
-        remove(queue, [m for m in queue["messages"] if m.get("receipt_handle") in receipt_handles])
+        matching = (m for m in queue["messages"] if m.get("receipt_handle") in receipt_handles)
+        remove(queue, list(itertools.islice(matching, len(receipt_handles))))
 
 
 def collect(
@@ -112,6 +121,7 @@ def collect(
             message["visible_at"] = now + timeout_s
             message["receive_count"] += 1
             message["first_receive_at"] = message["first_receive_at"] or now
+            queue[_MOST_RECEIVED] = max(queue.get(_MOST_RECEIVED, 0), message["receive_count"])
             found.append(message)
     return found
 
@@ -147,6 +157,8 @@ def _sweep_to_dead_letters(queue: Queue) -> None:
     if not target:
         return
     limit, now = int(policy["maxReceiveCount"]), time.time()
+    if not queue["is_fifo"] and queue.get(_MOST_RECEIVED, 0) < limit:
+        return
     with lock:
         spent = [
             message
