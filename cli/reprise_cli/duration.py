@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from reprise_cli.exits import UsageError
+
 _UNITS_S: Final = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
 _DURATION: Final = re.compile(
     r"(?:(?P<d>\d+)d)?(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m)?(?:(?P<s>\d+(?:\.\d+)?)s)?", re.ASCII
@@ -44,3 +46,15 @@ def format_duration(seconds: float) -> str:
     if hours:
         return f"{hours}h{rest_m}m"
     return f"{minutes}m{rest_s}s"
+
+
+def read_duration(option: str, text: str) -> float:
+    """Return the seconds of an option's value.
+
+    Raises:
+        UsageError: If it is no duration; names the option.
+    """
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(option, str(error), "Write for example 30s, 15m or 2h") from error

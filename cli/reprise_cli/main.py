@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 from reprise import __version__
@@ -17,8 +18,9 @@ from reprise_cli.options import DEFAULT_STACK, Options, hoist
 from reprise_cli.output import LogWarnings, Output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from typer.core import CompletionItem, HelpFormatter  # type: ignore[attr-defined]
     from typer.core import Context as CoreContext  # type: ignore[attr-defined]
 
 _EPILOG = (
@@ -27,28 +29,91 @@ _EPILOG = (
 )
 
 
+class Listed(NamedTuple):
+    """A command in the list of commands, which imports none of them."""
+
+    place: str
+    """Where it is, as `module:attribute`."""
+    help: str
+    """What its own help begins with."""
+
+
 COMMANDS: Final = {
-    "local": "reprise_cli.commands.local:app",
-    "invoke": "reprise_cli.commands.invoke:invoke",
-    "status": "reprise_cli.commands.status:status",
-    "wait": "reprise_cli.commands.wait:wait",
-    "top": "reprise_cli.commands.top:top",
-    "dashboard": "reprise_cli.commands.dashboard:dashboard",
-    "dlq": "reprise_cli.commands.dlq:app",
-    "audit": "reprise_cli.commands.audit:audit",
-    "policy": "reprise_cli.commands.policy:app",
-    "sources": "reprise_cli.commands.sources:app",
-    "doors": "reprise_cli.commands.doors:app",
-    "read": "reprise_cli.read:read",
+    "local": Listed(
+        "reprise_cli.commands.local:app",
+        "The local engine: AWS's behaviour on this machine.",
+    ),
+    "invoke": Listed(
+        "reprise_cli.commands.invoke:invoke",
+        "Call a function; exit code 0: it answered, 3: captured for a replay, 1: refused or failed.",
+    ),
+    "status": Listed(
+        "reprise_cli.commands.status:status",
+        "Tell a captured call's story; exit code 1 if the ledger does not know it.",
+    ),
+    "wait": Listed(
+        "reprise_cli.commands.wait:wait",
+        "Wait until a call has ended; exit code 0: succeeded, 1: given up or not known, 3: still kept.",
+    ),
+    "top": Listed(
+        "reprise_cli.commands.top:top",
+        "Show each target's gate, backlog, rate, oldest call and time to go; --json shows it once.",
+    ),
+    "dashboard": Listed(
+        "reprise_cli.commands.dashboard:dashboard",
+        "Show the deployed CloudWatch dashboard with its data, on 127.0.0.1, until Ctrl-C.",
+    ),
+    "dlq": Listed(
+        "reprise_cli.commands.dlq:app",
+        "Dead letters: calls that were given up, each with its reason.",
+    ),
+    "audit": Listed(
+        "reprise_cli.commands.audit:audit",
+        "List what was done with dead letters, or show one job with each letter.",
+    ),
+    "policy": Listed(
+        "reprise_cli.commands.policy:app",
+        "The rules of replaying: look, change, stop and start targets.",
+    ),
+    "sources": Listed(
+        "reprise_cli.commands.sources:app",
+        "Sources: each library user and decorated target signs with a key of its own.",
+    ),
+    "doors": Listed(
+        "reprise_cli.commands.doors:app",
+        "Front doors: aliases of the invoker, each called in the place of one target.",
+    ),
+    "read": Listed(
+        "reprise_cli.read:read",
+        "Read capture objects: records as JSON lines, whatever their layers, glue and damage.",
+    ),
     # The add-on's own, and all that the command knows of the package.
-    "schedule": "reprise_schedules_cli.schedule.command:app",
-    "warm": "reprise_schedules_cli.warm.command:app",
-    "chaos": "reprise_cli.commands.chaos:chaos",
-    "cost": "reprise_cli.commands.cost:cost",
-    "cleanup": "reprise_cli.commands.cleanup:cleanup",
-    "demo": "reprise_cli.commands.demo:demo",
+    "schedule": Listed(
+        "reprise_schedules_cli.schedule.command:app",
+        "Scheduled jobs: a file of jobs is what the stack's schedules become.",
+    ),
+    "warm": Listed(
+        "reprise_schedules_cli.warm.command:app",
+        "Warm windows: what they save, and what they cost.",
+    ),
+    "chaos": Listed(
+        "reprise_cli.commands.chaos:chaos",
+        "Prove on a live stack that nothing is lost and nothing runs twice; exit code 1 if not so.",
+    ),
+    "cost": Listed(
+        "reprise_cli.commands.cost:cost",
+        "Say what it costs: list prices of us-east-1, counted requests; asks no AWS and needs no stack.",
+    ),
+    "cleanup": Listed(
+        "reprise_cli.commands.cleanup:cleanup",
+        "Delete what a stack left behind, so that one of its name can be deployed again.",
+    ),
+    "demo": Listed(
+        "reprise_cli.commands.demo:demo",
+        "Show the whole pipeline on this machine; nothing is left running unless asked.",
+    ),
 }
-"""Where the commands are, in the order of the help."""
+"""The commands, in the order of the help."""
 
 
 class RootGroup(TyperGroup):
@@ -57,15 +122,39 @@ class RootGroup(TyperGroup):
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - typer's own
         """Take what typer gives to groups."""
         super().__init__(**settings)
-        self.commands = LazyCommands(COMMANDS)
+        self.commands = LazyCommands({name: listed.place for name, listed in COMMANDS.items()})
 
     def list_commands(self, ctx: CoreContext) -> list[str]:
         """Return the names; imports nothing."""
         del ctx
         return list(self.commands)
 
+    def format_help(self, ctx: CoreContext, formatter: HelpFormatter) -> None:
+        """Write the help; imports no command."""
+        with self._listing():
+            super().format_help(ctx, formatter)
+
+    def shell_complete(self, ctx: CoreContext, incomplete: str) -> list[CompletionItem]:
+        """Return what may stand here; imports no command."""
+        with self._listing():
+            return super().shell_complete(ctx, incomplete)
+
+    @contextmanager
+    def _listing(self) -> Iterator[None]:
+        """Let commands be names and a line of help for a while."""
+        real = self.commands
+        self.commands = {
+            name: TyperCommand(name, help=listed.help) for name, listed in COMMANDS.items()
+        }
+        try:
+            yield
+        finally:
+            self.commands = real
+
     def parse_args(self, ctx: CoreContext, args: list[str]) -> list[str]:
-        """Read the command line."""
+        """Read the command line; `help COMMAND` is `COMMAND --help`."""
+        if args[:1] == ["help"]:
+            args = [*args[1:], "--help"]
         return super().parse_args(ctx, hoist(args))
 
     def invoke(self, ctx: CoreContext) -> Any:  # noqa: ANN401 - typer's own
@@ -94,7 +183,6 @@ app = typer.Typer(
     epilog=_EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 
 
@@ -108,7 +196,14 @@ def _show_version(value: bool) -> None:  # noqa: FBT001 - typer's own
 def prepare(
     context: typer.Context,
     *,
-    stack_name: Annotated[str, typer.Option(help="CloudFormation stack.")] = DEFAULT_STACK,
+    stack_name: Annotated[
+        str,
+        typer.Option(
+            envvar="REPRISE_STACK",
+            show_envvar=False,
+            help="CloudFormation stack. (env: REPRISE_STACK)",
+        ),
+    ] = DEFAULT_STACK,
     schedules_stack: Annotated[
         str | None,
         typer.Option(
@@ -122,7 +217,13 @@ def prepare(
         bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")
     ] = False,
     local: Annotated[
-        bool, typer.Option("--local", help="The local engine, whatever AWS settings there are.")
+        bool,
+        typer.Option(
+            "--local",
+            envvar="REPRISE_LOCAL",
+            show_envvar=False,
+            help="The local engine, whatever AWS settings there are. (env: REPRISE_LOCAL)",
+        ),
     ] = False,
     endpoint_url: Annotated[
         str | None, typer.Option(help="Where AWS is, instead of AWS. (env: AWS_ENDPOINT_URL)")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from reprise.aws.clients import store_errors
+from reprise.aws.fault import store_errors
 from reprise.aws.functions import outcome_of
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.ports import Reply

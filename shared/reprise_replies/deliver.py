@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from reprise.aws.clients import store_errors
 from reprise.aws.config import TTL_S, Cached
+from reprise.aws.fault import store_errors
 from reprise.aws.sqs import NamedQueue
 from reprise.errors import SettingsError, StoreError
 from reprise.events import SOURCE

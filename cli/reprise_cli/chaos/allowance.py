@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from reprise.aws.clients import store_errors
+from reprise.aws.fault import store_errors
 from reprise.errors import StoreError
 from reprise_cli.exits import UsageError
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from reprise.aws.clients import store_errors
+from reprise.aws.fault import store_errors
 from reprise.instant import parse_instant
 from reprise.ledger import State
 from reprise_cli.chaos.call import CallState, Receipt

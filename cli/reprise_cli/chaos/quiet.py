@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from reprise.aws.clients import store_errors
+from reprise.aws.fault import store_errors
 from reprise.aws.sqs import SqsQueueSize
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from reprise_cli.chaos.account import run_account
 from reprise_cli.chaos.account_report import lesson, report_table
 from reprise_cli.chaos.setup import ChaosOptions, prepare
 from reprise_cli.chaos.view import proof_table
-from reprise_cli.duration import parse_duration
+from reprise_cli.duration import read_duration
 from reprise_cli.exits import ExitCode, UsageError
 from reprise_cli.output import counted
 
@@ -102,17 +102,17 @@ def chaos(
         )
     wishes = ChaosOptions(
         calls=calls,
-        hold_s=_seconds("--hold", hold),
+        hold_s=read_duration("--hold", hold),
         poison=poison,
         large=large,
         concurrency=concurrency,
         work_ms=work_ms,
         target=target,
         receipts_table=receipts_table,
-        timeout_s=None if timeout is None else _seconds("--timeout", timeout),
+        timeout_s=None if timeout is None else read_duration("--timeout", timeout),
         is_drained=drain,
         live_per_s=live,
-        control_s=_seconds("--control", control),
+        control_s=read_duration("--control", control),
         restore_concurrency=restore_concurrency,
         resubmit=None if resubmit is None else _share("--resubmit", resubmit),
     )
@@ -173,10 +173,3 @@ def _share(option: str, text: str) -> float:
     if not 0 < percent <= 100:  # noqa: PLR2004 - per cent
         raise UsageError(option, f"{text} is no share above 0 %", "Say for example 10%")
     return percent / 100
-
-
-def _seconds(option: str, text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise UsageError(option, str(error), "Correct it, then try again") from error

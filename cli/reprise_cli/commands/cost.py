@@ -8,7 +8,7 @@ import typer
 
 from reprise_cli.app import app_of
 from reprise_cli.cost.scenario import Scenario
-from reprise_cli.duration import parse_duration
+from reprise_cli.duration import read_duration
 from reprise_cli.exits import UsageError
 
 _DEFAULT = Scenario()
@@ -44,24 +44,17 @@ def cost(
     reprise = app_of(context)
     scenario = _scenario(
         calls=calls,
-        outage_s=_seconds("--outage", outage),
+        outage_s=read_duration("--outage", outage),
         payload_bytes=payload_bytes,
         reply_bytes=reply_bytes,
         targets=targets,
         memory_mb=memory_mb,
         failures=failures,
-        target_s=_seconds("--target-time", target_time),
+        target_s=read_duration("--target-time", target_time),
     )
     for thing in show_cost(scenario):
         reprise.out.show(thing)
     reprise.out.result(document(scenario))
-
-
-def _seconds(option: str, text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise UsageError(option, str(error), "Give a duration such as 20m or 3h") from error
 
 
 def _scenario(**values: float) -> Scenario:

@@ -15,7 +15,7 @@ from rich.text import Text
 from reprise.instant import format_instant, parse_instant, utc_now
 from reprise_cli.app import app_of
 from reprise_cli.calling import InvokerClient
-from reprise_cli.duration import parse_duration
+from reprise_cli.duration import parse_duration, read_duration
 from reprise_cli.exits import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -41,9 +41,16 @@ def invoke(
     not_after: Annotated[
         str | None, typer.Option(help="Instant, or duration from now: no replay after it.")
     ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="If it is captured, wait until it has ended.")
+    ] = False,
+    timeout: Annotated[
+        str, typer.Option(help="How long --wait waits at most, such as 30s or 2h.")
+    ] = "15m",
 ) -> None:
     """Call a function; exit code 0: it answered, 3: captured for a replay, 1: refused or failed."""
     reprise = app_of(context)
+    timeout_s = read_duration("--timeout", timeout)
     reprise.say_place()
     request: dict[str, Any] = {"FunctionName": function}
     request |= payload_fields(_read_payload(payload, payload_file))
@@ -57,6 +64,11 @@ def invoke(
     with reprise.out.progress(f"calling {function}"):
         answer = InvokerClient(reprise.aws.calls, reprise.stack.invoker).call(request)
     show_answer(reprise.out, answer)
+    if wait and answer.exit_code is ExitCode.CAPTURED:
+        # What tells a story, for which a mere --help would wait.
+        from reprise_cli.commands.wait import wait_for_end  # noqa: PLC0415 - see above
+
+        wait_for_end(reprise, answer.document["reprise"]["id"], timeout_s)
     reprise.out.result(answer.document)
     raise typer.Exit(answer.exit_code)
 

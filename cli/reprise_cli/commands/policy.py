@@ -256,7 +256,7 @@ def _read(file: str) -> str:
         return sys.stdin.read()
     try:
         return Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise CommandError(
             "FILE", f"{file} cannot be read: {error}", "Correct it", ExitCode.USAGE
         ) from error

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from reprise.aws.clients import store_errors
+from reprise.aws.fault import store_errors
 from reprise.aws.sqs import SqsQueue
 from reprise_cli.dlq.letter import read_letter
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from reprise.aws.clients import lazily
 from reprise.instant import format_instant, utc_now
 from reprise_batch.jobs import BatchJobs
 from reprise_cli.app import App, app_of
@@ -158,6 +157,9 @@ def history(context: typer.Context, name: NameArgument) -> None:
 
 def _followed(reprise: App, state: JobState) -> JobState:
     """Return the runs as they stand now; what the runner has not looked up yet is shown, not written."""
+    # The SDK, for which a mere --help would wait.
+    from reprise.aws.clients import lazily  # noqa: PLC0415 - see above
+
     follow = RunResolver(ledger=reprise.ledger, batch=lazily(lambda: BatchJobs(reprise.aws.batch)))
     now = utc_now()
     for entry in state.runs:

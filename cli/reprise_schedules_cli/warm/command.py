@@ -15,7 +15,7 @@ from rich.table import Table
 from reprise.errors import ScheduleError
 from reprise.instant import utc_now
 from reprise_cli.app import App, app_of
-from reprise_cli.duration import format_duration, parse_duration
+from reprise_cli.duration import format_duration, read_duration
 from reprise_cli.exits import CommandError, UsageError
 from reprise_schedules.warm import read_order
 from reprise_schedules_cli.schedule.expression import find_zone, parse_expression, runs
@@ -218,10 +218,7 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def _seconds(text: str) -> float:
-    try:
-        seconds = parse_duration(text)
-    except ValueError as error:
-        raise UsageError("--since", str(error), "Write 12h or 7d") from error
+    seconds = read_duration("--since", text)
     if not 0 < seconds <= _MAX_SINCE_S:
         raise UsageError("--since", f"{text!r} is not 1s to 3650d", "Write 7d")
     return seconds

@@ -1,4 +1,4 @@
-"""Make AWS clients, with retries that never hide a second invocation, and translate their errors.
+"""Make AWS clients, with retries that never hide a second invocation.
 
 Read botocore's service models fast: most of what making a client costs is decoding JSON. botocore takes any
 object as `file_loader`; this one decodes with msgspec, which is several times faster than `json` with
@@ -11,7 +11,6 @@ import gzip
 import logging
 import os
 import socket
-from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 from threading import Lock
@@ -20,16 +19,14 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import botocore.session
 import msgspec
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import JSONFileLoader, Loader
 from botocore.utils import create_nested_client
 
 from reprise.aws.address import why_not
 from reprise.aws.thin import ThinClient
-from reprise.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from mypy_boto3_batch import BatchClient
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -43,34 +40,6 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
 _log = logging.getLogger(__name__)
-
-
-@contextmanager
-def store_errors(service: str, operation: str) -> Iterator[None]:
-    """Raise every failure of a service call as StoreError.
-
-    Raises:
-        StoreError: If the call inside failed, however it failed.
-    """
-    try:
-        yield
-    except ClientError as error:
-        details = error.response.get("Error", {})
-        raise StoreError(
-            service, operation, code_of(error), str(details.get("Message", ""))
-        ) from error
-    except BotoCoreError as error:
-        raise StoreError(service, operation, type(error).__name__, str(error)) from error
-
-
-def code_of(error: ClientError) -> str:
-    """Return the error code of a refused call."""
-    return str(error.response.get("Error", {}).get("Code", "Unknown"))
-
-
-def is_failed_condition(error: ClientError) -> bool:
-    """Tell whether DynamoDB refused a write because its condition does not hold."""
-    return code_of(error) == "ConditionalCheckFailedException"
 
 
 class ServiceModels(JSONFileLoader):

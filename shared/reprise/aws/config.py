@@ -7,7 +7,7 @@ import time
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
-from reprise.aws.clients import store_errors
+from reprise.aws.fault import store_errors
 from reprise.call.reply_to import FIELD, Destinations, read_destinations
 from reprise.call.target_type import FUNCTION
 from reprise.errors import BadRequestError, RepriseError, StoreError

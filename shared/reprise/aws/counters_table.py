@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from botocore.exceptions import ClientError
 
-from reprise.aws.clients import is_failed_condition, store_errors
+from reprise.aws.fault import is_failed_condition, store_errors
 from reprise.monitor.counters import BacklogCounters
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from reprise import metric
-from reprise.aws.clients import store_errors
+from reprise.aws.fault import store_errors
 from reprise.errors import StoreError
 from reprise.events import SOURCE, ReplaySucceeded
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from reprise.aws.clients import is_failed_condition, store_errors
+from reprise.aws.fault import is_failed_condition, store_errors
 from reprise.gate.state import Change, GateState, Updated
 
 if TYPE_CHECKING:

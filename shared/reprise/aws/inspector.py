@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
-from reprise.aws.clients import code_of, store_errors
+from reprise.aws.fault import code_of, store_errors
 from reprise.capturing.record import EVENT_NAME
 from reprise.monitor.incidents import Alarm
 from reprise.quarantine import PREFIX

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from reprise.aws.clients import store_errors
 from reprise.aws.config import Cached
+from reprise.aws.fault import store_errors
 from reprise.capturing.signature import (
     LEGACY,
     PIPELINE,

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from reprise.aws.clients import store_errors
+from reprise.aws.fault import store_errors
 from reprise.errors import StoreError
 from reprise.instant import format_instant
 from reprise.ledger import LedgerEvent, PastAttempt, Row, State, may_lease, result, sources

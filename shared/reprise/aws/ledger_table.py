@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from reprise.aws.clients import is_failed_condition, store_errors
+from reprise.aws.fault import is_failed_condition, store_errors
 from reprise.aws.ledger_rows import LedgerRows, from_item, key_of, to_attribute, to_item
 from reprise.instant import format_instant
 from reprise.ledger import REDRIVE_KEEPS_S, LedgerEvent, State, result, sources

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from reprise.aws.clients import store_errors
+from reprise.aws.fault import store_errors
 from reprise.errors import StoreError
 
 if TYPE_CHECKING:

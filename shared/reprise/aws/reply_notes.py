@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from reprise.aws.clients import store_errors
+from reprise.aws.fault import store_errors
 from reprise.reply_note import ReplyNote
 
 if TYPE_CHECKING:

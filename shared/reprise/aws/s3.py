@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import BotoCoreError, ClientError, IncompleteReadError
 from urllib3.exceptions import HTTPError
 
-from reprise.aws.clients import code_of, store_errors
+from reprise.aws.fault import code_of, store_errors
 from reprise.call.payload import ClaimCheck
 from reprise.errors import ObjectDeniedError, ObjectMissingError, StoreError
 from reprise.monitor.reconcile import Page

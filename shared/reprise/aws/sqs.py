@@ -7,7 +7,7 @@ import logging
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from reprise.aws.clients import store_errors
+from reprise.aws.fault import store_errors
 from reprise.errors import StoreError
 from reprise.printable import printable
 

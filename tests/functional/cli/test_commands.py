@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import logging
 import os
@@ -316,6 +317,36 @@ def test_who_waits_for_a_call_learns_its_end_by_the_exit_code(
     waited = run("wait", "call-1", "--timeout", "0s", "--json")
     assert (waited.exit_code, document_of(waited)["state"]) == (code, state.value)
     assert state.value in run("wait", "reprise://reprise/calls/call-1", "--timeout", "0s").stdout
+
+
+@pytest.mark.parametrize(
+    ("state", "arguments", "code"),
+    [
+        (State.SUCCEEDED, ["--wait"], 0),
+        (State.DEAD_LETTERED, ["--wait"], 1),
+        (State.WAITING, ["--wait", "--timeout", "0s"], 3),
+        (State.SUCCEEDED, [], 3),
+    ],
+    ids=["succeeded", "given up", "still kept", "not waited for"],
+)
+def test_an_invocation_that_is_kept_waits_for_its_end_if_asked_to(
+    cloud: Cloud, state: State, arguments: list[str], code: int
+) -> None:
+    cloud.ledger.record(make_row(id="call-1", state=state))
+    answer = {"StatusCode": 202, "reprise": {"id": "call-1", "outcome": {"kind": "throttled"}}}
+
+    class KeepingApp(MotoApp):
+        @cached_property
+        def aws(self) -> Any:
+            found = super().aws
+            reply = {"Payload": io.BytesIO(json.dumps(answer).encode())}
+            found.__dict__["calls"] = SimpleNamespace(invoke=lambda **_: reply)
+            return found
+
+    waited = CliRunner().invoke(app, ["invoke", "orders", *arguments, "--json"], obj=KeepingApp)
+    assert waited.exit_code == code, waited.stderr
+    document = document_of(waited)
+    assert document["state"] == state.value if arguments else document == answer
 
 
 @pytest.mark.usefixtures("cloud")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
-from reprise.aws.clients import code_of, store_errors
+from reprise.aws.fault import code_of, store_errors
 from reprise.errors import StoreError
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -22,7 +23,13 @@ assert not heavy & set(sys.modules), heavy & set(sys.modules)
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_is_where_the_table_says(name: str) -> None:
-    assert LazyCommands(COMMANDS)[name].name == name
+    assert LazyCommands({name: COMMANDS[name].place})[name].name == name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_listed_with_what_its_own_help_begins_with(name: str) -> None:
+    own = LazyCommands({name: COMMANDS[name].place})[name].help
+    assert COMMANDS[name].help == " ".join(own.split("\n\n")[0].split())
 
 
 def test_names_are_known_without_importing_anything() -> None:
@@ -45,3 +52,36 @@ def test_reading_imports_no_other_command() -> None:
         [sys.executable, "-c", READ, "/dev/null"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+LIST = """
+import sys
+from reprise_cli.main import app
+app(sys.argv[1:], standalone_mode=False)
+ours = {name for name in sys.modules if name.startswith("reprise_cli.commands.")}
+assert not {"boto3", "botocore.client"} & set(sys.modules) and not ours, ours
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["help"], ["--stack-name", "x", "--help"]])
+def test_the_list_of_commands_imports_no_command(arguments: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIST, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert all(name in done.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands_and_options(shell: str) -> None:
+    words = {"bash": {"COMP_WORDS": "reprise pol", "COMP_CWORD": "1"}}
+    asked = {"_TYPER_COMPLETE_ARGS": "reprise pol", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    environment = {"_REPRISE_COMPLETE": f"complete_{shell}", **asked, **words.get(shell, {})}
+    done = subprocess.run(
+        [sys.executable, "-c", "from reprise_cli.start import main; main()"],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "policy" in done.stdout, done.stderr
