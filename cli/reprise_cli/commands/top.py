@@ -9,7 +9,7 @@ import typer
 from rich.live import Live
 
 from reprise_cli.app import app_of
-from reprise_cli.top.board import lines, screen
+from reprise_cli.top.board import lines, screen, what_is_wrong
 from reprise_cli.top.watch import Watch
 
 if TYPE_CHECKING:
@@ -37,11 +37,17 @@ def top(
         time.sleep(_RATE_S)
         now = watch.look()
         found = lines(now, before)
-        reprise.out.show(screen(found, title, now.policy))
+        reprise.out.show(screen(found, title, now))
         documents = [line.document() for line in found]
         paused = {name: pause.document() for name, pause in now.policy.pauses.items()}
         reprise.out.result(
-            {"targets": documents, "paused": paused, "policy_problem": now.policy.problem}
+            {
+                "targets": documents,
+                "dead_letters": now.dead_letters,
+                "wrong": what_is_wrong(found, now),
+                "paused": paused,
+                "policy_problem": now.policy.problem,
+            }
         )
         return
     title = f"{title} (every {every:g} s; Ctrl-C ends)"
@@ -53,10 +59,10 @@ def top(
 
 def _follow(console: Console, watch: Watch, before: Look, every_s: float, title: str) -> None:
     with Live(
-        screen(lines(before, None), title, before.policy), console=console, auto_refresh=False
+        screen(lines(before, None), title, before), console=console, auto_refresh=False
     ) as live:
         while True:
             time.sleep(every_s)
             now = watch.look()
-            live.update(screen(lines(now, before), title, now.policy), refresh=True)
+            live.update(screen(lines(now, before), title, now), refresh=True)
             before = now

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Group
 from rich.text import Text
 
+from reprise.gate.state import HeldFor
 from reprise.printable import printable
 from reprise_cli.duration import format_duration
 from reprise_cli.fitted import Column, Fitted
+from reprise_cli.output import counted
 from reprise_cli.policy.pauses import PolicyState
 
 if TYPE_CHECKING:
@@ -30,6 +32,17 @@ class Gate:
     """Replays that may run at once, where the gate knows."""
     held_s: float = 0.0
     """Age of the present hold."""
+    held_for: str = ""
+    """Why it holds, where the gate tells: one of `HeldFor`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A number that somebody measured some time ago."""
+
+    value: float
+    ago_s: float
+    """How long ago."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +52,12 @@ class Look:
     at_s: float
     books: Mapping[str, BacklogCounters]
     gates: Mapping[str, Gate]
-    oldest_s: Mapping[str, float]
+    oldest_s: Mapping[str, Measured]
     """Age of the oldest waiting call, as last measured."""
+    drain_s: Mapping[str, float] = field(default_factory=dict)
+    """Time until the backlog is empty, by the observer's own reckoning: the rate of its last five minutes."""
+    dead_letters: int | None = None
+    """Dead letters of all targets that lie in their queue; None if it was not asked."""
     policy: PolicyState = field(default_factory=PolicyState)
 
 
@@ -54,8 +71,10 @@ class Line:
     backlog: int
     rate_per_s: float | None
     """Calls that ended a second since the look before; None at the first."""
-    oldest_s: float | None
+    oldest: Measured | None
     """None if nothing waits, or nothing measured it."""
+    drain_s: float | None = None
+    """Time until the backlog is empty, as the observer reckons; None if it cannot."""
     dead: int
     """Calls given up since the stack was made, whatever was redriven since."""
     pause: Pause | None = None
@@ -63,9 +82,11 @@ class Line:
 
     @property
     def eta_s(self) -> float | None:
-        """Return the time until the backlog is empty at this rate; None if that cannot be told."""
+        """Return the time until the backlog is empty; None if that cannot be told."""
         if not self.backlog:
             return 0.0
+        if self.drain_s is not None:
+            return self.drain_s
         return self.backlog / self.rate_per_s if self.rate_per_s else None
 
     def document(self) -> dict[str, Any]:
@@ -75,9 +96,11 @@ class Line:
             "state": self.gate.mode if self.gate else None,
             "window": self.gate.window if self.gate else None,
             "held_s": self.gate.held_s if self.gate else None,
+            "held_for": (self.gate.held_for or None) if self.gate else None,
             "backlog": self.backlog,
             "rate_per_s": self.rate_per_s,
-            "oldest_s": self.oldest_s,
+            "oldest_s": self.oldest.value if self.oldest else None,
+            "oldest_measured_ago_s": self.oldest.ago_s if self.oldest else None,
             "eta_s": self.eta_s,
             "dead_lettered": self.dead,
             "paused": self.pause.document() if self.pause else None,
@@ -99,7 +122,8 @@ def _line(name: str, now: Look, before: Look | None) -> Line:
         gate=now.gates.get(name),
         backlog=backlog,
         rate_per_s=_rate(name, now, before),
-        oldest_s=now.oldest_s.get(name) if backlog else None,
+        oldest=now.oldest_s.get(name) if backlog else None,
+        drain_s=now.drain_s.get(name),
         dead=sum(book.dead.values()) if book else 0,
         pause=now.policy.pauses.get(name),
     )
@@ -118,9 +142,34 @@ _NOTES: Final = {
 }
 
 
-def screen(lines: Sequence[Line], title: str, policy: PolicyState) -> Group:
-    """Return the table, and below it what is paused and what is wrong with the policy."""
-    told = [Text(printable(line), "red") for line in policy.lines()]
+_HELD_FOR: Final[dict[str, str]] = {
+    HeldFor.THROTTLE: "it refuses every call: its reserved concurrency, or the account's, is used up",
+    HeldFor.FAULT: "calls fail one after the other; `reprise calls list --target {target}` shows with what",
+    HeldFor.PAUSED: "its policy is not enabled",
+}
+"""Why a gate holds, and what to look at."""
+
+
+def what_is_wrong(lines: Sequence[Line], now: Look) -> list[str]:
+    """Return what a person should know now, a line each, whether or not an alarm has told of it yet."""
+    told = []
+    for line in lines:
+        gate = line.gate
+        if gate is None or not gate.held_s or line.pause is not None:
+            continue
+        why = _HELD_FOR.get(gate.held_for, "")
+        told.append(
+            f"{line.target} has held for {format_duration(gate.held_s)}"
+            + (f": {why.format(target=line.target)}" if why else "")
+        )
+    if now.dead_letters:
+        told.append(f"{counted(now.dead_letters, 'dead letter')}: `reprise dlq list`")
+    return told + now.policy.lines()
+
+
+def screen(lines: Sequence[Line], title: str, now: Look) -> Group:
+    """Return the table, and below it what is wrong."""
+    told = [Text(printable(line), "red") for line in what_is_wrong(lines, now)]
     return Group(picture(lines, title), *told)
 
 
@@ -165,10 +214,19 @@ def _cells(line: Line) -> tuple[str, ...]:
         "-" if window is None else short(window),
         short(line.backlog),
         "-" if line.rate_per_s is None else short(line.rate_per_s),
-        "-" if line.oldest_s is None else format_duration(line.oldest_s),
+        "-" if line.oldest is None else _measured(line.oldest),
         "-" if eta_s is None else format_duration(eta_s),
         short(line.dead),
     )
+
+
+_FRESH_S: Final = 90
+"""Metrics come once a minute: what is younger is as new as it can be."""
+
+
+def _measured(number: Measured) -> str:
+    text = format_duration(number.value)
+    return text if number.ago_s < _FRESH_S else f"{text}, {format_duration(number.ago_s)} ago"
 
 
 _SMALL: Final = 9.95

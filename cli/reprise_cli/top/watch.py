@@ -6,18 +6,20 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from reprise import metric
-from reprise.aws.counters_table import CountersTable
+from reprise.aws.counters_table import MEMORY, CountersTable, StateItem
 from reprise.aws.gate_table import GateTable
+from reprise.aws.sqs import SqsQueueSize
 from reprise.gate.state import Mode
 from reprise.instant import utc_now
 from reprise.metric import OTHER, labels, make_labeler
 from reprise.monitor.gates import LEVELS
+from reprise.monitor.snapshot import MonitorState, time_to_drain_s
 from reprise_cli.dashboard.asking import MetricRequest, Query
 from reprise_cli.dashboard.cloudwatch import CloudWatch
 from reprise_cli.dashboard.model.rows import SeriesKey
 from reprise_cli.dashboard.periods import chart_grid
 from reprise_cli.policy.pauses import policy_watch
-from reprise_cli.top.board import Gate, Look
+from reprise_cli.top.board import Gate, Look, Measured
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 _RECENT_S: Final = 300
 """Metrics older than this say nothing of the present."""
 _MINUTE_S: Final = 60
+_NEVER: Final = Measured(value=0.0, ago_s=0.0)
 _MODES: Final = {level: mode for mode, level in LEVELS.items()}
 
 
@@ -46,6 +49,8 @@ class Watch:
         self._gate_table = GateTable(reprise.aws.dynamodb, stack.ledger_table)
         self._cloudwatch = CloudWatch(reprise.aws.cloudwatch)
         self._policy = policy_watch(reprise)
+        self._memories = StateItem(reprise.aws.dynamodb, stack.ledger_table, MEMORY, MonitorState)
+        self._dead_letters = SqsQueueSize(reprise.aws.sqs, stack.dead_letter_queue_url)
 
     def look(self) -> Look:
         """Return how the targets stand now.
@@ -63,13 +68,18 @@ class Watch:
         # Targets that are listed by a pattern share a label; its gates are known by their metrics only.
         for name in self._labels:
             level = measured.get((metric.GATE_STATE, name))
+            window = measured.get((metric.GATE_WINDOW, name))
             if name not in gates and level is not None:
                 gates[name] = Gate(
-                    mode=_MODES[round(level)],
-                    window=measured.get((metric.GATE_WINDOW, name)),
-                    held_s=measured.get((metric.GATE_HOLD_AGE, name), 0.0),
+                    mode=_MODES[round(level.value)],
+                    window=window.value if window else None,
+                    held_s=measured.get((metric.GATE_HOLD_AGE, name), _NEVER).value,
                 )
         books = self._books.read(self._labels)
+        looks = self._memories.load().looks
+        drain_s = {
+            name: time_to_drain_s(looks, books, at_s=now.timestamp(), label=name) for name in books
+        }
         return Look(
             at_s=time.monotonic(),
             books={name: book for name, book in books.items() if name != OTHER or book.known},
@@ -79,10 +89,12 @@ class Watch:
                 for (metric_name, name), value in measured.items()
                 if metric_name == metric.OLDEST_WAITING_AGE
             },
+            drain_s={name: value for name, value in drain_s.items() if value is not None},
+            dead_letters=self._dead_letters(),
             policy=self._policy.look(),
         )
 
-    def _measured(self, now_s: int) -> dict[tuple[str, str], float]:
+    def _measured(self, now_s: int) -> dict[tuple[str, str], Measured]:
         """Return the last values of metrics, by name and label."""
         grid = chart_grid(now_s, _RECENT_S, _MINUTE_S, _MINUTE_S)
         queries = {f"m{number}": asked for number, asked in enumerate(self._gauges())}
@@ -95,7 +107,11 @@ class Watch:
         )
         (answer,) = self._cloudwatch.ask([request])
         return {
-            queries[result.id][1]: result.points[max(result.points)]
+            queries[result.id][1]: Measured(
+                value=result.points[max(result.points)],
+                # A point is named by the minute's beginning.
+                ago_s=max(0, now_s - max(result.points) - _MINUTE_S),
+            )
             for result in answer.results
             if result.points
         }
@@ -118,6 +134,7 @@ def gate_of(state: GateState, now_ms: int) -> Gate:
         mode=state.mode,
         window=state.window if state.mode == Mode.FLOWING else None,
         held_s=max(0, held_ms) / 1000,
+        held_for=state.held_for if state.mode != Mode.FLOWING else "",
     )
 
 

@@ -99,6 +99,10 @@ def _from_item(item: Mapping[str, Any]) -> BacklogCounters:
     )
 
 
+MEMORY: Final = "memory"
+"""Name of the item in which the observer keeps a `MonitorState`."""
+
+
 class StateItem[T: msgspec.Struct]:
     """One item, of one type."""
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from reprise.aws.config import read_parameter
-from reprise.aws.counters_table import CountersTable, MarkTable, StateItem
+from reprise.aws.counters_table import MEMORY, CountersTable, MarkTable, StateItem
 from reprise.aws.event_bus import EventBridgeBus
 from reprise.aws.gate_table import GateTable
 from reprise.aws.inspector import InspectorClients, StackInspector
@@ -36,7 +36,7 @@ def deployed_monitor(settings: MonitorSettings) -> tuple[Monitor, Reconciler, Em
         replay_queue=SqsQueueSize(sqs, settings.replay_queue_url),
         capture_queue=SqsQueueSize(sqs, settings.capture_queue_url),
         dead_letters=SqsQueueSize(sqs, settings.dead_letter_queue_url),
-        memories=StateItem(dynamodb, settings.ledger_table, "memory", MonitorState),
+        memories=StateItem(dynamodb, settings.ledger_table, MEMORY, MonitorState),
         inspector=StackInspector(
             InspectorClients(cloudwatch=clients.cloudwatch(), logs=clients.logs(), s3=s3),
             stack=settings.stack,

@@ -7,13 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.gate.state import GateState, Mode
+from reprise.gate.state import GateState, HeldFor, Mode
 from reprise.monitor.counters import BacklogCounters
 from reprise_cli.output import PlainConsole
-from reprise_cli.top.board import Gate, Look, lines, picture, short
+from reprise_cli.policy.pauses import Pause, PolicyState
+from reprise_cli.top.board import Gate, Line, Look, Measured, lines, picture, short, what_is_wrong
 from reprise_cli.top.watch import gate_of
 
 EMPTY = Look(at_s=0.0, books={}, gates={}, oldest_s={})
+SEEN = Measured(value=33.0, ago_s=10.0)
 
 
 def test_backlog_rate_and_time_to_go_come_from_two_looks() -> None:
@@ -22,10 +24,21 @@ def test_backlog_rate_and_time_to_go_come_from_two_looks() -> None:
         EMPTY,
         at_s=2.0,
         books={"orders": BacklogCounters(known=110, ended=40)},
-        oldest_s={"orders": 33.0},
+        oldest_s={"orders": SEEN},
     )
     (line,) = lines(now, before)
-    assert (line.backlog, line.rate_per_s, line.eta_s, line.oldest_s) == (70, 10.0, 7.0, 33.0)
+    assert (line.backlog, line.rate_per_s, line.eta_s, line.oldest) == (70, 10.0, 7.0, SEEN)
+
+
+def test_time_to_go_is_what_the_observer_reckons_where_it_has_looked() -> None:
+    now = replace(
+        EMPTY,
+        at_s=2.0,
+        books={"orders": BacklogCounters(known=110, ended=40)},
+        drain_s={"orders": 90.0},
+    )
+    (line,) = lines(now, EMPTY)
+    assert line.eta_s == 90.0
 
 
 def test_without_a_look_before_nobody_guesses_a_rate() -> None:
@@ -35,10 +48,10 @@ def test_without_a_look_before_nobody_guesses_a_rate() -> None:
 
 def test_where_nothing_waits_nothing_is_old() -> None:
     now = replace(
-        EMPTY, books={"orders": BacklogCounters(known=3, ended=3)}, oldest_s={"orders": 33.0}
+        EMPTY, books={"orders": BacklogCounters(known=3, ended=3)}, oldest_s={"orders": SEEN}
     )
     (line,) = lines(now, EMPTY)
-    assert (line.oldest_s, line.eta_s) == (None, 0.0)
+    assert (line.oldest, line.eta_s) == (None, 0.0)
 
 
 def test_a_target_without_calls_shows_its_gate() -> None:
@@ -73,7 +86,12 @@ def shown(width: int) -> list[str]:
         for name, (known, _) in LOOKS.items()
     }
     gates = {name: gate for name, (_, gate) in LOOKS.items()}
-    before = replace(EMPTY, books=books, gates=gates, oldest_s=dict.fromkeys(books, 33_333.0))
+    before = replace(
+        EMPTY,
+        books=books,
+        gates=gates,
+        oldest_s=dict.fromkeys(books, Measured(value=33_333.0, ago_s=0.0)),
+    )
     books = {name: replace(book, ended=32) for name, book in books.items()}
     found = lines(replace(before, at_s=2.0, books=books), before)
     file = io.StringIO()
@@ -126,3 +144,35 @@ def test_only_a_gate_that_holds_has_held(mode: Mode, since_ms: int, now_ms: int)
     assert gate.held_s >= 0
     if mode is Mode.FLOWING:
         assert gate.held_s == 0
+
+
+def line(gate: Gate, **changes: object) -> Line:
+    return replace(
+        Line(target="orders", gate=gate, backlog=5, rate_per_s=None, oldest=None, dead=0),
+        **changes,  # type: ignore[arg-type] # fields of Line
+    )
+
+
+def test_a_number_that_was_measured_long_ago_says_how_long() -> None:
+    old = line(Gate(mode="flowing"), oldest=Measured(value=170.0, ago_s=240.0))
+    cells = {column.name: column.cells for column in picture([old], "targets").columns}
+    assert cells["oldest"] == ["2m50s, 4m0s ago"]
+    assert old.document()["oldest_measured_ago_s"] == 240.0
+
+
+@pytest.mark.parametrize("held_for", HeldFor)
+def test_a_hold_is_told_with_its_age_and_its_reason(held_for: HeldFor) -> None:
+    gate = gate_of(GateState(mode=Mode.HOLDING, held_for=held_for, holding_since_ms=1), 180_001)
+    (told,) = what_is_wrong([line(gate)], EMPTY)
+    assert told.startswith("orders has held for 3m0s: ")
+
+
+def test_a_pause_is_told_as_a_pause_and_not_as_a_hold() -> None:
+    policy = PolicyState(pauses={"orders": Pause(by="anna", why="release")})
+    paused = line(Gate(mode="holding", held_s=9.0), pause=policy.pauses["orders"])
+    told = what_is_wrong([paused], replace(EMPTY, policy=policy, dead_letters=2))
+    assert told == ["2 dead letters: `reprise dlq list`", "orders is paused by anna: release"]
+
+
+def test_where_all_is_well_nothing_is_wrong() -> None:
+    assert what_is_wrong([line(Gate(mode="flowing"))], replace(EMPTY, dead_letters=0)) == []
