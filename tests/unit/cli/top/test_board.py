@@ -156,7 +156,7 @@ def line(gate: Gate, **changes: object) -> Line:
 def test_a_number_that_was_measured_long_ago_says_how_long() -> None:
     old = line(Gate(mode="flowing"), oldest=Measured(value=170.0, ago_s=240.0))
     cells = {column.name: column.cells for column in picture([old], "targets").columns}
-    assert cells["oldest"] == ["2m50s, 4m0s ago"]
+    assert cells["oldest"] == ("2m50s, 4m0s ago",)
     assert old.document()["oldest_measured_ago_s"] == 240.0
 
 
