@@ -103,13 +103,21 @@ def show_answer(out: Output, answer: InvokerAnswer) -> None:
         case _:
             for name, value in document.items():
                 if name not in {"StatusCode", *_COPIED}:
-                    text = value if isinstance(value, str) else json.dumps(value)
-                    table.add_row(name, text)
+                    _add(table, name, value)
     out.show(table)
     for name in _COPIED & document.keys():
         value = document[name]
         out.show(Text(name, "bold"))
         out.show(value if isinstance(value, str) else json.dumps(value))
+
+
+def _add(table: Table, name: str, value: object) -> None:
+    """Add a field; of an object, each of its own by its own name."""
+    if isinstance(value, dict):
+        for inner, one in value.items():
+            _add(table, f"{name} {inner}".replace("_", " "), one)
+    else:
+        table.add_row(name, value if isinstance(value, str) else json.dumps(value))
 
 
 _COPIED: Final = frozenset({"Payload", "PayloadBase64"})
