@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
-from typing import Any, Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
 from reprise.errors import BadRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FIELD: Final = "ReplyTo"
 _MAX_CHARS: Final = {
@@ -26,8 +31,11 @@ _CALLBACK: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _QUEUE_ARN: Final = re.compile(r"arn:[a-z-]+:sqs:([a-z0-9-]+):([0-9]{12}):([A-Za-z0-9_-]{1,80})")
 _QUEUE_PATH: Final = re.compile(r"/([0-9]{12})/([A-Za-z0-9_-]{1,80})")
 _QUEUE_HOST: Final = re.compile(r"sqs\.([a-z0-9-]+)\.")
-_STEPS: Final = re.compile(r"(^|/)(\.|%2e){1,2}(/|$)|%2f|%5c", re.IGNORECASE)
-"""In a path: what leads out of a listed folder, for a server that decodes before it looks."""
+_STEPS: Final = re.compile(r"(^|/)(\.|%2e){1,2}(;|%3b|/|$)|%(2f|5c|25|00)", re.IGNORECASE)
+"""In a path: what leads out of a listed folder, for a server that decodes before it looks, does so twice, or
+leaves out a segment's parameters (RFC 3986, section 3.3)."""
+_OWN_QUEUES: Final = ("capture", "capture-dlq", "replay", "dead-letter", "replies")
+"""Queues of the pipeline, as their names end: what is sent there is no call, and no letter."""
 _EXAMPLE: Final = 'Send one of {"queue": "<ARN or URL>"}, {"event": true}, {"task_token": "..."}, '
 _NEXT_STEP: Final = _EXAMPLE + '{"callback_id": "..."} and {"webhook": "https://..."}'
 
@@ -109,6 +117,8 @@ def read_reply_to(document: object) -> ReplyTo | None:
 class Destinations(msgspec.Struct, frozen=True, kw_only=True):
     """What a stack allows, as its add-on replies says; each list as text, separated by commas."""
 
+    stack: str = ""
+    """Name of the root stack."""
     queues: str = ""
     """ARNs of SQS queues."""
     events: bool | str = False
@@ -131,7 +141,8 @@ class Destinations(msgspec.Struct, frozen=True, kw_only=True):
             case "queue":
                 return self._queue(value)
             case "webhook":
-                if any(_begins(value, prefix) for prefix in _listed(self.webhooks)):
+                asked = _parts_of(value)
+                if any(_begins(asked, listed) for listed in _addresses(self.webhooks)):
                     return value
                 raise _forbidden(kind, "webhook that ReplyWebhooks", "begin of the address")
             case "event":
@@ -145,11 +156,20 @@ class Destinations(msgspec.Struct, frozen=True, kw_only=True):
         return kind
 
     def allows_address(self, host: str) -> bool:
-        """Tell whether a host is listed by its own address: such a one may be private."""
-        return any(urlsplit(prefix).hostname == host for prefix in _listed(self.webhooks))
+        """Tell whether a host is listed by its own address: such a one may be private.
+
+        A name is not, though every host that is asked is listed: it means what its DNS says.
+        """
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            return False
+        return any(parts.hostname == host for parts in _addresses(self.webhooks))
 
     def _queue(self, value: str) -> str:
         region, account, name = _queue_name(value)
+        if self.stack and name in {f"{self.stack}-{each}" for each in _OWN_QUEUES}:
+            raise _bad("queue", "is one of the stack's own, which hold no late results")
         for arn in _listed(self.queues):
             found = _QUEUE_ARN.fullmatch(arn)
             if found is None or found.groups()[1:] != (account, name):
@@ -205,6 +225,7 @@ def _parts_of(url: str) -> SplitResult:
         is_plain = False
     if (
         not is_plain
+        or not _PRINTABLE.fullmatch(url)
         or parts.scheme not in {"https", "http"}
         or "@" in parts.netloc
         or "#" in url
@@ -215,13 +236,19 @@ def _parts_of(url: str) -> SplitResult:
     return parts
 
 
-def _begins(url: str, prefix: str) -> bool:
+def _begins(asked: SplitResult, listed: SplitResult) -> bool:
     """Tell whether an address begins as a listed one does, by its parts; the path by whole segments."""
-    asked, listed = _parts_of(url), _parts_of(prefix)
     if (asked.scheme, asked.netloc.lower()) != (listed.scheme, listed.netloc.lower()):
         return False
     folder = listed.path.rstrip("/")
     return asked.path == listed.path or asked.path.startswith(f"{folder}/")
+
+
+def _addresses(webhooks: str) -> Iterator[SplitResult]:
+    """Yield the listed addresses, but for what is none: that allows nothing, and shuts out no other."""
+    for entry in _listed(webhooks):
+        with suppress(BadRequestError):
+            yield _parts_of(entry)
 
 
 def _listed(text: str) -> list[str]:
