@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 DETAIL_TYPE: Final = "Late Result"
 MAX_BODY_BYTES: Final = 1_000_000
 """Of messages and webhooks: below SQS's 1 MiB per message, attributes included."""
+SHORT_BODY_BYTES: Final = 262_144 - 2_048
+"""Of messages to a queue that takes no more than any did before 2025, attributes included (SQS API reference,
+SetQueueAttributes, MaximumMessageSize)."""
+_TOO_LONG: Final = "InvalidParameterValue"
+"""What SQS says of a message that is longer than its queue takes."""
 MAX_OUTPUT_BYTES: Final = 262_144
 """Step Functions API reference, SendTaskSuccess, output; Lambda API reference,
 SendDurableExecutionCallbackSuccess, Result."""
@@ -122,7 +127,14 @@ class Deliverer:
         queue = self._queues.setdefault(arn, NamedQueue(self.services.sqs, name, account))
         block = document["reprise"]
         attributes = {"call_id": block["id"], "state": block["state"]}
-        queue.send([OutMessage(body=fit(document, MAX_BODY_BYTES), attributes=attributes)])
+        body = fit(document, MAX_BODY_BYTES)
+        try:
+            queue.send([OutMessage(body=body, attributes=attributes)])
+        except StoreError as error:
+            shorter = fit(document, SHORT_BODY_BYTES)
+            if error.code != _TOO_LONG or shorter == body:
+                raise
+            queue.send([OutMessage(body=shorter, attributes=attributes)])
 
     def _put_event(self, reply_to: ReplyTo, document: dict[str, Any]) -> None:
         detail = {**without_payloads(document), "stack": self.stack, "reply_to": reply_to.value}

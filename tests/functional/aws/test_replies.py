@@ -6,8 +6,9 @@ import base64
 import hashlib
 import hmac
 import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
+from unittest.mock import ANY
 
 import pytest
 from botocore.exceptions import ClientError
@@ -134,6 +135,51 @@ def test_a_late_result_is_a_message_with_the_calls_id(clients: Clients) -> None:
     assert json.loads(message["Body"]) == _document()
     found = {name: said["StringValue"] for name, said in message["MessageAttributes"].items()}
     assert found == {"call_id": ROW.id, "state": "succeeded"}
+
+
+@pytest.mark.parametrize("most_bytes", [1_048_576, 262_144])
+def test_a_result_that_is_too_long_for_its_queue_comes_without_it(
+    clients: Clients, most_bytes: int
+) -> None:
+    """A queue may take less than SQS does: 262,144 bytes was the most there was until 2025."""
+    short = Short(most_bytes=most_bytes)
+    deliverer = _deliverer(clients, services=Recorder())
+    services = replace(deliverer.services, sqs=cast("Any", short))
+    document = {**_document(), "responsePayload": "x" * 300_000}
+    arn = f"arn:aws:sqs:eu-west-1:{ACCOUNT}:late"
+    replace(deliverer, services=services).deliver(ReplyTo(queue=arn), arn, document, "msg_1")
+    (body,) = short.taken
+    payload = document["responsePayload"] if most_bytes > 300_000 else None
+    assert json.loads(body) == {**document, "responsePayload": payload, "requestPayload": ANY}
+
+
+def test_a_queue_that_refuses_says_why(clients: Clients) -> None:
+    deliverer = _deliverer(clients, services=Recorder())
+    services = replace(deliverer.services, sqs=cast("Any", Short(most_bytes=1)))
+    arn = f"arn:aws:sqs:eu-west-1:{ACCOUNT}:late"
+    with pytest.raises(DeliveryError, match="InvalidParameterValue"):
+        replace(deliverer, services=services).deliver(ReplyTo(queue=arn), arn, _document(), "msg_1")
+
+
+@dataclass
+class Short:
+    """An SQS queue that takes no more than so many bytes a message, as it says on AWS."""
+
+    most_bytes: int
+    taken: list[str] = field(default_factory=list)
+
+    def get_queue_url(self, **_named: str) -> dict[str, str]:
+        """Find it."""
+        return {"QueueUrl": "https://queue"}
+
+    def send_message_batch(self, *, QueueUrl: str, Entries: Any) -> dict[str, Any]:
+        """Take one message, or refuse it for good."""
+        (entry,) = Entries
+        if len(entry["MessageBody"]) > self.most_bytes:
+            failed = {"Id": entry["Id"], "Code": "InvalidParameterValue", "SenderFault": True}
+            return {"Failed": [failed]}
+        self.taken.append(entry["MessageBody"])
+        return {"Successful": [{"Id": entry["Id"]}], "QueueUrl": QueueUrl}
 
 
 def test_an_event_carries_the_callers_own_text_and_no_payload(clients: Clients) -> None:
