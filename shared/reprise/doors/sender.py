@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final
@@ -49,6 +50,8 @@ class Sender:
     way: Way
     marks: tuple[str, ...]
     """Members, with dots between levels, that all its events have, and no other's that stand below."""
+    comes_in_lists: bool = False
+    """Whether it sends several events in one list, too."""
     method: str | None = None
     """Member that holds the HTTP method."""
     values: frozenset[str] | None = None
@@ -100,6 +103,7 @@ SENDERS: Final = (
     Sender(
         name="AppSync, mutation",
         way=Way.ERROR,
+        comes_in_lists=True,
         marks=("info.parentTypeName", "info.fieldName"),
         values=frozenset({"Mutation"}),
         error_type="Captured",
@@ -108,6 +112,7 @@ SENDERS: Final = (
     Sender(
         name="AppSync, field",
         way=Way.ERROR,
+        comes_in_lists=True,
         marks=("info.parentTypeName", "info.fieldName"),
         is_kept=False,
     ),
@@ -128,8 +133,9 @@ SENDERS: Final = (
         is_kept=False,
     ),
     Sender(
-        name="topic that is polled",
+        name="topic or pipe that is polled",
         way=Way.ERROR,
+        comes_in_lists=True,
         marks=("eventSource",),
         values=_POLLERS,
         is_kept=False,
@@ -142,8 +148,17 @@ SENDERS: Final = (
 READS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Methods whose caller asks for nothing but the reply. Source: RFC 9110, section 9.2.1, "Safe Methods"."""
 _KEY_HEADERS: Final = ("x-reprise-idempotency-key", "idempotency-key")
-_WHO: Final = ("authorization", "cookie", "x-api-key")
-"""Headers that say who asks: another's key is another's."""
+_WHO: Final = re.compile(
+    r"account|auth|cert|client-?id|cookie|credential|host|identity|jwt|key|\borg|principal|secret|session"
+    r"|subject|tenant|token|user(?!-agent)",
+    re.IGNORECASE,
+)
+"""What is in the name of a header that says who asks, or whom: another's key is another's. There is no list of
+all, and one too many costs its client that a repetition is not known for one."""
+_CONTEXT: Final = ("apiId", "authentication", "authorizer", "elb", "identity", "stage")
+"""What a gateway or a load balancer itself says of that, in `requestContext`."""
+_PASSING: Final = frozenset({"integrationLatency", "sourceIp", "userAgent"})
+"""What differs there from try to try."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,8 +198,10 @@ def read_sending(event: bytes) -> Sending:
     shape = _shape(event)
     if shape is None:
         return Sending(sender=OTHER)
-    members = _Members(shape)
+    members, is_list = _Members(shape), event.lstrip()[:1] == b"["
     sender = next(each for each in SENDERS if _is_of(each, members))
+    if is_list and not sender.comes_in_lists:
+        return Sending(sender=OTHER)
     if sender.method is None:
         return Sending(sender=sender)
     method = str(members.at(sender.method)).upper()
@@ -195,12 +212,12 @@ def read_sending(event: bytes) -> Sending:
         is_read=method in READS,
         has_multi_values=isinstance(members.at("multiValueHeaders"), dict),
         key=key,
-        scope=None if key is None else _fingerprint(method, shape, members, headers),
+        scope=None if key is None else _fingerprint(method, shape, members),
     )
 
 
 def _shape(event: bytes) -> _Raw | None:
-    """Return an event's members; the first one's of a batch of AppSync's."""
+    """Return an event's members; the first one's of a list."""
     try:
         if event.lstrip()[:1] == b"[":
             batch = _DECODE_BATCH(event)
@@ -243,7 +260,9 @@ def _decode(name: str, raw: msgspec.Raw | None) -> Any:  # noqa: ANN401 - JSON
 
 
 def _is_of(sender: Sender, members: _Members) -> bool:
-    if any(members.at(mark) is None for mark in sender.marks):
+    if any(members.at(mark) in (None, "") for mark in sender.marks):
+        return False
+    if sender.way is Way.TOKEN and not isinstance(members.at(sender.marks[0]), str):
         return False
     if sender.values is None:
         return True
@@ -283,7 +302,7 @@ def _key(text: str) -> str:
     return f"sha256:{_digest(text.encode('utf-8', 'surrogatepass'))}"
 
 
-def _fingerprint(method: str, shape: _Raw, members: _Members, headers: Mapping[str, str]) -> str:
+def _fingerprint(method: str, shape: _Raw, members: _Members) -> str:
     """Return what two requests of one key have in common if they are one: who asks, for what, with what body.
 
     Gateways add ids and times to each, so that no two events are the same bytes.
@@ -292,9 +311,25 @@ def _fingerprint(method: str, shape: _Raw, members: _Members, headers: Mapping[s
         method,
         *(bytes(shape.get(name, b"")).decode("utf-8", "replace") for name in _REQUEST),
         *(members.at(name) for name in _QUERY),
-        *(headers.get(name) for name in _WHO),
+        *(_who(members.at(name)) for name in ("headers", "multiValueHeaders")),
+        *(_lasting(members.at(f"requestContext.{name}")) for name in _CONTEXT),
     ]
     return f"http:{_digest(json.dumps(parts, sort_keys=True).encode())}"
+
+
+def _who(headers: object) -> list[tuple[str, str]]:
+    """Return the headers that say who asks, all values of each."""
+    if not isinstance(headers, dict):
+        return []
+    names = [name for name in headers if _WHO.search(name) and name.lower() not in _KEY_HEADERS]
+    return sorted((name.lower(), json.dumps(headers[name])) for name in names)
+
+
+def _lasting(said: object) -> object:
+    """Return what a gateway says that it would say again of another try."""
+    if not isinstance(said, dict):
+        return said
+    return {name: value for name, value in said.items() if name not in _PASSING}
 
 
 def _digest(data: bytes) -> str:
