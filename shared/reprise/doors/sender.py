@@ -153,8 +153,8 @@ _WHO: Final = re.compile(
     r"|subject|tenant|token|user(?!-agent)",
     re.IGNORECASE,
 )
-"""What is in the name of a header that says who asks, or whom: another's key is another's. There is no list of
-all, and one too many costs its client that a repetition is not known for one."""
+"""What is in the name of a header that says who asks, or whom: another's key is another's. No list of them is
+whole, and one too many costs its client no more than that a repetition is not known for one."""
 _CONTEXT: Final = ("apiId", "authentication", "authorizer", "elb", "identity", "stage")
 """What a gateway or a load balancer itself says of that, in `requestContext`."""
 _PASSING: Final = frozenset({"integrationLatency", "sourceIp", "userAgent"})

@@ -23,6 +23,7 @@ from reprise.errors import BadRequestError, StoreError
 from reprise.ledger import State
 from reprise.ports import OutMessage
 from reprise.reply_note import ReplyNote, name_of
+from reprise.wiring.callers import FUNCTION_MARGIN_S
 from reprise_replies.deliver import MAX_OUTPUT_BYTES, Deliverer, Services, secret_keys
 from reprise_replies.document import end_record
 from reprise_replies.errors import DeliveryError
@@ -122,6 +123,44 @@ def test_the_door_knows_what_the_add_on_allows(clients: Clients) -> None:
 def test_while_ssm_is_away_no_call_is_refused_for_it(code: str) -> None:
     client: Any = Recorder(code=code)
     ParameterDestinations(client, "/shop/replies").check(EVENT)
+
+
+def test_while_ssm_is_away_it_is_asked_once_a_minute_and_not_long() -> None:
+    """Calls wait for it before they run, and an invoker that is stopped meanwhile captures nothing."""
+    client: Any = Recorder(code="InternalServerError")
+    now_s = [0.0]
+    door = ParameterDestinations(client, "/shop/replies", monotonic=lambda: now_s[0])
+    for _ in range(3):
+        door.check(EVENT)
+    assert len(client.requests) == 1
+    client.code, now_s[0] = "ParameterNotFound", 61.0
+    with pytest.raises(BadRequestError, match="addons/replies"):
+        door.check(EVENT)
+
+
+def test_an_add_on_that_is_gone_serves_nobody_and_one_that_is_away_those_it_did(
+    clients: Clients,
+) -> None:
+    name, now_s = "/gone/replies", [0.0]
+    ssm = clients.parameters()
+    ssm.put_parameter(Name=name, Value='{"events": "true"}', Type="String")
+    door = ParameterDestinations(ssm, name, monotonic=lambda: now_s[0])
+    door.check(EVENT)
+    ssm.put_parameter(Name=name, Value="no json", Type="String", Overwrite=True)
+    now_s[0] = 61.0
+    door.check(EVENT)
+    with pytest.raises(BadRequestError, match="ReplyStateMachines"):
+        door.check(TASK)
+    ssm.delete_parameter(Name=name)
+    now_s[0] = 122.0
+    with pytest.raises(BadRequestError, match="addons/replies"):
+        door.check(EVENT)
+
+
+def test_what_is_allowed_is_asked_for_in_passing(clients: Clients) -> None:
+    asked: Any = clients.parameters_in_passing().meta.config
+    longest_s = asked.retries["total_max_attempts"] * (asked.connect_timeout + asked.read_timeout)
+    assert longest_s <= FUNCTION_MARGIN_S
 
 
 def test_a_late_result_is_a_message_with_the_calls_id(clients: Clients) -> None:
