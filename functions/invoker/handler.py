@@ -34,7 +34,11 @@ if TYPE_CHECKING:
 
 make_logger()
 _settings = CallerSettings.from_env(os.environ)
-_doors = Doors.read(os.environ.get("REPRISE_FRONT_DOORS", ""), _settings.targets)
+_doors = Doors.read(
+    os.environ.get("REPRISE_FRONT_DOORS", ""),
+    _settings.targets,
+    invoker=os.environ.get("AWS_LAMBDA_FUNCTION_NAME", ""),
+)
 _clients = make_clients()
 _meter = EmfMeter()
 _flush_interval = FlushInterval(time.monotonic)
