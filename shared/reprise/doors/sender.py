@@ -50,6 +50,8 @@ class Sender:
     way: Way
     marks: tuple[str, ...]
     """Members, with dots between levels, that all its events have, and no other's that stand below."""
+    members: frozenset[str] | None = None
+    """Set if its events have these members, and no others."""
     comes_in_lists: bool = False
     """Whether it sends several events in one list, too."""
     method: str | None = None
@@ -117,11 +119,18 @@ SENDERS: Final = (
         is_kept=False,
     ),
     # Of these triggers Cognito wants the event back, and no more; the reply of every other decides something.
+    # Known to the last member: a stranger's words that somebody passes on must not come back as a reply.
     Sender(
         name="Cognito, afterwards",
         way=Way.EVENT,
         marks=("triggerSource", "userPoolId"),
         values=frozenset({"PostConfirmation_*", "PostAuthentication_*"}),
+        members=frozenset(
+            {
+                *("version", "triggerSource", "region", "userPoolId", "userName"),
+                *("callerContext", "request", "response"),
+            }
+        ),
     ),
     Sender(name="Cognito", way=Way.ERROR, marks=("triggerSource", "userPoolId"), is_kept=False),
     # Queues and streams: whatever fails is sent again by Lambda itself, as another invocation each time.
@@ -236,6 +245,10 @@ class _Members:
         self._shape = shape
         self._found: dict[str, Any] = {}
 
+    def names(self) -> set[str]:
+        """Return the names of all."""
+        return set(self._shape)
+
     def at(self, path: str) -> Any:  # noqa: ANN401 - JSON
         """Return what stands at a path; None if nothing does."""
         name, *rest = path.split(".")
@@ -261,6 +274,8 @@ def _decode(name: str, raw: msgspec.Raw | None) -> Any:  # noqa: ANN401 - JSON
 
 def _is_of(sender: Sender, members: _Members) -> bool:
     if any(members.at(mark) in (None, "") for mark in sender.marks):
+        return False
+    if sender.members is not None and (members.names() - sender.members or members.at("response")):
         return False
     if sender.way is Way.TOKEN and not isinstance(members.at(sender.marks[0]), str):
         return False

@@ -109,6 +109,7 @@ COGNITO: Final[dict[str, Any]] = {
     "region": "eu-west-1",
     "userPoolId": "eu-west-1_abc",
     "userName": "ann",
+    "callerContext": {"awsSdkVersion": "aws-sdk-unknown-unknown", "clientId": "abc"},
     "request": {"userAttributes": {}},
     "response": {},
 }

@@ -50,6 +50,15 @@ def sending(event: object) -> Sending:
         pytest.param(
             samples.SQS["Records"], "topic or pipe that is polled", False, id="pipe-of-sqs"
         ),
+        pytest.param(
+            {**samples.COGNITO_AFTER, "paid": True}, "Cognito", False, id="trigger-and-more"
+        ),
+        pytest.param(
+            {**samples.COGNITO_AFTER, "response": {"paid": True}},
+            "Cognito",
+            False,
+            id="trigger-answered",
+        ),
         pytest.param({"TaskToken": 7}, "other", True, id="token-is-a-number"),
         pytest.param({"TaskToken": {"a": 1}}, "other", True, id="token-is-an-object"),
         pytest.param({"TaskToken": ""}, "other", True, id="token-is-empty"),
