@@ -13,7 +13,7 @@ from reprise.errors import SettingsError, StoreError
 from reprise.events import SOURCE
 from reprise.ledger import State
 from reprise.ports import OutMessage
-from reprise_replies.document import fit, without_payloads
+from reprise_replies.document import MAX_REPLY_BYTES, fit, without_payloads
 from reprise_replies.errors import DeliveryError
 from reprise_replies.webhook import post, read_keys, sign
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from reprise.ports import Clock
 
 DETAIL_TYPE: Final = "Late Result"
-MAX_BODY_BYTES: Final = 1_000_000
+MAX_BODY_BYTES: Final = MAX_REPLY_BYTES
 """Of messages and webhooks: below SQS's 1 MiB per message, attributes included."""
 SHORT_BODY_BYTES: Final = 262_144 - 2_048
 """Of messages to a queue that takes no more than any did before 2025, attributes included (SQS API reference,

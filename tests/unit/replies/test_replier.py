@@ -27,7 +27,7 @@ from reprise.dead_letter import dead_letter
 from reprise.errors import SettingsError, StoreError
 from reprise.ledger import Row, State
 from reprise.replies import write_reply
-from reprise_replies.document import end_record, fit
+from reprise_replies.document import MAX_REPLY_BYTES, end_record, fit
 from reprise_replies.errors import DeliveryError
 from reprise_replies.replier import MAX_AGE_S, MAXIMUM_S, Replier, backoff_s
 from strategies import KEYS, NOW, make_record, make_row, replied_to, signed
@@ -229,6 +229,15 @@ def test_a_result_that_is_gone_is_told_without_it() -> None:
     world.tell()
     ((_, document, _),) = world.deliverer.delivered
     assert document["responsePayload"] is None
+    assert document["reprise"]["result"] == "s3://bucket/results/x"
+
+
+@pytest.mark.parametrize(("most", "is_there"), [(0, True), (1, False)])
+def test_a_result_that_goes_nowhere_whole_is_not_even_decoded(most: int, *, is_there: bool) -> None:
+    """Ten of six megabytes, decoded at once, are more than the function's memory."""
+    result = b"[" + b" " * (MAX_REPLY_BYTES - 2 + most) + b"]"
+    document = end_record(make_record(), row(result=None, result_key="results/x"), result, "bucket")
+    assert document["responsePayload"] == ([] if is_there else None)
     assert document["reprise"]["result"] == "s3://bucket/results/x"
 
 
