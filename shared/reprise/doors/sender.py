@@ -4,8 +4,8 @@ What stands here of other services is their published event formats. Source: API
 "Lambda proxy integrations in API Gateway", "Create Lambda proxy integrations for HTTP APIs", "Input to an
 API Gateway Lambda authorizer"; Lambda developer guide, "Invoking Lambda function URLs" and the pages of each
 event source; Elastic Load Balancing, "Lambda functions as targets"; AppSync developer guide, "Lambda
-resolvers"; Step Functions developer guide, "Wait for a callback with task token"; Cognito developer guide,
-"Lambda triggers".
+resolvers" and "AWS_LAMBDA authorization"; IoT developer guide, "Defining your Lambda function"; Step
+Functions developer guide, "Wait for a callback with task token"; Cognito developer guide, "Lambda triggers".
 """
 
 from __future__ import annotations
@@ -84,6 +84,18 @@ OTHER: Final = Sender(name="other", way=Way.ERROR, marks=(), is_repeated=True)
 SENDERS: Final = (
     Sender(name="authorizer", way=Way.ERROR, marks=("methodArn",), is_kept=False),
     Sender(name="authorizer of an HTTP API", way=Way.ERROR, marks=("routeArn",), is_kept=False),
+    Sender(
+        name="authorizer of AppSync",
+        way=Way.ERROR,
+        marks=("authorizationToken", "requestContext.apiId", "requestHeaders"),
+        is_kept=False,
+    ),
+    Sender(
+        name="authorizer of IoT",
+        way=Way.ERROR,
+        marks=("protocolData", "connectionMetadata", "protocols"),
+        is_kept=False,
+    ),
     Sender(
         name="load balancer",
         way=Way.ALB,

@@ -31,6 +31,10 @@ def sending(event: object) -> Sending:
         pytest.param(samples.APPSYNC_QUERY, "AppSync, field", False, id="appsync-query"),
         pytest.param(samples.AUTHORIZER_1, "authorizer", False, id="authorizer"),
         pytest.param(samples.AUTHORIZER_2, "authorizer of an HTTP API", False, id="authorizer-2"),
+        pytest.param(
+            samples.AUTHORIZER_OF_APPSYNC, "authorizer of AppSync", False, id="authorizer-appsync"
+        ),
+        pytest.param(samples.AUTHORIZER_OF_IOT, "authorizer of IoT", False, id="authorizer-iot"),
         pytest.param(samples.COGNITO, "Cognito", False, id="cognito"),
         pytest.param(samples.COGNITO_AFTER, "Cognito, afterwards", True, id="cognito-after"),
         pytest.param(samples.SQS, "queue or stream", False, id="sqs"),
@@ -70,7 +74,7 @@ def test_sender_is_known_by_the_shape_of_its_event(event: Any, name: str, may_ke
 
 
 def test_every_kind_has_a_sample_above() -> None:
-    assert len({sender.name for sender in SENDERS}) == len(SENDERS) == 13
+    assert len({sender.name for sender in SENDERS}) == len(SENDERS) == 15
 
 
 @pytest.mark.parametrize("method", sorted(READS))
