@@ -14,7 +14,7 @@ from reprise.capturing.answer import write_answer, write_refusal
 from reprise.doors.alias import Doors, alias_of
 from reprise.doors.answer import answer_door, refuse_door
 from reprise.doors.request import door_request
-from reprise.doors.sender import read_sending
+from reprise.doors.sending import read_sending
 from reprise.errors import BadRequestError
 from reprise.settings import CallerSettings
 from reprise.telemetry import EmfMeter, FlushInterval, make_logger, trace_header

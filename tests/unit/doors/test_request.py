@@ -13,7 +13,7 @@ from reprise.call.reply_to import ReplyTo
 from reprise.call.target import Target
 from reprise.doors.alias import Doors, alias_of
 from reprise.doors.request import door_request
-from reprise.doors.sender import read_sending
+from reprise.doors.sending import read_sending
 from reprise.errors import BadRequestError
 from unit.doors import samples
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.doors.sender import OTHER, READS, SENDERS, Sending, Way, read_sending
+from reprise.doors.sender import OTHER, SENDERS, Way
+from reprise.doors.sending import READS, Sending, read_sending
 from unit.doors import samples
 
 
