@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
-    from reprise.call.reply_to import Destinations, ReplyTo
+    from reprise.call.destinations import Destinations
+    from reprise.call.reply_to import ReplyTo
     from reprise.ports import Clock
 
 DETAIL_TYPE: Final = "Late Result"

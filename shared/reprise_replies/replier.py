@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from reprise.call.reply_to import Destinations
+    from reprise.call.destinations import Destinations
     from reprise.capturing.record import Record
     from reprise.ledger import Row
     from reprise.ports import Clock, Draw, KeySource, Ledger, Meter, Objects, Queue

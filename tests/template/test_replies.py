@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from reprise.aws.config import destinations_parameter
-from reprise.call.reply_to import Destinations, ReplyTo, read_destinations
+from reprise.call.destinations import Destinations, read_destinations
+from reprise.call.reply_to import ReplyTo
 from reprise.errors import BadRequestError
 from reprise.replies import queue_name
 from reprise_replies.replier import STORE_WAIT_S

@@ -8,7 +8,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise.aws.clients import store_errors
-from reprise.call.reply_to import FIELD, Destinations, read_destinations
+from reprise.call.destinations import Destinations, read_destinations
+from reprise.call.reply_to import FIELD
 from reprise.call.target_type import FUNCTION
 from reprise.errors import BadRequestError, RepriseError, StoreError
 from reprise.retry.policy import Policy, PolicyBook, read_policy_document

@@ -18,7 +18,8 @@ from reprise.aws.config import ParameterDestinations
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.reply_notes import ReplyNoteTable
 from reprise.aws.sqs import NamedQueue
-from reprise.call.reply_to import Destinations, ReplyTo
+from reprise.call.destinations import Destinations
+from reprise.call.reply_to import ReplyTo
 from reprise.errors import BadRequestError, StoreError
 from reprise.ledger import State
 from reprise.ports import OutMessage

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from reprise.call.reply_to import Destinations, ReplyTo, read_destinations, read_reply_to
+from reprise.call.destinations import Destinations, read_destinations
+from reprise.call.reply_to import ReplyTo, read_reply_to
 from reprise.call.request import library_call, read_call
 from reprise.errors import BadRequestError
 from strategies import ORDERS

@@ -9,7 +9,8 @@ import pytest
 from doubles import FakeKeys, FakeMeter, InMemoryQueue
 from harness import FAILED, PIPELINE_KEYS, THROTTLED, Pipeline, call
 from reprise import metric
-from reprise.call.reply_to import Destinations, ReplyTo
+from reprise.call.destinations import Destinations
+from reprise.call.reply_to import ReplyTo
 from reprise.capturing.line import Verifier, read_line
 from reprise.errors import BadRequestError, StoreError
 from reprise.ledger import State

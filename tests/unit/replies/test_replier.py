@@ -21,7 +21,8 @@ from doubles import (
 )
 from harness import PIPELINE_KEYS
 from reprise import metric
-from reprise.call.reply_to import Destinations, ReplyTo
+from reprise.call.destinations import Destinations
+from reprise.call.reply_to import ReplyTo
 from reprise.call.target import conflict_id
 from reprise.dead_letter import dead_letter
 from reprise.errors import SettingsError, StoreError

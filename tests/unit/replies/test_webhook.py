@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from reprise.call.reply_to import Destinations
+from reprise.call.destinations import Destinations
 from reprise.errors import SettingsError
 from reprise_replies.errors import DeliveryError
 from reprise_replies.webhook import Pinned, is_public, post, read_keys, sign
