@@ -373,7 +373,7 @@ def _outcomes() -> list[Outcome]:
 
 
 def _kept(outcome: Outcome) -> dict[str, Any]:
-    call_id, url = "orders:order-1~00", "https://status.example/{id}?t={token}"
+    call_id, url = "orders:a/b?c&d#e%~00!00", "https://status.example/{id}?t={token}"
     captured = Captured(call_id=call_id, status_token="token", captured_at=format_instant(AT))
     return {
         "outcome": msgspec.to_builtins(outcome),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final
+from urllib.parse import unquote
 
 import msgspec
 import typer
@@ -62,7 +63,8 @@ class CallRef:
 def read_call_ref(text: str) -> CallRef:
     """Return the call that an id or a URL such as `reprise://stack/calls/ID` names.
 
-    An id may hold any printable character, slashes too: all after the first `/calls/` is the id.
+    An id may hold any printable character, in a URL with `%` and two digits for most; all after the first
+    `/calls/` is the id.
     """
     if "://" not in text:
         return CallRef(call_id=text)
@@ -70,4 +72,6 @@ def read_call_ref(text: str) -> CallRef:
     authority, found, call_id = after.partition(_PATH)
     if not found:
         return CallRef(call_id=text)
-    return CallRef(call_id=call_id, stack_name=authority if text.startswith(_SCHEME) else None)
+    return CallRef(
+        call_id=unquote(call_id), stack_name=authority if text.startswith(_SCHEME) else None
+    )

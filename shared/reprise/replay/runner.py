@@ -21,6 +21,7 @@ from reprise.ports import LeaseRequest
 from reprise.replay.attempt import Attempt, failures, is_replaced
 from reprise.replay.finish import STORE_WAIT_S, Finisher, about, count_delivery, count_reply
 from reprise.replay.message import Ack, Disposition, Nack
+from reprise.replies import wants_reply
 from reprise.retry.decision import DeadLetter, Reason, RetryLater, expiry
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ class AttemptRunner:
 
     def _refused(self, message: ReplayMessage, row: Row, now: datetime) -> Disposition:
         """Deal with a call that has ended, is held by another, is not due, or is not the row's."""
-        if is_replaced(row, message.record):
+        if is_replaced(row, message.record) and not wants_reply(message.record):
             return Ack()
         if row.state not in TERMINAL:
             free_ms = row.lease_until_ms if row.state is State.LEASED else row.due_at_ms
@@ -187,6 +188,9 @@ class AttemptRunner:
                 # By a live call, which ends long before its lease, and then perhaps leaves this one to us.
                 wait_s = min(wait_s, _CLAIM_WAIT_S)
             return Nack(wait_s=wait_s)
+        if is_replaced(row, message.record):
+            # It is not to run, and what runs in its place has ended.
+            return self.finisher.send_reply(message)
         if reopens(row, message.record):
             # The row has changed under our hands.
             return Nack(wait_s=STORE_WAIT_S)

@@ -158,6 +158,8 @@ class Enqueuer:
             count_end(self.meter, row, LedgerEvent.DEAD_LETTER, self.clock())
         elif existing.letter_sent:
             self.meter.count(metric.DUPLICATES_SUPPRESSED, target=row.target)
+            # Another capture of it may want its end elsewhere.
+            self.letters.replies.tell(record)
             return
         self.letters.send(record, row, now=self.clock())
 
