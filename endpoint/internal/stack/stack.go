@@ -24,7 +24,9 @@ const (
 	// refusedFor is how long a source that has said nothing yet is not asked again: not every failing call is to wait
 	// for it.
 	refusedFor = 5 * time.Second
-	folder     = "/source/"
+	// refreshTimeout bounds what is asked for anew: what was said before serves, and the capture needs the rest of its time.
+	refreshTimeout = time.Second
+	folder         = "/source/"
 )
 
 var byDefault = []capture.Kind{capture.Throttled, capture.Transient, capture.Unknown}
@@ -286,6 +288,11 @@ func (c *cached[T]) get(ctx context.Context, fetch func(context.Context) (T, err
 			return c.value, c.err
 		}
 		asking := c.asking
+		if c.isHere {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, refreshTimeout)
+			defer cancel()
+		}
 		if asking == nil {
 			c.asking = make(chan struct{})
 			c.lock.Unlock()

@@ -1,0 +1,197 @@
+package invokeapi
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"reprise/endpoint/internal/health"
+)
+
+// halfClosed sends a request and ends its half of the connection, as a caller does that goes, and some that wait.
+func (w *world) halfClosed(header ...string) *net.TCPConn {
+	w.t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { conn.Close() })
+	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: %s\r\n%s\r\nContent-Length: 1\r\n\r\n1", ordersPath, signedFor,
+		strings.Join(header, "\r\n"))
+	conn.(*net.TCPConn).CloseWrite()
+	return conn.(*net.TCPConn)
+}
+
+func TestARetryThatHangsUpWhileItWaitsIsNotAnsweredWithASuccess(t *testing.T) {
+	w := newWorld(t)
+	running, finish := make(chan struct{}), make(chan struct{})
+	w.lambda.answer(func(writer http.ResponseWriter, _ *http.Request) {
+		close(running)
+		<-finish
+		io.WriteString(writer, `"once"`)
+	})
+	first := make(chan struct{})
+	go func() {
+		w.invoke("1", "Amz-Sdk-Invocation-Id", "inv-1")
+		close(first)
+	}()
+	<-running
+	said, _ := io.ReadAll(w.halfClosed("Amz-Sdk-Invocation-Id: inv-1"))
+	if len(said) > 0 {
+		t.Errorf("said %q before the call had an answer", said)
+	}
+	close(finish)
+	<-first
+	expect(t, "sends", w.lambda.sends(), 1)
+}
+
+func TestCallsOfOneSDKsNameThatDifferInTenantOrContextAreTwo(t *testing.T) {
+	for name, value := range map[string]string{"X-Amz-Tenant-Id": "b", "X-Amz-Client-Context": base64.StdEncoding.EncodeToString([]byte(`{"custom": {}}`))} {
+		w := newWorld(t)
+		w.lambda.answer(throttling)
+		w.invoke("1", "Amz-Sdk-Invocation-Id", "inv-1")
+		w.lambda.answer(answering(200, `"another"`))
+		_, body := w.invoke("1", "Amz-Sdk-Invocation-Id", "inv-1", name, value)
+		expect(t, name, body, `"another"`)
+	}
+}
+
+func TestHealthIsRefusedToAPageAndToABentName(t *testing.T) {
+	w := newWorld(t)
+	for _, header := range [][]string{{"Host", "evil.example"}, {"Origin", "https://evil.example"}} {
+		response, body := w.ask("GET", "/health", "", header...)
+		expect(t, header[0], response.StatusCode, 403)
+		if strings.Contains(body, "web-shop") {
+			t.Errorf("told %s", body)
+		}
+	}
+}
+
+func TestAStackThatDoesNotAnswerAnyMoreCostsNoCapture(t *testing.T) {
+	w := newWorld(t)
+	w.lambda.answer(throttling)
+	w.invoke("1")
+	end := make(chan struct{})
+	for _, operation := range []string{"GetParameter", "GetSecretValue"} {
+		w.stores.refuses(operation, func(http.ResponseWriter) { <-end })
+	}
+	t.Cleanup(func() { close(end) })
+	w.endpoint.CaptureTimeout = 4 * time.Second
+	w.clockSkew.Store(int64(2 * time.Minute))
+	response, body := w.invoke("2")
+	w.isCaptured(response, body, "throttled")
+	expect(t, "captured", w.total(health.Captured), 2)
+}
+
+func TestWhatNobodyWaitsForAnyMoreIsNotWrittenLater(t *testing.T) {
+	w := newWorld(t)
+	w.lambda.answer(throttling)
+	asked, end := make(chan struct{}, 8), make(chan struct{})
+	w.stores.refuses("PutLogEvents", func(writer http.ResponseWriter) {
+		asked <- struct{}{}
+		<-end
+		denied(writer)
+	})
+	first := make(chan struct{})
+	go func() {
+		w.invoke("1")
+		close(first)
+	}()
+	<-asked // The first one's request is under way: the second waits for it.
+	w.endpoint.CaptureTimeout = 100 * time.Millisecond
+	response, _ := w.invoke("2")
+	expect(t, "status", response.StatusCode, 429)
+	if said := response.Header.Get(headerNotCaptured); strings.Contains(said, "may have it") {
+		t.Errorf("a line that was not sent: %q", said)
+	}
+	w.stores.refuses("PutLogEvents", nil)
+	close(end)
+	<-first
+	// Whoever writes does so in order: what is written now comes after what was left.
+	w.endpoint.CaptureTimeout = 5 * time.Second
+	third, body := w.invoke("3")
+	w.isCaptured(third, body, "throttled")
+	expect(t, "lines", len(w.stores.captured()), 1)
+}
+
+func TestALineIsNotSentAgainOnceItsCallerWasToldThatItIsNotKept(t *testing.T) {
+	w := newWorld(t)
+	w.lambda.answer(throttling)
+	w.invoke("0")
+	w.endpoint.CaptureTimeout = 300 * time.Millisecond
+	asked := make(chan struct{}, 8)
+	w.stores.refuses("PutLogEvents", func(writer http.ResponseWriter) {
+		asked <- struct{}{}
+		writer.WriteHeader(500)
+	})
+	response, _ := w.invoke("1")
+	expect(t, "status", response.StatusCode, 429)
+	sent := len(asked)
+	w.stores.refuses("PutLogEvents", func(writer http.ResponseWriter) {
+		asked <- struct{}{}
+		time.Sleep(400 * time.Millisecond)
+		writer.WriteHeader(500)
+	})
+	w.invoke("2")
+	time.Sleep(700 * time.Millisecond)
+	expect(t, "sends of the line that was slow", len(asked)-sent, 1)
+}
+
+func TestAnInstantThatNoReaderTakesIsRefused(t *testing.T) {
+	w := newWorld(t)
+	w.lambda.answer(throttling)
+	for _, text := range []string{"0000-06-01T00:00:00Z", "9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00"} {
+		response, _ := w.invoke("1", headerNotAfter, text)
+		expect(t, text, response.StatusCode, 400)
+	}
+	expect(t, "sends", w.lambda.sends(), 0)
+	for text, at := range map[string]string{
+		"2030-01-01T12:00Z": "2030-01-01T12:00:00.000000Z", "2030-01-01T12:00:00.5+0100": "2030-01-01T11:00:00.500000Z",
+		"20300101T120000Z": "2030-01-01T12:00:00.000000Z", "2030-01-01 12:00:00z": "2030-01-01T12:00:00.000000Z",
+	} {
+		response, body := w.invoke("1", headerNotAfter, text)
+		expect(t, text, fmt.Sprint(w.isCaptured(response, body, "throttled")["not_after"]), at)
+	}
+}
+
+func TestAnAnswerOfUpstreamThatHasNoEndIsUnknown(t *testing.T) {
+	w := newWorld(t)
+	w.endpoint.Settings.Upstream = raw(t, func(conn *net.TCPConn, _ []byte) {
+		fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+		piece := fmt.Sprintf("%x\r\n%s\r\n", 1<<20, strings.Repeat("x", 1<<20))
+		for range maxBodyBytes>>20 + 1 {
+			if _, err := io.WriteString(conn, piece); err != nil {
+				return
+			}
+		}
+		io.WriteString(conn, "0\r\n\r\n")
+	})
+	response, body := w.invoke("1")
+	if response.StatusCode == 200 {
+		t.Errorf("%d bytes of more were told as the whole", len(body))
+	}
+}
+
+func TestManyCallersThatHangUpLeaveNothingBehind(t *testing.T) {
+	w := newWorld(t)
+	finish := make(chan struct{})
+	w.lambda.answer(func(writer http.ResponseWriter, r *http.Request) {
+		<-finish
+		throttling(writer, r)
+	})
+	ctx, hangUp := context.WithCancel(context.Background())
+	for i := range 50 {
+		go w.try(ctx, "POST", ordersPath, strings.NewReader("1"), "Amz-Sdk-Invocation-Id", fmt.Sprint("inv-", i))
+	}
+	eventually(t, func() bool { return w.lambda.sends() == 50 })
+	hangUp()
+	close(finish)
+	eventually(t, func() bool { return w.total(health.Captured) == 50 })
+	expect(t, "lines", len(w.stores.captured()), 50)
+}
