@@ -162,7 +162,7 @@ func seconds(text string) *float64 {
 
 func functionError(body []byte) (errorType, message string) {
 	var document map[string]any
-	if json.Unmarshal(body, &document) != nil || document == nil {
+	if !isText(body) || json.Unmarshal(body, &document) != nil || document == nil {
 		return "Unknown", "the function failed without an error document"
 	}
 	errorType, _ = document["errorType"].(string)

@@ -195,3 +195,12 @@ func TestManyCallersThatHangUpLeaveNothingBehind(t *testing.T) {
 	eventually(t, func() bool { return w.total(health.Captured) == 50 })
 	expect(t, "lines", len(w.stores.captured()), 50)
 }
+
+func TestAContextThatIsNoTextSaysNothing(t *testing.T) {
+	w := newWorld(t)
+	w.lambda.answer(throttling)
+	context := base64.StdEncoding.EncodeToString([]byte("{\"custom\": {\"reprise\": {\"idempotency_key\": \"\xff\"}}}"))
+	response, body := w.invoke("1", "X-Amz-Client-Context", context)
+	line := w.isCaptured(response, body, "throttled")
+	expect(t, "context", fmt.Sprint(line["client_context"]), context)
+}

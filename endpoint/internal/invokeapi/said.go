@@ -59,7 +59,7 @@ func readSaid(header http.Header, clientContext string) (said, error) {
 
 func customOf(clientContext string) (map[string]json.RawMessage, error) {
 	text, err := base64.StdEncoding.DecodeString(clientContext)
-	if err != nil || clientContext == "" {
+	if err != nil || clientContext == "" || !utf8.Valid(text) {
 		return nil, nil // What cannot be read is Lambda's to refuse.
 	}
 	var document map[string]json.RawMessage

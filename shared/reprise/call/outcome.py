@@ -206,7 +206,8 @@ def _error_of(payload: bytes) -> tuple[str, str]:
         document = None
     if not isinstance(document, dict):
         return "Unknown", "the function failed without an error document"
+    texts = {name: text for name, text in document.items() if isinstance(text, str) and text}
     return (
-        shorten(str(document.get("errorType") or "Unknown"))[:_MAX_CODE_CHARS],
-        str(document.get("errorMessage") or "no error message"),
+        shorten(texts.get("errorType", "Unknown"))[:_MAX_CODE_CHARS],
+        texts.get("errorMessage", "no error message"),
     )
