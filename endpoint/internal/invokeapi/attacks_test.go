@@ -204,3 +204,145 @@ func TestAContextThatIsNoTextSaysNothing(t *testing.T) {
 	line := w.isCaptured(response, body, "throttled")
 	expect(t, "context", fmt.Sprint(line["client_context"]), context)
 }
+
+// bytes sends what no HTTP client would, and returns what comes back.
+func (w *world) bytes(text string) string {
+	w.t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	io.WriteString(conn, strings.NewReplacer("PATH", ordersPath, "AUTH", "Authorization: "+signedFor, "\n", "\r\n").Replace(text))
+	conn.(*net.TCPConn).CloseWrite()
+	said, _ := io.ReadAll(conn)
+	return string(said)
+}
+
+func TestRequestsThatCouldBeReadTwoWaysAreSentOnceOrNotAtAll(t *testing.T) {
+	for what, each := range map[string]struct {
+		text   string
+		status string
+		sends  int
+		body   string
+	}{
+		"two lengths":          {"POST PATH HTTP/1.1\nHost: 127.0.0.1\nAUTH\nContent-Length: 1\nContent-Length: 2\n\n12", "400", 0, ""},
+		"length and chunks":    {"POST PATH HTTP/1.1\nHost: 127.0.0.1\nAUTH\nContent-Length: 99\nTransfer-Encoding: chunked\n\n1\n1\n0\n\n", "200", 1, "1"},
+		"chunks by half":       {"POST PATH HTTP/1.1\nHost: 127.0.0.1\nAUTH\nTransfer-Encoding: chunked\n\n5\n12", "", 0, ""},
+		"odd encoding":         {"POST PATH HTTP/1.1\nHost: 127.0.0.1\nAUTH\nTransfer-Encoding: xchunked\n\n1\n1\n0\n\n", "501", 0, ""},
+		"absolute form":        {"POST http://127.0.0.1PATH HTTP/1.1\nHost: 127.0.0.1\nAUTH\nContent-Length: 1\n\n1", "403", 0, ""},
+		"another's absolute":   {"POST http://evil.example/ HTTP/1.1\nHost: 127.0.0.1\nAUTH\nContent-Length: 1\n\n1", "403", 0, ""},
+		"tunnel":               {"CONNECT 127.0.0.1:80 HTTP/1.1\nHost: 127.0.0.1\nAUTH\n\n", "403", 0, ""},
+		"no host":              {"POST PATH HTTP/1.0\nAUTH\nContent-Length: 1\n\n1", "403", 0, ""},
+		"two hosts":            {"POST PATH HTTP/1.1\nHost: 127.0.0.1\nHost: evil.example\nAUTH\nContent-Length: 1\n\n1", "400", 0, ""},
+		"HTTP/2 by knowledge":  {"PRI * HTTP/2.0\n\nSM\n\n", "4", 0, ""},
+		"a folded header":      {"POST PATH HTTP/1.1\nHost: 127.0.0.1\nAUTH\nX-Amz-Log-Type: Tail\n X-Evil: 1\nContent-Length: 1\n\n1", "", -1, ""},
+		"a blank in a name":    {"POST PATH HTTP/1.1\nHost: 127.0.0.1\nAUTH\nX-Amz-Log-Type : Tail\nContent-Length: 1\n\n1", "400", 0, ""},
+		"a line end in a path": {"POST /2015-03-31/functions/orders%0d%0aX-Evil:%201/invocations HTTP/1.1\nHost: 127.0.0.1\nAUTH\nContent-Length: 1\n\n1", "200", 1, "1"},
+		"a second request":     {"POST PATH HTTP/1.1\nHost: 127.0.0.1\nAUTH\nContent-Length: 1\n\n1POST PATH HTTP/1.1\nHost: evil.example\nAUTH\nContent-Length: 1\n\n2", "200", 1, "1"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			w := newWorld(t)
+			said := w.bytes(each.text)
+			if each.status != "" && !strings.HasPrefix(said, "HTTP/1.1 "+each.status) && !strings.HasPrefix(said, "HTTP/1.0 "+each.status) || each.status == "" && strings.HasPrefix(said, "HTTP/1.1 200") && each.sends == 0 {
+				t.Errorf("said %q", said)
+			}
+			if each.sends >= 0 {
+				expect(t, "sends", w.lambda.sends(), each.sends)
+			}
+			for i, body := range w.lambda.bodies {
+				if i == 0 && each.body != "" {
+					expect(t, "body", string(body), each.body)
+				}
+				if w.lambda.requests[i].Header.Get("X-Evil") != "" {
+					t.Error("a header was injected")
+				}
+			}
+		})
+	}
+}
+
+// As after a freeze: what was asked before it fails at the thaw, and says nothing of now.
+func TestAQuestionThatFailsIsAskedAgainByWhoCameWhileItWasUnderWay(t *testing.T) {
+	w := newWorld(t)
+	w.lambda.answer(throttling)
+	asked, end := make(chan struct{}), make(chan struct{})
+	w.stores.refuses("GetParameter", func(writer http.ResponseWriter) {
+		close(asked)
+		<-end
+		denied(writer)
+	})
+	go w.endpoint.Stack.Caller(context.Background())
+	<-asked
+	w.stores.refuses("GetParameter", nil)
+	go func() {
+		eventually(t, func() bool { return w.lambda.sends() == 1 })
+		time.Sleep(20 * time.Millisecond) // So that the call has come to wait.
+		close(end)
+	}()
+	response, body := w.invoke("1")
+	w.isCaptured(response, body, "throttled")
+}
+
+func TestOnlyAConfirmedLineIsACapture(t *testing.T) {
+	code := func(status int, code string) func(http.ResponseWriter) {
+		return func(writer http.ResponseWriter) {
+			writer.Header().Set("X-Amzn-Errortype", code)
+			writer.WriteHeader(status)
+			io.WriteString(writer, `{"message": "no"}`)
+		}
+	}
+	for what, each := range map[string]struct {
+		refuse func(http.ResponseWriter)
+		said   string
+	}{
+		"rejected, and answered with 200": {func(writer http.ResponseWriter) {
+			io.WriteString(writer, `{"rejectedLogEventsInfo": {"tooOldLogEventEndIndex": 0}}`)
+		}, "clock"},
+		"a page of a proxy's":        {func(writer http.ResponseWriter) { io.WriteString(writer, "<html>fine</html>") }, "not as expected"},
+		"an empty answer":            {func(http.ResponseWriter) {}, "not as expected"},
+		"a redirect":                 {code(307, "Redirect"), "Redirect"},
+		"no group":                   {code(400, "ResourceNotFoundException"), "ResourceNotFoundException"},
+		"throttled for ever":         {code(400, "ThrottlingException"), "ThrottlingException"},
+		"a connection that is reset": {func(http.ResponseWriter) { panic(http.ErrAbortHandler) }, "may have it"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			w := newWorld(t)
+			w.stores.refuses("PutLogEvents", each.refuse)
+			w.stores.refuses("CreateLogStream", nil)
+			w.lambda.answer(throttling)
+			response, body := w.invoke("1", "Amz-Sdk-Invocation-Id", "inv-1")
+			expect(t, "status", response.StatusCode, 429)
+			expect(t, "body", body, throttle)
+			if said := response.Header.Get(headerNotCaptured); !strings.Contains(said, each.said) {
+				t.Errorf("not captured since %q", said)
+			}
+			// The next try is another send, and may be kept.
+			w.stores.refuses("PutLogEvents", nil)
+			response, body = w.invoke("1", "Amz-Sdk-Invocation-Id", "inv-1")
+			w.isCaptured(response, body, "throttled")
+		})
+	}
+}
+
+func TestAStoreThatThrottlesOnceIsAskedAgain(t *testing.T) {
+	w := newWorld(t)
+	w.stores.refuses("PutLogEvents", func(writer http.ResponseWriter) {
+		w.stores.refuses("PutLogEvents", nil)
+		writer.Header().Set("X-Amzn-Errortype", "ThrottlingException")
+		writer.WriteHeader(400)
+	})
+	w.lambda.answer(throttling)
+	response, body := w.invoke("1")
+	w.isCaptured(response, body, "throttled")
+}
+
+func TestAnAnswerInAnotherProtocolIsNoSuccess(t *testing.T) {
+	w := newWorld(t)
+	w.endpoint.Settings.Upstream = raw(t, func(conn *net.TCPConn, _ []byte) {
+		io.WriteString(conn, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nhello")
+	})
+	response, body := w.invoke("1")
+	w.isCaptured(response, body, "unknown")
+}

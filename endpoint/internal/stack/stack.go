@@ -271,7 +271,7 @@ var errNotAsked = errors.New("not asked yet")
 
 // get returns a value that is at most a minute old, or the last one if its source is away.
 func (c *cached[T]) get(ctx context.Context, fetch func(context.Context) (T, error)) (T, error) {
-	for {
+	for hasWaited := false; ; hasWaited = true {
 		wall, steady := c.clock()
 		c.lock.Lock()
 		isOld := !c.isHere || wall.Sub(c.wall) >= rememberedFor || wall.Before(c.wall) || steady-c.steady >= rememberedFor
@@ -283,7 +283,7 @@ func (c *cached[T]) get(ctx context.Context, fetch func(context.Context) (T, err
 			defer c.lock.Unlock()
 			return c.value, errNotAsked
 		}
-		if since := steady - c.steady; c.err != nil && since < refusedFor && wall.Sub(c.wall) < refusedFor && !wall.Before(c.wall) {
+		if since := steady - c.steady; c.err != nil && !hasWaited && since < refusedFor && wall.Sub(c.wall) < refusedFor && !wall.Before(c.wall) {
 			defer c.lock.Unlock()
 			return c.value, c.err
 		}
@@ -302,10 +302,11 @@ func (c *cached[T]) get(ctx context.Context, fetch func(context.Context) (T, err
 		select {
 		case <-asking:
 			c.lock.Lock()
-			if !c.isHere {
+			if !c.isHere && hasWaited {
 				defer c.lock.Unlock()
 				return c.value, c.err
 			}
+			// What was asked before says nothing of now: the environment may have been frozen meanwhile.
 			c.lock.Unlock()
 		case <-ctx.Done():
 			c.lock.Lock()
