@@ -185,6 +185,7 @@ def _errors() -> list[tuple[str, int | None, str]]:
         ("NeverHeardOf", 400, "m"),
         ("NeverHeardOf", 403, "Signature expired"),
         ("NeverHeardOf", None, ODD_TEXT),
+        (ODD_TEXT * 30, 503, "m"),
     ]
 
 

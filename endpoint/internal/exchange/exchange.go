@@ -216,7 +216,8 @@ func (c *connection) write(head, body []byte) error {
 	return err
 }
 
-// answer reads the head of an answer, after those that say that there will be one; no other protocol is asked for. Of a server that broke off reading it waits for it only shortly.
+// answer reads the head of an answer, after those that only announce one; of a server that broke off reading it waits
+// for it only shortly.
 func (c *connection) answer(method string, writeErr error) (*http.Response, error) {
 	if writeErr != nil {
 		c.SetReadDeadline(time.Now().Add(lastWords))
