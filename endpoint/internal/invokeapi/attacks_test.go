@@ -338,6 +338,19 @@ func TestAStoreThatThrottlesOnceIsAskedAgain(t *testing.T) {
 	w.isCaptured(response, body, "throttled")
 }
 
+func TestAnEncodedPayloadIsNotCaptured(t *testing.T) {
+	for _, encoding := range []string{"gzip", "aws-chunked"} {
+		w := newWorld(t)
+		w.lambda.answer(throttling)
+		response, _ := w.invoke("1", "Content-Encoding", encoding, "X-Amz-Content-Sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER")
+		expect(t, encoding, response.StatusCode, 429)
+		if said := response.Header.Get(headerNotCaptured); !strings.Contains(said, "encoded") {
+			t.Errorf("not captured since %q", said)
+		}
+		expect(t, "sent on as it is", w.lambda.requests[0].Header.Get("Content-Encoding"), encoding)
+	}
+}
+
 func TestAnAnswerInAnotherProtocolIsNoSuccess(t *testing.T) {
 	w := newWorld(t)
 	w.endpoint.Settings.Upstream = raw(t, func(conn *net.TCPConn, _ []byte) {
