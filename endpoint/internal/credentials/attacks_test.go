@@ -7,10 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"reprise/endpoint/internal/exchange"
 )
 
 func (p *place) refused(t *testing.T, parts ...string) {
@@ -87,38 +89,33 @@ func TestACredentialProcessThatLeavesAChildBehindIsNotWaitedForEver(t *testing.T
 }
 
 func TestTwoHundredCallsAskASourceThatIsAwayOnce(t *testing.T) {
-	var asked atomic.Int64
-	all, end := make(chan struct{}), make(chan struct{})
-	source := Source{"slow", func(context.Context) (Found, error) {
-		asked.Add(1)
-		<-end
-		return Found{}, context.DeadlineExceeded
-	}}
-	chain := NewChain((&place{}).clock, source)
-	var calls sync.WaitGroup
-	var waiting atomic.Int64
-	for range 200 {
-		calls.Go(func() {
-			if waiting.Add(1) == 200 {
-				close(all)
-			}
-			if _, err := chain.Keys(context.Background()); err == nil {
-				t.Error("got keys")
-			}
-		})
-	}
-	<-all
-	time.Sleep(50 * time.Millisecond) // So that all have come to wait.
-	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
-	defer cancel()
-	if _, err := chain.Keys(ctx); err == nil || !strings.Contains(err.Error(), "in time") {
-		t.Errorf("whoever has no more time got %v", err)
-	}
-	close(end)
-	calls.Wait()
-	if asked.Load() != 1 {
-		t.Errorf("asked %d times", asked.Load())
-	}
+	synctest.Test(t, func(t *testing.T) {
+		asked, end := 0, make(chan struct{})
+		source := Source{"slow", func(context.Context) (Found, error) {
+			asked++
+			<-end
+			return Found{}, context.DeadlineExceeded
+		}}
+		chain := NewChain(exchange.SystemClock, source)
+		for range 200 {
+			go func() {
+				if _, err := chain.Keys(t.Context()); err == nil {
+					t.Error("got keys")
+				}
+			}()
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if _, err := chain.Keys(ctx); err == nil || !strings.Contains(err.Error(), "in time") {
+			t.Errorf("whoever has no more time got %v", err)
+		}
+		synctest.Wait()
+		close(end)
+		synctest.Wait()
+		if asked != 1 {
+			t.Errorf("asked %d times", asked)
+		}
+	})
 }
 
 func TestAContainersEndpointThatTripsIsAskedAgain(t *testing.T) {
