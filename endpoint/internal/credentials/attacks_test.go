@@ -76,7 +76,7 @@ func TestAFileIsLookedForAtHomeOnly(t *testing.T) {
 }
 
 func TestACredentialProcessThatLeavesAChildBehindIsNotWaitedForEver(t *testing.T) {
-	here := newPlace(t, map[string]string{"AWS_CONFIG_FILE": file(t, "[default]\ncredential_process = sleep 30 & wait\n")})
+	here := newPlace(t, map[string]string{"AWS_CONFIG_FILE": file(t, "[default]\ncredential_process = sleep 8 & wait\n")})
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
 	began := time.Now()
