@@ -23,6 +23,7 @@ from reprise.ledger import (
     PastAttempt,
     Row,
     State,
+    ends_after,
     may_lease,
     result,
     sources,
@@ -454,6 +455,7 @@ class InMemoryLedger:
             self.rows[call_id] = replace(
                 row,
                 state=result(LedgerEvent.REDRIVE),
+                ends=ends_after(row, LedgerEvent.REDRIVE),
                 opened_at=format_instant(now),
                 updated_at=format_instant(now),
                 attempts=0,

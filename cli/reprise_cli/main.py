@@ -30,8 +30,9 @@ _EPILOG = (
 COMMANDS: Final = {
     "local": "reprise_cli.commands.local:app",
     "invoke": "reprise_cli.commands.invoke:invoke",
-    "status": "reprise_cli.commands.status:status",
+    "status": "reprise_cli.commands.show:show",
     "wait": "reprise_cli.commands.wait:wait",
+    "calls": "reprise_cli.commands.calls:app",
     "top": "reprise_cli.commands.top:top",
     "dashboard": "reprise_cli.commands.dashboard:dashboard",
     "dlq": "reprise_cli.commands.dlq:app",

@@ -142,6 +142,26 @@ class PastAttempt(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
 
 
+MAX_ENDS: Final = 10
+"""Ends that were undone kept in a row, the newest."""
+_MAX_END_CHARS: Final = 300
+
+
+class PastEnd(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One time that a call was given up, before it was opened again."""
+
+    opened_at: str
+    """When it was captured, or opened again, before that."""
+    ended_at: str
+    reason: str
+    message: str = ""
+    attempts: int = 0
+    refusals: int = 0
+    note: str | None = None
+    """What an operator left with it."""
+    undone_by: LedgerEvent
+
+
 class Identity(NamedTuple):
     """What one id names."""
 
@@ -177,6 +197,8 @@ class Row:
     last_refused_at: str | None = None
     history: tuple[PastAttempt, ...] = ()
     """The last attempts, oldest first; throttles are only counted."""
+    ends: tuple[PastEnd, ...] = ()
+    """The times that it was given up and opened again, oldest first."""
     lease_owner: str | None = None
     lease_until_ms: int = 0
     due_at_ms: int = 0
@@ -229,6 +251,21 @@ def identity_of(record: Record) -> Identity:
 def extend(history: tuple[PastAttempt, ...], attempt: PastAttempt) -> tuple[PastAttempt, ...]:
     """Return the history with one more attempt, the oldest dropped beyond the limit."""
     return (*history, attempt)[-MAX_HISTORY:]
+
+
+def ends_after(dead: Row, event: LedgerEvent) -> tuple[PastEnd, ...]:
+    """Return what a call remembers of its ends when an event undoes the present one."""
+    end = PastEnd(
+        opened_at=dead.opened_at,
+        ended_at=dead.updated_at,
+        reason=dead.reason or "",
+        message=(dead.message or "")[:_MAX_END_CHARS],
+        attempts=dead.attempts,
+        refusals=dead.refusals,
+        note=dead.note,
+        undone_by=event,
+    )
+    return (*dead.ends, end)[-MAX_ENDS:]
 
 
 def new_row(record: Record, url: str | None, now: datetime, retention_days: int) -> Row:

@@ -28,7 +28,7 @@ from reprise_cli.dlq.view import (
 )
 from reprise_cli.duration import parse_duration
 from reprise_cli.exits import ExitCode, UsageError
-from reprise_cli.output import counted
+from reprise_cli.output import FormatOption, counted
 
 if TYPE_CHECKING:
     from reprise_cli.app import App
@@ -72,9 +72,11 @@ def list_letters(
     older_than: OlderOption = None,
     newer_than: NewerOption = None,
     limit: LimitOption = 1000,
+    output: FormatOption = None,
 ) -> None:
     """List dead letters; they stay in the queue."""
     reprise = app_of(context)
+    reprise.out.write_as(output)
     selection = _selection(
         None,
         queue,
@@ -95,6 +97,7 @@ def list_letters(
         reprise.out.note(f"{counted(len(seen), 'letter')} of other kinds; targets: {targets}")
     show_letters(reprise.out, letters, counted(len(letters), "dead letter"))
     documents = [describe(letter) for letter in letters]
+    reprise.out.rows(documents)
     found = {"queue": queue.value, "count": len(letters), "letters": documents}
     groups = group_documents([planned(letter) for letter in letters])
     reprise.out.result(found | {"groups": groups})

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from reprise.aws.clients import is_failed_condition, store_errors
 from reprise.aws.ledger_rows import LedgerRows, from_item, key_of, to_attribute, to_item
 from reprise.instant import format_instant
-from reprise.ledger import REDRIVE_KEEPS_S, LedgerEvent, State, result, sources
+from reprise.ledger import REDRIVE_KEEPS_S, LedgerEvent, State, ends_after, result, sources
 from reprise.ports import Lease
 
 if TYPE_CHECKING:
@@ -173,7 +173,10 @@ class LedgerTable(LedgerRows):
         would send a message for it.
         """
         (source,) = sources(LedgerEvent.REDRIVE)
+        # What a life ended by changes with its `opened_at` alone, which is a condition below.
+        dead = self.get(call_id)
         values: dict[str, object] = {
+            "ends": () if dead is None else ends_after(dead, LedgerEvent.REDRIVE),
             "after": result(LedgerEvent.REDRIVE).value,
             "dead": source.value,
             "now": format_instant(now),
@@ -191,7 +194,7 @@ class LedgerTable(LedgerRows):
             call_id,
             values,
             UpdateExpression="SET #state = :after, opened_at = :now, updated_at = :now, "
-            "attempts = :zero, refusals = :zero, due_at_ms = :zero, letter_sent = :no, "
+            "ends = :ends, attempts = :zero, refusals = :zero, due_at_ms = :zero, letter_sent = :no, "
             f"may_have_run = :no, expires_at_s = expires_at_s + :keep{edit} "
             "REMOVE #reason, #message, #note",
             ConditionExpression="#state = :dead AND opened_at = :opened",
