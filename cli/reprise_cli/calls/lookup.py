@@ -13,6 +13,8 @@ from reprise_cli.exits import NotFoundError, UsageError
 from reprise_cli.options import DEFAULT_STACK
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reprise_cli.app import App
 
 MAX_KEY_BYTES: Final = 2048
@@ -85,3 +87,18 @@ def call_named(reprise: App, text: str) -> str:
     if matches.near:
         step = f"Did you mean {' or '.join(matches.near)}?"
     raise (NotArrivedError if is_young else NotFoundError)("ID", message, step)
+
+
+def letters_named(reprise: App, names: Sequence[str]) -> list[str]:
+    """Return the ids that dead letters are named by; what names no call may be a message's, and stays.
+
+    Raises:
+        UsageError: If one is empty, or names several calls.
+    """
+    found: list[str] = []
+    for name in names:
+        try:
+            found.append(call_named(reprise, name))
+        except NotFoundError:
+            found.append(name)
+    return found

@@ -24,8 +24,16 @@ if TYPE_CHECKING:
 CANARY_ABOVE: Final = 100
 """Letters up to which a job has no canary, unless it is asked for."""
 CANARY: Final = 10
+LEDGER: Final = "ledger"
 FINAL: Final = frozenset(
-    {Action.REDRIVEN, Action.ENDED, Action.LINGERS, Action.OPENED_SINCE, Action.DISCARDED}
+    {
+        Action.REDRIVEN,
+        Action.ENDED,
+        Action.LINGERS,
+        Action.OPENED_SINCE,
+        Action.DISCARDED,
+        Action.CANCELLED,
+    }
 )
 """After which a job does nothing more with a letter."""
 
@@ -35,6 +43,8 @@ class LetterVerb(StrEnum):
 
     REDRIVE = "redrive"
     DISCARD = "discard"
+    CANCEL = "cancel"
+    """Of calls that wait, which have no letters: `reprise_cli.calls.cancel`."""
 
 
 class LetterJobState(StrEnum):
@@ -72,7 +82,7 @@ class LetterJob(msgspec.Struct, frozen=True, kw_only=True):
     """Begins with the instant, so that ids sort as jobs began."""
     verb: LetterVerb
     queue: str
-    """`calls` or `capture`."""
+    """`calls` or `capture`; `ledger` for calls that have no letters."""
     by: str
     """ARN of whoever began it, as STS tells it."""
     why: str = ""

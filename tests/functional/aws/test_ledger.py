@@ -24,6 +24,7 @@ from reprise.ledger import (
     Row,
     State,
     ends_after,
+    is_cancelled,
 )
 from reprise.ports import LeaseRequest, SettleRequest
 from strategies import NOW, NOW_MS, make_row
@@ -400,6 +401,25 @@ def test_a_discard_leaves_a_note_that_a_redrive_takes_away(ledger: Ledger) -> No
     assert _get(ledger) == replace(DEAD, note="by Ann: test data")
     assert ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW)
     assert _get(ledger).note is None
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_only_a_call_that_nobody_works_on_is_cancelled(ledger: Ledger, state: State) -> None:
+    table = cast("LedgerTable", ledger)
+    assert not table.cancel(CALL, opened_at=OPENED_AT, now=NOW, note="n"), "there is no row"
+    row = make_row(state=state)
+    ledger.record(row)
+    is_done = table.cancel(CALL, opened_at=OPENED_AT, now=NOW, note="n")
+    assert is_done is (state in {State.CAPTURED, State.WAITING})
+    assert is_cancelled(_get(ledger)) is is_done
+    if not is_done:
+        assert _get(ledger) == row
+        return
+    assert table.cancel(CALL, opened_at=OPENED_AT, now=NOW, note="n"), "repeated by the SDK"
+    assert not table.cancel(CALL, opened_at=OPENED_AT, now=NOW, note="another")
+    assert not _lease(ledger)
+    assert ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW + timedelta(days=1))
+    assert [(end.reason, end.note) for end in _get(ledger).ends] == [("cancelled", "n")]
 
 
 @pytest.mark.parametrize("state", [State.CAPTURED, State.LEASED, State.WAITING, State.SUCCEEDED])

@@ -167,3 +167,63 @@ def test_an_id_that_was_made_just_now_has_not_arrived_and_an_old_one_is_unknown(
     assert "has not arrived yet" in young.stderr
     assert "would have arrived" in old.stderr
     assert (young.exit_code, old.exit_code) == (1, 1)
+
+
+def test_a_rehearsed_cancel_changes_nothing(cloud: Cloud) -> None:
+    enter(cloud, "call-1")
+    result = run("calls", "cancel", "--all", "--dry-run", "--json")
+    assert (result.exit_code, document_of(result)["selected"]) == (0, 1)
+    row = cloud.ledger.get("call-1")
+    assert row is not None
+    assert row.state is State.CAPTURED
+
+
+def test_cancelled_calls_are_ended_counted_and_in_the_audit(cloud: Cloud) -> None:
+    enter(cloud, keyed("order-2"), keyed("order-3"), "other", ago_s=5)
+    enter(cloud, "runs", state=State.LEASED)
+    first = run("calls", "cancel", "order-2", "--reason", "a wrong price", "--json")
+    assert first.exit_code == 0, first.stderr
+    job = document_of(first)["job"]
+    assert "place: " in first.stderr
+    row = cloud.ledger.get(keyed("order-2"))
+    assert row is not None
+    assert (row.state, row.reason) == (State.DEAD_LETTERED, "cancelled")
+    assert "a wrong price" in (row.note or "")
+    rest = run("calls", "cancel", "--all", "--why", "test data", "--yes", "--json")
+    assert (rest.exit_code, document_of(rest)["cancelled"]) == (1, 2)
+    assert "runs: is not cancelled: it runs" in rest.stderr
+    told = document_of(run("audit", job, "--json"))
+    assert (told["verb"], told["why"]) == ("cancel", "a wrong price")
+    assert [letter["outcome"]["action"] for letter in told["letters"]] == ["cancelled"]
+    assert "cancel of 1 waiting call" in run("audit", job).stdout
+    item = cloud.dynamodb.get_item(
+        TableName=OUTPUTS["LedgerTable"], Key={"id": {"S": "book#orders"}}
+    )["Item"]
+    assert (item["ended"]["N"], item["dead_cancelled"]["N"]) == ("3", "3")
+    assert set(listed("--reason", "cancelled")) == {keyed("order-2"), keyed("order-3"), "other"}
+
+
+@pytest.mark.usefixtures("cloud")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "nothing says which calls"),
+        (("--all",), "is missing"),
+        (("call-1", "--all", "--why", "x"), "two ways"),
+        (("--all", "--why", "x", "--key"), ""),
+    ],
+)
+def test_a_cancel_says_what_it_needs(arguments: tuple[str, ...], said: str) -> None:
+    result = run("calls", "cancel", *arguments)
+    assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
+
+
+def test_letters_are_named_by_key_and_by_a_beginning_of_their_call_s_id(cloud: Cloud) -> None:
+    index(keyed("order-2"), keyed("order-3"))
+    for key in ("order-2", "order-3"):
+        cloud.give_up(keyed(key))
+    assert document_of(run("dlq", "show", "order-2", "--json"))["id"] == keyed("order-2")
+    assert "names 2 calls" in run("dlq", "redrive", "orders:order-").stderr
+    done = run("dlq", "discard", "order-3", "--why", "test data", "--json")
+    assert (done.exit_code, document_of(done)["discarded"]) == (0, 1)
+    assert "no dead letter of 'nobody'" in run("dlq", "show", "nobody").stderr
