@@ -13,7 +13,7 @@ from reprise.instant import parse_instant, utc_now
 from reprise.metric import labels, make_labeler
 from reprise_cli.calls.finder import CallFinder, first
 from reprise_cli.calls.pages import CallPages
-from reprise_cli.calls.selection import CallState, FoundCall, is_target
+from reprise_cli.calls.selection import FoundCall, StateChoice, is_target
 from reprise_cli.output import counted
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reprise_cli.app import App
-    from reprise_cli.calls.selection import CallFilter
+    from reprise_cli.calls.selection import CallSelection
 
 BACK: Final = timedelta(days=1)
 """How far open calls are looked for, however few the counters know."""
@@ -39,7 +39,7 @@ def call_pages(reprise: App, advance: Callable[[int], None] = lambda _: None) ->
 
 
 def find_calls(
-    reprise: App, wanted: CallFilter, limit: int, *, is_scan: bool = False
+    reprise: App, wanted: CallSelection, limit: int, *, is_scan: bool = False
 ) -> list[FoundCall]:
     """Return the calls that are meant, the youngest first, at most so many; say what was not looked at."""
     known = _known_open(reprise, wanted)
@@ -65,9 +65,9 @@ def find_calls(
     return found
 
 
-def _known_open(reprise: App, wanted: CallFilter) -> int | None:
+def _known_open(reprise: App, wanted: CallSelection) -> int | None:
     """Return how many open calls the counters know; None if that is not what is asked for."""
-    if wanted.state is not CallState.OPEN or wanted.since or wanted.until or wanted.key:
+    if wanted.state is not StateChoice.OPEN or wanted.since or wanted.until or wanted.key:
         return None
     targets = tuple(arn.strip() for arn in reprise.stack.target_arns.split(",") if arn.strip())
     asked = labels(targets)
@@ -81,7 +81,7 @@ def _known_open(reprise: App, wanted: CallFilter) -> int | None:
 
 
 def _scanned(
-    reprise: App, wanted: CallFilter, advance: Callable[[int], None]
+    reprise: App, wanted: CallSelection, advance: Callable[[int], None]
 ) -> Iterator[FoundCall]:
     """Yield the calls that are meant by reading the whole ledger."""
     found: list[FoundCall] = []
@@ -108,7 +108,7 @@ def _scanned(
     yield from found
 
 
-def _is_between(captured_at: str, wanted: CallFilter) -> bool:
+def _is_between(captured_at: str, wanted: CallSelection) -> bool:
     at: datetime = parse_instant(captured_at)
     return (wanted.since is None or wanted.since <= at) and (
         wanted.until is None or at <= wanted.until

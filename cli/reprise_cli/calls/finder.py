@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from reprise.ledger import Row
     from reprise_cli.calls.pages import Listed
-    from reprise_cli.calls.selection import CallFilter
+    from reprise_cli.calls.selection import CallSelection
 
 BATCH: Final = 100
 """DynamoDB API reference, BatchGetItem."""
 
 
-class CallRows(Protocol):
+class RowReader(Protocol):
     """Tells how calls stand."""
 
     def get_all(self, call_ids: Sequence[str]) -> dict[str, Row]:
@@ -32,7 +32,7 @@ class CallRows(Protocol):
 class CallFinder:
     """One search."""
 
-    rows: CallRows
+    rows: RowReader
     is_enough: Callable[[int, datetime], bool] = lambda _open, _at: False
     """Tells, by how many open calls were seen and how far it came, whether the search may end."""
     seen: int = 0
@@ -42,7 +42,7 @@ class CallFinder:
     """When the oldest call was captured that was looked at."""
     _ids: set[str] = field(default_factory=set, init=False)
 
-    def find(self, calls: Iterable[Listed], wanted: CallFilter) -> Iterator[FoundCall]:
+    def find(self, calls: Iterable[Listed], wanted: CallSelection) -> Iterator[FoundCall]:
         """Yield the calls that are meant, in the order in which they are listed.
 
         Raises:

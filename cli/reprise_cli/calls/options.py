@@ -11,7 +11,7 @@ import typer
 
 from reprise.instant import parse_instant, utc_now
 from reprise.retry.decision import Reason
-from reprise_cli.calls.selection import CallFilter, CallState, is_target
+from reprise_cli.calls.selection import CallSelection, StateChoice, is_target
 from reprise_cli.dlq.letter import error_pattern
 from reprise_cli.duration import parse_duration
 from reprise_cli.exits import UsageError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 TargetOption = Annotated[str | None, typer.Option(help="Only calls of this function.")]
 StateOption = Annotated[
-    CallState, typer.Option(help="open: captured, leased or waiting, which has not ended.")
+    StateChoice, typer.Option(help="open: captured, leased or waiting, which has not ended.")
 ]
 ReasonOption = Annotated[
     str | None, typer.Option(help=f"Only calls given up for this: {', '.join(Reason)}.")
@@ -66,7 +66,7 @@ class Typed:
         return self == Typed()
 
 
-def call_filter(reprise: App, state: CallState, typed: Typed) -> CallFilter:
+def call_filter(reprise: App, state: StateChoice, typed: Typed) -> CallSelection:
     """Return what the options choose.
 
     Raises:
@@ -77,7 +77,7 @@ def call_filter(reprise: App, state: CallState, typed: Typed) -> CallFilter:
         if reason not in set(Reason):
             raise UsageError("--reason", f"{reason!r} is none", _meant(reason, list(Reason)))
         # Nothing else has a reason.
-        state = CallState.DEAD_LETTERED if state is CallState.OPEN else state
+        state = StateChoice.DEAD_LETTERED if state is StateChoice.OPEN else state
     if typed.target is not None:
         _check_target(reprise, typed.target)
     try:
@@ -87,7 +87,7 @@ def call_filter(reprise: App, state: CallState, typed: Typed) -> CallFilter:
     now = utc_now()
     starts = [_instant("--from", typed.since), _ago("--newer-than", typed.newer_than, now)]
     ends = [_instant("--to", typed.until), _ago("--older-than", typed.older_than, now)]
-    return CallFilter(
+    return CallSelection(
         state=state,
         target=typed.target,
         reason=reason,

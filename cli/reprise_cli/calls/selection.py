@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 OPEN_STATES: Final = frozenset(State) - TERMINAL
 
 
-class CallState(StrEnum):
+class StateChoice(StrEnum):
     """States that can be asked for."""
 
     OPEN = "open"
@@ -34,9 +34,9 @@ class CallState(StrEnum):
     def states(self) -> frozenset[State]:
         """Return the states of rows that this means."""
         match self:
-            case CallState.OPEN:
+            case StateChoice.OPEN:
                 return OPEN_STATES
-            case CallState.ALL:
+            case StateChoice.ALL:
                 return frozenset(State)
             case _:
                 return frozenset({State(self.value)})
@@ -61,10 +61,10 @@ class FoundCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallFilter:
+class CallSelection:
     """Calls that meet every condition that is set."""
 
-    state: CallState = CallState.OPEN
+    state: StateChoice = StateChoice.OPEN
     target: str | None = None
     """Bare name or ARN of the function."""
     reason: str | None = None

@@ -22,7 +22,7 @@ from reprise_cli.calls.options import (
     Typed,
     call_filter,
 )
-from reprise_cli.calls.selection import CallState
+from reprise_cli.calls.selection import StateChoice
 from reprise_cli.calls.view import describe, groups, say_groups, show_calls
 from reprise_cli.commands.cancel import cancel
 from reprise_cli.commands.show import show
@@ -45,7 +45,7 @@ def list_calls(
     context: typer.Context,
     *,
     target: TargetOption = None,
-    state: StateOption = CallState.OPEN,
+    state: StateOption = StateChoice.OPEN,
     reason: ReasonOption = None,
     key: KeyOption = None,
     error: ErrorOption = None,
@@ -73,7 +73,7 @@ def list_calls(
     wanted = call_filter(reprise, state, typed)
     found = find_calls(reprise, wanted, limit, is_scan=scan)
     now = utc_now()
-    what = "call" if wanted.state is CallState.ALL else f"{wanted.state.value} call"
+    what = "call" if wanted.state is StateChoice.ALL else f"{wanted.state.value} call"
     show_calls(reprise.out, found, counted(len(found), what.replace("_", "-")), now)
     if found:
         reprise.out.show(say_groups(found))

@@ -27,7 +27,7 @@ from reprise_cli.calls.options import (
     Typed,
     call_filter,
 )
-from reprise_cli.calls.selection import CallState, FoundCall
+from reprise_cli.calls.selection import FoundCall, StateChoice
 from reprise_cli.calls.view import describe, groups, say_groups, show_calls
 from reprise_cli.dlq.desk import job_store
 from reprise_cli.dlq.job import LEDGER, LetterJob, LetterJobState, LetterVerb, Segment, job_id
@@ -93,7 +93,7 @@ def cancel(
     if ids:
         found = _named(reprise, ids)
     else:
-        wanted = call_filter(reprise, CallState.OPEN, typed)
+        wanted = call_filter(reprise, StateChoice.OPEN, typed)
         found = find_calls(reprise, wanted, _MOST)
     meant = [call for call in found if not refusal(call.row)]
     for call in found:

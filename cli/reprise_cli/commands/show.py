@@ -15,7 +15,7 @@ from reprise_cli.story.view import show_story
 
 if TYPE_CHECKING:
     from reprise.ledger import Row
-    from reprise_cli.story.story import Story
+    from reprise_cli.story.parts import Story
 
 CallArgument = Annotated[
     str,

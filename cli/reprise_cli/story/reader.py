@@ -21,8 +21,9 @@ from reprise_cli.dlq.desk import job_store
 from reprise_cli.exits import CommandError, NotFoundError, UsageError
 from reprise_cli.policy.document import short_name
 from reprise_cli.policy.pauses import policy_watch
+from reprise_cli.story.parts import Arrival, Doings, Story
 from reprise_cli.story.payload import find_payload
-from reprise_cli.story.story import Arrival, Doings, Story, tell
+from reprise_cli.story.story import tell
 
 if TYPE_CHECKING:
     from reprise.ledger import Row

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
-
-import msgspec
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from reprise.call.outcome import OutcomeKind
 from reprise.instant import format_instant, parse_instant
@@ -13,92 +11,16 @@ from reprise.ledger import MAX_HISTORY, TERMINAL, LedgerEvent, State
 from reprise.retry.decision import COUNTED
 from reprise_cli.duration import format_duration
 from reprise_cli.output import counted
+from reprise_cli.story.parts import BAD, GOOD, WAIT, Arrival, Doings, Story, StoryStep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from datetime import datetime
 
     from reprise.ledger import PastAttempt, Row
-    from reprise.reply_note import ReplyNote
 
-GOOD: Final = "good"
-BAD: Final = "bad"
-WAIT: Final = "wait"
-PLAIN: Final = "plain"
 _SHORT_S: Final = 1.0
 """Waits shorter than this are queues at work, and no step of their own."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoryStep:
-    """One thing that happened to a call."""
-
-    at: str
-    """When, ISO 8601; empty if that is not known."""
-    what: str
-    how: str = ""
-    kind: str = PLAIN
-    after: str = ""
-    """Time since the capture, for people."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
-    """A capture object in the bucket."""
-
-    url: str
-    at: datetime | None
-    """When it was written; None if it is gone, or may not be looked at."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Doings:
-    """What operators did to a call, beside what its row says."""
-
-    redrivers: Mapping[str, str] = field(default_factory=dict)
-    """By when it was opened again, who redrove it, and why."""
-    captured_for: str = ""
-    """Why it was captured, and by whom."""
-    held_by: str = ""
-    """By what it waits, if by anything of theirs."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
-    """What is known of a call."""
-
-    row: Row
-    facts: dict[str, str]
-    steps: tuple[StoryStep, ...]
-    result: str | None
-    """The late result, if it is short."""
-    payload: str | None = None
-    """The payload; None unless it was asked for."""
-    captured_for: str = ""
-    """Why it was captured, and by whom; empty if that is not known."""
-    replies: tuple[ReplyNote, ...] = ()
-    """How the deliveries of the late result stand, for callers that asked for one."""
-
-    def document(self) -> dict[str, Any]:
-        """Return the story as JSON values."""
-        return {
-            "id": self.row.id,
-            "state": self.row.state.value,
-            "facts": self.facts,
-            "steps": [
-                {
-                    "at": step.at,
-                    "after": step.after,
-                    "what": step.what,
-                    "how": step.how,
-                    "kind": step.kind,
-                }
-                for step in self.steps
-            ],
-            "result": self.result,
-            "payload": self.payload,
-            "replies": msgspec.to_builtins(self.replies),
-        }
 
 
 def tell(

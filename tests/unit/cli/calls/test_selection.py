@@ -17,7 +17,7 @@ from reprise.instant import format_instant
 from reprise.ledger import PastAttempt, State
 from reprise_cli.calls.finder import CallFinder, first
 from reprise_cli.calls.pages import Listed, newest_first
-from reprise_cli.calls.selection import CallFilter, CallState, FoundCall, key_of
+from reprise_cli.calls.selection import CallSelection, FoundCall, StateChoice, key_of
 from reprise_cli.dlq.letter import error_pattern
 from strategies import ORDERS, make_record, make_row
 
@@ -78,15 +78,15 @@ def test_an_id_without_a_key_has_none() -> None:
     assert key_of("0195d4a5-4ba3-7c39-8b0f-3d9a3f2c1b11") is None
 
 
-@pytest.mark.parametrize("state", list(CallState))
-def test_a_state_takes_the_rows_that_it_means(state: CallState) -> None:
-    wanted = CallFilter(state=state)
+@pytest.mark.parametrize("state", list(StateChoice))
+def test_a_state_takes_the_rows_that_it_means(state: StateChoice) -> None:
+    wanted = CallSelection(state=state)
     taken = {row for row in State if wanted.takes(FoundCall(row=make_row(state=row)))}
     assert taken == state.states
 
 
 def test_errors_are_found_in_the_caller_s_own_try_in_replays_and_in_the_end() -> None:
-    wanted = CallFilter(state=CallState.ALL, error=error_pattern("boom"))
+    wanted = CallSelection(state=StateChoice.ALL, error=error_pattern("boom"))
     past = PastAttempt(
         at="2026-11-21T10:00:00Z", outcome=Outcome(kind=OutcomeKind.FUNCTION_ERROR, message="Boom")
     )
@@ -98,14 +98,14 @@ def test_errors_are_found_in_the_caller_s_own_try_in_replays_and_in_the_end() ->
 
 def test_a_target_is_meant_by_name_or_arn() -> None:
     for name in ("orders", ORDERS):
-        assert CallFilter(target=name).takes(FoundCall(row=make_row()))
-    assert not CallFilter(target="order").takes(FoundCall(row=make_row()))
+        assert CallSelection(target=name).takes(FoundCall(row=make_row()))
+    assert not CallSelection(target="order").takes(FoundCall(row=make_row()))
 
 
 def test_a_call_without_a_row_is_left_out_and_one_of_two_captures_comes_once() -> None:
     listed = [Listed(entry=entry("call-1"), at=START), Listed(entry=entry("call-2"), at=START)]
     finder = CallFinder(rows=Rows(make_row(id="call-1")))
-    found = list(finder.find([*listed, *listed], CallFilter()))
+    found = list(finder.find([*listed, *listed], CallSelection()))
     assert [call.row.id for call in found] == ["call-1"]
 
 
@@ -119,7 +119,7 @@ def test_a_call_whose_key_names_another_payload_is_found_by_its_own_row() -> Non
     )
     rows = Rows(make_row(id="orders:k"), own)
     (found,) = CallFinder(rows=rows).find(
-        [Listed(entry=other, at=START)], CallFilter(state=CallState.ALL)
+        [Listed(entry=other, at=START)], CallSelection(state=StateChoice.ALL)
     )
     assert found.row is own
 
@@ -130,7 +130,7 @@ def test_a_search_ends_when_it_has_enough() -> None:
     )
     rows = Rows(*(make_row(id=f"call-{n}") for n in range(1000)))
     finder = CallFinder(rows=rows, is_enough=lambda count, _: count >= 150)
-    assert len(list(finder.find(listed, CallFilter()))) == 200
+    assert len(list(finder.find(listed, CallSelection()))) == 200
     assert finder.seen == 200
 
 

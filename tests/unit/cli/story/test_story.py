@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.instant import format_instant
 from reprise.ledger import LedgerEvent, PastAttempt, PastEnd, State
-from reprise_cli.story.story import Arrival, Doings, tell
+from reprise_cli.story.parts import Arrival, Doings
+from reprise_cli.story.story import tell
 from strategies import NOW, make_row
 
 if TYPE_CHECKING:
     from reprise.ledger import Row
-    from reprise_cli.story.story import Story
+    from reprise_cli.story.parts import Story
 
 LATER = NOW + timedelta(hours=1)
 
