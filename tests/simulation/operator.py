@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from reprise.errors import StoreError
-from reprise.ledger import State
+from reprise.ledger import TERMINAL
 from reprise_cli.dlq.letter import read_letter
 from reprise_cli.dlq.redrive import Action, Redriver
 from simulation.history import Batch
@@ -68,13 +68,9 @@ class Operator:
         self._failed: set[str] = set()
 
     def cancel(self) -> None:
-        """Cancel one call that waits, if there is one."""
+        """Cancel one call that has not ended, if there is one; what runs must be refused."""
         world = self._world
-        waits = [
-            (name, row)
-            for name, row in world.rows().items()
-            if row.state in {State.CAPTURED, State.WAITING}
-        ]
+        waits = [(name, row) for name, row in world.rows().items() if row.state not in TERMINAL]
         if not waits:
             return
         call_id, seen = world.cancels.choice(waits)
