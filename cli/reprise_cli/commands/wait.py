@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reprise.capturing.wait import Waiter, has_ended
 from reprise.ledger import State
 from reprise_cli.app import app_of
+from reprise_cli.calls.ids import bare
 from reprise_cli.calls.lookup import NotArrivedError, call_named, read_call_ref, stack_of
 from reprise_cli.commands.show import CallArgument, story_document
 from reprise_cli.duration import parse_duration
-from reprise_cli.exits import ExitCode, UsageError
+from reprise_cli.exits import ExitCode, NotFoundError, UsageError
 from reprise_cli.story.reader import StoryReader
 from reprise_cli.story.view import show_story
+
+if TYPE_CHECKING:
+    from reprise_cli.app import App
 
 _INTERRUPTED = 130
 """What shells make of Ctrl-C: 128 and the number of SIGINT (POSIX shell, "Exit Status for Commands")."""
@@ -35,23 +40,38 @@ def wait(
         timeout_s = parse_duration(timeout)
     except ValueError as error:
         raise UsageError("--timeout", str(error), "Write 30s, 15m or 2h") from error
-    try:
-        call_id = call_named(reprise, ref.call_id)
-    except NotArrivedError:
-        # It is waited for, too.
-        call_id = ref.call_id
     reader = StoryReader(reprise)
     waiter = Waiter(pause=time.sleep, monotonic=time.monotonic)
     try:
+        call_id = _meant(reprise, ref.call_id)
         with reprise.out.progress(f"waiting for {call_id}"):
             waiter.until(lambda: reader.row(call_id), has_ended, timeout_s=timeout_s)
     except KeyboardInterrupt:
         reprise.out.note("the call goes on; only the waiting has ended")
         raise typer.Exit(_INTERRUPTED) from None
-    story = reader.read(call_id, shows_result=result)
+    story = reader.read(call_id, shows_result=False)
+    if result:
+        story = replace(story, result=reader.result(story.row))
     show_story(reprise.out, story)
     reprise.out.result(story_document(story, has_payload=False, has_result=result))
     raise typer.Exit(_EXITS.get(story.row.state, ExitCode.CAPTURED))
+
+
+def _meant(reprise: App, text: str) -> str:
+    """Return the id of a call; one that may be on its way is waited for, too.
+
+    Raises:
+        NotFoundError: If it would have arrived, or if this is no whole id.
+    """
+    try:
+        return call_named(reprise, text)
+    except NotArrivedError:
+        return text
+    except NotFoundError:
+        # An id with a key tells no time.
+        if bare(text) == text:
+            raise
+        return text
 
 
 _EXITS = {State.SUCCEEDED: ExitCode.OK, State.DEAD_LETTERED: ExitCode.FAILED}

@@ -227,3 +227,14 @@ def test_letters_are_named_by_key_and_by_a_beginning_of_their_call_s_id(cloud: C
     done = run("dlq", "discard", "order-3", "--why", "test data", "--json")
     assert (done.exit_code, document_of(done)["discarded"]) == (0, 1)
     assert "no dead letter of 'nobody'" in run("dlq", "show", "nobody").stderr
+
+
+@pytest.mark.usefixtures("cloud")
+def test_what_may_be_on_its_way_is_waited_for_and_what_would_have_arrived_is_not() -> None:
+    now_ms = int(utc_now().timestamp() * 1000)
+    young = new_call_id(now_ms, b"0123456789")
+    for whole in (young, keyed("order-2")):
+        result = run("calls", "wait", whole, "--timeout", "0s")
+        assert f"call {whole!r}" in result.stderr
+    old = run("calls", "wait", new_call_id(now_ms - 3 * 3_600_000, b"0123456789"))
+    assert (old.exit_code, "would have arrived" in old.stderr) == (1, True)
