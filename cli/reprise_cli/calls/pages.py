@@ -70,7 +70,8 @@ class CallPages:
             StoreError: If the bucket cannot be read.
         """
         at = parse_instant(row.captured_at)
-        for _, page in self._pages(at, at):
+        # Its page is named by its youngest call, which came soon after it.
+        for _, page in self._pages(at, at, oldest_first=True):
             for entry in page.calls:
                 # The id of a call whose key names another payload begins with its own.
                 is_it = row.id.startswith(entry.id) and entry.captured_at == row.captured_at
@@ -78,14 +79,16 @@ class CallPages:
                     return entry
         return None
 
-    def _pages(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, IndexPage]]:
+    def _pages(
+        self, since: datetime, until: datetime, *, oldest_first: bool = False
+    ) -> Iterator[tuple[datetime, IndexPage]]:
         # A page is named by its youngest call, and begins up to a span before.
         latest = format_instant(until + SPAN if until < _FAR else until)
         earliest = format_instant(since)
         with ThreadPoolExecutor(AT_ONCE) as executor:
-            for day in self._days(earliest, latest):
+            for day in sorted(self._days(earliest, latest), reverse=not oldest_first):
                 keys = [key for key in self._keys(day) if earliest <= key_at(key) <= latest]
-                keys.sort(reverse=True)
+                keys.sort(reverse=not oldest_first)
                 for some in batched(keys, 2 * AT_ONCE):
                     for key, page in zip(some, executor.map(self._read, some), strict=True):
                         if page is not None:
@@ -93,7 +96,7 @@ class CallPages:
                     self.advance(len(some))
 
     def _days(self, earliest: str, latest: str) -> list[str]:
-        """Return the days that have pages, the youngest first: one small request a day."""
+        """Return the days that have pages: one request a day."""
         days: list[str] = []
         after = f"{PREFIX}{earliest[:10]}"
         while True:
@@ -106,7 +109,7 @@ class CallPages:
             days.append(day)
             # Behind every key of that day: 0 follows the slash.
             after = f"{PREFIX}{day}0"
-        return days[::-1]
+        return days
 
     def _keys(self, day: str) -> list[str]:
         prefix, keys, after = f"{PREFIX}{day}/", list[str](), ""

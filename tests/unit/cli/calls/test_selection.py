@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doubles import InMemoryListing, InMemoryObjects
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.target import Target, conflict_id, id_of
-from reprise.call_index import IndexEntry, IndexPage, entry_of
+from reprise.call_index import IndexEntry, IndexPage, entry_of, page_key, write_page
 from reprise.instant import format_instant
 from reprise.ledger import PastAttempt, State
 from reprise_cli.calls.finder import CallFinder, first
-from reprise_cli.calls.pages import Listed, newest_first
+from reprise_cli.calls.pages import CallPages, Listed, newest_first
 from reprise_cli.calls.selection import CallSelection, FoundCall, StateChoice, key_of
 from reprise_cli.dlq.letter import error_pattern
 from strategies import ORDERS, make_record, make_row
@@ -138,3 +140,40 @@ def test_the_first_few_say_whether_there_are_more() -> None:
     calls = [FoundCall(row=make_row(id=f"call-{n}")) for n in range(3)]
     assert first(iter(calls), 2) == (calls[:2], True)
     assert first(iter(calls), 3) == (calls, False)
+
+
+def index_of(instants: dict[str, datetime]) -> tuple[CallPages, InMemoryObjects]:
+    """Return an index with a page for each call."""
+    objects, listing = InMemoryObjects(), InMemoryListing(page_size=3)
+    for call_id, at in instants.items():
+        page = IndexPage(object="o", calls=(entry(call_id, at=at),))
+        objects.put(page_key(page), write_page(page))
+        listing.modified_at_s[page_key(page)] = 0.0
+    return CallPages(objects=objects, listing=listing, bucket="bucket"), objects
+
+
+def test_days_and_bounds_are_kept_and_a_page_that_expired_is_passed_over() -> None:
+    instants = {f"call-{n}": START + timedelta(hours=7 * n) for n in range(12)}
+    pages, objects = index_of(instants)
+    objects.kept.pop(next(key for key in objects.kept if "2026-11-22" in key))
+    found = [listed.entry.id for listed in pages.calls()]
+    assert len(found) == 11
+    assert found == sorted(found, key=lambda call_id: instants[call_id], reverse=True)
+    since, until = instants["call-5"], instants["call-9"]
+    within = [listed.at for listed in pages.calls(since, until)]
+    assert within == sorted(within, reverse=True)
+    assert all(since <= at <= until for at in within)
+    assert {since, until} <= set(within)
+
+
+def test_a_row_s_capture_is_found_without_reading_the_pages_of_the_next_hour() -> None:
+    instants = {f"call-{n}": START + timedelta(seconds=n) for n in range(200)}
+    pages, _ = index_of(instants)
+    read: list[int] = []
+    at = format_instant(START + timedelta(seconds=10))
+    row = make_row(id="call-10", captured_at=at)
+    found = replace(pages, advance=read.append).entry_of(row)
+    assert found is not None
+    assert found.id == "call-10"
+    assert sum(read) == 0
+    assert pages.entry_of(replace(row, id="another")) is None
