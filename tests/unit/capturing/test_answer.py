@@ -22,7 +22,7 @@ from reprise.capturing.invoker import Answer, Captured
 from reprise.errors import BadRequestError
 from reprise.ledger import State
 from reprise.ports import Reply
-from reprise_cli.commands.status import CallRef, read_call_ref
+from reprise_cli.calls.lookup import CallRef, read_call_ref
 from strategies import NOW, ORDERS, make_row, payload_bytes
 
 URL = "reprise://shop/calls/{id}"
