@@ -131,7 +131,13 @@ def is_importable(path: Path) -> bool:
     "layer", [LAYER, *(addon / "RepriseLayer" / "python" for addon in (ADDON, REPLIES))], ids=str
 )
 def test_built_package_is_the_source(layer: Path) -> None:
-    for name in ("reprise", "reprise_batch", "reprise_replies", "reprise_schedules"):
+    for name in (
+        "reprise",
+        "reprise_batch",
+        "reprise_letters",
+        "reprise_replies",
+        "reprise_schedules",
+    ):
         source = REPOSITORY / "shared" / name
         for path in source.rglob("*.py"):
             built = layer / name / path.relative_to(source)

@@ -9,9 +9,9 @@ import typer
 
 from reprise_cli.app import app_of
 from reprise_cli.dlq.desk import job_store
-from reprise_cli.dlq.job import LetterJobState, last_outcomes
 from reprise_cli.dlq.view import show_job, show_jobs
 from reprise_cli.output import counted
+from reprise_letters.job import LetterJobState, last_outcomes
 
 
 def audit(

@@ -13,11 +13,7 @@ from reprise.instant import utc_now
 from reprise.retry.decision import Reason
 from reprise_cli.app import app_of
 from reprise_cli.dlq.conduct import Wish, begin, fail_missing, resume
-from reprise_cli.dlq.desk import Which, dry_run_selected, peek
-from reprise_cli.dlq.job import CANARY, CANARY_ABOVE, LetterVerb, planned
-from reprise_cli.dlq.letter import Selection, error_pattern, select
-from reprise_cli.dlq.pace import parse_rate
-from reprise_cli.dlq.redrive import Action
+from reprise_cli.dlq.desk import dry_run_selected, peek
 from reprise_cli.dlq.view import (
     describe,
     group_documents,
@@ -29,6 +25,10 @@ from reprise_cli.dlq.view import (
 from reprise_cli.duration import parse_duration
 from reprise_cli.exits import ExitCode, UsageError
 from reprise_cli.output import counted
+from reprise_letters.job import CANARY, CANARY_ABOVE, LetterQueue, LetterVerb, planned
+from reprise_letters.letter import Selection, error_pattern, select
+from reprise_letters.pace import parse_rate
+from reprise_letters.redrive import Action
 
 if TYPE_CHECKING:
     from reprise_cli.app import App
@@ -39,7 +39,7 @@ app = typer.Typer(
 
 
 QueueOption = Annotated[
-    Which,
+    LetterQueue,
     typer.Option("--queue", help="calls: calls given up; capture: objects not unpacked."),
 ]
 ReasonOption = Annotated[str | None, typer.Option(help=f"Only this reason: {', '.join(Reason)}.")]
@@ -65,7 +65,7 @@ LimitOption = Annotated[int, typer.Option(min=1, help="Letters to look at, at mo
 def list_letters(
     context: typer.Context,
     *,
-    queue: QueueOption = Which.CALLS,
+    queue: QueueOption = LetterQueue.CALLS,
     reason: ReasonOption = None,
     target: TargetOption = None,
     error: ErrorOption = None,
@@ -105,7 +105,7 @@ def show_letter(
     context: typer.Context,
     letter_id: Annotated[str, typer.Argument(metavar="ID", help="Id of a call or message.")],
     *,
-    queue: QueueOption = Which.CALLS,
+    queue: QueueOption = LetterQueue.CALLS,
     limit: LimitOption = 100_000,
 ) -> None:
     """Show one dead letter whole; it stays in the queue."""
@@ -126,7 +126,7 @@ def redrive(
     context: typer.Context,
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
     *,
-    queue: QueueOption = Which.CALLS,
+    queue: QueueOption = LetterQueue.CALLS,
     reason: ReasonOption = None,
     target: TargetOption = None,
     error: ErrorOption = None,
@@ -176,7 +176,11 @@ def redrive(
         is_all=every,
     )
     data = None if payload is None else _read(payload)
-    if resume_id is None and data is not None and (len(ids or ()) != 1 or queue is not Which.CALLS):
+    if (
+        resume_id is None
+        and data is not None
+        and (len(ids or ()) != 1 or queue is not LetterQueue.CALLS)
+    ):
         raise UsageError("--payload", "replaces the payload of one call", "Name its ID")
     wish = Wish(
         verb=LetterVerb.REDRIVE,
@@ -206,7 +210,7 @@ def discard(
     context: typer.Context,
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
     *,
-    queue: QueueOption = Which.CALLS,
+    queue: QueueOption = LetterQueue.CALLS,
     reason: ReasonOption = None,
     target: TargetOption = None,
     error: ErrorOption = None,
@@ -250,7 +254,7 @@ def discard(
     begin(reprise, selection, wish)
 
 
-def _rehearse(reprise: App, queue: Which, selection: Selection, data: bytes | None) -> None:
+def _rehearse(reprise: App, queue: LetterQueue, selection: Selection, data: bytes | None) -> None:
     results = dry_run_selected(reprise, queue, selection, data)
     letters = [result.letter for result in results if result.action is Action.REDRIVEN]
     show_groups(reprise.out, [planned(letter) for letter in letters], "by target, reason and error")
@@ -266,7 +270,7 @@ def _rehearse(reprise: App, queue: Which, selection: Selection, data: bytes | No
 
 def _selection(
     ids: list[str] | None,
-    queue: Which,
+    queue: LetterQueue,
     *,
     reason: str | None,
     target: str | None,
@@ -282,7 +286,7 @@ def _selection(
         UsageError: If one of them cannot be understood.
     """
     _check_ids(*(ids or ()))
-    if reason is not None and queue is Which.CALLS and reason not in set(Reason):
+    if reason is not None and queue is LetterQueue.CALLS and reason not in set(Reason):
         near = get_close_matches(reason, list(Reason), 1)
         meant = f"Did you mean {near[0]}?" if near else f"One of {', '.join(Reason)}"
         raise UsageError("--reason", f"{reason!r} is none", meant)

@@ -13,34 +13,33 @@ from reprise.call.payload import digest
 from reprise.errors import RepriseError, StoreError
 from reprise.instant import format_instant, utc_now
 from reprise_cli.dlq.desk import (
-    Which,
     job_run,
     job_store,
     make_edit,
     note_unverified,
     survey,
 )
-from reprise_cli.dlq.job import (
-    CANARY,
-    CANARY_ABOVE,
-    LetterJob,
-    LetterJobState,
-    LetterVerb,
-    job_id,
-    left_of,
-)
-from reprise_cli.dlq.redrive import Action
 from reprise_cli.dlq.view import report_job, show_groups
 from reprise_cli.exits import CommandError, ExitCode, UsageError
 from reprise_cli.interrupt import interruptible
 from reprise_cli.output import counted
+from reprise_letters.job import (
+    LetterJob,
+    LetterJobState,
+    LetterQueue,
+    LetterVerb,
+    canary_size,
+    job_id,
+    left_of,
+)
+from reprise_letters.redrive import Action
 
 if TYPE_CHECKING:
     from reprise_cli.app import App
     from reprise_cli.dlq.edit import Edit
-    from reprise_cli.dlq.job import LetterOutcome, Planned
-    from reprise_cli.dlq.letter import Letter, Selection
-    from reprise_cli.dlq.run import LetterJobRun
+    from reprise_letters.job import LetterOutcome, Planned
+    from reprise_letters.letter import Letter, Selection
+    from reprise_letters.run import LetterJobRun
 
 _INTERRUPTED = 130
 """Of a shell's command that Ctrl-C ended."""
@@ -51,7 +50,7 @@ class Wish:
     """How a job is to be done."""
 
     verb: LetterVerb
-    queue: Which
+    queue: LetterQueue
     why: str = ""
     is_agreed: bool = False
     canary: int | None = None
@@ -99,7 +98,8 @@ def begin(reprise: App, selection: Selection, wish: Wish) -> None:
         started_at=format_instant(now),
         filters=wish.filters,
         count=len(letters),
-        canary=_canary(wish, len(letters)),
+        canary=canary_size(canary_asked(wish), len(letters)),
+        canary_wait_s=wish.canary_wait_s,
         rate_per_s=wish.rate_per_s,
         payload_sha256=None if wish.payload is None else digest(wish.payload),
     )
@@ -131,6 +131,7 @@ def resume(reprise: App, job_id_: str, wish: Wish) -> None:
         raise UsageError("--payload", "is not what the job began with", "Name the same file")
     if wish.rate_per_s is not None:
         job = msgspec.structs.replace(job, rate_per_s=wish.rate_per_s)
+    job = msgspec.structs.replace(job, canary_wait_s=wish.canary_wait_s)
     letters, outcomes = store.letters(job.id), store.outcomes(job.id)
     reprise.say_place()
     left = left_of(letters, outcomes)
@@ -139,12 +140,9 @@ def resume(reprise: App, job_id_: str, wish: Wish) -> None:
     _run(reprise, job, letters, outcomes, wish, edit)
 
 
-def _canary(wish: Wish, count: int) -> int:
-    if wish.verb is not LetterVerb.REDRIVE or wish.queue is not Which.CALLS:
-        return 0
-    asked = CANARY if wish.canary is None and count > CANARY_ABOVE else wish.canary or 0
-    # One that is everybody warns of nothing.
-    return asked if asked < count else 0
+def canary_asked(wish: Wish) -> int | None:
+    """Return how many go first; None if that depends on how many there are."""
+    return wish.canary if wish.verb is LetterVerb.REDRIVE and wish.queue is LetterQueue.CALLS else 0
 
 
 def _run(
@@ -158,14 +156,13 @@ def _run(
     unverified: list[Letter] = []
     reprise.out.note(f"job {job.id}: Ctrl-C stops it, `{_again(job)}` goes on")
     total = len(left_of(letters, outcomes))
-    has_canary = job.canary > 0 and wish.canary != 0 and total > 0
+    has_canary = job.canary != 0 and wish.canary != 0 and total > 0
     try:
         with interruptible(), reprise.out.progress(f"{job.verb.value}: {job.id}", total) as advance:
             run = job_run(
                 reprise,
                 job,
                 edit=edit,
-                canary_wait_s=wish.canary_wait_s,
                 advance=advance,
                 unverified=unverified,
             )

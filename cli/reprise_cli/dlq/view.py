@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from reprise.instant import format_instant, utc_now
-from reprise_cli.dlq.job import LetterJobState, groups, last_outcomes, left_of, planned
-from reprise_cli.dlq.letter import Letter, LetterKind
-from reprise_cli.dlq.redrive import Action, RedriveResult
 from reprise_cli.duration import format_duration
 from reprise_cli.fitted import Column, Fitted
+from reprise_letters.job import LetterJobState, groups, last_outcomes, left_of, planned
+from reprise_letters.letter import Letter, LetterKind
+from reprise_letters.redrive import Action, RedriveResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reprise_cli.dlq.job import LetterJob, LetterOutcome, Planned, Segment
     from reprise_cli.output import Output
+    from reprise_letters.job import LetterJob, LetterOutcome, Planned, Segment
 
 
 def describe(letter: Letter) -> dict[str, Any]:

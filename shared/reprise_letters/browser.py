@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from reprise.aws.clients import store_errors
 from reprise.aws.sqs import SqsQueue
-from reprise_cli.dlq.letter import read_letter
+from reprise_letters.letter import read_letter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mypy_boto3_sqs import SQSClient
 
-    from reprise_cli.dlq.letter import Letter
+    from reprise_letters.letter import Letter
 
 HOLD_S: Final = 60
 """How long a message is hidden from others; renewed while we look, and short if we crash."""
+LONGEST_HOLD_S: Final = 600
+_HELD_PER_S: Final = 100
+"""Messages in hand for which each is hidden a second longer: renewing 100,000 every half minute would leave
+time for nothing else."""
 _BATCH: Final = 10
 _LOOK_S: Final = 1
 """Long polling asks every server of a queue; short polling can miss messages."""
@@ -129,16 +133,17 @@ class Browser(AbstractContextManager["Browser"]):
         return [batch[index] for index in sorted(failed)]
 
     def _receive(self) -> list[Letter]:
+        hold_s = self._hold_s()
         with store_errors("sqs", "ReceiveMessage"):
             response = self._client.receive_message(
                 QueueUrl=self._url,
                 MaxNumberOfMessages=_BATCH,
-                VisibilityTimeout=HOLD_S,
+                VisibilityTimeout=hold_s,
                 WaitTimeSeconds=_LOOK_S,
                 MessageSystemAttributeNames=["SentTimestamp"],
                 MessageAttributeNames=["All"],
             )
-        until_s = self._monotonic() + HOLD_S
+        until_s = self._monotonic() + hold_s
         found: list[Letter] = []
         for message in response.get("Messages", []):
             raw: Any = message
@@ -155,7 +160,11 @@ class Browser(AbstractContextManager["Browser"]):
         ending = [held for held in self._held.values() if held.until_s - now_s < HOLD_S / 2]
         if not ending:
             return
-        waits_s = dict.fromkeys((held.handle for held in ending), float(HOLD_S))
+        hold_s = self._hold_s()
+        waits_s = dict.fromkeys((held.handle for held in ending), float(hold_s))
         SqsQueue(self._client, self._url).give_back(waits_s)
         for held in ending:
-            held.until_s = now_s + HOLD_S
+            held.until_s = now_s + hold_s
+
+    def _hold_s(self) -> int:
+        return min(LONGEST_HOLD_S, HOLD_S + len(self._held) // _HELD_PER_S)

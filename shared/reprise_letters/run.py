@@ -15,16 +15,18 @@ from typing import TYPE_CHECKING, Final, Protocol
 from reprise.errors import RepriseError
 from reprise.instant import format_instant
 from reprise.ledger import TERMINAL, State
-from reprise_cli.dlq.job import (
+from reprise_letters.job import (
+    JobStoppedError,
     LetterJobState,
     LetterOutcome,
     LetterVerb,
     Segment,
     canaries,
+    canary_size,
     last_outcomes,
     left_of,
 )
-from reprise_cli.dlq.redrive import Action
+from reprise_letters.redrive import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,19 +34,21 @@ if TYPE_CHECKING:
 
     from reprise.ledger import Row
     from reprise.ports import Clock
-    from reprise_cli.dlq.job import LetterJob, Planned
-    from reprise_cli.dlq.letter import Letter
-    from reprise_cli.dlq.pace import Pacer
-    from reprise_cli.dlq.redrive import Letters, RedriveResult
+    from reprise_letters.job import LetterJob, Planned
+    from reprise_letters.letter import Letter
+    from reprise_letters.pace import Pacer
+    from reprise_letters.redrive import Letters, RedriveResult
 
 _KEEP_EVERY: Final = 500
 """Outcomes that one object keeps."""
 _KEEP_AFTER_S: Final = 10.0
 """Longest time that outcomes are in memory only."""
 HELD_S: Final = 90.0
-"""How long letters are waited for that somebody holds, longer than a look that was killed holds them."""
+"""How long held letters are waited for: longer than a small look that was killed holds them."""
 _LOOK_AGAIN_S: Final = 5.0
 _WATCH_S: Final = 2.0
+_DENIED: Final = "AccessDenied"
+"""What AWS's codes for a missing permission begin with."""
 _WENT: Final = frozenset({Action.REDRIVEN, Action.LINGERS, Action.OPENED_SINCE})
 
 
@@ -104,11 +108,17 @@ class LetterJobRun:
     sleep: Callable[[float], None]
     advance: Callable[[int], None] = lambda _: None
     note: Callable[[str], None] = lambda _: None
-    canary_wait_s: float = 300.0
+    check: Callable[[], None] = lambda: None
+    """Is called every few seconds, and raises `JobStoppedError` to stop the run."""
+    held_s: float = HELD_S
+    most_failures: int | None = None
+    """Letters that fail one after another, after which it stops; None: it tries each."""
     outcomes: list[LetterOutcome] = field(default_factory=list)
     """What became of letters so far, of earlier runs, too."""
     why: str = ""
     """What stopped it."""
+    _meant: int = field(default=0, init=False)
+    _failures: int = field(default=0, init=False)
     _kept: int = field(default=0, init=False)
     _kept_at_s: float = field(default=0.0, init=False)
 
@@ -119,11 +129,14 @@ class LetterJobRun:
             KeyboardInterrupt: On Ctrl-C, once what became of letters is kept.
             StoreError: If the queue, the ledger or the bucket cannot be used; likewise.
         """
+        self._meant = len(letters)
         self._kept, self._kept_at_s = len(self.outcomes), self.monotonic()
         try:
             state = self._canary(letters) if has_canary else LetterJobState.DONE
             if state is LetterJobState.DONE:
                 self._do(left_of(letters, self.outcomes))
+        except JobStoppedError as stop:
+            state, self.why = stop.state, stop.why
         except (KeyboardInterrupt, RepriseError) as error:
             self.why = "Ctrl-C" if isinstance(error, KeyboardInterrupt) else str(error)
             self._keep(LetterJobState.INTERRUPTED)
@@ -140,12 +153,12 @@ class LetterJobRun:
 
     def _do(self, letters: Sequence[Planned]) -> None:
         left = {letter.message_id: letter for letter in letters}
-        until_s = self.monotonic() + HELD_S
+        until_s = self.monotonic() + self.held_s
         while left and self._look_through(left):
             if self.monotonic() >= until_s:
                 break
             self.note(f"{len(left)} letters are in somebody's hands: looking again")
-            self.sleep(_LOOK_AGAIN_S)
+            self._sleep(_LOOK_AGAIN_S)
         if left:
             self._miss(list(left.values()))
 
@@ -153,10 +166,16 @@ class LetterJobRun:
         """Do what is meant and seen, and take it from `left`; tell whether more may be seen soon."""
         with self.look() as box:
             handler = self.handler(box)
+
+            def meanwhile() -> None:
+                box.renew()
+                self.check()
+
             for found in box.letters():
+                self.check()
                 meant = self.prepare([one for one in found if one.message_id in left])
                 for some in batched(meant, self.pacer.at_once):
-                    self.pacer.wait(len(some), box.renew)
+                    self.pacer.wait(len(some), meanwhile)
                     self._take(handler.run(some))
                     for letter in some:
                         del left[letter.message_id]
@@ -181,6 +200,17 @@ class LetterJobRun:
         waited_s = self.monotonic() - self._kept_at_s
         if len(self.outcomes) - self._kept >= _KEEP_EVERY or waited_s >= _KEEP_AFTER_S:
             self._keep(LetterJobState.OPEN)
+        for result in results:
+            self._failures = self._failures + 1 if result.action is Action.FAILED else 0
+        if self.most_failures is not None and self._failures >= self.most_failures:
+            # Nothing succeeds: all that is left would fail alike.
+            why = self.outcomes[-1].why
+            state = LetterJobState.FAILED if _DENIED in why else LetterJobState.INTERRUPTED
+            raise JobStoppedError(state, f"{self._failures} letters in a row failed: {why}")
+
+    def _sleep(self, seconds: float) -> None:
+        self.sleep(seconds)
+        self.check()
 
     def _miss(self, letters: Sequence[Planned]) -> None:
         """Say of letters that are gone what the ledger says: a run that was killed may have had them."""
@@ -207,6 +237,7 @@ class LetterJobRun:
             state=state,
             why=self.why,
             counts=self.counts(),
+            meant=self._meant,
             outcomes=tuple(new),
         )
         self.store.add(self.job, segment)
@@ -216,7 +247,7 @@ class LetterJobRun:
 
     def _canary(self, letters: Sequence[Planned]) -> LetterJobState:
         """Let some go, and watch them; DONE if the rest may go."""
-        some = canaries(letters, self.job.canary)
+        some = canaries(letters, canary_size(self.job.canary, len(letters)))
         self._do(left_of(some, self.outcomes))
         self._keep(LetterJobState.OPEN)
         last = last_outcomes(self.outcomes)
@@ -234,7 +265,7 @@ class LetterJobRun:
         return self._watch(went)
 
     def _watch(self, ids: Sequence[str]) -> LetterJobState:
-        until_s = self.monotonic() + self.canary_wait_s
+        until_s = self.monotonic() + self.job.canary_wait_s
         while True:
             rows = self._rows(ids)
             dead = [row for row in rows.values() if row.state is State.DEAD_LETTERED]
@@ -252,7 +283,7 @@ class LetterJobRun:
                     f"{row.attempts} executions failed, {row.refusals} refusals"
                 )
                 return LetterJobState.CANARY_OPEN
-            self.sleep(_WATCH_S)
+            self._sleep(_WATCH_S)
 
 
 def _last_of(row: Row) -> str:
