@@ -109,14 +109,14 @@ class LetterJobStore:
         """
         self._put(job_id, "letters", letters)
 
-    def add(self, job: LetterJob, segment: Segment) -> None:
+    def add(self, job_id: str, segment: Segment) -> None:
         """Keep a piece of what became of it.
 
         Raises:
             StoreError: If it is not kept.
         """
         name = f"{segment.at}-{os.urandom(4).hex()}"
-        self.objects.put(f"{PREFIX}{job.id}/outcomes/{name}.json", msgspec.json.encode(segment))
+        self.objects.put(f"{PREFIX}{job_id}/outcomes/{name}.json", msgspec.json.encode(segment))
 
     def job(self, job_id: str) -> LetterJob:
         """Return a job.

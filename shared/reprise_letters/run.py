@@ -85,7 +85,7 @@ class CallRows(Protocol):
 class JobKeeper(Protocol):
     """Keeps what became of a job's letters."""
 
-    def add(self, job: LetterJob, segment: Segment) -> None:
+    def add(self, job_id: str, segment: Segment) -> None:
         """Keep a piece."""
 
 
@@ -240,7 +240,7 @@ class LetterJobRun:
             meant=self._meant,
             outcomes=tuple(new),
         )
-        self.store.add(self.job, segment)
+        self.store.add(self.job.id, segment)
         self._kept, self._kept_at_s = self._kept + len(new), self.monotonic()
 
     # --- canary ---

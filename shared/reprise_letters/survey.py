@@ -45,8 +45,10 @@ class Surveyor:
     prepare: Callable[[Sequence[Letter]], list[Letter]]
     """Tells the ledger of calls that SQS gave up."""
     advance: Callable[[int], None] = lambda _: None
-    is_over: Callable[[int], bool] = lambda _: False
-    """Tells whether to end after so many letters, though there may be more."""
+    is_over: Callable[[], bool] = lambda: False
+    """Tells whether to end here, though there may be more."""
+    has_more: Callable[[], bool] = lambda: False
+    """Tells whether more may be seen now, once it has waited."""
 
     def survey(self, box: Seen, selection: Selection, now: datetime) -> Survey:
         """Return which letters are meant.
@@ -58,7 +60,7 @@ class Surveyor:
         targets: set[str] = set()
         unknown = seen = 0
         left = set(selection.ids)
-        for found in box.letters():
+        for found in self._batches(box):
             batch = self.prepare(found)
             seen += len(batch)
             self.advance(len(batch))
@@ -67,7 +69,7 @@ class Surveyor:
             meant += [planned(letter) for letter in taken]
             unknown += sum(letter.reason == Reason.UNKNOWN for letter in taken)
             left -= {name for letter in batch for name in (letter.id, letter.message_id)}
-            if (selection.ids and not left) or self.is_over(seen):
+            if (selection.ids and not left) or self.is_over():
                 break
         return Survey(
             letters=first(meant, selection.max_count),
@@ -76,3 +78,8 @@ class Surveyor:
             missing=frozenset(left),
             has_unknown=unknown > 0,
         )
+
+    def _batches(self, box: Seen) -> Iterator[list[Letter]]:
+        yield from box.letters()
+        while self.has_more():
+            yield from box.letters()

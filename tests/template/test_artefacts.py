@@ -28,6 +28,7 @@ FOLDERS = {
     "replier": (REPLIES / "ReplierFunction", "replies"),
     "unpacker": (BUILD / "Replay" / "UnpackerFunction", "replayer"),
     "replayer": (BUILD / "Replay" / "ReplayerFunction", "replayer"),
+    "letter-jobs": (BUILD / "Letters" / "LetterJobsFunction", "replayer"),
     "observer": (BUILD / "Observability" / "ObserverFunction", "replayer"),
     "chaos-target": (BUILD / "Chaos" / "ChaosTargetFunction", "chaos_target"),
 }
