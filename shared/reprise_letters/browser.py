@@ -88,8 +88,15 @@ class Browser(AbstractContextManager["Browser"]):
                 empty += 1
 
     def _is_empty(self) -> bool:
-        """Tell whether the queue counts no visible message; its count is approximate."""
-        return self._count("ApproximateNumberOfMessages") == 0
+        return self.count_visible() == 0
+
+    def count_visible(self) -> int:
+        """Return how many messages there are that nobody has in hand; approximate.
+
+        Raises:
+            StoreError: If the queue cannot be asked.
+        """
+        return self._count("ApproximateNumberOfMessages")
 
     def count_hidden(self) -> int:
         """Return how many messages somebody has in hand, we among them; approximate.

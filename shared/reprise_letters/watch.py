@@ -21,10 +21,10 @@ _log = logging.getLogger(__name__)
 MARGIN_S: Final = 60.0
 """A run stops so long before its function's end: what it has in hand goes back, what it did is kept."""
 CANCEL_EVERY_S: Final = 5.0
-BEAT_EVERY_S: Final = 15.0
-BEAT_S: Final = 45.0
+BEAT_EVERY_S: Final = 10.0
+BEAT_S: Final = 30.0
 """How long a run that says nothing is still at its job."""
-HIDDEN_S: Final = 90.0
+HIDDEN_S: Final = 40.0
 """How long its message is hidden, renewed with each beat: longer than its last beat counts, and much shorter
 than its function may run, so that a run that was killed is soon followed by another."""
 

@@ -12,8 +12,11 @@ from reprise.call.payload import MAX_PAYLOAD_BYTES
 from reprise.instant import utc_now
 from reprise.retry.decision import Reason
 from reprise_cli.app import app_of
-from reprise_cli.dlq.conduct import Wish, begin, fail_missing, resume
+from reprise_cli.commands.dlq_jobs import cancel, watch
+from reprise_cli.dlq.conduct import Wish, fail_missing
 from reprise_cli.dlq.desk import dry_run_selected, peek
+from reprise_cli.dlq.in_stack import ABOVE
+from reprise_cli.dlq.start import go_on, start
 from reprise_cli.dlq.view import (
     describe,
     group_documents,
@@ -53,6 +56,14 @@ ErrorOption = Annotated[
 MaxOption = Annotated[int | None, typer.Option("--max", min=1, help="At most so many, the oldest.")]
 EveryOption = Annotated[bool, typer.Option("--all", help="Every letter.")]
 RateOption = Annotated[str | None, typer.Option(help="At most so many: 20/s, 30/m.")]
+InStackOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--in-stack/--here",
+        help=f"Where the job runs: in the stack, which survives this machine, or here. In the stack "
+        f"if the queue has more than {ABOVE:,} letters and no ID is named.",
+    ),
+]
 ResumeOption = Annotated[
     str | None,
     typer.Option("--resume", metavar="JOB", help="Go on with a job: see `reprise audit`."),
@@ -136,6 +147,7 @@ def redrive(
     every: EveryOption = False,
     why: Annotated[str, typer.Option(help="Why you do it, for the audit.")] = "",
     rate: RateOption = None,
+    in_stack: InStackOption = None,
     canary: Annotated[
         int | None,
         typer.Option(
@@ -195,14 +207,14 @@ def redrive(
     )
     if resume_id is not None:
         _check_resume(selection, resume_id)
-        resume(reprise, resume_id, wish)
+        go_on(reprise, resume_id, wish)
         return
     _check_said(selection)
     if dry_run:
         reprise.say_place()
         _rehearse(reprise, queue, selection, data)
         return
-    begin(reprise, selection, wish)
+    start(reprise, selection, wish, error=error, in_stack=in_stack)
 
 
 @app.command("discard")
@@ -220,6 +232,7 @@ def discard(
     every: EveryOption = False,
     why: Annotated[str, typer.Option(help="Why: the ledger and the audit keep it. Needed.")] = "",
     rate: RateOption = None,
+    in_stack: InStackOption = None,
     resume_id: ResumeOption = None,
     yes: YesOption = False,
 ) -> None:
@@ -246,12 +259,16 @@ def discard(
     )
     if resume_id is not None:
         _check_resume(selection, resume_id)
-        resume(reprise, resume_id, wish)
+        go_on(reprise, resume_id, wish)
         return
     _check_said(selection)
     if not wish.why:
         raise UsageError("--why", "is missing", "Say why: nothing else will know")
-    begin(reprise, selection, wish)
+    start(reprise, selection, wish, error=error, in_stack=in_stack)
+
+
+app.command("watch")(watch)
+app.command("cancel")(cancel)
 
 
 def _rehearse(reprise: App, queue: LetterQueue, selection: Selection, data: bytes | None) -> None:
