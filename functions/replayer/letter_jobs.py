@@ -9,7 +9,7 @@ from reprise import cold_start
 from reprise.replay.message import read_deliveries
 from reprise.telemetry import make_logger
 from reprise_letters.settings import LetterJobSettings
-from reprise_letters.watch import Delivery
+from reprise_letters.supervisor import Delivery
 from reprise_letters.wiring import deployed_runner
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@
 is, and its letters are known if the first is. Each `outcomes/INSTANT-CHANCE.json` adds to them; none is ever
 written again, so that two runs of one job, and a run that was cut short, take nothing from each other.
 
-Of a job that the stack runs `beat.json` says who is at it, and `cancel.json` that it is to stop.
+Of a job that the stack runs `heartbeat.json` says who is at it, and `cancel.json` that it is to stop.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class NoSuchJobError(RepriseError):
         super().__init__(f"there is no job {job_id!r}")
 
 
-class Beat(msgspec.Struct, frozen=True, kw_only=True):
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     """A sign of life of the run that is at a job."""
 
     run: str
@@ -146,13 +146,13 @@ class LetterJobStore:
         """Return who said last that a job is to stop, if anybody did."""
         return self._read(job_id, "cancel", Cancel)
 
-    def beat(self, job_id: str, beat: Beat) -> None:
+    def heartbeat(self, job_id: str, heartbeat: Heartbeat) -> None:
         """Say that a run is at a job."""
-        self._put(job_id, "beat", beat)
+        self._put(job_id, "heartbeat", heartbeat)
 
-    def last_beat(self, job_id: str) -> Beat | None:
+    def last_heartbeat(self, job_id: str) -> Heartbeat | None:
         """Return what a run said last, if one ever did."""
-        return self._read(job_id, "beat", Beat)
+        return self._read(job_id, "heartbeat", Heartbeat)
 
     def segments(self, job_id: str) -> list[Segment]:
         """Return what became of it, the oldest piece first."""

@@ -97,7 +97,7 @@ class LetterJobRun:
     by: str
     """Who runs it."""
     store: JobKeeper
-    look: Callable[[], AbstractContextManager[LetterLook]]
+    browse: Callable[[], AbstractContextManager[LetterLook]]
     handler: Callable[[Letters], Handler]
     prepare: Callable[[Sequence[Letter]], list[Letter]]
     """Tells the ledger of calls that SQS gave up."""
@@ -164,7 +164,7 @@ class LetterJobRun:
 
     def _look_through(self, left: dict[str, Planned]) -> bool:
         """Do what is meant and seen, and take it from `left`; tell whether more may be seen soon."""
-        with self.look() as box:
+        with self.browse() as box:
             handler = self.handler(box)
 
             def meanwhile() -> None:

@@ -26,8 +26,8 @@ from reprise_letters.job import (
 from reprise_letters.job_store import NoSuchJobError
 from reprise_letters.letter import Selection, error_pattern
 from reprise_letters.order import read_order, write_order
+from reprise_letters.supervisor import RunSupervisor
 from reprise_letters.survey import Surveyor
-from reprise_letters.watch import JobWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from reprise_letters.letter import Letter
     from reprise_letters.order import Order
     from reprise_letters.run import JobKeeper, LetterJobRun, LetterLook
-    from reprise_letters.watch import Delivery
+    from reprise_letters.supervisor import Delivery
 
 _log = logging.getLogger(__name__)
 RETRY_S: Final = 120.0
@@ -93,7 +93,7 @@ class LetterJobRunner:
         except ValueError as error:
             self._give_up(body, f"it is no order: {error}")
             return None
-        watch = JobWatch(
+        supervisor = RunSupervisor(
             store=self.store,
             job_id=order.job,
             past_cancel=order.past_cancel,
@@ -101,20 +101,20 @@ class LetterJobRunner:
             clock=self.clock,
             monotonic=self.monotonic,
         )
-        if (other := watch.other()) is not None:
+        if (other := supervisor.other()) is not None:
             _log.info("another run is at the job", extra={"job": order.job})
             # What it was started by is its own: of the same message this is only another delivery.
             return RETRY_S if other.message_id == delivery.message_id else None
-        state = self._run(order, watch)
-        if watch.is_ousted:
+        state = self._run(order, supervisor)
+        if supervisor.is_ousted:
             return None
         if state is LetterJobState.OPEN:
             self.orders.send([OutMessage(body=write_order(order))])
         return RETRY_S if state is LetterJobState.INTERRUPTED else None
 
-    def _run(self, order: Order, watch: JobWatch) -> LetterJobState:
+    def _run(self, order: Order, supervisor: RunSupervisor) -> LetterJobState:
         try:
-            return self._work(self.store.job(order.job), order, watch)
+            return self._work(self.store.job(order.job), order, supervisor)
         except JobStoppedError as stop:
             return self._keep(order, stop.state, stop.why)
         except (NoSuchJobError, ValueError) as error:
@@ -126,22 +126,22 @@ class LetterJobRunner:
                 return self._fail(order, str(error))
             return self._keep(order, LetterJobState.INTERRUPTED, str(error))
         finally:
-            watch.end()
+            supervisor.end()
 
-    def _work(self, job: LetterJob, order: Order, watch: JobWatch) -> LetterJobState:
-        watch.check()
+    def _work(self, job: LetterJob, order: Order, supervisor: RunSupervisor) -> LetterJobState:
+        supervisor.check()
         if order.rate_per_s is not None:
             job = msgspec.structs.replace(job, rate_per_s=order.rate_per_s)
         if not self.store.is_planned(job.id):
-            self._plan(job, order, watch)
+            self._plan(job, order, supervisor)
         letters = self.store.letters(job.id)
         if not order.is_agreed:
             return LetterJobState.PLANNED
         run = self.tools.run(job, by=order.by, store=self.store, unverified=[])
         run.outcomes = self.store.outcomes(job.id)
-        run.check, run.note = watch.check, watch.say
+        run.check, run.note = supervisor.check, supervisor.say
         run.held_s, run.most_failures = _HELD_S, _MOST_FAILURES
-        watch.say(job.verb.value)
+        supervisor.say(job.verb.value)
         left = left_of(letters, run.outcomes)
         size = canary_size(job.canary, len(letters))
         state = run.run(letters, has_canary=order.has_canary and size > 0 and bool(left))
@@ -149,18 +149,20 @@ class LetterJobRunner:
             self._give_up(write_order(order), run.why)
         return state
 
-    def _plan(self, job: LetterJob, order: Order, watch: JobWatch) -> None:
+    def _plan(self, job: LetterJob, order: Order, supervisor: RunSupervisor) -> None:
         """Keep which letters are meant; a run that is cut short here has touched nothing."""
         seen = 0
 
         def count(letters: int) -> None:
             nonlocal seen
             seen += letters
-            watch.say(f"looking through the dead-letter queue: {seen:,} letters")
-            watch.check()
+            supervisor.say(f"looking through the dead-letter queue: {seen:,} letters")
+            supervisor.check()
 
         def is_over() -> bool:
-            return seen >= MOST_SEEN or watch.remaining_s() < _LOOK_AGAIN_S + seen * _GIVE_BACK_S
+            return (
+                seen >= MOST_SEEN or supervisor.remaining_s() < _LOOK_AGAIN_S + seen * _GIVE_BACK_S
+            )
 
         until_s = self.monotonic() + _HELD_S
         with self.tools.browser(LetterQueue(job.queue)) as box:
@@ -171,7 +173,7 @@ class LetterJobRunner:
                     return False
                 self.sleep(_LOOK_AGAIN_S)
                 box.renew()
-                watch.check()
+                supervisor.check()
                 return True
 
             surveyor = Surveyor(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reprise_letters.job import LetterJob, Segment
-    from reprise_letters.job_store import Beat
+    from reprise_letters.job_store import Heartbeat
 
 STILL_S: Final = 300.0
 """Silence after which a job stands still: a run that was killed is followed within two minutes."""
@@ -31,7 +31,7 @@ class JobStatus:
     job: LetterJob
     segments: Sequence[Segment]
     """What is known of it; the last is enough but for its rate."""
-    beat: Beat | None
+    heartbeat: Heartbeat | None
     """Of a job of the stack: the last sign of life."""
 
     @property
@@ -56,7 +56,7 @@ class JobStatus:
 
     def has_run(self, now: datetime) -> bool:
         """Tell whether a run is at it."""
-        return self.beat is not None and parse_instant(self.beat.until) > now
+        return self.heartbeat is not None and parse_instant(self.heartbeat.until) > now
 
     def has_ended(self, now: datetime) -> bool:
         """Tell whether nothing more happens of its own accord."""
@@ -70,7 +70,7 @@ class JobStatus:
             return "running"
         if self.state is LetterJobState.PLANNED and self.done == 0:
             return self.state.value
-        since = parse_instant(self.beat.until if self.beat else self.job.started_at)
+        since = parse_instant(self.heartbeat.until if self.heartbeat else self.job.started_at)
         is_still = (now - since).total_seconds() > STILL_S
         return "stands still" if is_still else "waiting for its next run"
 

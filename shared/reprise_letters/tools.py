@@ -123,7 +123,7 @@ class LetterTools:
             job=job,
             by=by,
             store=store,
-            look=lambda: self.browser(queue),
+            browse=lambda: self.browser(queue),
             handler=handler,
             prepare=self.settled,
             rows=self.ledger,

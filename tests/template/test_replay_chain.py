@@ -21,7 +21,7 @@ from reprise.settings import (
     with_what_the_stack_says,
 )
 from reprise_letters.settings import LetterJobSettings
-from reprise_letters.watch import BEAT_EVERY_S, BEAT_S, HIDDEN_S, MARGIN_S
+from reprise_letters.supervisor import HEARTBEAT_EVERY_S, HEARTBEAT_S, HIDDEN_S, MARGIN_S
 from template.conftest import ADDONS, TARGET
 from template.deployment import Deployment, Resource
 
@@ -236,7 +236,7 @@ def test_a_job_at_the_dead_letter_queues_is_followed_soon_if_it_is_killed_and_al
     dead = queue_of(plain, queue.properties["RedrivePolicy"]["deadLetterTargetArn"])
     assert settings.letter_jobs_dlq_url == dead.ref
     timeout_s = int(plain.function("letter-jobs").properties["Timeout"])
-    assert BEAT_EVERY_S < BEAT_S < HIDDEN_S < timeout_s - MARGIN_S
+    assert HEARTBEAT_EVERY_S < HEARTBEAT_S < HIDDEN_S < timeout_s - MARGIN_S
     # Longer than one run, so that a job that goes on from run to run alarms nobody.
     [alarm] = [
         alarm.properties

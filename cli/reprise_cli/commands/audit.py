@@ -29,8 +29,8 @@ def audit(
     if job_id is not None:
         job, letters, segments = store.job(job_id), store.letters(job_id), store.segments(job_id)
         outcomes = last_outcomes(one for segment in segments for one in segment.outcomes)
-        beat = store.last_beat(job_id) if job.selection is not None else None
-        status = JobStatus(job=job, segments=segments, beat=beat)
+        heartbeat = store.last_heartbeat(job_id) if job.selection is not None else None
+        status = JobStatus(job=job, segments=segments, heartbeat=heartbeat)
         show_job(reprise.out, status, letters, outcomes)
         document: dict[str, Any] = msgspec.to_builtins(job)
         document |= _standing(status)

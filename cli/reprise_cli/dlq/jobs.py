@@ -89,7 +89,7 @@ def status_of(reprise: App, job: LetterJob) -> JobStatus:
     return JobStatus(
         job=job,
         segments=[last] if last else [],
-        beat=store.last_beat(job.id) if job.selection is not None else None,
+        heartbeat=store.last_heartbeat(job.id) if job.selection is not None else None,
     )
 
 
@@ -106,7 +106,11 @@ def until(reprise: App, job: LetterJob, is_it: Callable[[JobStatus], bool]) -> J
             advance(status.done - done)
             done = status.done
             words = status.words(utc_now())
-            doing = f"{words}: {status.beat.doing}" if status.beat and words == "running" else words
+            doing = (
+                f"{words}: {status.heartbeat.doing}"
+                if status.heartbeat and words == "running"
+                else words
+            )
             if doing != said:
                 reprise.out.note(doing)
                 said = doing

@@ -1,4 +1,4 @@
-"""Jobs that the command orders and the stack runs, on moto: planned, agreed to, watched, stopped, gone on with."""
+"""Jobs that the command orders and the stack runs, on moto: planned, watched, stopped, gone on with."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from functional.cli.test_commands import Cloud, MotoApp, cloud, document_of, run
 from functional.cli.test_dlq_jobs import give_up
 from reprise_cli.dlq import in_stack, jobs
 from reprise_cli.main import app
-from reprise_letters import watch
+from reprise_letters import supervisor
 from reprise_letters.settings import LetterJobSettings
-from reprise_letters.watch import Delivery
+from reprise_letters.supervisor import Delivery
 from reprise_letters.wiring import deployed_runner
 from unit.cli.test_stack import OUTPUTS
 
@@ -219,7 +219,7 @@ def test_ctrl_c_stops_only_the_watching(cloud: Cloud, function: Function) -> Non
 def test_a_job_is_cancelled_by_whom_and_why_and_gone_on_with(
     cloud: Cloud, function: Function, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "CANCEL_EVERY_S", 0.0)
+    monkeypatch.setattr(supervisor, "CANCEL_EVERY_S", 0.0)
     give_up(cloud, 25)
     told: list[Any] = []
 
@@ -262,9 +262,9 @@ def test_a_job_of_a_command_is_stopped_where_it_runs(cloud: Cloud, verb: str) ->
 def test_a_job_at_work_is_not_begun_a_second_time(cloud: Cloud, function: Function) -> None:
     give_up(cloud, 1)
     job = document_of(run(*REDRIVE, "--yes", "--json"))["job"]
-    beat = {"run": "r", "message_id": "m", "until": "2999-01-01T00:00:00Z", "doing": "redrive"}
+    heartbeat = {"run": "r", "message_id": "m", "until": "2999-01-01T00:00:00Z", "doing": "redrive"}
     boto3.client("s3").put_object(
-        Bucket=OUTPUTS["BucketName"], Key=f"audit/{job}/beat.json", Body=json.dumps(beat)
+        Bucket=OUTPUTS["BucketName"], Key=f"audit/{job}/heartbeat.json", Body=json.dumps(heartbeat)
     )
     function.is_away = True
     refused = run("dlq", "redrive", "--resume", job, "--json")

@@ -221,7 +221,7 @@ def make_run(world: World, job: LetterJob) -> LetterJobRun:
         job=job,
         by=job.by,
         store=world.store,
-        look=world.look,
+        browse=world.look,
         handler=handler,
         prepare=list,
         rows=world,

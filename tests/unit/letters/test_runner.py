@@ -27,13 +27,13 @@ from reprise_letters.job import (
     LetterVerb,
     job_id,
 )
-from reprise_letters.job_store import Beat, Cancel
+from reprise_letters.job_store import Cancel, Heartbeat
 from reprise_letters.order import Order, read_order, write_order
 from reprise_letters.pace import Pacer
 from reprise_letters.redrive import Redriver
 from reprise_letters.run import LetterJobRun
 from reprise_letters.runner import RETRY_S, LetterJobRunner
-from reprise_letters.watch import BEAT_S, HIDDEN_S, Delivery
+from reprise_letters.supervisor import HEARTBEAT_S, HIDDEN_S, Delivery
 from strategies import KEYS, PIPELINE_KEYS
 from unit.cli.test_job import START, Killed, Look, Tape, World, dies_again
 
@@ -135,7 +135,7 @@ class Stack(World):
             job=job,
             by=by,
             store=store,
-            look=lambda: WholeLook(self),
+            browse=lambda: WholeLook(self),
             handler=handler,
             prepare=list,
             rows=world,
@@ -440,8 +440,8 @@ def test_a_canary_that_is_watched_across_two_runs_goes_only_once() -> None:
 
 def test_a_second_delivery_steps_back_while_the_first_is_at_it() -> None:
     stack, job = begun(3)
-    until = format_instant(START + timedelta(seconds=BEAT_S))
-    stack.store.beat(job.id, Beat(run="run-0", message_id="m1", until=until, doing=""))
+    until = format_instant(START + timedelta(seconds=HEARTBEAT_S))
+    stack.store.heartbeat(job.id, Heartbeat(run="run-0", message_id="m1", until=until, doing=""))
     body = stack.orders.sent[0].body
     assert stack.deliver(body, "m1") == RETRY_S, "the message is the first one's, too"
     assert stack.deliver(body, "m2") is None
@@ -458,14 +458,16 @@ def test_of_two_that_begin_at_once_one_goes_on() -> None:
     def other_writes() -> None:
         stack.on_sleep = lambda: None
         until = format_instant(stack.clock.now + timedelta(hours=1))
-        stack.store.beat(job.id, Beat(run="other", message_id="m2", until=until, doing=""))
+        stack.store.heartbeat(
+            job.id, Heartbeat(run="other", message_id="m2", until=until, doing="")
+        )
 
     stack.on_sleep = other_writes
     assert stack.deliver(body) is None
     assert (stack.orders.sent, stack.monotonic() < 60) == ([], True)
-    beat = stack.store.last_beat(job.id)
-    assert beat is not None
-    assert beat.run == "other"
+    heartbeat = stack.store.last_heartbeat(job.id)
+    assert heartbeat is not None
+    assert heartbeat.run == "other"
 
 
 def test_a_run_that_has_ended_lets_the_next_begin_at_once() -> None:

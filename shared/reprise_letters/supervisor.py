@@ -1,4 +1,4 @@
-"""Watch over a run in the stack: its deadline, who wants it to stop, and another run of the same job."""
+"""Supervise a run in the stack: its deadline, who wants it to stop, and another run of the same job."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from reprise.errors import StoreError
 from reprise.instant import format_instant, parse_instant
 from reprise_letters.job import JobStoppedError, LetterJobState
-from reprise_letters.job_store import Beat, Cancel
+from reprise_letters.job_store import Cancel, Heartbeat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,24 +21,24 @@ _log = logging.getLogger(__name__)
 MARGIN_S: Final = 60.0
 """A run stops so long before its function's end: what it has in hand goes back, what it did is kept."""
 CANCEL_EVERY_S: Final = 5.0
-BEAT_EVERY_S: Final = 10.0
-BEAT_S: Final = 30.0
+HEARTBEAT_EVERY_S: Final = 10.0
+HEARTBEAT_S: Final = 30.0
 """How long a run that says nothing is still at its job."""
 HIDDEN_S: Final = 40.0
-"""How long its message is hidden, renewed with each beat: longer than its last beat counts, and much shorter
-than its function may run, so that a run that was killed is soon followed by another."""
+"""How long its message is hidden, renewed with each heartbeat: longer than the last one counts, and much
+shorter than its function may run, so that a run that was killed is soon followed by another."""
 
 
-class BeatStore(Protocol):
+class HeartbeatStore(Protocol):
     """Keeps signs of life, and words to stop."""
 
     def cancelled(self, job_id: str) -> Cancel | None:
         """Return who said last that a job is to stop, if anybody did."""
 
-    def beat(self, job_id: str, beat: Beat) -> None:
+    def heartbeat(self, job_id: str, heartbeat: Heartbeat) -> None:
         """Say that a run is at a job."""
 
-    def last_beat(self, job_id: str) -> Beat | None:
+    def last_heartbeat(self, job_id: str) -> Heartbeat | None:
         """Return what a run said last, if one ever did."""
 
 
@@ -56,10 +56,10 @@ class Delivery:
 
 
 @dataclass(slots=True, kw_only=True)
-class JobWatch:
-    """Watches over one run of one job."""
+class RunSupervisor:
+    """Supervises one run of one job."""
 
-    store: BeatStore
+    store: HeartbeatStore
     job_id: str
     past_cancel: str | None
     delivery: Delivery
@@ -69,17 +69,17 @@ class JobWatch:
     is_ousted: bool = False
     """Whether another run has the job by now."""
     _cancel_at_s: float = field(default=float("-inf"), init=False)
-    _beat_at_s: float = field(default=float("-inf"), init=False)
+    _heartbeat_at_s: float = field(default=float("-inf"), init=False)
 
-    def other(self) -> Beat | None:
+    def other(self) -> Heartbeat | None:
         """Return the sign of life of another run that is at the job now."""
-        beat = self.store.last_beat(self.job_id)
-        if beat is None or beat.run == self.delivery.run:
+        heartbeat = self.store.last_heartbeat(self.job_id)
+        if heartbeat is None or heartbeat.run == self.delivery.run:
             return None
-        return beat if parse_instant(beat.until) > self.clock() else None
+        return heartbeat if parse_instant(heartbeat.until) > self.clock() else None
 
     def say(self, doing: str) -> None:
-        """Tell whoever watches what is done, with the next beat."""
+        """Tell whoever watches what is done, with the next heartbeat."""
         self.doing = doing
 
     def remaining_s(self) -> float:
@@ -99,9 +99,9 @@ class JobWatch:
         if now_s - self._cancel_at_s >= CANCEL_EVERY_S:
             self._cancel_at_s = now_s
             self._obey()
-        if now_s - self._beat_at_s >= BEAT_EVERY_S:
-            self._beat_at_s = now_s
-            self._beat()
+        if now_s - self._heartbeat_at_s >= HEARTBEAT_EVERY_S:
+            self._heartbeat_at_s = now_s
+            self._heartbeat()
 
     def end(self) -> None:
         """Say that the run is over, so that the next one need not wait."""
@@ -119,16 +119,18 @@ class JobWatch:
             why = f"{cancel.by}: {cancel.why}" if cancel.why else cancel.by
             raise JobStoppedError(LetterJobState.CANCELLED, f"cancelled by {why}")
 
-    def _beat(self) -> None:
+    def _heartbeat(self) -> None:
         if self.other() is not None:
             # Both began at once, and it wrote last: it has the job.
             self.is_ousted = True
             raise JobStoppedError(LetterJobState.OPEN)
         self.delivery.hide(HIDDEN_S)
-        self._write(BEAT_S)
+        self._write(HEARTBEAT_S)
 
     def _write(self, for_s: float) -> None:
         until = format_instant(self.clock() + timedelta(seconds=for_s))
         delivery = self.delivery
-        beat = Beat(run=delivery.run, message_id=delivery.message_id, until=until, doing=self.doing)
-        self.store.beat(self.job_id, beat)
+        heartbeat = Heartbeat(
+            run=delivery.run, message_id=delivery.message_id, until=until, doing=self.doing
+        )
+        self.store.heartbeat(self.job_id, heartbeat)
