@@ -10,16 +10,15 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import batched
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from reprise.errors import RepriseError
 from reprise.instant import format_instant
-from reprise.ledger import TERMINAL, State
+from reprise_letters.ends import canary_end, of_missing
 from reprise_letters.job import (
     JobStoppedError,
     LetterJobState,
     LetterOutcome,
-    LetterVerb,
     Segment,
     canaries,
     canary_size,
@@ -29,7 +28,7 @@ from reprise_letters.job import (
 from reprise_letters.redrive import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from reprise.ledger import Row
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from reprise_letters.job import LetterJob, Planned
     from reprise_letters.letter import Letter
     from reprise_letters.pace import Pacer
+    from reprise_letters.ports import CallRows, Handler, JobKeeper, LetterLook
     from reprise_letters.redrive import Letters, RedriveResult
 
 _KEEP_EVERY: Final = 500
@@ -50,43 +50,6 @@ _WATCH_S: Final = 2.0
 _DENIED: Final = "AccessDenied"
 """What AWS's codes for a missing permission begin with."""
 _WENT: Final = frozenset({Action.REDRIVEN, Action.LINGERS, Action.OPENED_SINCE})
-
-
-class LetterLook(Protocol):
-    """One look through a dead-letter queue."""
-
-    def letters(self) -> Iterator[list[Letter]]:
-        """Yield the queue's letters in batches."""
-
-    def delete(self, letters: Sequence[Letter]) -> list[Letter]:
-        """Delete letters; return those that are still there."""
-
-    def renew(self) -> None:
-        """Hold on to what is in hand."""
-
-    def count_hidden(self) -> int:
-        """Return how many messages somebody has in hand."""
-
-
-class Handler(Protocol):
-    """Does what a job does."""
-
-    def run(self, batch: Sequence[Letter]) -> list[RedriveResult]:
-        """Do it to a batch."""
-
-
-class CallRows(Protocol):
-    """Tells how calls stand."""
-
-    def get_all(self, call_ids: Sequence[str]) -> dict[str, Row]:
-        """Return the rows that there are, by id."""
-
-
-class JobKeeper(Protocol):
-    """Keeps what became of a job's letters."""
-
-    def add(self, job_id: str, segment: Segment) -> None:
-        """Keep a piece."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -217,7 +180,7 @@ class LetterJobRun:
         rows = self._rows([letter.id for letter in letters])
         at = format_instant(self.clock())
         for letter in letters:
-            action, why = _of_missing(rows.get(letter.id), self.job)
+            action, why = of_missing(rows.get(letter.id), self.job)
             self.outcomes.append(
                 LetterOutcome(
                     id=letter.id, message_id=letter.message_id, action=action, why=why, at=at
@@ -268,42 +231,7 @@ class LetterJobRun:
         until_s = self.monotonic() + self.job.canary_wait_s
         while True:
             rows = self._rows(ids)
-            dead = [row for row in rows.values() if row.state is State.DEAD_LETTERED]
-            open_ = [row for row in rows.values() if row.state not in TERMINAL]
-            if dead:
-                about = "; ".join(f"{row.id}: {row.reason}: {_last_of(row)}" for row in dead[:3])
-                self.why = f"{len(dead)} of {len(ids)} were given up again: {about}"
-                return LetterJobState.CANARY_FAILED
-            if not open_:
-                return LetterJobState.DONE
-            if self.monotonic() >= until_s:
-                row = open_[0]
-                self.why = (
-                    f"{len(open_)} of {len(ids)} have not ended: {row.id} is {row.state.value}, "
-                    f"{row.attempts} executions failed, {row.refusals} refusals"
-                )
-                return LetterJobState.CANARY_OPEN
+            state, self.why = canary_end(rows, ids, is_over=self.monotonic() >= until_s)
+            if state is not None:
+                return state
             self._sleep(_WATCH_S)
-
-
-def _last_of(row: Row) -> str:
-    """Return how the last try ended."""
-    outcome = row.history[-1].outcome if row.history else None
-    said = [text for text in (outcome.code, outcome.message) if text] if outcome else []
-    return ": ".join(said) or row.message or ""
-
-
-def _of_missing(row: Row | None, job: LetterJob) -> tuple[Action, str]:
-    """Return what became of a letter that is not seen any more.
-
-    Only what came of a call's opening tells that its message was sent: the letter may be in somebody's hands.
-    """
-    if row is not None and job.verb is LetterVerb.DISCARD and job.id in (row.note or ""):
-        return Action.DISCARDED, "as the ledger says: the run that did it was cut short"
-    is_opened = row is not None and row.opened_at >= job.started_at
-    if row is None or not is_opened or job.verb is LetterVerb.DISCARD:
-        return Action.MISSED, "it was not seen: somebody has it in hand, or has taken it"
-    has_moved = row.state is not State.CAPTURED or row.attempts or row.refusals
-    if has_moved:
-        return Action.REDRIVEN, "as the ledger says: the run that did it was cut short"
-    return Action.MISSED, "its call was opened, and its letter was not seen: resume the job later"

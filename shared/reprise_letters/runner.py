@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from reprise_letters.job_store import LetterJobStore
     from reprise_letters.letter import Letter
     from reprise_letters.order import Order
-    from reprise_letters.run import JobKeeper, LetterJobRun, LetterLook
+    from reprise_letters.ports import JobKeeper, LetterLook
+    from reprise_letters.run import LetterJobRun
     from reprise_letters.supervisor import Delivery
 
 _log = logging.getLogger(__name__)

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from reprise.ports import Keyring
     from reprise_letters.job import LetterJob
     from reprise_letters.letter import Letter
+    from reprise_letters.ports import JobKeeper
     from reprise_letters.redrive import Letters
-    from reprise_letters.run import JobKeeper
 
     type Edit = Callable[[Record], Record]
 
