@@ -3,8 +3,9 @@
 On the local engine, deployed by the real SAM CLI. So many signed letters of calls that succeed are put into
 the dead-letter queue; one command orders their redrive in the stack, and is killed. The function is killed
 three times on the way. Proven from the target's own receipts: each call ran once; and from the audit: each
-letter has its end. Then 200 calls are drained, alone and beside 130 letters that fail again, which are
-redriven in the stack without a canary: the good calls may take 1.2 times as long, and no longer.
+letter has its end. Then 200 calls are drained, alone and beside a redrive in the stack of 130 letters that fail
+again: the good calls may take 1.2 times as long, and no longer. `--redrive` has the options of that redrive;
+without any its canary fails, and the rest stays where it is.
 
     .venv/bin/python bench/redrive.py [--letters 2000] [--kills 3] [--rounds 3]
     .venv/bin/python bench/redrive.py --letters 100000 --rounds 0
@@ -33,6 +34,7 @@ FOLDERS: Final = [str(ROOT / name) for name in ("shared", "cli", "local_engine",
 sys.path[:0] = FOLDERS
 
 from on_engine import deployed
+from reprise.instant import utc_now
 from reprise_cli.calling import InvokerClient
 from reprise_cli.dlq.desk import job_store
 from reprise_cli.dlq.jobs import status_of
@@ -46,13 +48,18 @@ if TYPE_CHECKING:
 FUNCTION: Final = "reprise-letter-jobs"
 BAD, GOOD, WORK_MS = 130, 200, 200
 MOST: Final = 1.2
+SETTLE_S: Final = 20.0
 LOOK_S: Final = 1.0
 COMMAND: Final = "import sys; from reprise_cli.start import main; sys.exit(main())"
 
 
 def order(app: App, target: str, *options: str) -> subprocess.Popen[str]:
     """Order a redrive in the stack, as a user does."""
-    arguments = ("dlq", "redrive", "--target", target, "--in-stack", "--yes", *options)
+    return command(app, "dlq", "redrive", "--target", target, "--in-stack", "--yes", *options)
+
+
+def command(app: App, *arguments: str) -> subprocess.Popen[str]:
+    """Start the command."""
     return subprocess.Popen(  # noqa: S603 - the command is our own
         [sys.executable, "-c", COMMAND, "--stack-name", app.options.stack_name, *arguments],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(FOLDERS)},
@@ -124,8 +131,11 @@ def redrive(app: App, letters: int, kills: int) -> dict[str, Any]:
     }
 
 
-def drain(app: App, *, beside: bool) -> float:
-    """Return how long held calls take from the lift of their throttle to the last one's success."""
+def drain(app: App, beside: list[str] | None = None) -> float:
+    """Return how long held calls take from the lift of their throttle to the last one's success.
+
+    Beside them letters that fail are redriven, with these options, if there are any.
+    """
     run, target = f"good-{uuid.uuid4().hex[:8]}", str(app.stack.chaos_target)
     functions = app.aws.functions
     functions.put_function_concurrency(FunctionName=target, ReservedConcurrentExecutions=0)
@@ -139,21 +149,23 @@ def drain(app: App, *, beside: bool) -> float:
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(call, range(1, GOOD + 1)))
-    if beside:
+    time.sleep(SETTLE_S)
+    if beside is not None:
         seed_letters(app.stack, app.aws, arn_of(app), f"bad-{run}", BAD, behaviour="poison")
-        laptop = order(app, target, "--no-canary")
-        # It goes while they are drained: it has begun when its letters are known.
-        last = newest(app)
-        while (status := newest(app)) is None or status.job == (last and last.job):
-            time.sleep(LOOK_S)
-    time.sleep(20)
+        laptop = order(app, target, *beside)
+        # It goes while they are drained: it has begun when its first letters are redriven.
+        while (status := newest(app)) is None or not status.done or status.has_ended(utc_now()):
+            time.sleep(LOOK_S / 5)
     functions.delete_function_concurrency(FunctionName=target)
     began_s = time.monotonic()
     while len(receipts(app, run)) < GOOD:
         time.sleep(0.2)
     took_s = time.monotonic() - began_s
-    if beside:
+    if beside is not None:
         laptop.wait()
+        time.sleep(SETTLE_S)
+        discard = ("dlq", "discard", "--target", target, "--here", "--yes", "--why", "a bench")
+        command(app, *discard).wait()
     return took_s
 
 
@@ -163,14 +175,15 @@ def main() -> int:
     parser.add_argument("--letters", type=int, default=2000)
     parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=3, help="of the calls beside a redrive")
+    parser.add_argument("--redrive", default="", help="options: '--no-canary --rate 2/s'")
     asked = parser.parse_args()
     with deployed() as app:
         found = redrive(app, asked.letters, asked.kills)
         print(found, flush=True)
         alone, beside = [], []
         for _ in range(asked.rounds):
-            alone.append(drain(app, beside=False))
-            beside.append(drain(app, beside=True))
+            alone.append(drain(app))
+            beside.append(drain(app, asked.redrive.split()))
             print(f"alone {alone[-1]:.1f} s, beside letters {beside[-1]:.1f} s", flush=True)
     is_well = not (found["lost"] or found["executed_twice"] or found["without_end_in_audit"])
     if asked.rounds:

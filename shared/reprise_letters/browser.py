@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 HOLD_S: Final = 60
 """How long a message is hidden from others; renewed while we look, and short if we crash."""
 LONGEST_HOLD_S: Final = 600
+_LEFT_S: Final = 20
+"""What is hidden for no longer than this is renewed."""
 _HELD_PER_S: Final = 100
 """Messages in hand for which each is hidden a second longer: renewing 100,000 every half minute would leave
 time for nothing else."""
@@ -58,6 +60,7 @@ class Browser(AbstractContextManager["Browser"]):
         self._is_capture = is_capture
         self._monotonic = monotonic
         self._held: dict[str, Held] = {}
+        self._renew_at_s = float("inf")
 
     def __enter__(self) -> Self:
         """Begin; nothing is received yet."""
@@ -151,6 +154,7 @@ class Browser(AbstractContextManager["Browser"]):
                 MessageAttributeNames=["All"],
             )
         until_s = self._monotonic() + hold_s
+        self._renew_at_s = min(self._renew_at_s, until_s - _LEFT_S)
         found: list[Letter] = []
         for message in response.get("Messages", []):
             raw: Any = message
@@ -164,14 +168,17 @@ class Browser(AbstractContextManager["Browser"]):
     def renew(self) -> None:
         """Hold for longer what would soon be seen by others, and so by us again."""
         now_s = self._monotonic()
-        ending = [held for held in self._held.values() if held.until_s - now_s < HOLD_S / 2]
-        if not ending:
+        if now_s < self._renew_at_s:
             return
+        # Some more than must be: each look at what is in hand goes through all of it.
+        ending = [held for held in self._held.values() if held.until_s - now_s < 2 * _LEFT_S]
         hold_s = self._hold_s()
         waits_s = dict.fromkeys((held.handle for held in ending), float(hold_s))
         SqsQueue(self._client, self._url).give_back(waits_s)
         for held in ending:
             held.until_s = now_s + hold_s
+        first_s = min((held.until_s for held in self._held.values()), default=float("inf"))
+        self._renew_at_s = first_s - _LEFT_S
 
     def _hold_s(self) -> int:
         return min(LONGEST_HOLD_S, HOLD_S + len(self._held) // _HELD_PER_S)

@@ -338,7 +338,9 @@ def _check_resume(selection: Selection, job: str) -> None:
         raise UsageError("--resume", f"goes on with the letters of {job}", "Choose no others")
 
 
-_NOT_FILTERS: Final = frozenset({"yes", "why", "payload", "dry_run", "canary_wait", "no_canary"})
+_NOT_FILTERS: Final = frozenset(
+    {"yes", "why", "payload", "dry_run", "canary_wait", "no_canary", "in_stack"}
+)
 
 
 def _filters(context: typer.Context) -> dict[str, str]:
