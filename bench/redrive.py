@@ -3,8 +3,8 @@
 On the local engine, deployed by the real SAM CLI. So many signed letters of calls that succeed are put into
 the dead-letter queue; one command orders their redrive in the stack, and is killed. The function is killed
 three times on the way. Proven from the target's own receipts: each call ran once; and from the audit: each
-letter has its end. Then 200 calls are drained, alone and beside a redrive in the stack of 130 letters that fail
-again: the good calls may take 1.2 times as long, and no longer. `--redrive` has the options of that redrive;
+letter has its end. Then 200 calls are drained, alone and beside a redrive in the stack of 130 letters that
+fail: the good calls may take 1.2 times as long, and no longer. `--redrive` has the options of that redrive;
 without any its canary fails, and the rest stays where it is.
 
     .venv/bin/python bench/redrive.py [--letters 2000] [--kills 3] [--rounds 3]
