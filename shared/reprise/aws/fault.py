@@ -32,7 +32,9 @@ def store_errors(service: str, operation: str, *, advice: str = "") -> Iterator[
         yield
     except ClientError as error:
         details = error.response.get("Error", {})
-        message = " ".join(filter(None, (str(details.get("Message", "")), advice)))
+        message = str(details.get("Message", ""))
+        if advice:
+            message = f"{message.rstrip('.')}. {advice}"
         raise StoreError(service, operation, code_of(error), message) from error
     except BotoCoreError as error:
         raise StoreError(service, operation, type(error).__name__, str(error)) from error

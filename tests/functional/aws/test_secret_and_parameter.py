@@ -58,7 +58,9 @@ def test_a_client_is_made_at_first_use_only(secrets: SecretsManagerClient) -> No
 def test_a_secret_that_cannot_be_had_is_named_with_the_next_step(
     secrets: SecretsManagerClient,
 ) -> None:
-    with pytest.raises(StoreError, match=r"secret shop/source/web-shp: set REPRISE_SOURCE "):
+    with pytest.raises(
+        StoreError, match=r"\. That is secret shop/source/web-shp: set REPRISE_SOURCE "
+    ):
         SecretKeys(secrets, "shop/source/web-shp").keys()
 
 
