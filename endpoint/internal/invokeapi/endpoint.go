@@ -66,7 +66,7 @@ type Endpoint struct {
 	retries *retries
 	// unlisted has each function that was told of: once is enough, as it may be left out on purpose.
 	unlisted *sync.Map
-	memory  *memory
+	memory   *memory
 }
 
 // New returns an endpoint, without anything being asked yet.
