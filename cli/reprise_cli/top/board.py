@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Group
 from rich.text import Text
 
-from reprise.gate.state import HeldFor
+from reprise.gate.state import HeldFor, Mode
 from reprise.printable import printable
 from reprise_cli.duration import format_duration
 from reprise_cli.fitted import Column, Fitted
@@ -85,6 +85,9 @@ class Line:
         """Return the time until the backlog is empty; None if that cannot be told."""
         if not self.backlog:
             return 0.0
+        # What was reckoned is of the minutes before: nothing of it goes now.
+        if self.pause is not None or (self.gate is not None and self.gate.mode == Mode.HOLDING):
+            return None
         if self.drain_s is not None:
             return self.drain_s
         return self.backlog / self.rate_per_s if self.rate_per_s else None

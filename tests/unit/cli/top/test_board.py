@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -39,6 +40,27 @@ def test_time_to_go_is_what_the_observer_reckons_where_it_has_looked() -> None:
     )
     (line,) = lines(now, EMPTY)
     assert line.eta_s == 90.0
+
+
+@pytest.mark.parametrize(
+    "stopped",
+    [
+        {"policy": PolicyState(pauses={"orders": Pause()})},
+        {"gates": {"orders": Gate(mode="holding", held_s=41.7)}},
+    ],
+    ids=["paused", "holding"],
+)
+def test_nobody_reckons_when_a_target_is_done_that_nothing_goes_to(stopped: dict[str, Any]) -> None:
+    before = replace(EMPTY, books={"orders": BacklogCounters(known=9, ended=2)})
+    now = replace(
+        EMPTY,
+        at_s=2.0,
+        books={"orders": BacklogCounters(known=9, ended=5)},
+        drain_s={"orders": 90.0},
+        **stopped,
+    )
+    (line,) = lines(now, before)
+    assert (line.eta_s, line.document()["eta_s"]) == (None, None)
 
 
 def test_without_a_look_before_nobody_guesses_a_rate() -> None:
