@@ -37,7 +37,7 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class AgedNumber:
     """A number that somebody measured some time ago."""
 
     value: float
@@ -52,7 +52,7 @@ class Look:
     at_s: float
     books: Mapping[str, BacklogCounters]
     gates: Mapping[str, Gate]
-    oldest_s: Mapping[str, Measured]
+    oldest_s: Mapping[str, AgedNumber]
     """Age of the oldest waiting call, as last measured."""
     drain_s: Mapping[str, float] = field(default_factory=dict)
     """Time until the backlog is empty, by the observer's own reckoning: the rate of its last five minutes."""
@@ -71,7 +71,7 @@ class Line:
     backlog: int
     rate_per_s: float | None
     """Calls that ended a second since the look before; None at the first."""
-    oldest: Measured | None
+    oldest: AgedNumber | None
     """None if nothing waits, or nothing measured it."""
     drain_s: float | None = None
     """Time until the backlog is empty, as the observer reckons; None if it cannot."""
@@ -227,7 +227,7 @@ _FRESH_S: Final = 90
 """Metrics come once a minute: what is younger is as new as it can be."""
 
 
-def _measured(number: Measured) -> str:
+def _measured(number: AgedNumber) -> str:
     text = format_duration(number.value)
     return text if number.ago_s < _FRESH_S else f"{text}, {format_duration(number.ago_s)} ago"
 
