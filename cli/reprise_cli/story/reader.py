@@ -22,7 +22,6 @@ from reprise_cli.exits import CommandError, NotFoundError, UsageError
 from reprise_cli.policy.document import short_name
 from reprise_cli.policy.pauses import policy_watch
 from reprise_cli.story.parts import Arrival, Doings, Story
-from reprise_cli.story.payload import find_payload
 from reprise_cli.story.story import tell
 
 if TYPE_CHECKING:
@@ -65,6 +64,9 @@ class StoryReader:
         story = replace(story, replies=replies, result=story.result if shows_result else None)
         if not shows_payload:
             return story
+        # The reader of capture objects, for which only those wait who want a payload.
+        from reprise_cli.story.payload import find_payload  # noqa: PLC0415 - see above
+
         return find_payload(story, self._objects)
 
     def result(self, row: Row) -> str | None:

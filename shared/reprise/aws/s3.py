@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError, IncompleteReadError
-from urllib3.exceptions import HTTPError
 
 from reprise.aws.fault import code_of, store_errors
 from reprise.call.payload import ClaimCheck
@@ -21,6 +20,14 @@ if TYPE_CHECKING:
 CHUNK_BYTES: Final = 256 * 1024
 _MISSING: Final = frozenset({"NoSuchKey", "NoSuchVersion", "404", "NoSuchBucket"})
 _DENIED: Final = frozenset({"AccessDenied", "403", "InvalidObjectState"})
+
+
+def _http_error() -> type[Exception]:
+    """Return what urllib3 raises; asked for only when something was raised."""
+    # The command's help names this module's callers, and does not wait for urllib3.
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - see above
+
+    return HTTPError
 
 
 class S3Objects:
@@ -71,7 +78,7 @@ class S3Objects:
         body = self._open(request)["Body"]
         try:
             yield from body.iter_chunks(CHUNK_BYTES)
-        except (BotoCoreError, IncompleteReadError, HTTPError, OSError) as error:
+        except (BotoCoreError, IncompleteReadError, _http_error(), OSError) as error:
             raise StoreError("s3", "GetObject", type(error).__name__, str(error)) from error
         finally:
             body.close()

@@ -85,3 +85,21 @@ def test_a_shell_completes_commands_and_options(shell: str) -> None:
         check=False,
     )
     assert "policy" in done.stdout, done.stderr
+
+
+HELP = """
+import sys
+from reprise_cli.main import app
+app([sys.argv[1], "--help"], standalone_mode=False)
+heavy = {"boto3", "botocore.client", "urllib3"} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+# What may be a target's type is asked of the wiring, which has the clients.
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "schedule"])
+def test_the_help_of_a_command_does_not_wait_for_the_sdk(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HELP, name], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
