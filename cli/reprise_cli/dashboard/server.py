@@ -1,35 +1,29 @@
 """Serve the page on 127.0.0.1, to who has the address that was printed.
 
-Other users of this machine reach the port, too, and any web page can have a browser ask it: what is read
-by asking takes a token, and what another page asks is refused. The token is behind the `#` of the address,
-which browsers send to nobody; the page's own script sends it along. A cookie would go to every port of this
-machine.
-
-The standard library's server is enough for one reader and five addresses, and adds no dependency to a
-command that people install. Nothing that it serves changes anything.
+The standard library's server is enough for a few readers, and adds no dependency to a command that people
+install.
 """
 
 from __future__ import annotations
 
-import hmac
 import json
 import logging
-import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final, Protocol
-from urllib.parse import parse_qsl, unquote
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl
 
+from reprise_cli.dashboard.access import HOST, PageAccess, PageRequest, refuse
+from reprise_cli.dashboard.routes import FILES, ID, ROUTES, find
 from reprise_cli.exits import CommandError, NotFoundError, UsageError, explain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from reprise_cli.dashboard.routes import Asked, Route, Views
 
 _log = logging.getLogger(__name__)
 
-HOST: Final = "127.0.0.1"
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -39,48 +33,9 @@ _HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-_ASSETS: Final = {
-    "/": ("index.html", "text/html"),
-    "/calls/": ("call.html", "text/html"),
-    "/assets/page.css": ("page.css", "text/css"),
-    "/assets/api.js": ("api.js", "text/javascript"),
-    "/assets/page.js": ("page.js", "text/javascript"),
-    "/assets/call.js": ("call.js", "text/javascript"),
-    "/assets/chart.js": ("chart.js", "text/javascript"),
-    "/assets/format.js": ("format.js", "text/javascript"),
-    "/assets/theme.js": ("theme.js", "text/javascript"),
-    "/assets/widgets.js": ("widgets.js", "text/javascript"),
-    "/assets/icon.svg": ("icon.svg", "image/svg+xml"),
-    "/assets/uplot.js": ("vendor/uPlot.iife.min.js", "text/javascript"),
-    "/assets/uplot.css": ("vendor/uPlot.min.css", "text/css"),
-}
-"""Every file that is served, by its address: nothing is looked up by name."""
-ABOUT: Final = "/api/about"
-"""Tells which process serves."""
 TOKEN_VARIABLE: Final = "REPRISE_DASHBOARD_TOKEN"  # noqa: S105 - a name
 """Holds the token, where who starts the page has to know it; otherwise it is made at random."""
-_OWN_SITES: Final = frozenset({"none", "same-origin"})
-_API: Final = "/api/"
-_CALLS: Final = "/calls/"
-_API_CALLS: Final = "/api/calls/"
-
-
-class Pages(Protocol):
-    """Has what the page shows."""
-
-    def dashboard(self, asked: Mapping[str, str]) -> dict[str, Any]:
-        """Return the drawn dashboard.
-
-        Raises:
-            CommandError: If it cannot be drawn.
-        """
-
-    def call(self, call_id: str) -> dict[str, Any]:
-        """Return a call's story.
-
-        Raises:
-            CommandError: If it is not known.
-        """
+MAX_BODY_BYTES: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,43 +47,22 @@ class PageAnswer:
     body: bytes
 
 
-class Headers(Protocol):
-    """Has a request's headers."""
-
-    def get(self, name: str, default: str) -> str:
-        """Return the first of this name."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageAccess:
-    """Where the page is, and what opens it."""
-
-    port: int
-    token: str = field(repr=False)
-
-    def address(self, query: str = "") -> str:
-        """Return the page's address with its token; it is for the reader only."""
-        return f"http://{HOST}:{self.port}/{query and f'?{query}'}#token={self.token}"
-
-
-def answer(pages: Pages, headers: Headers, target: str, door: PageAccess) -> PageAnswer:
-    """Return the answer to a GET request.
+def answer(views: Views, request: PageRequest, door: PageAccess) -> PageAnswer:
+    """Return the answer to a request.
 
     Args:
-        pages: What can be shown.
-        headers: The request's. Another Host than this machine's own means that some site's name was
-            pointed at this server, to read it with a reader's browser.
-        target: The request's target, such as `/calls/ID?x=y`.
-        door: Where this is served, and the token.
+        views: What can be shown and done.
+        request: What is asked.
+        door: Where this is served, and the tokens.
     """
-    path, _, query = target.partition("?")
-    if refusal := _refuse(headers, path, door):
-        return refusal
-    name = _CALLS if path.startswith(_CALLS) else path
-    if name in _ASSETS:
-        return _asset(*_ASSETS[name])
+    route, rest = find(ROUTES, request.path)
+    if refusal := refuse(request, route, door):
+        return _error(refusal.status, refusal.field, refusal.message, refusal.next_step)
+    if route is None:
+        file, _ = find(FILES, request.path)
+        return _not_found(request.path) if file is None else _asset(*file)
     try:
-        document = _document(pages, path, query)
+        return _json(HTTPStatus.OK, views[route.view](_asked(request, route, rest)))
     except Exception as error:  # noqa: BLE001 - one request must not end the server
         told = explain(error)
         if told is None:
@@ -136,9 +70,18 @@ def answer(pages: Pages, headers: Headers, target: str, door: PageAccess) -> Pag
             what, next_step = "an error of ours", "The command's own output has it"
             return _error(HTTPStatus.INTERNAL_SERVER_ERROR, "page", what, next_step)
         return _error(_status_of(told), told.field, told.message, told.next_step)
-    if document is None:
-        return _error(HTTPStatus.NOT_FOUND, "path", f"there is no {path!r}", "Go to /")
-    return _json(HTTPStatus.OK, document)
+
+
+def _asked(request: PageRequest, route: Route, rest: str) -> Asked:
+    if not route.acts:
+        return {**dict(parse_qsl(request.target.partition("?")[2])), ID: rest}
+    try:
+        body: object = json.loads(request.body)
+    except (ValueError, RecursionError) as error:
+        raise UsageError("body", f"is no JSON: {error}", "Use the page itself") from error
+    if not isinstance(body, dict):
+        raise UsageError("body", "is no JSON object", "Use the page itself")
+    return body
 
 
 def _status_of(error: CommandError) -> HTTPStatus:
@@ -147,33 +90,9 @@ def _status_of(error: CommandError) -> HTTPStatus:
     return HTTPStatus.NOT_FOUND if isinstance(error, NotFoundError) else HTTPStatus.BAD_GATEWAY
 
 
-def _refuse(headers: Headers, path: str, door: PageAccess) -> PageAnswer | None:
-    host = headers.get("Host", "")
-    if host not in {f"{HOST}:{door.port}", f"localhost:{door.port}"}:
-        return _error(HTTPStatus.MISDIRECTED_REQUEST, "Host", f"{host!r} is not served here", "")
-    for name, own in (("Origin", {f"http://{host}"}), ("Sec-Fetch-Site", _OWN_SITES)):
-        if (value := headers.get(name, "")) and value not in own:
-            message = f"{value!r} is another page's"
-            return _error(HTTPStatus.FORBIDDEN, name, message, "Open it by its address")
-    wanted, given = f"Bearer {door.token}", headers.get("Authorization", "")
-    if path.startswith(_API) and not hmac.compare_digest(given.encode(), wanted.encode()):
-        message = "there is no token, or that of an earlier start"
-        next_step = "Open the whole address that the command printed"
-        return _error(HTTPStatus.FORBIDDEN, "Authorization", message, next_step)
-    return None
-
-
-def _document(pages: Pages, path: str, query: str) -> dict[str, Any] | None:
-    if path == ABOUT:
-        return {"pid": os.getpid()}
-    if path == "/api/dashboard":
-        return pages.dashboard(dict(parse_qsl(query)))
-    if path.startswith(_API_CALLS):
-        return pages.call(unquote(path.removeprefix(_API_CALLS)))
-    return None
-
-
-def make_server(pages: Pages, token: str, port: int = 0) -> tuple[ThreadingHTTPServer, PageAccess]:
+def make_server(
+    views: Views, token: str, port: int = 0, operate: str | None = None
+) -> tuple[ThreadingHTTPServer, PageAccess]:
     """Return a server that listens already, and where (port 0: a free one); `serve_forever` serves.
 
     Raises:
@@ -185,7 +104,25 @@ def make_server(pages: Pages, token: str, port: int = 0) -> tuple[ThreadingHTTPS
         timeout = 60
 
         def do_GET(self) -> None:
-            given = answer(pages, self.headers, self.path, door)
+            self._answer(b"")
+
+        def do_POST(self) -> None:
+            length = self.headers.get("Content-Length", "")
+            if not length.isascii() or not length.isdigit() or int(length) > MAX_BODY_BYTES:
+                # What is not read would be taken for the next request.
+                self.close_connection = True
+                message = f"needs a length of at most {MAX_BODY_BYTES}"
+                self._send(_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body", message, ""))
+                return
+            self._answer(self.rfile.read(int(length)))
+
+        def _answer(self, body: bytes) -> None:
+            request = PageRequest(
+                method=self.command, target=self.path, headers=self.headers, body=body
+            )
+            self._send(answer(views, request, door))
+
+        def _send(self, given: PageAnswer) -> None:
             self.send_response(given.status)
             for name, value in _HEADERS.items():
                 self.send_header(name, value)
@@ -205,7 +142,7 @@ def make_server(pages: Pages, token: str, port: int = 0) -> tuple[ThreadingHTTPS
         ) from error
     server.daemon_threads = True
     # The handler is called by `serve_forever` only.
-    door = PageAccess(port=server.server_address[1], token=token)
+    door = PageAccess(port=server.server_address[1], token=token, operate=operate)
     return server, door
 
 
@@ -216,6 +153,10 @@ def _asset(name: str, kind: str) -> PageAnswer:
 
 def _json(status: HTTPStatus, document: dict[str, Any]) -> PageAnswer:
     return PageAnswer(status=status, kind="application/json", body=json.dumps(document).encode())
+
+
+def _not_found(path: str) -> PageAnswer:
+    return _error(HTTPStatus.NOT_FOUND, "path", f"there is no {path!r}", "Go to /")
 
 
 def _error(status: HTTPStatus, field: str, message: str, next_step: str) -> PageAnswer:

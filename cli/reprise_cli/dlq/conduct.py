@@ -99,7 +99,7 @@ def begin(reprise: App, selection: Selection, wish: Wish) -> None:
         started_at=format_instant(now),
         filters=wish.filters,
         count=len(letters),
-        canary=_canary(wish, len(letters)),
+        canary=canary_of(wish, len(letters)),
         rate_per_s=wish.rate_per_s,
         payload_sha256=None if wish.payload is None else digest(wish.payload),
     )
@@ -139,7 +139,7 @@ def resume(reprise: App, job_id_: str, wish: Wish) -> None:
     _run(reprise, job, letters, outcomes, wish, edit)
 
 
-def _canary(wish: Wish, count: int) -> int:
+def canary_of(wish: Wish, count: int) -> int:
     if wish.verb is not LetterVerb.REDRIVE or wish.queue is not Which.CALLS:
         return 0
     asked = CANARY if wish.canary is None and count > CANARY_ABOVE else wish.canary or 0
