@@ -80,11 +80,25 @@ class _Running:
 class LetterJobPages:
     """Shows and runs the jobs of one stack."""
 
-    def __init__(self, reprise: App, out: HeardOutput, changed: Callable[[], None]) -> None:
-        """Run them for this operator; `changed` is told when letters went."""
+    def __init__(
+        self,
+        reprise: App,
+        out: HeardOutput,
+        changed: Callable[[], None],
+        start: Callable[[Callable[[], None]], None] | None = None,
+    ) -> None:
+        """Run them for this operator.
+
+        Args:
+            reprise: The command, heard.
+            out: Its output.
+            changed: Is told when letters went.
+            start: Runs a job; in a thread of its own if it is not given.
+        """
         self._reprise = reprise
         self._out = out
         self._changed = changed
+        self._work = start or _in_a_thread
         self._store = job_store(reprise)
         self._running: dict[str, _Running] = {}
         self._lock = Lock()
@@ -255,9 +269,9 @@ class LetterJobPages:
 
     def _start(self, running: _Running, *, has_canary: bool) -> None:
         self._running[running.job.id] = running
-        Thread(target=self._run, args=(running, has_canary), daemon=True).start()
+        self._work(lambda: self._run(running, has_canary=has_canary))
 
-    def _run(self, running: _Running, has_canary: bool) -> None:  # noqa: FBT001 - as threads pass it
+    def _run(self, running: _Running, *, has_canary: bool) -> None:
         try:
             running.run = job_run(self._reprise, running.job, advance=running.check, unverified=[])
             running.run.outcomes = running.outcomes
@@ -272,6 +286,10 @@ class LetterJobPages:
             if not running.problem:
                 self._running.pop(running.job.id, None)
             self._changed()
+
+
+def _in_a_thread(work: Callable[[], None]) -> None:
+    Thread(target=work, daemon=True).start()
 
 
 def _wish(verb: LetterVerb, plea: Plea) -> Wish:

@@ -156,4 +156,4 @@ def error_filter(signature: str) -> str:
     """Return the filter that finds the errors of a group: `#` stands for what differs between them."""
     pieces = signature.removesuffix("…").split("#")
     escaped = [r"\s+".join(re.escape(word) for word in piece.split(" ")) for piece in pieces]
-    return f"/{'[0-9a-fx-]+'.join(escaped)}/" if signature else ""
+    return f"/{r'\S+'.join(escaped)}/" if signature else ""

@@ -128,8 +128,12 @@ def make_server(
                 self.send_header(name, value)
             self.send_header("Content-Type", f"{given.kind}; charset=utf-8")
             self.send_header("Content-Length", str(len(given.body)))
-            self.end_headers()
-            self.wfile.write(given.body)
+            try:
+                self.end_headers()
+                self.wfile.write(given.body)
+            except ConnectionError:
+                # Whoever asked has gone on to another page.
+                self.close_connection = True
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
             _log.debug(format, *args)

@@ -140,6 +140,7 @@ def resume(reprise: App, job_id_: str, wish: Wish) -> None:
 
 
 def canary_of(wish: Wish, count: int) -> int:
+    """Return how many of so many letters go first; 0 if there is no canary."""
     if wish.verb is not LetterVerb.REDRIVE or wish.queue is not Which.CALLS:
         return 0
     asked = CANARY if wish.canary is None and count > CANARY_ABOVE else wish.canary or 0

@@ -18,7 +18,7 @@ export async function showJobs(main) {
     ["state", (job) => name(job.state)],
     ["letters", (job) => String(job.count), "amount"],
     ["by", (job) => short(job.by)],
-    ["why", (job) => job.why],
+    ["why", (job) => job.why, "text"],
     ["became", (job) => counts(job.counts)],
   ], jobs, (job) => (ENDED.has(job.state) ? null : "bad"));
   main.replaceChildren(make("h2", { class: "path" }, "Jobs"), make("p", { class: "note" }, "Who redrove or discarded which letters, when and why."),
@@ -53,18 +53,18 @@ export async function showJob(main, place, id) {
       make("p", { class: "line" }, make("span", { class: `state ${job.state === "done" ? "succeeded" : ENDED.has(job.state) ? "" : "dead_lettered"}` }, name(job.state)), bar, `${done} of ${job.count}${left}`),
       facts([
         ["did", `${job.verb} of ${several(job.count, "letter")}`], ["by", job.by], ["gone on with by", job.by_now && job.by_now !== job.by ? job.by_now : ""],
-        ["why", job.why], ["began", time(job.started_at)], ["until", time(job.at)], ["canary", job.canary ? String(job.canary) : ""],
+        ["why", job.why], ["began", time(job.started_at)], ["last word", job.state === "running" ? "" : time(job.at)], ["canary", job.canary ? String(job.canary) : ""],
         ["rate", job.rate_per_s ? `${job.rate_per_s}/s` : ""], ["chosen by", Object.entries(job.filters ?? {}).map(([key, value]) => `${key} ${value}`).join(", ")],
         ["stopped by", job.why_stopped], ["became", counts(job.counts)],
       ]),
       ...ways(job),
       grid("By what became of them", [
         ["letters", (each) => String(each.letters), "amount"], ["became", (each) => each.became.replaceAll("_", " ")], ["target", (each) => each.target],
-        ["reason", (each) => each.reason], ["error", (each) => each.error],
+        ["reason", (each) => each.reason], ["error", (each) => each.error, "text"],
       ], job.groups),
       grid(job.count > job.letters.length ? `The first ${job.letters.length} letters` : "Its letters", [
         ["id", (each) => link(`/calls/${encodeURIComponent(each.id)}`, each.id), "id"], ["became", (each) => (each.action ?? "").replaceAll("_", " ")],
-        ["at", (each) => time(each.at)], ["target", (each) => each.target], ["why", (each) => each.why ?? ""],
+        ["at", (each) => time(each.at)], ["target", (each) => each.target], ["why", (each) => each.why ?? "", "text"],
       ], job.letters),
     );
     speak(`${name(job.state)}, ${done} of ${job.count}`);

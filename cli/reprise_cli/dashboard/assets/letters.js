@@ -62,7 +62,7 @@ function groups(found, form) {
     ["letters", (each) => String(each.letters), "amount"],
     ["target", (each) => each.target || "–"],
     ["reason", (each) => each.reason],
-    ["error", (each) => each.error],
+    ["error", (each) => each.error, "text"],
     ["", (each) => button("Only these", () => form.set({ target: each.target, reason: each.reason, error: each.filter }), {
       "aria-label": `Only the ${several(each.letters, "letter")} of ${each.target}: ${each.error || each.reason}`,
     })],
@@ -78,7 +78,7 @@ function list(found) {
     ["reason", (each) => each.reason],
     ["attempts", (each) => String(each.attempts), "amount"],
     ["age", (each) => age(each.at), "amount"],
-    ["error", (each) => each.error || each.message],
+    ["error", (each) => each.error || each.message, "text"],
   ], found.letters);
 }
 
@@ -96,7 +96,7 @@ export async function showLetter(main, place, id) {
   );
   if (letter.tries.length) {
     main.append(grid("Its tries", [
-      ["when", (each) => time(each.at)], ["outcome", (each) => each.kind.replace("_", " ")], ["error", (each) => each.error],
+      ["when", (each) => time(each.at)], ["outcome", (each) => each.kind.replace("_", " ")], ["error", (each) => each.error, "text"],
     ], letter.tries));
   }
   if (place.operates) {

@@ -1,13 +1,14 @@
 // The targets as `reprise top` shows them, every few seconds, and what is wrong: before any alarm.
 
 import { ask, repeat } from "/assets/api.js";
-import { duration, value } from "/assets/format.js";
+import { clock, duration, value } from "/assets/format.js";
 import { speak } from "/assets/frame.js";
 import { button, link, words } from "/assets/parts.js";
 import { switchButton } from "/assets/switch.js";
 import { make } from "/assets/widgets.js";
 
 const FRESH_S = 90;
+const WAYS = { "/runbooks/holding": "runbook", "/letters": "letters", "/policy": "policy" };
 
 export function startLive(place, node, { chosen, choose, told }) {
   const wrong = make("ul", { class: "wrong", role: "status", "aria-label": "What is wrong now" });
@@ -33,18 +34,15 @@ export function startLive(place, node, { chosen, choose, told }) {
 
   function show(top) {
     last = top;
-    at.textContent = `${new Date(top.at).toLocaleTimeString()}, every ${duration(top.refresh_s)}`;
-    const items = top.wrong.map(({ text, href }) => make("li", {}, link(href, "!"), " ", ...words(text)));
+    at.textContent = `${clock(new Date(top.at) / 1000)}, every ${duration(top.refresh_s)}`;
+    const items = top.wrong.map(({ text, href }) =>
+      make("li", {}, make("b", { "aria-hidden": "true" }, "!"), make("span", {}, ...words(text)), link(href, WAYS[href])));
     const said = JSON.stringify(top.wrong.map(({ text }) => text.replace(/\d+(\.\d+)?[dhms]/g, "")));
     // Spoken again only if something else is wrong, not with each second that it lasts.
     if (wrong.dataset.said !== said) {
       wrong.dataset.said = said;
       speak(top.wrong.map(({ text }) => text).join(". ") || "Nothing is wrong.");
     }
-    items.forEach((item, place_) => {
-      const href = top.wrong[place_].href;
-      item.querySelector("a").setAttribute("aria-label", `Go on: ${href.replace("/runbooks/", "runbook ").replace("/", "")}`);
-    });
     wrong.replaceChildren(...(items.length ? items : [make("li", { class: "fine" }, "✓ Nothing is wrong: no hold, no pause, no dead letter, and a valid policy.")]));
     targets.replaceChildren(table(top.targets));
   }
@@ -65,18 +63,19 @@ export function startLive(place, node, { chosen, choose, told }) {
     const bar = make("i", { class: "share" });
     bar.style.width = `${(100 * line.backlog) / most}%`;
     const isChosen = line.target === chosen();
-    const name = encodeURIComponent(line.target);
+    // A target that is allowed by a pattern stands for several functions, which calls, letters and policy name.
+    const query = line.target.includes("*") ? "" : `?target=${encodeURIComponent(line.target)}`;
     const pick = button(line.target, () => { choose(line.target); show(last); }, {
-      class: "plain", "aria-pressed": String(isChosen), title: "Show its charts", "data-key": `pick ${line.target}`,
+      class: "pick", "aria-pressed": String(isChosen), title: "Show its charts", "data-key": `pick ${line.target}`,
     });
-    const acts = place.operates ? switchButton(place, line, (text) => { done.textContent = text; look(); }) : "";
+    const acts = place.operates && query ? switchButton(place, line, (text) => { done.textContent = text; look(); }) : "";
     if (acts) acts.dataset.key = `switch ${line.target}`;
     const cells = [
       ["target", pick], ["gate", gate(line)], ["window", line.window === null ? "–" : value(Math.round(line.window * 10) / 10)],
-      ["backlog", make("a", { href: `/calls?target=${name}`, "aria-label": `${line.backlog} calls of ${line.target} wait`, "data-key": `calls ${line.target}` }, String(line.backlog), bar)],
+      ["backlog", make("a", { href: `/calls${query}`, "aria-label": `${line.backlog} calls of ${line.target} wait`, "data-key": `calls ${line.target}` }, String(line.backlog), bar)],
       ["ended/s", line.rate_per_s === null ? "–" : value(Math.round(line.rate_per_s * 10) / 10)], ["oldest", oldest(line)],
       ["done in", line.backlog && line.eta_s !== null ? duration(Math.round(line.eta_s)) : "–"],
-      ["given up", make("a", { href: `/letters?target=${name}`, "aria-label": `${line.dead_lettered} calls of ${line.target} were given up: dead letters`, "data-key": `letters ${line.target}` }, String(line.dead_lettered))],
+      ["given up", make("a", { href: `/letters${query}`, "aria-label": `${line.dead_lettered} calls of ${line.target} were given up: dead letters`, "data-key": `letters ${line.target}` }, String(line.dead_lettered))],
       ["", acts],
     ];
     return make("tr", { class: isChosen ? "chosen" : null }, ...cells.map(([title, cell]) => make("td", { "data-name": title }, cell)));

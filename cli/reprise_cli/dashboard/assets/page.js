@@ -24,7 +24,7 @@ let shape = "";
 let refreshS = null;
 let newest = 0;
 let shownDocument = null;
-let lines = [];
+let live = null;
 
 async function draw() {
   const mine = ++newest;
@@ -153,7 +153,7 @@ class Card {
   }
 
   name() {
-    nameTile(this.body, this.title, lines);
+    nameTile(this.body, this.title, live, Boolean(choices.get("to")));
   }
 
   showChart(widget) {
@@ -208,9 +208,9 @@ async function start() {
       chosen: target,
       choose: (name) => choose(TARGET, name),
       told: (top) => {
-        lines = top.targets;
+        live = top;
         for (const card of cards) card.name();
-        resolve(lines);
+        resolve(top.targets);
       },
     });
     setTimeout(() => resolve([]), 3000);

@@ -1,6 +1,7 @@
 // The policy document, what it pauses, and what was done to it.
 
 import { ask } from "/assets/api.js";
+import { field } from "/assets/dialog.js";
 import { by, clear, fail, short } from "/assets/frame.js";
 import { button, grid, link, time, words } from "/assets/parts.js";
 import { switchButton, switchDialog } from "/assets/switch.js";
@@ -29,10 +30,17 @@ export async function showPolicy(main, place) {
       ["state", (each) => (each.paused ? make("b", { class: "bad" }, "paused") : "replays")],
       ["since", (each) => time(each.paused?.since)],
       ["by", (each) => short(each.paused?.by ?? "")],
-      ["why", (each) => each.paused?.why ?? ""],
-      ["", (each) => (place.operates ? switchButton(place, each, look) : "")],
+      ["why", (each) => each.paused?.why ?? "", "text"],
+      ["", (each) => (place.operates && !each.target.includes("*") ? switchButton(place, each, look) : "")],
     ], targets));
     if (place.operates) {
+      const other = make("input", { autocomplete: "off", spellcheck: "false", required: "" });
+      const form = make("form", { class: "filters" }, field("Another function", other, "one that a pattern allows"), make("button", {}, "Pause …"));
+      form.addEventListener("submit", (event) => {
+        event.preventDefault();
+        switchDialog(place, "pause", other.value.trim(), look);
+      });
+      if (targets.some(({ target }) => target.includes("*"))) parts.push(form);
       parts.push(make("div", { class: "bar" },
         button("Pause everything …", () => switchDialog(place, "pause", null, look), { class: "grave" }),
         button("Resume everything …", () => switchDialog(place, "resume", null, look))));
@@ -44,8 +52,8 @@ export async function showPolicy(main, place) {
       make("p", { class: "note" }, `In ${policy.parameter}, since `, time(policy.at), ". Each field: docs/reference/policy.md. ", link("/runbooks/policy", "Runbook")),
       make("pre", { tabindex: "0", "aria-label": "Policy document" }, pretty(policy.text)),
       grid("History", [
-        ["version", (each) => String(each.version), "amount"], ["what", (each) => each.changes.join("; ") || "nothing"], ["when", (each) => time(each.at)],
-        ["who", (each) => short(each.by)], ["why", (each) => each.why],
+        ["version", (each) => String(each.version), "amount"], ["what", (each) => each.changes.join("; ") || "nothing", "text"], ["when", (each) => time(each.at)],
+        ["who", (each) => short(each.by)], ["why", (each) => each.why, "text"],
       ], policy.history),
     );
     main.replaceChildren(...parts);

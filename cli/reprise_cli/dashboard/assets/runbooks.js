@@ -7,7 +7,7 @@ import { make, text } from "/assets/widgets.js";
 export async function showRunbooks(main) {
   const { runbooks } = await ask("/api/runbooks");
   const items = runbooks.map(({ name, title }) => make("li", {}, link(`/runbooks/${name}`, title)));
-  main.replaceChildren(make("h2", { class: "path" }, "Runbooks"), make("ul", { class: "plain" }, ...items));
+  main.replaceChildren(make("h2", { class: "path" }, "Runbooks"), make("ul", { class: "titles" }, ...items));
 }
 
 export async function showRunbook(main, _place, name) {

@@ -1,30 +1,40 @@
 // Tiles name their target, and lead to what they count.
 
+import { value } from "/assets/format.js";
 import { link } from "/assets/parts.js";
-import { make } from "/assets/widgets.js";
 
-// By title, as infra/dashboard has it: which target is meant, and where its calls are.
+// Nothing is known as long as calls wait, and nobody can say of any of them.
+function most(lines, of) {
+  const known = lines.map(of).filter((each) => each !== null);
+  return known.length ? Math.max(...known) : null;
+}
+
+// By title, as infra/dashboard has it: whose number it is, what `top` says by now, and where its calls are.
 const TILES = {
-  "How many calls wait?": { worst: (line) => line.backlog, words: "most of", href: () => "/calls" },
-  "How old is the oldest?": { worst: (line) => (line.backlog ? line.oldest_s : 0), words: "of", href: callsOf },
-  "How long until all are done?": { worst: (line) => (line.backlog ? line.eta_s : 0), words: "longest for", href: callsOf },
-  "How long has a gate held?": { worst: (line) => line.held_s, words: "that of", href: () => "/runbooks/holding" },
-  "How many need a person?": { words: "dead letters, of all targets", href: () => "/letters" },
+  "How many calls wait?": { of: (line) => line.backlog, now: ({ targets }) => targets.reduce((sum, line) => sum + line.backlog, 0), words: "most of", href: callsOf },
+  "How old is the oldest?": { of: (line) => (line.backlog ? line.oldest_s : 0), words: "of", href: callsOf },
+  "How long until all are done?": { of: (line) => line.eta_s, words: "longest for", href: callsOf },
+  "How long has a gate held?": { of: (line) => line.held_s, words: "that of", href: () => "/runbooks/holding" },
+  "How many need a person?": { now: (top) => top.dead_letters, words: "dead letters, of all targets", href: () => "/letters" },
   "How many were captured?": { words: "calls, of all targets" },
 };
 
 function callsOf(target) {
-  return target ? `/calls?target=${encodeURIComponent(target)}` : "/calls";
+  return target && !target.includes("*") ? `/calls?target=${encodeURIComponent(target)}` : "/calls";
 }
 
-export function nameTile(body, title, lines) {
+// Metrics come by the minute: what the targets say now is newer, if the range goes on until now.
+export function nameTile(body, title, top, isPast) {
   const tile = TILES[title];
   const label = body.querySelector(".number span");
-  if (!tile || !label) return;
-  const line = tile.worst && [...lines].sort((a, b) => (tile.worst(b) ?? 0) - (tile.worst(a) ?? 0))[0];
-  const target = line && tile.worst(line) ? line.target : "";
-  const text = tile.worst ? (target ? `${tile.words} ${target}` : "all targets") : tile.words;
-  label.replaceChildren(tile.href ? link(tile.href(target), text) : make("span", {}, text));
+  if (!tile || !label || !top) return;
+  const worst = tile.of && [...top.targets].sort((a, b) => (tile.of(b) ?? 0) - (tile.of(a) ?? 0))[0];
+  const target = worst && tile.of(worst) && !isPast ? worst.target : "";
+  const text = target ? `${tile.words} ${target}` : tile.of ? "of all targets" : tile.words;
+  label.replaceChildren(tile.href ? link(tile.href(target), text) : text);
+  const now = tile.now ? tile.now(top) : tile.of && most(top.targets, tile.of);
+  if (isPast || now === undefined) return;
+  body.querySelector("strong").textContent = value(now, tile.now ? "Count" : "Seconds");
 }
 
 // "Chosen target" is what CloudWatch's console has to say; here its name is known.
