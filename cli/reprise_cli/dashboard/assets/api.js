@@ -44,7 +44,7 @@ async function send(path, options) {
     throw new Error("The server of this page does not answer.");
   });
   const answer = await response.json();
-  if (answer.error) throw new Error(`${answer.error.field}: ${answer.error.message}. ${answer.error.next_step}`);
+  if (!response.ok) throw new Error(`${answer.error.field}: ${answer.error.message}. ${answer.error.next_step}`);
   return answer;
 }
 

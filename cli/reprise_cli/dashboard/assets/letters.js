@@ -135,7 +135,7 @@ function decide(place, verb, meant, done) {
   }), { class: isRedrive ? "" : "grave" });
   function arm() {
     go.disabled = !agreed || (!isRedrive && !why.value.trim());
-    go.textContent = agreed === null ? `${verbs} (try it first)` : `${verbs} ${several(agreed, "letter")}`;
+    go.textContent = agreed === null ? verbs : `${verbs} ${several(agreed, "letter")}`;
   }
   for (const input of [max, rate, canary]) input.addEventListener("input", () => { agreed = null; arm(); });
   why.addEventListener("input", arm);
