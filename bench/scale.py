@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from reprise.gate.state import Change, Updated
     from reprise.ledger import Row
     from reprise.ports import Lease, LeaseRequest, OutMessage, SettleRequest
+    from reprise_cli.chaos.proof import Proof
 
 type _Told = tuple[Counter[str], list[int], float]
 
@@ -416,7 +417,12 @@ def run_engine(calls: int) -> dict[str, Any]:
         finally:
             watch.stop()
             thread.join()
-        took_s = time.monotonic() - began_s
+        # Told before the engine is stopped: a run of half an hour is not to be lost to that.
+        return account_of(proof, watch, time.monotonic() - began_s)
+
+
+def account_of(proof: Proof, watch: MemoryWatch, took_s: float) -> dict[str, Any]:
+    """Return what a run took; ends the bench unless it was proven."""
     if not proof.holds:
         sys.exit(f"error: the run is not proven: {proof.document()}")
     seen: dict[str, list[int]] = {}
@@ -425,12 +431,14 @@ def run_engine(calls: int) -> dict[str, Any]:
             seen.setdefault(role, []).append(bytes_)
     # Between a quarter of its life and its end: until then caches fill.
     growth = {role: max(of) / max(of[: 1 + len(of) // 4]) for role, of in seen.items()}
-    return {
+    document = {
         **proof.document(),
         "took_s": round(took_s),
         "memory_mb": {role: round(max(of) / 1e6) for role, of in seen.items()},
         "memory_growth": {role: round(each, 2) for role, each in growth.items()},
     }
+    print(json.dumps(document), file=sys.stderr, flush=True)
+    return document
 
 
 def main() -> None:

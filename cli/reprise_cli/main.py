@@ -87,6 +87,10 @@ COMMANDS: Final = {
         "reprise_cli.read:read",
         "Read capture objects: records as JSON lines, whatever their layers, glue and damage.",
     ),
+    "replay": Listed(
+        "reprise_cli.commands.replay:replay",
+        "Replay captured calls of a window of time; what has ended runs again only with --state.",
+    ),
     # The add-on's own, and all that the command knows of the package.
     "schedule": Listed(
         "reprise_schedules_cli.schedule.command:app",

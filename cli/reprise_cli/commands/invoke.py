@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -12,11 +11,12 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from reprise.instant import format_instant, parse_instant, utc_now
+from reprise.instant import format_instant, utc_now
 from reprise_cli.app import app_of
 from reprise_cli.calling import InvokerClient
-from reprise_cli.duration import parse_duration, read_duration
+from reprise_cli.duration import read_duration
 from reprise_cli.exits import ExitCode, UsageError
+from reprise_cli.point_in_time import read_point
 
 if TYPE_CHECKING:
     from reprise_cli.calling import InvokerAnswer
@@ -58,7 +58,8 @@ def invoke(
         "Qualifier": qualifier,
         "IdempotencyKey": idempotency_key,
         "Scope": scope,
-        "NotAfter": not_after and read_not_after(not_after, utc_now()),
+        "NotAfter": not_after
+        and format_instant(read_point("--not-after", not_after, utc_now(), is_ahead=True)),
     }
     request |= {name: value for name, value in options.items() if value}
     with reprise.out.progress(f"calling {function}"):
@@ -102,13 +103,21 @@ def show_answer(out: Output, answer: InvokerAnswer) -> None:
         case _:
             for name, value in document.items():
                 if name not in {"StatusCode", *_COPIED}:
-                    text = value if isinstance(value, str) else json.dumps(value)
-                    table.add_row(name, text)
+                    _add(table, name, value)
     out.show(table)
     for name in _COPIED & document.keys():
         value = document[name]
         out.show(Text(name, "bold"))
         out.show(value if isinstance(value, str) else json.dumps(value))
+
+
+def _add(table: Table, name: str, value: object) -> None:
+    """Add a field; of an object, each of its own by its own name."""
+    if isinstance(value, dict):
+        for inner, one in value.items():
+            _add(table, f"{name} {inner}".replace("_", " "), one)
+    else:
+        table.add_row(name, value if isinstance(value, str) else json.dumps(value))
 
 
 _COPIED: Final = frozenset({"Payload", "PayloadBase64"})
@@ -123,23 +132,3 @@ def payload_fields(payload: bytes) -> dict[str, Any]:
         return {"Payload": payload.decode()}
     except UnicodeDecodeError:
         return {"PayloadBase64": base64.b64encode(payload).decode("ascii")}
-
-
-def read_not_after(text: str, now: datetime) -> str:
-    """Return the instant that `2026-01-31T12:00Z`, or a duration from now such as `10m`, means.
-
-    Raises:
-        CommandError: If it is neither.
-    """
-    try:
-        return format_instant(now + timedelta(seconds=parse_duration(text)))
-    except (ValueError, OverflowError):
-        pass
-    try:
-        return format_instant(parse_instant(text))
-    except ValueError as error:
-        raise UsageError(
-            "--not-after",
-            f"{text!r} is neither an instant with its offset nor a duration",
-            "Write 2026-01-31T12:00:00Z or 10m",
-        ) from error

@@ -25,7 +25,14 @@ CANARY_ABOVE: Final = 100
 """Letters up to which a job has no canary, unless it is asked for."""
 CANARY: Final = 10
 FINAL: Final = frozenset(
-    {Action.REDRIVEN, Action.ENDED, Action.LINGERS, Action.OPENED_SINCE, Action.DISCARDED}
+    {
+        Action.REDRIVEN,
+        Action.ENDED,
+        Action.LINGERS,
+        Action.OPENED_SINCE,
+        Action.TAKEN_IN,
+        Action.DISCARDED,
+    }
 )
 """After which a job does nothing more with a letter."""
 
@@ -35,6 +42,8 @@ class LetterVerb(StrEnum):
 
     REDRIVE = "redrive"
     DISCARD = "discard"
+    REPLAY = "replay"
+    """Captured calls of a window of time, from the capture objects."""
 
 
 class LetterJobState(StrEnum):

@@ -41,6 +41,8 @@ class Action(StrEnum):
     """It is in its queue again; the letter could not be deleted, which is harmless."""
     OPENED_SINCE = "opened_since"
     """Its call was opened since this job began, and was given up again: it stays, having had its turn."""
+    TAKEN_IN = "taken_in"
+    """The ledger did not know its call: the capture object is read again."""
     DISCARDED = "discarded"
     """It is gone, and the ledger says why; its call is not replayed."""
     MISSED = "missed"

@@ -17,3 +17,15 @@ def test_a_reply_can_be_copied_from_a_terminal_of_any_width() -> None:
     told = stdout.getvalue()
     assert "Unhandled" in told
     assert reply in told.splitlines()
+
+
+def test_a_refusal_is_told_in_words_and_not_as_json() -> None:
+    stdout = io.StringIO()
+    out = Output(is_json=False, stdout=stdout, stderr=io.StringIO())
+    out.people.width = 80
+    error = {"field": "FunctionName", "message": "is no target", "next_step": "Add it"}
+    show_answer(out, InvokerAnswer(document={"StatusCode": 403, "error": error}))
+    told = stdout.getvalue()
+    assert "{" not in told
+    for words in ("status 403", "error field", "FunctionName", "error next step", "Add it"):
+        assert words in told

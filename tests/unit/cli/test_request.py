@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise_cli.commands.invoke import payload_fields, read_not_after
+from reprise.instant import format_instant
+from reprise_cli.commands.invoke import payload_fields
 from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.point_in_time import read_point
 from strategies import NOW
 
 
@@ -34,11 +36,11 @@ def test_no_payload_sends_no_field() -> None:
     ],
 )
 def test_not_after_is_an_instant_or_a_duration_from_now(text: str, instant: str) -> None:
-    assert read_not_after(text, NOW) == instant
+    assert format_instant(read_point("--not-after", text, NOW, is_ahead=True)) == instant
 
 
 @pytest.mark.parametrize("text", ["tomorrow", "2026-11-21T12:00:00", "99999999d"])
 def test_not_after_that_is_neither_is_a_usage_error(text: str) -> None:
     with pytest.raises(CommandError, match="--not-after") as caught:
-        read_not_after(text, NOW)
+        read_point("--not-after", text, NOW, is_ahead=True)
     assert caught.value.code is ExitCode.USAGE

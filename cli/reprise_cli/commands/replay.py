@@ -1,0 +1,111 @@
+"""`reprise replay`: captured calls of a window of time, from the capture objects."""
+
+from __future__ import annotations
+
+import dataclasses
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from reprise.instant import utc_now
+from reprise_cli.app import app_of
+from reprise_cli.dlq.pace import parse_rate
+from reprise_cli.exits import UsageError
+from reprise_cli.point_in_time import read_point
+from reprise_cli.replay.conduct import Wish, begin, begin_unread, resume
+from reprise_cli.replay.job import find_target
+from reprise_cli.replay.unread import Unread
+from reprise_cli.replay.window import States, Window
+
+
+class Source(StrEnum):
+    """Where calls are looked for."""
+
+    CAPTURED = "captured"
+    ERRORS = "errors"
+    QUARANTINE = "quarantine"
+
+
+def replay(
+    context: typer.Context,
+    *,
+    begin_at: Annotated[
+        str | None,
+        typer.Option("--from", help="Captured since: 2026-01-31T12:00Z, or 3h for that long ago."),
+    ] = None,
+    end_at: Annotated[
+        str | None, typer.Option("--to", help="Captured before; default: now.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="Only calls of this function.")] = None,
+    state: Annotated[
+        States,
+        typer.Option(
+            help="missing: calls that the ledger does not know; ended: calls that were given up or "
+            "succeeded, which run again; all: both."
+        ),
+    ] = States.MISSING,
+    source: Annotated[
+        Source,
+        typer.Option(
+            help="captured: the capture objects; errors: what Firehose could not deliver; quarantine: "
+            "what was not believed or read."
+        ),
+    ] = Source.CAPTURED,
+    into: Annotated[
+        str | None, typer.Option(help="Another target, which runs them as new calls.")
+    ] = None,
+    max_count: Annotated[
+        int | None, typer.Option("--max", min=1, help="At most so many, the first captured.")
+    ] = None,
+    rate: Annotated[str | None, typer.Option(help="At most so many: 20/s, 30/m.")] = None,
+    why: Annotated[str, typer.Option(help="Why; kept with the job.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+    job: Annotated[
+        str | None,
+        typer.Option("--resume", metavar="JOB", help="Go on with a job: see `reprise audit`."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Replay captured calls of a window of time; what has ended runs again only with --state."""
+    reprise = app_of(context)
+    if job is not None:
+        if begin_at is not None or end_at is not None:
+            raise UsageError("--resume", "has a window of its own", "Leave out --from and --to")
+        resume(reprise, job)
+        return
+    if begin_at is None:
+        raise UsageError("--from", "is missing", "Say since when: --from 3h")
+    now = utc_now()
+    window = Window(
+        begin_at=read_point("--from", begin_at, now),
+        end_at=now if end_at is None else read_point("--to", end_at, now),
+        target=target,
+        states=state,
+    )
+    if window.begin_at >= window.end_at:
+        raise UsageError("--to", "is not after --from", "Give a later instant")
+    rate_per_s = _rate(rate)
+    if into is not None:
+        allowed = [arn.strip() for arn in reprise.stack.target_arns.split(",") if arn.strip()]
+        window = dataclasses.replace(window, into=find_target(into, allowed))
+    wish = Wish(
+        why=why, is_agreed=yes, is_dry_run=dry_run, max_count=max_count, rate_per_s=rate_per_s
+    )
+    if source is Source.CAPTURED:
+        begin(reprise, window, wish)
+    elif into is not None or state is not States.MISSING:
+        raise UsageError(
+            "--source",
+            f"{source.value} is taken in again as it is",
+            "Leave out --state and --into; then replay the window of --source captured",
+        )
+    else:
+        begin_unread(reprise, Unread[source.name], window, wish)
+
+
+def _rate(text: str | None) -> float | None:
+    try:
+        return None if text is None else parse_rate(text)
+    except ValueError as error:
+        raise UsageError("--rate", str(error), "Correct it, then try again") from error

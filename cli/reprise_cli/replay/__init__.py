@@ -1,0 +1,1 @@
+"""Replay what was captured in a window of time, from the capture objects."""
