@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import sync_playwright
 
-from reprise_cli.dashboard.browser import QUIET_FLAGS, find_browser, sandbox_flags
 from reprise_cli.deploy import REPOSITORY
+from reprise_cli.page.browser import QUIET_FLAGS, find_browser, sandbox_flags
 from reprise_cli.place import exports
 
 if TYPE_CHECKING:

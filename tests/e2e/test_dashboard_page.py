@@ -12,9 +12,9 @@ import pytest
 
 from e2e.page import NARROW, WIDE, Visit, chromium, hostile_site, served_page
 from e2e.world import poll
-from reprise_cli.dashboard.access import HOST
-from reprise_cli.dashboard.detached import start_page, stop_page
 from reprise_cli.deploy import REPOSITORY
+from reprise_cli.page.access import HOST
+from reprise_cli.page.detached import start_page, stop_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

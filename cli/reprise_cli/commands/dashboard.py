@@ -13,11 +13,11 @@ from urllib.parse import urlencode
 import typer
 
 from reprise_cli.app import app_of
-from reprise_cli.dashboard.browser import take_picture
-from reprise_cli.dashboard.pages import DEFAULT_RANGE
-from reprise_cli.dashboard.server import TOKEN_VARIABLE, make_server
-from reprise_cli.dashboard.workbench import make_views
 from reprise_cli.exits import UsageError
+from reprise_cli.page.browser import take_picture
+from reprise_cli.page.pages import DEFAULT_RANGE
+from reprise_cli.page.server import TOKEN_VARIABLE, make_server
+from reprise_cli.page.workbench import make_views
 
 if TYPE_CHECKING:
     from http.server import ThreadingHTTPServer
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from reprise_cli.app import App
-    from reprise_cli.dashboard.access import PageAccess
+    from reprise_cli.page.access import PageAccess
 
 _ROW_PX: Final = 52
 """Height of a grid row and the gap below it, as in page.css."""

@@ -12,15 +12,15 @@ import pytest
 from functional.cli.test_commands import Cloud, MotoApp, cloud
 from functional.cli.test_policy import NAME, document, ssm
 from reprise.ledger import State
-from reprise_cli.dashboard.heard import heard
-from reprise_cli.dashboard.letter_jobs import LetterJobPages
-from reprise_cli.dashboard.letters import LetterPages
-from reprise_cli.dashboard.policy_page import PolicyPages
-from reprise_cli.dashboard.routes import ROUTES
-from reprise_cli.dashboard.workbench import make_views
 from reprise_cli.exits import CommandError, NotFoundError, UsageError
 from reprise_cli.options import Options
 from reprise_cli.output import Output
+from reprise_cli.page.heard import heard
+from reprise_cli.page.letter_jobs import LetterJobPages
+from reprise_cli.page.letters import LetterPages
+from reprise_cli.page.policy import PolicyPages
+from reprise_cli.page.routes import ROUTES
+from reprise_cli.page.workbench import make_views
 from reprise_cli.place import Place
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise_cli.dashboard.access import API as BEGINNING
-from reprise_cli.dashboard.access import HOST, OPERATE_HEADER, PageRequest
-from reprise_cli.dashboard.routes import FILES, ROUTES
-from reprise_cli.dashboard.server import MAX_BODY_BYTES, answer, make_server
 from reprise_cli.exits import CommandError
-from unit.cli.dashboard.pages import ACT, DOOR, OPEN, OWN, PORT, FakeViews, get, post
+from reprise_cli.page.access import API as BEGINNING
+from reprise_cli.page.access import HOST, OPERATE_HEADER, PageRequest
+from reprise_cli.page.routes import FILES, ROUTES
+from reprise_cli.page.server import MAX_BODY_BYTES, answer, make_server
+from unit.cli.page.views import ACT, DOOR, OPEN, OWN, PORT, FakeViews, get, post
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,16 +66,16 @@ def test_the_api_gets_what_was_asked() -> None:
 
 @pytest.mark.parametrize("host", ["", "elsewhere", f"elsewhere:{PORT}", f"{HOST}:1", HOST])
 def test_another_host_name_is_refused(host: str) -> None:
-    assert get("/api/dashboard", Host=host).status is HTTPStatus.MISDIRECTED_REQUEST
+    assert get("/api/dashboard", headers={"Host": host}).status is HTTPStatus.MISDIRECTED_REQUEST
 
 
 @pytest.mark.parametrize("path", ["/", "/calls/orders:1", "/assets/page.js", *API])
 @pytest.mark.parametrize(
     "headers",
     [
-        {"Sec_Fetch_Site": "cross-site"},
-        {"Sec_Fetch_Site": "same-site"},
-        {"Sec_Fetch_Site": "new-word"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "new-word"},
         {"Origin": "null"},
         {"Origin": "https://evil.example"},
         {"Origin": f"http://{HOST}:1"},
@@ -86,25 +86,25 @@ def test_another_host_name_is_refused(host: str) -> None:
 def test_what_another_page_asks_is_refused_whatever_it_knows(
     path: str, headers: dict[str, str]
 ) -> None:
-    found = get(path, **headers)
+    found = get(path, headers=headers)
     assert found.status is HTTPStatus.FORBIDDEN
     assert json.loads(found.body)["error"]["field"] in {"Origin", "Sec-Fetch-Site"}
 
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Sec_Fetch_Site": "none"}, {"Sec_Fetch_Site": "same-origin"}, {"Origin": f"http://{OWN}"}],
+    [{"Sec-Fetch-Site": "none"}, {"Sec-Fetch-Site": "same-origin"}, {"Origin": f"http://{OWN}"}],
     ids=str,
 )
 def test_what_the_page_itself_asks_is_answered(headers: dict[str, str]) -> None:
-    assert get("/api/dashboard", **headers).status is HTTPStatus.OK
+    assert get("/api/dashboard", headers=headers).status is HTTPStatus.OK
 
 
 @pytest.mark.parametrize("path", API)
 @pytest.mark.parametrize("given", ["", "Bearer ", "Bearer of-another-start", DOOR.token, "é"])
 def test_nothing_is_read_without_the_token(path: str, given: str) -> None:
     views = FakeViews()
-    found = get(path, views, Authorization=given)
+    found = get(path, views, {"Authorization": given})
     assert found.status is HTTPStatus.FORBIDDEN
     assert "whole address" in json.loads(found.body)["error"]["next_step"]
     assert views.asked == []

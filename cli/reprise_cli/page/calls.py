@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reprise_cli.dashboard.forms import text_of
 from reprise_cli.exits import UsageError
+from reprise_cli.page.forms import text_of
 from reprise_cli.story.reader import StoryReader
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from reprise_cli.app import App
 
 
-class CallPages:
+class CallViews:
     """Shows one stack's calls."""
 
     def __init__(self, reprise: App, *, shows_payload: bool) -> None:

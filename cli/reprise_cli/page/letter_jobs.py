@@ -18,7 +18,6 @@ import msgspec
 
 from reprise.errors import RepriseError, StoreError
 from reprise.instant import format_instant, utc_now
-from reprise_cli.dashboard.forms import read_plea, text_of
 from reprise_cli.dlq.conduct import Wish, canary_of
 from reprise_cli.dlq.desk import Which, dry_run_selected, job_run, job_store, survey
 from reprise_cli.dlq.job import (
@@ -33,16 +32,17 @@ from reprise_cli.dlq.job import (
 from reprise_cli.dlq.redrive import Action
 from reprise_cli.dlq.view import group_documents
 from reprise_cli.exits import CommandError, UsageError
+from reprise_cli.page.forms import read_plea, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from reprise_cli.app import App
-    from reprise_cli.dashboard.forms import Plea
-    from reprise_cli.dashboard.heard import HeardOutput
     from reprise_cli.dlq.job import LetterOutcome, Planned, Segment
     from reprise_cli.dlq.redrive import RedriveResult
     from reprise_cli.dlq.run import LetterJobRun
+    from reprise_cli.page.forms import Plea
+    from reprise_cli.page.heard import HeardOutput
 
 _log = logging.getLogger(__name__)
 _JOBS: Final = 20

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reprise_cli.dashboard.routes import Route
+    from reprise_cli.page.routes import Route
 
 HOST: Final = "127.0.0.1"
 API: Final = "/api/"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from reprise_cli.app import App
-    from reprise_cli.dashboard.place import PagePlace
+    from reprise_cli.page.place import PagePlace
 
 DEFAULT_RANGE: Final = "1h"
 _REFRESH_LOCAL_S: Final = 5

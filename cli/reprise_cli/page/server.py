@@ -15,12 +15,12 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
-from reprise_cli.dashboard.access import HOST, PageAccess, PageRequest, refuse
-from reprise_cli.dashboard.routes import FILES, ID, ROUTES, find
 from reprise_cli.exits import CommandError, NotFoundError, UsageError, explain
+from reprise_cli.page.access import HOST, PageAccess, PageRequest, refuse
+from reprise_cli.page.routes import FILES, ID, ROUTES, find
 
 if TYPE_CHECKING:
-    from reprise_cli.dashboard.routes import Asked, Route, Views
+    from reprise_cli.page.routes import Asked, Route, Views
 
 _log = logging.getLogger(__name__)
 
@@ -151,7 +151,7 @@ def make_server(
 
 
 def _asset(name: str, kind: str) -> PageAnswer:
-    body = files("reprise_cli.dashboard").joinpath("assets", *name.split("/")).read_bytes()
+    body = files("reprise_cli.page").joinpath("assets", *name.split("/")).read_bytes()
     return PageAnswer(status=HTTPStatus.OK, kind=kind, body=body)
 
 

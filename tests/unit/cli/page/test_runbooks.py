@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from reprise_cli.dashboard.markdown import RUNBOOKS_AT, link_to, to_html
-from reprise_cli.dashboard.runbooks import runbook, runbooks
 from reprise_cli.exits import NotFoundError
+from reprise_cli.page.runbooks import runbook, runbooks
 
 ROOT = Path(__file__).parents[4]
 NAMES = sorted(path.stem for path in (ROOT / RUNBOOKS_AT).glob("*.md"))

@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from reprise_cli.dashboard.calls import CallPages
-from reprise_cli.dashboard.heard import heard
-from reprise_cli.dashboard.letter_jobs import LetterJobPages
-from reprise_cli.dashboard.letters import LetterPages
-from reprise_cli.dashboard.live import LiveTargets
-from reprise_cli.dashboard.pages import DashboardPages
-from reprise_cli.dashboard.place import find_page_place
-from reprise_cli.dashboard.policy_page import PolicyPages
-from reprise_cli.dashboard.runbooks import runbook, runbooks
+from reprise_cli.page.calls import CallViews
+from reprise_cli.page.heard import heard
+from reprise_cli.page.letter_jobs import LetterJobPages
+from reprise_cli.page.letters import LetterPages
+from reprise_cli.page.live import LiveTargets
+from reprise_cli.page.pages import DashboardPages
+from reprise_cli.page.place import find_page_place
+from reprise_cli.page.policy import PolicyPages
+from reprise_cli.page.runbooks import runbook, runbooks
 from reprise_cli.top.watch import Watch
 
 if TYPE_CHECKING:
     from reprise_cli.app import App
-    from reprise_cli.dashboard.routes import Asked, Views
+    from reprise_cli.page.routes import Asked, Views
 
 _LIVE_LOCAL_S: Final = 3
 _LIVE_AWS_S: Final = 10
@@ -47,7 +47,7 @@ def make_views(
     dashboard = DashboardPages(quiet, place, name)
     live_s = _LIVE_LOCAL_S if place.is_local else _LIVE_AWS_S
     live = LiveTargets(Watch(quiet).look, refresh_s=live_s)
-    calls = CallPages(quiet, shows_payload=shows_payload)
+    calls = CallViews(quiet, shows_payload=shows_payload)
     letters = LetterPages(quiet, out)
     jobs = LetterJobPages(quiet, out, letters.forget)
     policy = PolicyPages(quiet)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from reprise_cli.dashboard.forms import text_of
 from reprise_cli.exits import UsageError
+from reprise_cli.page.forms import text_of
 from reprise_cli.policy.document import check, differences, problem_of, switched, target_named
 from reprise_cli.policy.parameter import PolicyParameter
 from reprise_cli.policy.pauses import describe, policy_watch

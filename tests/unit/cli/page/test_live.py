@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from reprise.gate.state import HeldFor
 from reprise.monitor.counters import BacklogCounters
-from reprise_cli.dashboard.live import LiveTargets, way_on
+from reprise_cli.page.live import LiveTargets, way_on
 from reprise_cli.policy.pauses import Pause, PolicyState
 from reprise_cli.top.board import Gate, Look, lines, what_is_wrong
 from strategies import NOW

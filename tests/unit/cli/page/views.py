@@ -6,15 +6,15 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from reprise_cli.dashboard.access import HOST, OPERATE_HEADER, PageAccess, PageRequest
-from reprise_cli.dashboard.routes import ROUTES
-from reprise_cli.dashboard.server import PageAnswer, answer
 from reprise_cli.exits import CommandError, NotFoundError, UsageError
+from reprise_cli.page.access import HOST, OPERATE_HEADER, PageAccess, PageRequest
+from reprise_cli.page.routes import ROUTES
+from reprise_cli.page.server import PageAnswer, answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reprise_cli.dashboard.routes import Views
+    from reprise_cli.page.routes import Views
 
 PORT = 8080
 OWN = f"{HOST}:{PORT}"
@@ -53,9 +53,10 @@ class FakeViews:
         return view
 
 
-def get(target: str, views: FakeViews | None = None, **headers: str) -> PageAnswer:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    request = PageRequest(method="GET", target=target, headers=OPEN | named)
+def get(
+    target: str, views: FakeViews | None = None, headers: Mapping[str, str] | None = None
+) -> PageAnswer:
+    request = PageRequest(method="GET", target=target, headers={**OPEN, **(headers or {})})
     return answer((views or FakeViews()).views(), request, DOOR)
 
 
