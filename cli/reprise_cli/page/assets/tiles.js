@@ -3,10 +3,10 @@
 import { value } from "/assets/format.js";
 import { link } from "/assets/parts.js";
 
-// Nothing is known as long as calls wait, and nobody can say of any of them.
+// Where it is not known of one target, it is not known of all.
 function most(lines, of) {
-  const known = lines.map(of).filter((each) => each !== null);
-  return known.length ? Math.max(...known) : null;
+  const found = lines.map(of);
+  return found.includes(null) ? null : Math.max(0, ...found);
 }
 
 // By title, as infra/dashboard has it: whose number it is, what `top` says by now, and where its calls are.
@@ -14,7 +14,7 @@ const TILES = {
   "How many calls wait?": { of: (line) => line.backlog, now: ({ targets }) => targets.reduce((sum, line) => sum + line.backlog, 0), words: "most of", href: callsOf },
   "How old is the oldest?": { of: (line) => (line.backlog ? line.oldest_s : 0), words: "of", href: callsOf },
   "How long until all are done?": { of: (line) => line.eta_s, words: "longest for", href: callsOf },
-  "How long has a gate held?": { of: (line) => line.held_s, words: "that of", href: () => "/runbooks/holding" },
+  "How long has a gate held?": { of: (line) => line.held_s ?? 0, words: "that of", href: () => "/runbooks/holding" },
   "How many need a person?": { now: (top) => top.dead_letters, words: "dead letters, of all targets", href: () => "/letters" },
   "How many were captured?": { words: "calls, of all targets" },
 };
