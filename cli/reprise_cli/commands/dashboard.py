@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
 _ROW_PX: Final = 52
 """Height of a grid row and the gap below it, as in page.css."""
-_FRAME_PX: Final = 120
-"""Height of the page's head and foot."""
+_FRAME_PX: Final = 220
+"""Height of the page's head and foot, and of what stands around the targets."""
+_LINE_PX: Final = 42
+"""Height of a target, or of something that is wrong."""
 
 
 def dashboard(
@@ -76,11 +78,15 @@ def dashboard(
         _serve(server)
         return
     rows = max((widget["y"] + widget["height"] for widget in drawn["widgets"]), default=1)
+    now = views["top"]({})
+    live = len(now["targets"]) + len(now["wrong"])
     Thread(target=server.serve_forever, daemon=True).start()
     try:
         with reprise.out.progress("taking the picture"):
             address = door.address(urlencode(query | {"refresh": "off", "theme": theme}))
-            take_picture(address, png, width=width, height=rows * _ROW_PX + _FRAME_PX)
+            take_picture(
+                address, png, width=width, height=rows * _ROW_PX + _FRAME_PX + live * _LINE_PX
+            )
     finally:
         server.shutdown()
         server.server_close()
