@@ -60,7 +60,7 @@ class DashboardPages:
         """
         is_local = self._place.is_local
         now_s = int(utc_now().timestamp())
-        range_name, end_s, range_s = _range(asked, now_s)
+        range_name, end_s, range_s = asked_range(asked, now_s)
         period_name = asked.get(_PERIOD, _AUTO)
         finest_s = FINEST_LOCAL_S if is_local else FINEST_AWS_S
         periods_s = {key: seconds for key, seconds in PERIODS_S.items() if seconds >= finest_s}
@@ -92,7 +92,7 @@ class DashboardPages:
         }
 
 
-def _range(asked: Mapping[str, Any], now_s: int) -> tuple[str, int, int]:
+def asked_range(asked: Mapping[str, Any], now_s: int) -> tuple[str, int, int]:
     """Return the name of the range that is asked for, its end and its length.
 
     Raises:
