@@ -50,6 +50,8 @@ The environment configures it: docs/howto/local-endpoint.md.
 
 func main() {
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	// A log that nobody reads any more must not end those who serve. Not ignored: what is started would ignore it, too.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	command := ""
 	if len(os.Args) > 1 {
 		command = os.Args[1]

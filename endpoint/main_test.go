@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -38,10 +39,17 @@ type process struct {
 
 func start(t *testing.T, env ...string) *process {
 	t.Helper()
+	errors := &bytes.Buffer{}
+	return startSaying(t, errors, errors, env...)
+}
+
+// startSaying starts it with a standard error that may be another than the one that is read.
+func startSaying(t *testing.T, to io.Writer, errors *bytes.Buffer, env ...string) *process {
+	t.Helper()
 	port := freePort(t)
-	made := &process{t: t, port: port, errors: &bytes.Buffer{}, ended: make(chan struct{})}
+	made := &process{t: t, port: port, errors: errors, ended: make(chan struct{})}
 	made.command = exec.Command(os.Args[0])
-	made.command.Stderr = made.errors
+	made.command.Stderr = to
 	made.command.Env = append([]string{
 		asCommand + "=1", "PATH=" + os.Getenv("PATH"), "HOME=/nowhere", "AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=AK", "AWS_SECRET_ACCESS_KEY=s",
 		"REPRISE_SOURCE=web-shop", "REPRISE_ENDPOINT_PORT=" + port,
@@ -98,13 +106,16 @@ func (p *process) invoke() (string, error) {
 // child returns the serving process.
 func (p *process) child() int {
 	p.t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", p.command.Process.Pid, p.command.Process.Pid))
-	if err != nil {
-		p.t.Skip("this system does not tell children")
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", p.command.Process.Pid))
+	for _, thread := range threads {
+		var pid int
+		text, _ := os.ReadFile(thread)
+		if fmt.Sscan(string(text), &pid); pid > 0 { // 0 would be this process and all beside it.
+			return pid
+		}
 	}
-	var pid int
-	fmt.Sscan(string(text), &pid)
-	return pid
+	p.t.Skip("this system does not tell children")
+	return -1
 }
 
 func TestCallsUnderWayAreAnsweredAfterSIGTERM(t *testing.T) {
@@ -163,6 +174,27 @@ func TestACrashOfTheServingProcessIsHealedAndTold(t *testing.T) {
 	}
 	if !strings.Contains(made.errors.String(), "the serving process ended, and is started again") {
 		t.Errorf("it said %s", made.errors)
+	}
+}
+
+func TestALogThatNobodyReadsAnyMoreIsNotTheEnd(t *testing.T) {
+	lambda := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) }))
+	defer lambda.Close()
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read.Close()
+	made := startSaying(t, write, &bytes.Buffer{}, "AWS_ENDPOINT_URL="+lambda.URL)
+	write.Close()
+	made.health()
+	for range 2 { // Each is an error in the log.
+		if _, err := made.invoke(); err != nil {
+			t.Error(err)
+		}
+	}
+	if report := made.health(); report.Restarts != 0 || report.Counts["CaptureFailed"] != 2 {
+		t.Errorf("got %+v", report)
 	}
 }
 

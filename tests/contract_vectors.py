@@ -185,6 +185,7 @@ def _errors() -> list[tuple[str, int | None, str]]:
         ("NeverHeardOf", 400, "m"),
         ("NeverHeardOf", 403, "Signature expired"),
         ("NeverHeardOf", None, ODD_TEXT),
+        (ODD_TEXT * 30, 503, "m"),
     ]
 
 
@@ -205,6 +206,7 @@ def _replies() -> list[tuple[int, str | None, bytes]]:
         (200, "Unhandled", b'{"errorType": "ValueError", "errorMessage": "bad\\nline"}'),
         (200, "Handled", b'{"errorMessage": "no type"}'),
         (200, "Unhandled", b'{"errorType": "' + b"T" * 300 + b'"}'),
+        (200, "Unhandled", b'{"errorType": 5, "errorMessage": {"a": 1}}'),
         (200, "Unhandled", b"no document"),
         (200, "Unhandled", b"[1]"),
         (200, "Unhandled", b""),
@@ -373,7 +375,7 @@ def _outcomes() -> list[Outcome]:
 
 
 def _kept(outcome: Outcome) -> dict[str, Any]:
-    call_id, url = "orders:order-1~00", "https://status.example/{id}?t={token}"
+    call_id, url = "orders:a/b?c&d#e%~00!00", "https://status.example/{id}?t={token}"
     captured = Captured(call_id=call_id, status_token="token", captured_at=format_instant(AT))
     return {
         "outcome": msgspec.to_builtins(outcome),
@@ -398,6 +400,11 @@ def _sayings() -> list[tuple[dict[str, str], object]]:
         ({}, []),
         ({"idempotency_key": "two words"}, None),
         ({"idempotency_key": ""}, None),
+        ({"not_after": "2026-12-01T00:00Z"}, None),
+        ({"not_after": "20261201T000000.5+0100"}, None),
+        ({"not_after": "0000-06-01T00:00:00Z"}, None),
+        ({"not_after": "0001-01-01T00:00:00+01:00"}, None),
+        ({"not_after": "9999-12-31T23:59:59-01:00"}, None),
         ({"not_after": "tomorrow"}, None),
         ({"not_after": "2026-12-01T00:00:00"}, None),
         ({}, {"custom": {"reprise": {"idempotency_key": 1}}}),
@@ -430,6 +437,7 @@ def _requests() -> list[tuple[str, str, str, dict[str, str], str]]:
         ("POST", invocations, "", {"X-Amz-Log-Type": " Tail  now ", "Content-Type": "a/b"}, "ü"),
         ("GET", "/2015-03-31/functions/", "MaxItems=1&Marker=a%2Fb%20c&empty=", {}, ""),
         ("DELETE", f"/2017-03-31/tags/{arn}", "tagKeys=b&tagKeys=a", {}, ""),
+        ("GET", "/2015-03-31/functions/", "a-b=1&a=2&a.b=0&a=1", {}, ""),
     ]
 
 

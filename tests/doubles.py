@@ -17,12 +17,15 @@ from reprise.errors import BadRecordError, ObjectMissingError, StoreError
 from reprise.gate.state import Change, GateState, Updated
 from reprise.instant import format_instant
 from reprise.ledger import (
+    CANCELLED,
     REDRIVE_KEEPS_S,
     Identity,
     LedgerEvent,
     PastAttempt,
     Row,
     State,
+    ends_after,
+    is_cancelled,
     may_lease,
     result,
     sources,
@@ -32,6 +35,7 @@ from reprise.monitor.counters import BacklogCounters
 from reprise.monitor.reconcile import Page
 from reprise.ports import Lease, LeaseRequest, OutMessage, Reply, SettleRequest
 from reprise.replies import wants_reply
+from reprise.retry.decision import Reason
 from reprise.testing import START_AT, SUCCEEDED
 from reprise_schedules.run import JobState
 
@@ -436,6 +440,26 @@ class InMemoryLedger:
             self.rows[call_id] = replace(row, note=note)
             return True
 
+    def cancel(self, call_id: str, *, opened_at: str, now: datetime, note: str) -> bool:
+        """End a call that nobody works on, for an operator."""
+        self.faults.check("cancel")
+        with self._lock:
+            row = self.rows.get(call_id)
+            if row is None or row.opened_at != opened_at:
+                return False
+            if row.state not in sources(LedgerEvent.CANCEL):
+                return is_cancelled(row) and row.note == note  # repeated by an SDK, else False
+            self.rows[call_id] = replace(
+                row,
+                state=result(LedgerEvent.CANCEL),
+                reason=Reason.CANCELLED.value,
+                message=CANCELLED,
+                note=note,
+                letter_sent=True,
+                updated_at=format_instant(now),
+            )
+            return True
+
     def redrive(
         self, call_id: str, *, opened_at: str, now: datetime, sha256: str | None = None
     ) -> bool:
@@ -454,6 +478,7 @@ class InMemoryLedger:
             self.rows[call_id] = replace(
                 row,
                 state=result(LedgerEvent.REDRIVE),
+                ends=ends_after(row, LedgerEvent.REDRIVE),
                 opened_at=format_instant(now),
                 updated_at=format_instant(now),
                 attempts=0,

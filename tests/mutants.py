@@ -374,8 +374,15 @@ MUTANTS: Final = (
     Mutant(
         name="redrive: attempts are not given back (table)",
         file=_TABLE,
-        old='"attempts = :zero, refusals = :zero, ',
-        new='"refusals = :zero, ',
+        old="attempts = :zero, refusals = :zero, ",
+        new="refusals = :zero, ",
+    ),
+    Mutant(
+        name="cancel: of a call that runs",
+        file=_LEDGER,
+        old="    (State.WAITING, LedgerEvent.CANCEL): State.DEAD_LETTERED,\n",
+        new="    (State.WAITING, LedgerEvent.CANCEL): State.DEAD_LETTERED,\n"
+        "    (State.LEASED, LedgerEvent.CANCEL): State.DEAD_LETTERED,\n",
     ),
     Mutant(
         name="redrive: of whatever the row is by now (double)",
@@ -473,7 +480,7 @@ MUTANTS: Final = (
     Mutant(
         name="replies: a call that is found ended is told to nobody",
         file=_RUNNER,
-        old="        return self.finisher.send_reply(message)",
+        old="        return self.finisher.send_reply(message, _LEFT if _leaves_now(row) else NOT_ASKED)",
         new="        return Ack()",
     ),
     Mutant(

@@ -48,12 +48,16 @@ COMMANDS: Final = {
         "Call a function; exit code 0: it answered, 3: captured for a replay, 1: refused or failed.",
     ),
     "status": Listed(
-        "reprise_cli.commands.status:status",
+        "reprise_cli.commands.show:show",
         "Tell a captured call's story; exit code 1 if the ledger does not know it.",
     ),
     "wait": Listed(
         "reprise_cli.commands.wait:wait",
         "Wait until a call has ended; exit code 0: succeeded, 1: given up or not known, 3: still kept.",
+    ),
+    "calls": Listed(
+        "reprise_cli.commands.calls:app",
+        "Captured calls: list, show, cancel, and wait for them.",
     ),
     "top": Listed(
         "reprise_cli.commands.top:top",
@@ -69,7 +73,7 @@ COMMANDS: Final = {
     ),
     "audit": Listed(
         "reprise_cli.commands.audit:audit",
-        "List what was done with dead letters, or show one job with each letter.",
+        "List what was done with dead letters and calls, or show one job with each of them.",
     ),
     "policy": Listed(
         "reprise_cli.commands.policy:app",

@@ -1,15 +1,18 @@
-"""What the command writes: tables for people, or one JSON object for programs; no text is obeyed."""
+"""What the command writes: tables for people, JSON, CSV or ids for programs; no text is obeyed."""
 
 from __future__ import annotations
 
+import csv
 import json
 import logging
 import os
 import sys
 import traceback
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.segment import Segment
@@ -18,11 +21,26 @@ from rich.text import Text
 from reprise.printable import printable, printable_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from rich.console import ConsoleOptions, RenderableType
 
     from reprise_cli.exits import CommandError
+
+
+class Format(StrEnum):
+    """What a list is written as."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    IDS = "ids"
+
+
+FormatOption = Annotated[
+    Format | None,
+    typer.Option("--output", "-o", help="What to write; ids are for pipes, one a line."),
+]
 
 
 class Output:
@@ -32,19 +50,39 @@ class Output:
         self, *, is_json: bool, stdout: TextIO | None = None, stderr: TextIO | None = None
     ) -> None:
         """Write to these streams."""
-        self.is_json = is_json
+        self._format = Format.JSON if is_json else Format.TABLE
         self._stdout = stdout or sys.stdout
         self.people = PlainConsole(stderr or sys.stderr if is_json else self._stdout)
         """Where tables and timelines go: standard error with `--json`."""
         self.notes = PlainConsole(stderr or sys.stderr)
         """Where progress and remarks go."""
 
+    @property
+    def is_json(self) -> bool:
+        """Tell whether the result is one JSON object."""
+        return self._format is Format.JSON
+
+    def write_as(self, chosen: Format | None) -> None:
+        """Write a list as its own option says, if it says anything."""
+        self._format = chosen or self._format
+
+    def rows(self, documents: Sequence[Mapping[str, Any]]) -> None:
+        """Write a list's rows for programs that read lines: as CSV, or their ids."""
+        if self._format is Format.IDS:
+            self._stdout.writelines(f"{printable(str(row['id']))}\n" for row in documents)
+        elif self._format is Format.CSV:
+            writer = csv.writer(self._stdout, lineterminator="\n")
+            names = list(dict.fromkeys(name for row in documents for name in row))
+            writer.writerow(names)
+            writer.writerows([_cell(row.get(name)) for name in names] for row in documents)
+        self._stdout.flush()
+
     def show(self, *things: RenderableType) -> None:
         """Show something to people; a program does not see it.
 
         Text may be meant to be copied: we break none of its lines.
         """
-        if not self.is_json:
+        if self._format is Format.TABLE:
             self.people.print(*things, soft_wrap=all(isinstance(thing, str) for thing in things))
 
     def copyable(self, *lines: str) -> None:
@@ -108,6 +146,13 @@ class LogWarnings(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Show one line, and the error that it is about."""
         self._out.warn(self.format(record))
+
+
+def _cell(value: object) -> str:
+    """Return a value as CSV has it: text as it is, what is nested as JSON, nothing for none."""
+    if value is None:
+        return ""
+    return printable(value if isinstance(value, str) else json.dumps(value))
 
 
 def counted(count: int, what: str) -> str:

@@ -14,7 +14,7 @@ from reprise.capturing.answer import write_answer, write_refusal
 from reprise.doors.alias import Doors, alias_of
 from reprise.doors.answer import answer_door, refuse_door
 from reprise.doors.request import door_request
-from reprise.doors.sender import read_sending
+from reprise.doors.sending import read_sending
 from reprise.errors import BadRequestError
 from reprise.settings import CallerSettings
 from reprise.telemetry import EmfMeter, FlushInterval, make_logger, trace_header
@@ -34,7 +34,11 @@ if TYPE_CHECKING:
 
 make_logger()
 _settings = CallerSettings.from_env(os.environ)
-_doors = Doors.read(os.environ.get("REPRISE_FRONT_DOORS", ""), _settings.targets)
+_doors = Doors.read(
+    os.environ.get("REPRISE_FRONT_DOORS", ""),
+    _settings.targets,
+    invoker=os.environ.get("AWS_LAMBDA_FUNCTION_NAME", ""),
+)
 _clients = make_clients()
 _meter = EmfMeter()
 _flush_interval = FlushInterval(time.monotonic)

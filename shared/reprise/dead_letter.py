@@ -41,6 +41,7 @@ CONDITIONS: Final = {
     Reason.UNKNOWN: "Unknown",
     Reason.KEY_CONFLICT: "KeyConflict",
     Reason.UNDELIVERABLE: "Undeliverable",
+    Reason.CANCELLED: "Cancelled",
 }
 """Why a call was given up, in Lambda's words where it has any."""
 

@@ -12,7 +12,8 @@ take_over) is leased again.
 A live call whose key may be that of a captured one begins its row as leased, if there is none; if it does not
 succeed the row goes again, as if it had not been. A call that nobody works on is answered by a live call of
 its key that succeeds: (captured, waiting or dead_lettered, answer) is succeeded. See
-docs/adr/0023-a-key-is-one-effect.md.
+docs/adr/0023-a-key-is-one-effect.md. An operator may end one that nobody works on: (captured or waiting,
+cancel) is dead_lettered, and needs no letter.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import msgspec
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.errors import IllegalTransitionError
 from reprise.instant import format_instant
+from reprise.retry.decision import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +58,7 @@ class LedgerEvent(StrEnum):
     REDRIVE = "redrive"
     RECAPTURE = "recapture"
     ANSWER = "answer"
+    CANCEL = "cancel"
 
 
 FIRST: Final = frozenset({State.CAPTURED, State.LEASED, State.DEAD_LETTERED})
@@ -74,6 +77,8 @@ TRANSITIONS: Final[dict[tuple[State, LedgerEvent], State]] = {
     (State.CAPTURED, LedgerEvent.ANSWER): State.SUCCEEDED,
     (State.WAITING, LedgerEvent.ANSWER): State.SUCCEEDED,
     (State.DEAD_LETTERED, LedgerEvent.ANSWER): State.SUCCEEDED,
+    (State.CAPTURED, LedgerEvent.CANCEL): State.DEAD_LETTERED,
+    (State.WAITING, LedgerEvent.CANCEL): State.DEAD_LETTERED,
 }
 
 
@@ -142,6 +147,26 @@ class PastAttempt(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
 
 
+MAX_ENDS: Final = 10
+"""Ends that were undone kept in a row, the newest."""
+_MAX_END_CHARS: Final = 300
+
+
+class PastEnd(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One time that a call was given up, before it was opened again."""
+
+    opened_at: str
+    """When it was captured, or opened again, before that."""
+    ended_at: str
+    reason: str
+    message: str = ""
+    attempts: int = 0
+    refusals: int = 0
+    note: str | None = None
+    """What an operator left with it."""
+    undone_by: LedgerEvent
+
+
 class Identity(NamedTuple):
     """What one id names."""
 
@@ -177,6 +202,8 @@ class Row:
     last_refused_at: str | None = None
     history: tuple[PastAttempt, ...] = ()
     """The last attempts, oldest first; throttles are only counted."""
+    ends: tuple[PastEnd, ...] = ()
+    """The times that it was given up and opened again, oldest first."""
     lease_owner: str | None = None
     lease_until_ms: int = 0
     due_at_ms: int = 0
@@ -201,7 +228,7 @@ class Row:
     unpacked_at: str | None = None
     """When the unpacker entered the call."""
     note: str | None = None
-    """What an operator who discarded its dead letter left: when, who, and why."""
+    """What an operator who cancelled it, or discarded its dead letter, left: when, who, and why."""
     expires_at_s: int = 0
     """When DynamoDB may delete the row (TTL)."""
 
@@ -229,6 +256,30 @@ def identity_of(record: Record) -> Identity:
 def extend(history: tuple[PastAttempt, ...], attempt: PastAttempt) -> tuple[PastAttempt, ...]:
     """Return the history with one more attempt, the oldest dropped beyond the limit."""
     return (*history, attempt)[-MAX_HISTORY:]
+
+
+def ends_after(dead: Row, event: LedgerEvent) -> tuple[PastEnd, ...]:
+    """Return what a call remembers of its ends when an event undoes the present one."""
+    end = PastEnd(
+        opened_at=dead.opened_at,
+        ended_at=dead.updated_at,
+        reason=dead.reason or "",
+        message=(dead.message or "")[:_MAX_END_CHARS],
+        attempts=dead.attempts,
+        refusals=dead.refusals,
+        note=dead.note,
+        undone_by=event,
+    )
+    return (*dead.ends, end)[-MAX_ENDS:]
+
+
+CANCELLED: Final = "an operator cancelled it"
+"""What its caller is told of a cancelled call; who and why is the operators'."""
+
+
+def is_cancelled(row: Row) -> bool:
+    """Tell whether an operator ended a call."""
+    return row.state is State.DEAD_LETTERED and row.reason == Reason.CANCELLED
 
 
 def new_row(record: Record, url: str | None, now: datetime, retention_days: int) -> Row:

@@ -13,7 +13,7 @@ from reprise.errors import SettingsError, StoreError
 from reprise.events import SOURCE
 from reprise.ledger import State
 from reprise.ports import OutMessage
-from reprise_replies.document import fit, without_payloads
+from reprise_replies.document import MAX_REPLY_BYTES, fit, without_payloads
 from reprise_replies.errors import DeliveryError
 from reprise_replies.webhook import post, read_keys, sign
 
@@ -25,12 +25,18 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
-    from reprise.call.reply_to import Destinations, ReplyTo
+    from reprise.call.destinations import Destinations
+    from reprise.call.reply_to import ReplyTo
     from reprise.ports import Clock
 
 DETAIL_TYPE: Final = "Late Result"
-MAX_BODY_BYTES: Final = 1_000_000
+MAX_BODY_BYTES: Final = MAX_REPLY_BYTES
 """Of messages and webhooks: below SQS's 1 MiB per message, attributes included."""
+SHORT_BODY_BYTES: Final = 262_144 - 2_048
+"""Of messages to a queue that takes no more than any did before 2025, attributes included (SQS API reference,
+SetQueueAttributes, MaximumMessageSize)."""
+_TOO_LONG: Final = "InvalidParameterValue"
+"""What SQS says of a message that is longer than its queue takes."""
 MAX_OUTPUT_BYTES: Final = 262_144
 """Step Functions API reference, SendTaskSuccess, output; Lambda API reference,
 SendDurableExecutionCallbackSuccess, Result."""
@@ -122,7 +128,14 @@ class Deliverer:
         queue = self._queues.setdefault(arn, NamedQueue(self.services.sqs, name, account))
         block = document["reprise"]
         attributes = {"call_id": block["id"], "state": block["state"]}
-        queue.send([OutMessage(body=fit(document, MAX_BODY_BYTES), attributes=attributes)])
+        body = fit(document, MAX_BODY_BYTES)
+        try:
+            queue.send([OutMessage(body=body, attributes=attributes)])
+        except StoreError as error:
+            shorter = fit(document, SHORT_BODY_BYTES)
+            if error.code != _TOO_LONG or shorter == body:
+                raise
+            queue.send([OutMessage(body=shorter, attributes=attributes)])
 
     def _put_event(self, reply_to: ReplyTo, document: dict[str, Any]) -> None:
         detail = {**without_payloads(document), "stack": self.stack, "reply_to": reply_to.value}

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from reprise.capturing.record import Record
     from reprise.ledger import Row
 
+MAX_REPLY_BYTES: Final = 1_000_000
+"""Of a target's reply in a record. Longer ones fit nowhere, and ten of them decoded in no memory."""
 SUCCESS: Final = "Success"
 """Lambda's own word for the condition of a record of success (Lambda developer guide, "Capturing records of
 Lambda asynchronous invocations")."""
@@ -86,6 +88,8 @@ def without_payloads(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _response(result: bytes) -> object:
+    if len(result) > MAX_REPLY_BYTES:
+        return None
     try:
         return json_or_text(result.decode())
     except UnicodeDecodeError:

@@ -19,7 +19,13 @@ from reprise.call.reply_to import ReplyTo
 from reprise.call.target import conflict_id
 from reprise.capturing.status import read_result
 from reprise.capturing.wait import has_ended
-from reprise.errors import BadRecordError, BadRequestError, ObjectMissingError, StoreError
+from reprise.errors import (
+    BadRecordError,
+    BadRequestError,
+    ObjectMissingError,
+    RepriseError,
+    StoreError,
+)
 from reprise.instant import format_instant, parse_instant
 from reprise.ledger import identity_of
 from reprise.ports import OutMessage
@@ -32,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from reprise.call.reply_to import Destinations
+    from reprise.call.destinations import Destinations
     from reprise.capturing.record import Record
     from reprise.ledger import Row
     from reprise.ports import Clock, Draw, KeySource, Ledger, Meter, Objects, Queue
@@ -80,8 +86,8 @@ class Replier:
         except BadRecordError as error:
             _log.warning("reply is refused", extra={"reason": error.reason})
             return self._give_up(body, str(error))
-        except StoreError:
-            _log.exception("keys are away")
+        except RepriseError:
+            _log.exception("keys cannot be had")
             return STORE_WAIT_S
         if not isinstance(record.reply_to, ReplyTo):
             return None
@@ -90,6 +96,9 @@ class Replier:
         except StoreError:
             _log.exception("store is away", extra={"call_id": record.id})
             return STORE_WAIT_S
+        except Exception as error:  # noqa: BLE001 - raised here it would hold up its whole batch, for days
+            _log.exception("reply is not understood", extra={"call_id": record.id})
+            return self._give_up(body, f"unforeseen: {type(error).__name__}")
 
     def _tell(self, body: str, record: Record, reply_to: ReplyTo) -> float | None:
         row = self._row(record)
@@ -117,7 +126,7 @@ class Replier:
             self.notes.write(row.id, name, ReplyNote(state="trying", reason=error.reason, **note))
             _log.warning("reply was not taken", extra={"call_id": row.id, "reason": error.reason})
             return backoff_s(note["tries"], self.draw())
-        self.notes.write(row.id, name, ReplyNote(state="delivered", **note))
+        self._note_end(row, name, ReplyNote(state="delivered", **note))
         self.meter.count(metric.REPLIES_DELIVERED)
         return None
 
@@ -142,8 +151,15 @@ class Replier:
         """Give a delivery up: first its letter, so that what is noted as failed can be found."""
         wait_s = self._give_up(body, reason)
         if wait_s is None:
-            self.notes.write(row.id, name, ReplyNote(state="failed", reason=reason, **note))
+            self._note_end(row, name, ReplyNote(state="failed", reason=reason, **note))
         return wait_s
+
+    def _note_end(self, row: Row, name: str, note: ReplyNote) -> None:
+        """Note how a delivery ended; one that were tried again for want of a note would be without end."""
+        try:
+            self.notes.write(row.id, name, note)
+        except StoreError:
+            _log.exception("delivery could not be noted", extra={"call_id": row.id})
 
     def _give_up(self, body: str, reason: str) -> float | None:
         try:

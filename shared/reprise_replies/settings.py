@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reprise.call.reply_to import Destinations, read_destinations
+from reprise.call.destinations import Destinations, read_destinations
 from reprise.errors import SettingsError
 from reprise.settings import read_settings, text_of
 

@@ -14,6 +14,8 @@ import ipaddress
 import json
 import socket
 import ssl
+from contextlib import suppress
+from threading import Timer
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -24,11 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 TIMEOUT_S: Final = 10
+"""For an answer, however slowly it comes: one that outlasts its function would never be given up."""
 _MIN_KEY_BYTES: Final = 24
 """Standard Webhooks, "Signature scheme": from 24 to 64 bytes."""
 _GONE: Final = 410
-_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
-"""RFC 6052: an IPv4 address, which may be private, in an IPv6 one that counts as public."""
+_GLOBAL_UNICAST: Final = ipaddress.ip_network("2000::/3")
+"""All of IPv6 that is given to anybody (IANA, "IPv6 Global Unicast Address Assignments"). What lies outside,
+such as forms that hold an IPv4 address, Python may take for public."""
 
 
 def read_keys(secret: str) -> list[bytes]:
@@ -72,7 +76,7 @@ def is_public(address: str) -> bool:
         inner = ip.ipv4_mapped or ip.sixtofour
         if inner is not None:
             return is_public(str(inner))
-        if ip in _NAT64 or ip.teredo is not None:
+        if ip not in _GLOBAL_UNICAST or ip.teredo is not None:
             return False
     return ip.is_global and not ip.is_multicast
 
@@ -87,21 +91,44 @@ def find_address(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
-class _Pinned(http.client.HTTPConnection):
+class Pinned(http.client.HTTPConnection):
     """A connection to the very address that was looked at: a name may mean another one a moment later."""
 
-    def __init__(self, host: str, port: int, address: str, context: ssl.SSLContext | None) -> None:
-        super().__init__(host, port, timeout=TIMEOUT_S)
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        address: str,
+        context: ssl.SSLContext | None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        """Prepare a connection; without a context it is not encrypted."""
+        super().__init__(host, port, timeout=timeout_s)
+        if context is not None:
+            # So that the header Host is the bare name: some servers know themselves by that alone.
+            self.default_port = http.client.HTTPS_PORT
         self._address = address
         self._context = context
+        self._timeout_s = timeout_s
+        self._is_over = False
 
     def connect(self) -> None:
         """Connect."""
-        sock = socket.create_connection((self._address, self.port), TIMEOUT_S)
+        sock = socket.create_connection((self._address, self.port), self._timeout_s)
         context = self._context
         self.sock = (
             sock if context is None else context.wrap_socket(sock, server_hostname=self.host)
         )
+        if self._is_over:
+            raise TimeoutError
+
+    def end(self) -> None:
+        """Let whoever waits for the other side wait no longer; may be called from another thread."""
+        self._is_over = True
+        if self.sock is not None:
+            with suppress(OSError):
+                # The plain socket's own: that of an encrypted one is for the thread that reads from it.
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
 
 def post(
@@ -111,6 +138,7 @@ def post(
     *,
     may_be_private: Callable[[str], bool],
     find: Callable[[str, int], list[str]] = find_address,
+    timeout_s: float = TIMEOUT_S,
 ) -> None:
     """Post once, and follow no redirect.
 
@@ -120,6 +148,7 @@ def post(
         headers: Beside those that HTTP needs.
         may_be_private: Tells whether a host's own address is listed.
         find: Returns a host's addresses.
+        timeout_s: For connection and answer, each.
 
     Raises:
         DeliveryError: If it was not taken with a 2xx; quoting nothing that was posted or answered.
@@ -135,17 +164,29 @@ def post(
         if not is_listed and not all(is_public(address) for address in addresses):
             raise DeliveryError("private", "the name means an address that is nobody else's to see")
         context = None if is_plain else ssl.create_default_context()
-        connection = _Pinned(host, port, addresses[0], context)
-        try:
-            target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
-            connection.request("POST", target, body.encode(), dict(headers))
-            status = connection.getresponse().status
-        finally:
-            connection.close()
-    except (OSError, http.client.HTTPException) as error:
+        connection = Pinned(host, port, addresses[0], context, timeout_s)
+        target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
+        status = _ask(connection, target, body.encode(), headers, timeout_s)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        # ValueError: a name that no resolver takes.
         raise DeliveryError("no_answer", type(error).__name__) from error
     if not 200 <= status < 300:  # noqa: PLR2004 - HTTP's own class of success
         raise DeliveryError("refused", f"answered {status}", is_final=status == _GONE)
+
+
+def _ask(
+    connection: Pinned, target: str, body: bytes, headers: Mapping[str, str], timeout_s: float
+) -> int:
+    """Return the status that a post is answered with."""
+    # A socket's own timeout begins anew with each byte.
+    limit = Timer(timeout_s, connection.end)
+    limit.start()
+    try:
+        connection.request("POST", target, body, dict(headers))
+        return connection.getresponse().status
+    finally:
+        limit.cancel()
+        connection.close()
 
 
 def _is_loopback(host: str) -> bool:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from endpoint_place import ARN, KEYS, LOST, THROTTLED, TRUSTED, Answer, run
 from reprise.call.outcome import KIND_BY_CODE, OutcomeKind, classify_error
 from reprise.call.payload import unpack
+from reprise.call.said import read_said
 from reprise.call.target import Target, id_of
 from reprise.capturing.line import MAX_LINE_BYTES, read_line
 from reprise.capturing.signature import read_status_token
+from reprise.errors import BadRequestError
 from reprise.instant import parse_instant
 
 if TYPE_CHECKING:
@@ -110,6 +112,71 @@ def test_whatever_is_said_both_read_the_same_of_it(place: Place) -> None:
                 expected.kind,
                 expected.message,
             )
+
+
+INSTANTS = (
+    "2030-01-01T00:00:00Z",
+    "2030-01-01T00:00:00.123456789+01:00",
+    "2030-01-01 00:00z",
+    "20300101T000000-0130",
+    "0000-01-01T00:00:00Z",
+    "9999-12-31T23:59:59-00:01",
+    "2030-02-30T00:00:00Z",
+    "2030-01-01T00:00:00",
+    "2030-01-01T00:00:00Z\n",
+    "soon",
+)
+
+
+def said_by(chance: random.Random) -> dict[str, object]:
+    """Return what a caller may say of its call, by names of the client context."""
+    names: tuple[object, ...] = (
+        "k",
+        "k" * 256,
+        "k" * 257,
+        "two words",
+        "",
+        "ü",
+        "\u2028",
+        5,
+        None,
+        {},
+        "!~",
+    )
+    said: dict[str, object] = {"not_after": chance.choice(INSTANTS), "other": chance.random()}
+    said |= {name: chance.choice(names) for name in ("idempotency_key", "scope")}
+    return {name: value for name, value in said.items() if chance.random() < 0.6}
+
+
+def test_what_a_caller_says_of_its_call_both_read_the_same(place: Place) -> None:
+    place.world.answer = THROTTLED
+    chance = random.Random(11)
+    taken = 0
+    for number in range(200):
+        document = {"custom": {"reprise": said_by(chance)}}
+        text = json.dumps(document, ensure_ascii=chance.random() < 0.5).encode()
+        if chance.random() < 0.1:
+            text = text.replace(b"k", b"\xff", 1)
+        context = base64.b64encode(text).decode()
+        try:
+            said = read_said({}, context)
+            is_right = said.scope is None or said.idempotency_key is not None
+        except BadRequestError:
+            is_right = False
+        before = len(place.world.lines)
+        # A payload of its own: a key with another is another call.
+        answer = place.invoke(str(number).encode(), X_Amz_Client_Context=context)
+        if not is_right:
+            assert (answer.status, len(place.world.lines)) == (400, before), text
+        elif len(place.world.lines) > before:
+            record = read_line(place.world.lines[before], TRUSTED)
+            assert record is not None
+            found = (record.idempotency_key or None, record.scope or None, record.not_after)
+            assert found == (said.idempotency_key, said.scope, said.not_after), text
+            taken += 1
+        else:
+            assert said.idempotency_key is not None, answer
+    assert taken > 20
 
 
 def test_a_lost_answer_is_an_unknown_outcome(place: Place) -> None:

@@ -11,7 +11,7 @@ from reprise.gate.fallback import LocalGate
 from reprise.gate.session import GateSession
 from reprise.gate.state import Mode
 from reprise.instant import parse_instant
-from reprise.ledger import TERMINAL, State
+from reprise.ledger import TERMINAL, State, is_cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +49,7 @@ class Checker:
             return
         if not batch.is_enabled[function]:
             report("enabled", f"{call_id} runs, and its policy is not enabled")
+        self._check_cancelled(call_id)
         runs = self._history.executions[call_id]
         is_redriven = self._history.redrives[call_id] or call_id in self._history.restored
         hows = {how for name, _, how in self._history.captures if name == call_id}
@@ -69,6 +70,12 @@ class Checker:
             report("lease", f"{call_id} runs in {batch.name}, which does not hold it: {held}")
         self._check_wait(call_id, runs, now_s)
         self._check_gate(function, call_id, batch, now_s)
+
+    def _check_cancelled(self, call_id: str) -> None:
+        """What an operator cancelled does not run, unless its row was opened again, or is gone."""
+        held = self._world.look(call_id)
+        if held is not None and held.state == State.DEAD_LETTERED and held.reason == "cancelled":
+            self._history.report("cancelled", f"{call_id} runs, and was cancelled")
 
     def _check_live(self, call_id: str, batch: Batch) -> None:
         """A live call with a captured one's key runs under its claim, or because nobody could know."""
@@ -223,6 +230,7 @@ class Checker:
             "exhausted": bool(lost) or failed or bool(own),
             "permanent": failed or is_barred,
             "expired": self._is_old(call_id),
+            "cancelled": call_id in history.maybe_cancelled,
         }
         if not causes.get(str(row.reason), False):
             report("death", f"{call_id} ({plan.nature}) was given up without cause: {row.reason}")
@@ -253,6 +261,8 @@ class Checker:
             for message in self._simulation.letters.messages.values()
         }
         for call_id in dead - letters:
+            if is_cancelled(rows[call_id]):
+                continue
             self._history.report("letters", f"{call_id} was given up, and has no letter")
         for call_id in letters - dead:
             # An operator's copy may stay: a second letter of one call, or one that he could not delete.

@@ -100,6 +100,8 @@ class History:
     those that ran beside another after it had been given up."""
     ran_over_end: set[str] = field(default_factory=set)
     """Ids of calls that ran live after they had been given up, as their callers asked."""
+    maybe_cancelled: set[str] = field(default_factory=set)
+    """Ids of calls that an operator cancelled, or tried to cancel."""
     restored: set[str] = field(default_factory=set)
     ended_at_s: dict[str, float] = field(default_factory=dict)
     """When a call's row last came to an end."""

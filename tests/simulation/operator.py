@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from reprise.errors import StoreError
+from reprise.ledger import TERMINAL
 from reprise_cli.dlq.letter import read_letter
 from reprise_cli.dlq.redrive import Action, Redriver
 from simulation.history import Batch
@@ -64,6 +66,26 @@ class Operator:
         self._replays = replays
         self._letters = letters
         self._failed: set[str] = set()
+
+    def cancel(self) -> None:
+        """Cancel one call that has not ended, if there is one; what runs must be refused."""
+        world = self._world
+        waits = [(name, row) for name, row in world.rows().items() if row.state not in TERMINAL]
+        if not waits:
+            return
+        call_id, seen = world.cancels.choice(waits)
+
+        def run() -> None:
+            world.faults.met["cancel"] += 1
+            # Whatever is answered: the write may be done, or on its way.
+            world.history.maybe_cancelled.add(call_id)
+            with suppress(StoreError):
+                is_done = world.stores()[0].cancel(
+                    call_id, opened_at=seen.opened_at, now=world.pipeline.clock(), note="why"
+                )
+                world.faults.note("cancel", call_id, str(is_done))
+
+        world.scheduler.start(Batch(name="operator"), run)
 
     def finish(self) -> None:
         """Redrive once more what could not be redriven."""

@@ -111,6 +111,8 @@ class Simulation:
         for at_s in scenario.restores_s:
             scheduler.call_at(at_s, self._restore)
         self.operator = Operator(self.world, self.replays, self.letters)
+        for at_s in scenario.cancels_s:
+            scheduler.call_at(at_s, self.operator.cancel)
         for at_s in scenario.redrives_s:
             scheduler.call_at(at_s, self.operator.start)
         if scenario.redrives_s:

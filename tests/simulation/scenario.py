@@ -44,6 +44,8 @@ OTHER_FAULTS: Final[dict[str, float]] = {
     "flip idempotent": 0.2,
     "capture again": 0.4,  # share of runs in which callers repeat themselves
 }
+CANCELS: Final = 1 / 3
+"""Share of runs in which an operator cancels calls."""
 FAULTS_END_S: Final = 900.0
 GOOD, POISON, FLAKY = "good", "poison", "flaky"
 
@@ -94,6 +96,7 @@ class Scenario:
     visibility_s: float
     redrives_s: tuple[float, ...]
     restores_s: tuple[float, ...]
+    cancels_s: tuple[float, ...] = ()
     retention_days: float = 30
 
     def reply_to(self, plan: Planned) -> ReplyTo | None:
@@ -219,6 +222,13 @@ class _Maker:
             for plan in random.choices(keyed, k=random.randint(1, 6))
         )
 
+    def cancels(self) -> tuple[float, ...]:
+        """Return when an operator cancels a call; in a third of the runs."""
+        random = Random(f"cancels at {self.seed}")
+        if random.random() >= CANCELS:
+            return ()
+        return tuple(random.choice((5, 60, 600)) * random.random() for _ in range(4))
+
     def log_path_s(self) -> float:
         random = Random(f"log path {self.seed}")
         return random.choice((0.0, 0.0, 5.0, 60.0, 300.0)) * random.random()
@@ -282,6 +292,7 @@ class _Maker:
             restores_s=tuple(random.uniform(1, 600) for _ in range(3))
             if self.chance(rates["restore"])
             else (),
+            cancels_s=self.cancels(),
             retention_days=0.4 if is_long else 30,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from random import Random
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from doubles import FakeClock, InMemoryGateItems, InMemoryLedger, InMemoryObjects
@@ -28,7 +29,6 @@ from simulation.target import CALL_TIMEOUT_S
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
-    from random import Random
     from threading import Event
 
     from reprise.gate.state import GateState
@@ -292,6 +292,8 @@ class World:
         self.bucket = VersionedObjects()
         self.bucket.versions = {}
         self.start_s = START_AT.timestamp()
+        # By a chance of its own: what else a seed lets happen is not to depend on it.
+        self.cancels = Random(f"cancels {scenario.seed}")
         self._held_since_s: dict[str, float] = {}
         self._sandboxes = 0
         pipeline = SimulatedPipeline(

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 
+import msgspec
 import pytest
 
 from reprise.aws.config import destinations_parameter
-from reprise.call.reply_to import Destinations, read_destinations
+from reprise.call.destinations import Destinations, read_destinations
+from reprise.call.reply_to import ReplyTo
+from reprise.errors import BadRequestError
 from reprise.replies import queue_name
 from reprise_replies.replier import STORE_WAIT_S
 from reprise_replies.settings import ReplierSettings
@@ -35,7 +38,7 @@ _GRANTS = {
 def test_without_a_list_nothing_may_go_anywhere(beside: Deployment) -> None:
     assert not _sids(beside) & _GRANTS
     settings = ReplierSettings.from_env(beside.environment("replier"))
-    assert settings.destinations == Destinations(events="false")
+    assert settings.destinations == Destinations(stack="reprise", events="false")
 
 
 def test_each_list_allows_its_own_kind_and_no_other() -> None:
@@ -52,6 +55,22 @@ def test_door_and_replier_are_told_the_same(full: Deployment) -> None:
     found = read_destinations(said)
     assert found.queues == DESTINATIONS["ReplyQueues"]
     assert found.webhooks == DESTINATIONS["ReplyWebhooks"]
+
+
+def test_the_pipelines_own_queues_take_no_results(plain: Deployment, full: Deployment) -> None:
+    said = read_destinations(full.environment("replier")["REPRISE_REPLY_DESTINATIONS"])
+    arns = [queue.arn for queue in plain.resources("AWS::SQS::Queue").values()]
+    arns.append(full["Replies/RepliesQueue"].arn)
+    listed = msgspec.structs.replace(said, queues=",".join(arns))
+    for arn in arns:
+        with pytest.raises(BadRequestError, match="the stack's own"):
+            listed.resolve(ReplyTo(queue=arn))
+    assert len(arns) == 5
+
+
+def test_a_door_takes_in_who_wants_a_reply_once_those_who_end_calls_may_tell_of_it() -> None:
+    template = read(ADDONS["replies"])
+    assert template["Resources"]["Destinations"]["DependsOn"] == "TellOfEnds"
 
 
 def test_those_who_end_calls_may_tell_of_it_and_the_door_may_look(full: Deployment) -> None:

@@ -348,7 +348,7 @@ def test_the_unpacker_reads_and_writes_parked_objects_and_writes_no_captured_one
     assert places == {
         "s3:GetObject": ["batch-events/*", "captured/*", "parked/*"],
         "s3:GetObjectVersion": ["batch-events/*", "captured/*", "parked/*"],
-        "s3:PutObject": ["parked/*", "quarantine/*"],
+        "s3:PutObject": ["calls/*", "parked/*", "quarantine/*"],
     }
 
 
@@ -482,7 +482,7 @@ def test_every_log_group_and_object_of_ours_expires(full: Deployment) -> None:
     expiring = {rule["Prefix"] for rule in rules if "ExpirationInDays" in rule}
     assert expiring == {
         *("captured/", "batch-events/", "parked/", "payloads/", "results/", "quarantine/"),
-        "audit/",
+        *("audit/", "calls/"),
     }
     ledger = full["Replay/Ledger"].properties
     assert ledger["TimeToLiveSpecification"] == {"AttributeName": "expires_at_s", "Enabled": True}

@@ -11,7 +11,7 @@ from reprise_cli.app import app_of
 from reprise_cli.dlq.desk import job_store
 from reprise_cli.dlq.job import LetterJobState, last_outcomes
 from reprise_cli.dlq.view import show_job, show_jobs
-from reprise_cli.output import counted
+from reprise_cli.output import FormatOption, counted
 
 
 def audit(
@@ -19,9 +19,11 @@ def audit(
     job_id: Annotated[str | None, typer.Argument(metavar="[JOB]", help="One job, whole.")] = None,
     *,
     limit: Annotated[int, typer.Option(min=1, help="Jobs to list, the newest.")] = 20,
+    output: FormatOption = None,
 ) -> None:
-    """List what was done with dead letters, or show one job with each letter."""
+    """List what was done with dead letters and calls, or show one job with each of them."""
     reprise = app_of(context)
+    reprise.out.write_as(output)
     store = job_store(reprise)
     if job_id is not None:
         job, letters, segments = store.job(job_id), store.letters(job_id), store.segments(job_id)
@@ -37,21 +39,19 @@ def audit(
             | {"outcome": msgspec.to_builtins(outcomes.get(letter.message_id))}
             for letter in letters
         ]
+        reprise.out.rows(document["letters"])
         reprise.out.result(document)
         return
     ids = list(store.ids())
     found = [(store.job(one), store.last_segment(one)) for one in ids[: -limit - 1 : -1]]
     show_jobs(reprise.out, found, counted(len(ids), "job"))
-    reprise.out.result(
-        {
-            "count": len(ids),
-            "jobs": [
-                msgspec.to_builtins(job)
-                | {
-                    "state": (last.state if last else LetterJobState.OPEN).value,
-                    "counts": last.counts if last else {},
-                }
-                for job, last in found
-            ],
+    documents = [
+        msgspec.to_builtins(job)
+        | {
+            "state": (last.state if last else LetterJobState.OPEN).value,
+            "counts": last.counts if last else {},
         }
-    )
+        for job, last in found
+    ]
+    reprise.out.rows(documents)
+    reprise.out.result({"count": len(ids), "jobs": documents})

@@ -12,6 +12,7 @@ from reprise.call.payload import MAX_PAYLOAD_BYTES
 from reprise.instant import utc_now
 from reprise.retry.decision import Reason
 from reprise_cli.app import app_of
+from reprise_cli.calls.lookup import letters_named
 from reprise_cli.dlq.conduct import Wish, begin, fail_missing, resume
 from reprise_cli.dlq.desk import Which, dry_run_selected, peek
 from reprise_cli.dlq.job import CANARY, CANARY_ABOVE, LetterVerb, planned
@@ -28,9 +29,11 @@ from reprise_cli.dlq.view import (
 )
 from reprise_cli.duration import parse_duration
 from reprise_cli.exits import ExitCode, UsageError
-from reprise_cli.output import counted
+from reprise_cli.output import FormatOption, counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reprise_cli.app import App
 
 app = typer.Typer(
@@ -72,9 +75,11 @@ def list_letters(
     older_than: OlderOption = None,
     newer_than: NewerOption = None,
     limit: LimitOption = 1000,
+    output: FormatOption = None,
 ) -> None:
     """List dead letters; they stay in the queue."""
     reprise = app_of(context)
+    reprise.out.write_as(output)
     selection = _selection(
         None,
         queue,
@@ -95,6 +100,7 @@ def list_letters(
         reprise.out.note(f"{counted(len(seen), 'letter')} of other kinds; targets: {targets}")
     show_letters(reprise.out, letters, counted(len(letters), "dead letter"))
     documents = [describe(letter) for letter in letters]
+    reprise.out.rows(documents)
     found = {"queue": queue.value, "count": len(letters), "letters": documents}
     groups = group_documents([planned(letter) for letter in letters])
     reprise.out.result(found | {"groups": groups})
@@ -111,6 +117,7 @@ def show_letter(
     """Show one dead letter whole; it stays in the queue."""
     reprise = app_of(context)
     _check_ids(letter_id)
+    (letter_id,) = _named(reprise, queue, [letter_id])
     selection = Selection(ids=frozenset({letter_id}))
     found = select(peek(reprise, queue, limit, selection), selection, utc_now())
     if not found:
@@ -165,7 +172,7 @@ def redrive(
     if canary is not None and no_canary:
         raise UsageError("--canary", "and --no-canary are opposites", "Leave one out")
     selection = _selection(
-        ids,
+        _named(reprise, queue, ids or ()),
         queue,
         reason=reason,
         target=target,
@@ -222,7 +229,7 @@ def discard(
     """Throw dead letters away: their calls stay given up, and the ledger says by whom and why."""
     reprise = app_of(context)
     selection = _selection(
-        ids,
+        _named(reprise, queue, ids or ()),
         queue,
         reason=reason,
         target=target,
@@ -334,6 +341,12 @@ def _rate(text: str | None) -> float | None:
         return parse_rate(text) if text is not None else None
     except ValueError as error:
         raise UsageError("--rate", str(error), "Correct it, then try again") from error
+
+
+def _named(reprise: App, queue: Which, ids: Sequence[str]) -> list[str]:
+    """Return what letters are named by: calls may be by a beginning of their id, or their caller's key."""
+    _check_ids(*ids)
+    return letters_named(reprise, ids) if queue is Which.CALLS else list(ids)
 
 
 def _check_ids(*ids: str) -> None:

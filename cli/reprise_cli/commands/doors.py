@@ -78,7 +78,8 @@ def _show(reprise: App, doors: tuple[FrontDoor, ...]) -> None:
 
 def _doors_of(reprise: App) -> Doors:
     stack = reprise.stack
-    return Doors.read(stack.front_doors, tuple(stack.target_arns.split(",")))
+    targets = tuple(stack.target_arns.split(","))
+    return Doors.read(stack.front_doors, targets, invoker=stack.invoker)
 
 
 def _aliases_of(reprise: App) -> Aliases:

@@ -63,6 +63,8 @@ def unpack_uses(scenario: Scenario, calls: int) -> Iterator[Use]:
     yield Use(UNPACKER, Sku.LAMBDA_REQUEST, objects, "one an object")
     yield Use(UNPACKER, Sku.LAMBDA_GB_S, calls * cpu, "CPU of the bench, assumed")
     yield Use(UNPACKER, Sku.S3_GET, objects, "one an object")
+    pages = max(objects, calls / measured.INDEX_PAGE)
+    yield Use(UNPACKER, Sku.S3_PUT, pages, "a page of the index a hundred calls")
     rows = calls * write_units(measured.ROW_BYTES) * measured.UNPACK_WRITES_PER_CALL
     others = objects * measured.UNPACK_WRITES_PER_OBJECT
     yield Use(
@@ -129,7 +131,7 @@ def kept_uses(scenario: Scenario, calls: int) -> Iterator[Use]:
     claim = scenario.payload_bytes if scenario.is_claim_check else 0
     result = scenario.reply_bytes if _is_long(scenario) else 0
     # The bucket keeps versions: what has expired stays for as long again (infra/capture.yaml).
-    objects_gb = 2 * (line_gb + calls * (claim + result) / GB_BYTES)
+    objects_gb = 2 * (line_gb + calls * (claim + result + measured.INDEX_BYTES) / GB_BYTES)
     rows_gb = calls * _row_bytes(scenario, result=True) / GB_BYTES
     yield Use(
         KEPT, Sku.LOG_GB_MONTH, line_gb * LOG_SHARE, "capture lines, compressed to 15 %, assumed"

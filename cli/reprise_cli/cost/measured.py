@@ -36,6 +36,10 @@ UNPACK_WRITES_PER_CALL: Final = 1.0
 """An INSERT a call; twelve requests carry 300, and are billed by the item."""
 UNPACK_WRITES_PER_OBJECT: Final = 3.0
 """The object's mark, the gate, the books."""
+INDEX_PAGE: Final = 100
+"""Calls that a page of the index lists (`reprise.unpack.enqueue`); an object of fewer has a page, too."""
+INDEX_BYTES: Final = 40
+"""A call in a page: 39 bytes of 283 with UUIDs as ids, compressed."""
 UNPACK_READS_PER_OBJECT: Final = 1.0
 """The gate."""
 UNPACK_LOG_BYTES: Final = 2

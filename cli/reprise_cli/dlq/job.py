@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 CANARY_ABOVE: Final = 100
 """Letters up to which a job has no canary, unless it is asked for."""
 CANARY: Final = 10
+LEDGER: Final = "ledger"
 FINAL: Final = frozenset(
     {
         Action.REDRIVEN,
@@ -32,6 +33,7 @@ FINAL: Final = frozenset(
         Action.OPENED_SINCE,
         Action.TAKEN_IN,
         Action.DISCARDED,
+        Action.CANCELLED,
     }
 )
 """After which a job does nothing more with a letter."""
@@ -44,6 +46,8 @@ class LetterVerb(StrEnum):
     DISCARD = "discard"
     REPLAY = "replay"
     """Captured calls of a window of time, from the capture objects."""
+    CANCEL = "cancel"
+    """Of calls that wait, which have no letters: `reprise_cli.calls.cancel`."""
 
 
 class LetterJobState(StrEnum):
@@ -81,7 +85,7 @@ class LetterJob(msgspec.Struct, frozen=True, kw_only=True):
     """Begins with the instant, so that ids sort as jobs began."""
     verb: LetterVerb
     queue: str
-    """`calls` or `capture`."""
+    """`calls` or `capture`; `ledger` for calls that have no letters."""
     by: str
     """ARN of whoever began it, as STS tells it."""
     why: str = ""

@@ -43,6 +43,8 @@ class Action(StrEnum):
     """Its call was opened since this job began, and was given up again: it stays, having had its turn."""
     TAKEN_IN = "taken_in"
     """The ledger did not know its call: the capture object is read again."""
+    CANCELLED = "cancelled"
+    """Of a call that waited: it is not replayed, and the ledger says why."""
     DISCARDED = "discarded"
     """It is gone, and the ledger says why; its call is not replayed."""
     MISSED = "missed"

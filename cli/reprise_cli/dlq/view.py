@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from reprise.instant import format_instant, utc_now
-from reprise_cli.dlq.job import LetterJobState, groups, last_outcomes, left_of, planned
+from reprise_cli.dlq.job import LEDGER, LetterJobState, groups, last_outcomes, left_of, planned
 from reprise_cli.dlq.letter import Letter, LetterKind
 from reprise_cli.dlq.redrive import Action, RedriveResult
 from reprise_cli.duration import format_duration
 from reprise_cli.fitted import Column, Fitted
+from reprise_cli.output import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -208,7 +209,7 @@ def show_job(
     last = segments[-1] if segments else None
     others = sorted({segment.by for segment in segments} - {job.by})
     facts = {
-        "did": f"{job.verb.value} of {job.count} letters of queue {job.queue}",
+        "did": f"{job.verb.value} of {_what(job)}",
         "by": job.by,
         "gone on with by": ", ".join(others),
         "why": job.why,
@@ -240,7 +241,14 @@ def show_job(
             is_shortened=True,
         ),
     )
-    out.show("", Fitted(columns=columns, title="its letters", wanted=1))
+    title = "its calls" if job.queue == LEDGER else "its letters"
+    out.show("", Fitted(columns=columns, title=title, wanted=1))
+
+
+def _what(job: LetterJob) -> str:
+    if job.queue == LEDGER:
+        return counted(job.count, "waiting call")
+    return f"{job.count} letters of queue {job.queue}"
 
 
 def _state(last: Segment | None) -> LetterJobState:

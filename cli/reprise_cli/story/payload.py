@@ -17,7 +17,7 @@ from reprise_cli.exits import CommandError
 if TYPE_CHECKING:
     from reprise.capturing.record import Record
     from reprise.ports import Objects
-    from reprise_cli.story.story import Story
+    from reprise_cli.story.parts import Story
 
 
 def find_payload(story: Story, objects: Objects) -> Story:

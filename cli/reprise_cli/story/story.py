@@ -2,99 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
-
-import msgspec
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from reprise.call.outcome import OutcomeKind
 from reprise.instant import format_instant, parse_instant
-from reprise.ledger import MAX_HISTORY, TERMINAL, State
+from reprise.ledger import MAX_HISTORY, TERMINAL, LedgerEvent, State
 from reprise.retry.decision import COUNTED
 from reprise_cli.duration import format_duration
 from reprise_cli.output import counted
+from reprise_cli.story.parts import BAD, GOOD, WAIT, Arrival, Doings, Story, StoryStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
     from reprise.ledger import PastAttempt, Row
-    from reprise.reply_note import ReplyNote
 
-GOOD: Final = "good"
-BAD: Final = "bad"
-WAIT: Final = "wait"
-PLAIN: Final = "plain"
 _SHORT_S: Final = 1.0
 """Waits shorter than this are queues at work, and no step of their own."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoryStep:
-    """One thing that happened to a call."""
-
-    at: str
-    """When, ISO 8601; empty if that is not known."""
-    what: str
-    how: str = ""
-    kind: str = PLAIN
-    after: str = ""
-    """Time since the capture, for people."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
-    """A capture object in the bucket."""
-
-    url: str
-    at: datetime | None
-    """When it was written; None if it is gone, or may not be looked at."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Doings:
-    """What operators did to a call, beside what its row says."""
-
-    redriver: str = ""
-    """Who redrove it last, and why."""
-    held_by: str = ""
-    """By what it waits, if by anything of theirs."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
-    """What is known of a call."""
-
-    row: Row
-    facts: dict[str, str]
-    steps: tuple[StoryStep, ...]
-    result: str | None
-    """The late result, if it is short."""
-    payload: str | None = None
-    """The payload; None unless it was asked for."""
-    replies: tuple[ReplyNote, ...] = ()
-    """How the deliveries of the late result stand, for callers that asked for one."""
-
-    def document(self) -> dict[str, Any]:
-        """Return the story as JSON values."""
-        return {
-            "id": self.row.id,
-            "state": self.row.state.value,
-            "facts": self.facts,
-            "steps": [
-                {
-                    "at": step.at,
-                    "after": step.after,
-                    "what": step.what,
-                    "how": step.how,
-                    "kind": step.kind,
-                }
-                for step in self.steps
-            ],
-            "result": self.result,
-            "payload": self.payload,
-            "replies": msgspec.to_builtins(self.replies),
-        }
 
 
 def tell(
@@ -110,11 +36,16 @@ def tell(
         done: What operators did to it, beside what the row says.
     """
     # Only the end before a redrive has no time of its own, and it comes right before the redrive.
-    steps = sorted(
-        _steps(row, arrival, now, done or Doings()), key=lambda step: step.at or row.opened_at
-    )
+    done = done or Doings()
+    steps = sorted(_steps(row, arrival, now, done), key=lambda step: step.at or row.opened_at)
     told = tuple(replace(step, after=_after(row, step)) for step in steps)
-    return Story(row=row, facts=_facts(row, bucket), steps=told, result=row.result)
+    return Story(
+        row=row,
+        facts=_facts(row, bucket, done),
+        steps=told,
+        result=row.result,
+        captured_for=done.captured_for,
+    )
 
 
 def _steps(row: Row, arrival: Arrival | None, now: datetime, done: Doings) -> Iterator[StoryStep]:
@@ -124,7 +55,8 @@ def _steps(row: Row, arrival: Arrival | None, now: datetime, done: Doings) -> It
         )
     else:
         what = "captured again" if _is_captured_again(row) else "captured"
-        yield StoryStep(at=row.captured_at, what=what, how="the caller got 202 and the id")
+        how = done.captured_for or "the caller got 202 and the id"
+        yield StoryStep(at=row.captured_at, what=what, how=how)
     if arrival is not None and arrival.at is not None:
         # S3 tells whole seconds, which can lie before the capture.
         at = max(row.captured_at, format_instant(arrival.at))
@@ -132,11 +64,7 @@ def _steps(row: Row, arrival: Arrival | None, now: datetime, done: Doings) -> It
     if row.unpacked_at is not None:
         # Its message may wait in S3 for as long as its gate holds, which no row tells.
         yield StoryStep(at=row.unpacked_at, what="unpacked", how="entered in the ledger")
-    if _is_redriven(row):
-        yield _end_before_redrive()
-        payload = "" if row.captured_sha256 is None else ", with another payload"
-        how = f"{done.redriver or 'an operator'} opened it again{payload}"
-        yield StoryStep(at=row.opened_at, what="redriven", how=how, kind=WAIT)
+    yield from _ends(row, done)
     yield from _refusals(row)
     yield from _attempts(row)
     yield from _end(row, now, done.held_by)
@@ -148,13 +76,33 @@ def _is_redriven(row: Row) -> bool:
 
 def _is_captured_again(row: Row) -> bool:
     """Tell whether attempts are kept that came before the capture: those of an earlier one of its key."""
-    return any(attempt.at < row.captured_at for attempt in row.history)
+    was_reopened = any(end.undone_by is LedgerEvent.RECAPTURE for end in row.ends)
+    return was_reopened or any(attempt.at < row.captured_at for attempt in row.history)
 
 
-def _end_before_redrive() -> StoryStep:
-    """Return the end that a redrive undid: a row says no more than that there was one."""
-    how = "before its redrive, by which the ledger forgets when and why"
-    return StoryStep(at="", what="given up", how=how, kind=BAD)
+def _ends(row: Row, done: Doings) -> Iterator[StoryStep]:
+    """Yield each time that the call was given up and opened again."""
+    if not row.ends and _is_redriven(row):
+        # Rows of earlier versions say no more than that there was an end.
+        how = "before its redrive; rows of earlier versions do not say when, or why"
+        yield StoryStep(at="", what="given up", how=how, kind=BAD)
+        yield _redrive(row, row.opened_at, done)
+    for number, end in enumerate(row.ends):
+        if number == 0 and _is_captured_again(row):
+            yield StoryStep(at=end.opened_at, what="captured", how="for the first time")
+        counts = f"{counted(end.attempts, 'execution')} failed, {counted(end.refusals, 'refusal')}"
+        why = ": ".join(part for part in (end.reason, end.message) if part)
+        said = "; ".join(part for part in (why, counts, end.note) if part)
+        yield StoryStep(at=end.ended_at, what="given up", how=said, kind=BAD)
+        if end.undone_by is LedgerEvent.REDRIVE:
+            later = row.ends[number + 1 :]
+            yield _redrive(row, later[0].opened_at if later else row.opened_at, done)
+
+
+def _redrive(row: Row, at: str, done: Doings) -> StoryStep:
+    payload = "" if row.captured_sha256 is None else ", with another payload"
+    how = f"{done.redrivers.get(at) or 'an operator'} opened it again{payload}"
+    return StoryStep(at=at, what="redriven", how=how, kind=WAIT)
 
 
 def _attempts(row: Row) -> Iterator[StoryStep]:
@@ -242,11 +190,12 @@ def _end(row: Row, now: datetime, held_by: str) -> Iterator[StoryStep]:
             yield StoryStep(at=format_instant(now), what="waiting", how=how, kind=WAIT)
 
 
-def _facts(row: Row, bucket: str) -> dict[str, str]:
+def _facts(row: Row, bucket: str, done: Doings) -> dict[str, str]:
     kept = f"; the last {MAX_HISTORY} are kept" if len(row.history) >= MAX_HISTORY else ""
     failed, refused = counted(row.attempts, "execution"), counted(row.refusals, "refusal")
     facts = {
         "target": row.target,
+        "captured for": done.captured_for,
         "attempts": f"{_since(row)}{failed} failed, {refused}{kept}",
         "given up": ": ".join(part for part in (row.reason, row.message) if part),
         "late result": f"s3://{bucket}/{row.result_key}" if row.result_key else "",

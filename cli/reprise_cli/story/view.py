@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from reprise_cli.fitted import Column, Fitted
-from reprise_cli.story.story import BAD, GOOD, PLAIN, WAIT
+from reprise_cli.story.parts import BAD, GOOD, PLAIN, WAIT
 
 if TYPE_CHECKING:
     from reprise_cli.output import Output
-    from reprise_cli.story.story import Story
+    from reprise_cli.story.parts import Story
 
 _LEAST: Final = 24
 """Characters in which a sentence can still be read."""

@@ -42,6 +42,8 @@ const (
 	requestTimeout = 2 * time.Second
 	sends          = 3
 	maxAnswerBytes = 4 << 20
+	// maxObjectBytes is above the longest reply of a function.
+	maxObjectBytes = 8 << 20
 )
 
 // suffixes are the partitions' domains by the beginning of their regions, where they differ (botocore's partitions).
@@ -157,7 +159,7 @@ func (c *Client) PutObject(ctx context.Context, bucket, key string, data []byte)
 	return versionID, err
 }
 
-// GetObject returns an object's bytes, at most Lambda's longest payload.
+// GetObject returns an object's bytes, if it is as short as replies are.
 func (c *Client) GetObject(ctx context.Context, bucket, key string) (data []byte, err error) {
 	address := Address(c.Env, S3, c.Region, c.IsOwn)
 	path := "/" + bucket + "/" + sigv4.Encode(key, "/")
@@ -218,11 +220,14 @@ func (c *Client) send(ctx context.Context, address, service, method, operation, 
 	defer response.Body.Close()
 	limit := int64(maxAnswerBytes)
 	if service == "s3" {
-		limit = capture.MaxPayloadBytes + 1
+		limit = maxObjectBytes
 	}
-	text, err := io.ReadAll(io.LimitReader(response.Body, limit))
+	text, err := io.ReadAll(io.LimitReader(response.Body, limit+1))
 	if err != nil {
 		return nil, nil, &exchange.Error{Stage: exchange.Sent, Code: "ConnectionClosedError", Err: err}
+	}
+	if int64(len(text)) > limit {
+		return nil, nil, fmt.Errorf("%s: its answer has more than %d bytes", operation, limit)
 	}
 	if response.StatusCode >= 300 {
 		refused := refusal(operation, response, text)

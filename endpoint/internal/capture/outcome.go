@@ -114,7 +114,7 @@ func classifyError(status int, header http.Header, body []byte, requestID string
 		code = strconv.Itoa(status)
 	}
 	outcome := ClassifyError(code, status, text("message", "Message"))
-	outcome.Reason = text("Reason")
+	outcome.Reason = nameOf(text("Reason"))
 	outcome.RequestID = requestID
 	if code == "TooManyRequestsException" {
 		outcome.RetryAfterS = seconds(header.Get("Retry-After"))
@@ -138,8 +138,11 @@ func ClassifyError(code string, status int, message string) Outcome {
 	if next := nextStepByCode[code]; next != "" {
 		message = fmt.Sprintf("%s (%s)", message, next)
 	}
-	return Outcome{Kind: kind, Code: code, Status: status, Message: Shorten(message)}
+	return Outcome{Kind: kind, Code: nameOf(code), Status: status, Message: Shorten(message)}
 }
+
+// nameOf returns a name as a record takes it.
+func nameOf(said string) string { return cut(Shorten(said), maxCodeChars) }
 
 // NeverSent returns the outcome of an invocation that did not leave us whole: the target cannot have run.
 func NeverSent(code, message string) Outcome {
@@ -162,7 +165,7 @@ func seconds(text string) *float64 {
 
 func functionError(body []byte) (errorType, message string) {
 	var document map[string]any
-	if json.Unmarshal(body, &document) != nil || document == nil {
+	if !isText(body) || json.Unmarshal(body, &document) != nil || document == nil {
 		return "Unknown", "the function failed without an error document"
 	}
 	errorType, _ = document["errorType"].(string)
@@ -173,7 +176,7 @@ func functionError(body []byte) (errorType, message string) {
 	if message == "" {
 		message = "no error message"
 	}
-	return cut(Shorten(errorType), maxCodeChars), message
+	return nameOf(errorType), message
 }
 
 // Shorten returns text as one printable line of at most 1,024 characters: what terminals and chats could obey

@@ -364,3 +364,10 @@ func TestASourceSignsForWhatItsListNames(t *testing.T) {
 		same(t, list, keys.MaySign(arn), may)
 	}
 }
+
+func TestAnErrorDocumentThatIsNoTextIsNone(t *testing.T) {
+	found := Classify(200, http.Header{"X-Amz-Function-Error": {"Unhandled"}}, []byte("{\"errorType\": \"E\xff\"}"))
+	if found.Code != "Unknown" || found.Message != "the function failed without an error document" {
+		t.Errorf("got %v", found)
+	}
+}

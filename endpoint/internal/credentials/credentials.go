@@ -46,6 +46,14 @@ type Chain struct {
 	lock    sync.Mutex
 	found   *Found
 	askedAt time.Time
+	asking  *asking // Nil while nobody asks.
+}
+
+// asking is one round of the sources, for all who wait for it.
+type asking struct {
+	done  chan struct{}
+	found Found
+	err   error
 }
 
 // NewChain returns the chain of these sources.
@@ -55,6 +63,20 @@ func NewChain(clock exchange.Clock, sources ...Source) *Chain {
 
 // Keys returns credentials that are valid now.
 func (c *Chain) Keys(ctx context.Context) (sigv4.Keys, error) {
+	keys, round := c.known(ctx)
+	if round == nil {
+		return keys, nil
+	}
+	select {
+	case <-round.done:
+		return round.found.Keys, round.err
+	case <-ctx.Done():
+		return sigv4.Keys{}, errors.New("no AWS credentials in time")
+	}
+}
+
+// known returns the credentials that are valid, or the round that finds some.
+func (c *Chain) known(ctx context.Context) (sigv4.Keys, *asking) {
 	c.lock.Lock()
 	defer c.lock.Unlock()
 	now, _ := c.clock()
@@ -66,28 +88,26 @@ func (c *Chain) Keys(ctx context.Context) (sigv4.Keys, error) {
 		return c.found.Keys, nil
 	}
 	c.askedAt = now
+	if c.asking == nil {
+		c.asking = &asking{done: make(chan struct{})}
+		// Not the caller's patience: what is found serves all.
+		go c.ask(context.WithoutCancel(ctx), c.asking)
+	}
 	if isUsable {
-		// Nobody waits for new ones while the old ones last.
-		go c.refresh(context.WithoutCancel(ctx))
-		return c.found.Keys, nil
+		return c.found.Keys, nil // Nobody waits for new ones while the old ones last.
 	}
-	// Not the caller's patience: what is found serves all.
-	found, err := c.fetch(context.WithoutCancel(ctx))
-	if err != nil {
-		return sigv4.Keys{}, err
-	}
-	c.found = &found
-	return found.Keys, nil
+	return sigv4.Keys{}, c.asking
 }
 
-func (c *Chain) refresh(ctx context.Context) {
-	found, err := c.fetch(ctx)
-	if err != nil {
-		return
-	}
+func (c *Chain) ask(ctx context.Context, round *asking) {
+	round.found, round.err = c.fetch(ctx)
 	c.lock.Lock()
 	defer c.lock.Unlock()
-	c.found = &found
+	if round.err == nil {
+		c.found = &round.found
+	}
+	c.asking = nil
+	close(round.done)
 }
 
 // Refused forgets credentials that AWS called expired, so that the next call asks for others.

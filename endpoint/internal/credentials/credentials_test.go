@@ -31,13 +31,6 @@ func newPlace(t *testing.T, env map[string]string) *place {
 	return &place{t: t, env: env}
 }
 
-func or(first, second string) string {
-	if first != "" {
-		return first
-	}
-	return second
-}
-
 func (p *place) clock() (time.Time, time.Duration) {
 	wall, steady := exchange.SystemClock()
 	return wall.Add(time.Duration(p.skew.Load())), steady

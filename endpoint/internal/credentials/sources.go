@@ -27,6 +27,8 @@ const (
 	containerHost    = "http://169.254.170.2"
 	metadataHost     = "http://169.254.169.254"
 	metadataTimeout  = time.Second
+	sends            = 3
+	pause            = 100 * time.Millisecond
 )
 
 // Sources returns all of them, as this environment configures them.
@@ -46,8 +48,11 @@ func fromEnvironment(env func(string) string) (Found, error) {
 		SecretAccessKey: env("AWS_SECRET_ACCESS_KEY"),
 		SessionToken:    env("AWS_SESSION_TOKEN"),
 	}
-	if keys.AccessKeyID == "" || keys.SecretAccessKey == "" {
+	if keys.AccessKeyID == "" {
 		return Found{}, ErrNone
+	}
+	if keys.SecretAccessKey == "" {
+		return Found{}, errors.New("AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not: set both, or none")
 	}
 	return Found{Keys: keys}, nil
 }
@@ -112,6 +117,9 @@ func fromContainer(ctx context.Context, env func(string) string, clock exchange.
 		token = strings.TrimSpace(string(text))
 	}
 	header := http.Header{}
+	if strings.ContainsAny(token, "\r\n") {
+		return Found{}, errors.New("AWS_CONTAINER_AUTHORIZATION_TOKEN has a line end, which no header may")
+	}
 	if token != "" {
 		header.Set("Authorization", token)
 	}
@@ -125,12 +133,12 @@ func fromContainer(ctx context.Context, env func(string) string, clock exchange.
 // mayHoldCredentials bounds what a token is sent to, as the SDKs do: TLS, loopback, or the link-local addresses of
 // ECS and EKS.
 func mayHoldCredentials(target *url.URL) error {
-	if target.Scheme == "https" || target.Hostname() == "localhost" {
+	if target.Scheme == "https" {
 		return nil
 	}
-	address := net.ParseIP(target.Hostname())
-	if address != nil && (address.IsLoopback() || address.String() == "169.254.170.2" || address.String() == "169.254.170.23" ||
-		address.String() == "fd00:ec2::23") {
+	host := target.Hostname()
+	isOurs := host == "localhost" || host == "169.254.170.2" || host == "169.254.170.23" || host == "fd00:ec2::23" || net.ParseIP(host).IsLoopback()
+	if isOurs && target.Scheme == "http" {
 		return nil
 	}
 	return fmt.Errorf("AWS_CONTAINER_CREDENTIALS_FULL_URI: %s is neither https nor this host's own", target.Host)
@@ -185,9 +193,9 @@ func fromWebIdentity(ctx context.Context, env func(string) string, clock exchang
 	if name == "" {
 		name = "reprise-endpoint"
 	}
-	address := env("AWS_ENDPOINT_URL_STS")
+	address := or(env("AWS_ENDPOINT_URL_STS"), env("AWS_ENDPOINT_URL"))
 	if address == "" {
-		region := env("AWS_REGION")
+		region := or(env("AWS_REGION"), env("AWS_DEFAULT_REGION"))
 		if region == "" {
 			return Found{}, errors.New("AWS_REGION is not set: STS is asked in a region")
 		}
@@ -227,22 +235,44 @@ func fromWebIdentity(ctx context.Context, env func(string) string, clock exchang
 	}.found()
 }
 
+func or(first, second string) string {
+	if first != "" {
+		return first
+	}
+	return second
+}
+
+// get asks once, and twice more, as the SDKs do, where that may help: agents of containers are restarted.
 func get(ctx context.Context, clock exchange.Clock, target *url.URL, method string, header http.Header, body []byte) ([]byte, error) {
 	server, err := exchange.NewServer(target.Scheme+"://"+target.Host, clock)
 	if err != nil {
 		return nil, err
 	}
 	path := "/" + strings.TrimPrefix(target.RequestURI(), "/")
-	response, err := server.Send(ctx, exchange.Request{Method: method, Target: path, Header: header, Body: body})
+	for try := 1; ; try++ {
+		text, status, err := getOnce(ctx, server, exchange.Request{Method: method, Target: path, Header: header, Body: body})
+		if err == nil && status != http.StatusOK {
+			err = fmt.Errorf("%s answered %d %s", target.Host, status, http.StatusText(status))
+		}
+		if err == nil || try == sends || status != 0 && status < http.StatusInternalServerError {
+			return text, err
+		}
+		select {
+		case <-ctx.Done():
+			return text, err
+		case <-time.After(time.Duration(try) * pause):
+		}
+	}
+}
+
+func getOnce(ctx context.Context, server *exchange.Server, request exchange.Request) (text []byte, status int, err error) {
+	response, err := server.Send(ctx, request)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxDocumentBytes))
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s answered %s", target.Host, response.Status)
-	}
-	return text, err
+	text, err = io.ReadAll(io.LimitReader(response.Body, maxDocumentBytes))
+	return text, response.StatusCode, err
 }
 
 // fromFiles reads the profile of ~/.aws/credentials and ~/.aws/config (SDKs reference guide, "Shared config and
@@ -260,7 +290,9 @@ func fromFiles(ctx context.Context, env func(string) string) (Found, error) {
 		}}, nil
 	}
 	if command := profile["credential_process"]; command != "" {
-		text, err := exec.CommandContext(ctx, "/bin/sh", "-c", command).Output()
+		process := exec.CommandContext(ctx, "/bin/sh", "-c", command)
+		process.WaitDelay = time.Second // What it left behind may hold its output open.
+		text, err := process.Output()
 		if err != nil {
 			return Found{}, fmt.Errorf("credential_process of profile %q: %w", name, err)
 		}
@@ -271,6 +303,9 @@ func fromFiles(ctx context.Context, env func(string) string) (Found, error) {
 			return Found{}, fmt.Errorf("profile %q has %s, which is for the AWS CLI to resolve: make a profile with "+
 				"`credential_process = aws configure export-credentials --profile %s` and name it in AWS_PROFILE", name, other, name)
 		}
+	}
+	if len(profile) == 0 && env("AWS_PROFILE") != "" {
+		return Found{}, fmt.Errorf("AWS_PROFILE names profile %q, and neither file has such a one: write it there, or unset the variable", name)
 	}
 	return Found{}, ErrNone
 }
@@ -298,9 +333,15 @@ func readProfile(env func(string) string, name string) (map[string]string, error
 		{"AWS_CONFIG_FILE", ".aws/config", "profile " + name},
 		{"AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials", name}, // Wins, as in the SDKs.
 	} {
-		path := env(file.variable)
+		path, home := env(file.variable), env("HOME")
 		if path == "" {
-			path = filepath.Join(env("HOME"), file.path)
+			path = "~/" + file.path
+		}
+		if rest, isAtHome := strings.CutPrefix(path, "~/"); isAtHome {
+			if home == "" {
+				continue // Not where the process happens to stand.
+			}
+			path = filepath.Join(home, rest)
 		}
 		section := file.section
 		if name == "default" {
@@ -319,15 +360,20 @@ func readSection(path, section string, into map[string]string) error {
 		return err
 	}
 	defer file.Close()
-	isIn := false
+	isIn, indent := false, -1
 	for lines := bufio.NewScanner(file); lines.Scan(); {
-		line := strings.TrimSpace(lines.Text())
+		text := strings.TrimPrefix(lines.Text(), "\ufeff")
+		line := strings.TrimSpace(text)
+		indented := len(text) - len(strings.TrimLeft(text, " \t"))
 		switch {
 		case line == "" || line[0] == '#' || line[0] == ';':
+		case indent >= 0 && indented > indent: // What belongs to the setting before it.
 		case line[0] == '[':
 			head, _, _ := strings.Cut(line[1:], "]")
-			isIn = strings.Join(strings.Fields(head), " ") == section || section == "default" && strings.TrimSpace(head) == "profile default"
+			head = strings.Join(strings.Fields(strings.ReplaceAll(head, `"`, " ")), " ")
+			isIn, indent = head == section || section == "default" && head == "profile default", -1
 		case isIn:
+			indent = indented
 			if name, value, is := strings.Cut(line, "="); is {
 				into[strings.ToLower(strings.TrimSpace(name))] = strings.TrimSpace(value)
 			}

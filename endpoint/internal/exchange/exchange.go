@@ -216,14 +216,15 @@ func (c *connection) write(head, body []byte) error {
 	return err
 }
 
-// answer reads the head of an answer; of a server that broke off reading it waits for it only shortly.
+// answer reads the head of an answer, after those that only announce one; of a server that broke off reading it waits
+// for it only shortly.
 func (c *connection) answer(method string, writeErr error) (*http.Response, error) {
 	if writeErr != nil {
 		c.SetReadDeadline(time.Now().Add(lastWords))
 	}
 	for {
 		response, err := http.ReadResponse(c.reader, &http.Request{Method: method})
-		if err != nil || response.StatusCode >= 200 || response.StatusCode == http.StatusSwitchingProtocols {
+		if err != nil || response.StatusCode >= http.StatusOK {
 			return response, err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"reprise/endpoint/internal/capture"
 	"reprise/endpoint/internal/keyed"
@@ -75,7 +76,7 @@ func (k kept) answer(known settings.Settings) *answer {
 	if known.OnCapture == settings.AsFunctionError {
 		header["X-Amz-Function-Error"] = []string{"Captured"}
 	}
-	at := strings.NewReplacer("{id}", k.id, "{token}", k.token).Replace(known.StatusURL)
+	at := strings.NewReplacer("{id}", inURL(k.id), "{token}", k.token).Replace(known.StatusURL)
 	body := capture.Object{
 		{Name: "errorType", Value: "Reprise.Captured"},
 		{Name: "errorMessage", Value: message},
@@ -84,6 +85,19 @@ func (k kept) answer(known settings.Settings) *answer {
 		}},
 	}.Encode()
 	return &answer{status: http.StatusAccepted, header: header, body: body, isKept: true, capturedAt: k.capturedAt}
+}
+
+// inURL returns a text as it stands in a path or a query, so that it makes no other address of it: a key is its caller's own.
+func inURL(text string) string {
+	var found strings.Builder
+	for _, each := range []byte(text) {
+		if each < 0x80 && (unicode.IsLetter(rune(each)) || unicode.IsDigit(rune(each)) || strings.IndexByte("-._~:!", each) >= 0) {
+			found.WriteByte(each)
+		} else {
+			fmt.Fprintf(&found, "%%%02X", each)
+		}
+	}
+	return found.String()
 }
 
 // keptMessage says in a sentence what became of a call that was kept, and what to do next, as every door does

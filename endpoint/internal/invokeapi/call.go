@@ -28,6 +28,7 @@ type call struct {
 	clientContext, trace    string
 	said
 	sdkID     string // The SDK's name of the invocation, the same for each of its retries.
+	encoding  string // Of the body, if it is encoded.
 	isDurable bool
 }
 
@@ -56,7 +57,7 @@ func readCall(r *http.Request, path, query, region string, body []byte) (*call, 
 	asked := &call{
 		name: name, qualifier: values.Get("Qualifier"), tenant: header.Get("X-Amz-Tenant-Id"), region: region, body: body,
 		clientContext: header.Get("X-Amz-Client-Context"), trace: header.Get("X-Amzn-Trace-Id"),
-		isDurable: header.Get("X-Amz-Durable-Execution-Name") != "",
+		encoding: header.Get("Content-Encoding"), isDurable: header.Get("X-Amz-Durable-Execution-Name") != "",
 	}
 	if id := header.Get("Amz-Sdk-Invocation-Id"); capture.IsKeyText(sdkPrefix + id) {
 		asked.sdkID = id
@@ -70,6 +71,8 @@ func (c *call) whyNot() string {
 	switch {
 	case len(c.body) > capture.MaxPayloadBytes:
 		return fmt.Sprintf("the payload has %d bytes, over Lambda's limit of %d", len(c.body), capture.MaxPayloadBytes)
+	case c.encoding != "":
+		return "its payload is encoded, which a replay could not say"
 	case c.isDurable:
 		return "it names a durable execution, which a replay could not"
 	case len(c.clientContext) > maxContextChars || !printable.MatchString(c.clientContext):

@@ -81,6 +81,8 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/health" && r.Method == http.MethodGet {
 		if isLocal(r) {
 			e.report().Write(w)
+		} else {
+			notLocal().write(w)
 		}
 		return
 	}
@@ -127,8 +129,7 @@ func (e *Endpoint) admit(r *http.Request) (string, *answer) {
 				"Unset it, or name the engine that stands for Lambda")
 	}
 	if !isLocal(r) || !strings.HasPrefix(r.RequestURI, "/") {
-		return "", refusal(http.StatusForbidden, "AccessDeniedException", "the endpoint serves SDKs of its own host: "+
-			"set AWS_ENDPOINT_URL_LAMBDA to http://127.0.0.1 and its port, and let no proxy come between")
+		return "", notLocal()
 	}
 	found := scope.FindStringSubmatch(r.Header.Get("Authorization"))
 	if found == nil {
@@ -140,6 +141,11 @@ func (e *Endpoint) admit(r *http.Request) (string, *answer) {
 			"the request is for %s, and this endpoint speaks for Lambda only: set AWS_ENDPOINT_URL_LAMBDA, not AWS_ENDPOINT_URL", found[2]))
 	}
 	return found[1], nil
+}
+
+func notLocal() *answer {
+	return refusal(http.StatusForbidden, "AccessDeniedException", "the endpoint serves SDKs of its own host: "+
+		"set AWS_ENDPOINT_URL_LAMBDA to http://127.0.0.1 and its port, and let no proxy come between")
 }
 
 // isLocal tells whether a request names this host, as one whose name was bent to it does not, and no page sent it.
@@ -171,13 +177,16 @@ func (e *Endpoint) serveCall(w http.ResponseWriter, r *http.Request, path, query
 		e.run(r, path, query, asked).write(w)
 		return
 	}
-	key := strings.Join([]string{asked.sdkID, path, query, capture.Digest(asked.body)}, "\n")
+	// All that makes a call another one: some set the SDK's name of it by hand.
+	key := strings.Join([]string{
+		asked.sdkID, asked.region, path, query, asked.tenant, asked.clientContext, capture.Digest(asked.body),
+	}, "\n")
 	mine, isFirst := e.retries.join(key)
 	for !isFirst {
 		select {
 		case <-mine.done:
 		case <-r.Context().Done():
-			return
+			panic(http.ErrAbortHandler) // To return would be to answer 200.
 		}
 		if mine.answer != nil {
 			e.Counts.Count(health.RetriesJoined)

@@ -2,6 +2,7 @@ package invokeapi
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -74,8 +75,8 @@ func whole(response *http.Response) (*answer, error) {
 			// The end itself, so that the connection is free again.
 			_, err = io.Copy(io.Discard, response.Body)
 		}
-	} else {
-		body, err = io.ReadAll(io.LimitReader(response.Body, maxBodyBytes))
+	} else if body, err = io.ReadAll(io.LimitReader(response.Body, maxBodyBytes+1)); err == nil && len(body) > maxBodyBytes {
+		err = fmt.Errorf("an answer of more than %d bytes, which no operation of Lambda gives", maxBodyBytes)
 	}
 	if err != nil {
 		return nil, err

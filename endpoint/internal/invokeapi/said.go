@@ -59,7 +59,7 @@ func readSaid(header http.Header, clientContext string) (said, error) {
 
 func customOf(clientContext string) (map[string]json.RawMessage, error) {
 	text, err := base64.StdEncoding.DecodeString(clientContext)
-	if err != nil || clientContext == "" {
+	if err != nil || clientContext == "" || !utf8.Valid(text) {
 		return nil, nil // What cannot be read is Lambda's to refuse.
 	}
 	var document map[string]json.RawMessage
@@ -85,12 +85,27 @@ func check(text *string, field string, isInstant bool) error {
 		}
 		return nil
 	}
-	at, err := time.Parse(time.RFC3339Nano, strings.Replace(strings.ToUpper(*text), " ", "T", 1))
-	if err != nil {
+	at, is := instantOf(*text)
+	if !is {
 		return &badRequest{field, "is no instant", "Send ISO 8601 with a time zone, such as 2026-01-31T12:00:00Z"}
 	}
 	*text = capture.Instant(at)
 	return nil
+}
+
+// instantOf reads ISO 8601, as far as people write it: long and short, with seconds or without, each kind of zone.
+func instantOf(text string) (time.Time, bool) {
+	text = strings.Replace(strings.ToUpper(text), " ", "T", 1)
+	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02T15:04", "20060102T150405", "20060102T1504"} {
+		for _, zone := range []string{"Z07:00", "Z0700", "Z07"} {
+			at, err := time.Parse(layout+zone, text)
+			// The years that every reader of a line knows.
+			if year := at.UTC().Year(); err == nil && year >= 1 && year <= 9999 {
+				return at, true
+			}
+		}
+	}
+	return time.Time{}, false
 }
 
 // replyKinds are the places that a late result may go to, and how long what names them may be. Whether the stack allows a

@@ -41,7 +41,7 @@ func TestAKeptCallIsToldAsEveryDoorTellsIt(t *testing.T) {
 	}
 	readVectors(t, &found)
 	for _, each := range found.Kept {
-		told := kept{id: "orders:order-1~00", token: "token", outcome: capture.Outcome(each.Outcome)}
+		told := kept{id: "orders:a/b?c&d#e%~00!00", token: "token", outcome: capture.Outcome(each.Outcome)}
 		given := told.answer(settings.Settings{OnCapture: settings.AsFunctionError, StatusURL: each.StatusURL})
 		var document any
 		if err := json.Unmarshal(given.body, &document); err != nil {

@@ -42,7 +42,12 @@ func Sign(request Request, keys Keys, region, service string, now time.Time) {
 		lower := strings.ToLower(name)
 		if lower == "content-type" || strings.HasPrefix(lower, "x-amz-") {
 			names = append(names, lower)
-			values[lower] = strings.Join(strings.Fields(strings.Join(all, ",")), " ")
+			for i, value := range all {
+				if i > 0 {
+					values[lower] += ","
+				}
+				values[lower] += strings.Join(strings.Fields(value), " ")
+			}
 		}
 	}
 	names, values["host"] = append(names, "host"), request.Host
@@ -112,17 +117,20 @@ func canonicalQuery(query string) string {
 	if query == "" {
 		return ""
 	}
-	parts := strings.Split(query, "&")
-	kept := parts[:0]
-	for _, part := range parts {
-		if part == "" {
-			continue
+	var pairs [][]string
+	for part := range strings.SplitSeq(query, "&") {
+		if part != "" {
+			name, value, _ := strings.Cut(part, "=")
+			pairs = append(pairs, []string{Encode(decode(name), ""), Encode(decode(value), "")})
 		}
-		name, value, _ := strings.Cut(part, "=")
-		kept = append(kept, Encode(decode(name), "")+"="+Encode(decode(value), ""))
 	}
-	slices.Sort(kept)
-	return strings.Join(kept, "&")
+	// By name, and then by value: as one text a name would come after those that it begins.
+	slices.SortFunc(pairs, slices.Compare)
+	parts := make([]string, len(pairs))
+	for i, pair := range pairs {
+		parts[i] = strings.Join(pair, "=")
+	}
+	return strings.Join(parts, "&")
 }
 
 const upperHex = "0123456789ABCDEF"

@@ -50,3 +50,14 @@ func TestRequestsOfLambdaAreSignedAsTheSDKForPythonDoes(t *testing.T) {
 		}
 	}
 }
+
+func TestEachValueOfAHeaderIsTrimmedByItself(t *testing.T) {
+	signed := func(values ...string) string {
+		header := http.Header{"X-Amz-Meta": values}
+		Sign(Request{Method: "GET", Host: "h", Path: "/", Header: header}, Keys{AccessKeyID: "AK", SecretAccessKey: "s"}, "r", "lambda", time.Unix(0, 0))
+		return header.Get("Authorization")
+	}
+	if signed(" a  b ", "\tc ") != signed("a b,c") {
+		t.Error("blanks around a value are signed")
+	}
+}

@@ -6,14 +6,17 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"sync"
 	"time"
 
 	"reprise/endpoint/internal/aws"
+	"reprise/endpoint/internal/exchange"
 	"reprise/endpoint/internal/settings"
 )
 
@@ -58,8 +61,10 @@ type LogGroup struct {
 }
 
 type entry struct {
-	line []byte
-	done chan error // Holds one.
+	ctx     context.Context
+	line    []byte
+	done    chan error // Holds one.
+	isTaken bool       // A request with it is made, or was.
 }
 
 var noStream = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
@@ -78,9 +83,10 @@ func NewLogGroup(client *aws.Client, group string) *LogGroup {
 	return &LogGroup{client: client, group: group, stream: who + "/" + hex.EncodeToString(random[:])}
 }
 
-// Write writes a line, and returns when CloudWatch Logs has said that it has it. After an error it may have it.
+// Write writes a line, and returns when CloudWatch Logs has said that it has it. After an error it may have it, if the
+// error says so; what is not sent when the context ends is not sent later.
 func (l *LogGroup) Write(ctx context.Context, line []byte) error {
-	mine := &entry{line: line, done: make(chan error, 1)}
+	mine := &entry{ctx: ctx, line: line, done: make(chan error, 1)}
 	l.lock.Lock()
 	l.waiting = append(l.waiting, mine)
 	if !l.isWriting {
@@ -92,8 +98,13 @@ func (l *LogGroup) Write(ctx context.Context, line []byte) error {
 	case err := <-mine.done:
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("CloudWatch Logs has not confirmed the line in time; it may have it")
 	}
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	if mine.isTaken {
+		return errors.New("CloudWatch Logs has not confirmed the line in time; it may have it")
+	}
+	return errors.New("CloudWatch Logs could not be sent the line in time")
 }
 
 func (l *LogGroup) writeAll() {
@@ -115,17 +126,35 @@ func (l *LogGroup) writeAll() {
 
 // next takes from what waits as much as one request may hold.
 func (l *LogGroup) next() []*entry {
+	l.waiting = slices.DeleteFunc(l.waiting, func(each *entry) bool { return each.ctx.Err() != nil })
 	size, count := 0, 0
 	for count < len(l.waiting) && count < maxBatchLines {
 		size += len(l.waiting[count].line) + eventBytes
 		if size > maxBatchBytes {
 			break
 		}
+		l.waiting[count].isTaken = true
 		count++
 	}
-	batch := l.waiting[:count:count]
+	batch := slices.Clone(l.waiting[:count])
 	l.waiting = l.waiting[count:]
 	return batch
+}
+
+// lastOf returns the end of the patience of those who wait: a line is not sent again after its caller was told that it
+// is not kept.
+func lastOf(batch []*entry) (context.Context, context.CancelFunc) {
+	var last time.Time
+	for _, each := range batch {
+		end, is := each.ctx.Deadline()
+		if !is {
+			return context.WithTimeout(context.Background(), putTimeout)
+		}
+		if end.After(last) {
+			last = end
+		}
+	}
+	return context.WithDeadline(context.Background(), last)
 }
 
 type event struct {
@@ -134,7 +163,7 @@ type event struct {
 }
 
 func (l *LogGroup) put(batch []*entry) error {
-	ctx, cancel := context.WithTimeout(context.Background(), putTimeout)
+	ctx, cancel := lastOf(batch)
 	defer cancel()
 	now, _ := l.client.Clock()
 	events := make([]event, len(batch))
@@ -152,6 +181,10 @@ func (l *LogGroup) put(batch []*entry) error {
 		if err == nil || aws.IsCode(err, "ResourceAlreadyExistsException") {
 			err = l.client.Call(ctx, aws.Logs, "PutLogEvents", request, &answer)
 		}
+	}
+	var lost *exchange.Error
+	if errors.As(err, &lost) && lost.Stage == exchange.Sent {
+		err = fmt.Errorf("%w; it may have it", err)
 	}
 	if err == nil && len(answer.Rejected) > 0 {
 		err = fmt.Errorf("CloudWatch Logs refused the line: is this machine's clock right? %v", answer.Rejected)

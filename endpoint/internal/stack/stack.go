@@ -24,7 +24,9 @@ const (
 	// refusedFor is how long a source that has said nothing yet is not asked again: not every failing call is to wait
 	// for it.
 	refusedFor = 5 * time.Second
-	folder     = "/source/"
+	// refreshTimeout bounds what is asked for anew: what was said before serves, and the capture needs the rest of its time.
+	refreshTimeout = time.Second
+	folder         = "/source/"
 )
 
 var byDefault = []capture.Kind{capture.Throttled, capture.Transient, capture.Unknown}
@@ -269,7 +271,7 @@ var errNotAsked = errors.New("not asked yet")
 
 // get returns a value that is at most a minute old, or the last one if its source is away.
 func (c *cached[T]) get(ctx context.Context, fetch func(context.Context) (T, error)) (T, error) {
-	for {
+	for hasWaited := false; ; hasWaited = true {
 		wall, steady := c.clock()
 		c.lock.Lock()
 		isOld := !c.isHere || wall.Sub(c.wall) >= rememberedFor || wall.Before(c.wall) || steady-c.steady >= rememberedFor
@@ -281,11 +283,16 @@ func (c *cached[T]) get(ctx context.Context, fetch func(context.Context) (T, err
 			defer c.lock.Unlock()
 			return c.value, errNotAsked
 		}
-		if since := steady - c.steady; c.err != nil && since < refusedFor && wall.Sub(c.wall) < refusedFor && !wall.Before(c.wall) {
+		if since := steady - c.steady; c.err != nil && !hasWaited && since < refusedFor && wall.Sub(c.wall) < refusedFor && !wall.Before(c.wall) {
 			defer c.lock.Unlock()
 			return c.value, c.err
 		}
 		asking := c.asking
+		if c.isHere {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, refreshTimeout)
+			defer cancel()
+		}
 		if asking == nil {
 			c.asking = make(chan struct{})
 			c.lock.Unlock()
@@ -295,10 +302,11 @@ func (c *cached[T]) get(ctx context.Context, fetch func(context.Context) (T, err
 		select {
 		case <-asking:
 			c.lock.Lock()
-			if !c.isHere {
+			if !c.isHere && hasWaited {
 				defer c.lock.Unlock()
 				return c.value, c.err
 			}
+			// What was asked before says nothing of now: the environment may have been frozen meanwhile.
 			c.lock.Unlock()
 		case <-ctx.Done():
 			c.lock.Lock()

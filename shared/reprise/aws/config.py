@@ -8,7 +8,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise.aws.fault import store_errors
-from reprise.call.reply_to import FIELD, Destinations, read_destinations
+from reprise.call.destinations import Destinations, read_destinations
+from reprise.call.reply_to import FIELD
 from reprise.call.target_type import FUNCTION
 from reprise.errors import BadRequestError, RepriseError, StoreError
 from reprise.retry.policy import Policy, PolicyBook, read_policy_document
@@ -137,15 +138,21 @@ def destinations_parameter(stack: str) -> str:
 
 
 class ParameterDestinations:
-    """Where late results may go, read from a parameter, remembered for a minute."""
+    """Where late results may go, read from a parameter, remembered for a minute: that it cannot be read, too.
 
-    __slots__ = ("_cached", "_client", "_name")
+    Callers wait for it before their calls run.
+    """
 
-    def __init__(self, client: SSMClient, name: str) -> None:
+    __slots__ = ("_cached", "_client", "_has_read", "_name")
+
+    def __init__(
+        self, client: SSMClient, name: str, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         """Read this parameter."""
         self._client = client
         self._name = name
-        self._cached = Cached(self._fetch, ttl_s=TTL_S)
+        self._has_read = False
+        self._cached = Cached(self._fetch, ttl_s=TTL_S, monotonic=monotonic)
 
     def check(self, reply_to: ReplyTo) -> None:
         """Accept a place that the stack allows; while SSM is away any, since its add-on looks again.
@@ -153,20 +160,32 @@ class ParameterDestinations:
         Raises:
             BadRequestError: If it does not allow it, or there is no add-on to deliver it.
         """
-        try:
-            destinations = self._cached.get()
-        except StoreError as error:
-            if error.code in _NO_ADD_ON:
-                raise BadRequestError(
-                    FIELD,
-                    f"is not served here: parameter {self._name!r} is not there, or may not be read",
-                    "Deploy addons/replies, and allow ssm:GetParameter on it; or leave the field out",
-                ) from error
-            _log.warning("allowed destinations are not known now", exc_info=True)
-            return
-        destinations.resolve(reply_to)
+        found = self._cached.get()
+        if isinstance(found, StoreError) and found.code in _NO_ADD_ON:
+            # There may be one now.
+            found = self._cached.get(within_s=0.0)
+        if isinstance(found, Destinations):
+            found.resolve(reply_to)
+        elif found.code in _NO_ADD_ON:
+            raise BadRequestError(
+                FIELD,
+                f"is not served here: parameter {self._name!r} is not there, or may not be read",
+                "Deploy addons/replies, and allow ssm:GetParameter on it; or leave the field out",
+            ) from found
 
-    def _fetch(self) -> Destinations:
+    def _fetch(self) -> Destinations | StoreError:
+        try:
+            found = self._read()
+        except StoreError as error:
+            if self._has_read and error.code not in _NO_ADD_ON:
+                raise
+            self._has_read = False
+            _log.warning("allowed destinations are not known", extra={"reason": str(error)})
+            return error
+        self._has_read = True
+        return found
+
+    def _read(self) -> Destinations:
         text = read_parameter(self._client, self._name)
         try:
             return read_destinations(text)

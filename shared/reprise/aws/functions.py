@@ -164,11 +164,12 @@ def outcome_of(error: Exception) -> Outcome:
 def _refused(error: ClientError) -> Outcome:
     response: dict[str, Any] = dict(error.response)
     details, metadata = response.get("Error", {}), response.get("ResponseMetadata", {})
+    reason = response.get("Reason")
     return classify_error(
         str(details.get("Code", "Unknown")),
         metadata.get("HTTPStatusCode"),
         str(details.get("Message") or response.get("message") or ""),
-        reason=response.get("Reason"),
+        reason=None if reason is None else str(reason),
         retry_after_s=_seconds(response.get("retryAfterSeconds")),
         request_id=metadata.get("RequestId"),
     )

@@ -25,7 +25,7 @@ import msgspec
 from reprise.aws.fault import store_errors
 from reprise.errors import StoreError
 from reprise.instant import format_instant
-from reprise.ledger import LedgerEvent, PastAttempt, Row, State, may_lease, result, sources
+from reprise.ledger import LedgerEvent, PastAttempt, PastEnd, Row, State, may_lease, result, sources
 from reprise.ports import Lease
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ def from_item(item: Mapping[str, Any]) -> Row:
         values["history"] = tuple(
             msgspec.convert(json.loads(values["history"]), list[PastAttempt], strict=False)
         )
+    if "ends" in values:
+        values["ends"] = tuple(msgspec.convert(json.loads(values["ends"]), list[PastEnd]))
     return Row(**values)
 
 

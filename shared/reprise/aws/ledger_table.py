@@ -14,8 +14,18 @@ from botocore.exceptions import ClientError
 from reprise.aws.fault import is_failed_condition, store_errors
 from reprise.aws.ledger_rows import LedgerRows, from_item, key_of, to_attribute, to_item
 from reprise.instant import format_instant
-from reprise.ledger import REDRIVE_KEEPS_S, LedgerEvent, State, result, sources
+from reprise.ledger import (
+    CANCELLED,
+    REDRIVE_KEEPS_S,
+    LedgerEvent,
+    State,
+    ends_after,
+    is_cancelled,
+    result,
+    sources,
+)
 from reprise.ports import Lease
+from reprise.retry.decision import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -173,7 +183,10 @@ class LedgerTable(LedgerRows):
         would send a message for it.
         """
         (source,) = sources(LedgerEvent.REDRIVE)
+        # What a life ended by changes with its `opened_at` alone, which is a condition below.
+        dead = self.get(call_id)
         values: dict[str, object] = {
+            "ends": () if dead is None else ends_after(dead, LedgerEvent.REDRIVE),
             "after": result(LedgerEvent.REDRIVE).value,
             "dead": source.value,
             "now": format_instant(now),
@@ -191,7 +204,7 @@ class LedgerTable(LedgerRows):
             call_id,
             values,
             UpdateExpression="SET #state = :after, opened_at = :now, updated_at = :now, "
-            "attempts = :zero, refusals = :zero, due_at_ms = :zero, letter_sent = :no, "
+            "ends = :ends, attempts = :zero, refusals = :zero, due_at_ms = :zero, letter_sent = :no, "
             f"may_have_run = :no, expires_at_s = expires_at_s + :keep{edit} "
             "REMOVE #reason, #message, #note",
             ConditionExpression="#state = :dead AND opened_at = :opened",
@@ -216,6 +229,41 @@ class LedgerTable(LedgerRows):
             ConditionExpression="#state = :dead AND opened_at = :opened",
             ExpressionAttributeNames={"#state": "state", "#note": "note"},
         )
+
+    def cancel(self, call_id: str, *, opened_at: str, now: datetime, note: str) -> bool:
+        """End a call that nobody works on, for an operator; False if its row is another by now.
+
+        It is noted as if its letter were sent: nobody has to bring it back.
+        """
+        allowed = sources(LedgerEvent.CANCEL)
+        values: dict[str, object] = {
+            "after": result(LedgerEvent.CANCEL),
+            "opened": opened_at,
+            "now": format_instant(now),
+            "reason": Reason.CANCELLED,
+            "message": CANCELLED,
+            "note": note,
+            "yes": True,
+            **{f"from{i}": state.value for i, state in enumerate(allowed)},
+        }
+        is_ended = self._change(
+            call_id,
+            values,
+            UpdateExpression="SET #state = :after, #reason = :reason, #message = :message, "
+            "#note = :note, letter_sent = :yes, updated_at = :now",
+            ConditionExpression=f"#state IN ({_names('from', len(allowed))}) AND opened_at = :opened",
+            ExpressionAttributeNames={
+                "#state": "state",
+                "#reason": "reason",
+                "#message": "message",
+                "#note": "note",
+            },
+        )
+        if is_ended:
+            return True
+        # The SDK may have repeated an answered write.
+        row = self.get(call_id)
+        return row is not None and is_cancelled(row) and row.note == note
 
     def recapture(self, dead: Row, after: Row) -> bool:
         """Write what a later capture makes of a dead-lettered call; False if its row is another by now."""

@@ -63,30 +63,30 @@ class SqsQueue:
         """Send all messages, in batches of ten and 1 MiB.
 
         Raises:
-            StoreError: If any of them was not accepted in three rounds; others may have been.
+            StoreError: If any of them was not accepted in three rounds, with SQS's code for the first; others
+                may have been.
         """
-        left = list(messages)
+        left, code = list(messages), ""
         for _ in range(_ROUNDS):
-            left = [
-                message
+            failed = [
+                each
                 for batch in batches([_size_bytes(message) for message in left])
-                for message in self._send_batch([left[index] for index in batch])
+                for each in self._send_batch([left[index] for index in batch])
             ]
-            if not left:
+            if not failed:
                 return
-        raise StoreError(
-            "sqs", "SendMessageBatch", "Failed", f"{len(left)} messages were not accepted"
-        )
+            left, code = [message for message, _ in failed], failed[0][1]
+        raise StoreError("sqs", "SendMessageBatch", code, f"{len(left)} messages were not accepted")
 
-    def _send_batch(self, messages: Sequence[OutMessage]) -> list[OutMessage]:
-        """Send one batch; return the messages that were not accepted."""
+    def _send_batch(self, messages: Sequence[OutMessage]) -> list[tuple[OutMessage, str]]:
+        """Send one batch; return the messages that were not accepted, and why."""
         entries: Any = [_entry(index, message) for index, message in enumerate(messages)]
         with store_errors("sqs", "SendMessageBatch"):
             response = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
         failed = response.get("Failed", [])
         for entry in failed:
             _log.warning("message was not accepted", extra={"code": entry.get("Code")})
-        return [messages[int(entry["Id"])] for entry in failed]
+        return [(messages[int(entry["Id"])], entry.get("Code", "Failed")) for entry in failed]
 
     def give_back(self, waits_s: Mapping[str, float]) -> None:
         """Let messages reappear after their waits, by receipt handle; best effort.

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from reprise import metric
 from reprise.aws.functions import outcome_of
 from reprise.boto3_plugin.exchange import ERROR_FROM, Exchange, answer_of
-from reprise.call.outcome import Outcome, classify_reply, shorten
+from reprise.call.outcome import Outcome, OutcomeKind, classify_reply, shorten
 from reprise.call.request import CallRequest, check_request
 from reprise.call.said import HEADERS, read_said
 from reprise.call.target import resolve_target
@@ -169,17 +169,20 @@ def _target(exchange: Exchange, setup: CaptureSetup) -> Target | None:
     match = _PATH.fullmatch(params["url_path"])
     if match is None:
         return None
-    try:
-        target = resolve_target(
-            unquote(match[1]),
-            setup.settings.targets,
-            qualifier=params["query_string"].get("Qualifier"),
-            tenant_id=params["headers"].get("X-Amz-Tenant-Id"),
-        )
-    except BadRequestError:
-        return None
-    # A bare name is completed by the stack's list, and means another function in another region.
-    return target if target.function.split(":")[3] == exchange.region else None
+    found = set()
+    # A bare name is completed by the stack's list, and is a function of the client's region. Of which account
+    # nobody knows, where several are listed.
+    for entry in setup.settings.targets:
+        with suppress(BadRequestError):
+            target = resolve_target(
+                unquote(match[1]),
+                (entry,),
+                qualifier=params["query_string"].get("Qualifier"),
+                tenant_id=params["headers"].get("X-Amz-Tenant-Id"),
+            )
+            if target.function.split(":")[3] == exchange.region:
+                found.add(target)
+    return found.pop() if len(found) == 1 else None
 
 
 def _outcome(own: Parsed | Exception) -> Outcome:
@@ -191,6 +194,9 @@ def _outcome(own: Parsed | Exception) -> Outcome:
 
 def _reply(exchange: Exchange) -> Reply:
     own = exchange.own
+    if exchange.is_stopped:
+        # Whoever stopped it wants it neither made nor kept.
+        return Reply(outcome=Outcome(kind=OutcomeKind.PERMANENT, code=type(own).__name__))
     if own is None or isinstance(own, Exception) or own[0].status_code >= ERROR_FROM:
         return Reply(outcome=_outcome(own or RuntimeError("nothing was sent")))
     parsed = own[1]

@@ -37,6 +37,10 @@ class Events:
         events.register_first(
             "needs-retry.lambda.Invoke", self.needs_retry, unique_id="reprise-needs-retry"
         )
+        # Last of all: what raises before that has sent nothing.
+        events.register_last(
+            "request-created", self.request_created, unique_id="reprise-request-created"
+        )
 
     def before_call(self, model: Any, params: dict[str, Any], **_: object) -> Parsed | None:  # noqa: ANN401 - botocore's
         """Make a synchronous invocation in the SDK's place; None leaves a call to the SDK."""
@@ -57,6 +61,12 @@ class Events:
             _log.exception("call was not captured")
             return exchange.given()
 
+    def request_created(self, request: Any, **_: object) -> None:  # noqa: ANN401 - botocore's
+        """Note that a send is about to go."""
+        exchange = request.context.get(_EXCHANGE)
+        if exchange is not None:
+            exchange.is_under_way = True
+
     def needs_retry(
         self,
         request_dict: dict[str, Any],
@@ -70,18 +80,20 @@ class Events:
             EndedError: If it is.
         """
         exchange = request_dict["context"].get(_EXCHANGE)
-        if exchange is None or (response is not None and response[0].status_code < ERROR_FROM):
+        if exchange is None:
             return
-        own = response or caught_exception
-        if own is None:
+        exchange.is_under_way = False
+        if response is not None and response[0].status_code < ERROR_FROM:
+            return
+        exchange.own = response or caught_exception
+        if exchange.own is None or exchange.is_stopped:
             return
         try:
-            is_captured = _capture().is_captured(exchange, own, self._lazy_setup)
+            is_captured = _capture().is_captured(exchange, exchange.own, self._lazy_setup)
         except Exception:  # noqa: BLE001 - a fault of ours leaves the call to the SDK
             _log.exception("whether a call is captured cannot be told")
             return
         if is_captured:
-            exchange.own = own
             raise EndedError
 
 

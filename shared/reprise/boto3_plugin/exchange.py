@@ -9,10 +9,11 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.awsrequest import AWSResponse
+from botocore.exceptions import BotoCoreError
 from botocore.response import StreamingBody
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 type Parsed = tuple[Any, dict[str, Any]]
 """What botocore's endpoint gives: the HTTP response, and what was parsed of it."""
@@ -38,7 +39,7 @@ def is_synchronous(params: dict[str, Any]) -> bool:
 class Exchange:
     """One call; made, used and left within one call of the SDK's."""
 
-    __slots__ = ("_client", "_model", "body", "own", "params", "reply_body")
+    __slots__ = ("_client", "_model", "body", "is_under_way", "own", "params", "reply_body")
 
     def __init__(self, client: Any, model: Any, params: dict[str, Any]) -> None:  # noqa: ANN401 - botocore's
         """Take a request as botocore is about to send it."""
@@ -51,6 +52,8 @@ class Exchange:
         """What the SDK would give: an answer, or an error to raise; None before anything was sent."""
         self.reply_body = b""
         """What the target answered."""
+        self.is_under_way = False
+        """Whether a send is made, and its end is not known."""
 
     @property
     def read_timeout_s(self) -> float | None:
@@ -86,6 +89,12 @@ class Exchange:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the caller's, as without us
             self.own = error
 
+    @property
+    def is_stopped(self) -> bool:
+        """Tell whether a handler of the caller's own ended the call, before anything of a send went."""
+        is_theirs = isinstance(self.own, Exception) and not isinstance(self.own, BotoCoreError)
+        return is_theirs and not self.is_under_way
+
     def given(self) -> Parsed:
         """Return the SDK's own answer, to be raised by it if it is an error.
 
@@ -93,6 +102,12 @@ class Exchange:
             Exception: The SDK's own error, where there is no answer.
         """
         if isinstance(self.own, Exception):
+            # As botocore's client does where it sends by itself.
+            self._client.meta.events.emit(
+                f"after-call-error.lambda.{self._model.name}",
+                exception=self.own,
+                context=self.params["context"],
+            )
             raise self.own
         if self.own is None:
             msg = "nothing was sent"
@@ -133,7 +148,16 @@ def answer_of(
     if body is not None:
         whole |= {"StatusCode": status, "Payload": stream_of(body)}
     make: Any = AWSResponse
-    return make(exchange.params.get("url", ""), status, dict(headers or {}), None), whole
+    raw = Raw(body or b"")
+    return make(exchange.params.get("url", ""), status, dict(headers or {}), raw), whole
+
+
+class Raw(BytesIO):
+    """A body as urllib3 gives it."""
+
+    def stream(self, *_: object, **__: object) -> Iterator[bytes]:
+        """Yield all of it."""
+        yield self.read()
 
 
 def stream_of(body: bytes) -> StreamingBody:

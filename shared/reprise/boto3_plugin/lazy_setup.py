@@ -56,10 +56,17 @@ class LazySetup:
             try:
                 self._found = self._make(os.environ)
             except SettingsError as error:
-                self._failed = error
-                self._until_s = self._monotonic() + AGAIN_S
+                self._fail(error)
                 raise
+            except Exception as error:
+                # A fault of ours, too, must not be the end of a call that could be made.
+                raise self._fail(SettingsError(repr(error))) from error
             return self._found
+
+    def _fail(self, error: SettingsError) -> SettingsError:
+        self._failed = error
+        self._until_s = self._monotonic() + AGAIN_S
+        return error
 
 
 SETUP: Final = LazySetup()

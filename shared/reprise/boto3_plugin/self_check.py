@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import platform
 from contextvars import ContextVar
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 import botocore
@@ -16,12 +15,12 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ReadTimeoutError
 from botocore.hooks import EventAliaser, HierarchicalEmitter
 
-from reprise.boto3_plugin.exchange import Exchange, Parsed, answer_of
+from reprise.boto3_plugin.exchange import Exchange, Parsed, Raw, answer_of
 from reprise.errors import SettingsError
 from reprise.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 _PAYLOAD: Final = b'{"reprise": "self-check"}'
 _REPLY: Final = b'"\xff reply"'
@@ -66,13 +65,6 @@ class Probe:
 
 
 PROBE: Final[ContextVar[Probe | None]] = ContextVar("reprise_probe", default=None)
-
-
-class _Raw(BytesIO):
-    """A body as urllib3 gives it."""
-
-    def stream(self, *_: object, **__: object) -> Iterator[bytes]:
-        yield self.read()
 
 
 def check_once(client: Any, register: Callable[[Any], None]) -> None:  # noqa: ANN401 - botocore's clients have no type
@@ -167,7 +159,7 @@ def _send(**_: object) -> AWSResponse | None:
 def _response(status: int, body: bytes, headers: dict[str, str]) -> AWSResponse:
     whole = {"content-length": str(len(body)), "x-amzn-requestid": "self-check", **headers}
     make: Any = AWSResponse
-    made: AWSResponse = make("self-check", status, whole, _Raw(body))
+    made: AWSResponse = make("self-check", status, whole, Raw(body))
     return made
 
 

@@ -141,8 +141,8 @@ def classify_error(
     next_step = _NEXT_STEP_BY_CODE.get(code)
     return Outcome(
         kind=kind,
-        code=code,
-        reason=reason,
+        code=_name_of(code),
+        reason=None if reason is None else _name_of(reason),
         status=status,
         message=shorten(f"{message} ({next_step})" if next_step else message),
         retry_after_s=retry_after_s,
@@ -190,6 +190,11 @@ def shorten(text: str) -> str:
     return line if len(line) <= MAX_MESSAGE_CHARS else f"{line[: MAX_MESSAGE_CHARS - 1]}…"
 
 
+def _name_of(said: str) -> str:
+    """Return a name as a record takes it, whatever stood in its place: a proxy's answer may hold anything."""
+    return shorten(said)[:_MAX_CODE_CHARS]
+
+
 def _kind_by_status(status: int | None) -> OutcomeKind:
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return OutcomeKind.THROTTLED
@@ -206,7 +211,8 @@ def _error_of(payload: bytes) -> tuple[str, str]:
         document = None
     if not isinstance(document, dict):
         return "Unknown", "the function failed without an error document"
+    texts = {name: text for name, text in document.items() if isinstance(text, str) and text}
     return (
-        shorten(str(document.get("errorType") or "Unknown"))[:_MAX_CODE_CHARS],
-        str(document.get("errorMessage") or "no error message"),
+        _name_of(texts.get("errorType", "Unknown")),
+        texts.get("errorMessage", "no error message"),
     )

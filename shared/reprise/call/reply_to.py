@@ -1,4 +1,4 @@
-"""Where the late result of a call is to go: what a caller may ask for, and what a stack allows."""
+"""Where the late result of a call is to go, as its caller may ask."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ SendDurableExecutionCallbackSuccess. The others are ours: a record has room for 
 _PRINTABLE: Final = re.compile(r"[!-~]+")
 _CALLBACK: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 """Lambda API reference, SendDurableExecutionCallbackSuccess, CallbackId."""
-_QUEUE_ARN: Final = re.compile(r"arn:[a-z-]+:sqs:([a-z0-9-]+):([0-9]{12}):([A-Za-z0-9_-]{1,80})")
+QUEUE_ARN: Final = re.compile(r"arn:[a-z-]+:sqs:([a-z0-9-]+):([0-9]{12}):([A-Za-z0-9_-]{1,80})")
+"""Of a standard queue: its region, account and name."""
 _QUEUE_PATH: Final = re.compile(r"/([0-9]{12})/([A-Za-z0-9_-]{1,80})")
 _QUEUE_HOST: Final = re.compile(r"sqs\.([a-z0-9-]+)\.")
-_STEPS: Final = re.compile(r"(^|/)(\.|%2e){1,2}(/|$)|%2f|%5c", re.IGNORECASE)
-"""In a path: what leads out of a listed folder, for a server that decodes before it looks."""
+_STEPS: Final = re.compile(r"(^|/)(\.|%2e){1,2}(;|%3b|/|$)|%(2f|5c|25|00)", re.IGNORECASE)
+"""In a path: what leads out of a listed folder, for a server that decodes before it looks, does so twice, or
+leaves out a segment's parameters (RFC 3986, section 3.3)."""
 _EXAMPLE: Final = 'Send one of {"queue": "<ARN or URL>"}, {"event": true}, {"task_token": "..."}, '
 _NEXT_STEP: Final = _EXAMPLE + '{"callback_id": "..."} and {"webhook": "https://..."}'
 
@@ -92,92 +94,23 @@ def read_reply_to(document: object) -> ReplyTo | None:
     except ValueError as error:
         raise BadRequestError(FIELD, _without_path(str(error)), _NEXT_STEP) from error
     if isinstance(value, str) and not 1 <= len(value) <= _MAX_CHARS[kind]:
-        raise _bad(kind, f"must have 1 to {_MAX_CHARS[kind]} characters")
+        raise bad_place(kind, f"must have 1 to {_MAX_CHARS[kind]} characters")
     if kind != "event" and not _PRINTABLE.fullmatch(str(value)):
-        raise _bad(kind, "must be printable ASCII without blanks")
+        raise bad_place(kind, "must be printable ASCII without blanks")
     if kind == "event" and not str(value).isprintable():
-        raise _bad(kind, "must be true, or a line of text")
+        raise bad_place(kind, "must be true, or a line of text")
     if kind == "callback_id" and not _CALLBACK.fullmatch(str(value)):
-        raise _bad(kind, "is no id of a callback")
+        raise bad_place(kind, "is no id of a callback")
     if kind == "queue":
-        _queue_name(str(value))
+        queue_parts(str(value))
     if kind == "webhook":
-        _parts_of(str(value))
+        address_parts(str(value))
     return reply_to
 
 
-class Destinations(msgspec.Struct, frozen=True, kw_only=True):
-    """What a stack allows, as its add-on replies says; each list as text, separated by commas."""
-
-    queues: str = ""
-    """ARNs of SQS queues."""
-    events: bool | str = False
-    """Whether events may be asked for; the template writes it as text."""
-    state_machines: str = ""
-    """ARNs of state machines and activities whose tasks may be answered; IAM tells which token is whose."""
-    functions: str = ""
-    """ARNs of functions whose durable executions may be answered; IAM likewise."""
-    webhooks: str = ""
-    """Beginnings of addresses, such as `https://hooks.example.com/reprise/`."""
-
-    def resolve(self, reply_to: ReplyTo) -> str:
-        """Return where a reply goes: the queue's ARN as it is allowed, the address, or the kind.
-
-        Raises:
-            BadRequestError: If the stack does not allow it.
-        """
-        kind, value = reply_to.kind, str(reply_to.value)
-        match kind:
-            case "queue":
-                return self._queue(value)
-            case "webhook":
-                if any(_begins(value, prefix) for prefix in _listed(self.webhooks)):
-                    return value
-                raise _forbidden(kind, "webhook that ReplyWebhooks", "begin of the address")
-            case "event":
-                is_allowed = self.events in {True, "true"}
-            case "task_token":
-                is_allowed = bool(self.state_machines)
-            case _:
-                is_allowed = bool(self.functions)
-        if not is_allowed:
-            raise _forbidden(kind, f"{kind} that {_PARAMETERS[kind]}", "destination")
-        return kind
-
-    def allows_address(self, host: str) -> bool:
-        """Tell whether a host is listed by its own address: such a one may be private."""
-        return any(urlsplit(prefix).hostname == host for prefix in _listed(self.webhooks))
-
-    def _queue(self, value: str) -> str:
-        region, account, name = _queue_name(value)
-        for arn in _listed(self.queues):
-            found = _QUEUE_ARN.fullmatch(arn)
-            if found is None or found.groups()[1:] != (account, name):
-                continue
-            if region in {None, found[1]}:
-                return arn
-        raise _forbidden("queue", "queue that ReplyQueues", "ARN")
-
-
-_PARAMETERS: Final = {
-    "event": "ReplyEvents",
-    "task_token": "ReplyStateMachines",
-    "callback_id": "ReplyFunctions",
-}
-
-
-def read_destinations(text: str) -> Destinations:
-    """Return what the add-on replies wrote.
-
-    Raises:
-        ValueError: If it is no such document.
-    """
-    return msgspec.json.decode(text, type=Destinations)
-
-
-def _queue_name(value: str) -> tuple[str | None, str, str]:
+def queue_parts(value: str) -> tuple[str | None, str, str]:
     """Return region, account and name of a queue; no region where its URL does not say."""
-    arn = _QUEUE_ARN.fullmatch(value)
+    arn = QUEUE_ARN.fullmatch(value)
     if arn is not None:
         return arn[1], arn[2], arn[3]
     try:
@@ -186,12 +119,12 @@ def _queue_name(value: str) -> tuple[str | None, str, str]:
     except ValueError:
         path = None
     if path is None or parts.scheme not in {"http", "https"}:
-        raise _bad("queue", "is neither the ARN nor the URL of a standard SQS queue")
+        raise bad_place("queue", "is neither the ARN nor the URL of a standard SQS queue")
     host = _QUEUE_HOST.match(parts.hostname or "")
     return (host[1] if host else None), path[1], path[2]
 
 
-def _parts_of(url: str) -> SplitResult:
+def address_parts(url: str) -> SplitResult:
     """Return the parts of a webhook's address.
 
     Raises:
@@ -205,40 +138,20 @@ def _parts_of(url: str) -> SplitResult:
         is_plain = False
     if (
         not is_plain
+        or not _PRINTABLE.fullmatch(url)
         or parts.scheme not in {"https", "http"}
         or "@" in parts.netloc
         or "#" in url
         or "\\" in url
         or _STEPS.search(parts.path)
     ):
-        raise _bad("webhook", "is no plain address that begins with https://")
+        raise bad_place("webhook", "is no plain address that begins with https://")
     return parts
 
 
-def _begins(url: str, prefix: str) -> bool:
-    """Tell whether an address begins as a listed one does, by its parts; the path by whole segments."""
-    asked, listed = _parts_of(url), _parts_of(prefix)
-    if (asked.scheme, asked.netloc.lower()) != (listed.scheme, listed.netloc.lower()):
-        return False
-    folder = listed.path.rstrip("/")
-    return asked.path == listed.path or asked.path.startswith(f"{folder}/")
-
-
-def _listed(text: str) -> list[str]:
-    return [entry for entry in text.split(",") if entry]
-
-
-def _bad(kind: str, message: str) -> BadRequestError:
+def bad_place(kind: str, message: str) -> BadRequestError:
+    """Return the error of a place that is none, by its kind."""
     return BadRequestError(f"{FIELD}.{kind}", message, _NEXT_STEP)
-
-
-def _forbidden(kind: str, what: str, how: str) -> BadRequestError:
-    parameter = what.rpartition(" ")[2]
-    return BadRequestError(
-        f"{FIELD}.{kind}",
-        f"is no {what} of the add-on replies lists",
-        f"Add the {how} to {parameter}, or ask for another destination",
-    )
 
 
 def _without_path(message: str) -> str:

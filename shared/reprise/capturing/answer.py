@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from reprise.errors import BadRequestError
     from reprise.ledger import Row
 
+_SAFE: Final = ":!"
+"""What ids are made of that means nothing more in a path, nor in a query (RFC 3986, section 3.3)."""
 GIVEN_UP_STATUS: Final = 502
 """Of a captured call that was given up while its caller waited: a gateway's, whose server failed."""
 
@@ -147,7 +150,9 @@ def fill_status_url(template: str, captured: Captured) -> str:
         template: With `{id}`, and if need be `{token}`, where the call's own go.
         captured: The call.
     """
-    values = {"{id}": captured.call_id, "{token}": captured.status_token}
+    # A key is its caller's own text, which may spell `#` or `&token=`.
+    call_id = quote(captured.call_id, safe=_SAFE)
+    values = {"{id}": call_id, "{token}": captured.status_token}
     # All at once: a value may spell another's name.
     names = "|".join(re.escape(name) for name in values)
     return re.sub(names, lambda match: values[match[0]], template)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reprise.capturing.line import is_captured_by_target
 from reprise.instant import parse_instant
-from reprise.ledger import TRANSITIONS, LedgerEvent, State, transition
+from reprise.ledger import TRANSITIONS, LedgerEvent, State, ends_after, transition
 from reprise.retry.decision import Reason
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def reopened(dead: Row, capture: Row) -> Row:
         capture,
         state=transition(TRANSITIONS, dead.state, LedgerEvent.RECAPTURE),
         history=dead.history,
+        ends=ends_after(dead, LedgerEvent.RECAPTURE),
         may_have_run=may_have_run,
     )
 

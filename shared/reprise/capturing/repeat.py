@@ -18,7 +18,16 @@ from reprise.call.payload import digest
 from reprise.capturing.status import keep_result, read_result
 from reprise.errors import ObjectMissingError, RepriseError, StoreError
 from reprise.instant import format_instant
-from reprise.ledger import LIVE_OWNER, TRANSITIONS, LedgerEvent, Row, State, sources, transition
+from reprise.ledger import (
+    LIVE_OWNER,
+    TRANSITIONS,
+    LedgerEvent,
+    Row,
+    State,
+    ends_after,
+    sources,
+    transition,
+)
 from reprise.ports import Reply
 
 if TYPE_CHECKING:
@@ -243,8 +252,10 @@ class Repeats:
             return
         # Meanwhile another try of it may have been entered, or an operator may have redriven it.
         for _ in range(_TRIES):
+            is_dead = row.state is State.DEAD_LETTERED
             after = replace(
                 row,
+                ends=ends_after(row, LedgerEvent.ANSWER) if is_dead else row.ends,
                 state=transition(TRANSITIONS, row.state, LedgerEvent.ANSWER),
                 updated_at=format_instant(self.clock()),
                 reason=None,

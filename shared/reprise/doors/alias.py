@@ -33,12 +33,15 @@ class Doors:
     """Functions that may be called; as for `is_allowed`."""
     called: dict[str, str]
     """What a door calls, as Lambda's Invoke API takes a FunctionName, by its alias."""
+    invoker: str
+    """Name of the function whose aliases they are."""
 
     @classmethod
-    def read(cls, text: str, targets: tuple[str, ...]) -> Doors:
+    def read(cls, text: str, targets: tuple[str, ...], *, invoker: str) -> Doors:
         """Read the template's parameter: `orders,checkout=orders:live`."""
         entries = [entry.strip().partition("=") for entry in text.split(",") if entry.strip()]
-        return cls(targets=targets, called={name: called or name for name, _, called in entries})
+        called = {name: called or name for name, _, called in entries}
+        return cls(targets=targets, called=called, invoker=invoker)
 
     def target(self, alias: str) -> Target:
         """Return the target of an alias: what is said of it, else the function of its name.
@@ -50,7 +53,7 @@ class Doors:
         """
         called = self.called.get(alias, alias)
         try:
-            return resolve_target(called, self.targets)
+            target = resolve_target(called, self.targets)
         except BadRequestError as error:
             raise BadRequestError(
                 "alias",
@@ -58,3 +61,12 @@ class Doors:
                 "Name an alias as its target, or name both in FrontDoors, and the target in Targets",
                 status=403,
             ) from error
+        if target.name == self.invoker:
+            # A star in Targets may allow it, and each call of it would be another.
+            raise BadRequestError(
+                "alias",
+                f"{alias!r} leads back to the invoker",
+                "Name a target in FrontDoors",
+                status=403,
+            )
+        return target

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from reprise.call.outcome import Outcome
     from reprise.capturing.invoker import Answer, Captured
-    from reprise.doors.sender import Sending
+    from reprise.doors.sending import Sending
     from reprise.errors import BadRequestError
 
 LOOK_AGAIN_S: Final = 60

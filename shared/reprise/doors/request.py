@@ -10,7 +10,7 @@ from reprise.call.said import read_said
 
 if TYPE_CHECKING:
     from reprise.call.target import Target
-    from reprise.doors.sender import Sending
+    from reprise.doors.sending import Sending
 
 
 def door_request(

@@ -1,29 +1,18 @@
-"""Tell from an event's shape who sent it, and what that sender can be answered: pure, and data.
+"""Who sends events, by what each is known, and how it can be answered: data.
 
 What stands here of other services is their published event formats. Source: API Gateway developer guide,
 "Lambda proxy integrations in API Gateway", "Create Lambda proxy integrations for HTTP APIs", "Input to an
 API Gateway Lambda authorizer"; Lambda developer guide, "Invoking Lambda function URLs" and the pages of each
 event source; Elastic Load Balancing, "Lambda functions as targets"; AppSync developer guide, "Lambda
-resolvers"; Step Functions developer guide, "Wait for a callback with task token"; Cognito developer guide,
-"Lambda triggers".
+resolvers" and "AWS_LAMBDA authorization"; IoT developer guide, "Defining your Lambda function"; Step
+Functions developer guide, "Wait for a callback with task token"; Cognito developer guide, "Lambda triggers".
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, Final
-
-import msgspec
-
-from reprise.call.target import is_name
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    type _Raw = dict[str, msgspec.Raw]
+from typing import Final
 
 
 class Way(Enum):
@@ -49,6 +38,10 @@ class Sender:
     way: Way
     marks: tuple[str, ...]
     """Members, with dots between levels, that all its events have, and no other's that stand below."""
+    members: frozenset[str] | None = None
+    """Set if its events have these members, and no others."""
+    comes_in_lists: bool = False
+    """Whether it sends several events in one list, too."""
     method: str | None = None
     """Member that holds the HTTP method."""
     values: frozenset[str] | None = None
@@ -80,6 +73,18 @@ SENDERS: Final = (
     Sender(name="authorizer", way=Way.ERROR, marks=("methodArn",), is_kept=False),
     Sender(name="authorizer of an HTTP API", way=Way.ERROR, marks=("routeArn",), is_kept=False),
     Sender(
+        name="authorizer of AppSync",
+        way=Way.ERROR,
+        marks=("authorizationToken", "requestContext.apiId", "requestHeaders"),
+        is_kept=False,
+    ),
+    Sender(
+        name="authorizer of IoT",
+        way=Way.ERROR,
+        marks=("protocolData", "connectionMetadata", "protocols"),
+        is_kept=False,
+    ),
+    Sender(
         name="load balancer",
         way=Way.ALB,
         marks=("requestContext.elb", "httpMethod"),
@@ -100,6 +105,7 @@ SENDERS: Final = (
     Sender(
         name="AppSync, mutation",
         way=Way.ERROR,
+        comes_in_lists=True,
         marks=("info.parentTypeName", "info.fieldName"),
         values=frozenset({"Mutation"}),
         error_type="Captured",
@@ -108,15 +114,23 @@ SENDERS: Final = (
     Sender(
         name="AppSync, field",
         way=Way.ERROR,
+        comes_in_lists=True,
         marks=("info.parentTypeName", "info.fieldName"),
         is_kept=False,
     ),
     # Of these triggers Cognito wants the event back, and no more; the reply of every other decides something.
+    # Known to the last member: a stranger's words that somebody passes on must not come back as a reply.
     Sender(
         name="Cognito, afterwards",
         way=Way.EVENT,
         marks=("triggerSource", "userPoolId"),
         values=frozenset({"PostConfirmation_*", "PostAuthentication_*"}),
+        members=frozenset(
+            {
+                *("version", "triggerSource", "region", "userPoolId", "userName"),
+                *("callerContext", "request", "response"),
+            }
+        ),
     ),
     Sender(name="Cognito", way=Way.ERROR, marks=("triggerSource", "userPoolId"), is_kept=False),
     # Queues and streams: whatever fails is sent again by Lambda itself, as another invocation each time.
@@ -128,8 +142,9 @@ SENDERS: Final = (
         is_kept=False,
     ),
     Sender(
-        name="topic that is polled",
+        name="topic or pipe that is polled",
         way=Way.ERROR,
+        comes_in_lists=True,
         marks=("eventSource",),
         values=_POLLERS,
         is_kept=False,
@@ -138,164 +153,3 @@ SENDERS: Final = (
     OTHER,
 )
 """The first whose marks an event has is its sender."""
-
-READS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-"""Methods whose caller asks for nothing but the reply. Source: RFC 9110, section 9.2.1, "Safe Methods"."""
-_KEY_HEADERS: Final = ("x-reprise-idempotency-key", "idempotency-key")
-_WHO: Final = ("authorization", "cookie", "x-api-key")
-"""Headers that say who asks: another's key is another's."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sending:
-    """What an event says of its sender."""
-
-    sender: Sender
-    is_read: bool = False
-    """Whether it is an HTTP request that only asks."""
-    has_multi_values: bool = False
-    """Whether headers come, and go back, as lists."""
-    key: str | None = None
-    """The client's own name of the effect, in a header."""
-    scope: str | None = None
-    """With it: what makes two requests the same, whatever a gateway adds to each."""
-
-    @property
-    def may_keep(self) -> bool:
-        """Tell whether the call may be captured."""
-        return self.sender.is_kept and not self.is_read
-
-
-class _Record(msgspec.Struct, frozen=True, gc=False):
-    eventSource: str | None = None  # noqa: N815 - AWS's name
-
-
-_DECODE: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-"""The members as they are: what nothing here looks at is passed over, however long."""
-_DECODE_BATCH: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_DECODE_RECORDS: Final = msgspec.json.Decoder(list[_Record]).decode
-_REQUEST: Final = ("path", "rawPath", "rawQueryString", "cookies", "body")
-_QUERY: Final = ("queryStringParameters", "multiValueQueryStringParameters")
-
-
-def read_sending(event: bytes) -> Sending:
-    """Return what an event says of its sender; never raises, for an event may be anything."""
-    shape = _shape(event)
-    if shape is None:
-        return Sending(sender=OTHER)
-    members = _Members(shape)
-    sender = next(each for each in SENDERS if _is_of(each, members))
-    if sender.method is None:
-        return Sending(sender=sender)
-    method = str(members.at(sender.method)).upper()
-    headers = _headers(members)
-    key = next((each for name in _KEY_HEADERS if (each := _key(headers.get(name, "")))), None)
-    return Sending(
-        sender=sender,
-        is_read=method in READS,
-        has_multi_values=isinstance(members.at("multiValueHeaders"), dict),
-        key=key,
-        scope=None if key is None else _fingerprint(method, shape, members, headers),
-    )
-
-
-def _shape(event: bytes) -> _Raw | None:
-    """Return an event's members; the first one's of a batch of AppSync's."""
-    try:
-        if event.lstrip()[:1] == b"[":
-            batch = _DECODE_BATCH(event)
-            return _DECODE(batch[0]) if batch else None
-        return _DECODE(event)
-    except (ValueError, RecursionError):
-        return None
-
-
-class _Members:
-    """Members of an event, decoded when they are looked at."""
-
-    __slots__ = ("_found", "_shape")
-
-    def __init__(self, shape: _Raw) -> None:
-        self._shape = shape
-        self._found: dict[str, Any] = {}
-
-    def at(self, path: str) -> Any:  # noqa: ANN401 - JSON
-        """Return what stands at a path; None if nothing does."""
-        name, *rest = path.split(".")
-        if name not in self._found:
-            self._found[name] = _decode(name, self._shape.get(name))
-        value = self._found[name]
-        for each in rest:
-            value = value.get(each) if isinstance(value, dict) else None
-        return value
-
-
-def _decode(name: str, raw: msgspec.Raw | None) -> Any:  # noqa: ANN401 - JSON
-    if raw is None:
-        return None
-    try:
-        if name == "Records":
-            records = _DECODE_RECORDS(raw)
-            return {"eventSource": records[0].eventSource} if records else None
-        return msgspec.json.decode(raw)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _is_of(sender: Sender, members: _Members) -> bool:
-    if any(members.at(mark) is None for mark in sender.marks):
-        return False
-    if sender.values is None:
-        return True
-    value = str(members.at(sender.marks[0]))
-    return any(
-        value.startswith(each[:-1]) if each.endswith("*") else value == each
-        for each in sender.values
-    )
-
-
-def _headers(members: _Members) -> dict[str, str]:
-    """Return a request's headers, with names in lower case; of several of one name the last."""
-    found: dict[str, str] = {}
-    each_of: Mapping[str, Callable[[Any], Any]] = {
-        "multiValueHeaders": lambda value: value[-1] if isinstance(value, list) and value else None,
-        "headers": lambda value: value,
-    }
-    for member, last in each_of.items():
-        headers = members.at(member)
-        for name, value in headers.items() if isinstance(headers, dict) else ():
-            if isinstance(text := last(value), str):
-                found[name.lower()] = text
-    return found
-
-
-def _key(text: str) -> str:
-    """Return the key that a header means: without the quotes of its standard form, and short enough.
-
-    Source: draft-ietf-httpapi-idempotency-key-header, "Syntax": a structured field, a string in quotes.
-    """
-    text = text.strip()
-    if len(text) > 1 and text[0] == text[-1] == '"':
-        text = text[1:-1]
-    if not text or is_name(text):
-        return text
-    # A client that got along with the target is not refused for its taste in keys.
-    return f"sha256:{_digest(text.encode('utf-8', 'surrogatepass'))}"
-
-
-def _fingerprint(method: str, shape: _Raw, members: _Members, headers: Mapping[str, str]) -> str:
-    """Return what two requests of one key have in common if they are one: who asks, for what, with what body.
-
-    Gateways add ids and times to each, so that no two events are the same bytes.
-    """
-    parts = [
-        method,
-        *(bytes(shape.get(name, b"")).decode("utf-8", "replace") for name in _REQUEST),
-        *(members.at(name) for name in _QUERY),
-        *(headers.get(name) for name in _WHO),
-    ]
-    return f"http:{_digest(json.dumps(parts, sort_keys=True).encode())}"
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -15,12 +15,14 @@ from reprise.call.target_type import FUNCTION, TargetType, type_of
 from reprise.capturing.line import context_for_replay
 from reprise.capturing.reopen import also_given_up, reopened, reopens
 from reprise.errors import ObjectMissingError, PayloadError, StoreError
+from reprise.gate.samples import Sample
 from reprise.instant import format_instant, parse_instant
-from reprise.ledger import TERMINAL, Row, State, identity_of, new_row
+from reprise.ledger import TERMINAL, Row, State, identity_of, is_cancelled, new_row
 from reprise.ports import LeaseRequest
-from reprise.replay.attempt import Attempt, failures, is_replaced
+from reprise.replay.attempt import NOT_ASKED, Attempt, failures, is_replaced
 from reprise.replay.finish import STORE_WAIT_S, Finisher, about, count_delivery, count_reply
 from reprise.replay.message import Ack, Disposition, Nack
+from reprise.replies import wants_reply
 from reprise.retry.decision import DeadLetter, Reason, RetryLater, expiry
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ LEASE_EXPIRED = Outcome(
     code="LeaseExpired",
     message="the replayer that held this call ended without saying how the call ended",
 )
+_LEFT = Sample(has_left=True)
 _CLAIM_WAIT_S = 10.0
 """Longest wait of a call whose key a live call has claimed."""
 
@@ -178,7 +181,7 @@ class AttemptRunner:
 
     def _refused(self, message: ReplayMessage, row: Row, now: datetime) -> Disposition:
         """Deal with a call that has ended, is held by another, is not due, or is not the row's."""
-        if is_replaced(row, message.record):
+        if is_replaced(row, message.record) and not wants_reply(message.record):
             return Ack()
         if row.state not in TERMINAL:
             free_ms = row.lease_until_ms if row.state is State.LEASED else row.due_at_ms
@@ -187,13 +190,16 @@ class AttemptRunner:
                 # By a live call, which ends long before its lease, and then perhaps leaves this one to us.
                 wait_s = min(wait_s, _CLAIM_WAIT_S)
             return Nack(wait_s=wait_s)
+        if is_replaced(row, message.record):
+            # It is not to run, and what runs in its place has ended.
+            return self.finisher.send_reply(message)
         if reopens(row, message.record):
             # The row has changed under our hands.
             return Nack(wait_s=STORE_WAIT_S)
         if row.state is State.DEAD_LETTERED and not row.letter_sent:
             return self.finisher.send_letter(message, row)
         # Its reply may not have been sent, or this is another capture of it, with a reply of its own.
-        return self.finisher.send_reply(message)
+        return self.finisher.send_reply(message, _LEFT if _leaves_now(row) else NOT_ASKED)
 
     def _invoke(self, attempt: Attempt) -> Disposition:
         record = attempt.record
@@ -254,3 +260,11 @@ class AttemptRunner:
         )
         count_reply(self.finisher.meter, attempt.row, reply)
         return self.finisher.finish(ended)
+
+
+def _leaves_now(row: Row) -> bool:
+    """Tell whether a call that has ended waited for a permit until now: one that an operator cancelled did.
+
+    Not if it was in its backoff, or was opened again: such calls had left before, as in `Finisher.finish`.
+    """
+    return is_cancelled(row) and not row.due_at_ms and row.opened_at == row.captured_at

@@ -36,6 +36,8 @@ class Reason(StrEnum):
     """Its idempotency key named a call with another payload already."""
     UNDELIVERABLE = "undeliverable"
     """SQS moved its message to the dead-letter queue by itself, before the call had ended."""
+    CANCELLED = "cancelled"
+    """An operator ended it before it had run to success; it has no dead letter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

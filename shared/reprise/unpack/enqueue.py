@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from reprise import metric
 from reprise.call.outcome import OutcomeKind
 from reprise.call.target import conflict_id
+from reprise.call_index import page_key, page_of, write_page
 from reprise.capturing.reopen import is_other_call, reopens
 from reprise.errors import StoreError
 from reprise.ledger import TERMINAL, LedgerEvent, Row, State, new_row
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from reprise.capturing.record import Record
     from reprise.dead_letter import LetterSender
-    from reprise.ports import Clock, Draw, Ledger, Meter, Queue
+    from reprise.ports import Clock, Draw, Ledger, Meter, Objects, Queue
     from reprise.unpack.validate import AcceptedRecord
 
 _log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Enqueuer:
     """Enters calls."""
 
     ledger: Ledger
+    objects: Objects
     replay_queue: Queue
     letters: LetterSender
     clock: Clock
@@ -83,6 +85,8 @@ class Enqueuer:
         found: dict[str, Row | None] = {}
         if is_known:
             found |= self.ledger.get_all(list(rows))
+        else:
+            self._list(chunk, url)
         known = frozenset(found)
         found |= self.ledger.record_all([row for row in rows.values() if row.id not in known])
         due: list[AcceptedRecord] = []
@@ -107,6 +111,11 @@ class Enqueuer:
                 "dynamodb", "BatchExecuteStatement", "Failed", f"{untold} calls were not entered"
             )
         return due
+
+    def _list(self, chunk: Sequence[AcceptedRecord], url: str) -> None:
+        """Enter calls in the index; before the ledger: nobody who finds them there comes back for it."""
+        page = page_of([entry.record for entry in chunk], url)
+        self.objects.put(page_key(page), write_page(page))
 
     def send(self, entries: Sequence[AcceptedRecord], url: str, *, spread_s: float = 0.0) -> None:
         """Send the messages of calls that were entered.
@@ -158,6 +167,8 @@ class Enqueuer:
             count_end(self.meter, row, LedgerEvent.DEAD_LETTER, self.clock())
         elif existing.letter_sent:
             self.meter.count(metric.DUPLICATES_SUPPRESSED, target=row.target)
+            # Another capture of it may want its end elsewhere.
+            self.letters.replies.tell(record)
             return
         self.letters.send(record, row, now=self.clock())
 

@@ -190,7 +190,7 @@ def make_invoker(
             longest_s=longest_s,
         ),
         replies=ParameterDestinations(
-            lazily(clients.parameters), destinations_parameter(settings.stack)
+            lazily(clients.parameters_in_passing), destinations_parameter(settings.stack)
         ),
     )
 

@@ -89,6 +89,7 @@ def make_unpacker(parts: UnpackerParts) -> Unpacker:
         ),
         enqueuer=Enqueuer(
             ledger=parts.ledger,
+            objects=parts.objects,
             replay_queue=parts.replay_queue,
             letters=LetterSender(
                 dead_letters=parts.dead_letters,

@@ -16,7 +16,16 @@ from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.capturing.reopen import reopened
 from reprise.errors import StoreError
 from reprise.instant import format_instant
-from reprise.ledger import Identity, LedgerEvent, PastAttempt, Row, State
+from reprise.ledger import (
+    MAX_ENDS,
+    Identity,
+    LedgerEvent,
+    PastAttempt,
+    Row,
+    State,
+    ends_after,
+    is_cancelled,
+)
 from reprise.ports import LeaseRequest, SettleRequest
 from strategies import NOW, NOW_MS, make_row
 
@@ -348,10 +357,27 @@ def test_a_redrive_opens_a_dead_lettered_call_from_zero(ledger: Ledger) -> None:
     assert ledger.redrive(CALL, opened_at=OPENED_AT, now=later)
     at = format_instant(later)
     assert _get(ledger) == make_row(
-        opened_at=at, updated_at=at, history=(FAILED,), expires_at_s=1_000 + 30 * 86_400
+        opened_at=at,
+        updated_at=at,
+        history=(FAILED,),
+        ends=ends_after(DEAD, LedgerEvent.REDRIVE),
+        expires_at_s=1_000 + 30 * 86_400,
     )
     assert ledger.redrive(CALL, opened_at=OPENED_AT, now=later), "repeated by the SDK"
     assert not ledger.redrive(CALL, opened_at=at, now=later + timedelta(seconds=1))
+
+
+def test_each_death_is_kept_and_of_very_many_the_newest(ledger: Ledger) -> None:
+    ledger.record(DEAD)
+    for day in range(1, MAX_ENDS + 3):
+        row = _get(ledger)
+        assert ledger.redrive(CALL, opened_at=row.opened_at, now=NOW + timedelta(days=day))
+        lease = ledger.lease(CALL, owner="me", now=NOW + timedelta(days=day), until_ms=2**50)
+        assert lease.granted
+        changes = {"reason": "exhausted", "message": f"death {day}"}
+        assert ledger.settle(CALL, owner="me", event=LedgerEvent.DEAD_LETTER, changes=changes)
+    ends = _get(ledger).ends
+    assert [end.message for end in ends] == [f"death {day}" for day in range(2, MAX_ENDS + 2)]
 
 
 def test_a_redrive_that_arrives_when_the_call_has_ended_once_more_opens_nothing(
@@ -375,6 +401,25 @@ def test_a_discard_leaves_a_note_that_a_redrive_takes_away(ledger: Ledger) -> No
     assert _get(ledger) == replace(DEAD, note="by Ann: test data")
     assert ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW)
     assert _get(ledger).note is None
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_only_a_call_that_nobody_works_on_is_cancelled(ledger: Ledger, state: State) -> None:
+    table = cast("LedgerTable", ledger)
+    assert not table.cancel(CALL, opened_at=OPENED_AT, now=NOW, note="n"), "there is no row"
+    row = make_row(state=state)
+    ledger.record(row)
+    is_done = table.cancel(CALL, opened_at=OPENED_AT, now=NOW, note="n")
+    assert is_done is (state in {State.CAPTURED, State.WAITING})
+    assert is_cancelled(_get(ledger)) is is_done
+    if not is_done:
+        assert _get(ledger) == row
+        return
+    assert table.cancel(CALL, opened_at=OPENED_AT, now=NOW, note="n"), "repeated by the SDK"
+    assert not table.cancel(CALL, opened_at=OPENED_AT, now=NOW, note="another")
+    assert not _lease(ledger)
+    assert ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW + timedelta(days=1))
+    assert [(end.reason, end.note) for end in _get(ledger).ends] == [("cancelled", "n")]
 
 
 @pytest.mark.parametrize("state", [State.CAPTURED, State.LEASED, State.WAITING, State.SUCCEEDED])
@@ -453,7 +498,8 @@ def test_a_later_capture_opens_a_call_that_was_given_up_from_zero(ledger: Ledger
     ledger.mark_letter_sent(CALL, opened_at=DEAD.opened_at)
     after = reopened(DEAD, CAPTURE)
     assert ledger.recapture(DEAD, after)
-    assert _get(ledger) == after == replace(CAPTURE, history=(FAILED,))
+    ends = ends_after(DEAD, LedgerEvent.RECAPTURE)
+    assert _get(ledger) == after == replace(CAPTURE, history=(FAILED,), ends=ends)
     assert ledger.recapture(DEAD, after), "repeated by the SDK"
     assert _lease(ledger)
     assert not ledger.recapture(DEAD, after), "the same line, delivered again"

@@ -6,8 +6,9 @@ import base64
 import hashlib
 import hmac
 import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
+from unittest.mock import ANY
 
 import pytest
 from botocore.exceptions import ClientError
@@ -17,11 +18,13 @@ from reprise.aws.config import ParameterDestinations
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.reply_notes import ReplyNoteTable
 from reprise.aws.sqs import NamedQueue
-from reprise.call.reply_to import Destinations, ReplyTo
+from reprise.call.destinations import Destinations
+from reprise.call.reply_to import ReplyTo
 from reprise.errors import BadRequestError, StoreError
 from reprise.ledger import State
 from reprise.ports import OutMessage
 from reprise.reply_note import ReplyNote, name_of
+from reprise.wiring.callers import FUNCTION_MARGIN_S
 from reprise_replies.deliver import MAX_OUTPUT_BYTES, Deliverer, Services, secret_keys
 from reprise_replies.document import end_record
 from reprise_replies.errors import DeliveryError
@@ -123,6 +126,44 @@ def test_while_ssm_is_away_no_call_is_refused_for_it(code: str) -> None:
     ParameterDestinations(client, "/shop/replies").check(EVENT)
 
 
+def test_while_ssm_is_away_it_is_asked_once_a_minute_and_not_long() -> None:
+    """Calls wait for it before they run, and an invoker that is stopped meanwhile captures nothing."""
+    client: Any = Recorder(code="InternalServerError")
+    now_s = [0.0]
+    door = ParameterDestinations(client, "/shop/replies", monotonic=lambda: now_s[0])
+    for _ in range(3):
+        door.check(EVENT)
+    assert len(client.requests) == 1
+    client.code, now_s[0] = "ParameterNotFound", 61.0
+    with pytest.raises(BadRequestError, match="addons/replies"):
+        door.check(EVENT)
+
+
+def test_an_add_on_that_is_gone_serves_nobody_and_one_that_is_away_those_it_did(
+    clients: Clients,
+) -> None:
+    name, now_s = "/gone/replies", [0.0]
+    ssm = clients.parameters()
+    ssm.put_parameter(Name=name, Value='{"events": "true"}', Type="String")
+    door = ParameterDestinations(ssm, name, monotonic=lambda: now_s[0])
+    door.check(EVENT)
+    ssm.put_parameter(Name=name, Value="no json", Type="String", Overwrite=True)
+    now_s[0] = 61.0
+    door.check(EVENT)
+    with pytest.raises(BadRequestError, match="ReplyStateMachines"):
+        door.check(TASK)
+    ssm.delete_parameter(Name=name)
+    now_s[0] = 122.0
+    with pytest.raises(BadRequestError, match="addons/replies"):
+        door.check(EVENT)
+
+
+def test_what_is_allowed_is_asked_for_in_passing(clients: Clients) -> None:
+    asked: Any = clients.parameters_in_passing().meta.config
+    longest_s = asked.retries["total_max_attempts"] * (asked.connect_timeout + asked.read_timeout)
+    assert longest_s <= FUNCTION_MARGIN_S
+
+
 def test_a_late_result_is_a_message_with_the_calls_id(clients: Clients) -> None:
     url = clients.sqs().create_queue(QueueName="late")["QueueUrl"]
     arn = f"arn:aws:sqs:eu-west-1:{ACCOUNT}:late"
@@ -134,6 +175,51 @@ def test_a_late_result_is_a_message_with_the_calls_id(clients: Clients) -> None:
     assert json.loads(message["Body"]) == _document()
     found = {name: said["StringValue"] for name, said in message["MessageAttributes"].items()}
     assert found == {"call_id": ROW.id, "state": "succeeded"}
+
+
+@pytest.mark.parametrize("most_bytes", [1_048_576, 262_144])
+def test_a_result_that_is_too_long_for_its_queue_comes_without_it(
+    clients: Clients, most_bytes: int
+) -> None:
+    """A queue may take less than SQS does: 262,144 bytes was the most there was until 2025."""
+    short = Short(most_bytes=most_bytes)
+    deliverer = _deliverer(clients, services=Recorder())
+    services = replace(deliverer.services, sqs=cast("Any", short))
+    document = {**_document(), "responsePayload": "x" * 300_000}
+    arn = f"arn:aws:sqs:eu-west-1:{ACCOUNT}:late"
+    replace(deliverer, services=services).deliver(ReplyTo(queue=arn), arn, document, "msg_1")
+    (body,) = short.taken
+    payload = document["responsePayload"] if most_bytes > 300_000 else None
+    assert json.loads(body) == {**document, "responsePayload": payload, "requestPayload": ANY}
+
+
+def test_a_queue_that_refuses_says_why(clients: Clients) -> None:
+    deliverer = _deliverer(clients, services=Recorder())
+    services = replace(deliverer.services, sqs=cast("Any", Short(most_bytes=1)))
+    arn = f"arn:aws:sqs:eu-west-1:{ACCOUNT}:late"
+    with pytest.raises(DeliveryError, match="InvalidParameterValue"):
+        replace(deliverer, services=services).deliver(ReplyTo(queue=arn), arn, _document(), "msg_1")
+
+
+@dataclass
+class Short:
+    """An SQS queue that takes no more than so many bytes a message, as it says on AWS."""
+
+    most_bytes: int
+    taken: list[str] = field(default_factory=list)
+
+    def get_queue_url(self, **_named: str) -> dict[str, str]:
+        """Find it."""
+        return {"QueueUrl": "https://queue"}
+
+    def send_message_batch(self, *, QueueUrl: str, Entries: Any) -> dict[str, Any]:
+        """Take one message, or refuse it for good."""
+        (entry,) = Entries
+        if len(entry["MessageBody"]) > self.most_bytes:
+            failed = {"Id": entry["Id"], "Code": "InvalidParameterValue", "SenderFault": True}
+            return {"Failed": [failed]}
+        self.taken.append(entry["MessageBody"])
+        return {"Successful": [{"Id": entry["Id"]}], "QueueUrl": QueueUrl}
 
 
 def test_an_event_carries_the_callers_own_text_and_no_payload(clients: Clients) -> None:

@@ -91,7 +91,17 @@ def test_the_payload_is_shown_if_asked_for(cloud: Cloud) -> None:
 def test_a_late_result_can_be_copied(cloud: Cloud) -> None:
     reply = '{"items": "' + "x y " * 100 + '"}'
     enter(cloud, state=State.SUCCEEDED, result=reply)
-    assert reply in run("status", "call-1").stdout.splitlines()
+    assert reply in run("calls", "show", "call-1", "--result").stdout.splitlines()
+    told = run("status", "call-1")
+    assert reply not in told.stdout
+    assert "in the ledger" in told.stdout
+    assert "result" not in document_of(run("calls", "show", "call-1", "--json"))
+
+
+def test_a_long_late_result_is_fetched_if_it_is_asked_for(cloud: Cloud) -> None:
+    boto3.client("s3").put_object(Bucket=BUCKET, Key="results/call-1", Body=b"long")
+    enter(cloud, state=State.SUCCEEDED, result_key="results/call-1")
+    assert document_of(run("calls", "show", "call-1", "--result", "--json"))["result"] == "long"
 
 
 def test_a_line_with_the_same_id_and_another_payload_is_not_shown(cloud: Cloud) -> None:

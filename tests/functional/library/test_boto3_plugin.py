@@ -18,8 +18,14 @@ from uuid import uuid4
 import boto3
 import botocore.session
 import pytest
+from botocore.awsrequest import AWSResponse
 from botocore.config import Config
-from botocore.exceptions import ClientError, NoCredentialsError, ReadTimeoutError
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    NoCredentialsError,
+    ReadTimeoutError,
+)
 from botocore.stub import Stubber
 from moto import mock_aws
 
@@ -29,6 +35,7 @@ from reprise.aws.clients import Clients
 from reprise.aws.ledger_table import LedgerTable
 from reprise.boto3_plugin import attach, awscli_initialize, install
 from reprise.boto3_plugin.capture_setup import CaptureSetup, make_setup
+from reprise.boto3_plugin.exchange import Raw
 from reprise.boto3_plugin.lazy_setup import AGAIN_S, LazySetup
 from reprise.call.outcome import OutcomeKind
 from reprise.call.payload import digest
@@ -805,3 +812,128 @@ def test_a_malformed_setting_fails_the_making_of_a_client(
 def test_the_librarys_own_client_is_not_captured_twice(world: World) -> None:
     world.env.setenv("BOTOCORE_EXPERIMENTAL__PLUGINS", "reprise=reprise.boto3_plugin")
     assert not _is_installed(Clients(is_thin=False).functions(35))
+
+
+# --- Attacks --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["legacy", "standard", "adaptive"])
+@pytest.mark.parametrize("sends", [{"total_max_attempts": 1}, {"max_attempts": 0}, {}])
+def test_in_every_mode_of_retries_a_kept_call_is_sent_once(
+    world: World, mode: str, sends: dict[str, int]
+) -> None:
+    client = world.client(retries={"mode": mode, **sends})
+    assert _is_kept(client.invoke(FunctionName="orders"))
+    world.server.answers = [DONE]
+    assert client.invoke(FunctionName="orders")["Payload"].read() == b"\xffreply"
+    assert len(world.server.requests) == 2
+
+
+def test_a_bare_name_is_a_function_of_the_clients_region_wherever_it_is_listed(
+    world: World,
+) -> None:
+    elsewhere = ORDERS.replace("eu-west-1", "us-east-1")
+    world.env.setenv("REPRISE_TARGETS", f"{elsewhere},{ORDERS}")
+    assert _is_kept(world.client().invoke(FunctionName="orders"))
+    assert world.record().target.function == ORDERS
+
+
+def test_a_bare_name_of_two_accounts_is_not_guessed(world: World) -> None:
+    theirs = ORDERS.replace(ORDERS.split(":")[4], "999999999999")
+    world.env.setenv("REPRISE_TARGETS", f"{theirs},{ORDERS}")
+    secret = json.dumps({"current": "k1", "k1": KEY, "targets": [ORDERS, theirs]})
+    Clients().secrets().put_secret_value(
+        SecretId=f"{world.name}/source/web-shop", SecretString=secret
+    )
+    client = world.client(retries={"total_max_attempts": 1})
+    with pytest.raises(ClientError, match="TooManyRequestsException"):
+        client.invoke(FunctionName="orders")
+    assert world.records() == []
+    assert _is_kept(client.invoke(FunctionName=ORDERS))
+    assert world.record().target.function == ORDERS
+
+
+def test_a_fault_of_ours_keeps_no_call_with_a_key_from_being_made(world: World) -> None:
+    def change(_: CaptureSetup) -> CaptureSetup:
+        raise ZeroDivisionError
+
+    world.change = change
+    world.server.answers = [DONE]
+    context = _context(idempotency_key="order-1", reply_to={"event": True})
+    answer = world.client().invoke(FunctionName="orders", ClientContext=context)
+    assert answer["Payload"].read() == b"\xffreply"
+
+
+def test_a_process_without_a_region_of_its_own_makes_its_calls_with_keys(world: World) -> None:
+    world.server.answers = [DONE, OF_FUNCTION]
+    client = world.client(retries={"total_max_attempts": 1})
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION"):
+        world.env.delenv(name, raising=False)
+    context = _context(idempotency_key="order-1")
+    answer = client.invoke(FunctionName="orders", ClientContext=context)
+    assert answer["Payload"].read() == b"\xffreply"
+    with pytest.raises(ClientError, match="TooManyRequestsException") as caught:
+        client.invoke(FunctionName="orders", ClientContext=context)
+    headers = caught.value.response["ResponseMetadata"]["HTTPHeaders"]
+    assert "region" in headers["x-reprise-not-captured"]
+
+
+class CircuitOpenError(Exception):
+    """Raised by a handler of a caller's own."""
+
+
+@pytest.mark.parametrize("event", ["before-send", "request-created", "before-sign"])
+@pytest.mark.parametrize("said", [{}, {"idempotency_key": "order-1"}])
+def test_what_a_callers_own_handler_raises_is_the_callers_and_no_call_to_keep(
+    world: World, event: str, said: dict[str, str]
+) -> None:
+    def stop(**_: object) -> None:
+        raise CircuitOpenError
+
+    client = world.client()
+    client.meta.events.register(f"{event}.lambda.Invoke", stop)
+    with pytest.raises(CircuitOpenError):
+        client.invoke(FunctionName="orders", ClientContext=_context(**said))
+    assert (world.server.requests, world.records()) == ([], [])
+
+
+def test_what_a_callers_own_handler_answers_is_the_answer(world: World) -> None:
+    def answer(request: Any, **_: object) -> AWSResponse:
+        make: Any = AWSResponse
+        made: AWSResponse = make(request.url, 200, {}, Raw(b"mine"))
+        return made
+
+    client = world.client()
+    client.meta.events.register("before-send.lambda.Invoke", answer)
+    assert client.invoke(FunctionName="orders")["Payload"].read() == b"mine"
+    assert world.server.requests == []
+
+
+def test_handlers_that_hear_of_errors_hear_of_the_callers(world: World) -> None:
+    _break(world)
+    world.server.answers = [Answer(hang_up=True)]
+    client, heard = world.client(), []
+    client.meta.events.register(
+        "after-call-error.lambda.Invoke", lambda exception, **_: heard.append(exception)
+    )
+    with pytest.raises(ConnectionClosedError) as caught:
+        client.invoke(FunctionName="orders")
+    assert heard == [caught.value]
+
+
+def test_handlers_can_read_a_kept_calls_answer_as_any(world: World) -> None:
+    client, heard = world.client(), []
+    client.meta.events.register(
+        "after-call.lambda.Invoke",
+        lambda http_response, **_: heard.append(
+            (http_response.content, http_response.text, http_response.headers["X-Reprise-Id"])
+        ),
+    )
+    answer = client.invoke(FunctionName="orders")
+    body = answer["Payload"].read()
+    call_id = answer["ResponseMetadata"]["HTTPHeaders"]["x-reprise-id"]
+    assert heard == [(body, body.decode(), call_id)]
+
+
+def _is_kept(answer: dict[str, Any]) -> bool:
+    return (answer["StatusCode"], answer.get("FunctionError")) == (202, "Captured")

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import botocore.session
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reprise.aws.functions import outcome_of
 from reprise.call.outcome import (
     KIND_BY_CODE,
     MAX_MESSAGE_CHARS,
@@ -167,7 +170,7 @@ def test_a_function_error_is_a_failure_whatever_its_word_and_its_status(
         (b"[" * 100_000, "Unknown"),
         (b"{}", "Unknown"),
         (b'{"errorType":null}', "Unknown"),
-        (b'{"errorType":5}', "5"),
+        (b'{"errorType":5}', "Unknown"),
         (b'{"errorType":"' + b"x" * 300 + b'"}', "x" * 256),
     ],
     ids=["empty", "array", "no text", "deep", "bare", "null", "number", "long"],
@@ -176,6 +179,17 @@ def test_an_error_document_of_any_shape_is_read(payload: bytes, code: str) -> No
     outcome = classify_reply(200, "Unhandled", payload, None)
     assert (outcome.kind, outcome.code) == (OutcomeKind.FUNCTION_ERROR, code)
     assert outcome.message
+
+
+@pytest.mark.parametrize("said", ["\ud800", "two\nlines", 5, {"a": 1}, "x" * 1000])
+def test_names_of_a_proxys_answer_are_names_that_every_reader_takes(said: object) -> None:
+    answer: Any = {"Error": {"Code": said}, "Reason": said}
+    outcome = outcome_of(ClientError(answer, "Invoke"))
+    for name in (outcome.code, outcome.reason):
+        assert isinstance(name, str)
+        assert name.isprintable()
+        assert len(name) <= 256
+        name.encode()
 
 
 def test_a_call_that_was_never_sent_did_not_run_and_one_without_answer_may_have() -> None:

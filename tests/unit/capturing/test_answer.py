@@ -2,19 +2,27 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.request import CallRequest
 from reprise.call.target import Target
-from reprise.capturing.answer import write_answer, write_captured, write_refusal, write_status
+from reprise.capturing.answer import (
+    fill_status_url,
+    write_answer,
+    write_captured,
+    write_refusal,
+    write_status,
+)
 from reprise.capturing.invoker import Answer, Captured
 from reprise.errors import BadRequestError
 from reprise.ledger import State
 from reprise.ports import Reply
+from reprise_cli.calls.lookup import CallRef, read_call_ref
 from strategies import NOW, ORDERS, make_row, payload_bytes
 
 URL = "reprise://shop/calls/{id}"
@@ -60,8 +68,8 @@ def test_any_reply_can_be_answered_as_json(payload: bytes, *, wants_json: bool) 
 @pytest.mark.parametrize(
     ("status_url", "expected"),
     [
-        (URL, "reprise://shop/calls/orders:{id}{token}"),
-        ("https://x/{id}?t={token}", "https://x/orders:{id}{token}?t=secret"),
+        (URL, "reprise://shop/calls/orders:%7Bid%7D%7Btoken%7D"),
+        ("https://x/{id}?t={token}", "https://x/orders:%7Bid%7D%7Btoken%7D?t=secret"),
     ],
 )
 def test_a_captured_call_is_accepted_with_its_id_and_never_a_success(
@@ -188,3 +196,15 @@ def test_the_status_of_a_call_holds_its_late_result_byte_for_byte(
     row = make_row(state=State.SUCCEEDED, result=inline)
     document = write_status(row, kept)
     assert {name: value for name, value in document.items() if "Payload" in name} == expected
+
+
+@given(key=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=256))
+@example("a/b?c&token=x#d%41")
+def test_no_key_makes_another_address_of_where_its_call_is_asked_for(key: str) -> None:
+    """A client's own text stands in a `Location`, and behind a deployer's `?id=`."""
+    captured = Captured(call_id=f"orders:{key}~00", status_token="t.1.2", captured_at="")
+    parts = urlsplit(fill_status_url("https://x/calls?id={id}&token={token}", captured))
+    assert (parts.netloc, parts.path, parts.fragment) == ("x", "/calls", "")
+    assert parse_qs(parts.query) == {"id": [f"orders:{key}~00"], "token": ["t.1.2"]}
+    url = fill_status_url("reprise://shop/calls/{id}", captured)
+    assert read_call_ref(url) == CallRef(call_id=f"orders:{key}~00", stack_name="shop")

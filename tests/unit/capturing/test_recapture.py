@@ -13,7 +13,7 @@ from reprise.call.target import Target
 from reprise.capturing.record import Source
 from reprise.capturing.reopen import also_given_up, is_other_call, is_owed_more, reopened, reopens
 from reprise.instant import format_instant
-from reprise.ledger import PastAttempt, Row, State
+from reprise.ledger import LedgerEvent, PastAttempt, Row, State, ends_after
 from reprise.retry.decision import Reason
 from strategies import NOW, make_record, make_row
 
@@ -117,7 +117,9 @@ def test_a_call_is_opened_from_zero_with_its_history_kept() -> None:
     failed = PastAttempt(at=_at(5), outcome=Outcome(kind=OutcomeKind.FUNCTION_ERROR))
     dead = replace(_dead(), history=(failed,), refusals=4, result="x")
     capture = make_row(captured_at=_at(70), opened_at=_at(70), capture_object="s3://b/later")
-    assert reopened(dead, capture) == replace(capture, history=(failed,))
+    ends = ends_after(dead, LedgerEvent.RECAPTURE)
+    assert reopened(dead, capture) == replace(capture, history=(failed,), ends=ends)
+    assert (ends[0].reason, ends[0].ended_at) == (dead.reason, dead.updated_at)
 
 
 def test_an_end_that_holds_for_a_later_capture_stays_as_it_is() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from reprise_cli.commands.status import CallRef, read_call_ref
+from reprise_cli.calls.lookup import CallRef, read_call_ref
 
 
 @pytest.mark.parametrize(

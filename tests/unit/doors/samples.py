@@ -103,12 +103,32 @@ AUTHORIZER_2: Final[dict[str, Any]] = {
     "type": "REQUEST",
     "routeArn": "arn:aws:execute-api:eu-west-1:123456789012:abcdef123/test/GET/request",
 }
+AUTHORIZER_OF_APPSYNC: Final[dict[str, Any]] = {
+    "authorizationToken": "secret",
+    "requestContext": {
+        "apiId": "aaaaaa123123123example123",
+        "accountId": "123456789012",
+        "requestId": "f4081827-1111-4444-5555-5cf4695f339f",
+        "queryString": "mutation CreateEvent {...}",
+        "operationName": "CreateEvent",
+        "variables": {},
+    },
+    "requestHeaders": {},
+}
+AUTHORIZER_OF_IOT: Final[dict[str, Any]] = {
+    "token": "secret",
+    "signatureVerified": True,
+    "protocols": ["tls", "http", "mqtt"],
+    "protocolData": {"mqtt": {"clientId": "device"}},
+    "connectionMetadata": {"id": "7"},
+}
 COGNITO: Final[dict[str, Any]] = {
     "version": "1",
     "triggerSource": "PreSignUp_SignUp",
     "region": "eu-west-1",
     "userPoolId": "eu-west-1_abc",
     "userName": "ann",
+    "callerContext": {"awsSdkVersion": "aws-sdk-unknown-unknown", "clientId": "abc"},
     "request": {"userAttributes": {}},
     "response": {},
 }

@@ -14,7 +14,8 @@ from harness import FAILED, GONE, THROTTLED, TRANSIENT, UNKNOWN
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.capturing.invoker import Answer, Captured
 from reprise.doors.answer import DoorAnswer, answer_door, refuse_door
-from reprise.doors.sender import SENDERS, Sending, Way, read_sending
+from reprise.doors.sender import SENDERS, Way
+from reprise.doors.sending import Sending, read_sending
 from reprise.errors import BadRequestError
 from reprise.ports import Reply
 from unit.doors import samples

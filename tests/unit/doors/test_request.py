@@ -13,7 +13,7 @@ from reprise.call.reply_to import ReplyTo
 from reprise.call.target import Target
 from reprise.doors.alias import Doors, alias_of
 from reprise.doors.request import door_request
-from reprise.doors.sender import read_sending
+from reprise.doors.sending import read_sending
 from reprise.errors import BadRequestError
 from unit.doors import samples
 
@@ -116,20 +116,33 @@ def test_alias_is_the_qualifier_that_is_no_version(arn: str, alias: str | None) 
 
 
 def test_door_calls_the_target_of_its_name_unless_it_is_said_otherwise() -> None:
-    doors = Doors.read("orders, checkout=orders:live,mail=mail:7", (ORDERS, MAIL))
+    doors = Doors.read(
+        "orders, checkout=orders:live,mail=mail:7", (ORDERS, MAIL), invoker="reprise-invoker"
+    )
     assert doors.target("orders") == Target(function=ORDERS)
     assert doors.target("checkout") == Target(function=ORDERS, qualifier="live")
     assert doors.target("mail") == Target(function=MAIL, qualifier="7")
 
 
 def test_door_to_a_target_that_a_star_allows_needs_no_saying() -> None:
-    doors = Doors.read("", ("arn:aws:lambda:eu-west-1:123456789012:function:team-*",))
+    team = "arn:aws:lambda:eu-west-1:123456789012:function:team-*"
+    doors = Doors.read("", (team,), invoker="reprise-invoker")
     assert doors.target("team-a").name == "team-a"
 
 
 @pytest.mark.parametrize("alias", ["live", "checkout"])
 def test_alias_that_is_no_door_calls_nothing(alias: str) -> None:
-    doors = Doors.read("checkout=strangers", (ORDERS,))
+    doors = Doors.read("checkout=strangers", (ORDERS,), invoker="reprise-invoker")
     with pytest.raises(BadRequestError, match="is no front door") as caught:
+        doors.target(alias)
+    assert caught.value.status == 403
+
+
+@pytest.mark.parametrize("alias", ["loop", "reprise-invoker"])
+def test_no_door_leads_back_to_the_invoker(alias: str) -> None:
+    """With a star in Targets one call would be calls without end."""
+    every = "arn:aws:lambda:eu-west-1:123456789012:function:*"
+    doors = Doors.read("loop=reprise-invoker:loop", (every,), invoker="reprise-invoker")
+    with pytest.raises(BadRequestError, match="leads back") as caught:
         doors.target(alias)
     assert caught.value.status == 403

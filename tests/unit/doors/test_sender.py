@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.doors.sender import OTHER, READS, SENDERS, Sending, Way, read_sending
+from reprise.doors.sender import OTHER, SENDERS, Way
+from reprise.doors.sending import READS, Sending, read_sending
 from unit.doors import samples
 
 
@@ -31,10 +32,14 @@ def sending(event: object) -> Sending:
         pytest.param(samples.APPSYNC_QUERY, "AppSync, field", False, id="appsync-query"),
         pytest.param(samples.AUTHORIZER_1, "authorizer", False, id="authorizer"),
         pytest.param(samples.AUTHORIZER_2, "authorizer of an HTTP API", False, id="authorizer-2"),
+        pytest.param(
+            samples.AUTHORIZER_OF_APPSYNC, "authorizer of AppSync", False, id="authorizer-appsync"
+        ),
+        pytest.param(samples.AUTHORIZER_OF_IOT, "authorizer of IoT", False, id="authorizer-iot"),
         pytest.param(samples.COGNITO, "Cognito", False, id="cognito"),
         pytest.param(samples.COGNITO_AFTER, "Cognito, afterwards", True, id="cognito-after"),
         pytest.param(samples.SQS, "queue or stream", False, id="sqs"),
-        pytest.param(samples.KAFKA, "topic that is polled", False, id="kafka"),
+        pytest.param(samples.KAFKA, "topic or pipe that is polled", False, id="kafka"),
         pytest.param(samples.TASK, "state machine that waits", True, id="task-token"),
         pytest.param(samples.EVENTBRIDGE, "other", True, id="eventbridge"),
         pytest.param(samples.S3, "other", True, id="s3"),
@@ -44,6 +49,24 @@ def sending(event: object) -> Sending:
         pytest.param(None, "other", True, id="null"),
         pytest.param({"Records": []}, "other", True, id="no-records"),
         pytest.param({"requestContext": {"elb": {}}}, "other", True, id="half-an-alb"),
+        pytest.param([samples.HTTP_2], "other", True, id="list-of-http"),
+        pytest.param([samples.TASK], "other", True, id="list-of-tasks"),
+        pytest.param([samples.COGNITO_AFTER], "other", True, id="list-of-triggers"),
+        pytest.param(
+            samples.SQS["Records"], "topic or pipe that is polled", False, id="pipe-of-sqs"
+        ),
+        pytest.param(
+            {**samples.COGNITO_AFTER, "paid": True}, "Cognito", False, id="trigger-and-more"
+        ),
+        pytest.param(
+            {**samples.COGNITO_AFTER, "response": {"paid": True}},
+            "Cognito",
+            False,
+            id="trigger-answered",
+        ),
+        pytest.param({"TaskToken": 7}, "other", True, id="token-is-a-number"),
+        pytest.param({"TaskToken": {"a": 1}}, "other", True, id="token-is-an-object"),
+        pytest.param({"TaskToken": ""}, "other", True, id="token-is-empty"),
     ],
 )
 def test_sender_is_known_by_the_shape_of_its_event(event: Any, name: str, may_keep: bool) -> None:
@@ -52,7 +75,7 @@ def test_sender_is_known_by_the_shape_of_its_event(event: Any, name: str, may_ke
 
 
 def test_every_kind_has_a_sample_above() -> None:
-    assert len({sender.name for sender in SENDERS}) == len(SENDERS) == 13
+    assert len({sender.name for sender in SENDERS}) == len(SENDERS) == 15
 
 
 @pytest.mark.parametrize("method", sorted(READS))
@@ -135,6 +158,78 @@ def test_key_may_come_in_multi_value_headers() -> None:
     assert sending(event).key == "b"
 
 
+KEYED = {**samples.HTTP_2["headers"], "idempotency-key": "k"}
+WHO = (
+    *("host", "x-auth-token", "x-amz-security-token", "x-user-id", "x-tenant", "x-session-id"),
+    *("x-amzn-oidc-identity", "x-amzn-mtls-clientcert-subject", "x-forwarded-client-cert"),
+    *("x-shop-jwt", "x-account", "x-org-id", "x-client-id", "x-credential", "proxy-authorization"),
+)
+"""Headers by which applications, gateways and load balancers tell who asks."""
+IN_CONTEXT: tuple[dict[str, Any], ...] = (
+    {"authorizer": {"jwt": {"claims": {"sub": "ann"}}}},
+    {"authorizer": {"lambda": {"user": "ann"}}},
+    {"authorizer": {"principalId": "ann", "integrationLatency": 7}},
+    {"authorizer": {"iam": {"userArn": "arn:aws:iam::123456789012:user/ann"}}},
+    {"authentication": {"clientCert": {"serialNumber": "1"}}},
+    {"identity": {"cognitoIdentityId": "ann", "sourceIp": "192.0.2.1"}},
+    {"identity": {"clientCert": {"serialNumber": "1"}}},
+    {"stage": "test"},
+    {"apiId": "another"},
+)
+"""Where gateways say who asks, and whom."""
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        {"authorizer": {"principalId": "ann", "integrationLatency": 8}},
+        {"identity": {"userArn": "a", "sourceIp": "192.0.2.2", "userAgent": "other"}},
+        {"requestTimeEpoch": 8, "requestId": "another", "extendedRequestId": "another"},
+    ],
+    ids=lambda added: next(iter(added)),
+)
+def test_what_differs_from_try_to_try_in_a_gateways_words_does_not_make_it_another(
+    added: dict[str, Any],
+) -> None:
+    said = {
+        "authorizer": {"principalId": "ann", "integrationLatency": 7},
+        "identity": {"userArn": "a", "sourceIp": "192.0.2.1", "userAgent": "curl"},
+    }
+    context = {**samples.REST["requestContext"], **said}
+    first = with_header(samples.REST, "Idempotency-Key", "k", requestContext=context)
+    again = with_header(samples.REST, "Idempotency-Key", "k", requestContext={**context, **added})
+    assert first.scope == again.scope
+
+
+@given(
+    name=st.sampled_from(
+        ["date", "x-amz-date", "x-amzn-trace-id", "traceparent", "via", "x-retry"]
+    ),
+    value=st.text("abc", max_size=3),
+)
+def test_headers_that_say_nothing_of_who_asks_make_it_no_other(name: str, value: str) -> None:
+    first = with_header(samples.HTTP_2, "idempotency-key", "k")
+    headers = {**samples.HTTP_2["headers"], "idempotency-key": "k", name: value}
+    assert sending({**samples.HTTP_2, "headers": headers}).scope == first.scope
+
+
+@given(
+    headers=st.dictionaries(
+        st.sampled_from(WHO), st.text("ab", min_size=1, max_size=2), max_size=4
+    ),
+    other=st.dictionaries(st.sampled_from(WHO), st.text("ab", min_size=1, max_size=2), max_size=4),
+)
+def test_two_clients_share_a_key_only_if_all_that_says_who_they_are_is_the_same(
+    headers: dict[str, str], other: dict[str, str]
+) -> None:
+    """The late result of one is never told to the other."""
+    one, two = (
+        sending({**samples.HTTP_2, "headers": {"idempotency-key": "k", **said}})
+        for said in (headers, other)
+    )
+    assert (one.scope == two.scope) == (headers == other)
+
+
 def test_request_without_a_key_has_no_scope() -> None:
     found = sending(samples.REST)
     assert (found.key, found.scope) == (None, None)
@@ -161,8 +256,10 @@ def test_what_a_gateway_adds_to_a_repeated_request_does_not_make_it_another() ->
         {"rawQueryString": "dry=yes"},
         {"cookies": ["session=2"]},
         {"headers": {"authorization": "Bearer b", "idempotency-key": "k"}},
+        *({"headers": {**KEYED, name: "another's"}} for name in WHO),
+        *({"requestContext": {**samples.HTTP_2["requestContext"], **who}} for who in IN_CONTEXT),
     ],
-    ids=lambda changes: next(iter(changes)),
+    ids=lambda changes: str(changes)[-60:],
 )
 def test_another_request_or_client_with_the_same_key_has_another_scope(
     changes: dict[str, Any],

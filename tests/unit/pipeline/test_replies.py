@@ -9,7 +9,8 @@ import pytest
 from doubles import FakeKeys, FakeMeter, InMemoryQueue
 from harness import FAILED, PIPELINE_KEYS, THROTTLED, Pipeline, call
 from reprise import metric
-from reprise.call.reply_to import Destinations, ReplyTo
+from reprise.call.destinations import Destinations
+from reprise.call.reply_to import ReplyTo
 from reprise.capturing.line import Verifier, read_line
 from reprise.errors import BadRequestError, StoreError
 from reprise.ledger import State
@@ -106,6 +107,42 @@ def test_a_key_that_names_another_payload_is_told_to_its_caller() -> None:
     pipeline.capture(ASKS, call(b"other", key="k", reply_to=HOOK))
     pipeline.take_in(pipeline.store())
     assert _told(pipeline) == [HOOK]
+
+
+def test_each_place_is_told_of_a_key_that_names_another_payload() -> None:
+    """A task that is tried again has a new token, and its first one is dead."""
+    pipeline = Pipeline()
+    pipeline.capture(call(key="k"), call(b"other", key="k", reply_to=HOOK))
+    pipeline.take_in(pipeline.store("captured/1"))
+    pipeline.lines.clear()
+    pipeline.capture(call(b"other", key="k", reply_to=QUEUE))
+    pipeline.take_in(pipeline.store("captured/2"))
+    assert _told(pipeline) == [HOOK, QUEUE]
+    assert len(pipeline.dead_letters.sent) == 1
+
+
+def test_who_asked_in_the_words_of_a_payload_that_was_replaced_is_told_of_the_end() -> None:
+    pipeline = Pipeline(policy='{"default":{"maximum_attempts":1}}')
+    pipeline.functions.script = [FAILED]
+    pipeline.replay(*pipeline.captured_messages(ASKS))
+    (row,) = pipeline.ledger.rows.values()
+    pipeline.clock.advance(1)
+    assert pipeline.ledger.redrive(
+        row.id, opened_at=row.opened_at, now=pipeline.clock(), sha256="e" * 64
+    )
+    pipeline.lines.clear()
+    pipeline.capture(replace(ASKS, reply_to=HOOK))
+    pipeline.take_in(pipeline.store("captured/2"))
+    (message,) = pipeline.take_sent()
+    assert pipeline.replay(message) == ["m0"]
+    assert _told(pipeline) == [QUEUE]
+
+    pipeline.ledger.rows[row.id] = replace(
+        pipeline.ledger.rows[row.id], state=State.SUCCEEDED, result="{}"
+    )
+    assert pipeline.replay(message) == []
+    assert _told(pipeline) == [QUEUE, HOOK]
+    assert len(pipeline.functions.invoked) == 1
 
 
 def test_what_the_ledger_could_not_be_told_of_is_told_when_it_knows() -> None:

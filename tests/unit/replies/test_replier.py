@@ -21,13 +21,14 @@ from doubles import (
 )
 from harness import PIPELINE_KEYS
 from reprise import metric
-from reprise.call.reply_to import Destinations, ReplyTo
+from reprise.call.destinations import Destinations
+from reprise.call.reply_to import ReplyTo
 from reprise.call.target import conflict_id
 from reprise.dead_letter import dead_letter
-from reprise.errors import StoreError
+from reprise.errors import SettingsError, StoreError
 from reprise.ledger import Row, State
 from reprise.replies import write_reply
-from reprise_replies.document import end_record, fit
+from reprise_replies.document import MAX_REPLY_BYTES, end_record, fit
 from reprise_replies.errors import DeliveryError
 from reprise_replies.replier import MAX_AGE_S, MAXIMUM_S, Replier, backoff_s
 from strategies import KEYS, NOW, make_record, make_row, replied_to, signed
@@ -232,6 +233,15 @@ def test_a_result_that_is_gone_is_told_without_it() -> None:
     assert document["reprise"]["result"] == "s3://bucket/results/x"
 
 
+@pytest.mark.parametrize(("most", "is_there"), [(0, True), (1, False)])
+def test_a_result_that_goes_nowhere_whole_is_not_even_decoded(most: int, *, is_there: bool) -> None:
+    """Ten of six megabytes, decoded at once, are more than the function's memory."""
+    result = b"[" + b" " * (MAX_REPLY_BYTES - 2 + most) + b"]"
+    document = end_record(make_record(), row(result=None, result_key="results/x"), result, "bucket")
+    assert document["responsePayload"] == ([] if is_there else None)
+    assert document["reprise"]["result"] == "s3://bucket/results/x"
+
+
 def test_no_note_and_no_letters_attribute_holds_a_token() -> None:
     world = ended()
     world.deliverer.script = [DeliveryError("InvalidToken", "by SendTaskSuccess", is_final=True)]
@@ -276,3 +286,47 @@ def test_an_address_that_is_none_is_given_up_like_one_that_is_not_listed() -> No
     world = ended()
     assert world.tell(ReplyTo(webhook="https://[")) is None
     assert (world.note().state, world.note().to) == ("failed", "webhook")
+
+
+@pytest.mark.parametrize("error", [UnicodeEncodeError("ascii", "x", 0, 1, "y"), KeyError("x")])
+def test_a_reply_that_nobody_foresaw_is_given_up_and_holds_up_no_other(error: Exception) -> None:
+    """A handler that raises gives its whole batch back, again and again."""
+    world = ended()
+    world.deliverer.script = [error]
+    assert world.tell() is None
+    (letter,) = world.dead_letters.sent
+    assert letter.body == body()
+    assert letter.attributes == {"reason": f"unforeseen: {type(error).__name__}"}
+
+
+class Broken:
+    """Keys whose secret is no document of keys."""
+
+    def keys(self) -> None:
+        """Refuse."""
+        message = "the secret is none"
+        raise SettingsError(message)
+
+
+def test_while_the_pipelines_keys_are_none_the_message_waits() -> None:
+    world = ended()
+    broken: Any = Broken()
+    assert replace(world.replier(), keys=broken).run(body()) == 10.0
+    assert world.tell() is None
+
+
+def test_what_was_delivered_is_not_delivered_again_and_again_because_no_note_can_be_written() -> (
+    None
+):
+    world = ended()
+    world.notes.faults.fail("write")
+    assert world.tell() is None
+    assert len(world.deliverer.delivered) == 1
+
+
+def test_what_was_given_up_is_one_letter_though_no_note_can_be_written() -> None:
+    world = ended()
+    world.deliverer.script = [DeliveryError("TaskTimedOut", "by SendTaskSuccess", is_final=True)]
+    world.notes.faults.fail("write")
+    assert world.tell(TOKEN) is None
+    assert len(world.dead_letters.sent) == 1

@@ -6,13 +6,19 @@ import base64
 import hashlib
 import hmac
 import json
-from typing import TYPE_CHECKING
+import socket
+import ssl
+from contextlib import suppress
+from dataclasses import dataclass
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from reprise.call.destinations import Destinations
 from reprise.errors import SettingsError
 from reprise_replies.errors import DeliveryError
-from reprise_replies.webhook import is_public, post, read_keys, sign
+from reprise_replies.webhook import Pinned, is_public, post, read_keys, sign
 from scripted_server import Answer, ScriptedServer
 
 if TYPE_CHECKING:
@@ -67,6 +73,10 @@ def test_a_secret_that_is_none_is_the_deployers_error(secret: str) -> None:
         ("::ffff:93.184.216.34", True),
         ("64:ff9b::a9fe:a9fe", False),
         ("2002:a9fe:a9fe::1", False),
+        ("::127.0.0.1", False),
+        ("::ffff:0:169.254.169.254", False),
+        ("64:ff9b:1::a9fe:a9fe", False),
+        ("fec0::1", False),
     ],
 )
 def test_a_private_address_is_known_in_every_spelling(address: str, public: bool) -> None:
@@ -95,6 +105,18 @@ def test_a_name_that_means_a_private_address_is_not_asked() -> None:
             find=_means("93.184.216.34", "169.254.169.254"),
         )
     assert not caught.value.is_final
+
+
+def test_a_name_that_is_listed_may_mean_no_private_address_either() -> None:
+    listed = Destinations(webhooks="https://hooks.example.com/")
+    with pytest.raises(DeliveryError, match="private"):
+        post(
+            "https://hooks.example.com/",
+            "{}",
+            {},
+            may_be_private=listed.allows_address,
+            find=_means("169.254.169.254"),
+        )
 
 
 def test_the_very_address_that_was_looked_at_is_asked() -> None:
@@ -142,3 +164,54 @@ def test_what_is_not_taken_with_a_2xx_is_not_delivered(
 def test_nobody_at_the_address_is_an_answer_that_did_not_come() -> None:
     with pytest.raises(DeliveryError, match="no_answer"):
         post("http://127.0.0.1:1/", "{}", {}, may_be_private=_always)
+
+
+@pytest.mark.parametrize("host", ["a..example", f"{'x' * 64}.example", ".example"])
+def test_a_name_that_can_be_none_is_an_answer_that_did_not_come(host: str) -> None:
+    with pytest.raises(DeliveryError, match="no_answer"):
+        post(f"https://{host}/", "{}", {}, may_be_private=_never)
+
+
+def test_an_answer_that_comes_byte_by_byte_is_not_waited_for() -> None:
+    """Each byte is in time: only a limit for all of them ends it."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        over = Event()
+
+        def drip() -> None:
+            caller, _ = listening.accept()
+            with caller, suppress(OSError):
+                for byte in b"HTTP/1.1 200 OK\r\n\r\n":
+                    over.wait(0.05)
+                    caller.sendall(bytes([byte]))
+
+        thread = Thread(target=drip)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        try:
+            with pytest.raises(DeliveryError, match="no_answer"):
+                post(url, "{}", {}, may_be_private=_always, timeout_s=0.2)
+        finally:
+            over.set()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("port", "named"), [(443, b"hooks.example.com"), (8443, b"hooks.example.com:8443")]
+)
+def test_a_host_is_named_with_a_port_that_is_not_the_usual_one(port: int, named: bytes) -> None:
+    connection = Pinned("hooks.example.com", port, "", ssl.create_default_context())
+    kept = Kept()
+    connection.sock = cast("Any", kept)
+    connection.request("POST", "/", b"{}")
+    assert b"\r\nHost: " + named + b"\r\n" in kept.sent
+
+
+@dataclass
+class Kept:
+    """A socket that keeps what is sent."""
+
+    sent: bytes = b""
+
+    def sendall(self, data: bytes) -> None:
+        """Keep it."""
+        self.sent += data

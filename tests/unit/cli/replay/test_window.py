@@ -35,7 +35,12 @@ def of(states: States, into: Target | None = None) -> Window:
         (States.ALL, None, Step.TAKE_IN),
         (States.ALL, State.DEAD_LETTERED, Step.REOPEN),
         (States.ALL, State.SUCCEEDED, Step.AGAIN),
-        *((states, state, Step.LEAVE) for states in States for state in set(State) - TERMINAL),
+        *(
+            (states, state, Step.LEAVE)
+            for states in States
+            for state in State
+            if state not in TERMINAL
+        ),
     ],
 )
 def test_what_becomes_of_a_call_follows_from_its_state_and_what_was_asked_for(

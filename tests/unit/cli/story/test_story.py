@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.instant import format_instant
-from reprise.ledger import PastAttempt, State
-from reprise_cli.story.story import Arrival, tell
+from reprise.ledger import LedgerEvent, PastAttempt, PastEnd, State
+from reprise_cli.story.parts import Arrival, Doings
+from reprise_cli.story.story import tell
 from strategies import NOW, make_row
 
 if TYPE_CHECKING:
     from reprise.ledger import Row
-    from reprise_cli.story.story import Story
+    from reprise_cli.story.parts import Story
 
 LATER = NOW + timedelta(hours=1)
 
@@ -141,7 +142,7 @@ def test_the_time_in_the_dead_letter_queue_is_no_backoff() -> None:
     assert how == [
         "3.0s for its gate",
         "14.0s for its backoff, its gate, or an earlier redrive",
-        "before its redrive, by which the ledger forgets when and why",
+        "before its redrive; rows of earlier versions do not say when, or why",
         "3.0s for its gate",
     ]
 
@@ -228,3 +229,46 @@ def test_a_live_call_with_the_key_of_a_captured_one_is_told_as_what_it_was() -> 
     replayed = make_row(state=State.SUCCEEDED, lease_owner="request/1")
     first, *_ = tell(replayed, None, "bucket", NOW).steps
     assert first.what == "captured"
+
+
+def test_every_death_is_told_with_its_reason_and_who_undid_it() -> None:
+    first, second = (
+        PastEnd(
+            opened_at=at(opened),
+            ended_at=at(ended),
+            reason="exhausted",
+            message=f"death {opened}",
+            attempts=3,
+            undone_by=LedgerEvent.REDRIVE,
+        )
+        for opened, ended in ((0, 60), (500, 560))
+    )
+    row = make_row(
+        state=State.DEAD_LETTERED,
+        captured_at=at(0),
+        opened_at=at(900),
+        updated_at=at(960),
+        reason="permanent",
+        message="death 900",
+        letter_sent=True,
+        ends=(first, second),
+    )
+    done = Doings(redrivers={at(500): "anna, by job 1,"}, captured_for="throttled; by invoker")
+    told = [(step.what, step.how) for step in tell(row, None, "bucket", NOW, done).steps]
+    assert told == [
+        ("captured", "throttled; by invoker"),
+        ("given up", "exhausted: death 0; 3 executions failed, 0 refusals"),
+        ("redriven", "anna, by job 1, opened it again"),
+        ("given up", "exhausted: death 500; 3 executions failed, 0 refusals"),
+        ("redriven", "an operator opened it again"),
+        ("given up", "permanent: death 900"),
+    ]
+
+
+def test_a_call_that_was_captured_again_tells_its_former_end() -> None:
+    end = PastEnd(
+        opened_at=at(0), ended_at=at(60), reason="expired", undone_by=LedgerEvent.RECAPTURE
+    )
+    row = make_row(captured_at=at(100), opened_at=at(100), updated_at=at(100), ends=(end,))
+    what = [step.what for step in tell(row, None, "bucket", LATER).steps]
+    assert what == ["captured", "given up", "captured again", "waiting"]

@@ -7,7 +7,8 @@ import pytest
 
 from reprise.ledger import State
 from reprise_cli.output import Output
-from reprise_cli.story.story import Arrival, tell
+from reprise_cli.story.parts import Arrival
+from reprise_cli.story.story import tell
 from reprise_cli.story.view import show_story
 from strategies import NOW, make_row
 

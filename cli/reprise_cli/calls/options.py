@@ -1,0 +1,138 @@
+"""The options that choose calls, and what they choose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reprise.instant import parse_instant, utc_now
+from reprise.retry.decision import Reason
+from reprise_cli.calls.selection import CallSelection, StateChoice, is_target
+from reprise_cli.dlq.letter import error_pattern
+from reprise_cli.duration import parse_duration
+from reprise_cli.exits import UsageError
+from reprise_cli.policy.document import short_name
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from reprise_cli.app import App
+
+TargetOption = Annotated[str | None, typer.Option(help="Only calls of this function.")]
+StateOption = Annotated[
+    StateChoice, typer.Option(help="open: captured, leased or waiting, which has not ended.")
+]
+ReasonOption = Annotated[
+    str | None, typer.Option(help=f"Only calls given up for this: {', '.join(Reason)}.")
+]
+KeyOption = Annotated[str | None, typer.Option(help="Only calls with this key of their caller's.")]
+ErrorOption = Annotated[
+    str | None,
+    typer.Option(help="Only calls that failed with this text, or one that matches /REGEX/."),
+]
+OlderOption = Annotated[str | None, typer.Option(help="Captured longer ago than this: 1h, 2d.")]
+NewerOption = Annotated[str | None, typer.Option(help="Captured within this time: 30m.")]
+FromOption = Annotated[
+    str | None, typer.Option("--from", help="Captured since: 2026-11-30, 2026-11-30T02:15Z.")
+]
+ToOption = Annotated[str | None, typer.Option("--to", help="Captured until.")]
+LimitOption = Annotated[int, typer.Option(min=1, help="Calls to list, the youngest.")]
+ScanOption = Annotated[
+    bool,
+    typer.Option("--scan", help="Read the whole ledger: calls that are older than the index."),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Typed:
+    """The options as they were typed."""
+
+    target: str | None = None
+    reason: str | None = None
+    key: str | None = None
+    error: str | None = None
+    older_than: str | None = None
+    newer_than: str | None = None
+    since: str | None = None
+    until: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing was typed."""
+        return self == Typed()
+
+
+def call_filter(reprise: App, state: StateChoice, typed: Typed) -> CallSelection:
+    """Return what the options choose.
+
+    Raises:
+        UsageError: If one of them cannot be understood.
+    """
+    reason, error = typed.reason, typed.error
+    if reason is not None:
+        if reason not in set(Reason):
+            raise UsageError("--reason", f"{reason!r} is none", _meant(reason, list(Reason)))
+        # Nothing else has a reason.
+        state = StateChoice.DEAD_LETTERED if state is StateChoice.OPEN else state
+    if typed.target is not None:
+        _check_target(reprise, typed.target)
+    try:
+        pattern = None if error is None else error_pattern(error)
+    except ValueError as wrong:
+        raise UsageError("--error", str(wrong), "Correct it, then try again") from wrong
+    now = utc_now()
+    starts = [_instant("--from", typed.since), _ago("--newer-than", typed.newer_than, now)]
+    ends = [_instant("--to", typed.until), _ago("--older-than", typed.older_than, now)]
+    return CallSelection(
+        state=state,
+        target=typed.target,
+        reason=reason,
+        key=typed.key,
+        error=pattern,
+        since=max((at for at in starts if at is not None), default=None),
+        until=min((at for at in ends if at is not None), default=None),
+    )
+
+
+def _check_target(reprise: App, target: str) -> None:
+    """Refuse a name that no target has; what a pattern allows may have any."""
+    allowed = [arn.strip() for arn in reprise.stack.target_arns.split(",") if arn.strip()]
+    if any(arn.endswith("*") or is_target(arn, target) for arn in allowed):
+        return
+    names = [short_name(arn) for arn in allowed]
+    raise UsageError("--target", f"{target!r} is none of the stack's", _meant(target, names))
+
+
+def _meant(text: str, known: list[str]) -> str:
+    near = get_close_matches(text, known, 1)
+    return f"Did you mean {near[0]}?" if near else f"One of {', '.join(known)}"
+
+
+def _instant(option: str, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    # A day is its beginning, and what names no offset is UTC, as all that we write.
+    day_chars, has_time = len("2026-11-30"), "T" in text or " " in text
+    whole = text if has_time or len(text) != day_chars else f"{text}T00:00"
+    has_offset = whole.upper().endswith("Z") or "+" in whole or whole.count("-") > 2  # noqa: PLR2004 - two are of the date
+    try:
+        return parse_instant(whole if has_offset else f"{whole}Z")
+    except ValueError as error:
+        raise UsageError(
+            option, f"{text!r} is no instant", "Write 2026-11-30 or 2026-11-30T02:15Z"
+        ) from error
+
+
+def _ago(option: str, text: str | None, now: datetime) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return now - timedelta(seconds=parse_duration(text))
+    except (ValueError, OverflowError) as error:
+        raise UsageError(
+            option, str(error) if isinstance(error, ValueError) else "is too long", "Correct it"
+        ) from error
