@@ -47,7 +47,7 @@ def make_views(
     dashboard = DashboardPages(quiet, place, name)
     live_s = _LIVE_LOCAL_S if place.is_local else _LIVE_AWS_S
     live = LiveTargets(Watch(quiet).look, refresh_s=live_s)
-    calls = CallViews(quiet, shows_payload=shows_payload)
+    calls = CallViews(quiet, out, shows_payload=shows_payload)
     letters = LetterPages(quiet, out)
     jobs = LetterJobPages(quiet, out, letters.forget)
     policy = PolicyPages(quiet)
@@ -56,6 +56,7 @@ def make_views(
         "place": place.show,
         "dashboard": dashboard.dashboard,
         "top": live.top,
+        "calls": calls.list,
         "call": calls.call,
         "letters": letters.list,
         "letter": letters.one,

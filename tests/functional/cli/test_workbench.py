@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from functional.cli.test_calls import index
 from functional.cli.test_commands import Cloud, MotoApp, cloud
 from functional.cli.test_policy import NAME, document, ssm
+from reprise.call.target import new_call_id
+from reprise.instant import utc_now
 from reprise.ledger import State
 from reprise_cli.exits import CommandError, NotFoundError, UsageError
 from reprise_cli.options import Options
@@ -22,6 +25,7 @@ from reprise_cli.page.policy import PolicyPages
 from reprise_cli.page.routes import ROUTES
 from reprise_cli.page.workbench import make_views
 from reprise_cli.place import Place
+from strategies import make_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -199,6 +203,27 @@ def test_a_payload_is_shown_only_if_it_may_be_and_a_result_only_if_it_is_asked_f
     assert (story["payload"], story["result"], story["may_show_payload"]) == (None, None, False)
     with pytest.raises(UsageError, match="--show-payload"):
         views["call"]({"id": "call-1", "show": "payload"})
+
+
+def test_calls_are_listed_and_named_by_their_beginning(
+    app: MotoApp, ssm: Any, cloud: Cloud
+) -> None:
+    del ssm
+    now_ms = int(utc_now().timestamp() * 1000)
+    ids = [new_call_id(now_ms, bytes([number] * 10)) for number in range(3)]
+    for call_id in ids:
+        cloud.ledger.record(make_row(id=call_id, captured_at=index(call_id)))
+    views = make_views(app, shows_payload=False, operates=False)
+    found = views["calls"]({})
+    assert {call["id"] for call in found["calls"]} == set(ids)
+    assert [(group["target"], group["calls"]) for group in found["groups"]] == [("orders", 3)]
+    assert views["calls"]({"state": "succeeded"})["count"] == 0
+    assert len(views["calls"]({"limit": "2"})["calls"]) == 2
+    assert any("more" in note for note in views["calls"]({"limit": "2"})["notes"])
+    assert views["call"]({"id": ids[0][:-3]})["id"] == ids[0]
+    for field, value in (("state", "asleep"), ("reason", "exhaused"), ("target", "oders")):
+        with pytest.raises(UsageError, match=field):
+            views["calls"]({field: value})
 
 
 def test_a_page_that_only_reads_asks_not_who_reads(app: MotoApp, ssm: Any) -> None:

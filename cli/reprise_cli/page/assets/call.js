@@ -10,6 +10,8 @@ export async function showCall(main, _place, id) {
   main.replaceChildren(make("h2", { class: "path" }, link("/calls", "Calls"), " › ", make("span", { id: "id" }, id)));
   const path = `/api/calls/${encodeURIComponent(id)}`;
   const story = await ask(path);
+  // A beginning of an id, or its caller's key, was enough.
+  document.getElementById("id").textContent = story.id;
   main.append(
     make("p", { class: "line" }, make("span", { class: `state ${story.state}` }, story.state.replace("_", " ")), ...ways(story)),
     facts(Object.entries(story.facts)),
