@@ -177,6 +177,35 @@ def test_the_chosen_target_and_two_instants_are_kept(
     assert "from=" not in page.url
 
 
+def test_calls_that_wait_are_listed_and_followed_to_their_story(
+    world: World, browser: Browser, operating: str, held: str, pictures: Path
+) -> None:
+    visit = open_page(browser, reading(operating), color_scheme="light")
+    visit.go("/?range=5m")
+    page = visit.page
+    page.locator(".live tr", has=page.locator("text=guest-*")).locator(
+        "[data-name=backlog] a"
+    ).click()
+    page.wait_for_selector("caption >> text=By target and state")
+    page.locator("tr", has=page.locator(f"td >> text={held}")).locator("button").first.click()
+    listed = world.look("calls", "list", "--target", held, "--json").document
+    assert listed["count"] == WAITING
+    page.wait_for_selector(f"td.id >> text={listed['calls'][0]['id']}")
+    assert f"target={held}" in page.url
+    visit.picture(pictures, "calls.png", height=700)
+    page.locator("td.id a").first.click()
+    page.wait_for_selector(".steps")
+    told = page.locator(".steps tbody tr b").all_inner_texts()
+    assert told[0] == "captured"
+    assert "refused" in told
+    visit.go("/calls")
+    page.fill("[name=id]", listed["calls"][0]["id"][:-2])
+    page.press("[name=id]", "Enter")
+    page.wait_for_selector(".steps")
+    assert page.inner_text("#id") == listed["calls"][0]["id"]
+    assert visit.complaints == []
+
+
 def test_letters_are_found_by_their_group_and_followed_to_the_story(
     world: World, browser: Browser, operating: str, poison: str, pictures: Path
 ) -> None:
