@@ -200,7 +200,7 @@ demo: setup ## Local engine, real deploy, chaos test, a short tour (KEEP=1 leave
 	$(BIN)/reprise demo $(if $(KEEP),--keep)
 
 # These run the command, or the tests' doubles.
-OF_DEV := bench/late_result.py bench/restore.py bench/scale.py
+OF_DEV := bench/late_result.py bench/redrive.py bench/restore.py bench/scale.py
 
 .PHONY: bench
 bench: setup endpoint .tools/bench/.stamp ## Every benchmark in bench/

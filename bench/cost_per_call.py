@@ -209,8 +209,8 @@ class Bench:
         from reprise.aws.ledger_table import LedgerTable
         from reprise.aws.sqs import SqsQueue
         from reprise.instant import utc_now
-        from reprise_cli.dlq.letter import read_letter
-        from reprise_cli.dlq.redrive import Redriver
+        from reprise_letters.letter import read_letter
+        from reprise_letters.redrive import Redriver
 
         redriver = Redriver(
             ledger=LedgerTable(self.clients.dynamodb(), "ledger"),

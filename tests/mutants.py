@@ -28,7 +28,7 @@ _DECISION: Final = "shared/reprise/retry/decision.py"
 _ADMIT: Final = "shared/reprise/gate/admit.py"
 _LEDGER: Final = "shared/reprise/ledger.py"
 _LEASE: Final = "shared/reprise/gate/lease.py"
-_REDRIVE: Final = "cli/reprise_cli/dlq/redrive.py"
+_REDRIVE: Final = "shared/reprise_letters/redrive.py"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,8 @@ def deployed(*changes: str) -> Iterator[App]:
             )
             deployment.build()
             deployment.deploy()
-            yield App(Options(), Output(is_json=False, stdout=sys.stderr), place)
+            app = App(Options(), Output(is_json=False, stdout=sys.stderr), place)
+            app.engine = engine
+            yield app
         finally:
             engine.stop()

@@ -75,6 +75,15 @@ class App:
         except (BotoCoreError, ClientError):
             return "unknown (STS does not tell)"
 
+    def need_answer(self, *, is_agreed: bool) -> None:
+        """See to it that somebody can be asked, unless that was said already.
+
+        Raises:
+            UsageError: If not.
+        """
+        if not is_agreed and not sys.stdin.isatty():
+            raise UsageError("--yes", "nobody can be asked here", "Say --yes; try --dry-run first")
+
     def confirm(self, question: str, *, is_agreed: bool) -> None:
         """Ask whether to go on, unless that was said already.
 
@@ -84,8 +93,7 @@ class App:
         """
         if is_agreed:
             return
-        if not sys.stdin.isatty():
-            raise UsageError("--yes", "nobody can be asked here", "Say --yes; try --dry-run first")
+        self.need_answer(is_agreed=False)
         self.out.notes.print(f"{question} [y/N]", end=" ", soft_wrap=True)
         if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
             raise CommandError("answer", "is no, so nothing was done", "Say y, or --yes")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from botocore.exceptions import BotoCoreError, ClientError
 
     from local_engine.control import EngineError
+    from reprise_letters.job_store import NoSuchJobError
 
 
 class ExitCode(IntEnum):
@@ -117,6 +118,10 @@ def _of_request(error: RepriseError) -> CommandError:
     return CommandError("request", str(error).rstrip("."), "Correct it, then try again")
 
 
+def _of_job(error: NoSuchJobError) -> CommandError:
+    return CommandError("JOB", str(error), "Look at `reprise audit`")
+
+
 def _of_engine(error: EngineError) -> CommandError:
     from local_engine.control import EngineMissingError
 
@@ -141,10 +146,12 @@ def _explained() -> tuple[tuple[type[Exception], Callable[[Any], CommandError]],
     from botocore.exceptions import BotoCoreError, ClientError
 
     from local_engine.control import EngineError
+    from reprise_letters.job_store import NoSuchJobError
 
     return (
         (CommandError, lambda error: error),
         (StoreError, _of_store),
+        (NoSuchJobError, _of_job),
         (BadRequestError, lambda error: CommandError(error.field, error.message, error.next_step)),
         (RepriseError, _of_request),
         (ClientError, _of_client),

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.segment import Segment
 from rich.text import Text
 
@@ -125,7 +132,7 @@ class Output:
         """Show a bar while something takes its time; yields what moves it on."""
         columns = [TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn()]
         if total is not None:
-            columns.insert(2, MofNCompleteColumn())
+            columns += [MofNCompleteColumn(), TextColumn("left:"), TimeRemainingColumn()]
         if not self.notes.is_terminal:
             self.note(f"{what} ...")
             yield lambda _: None

@@ -35,6 +35,7 @@ _OPTIONAL_OUTPUTS: Final = {
     "callers_parameter": "CallersParameter",
     "chaos_target": "ChaosTargetFunction",
     "receipts_table": "ReceiptsTable",
+    "letter_jobs_queue_url": "LetterJobsQueueUrl",
     "scheduler_role_arn": "ChaosSchedulerRoleArn",
 }
 _SCHEDULES_OUTPUTS: Final = {
@@ -72,6 +73,8 @@ class Stack:
     """The template's parameter of that name."""
     callers_parameter: str | None = None
     """Where it says what callers need to know; a stack deployed before this was an output says nothing."""
+    letter_jobs_queue_url: str | None = None
+    """Where jobs at the dead-letter queues are ordered; a stack deployed before it ran any has none."""
     chaos_target: str | None = None
     """Set if the stack was deployed with ChaosTarget=true; and so the two that follow."""
     receipts_table: str | None = None
@@ -80,7 +83,10 @@ class Stack:
     @property
     def own_functions(self) -> frozenset[str]:
         """Return the pipeline's own functions, which no chaos test may hold."""
-        return frozenset({self.invoker, self.unpacker, self.replayer, f"{self.name}-observer"})
+        return frozenset(
+            {self.invoker, self.unpacker, self.replayer}
+            | {f"{self.name}-{part}" for part in ("observer", "letter-jobs")}
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from reprise.dead_letter import dead_letter
 from reprise.instant import format_instant, utc_now
 from reprise.ledger import State
 from reprise.replay.message import ReplayMessage, write_message
-from reprise_cli.dlq.browser import Browser
+from reprise_letters.browser import Browser
 from strategies import make_record, make_row
 
 if TYPE_CHECKING:

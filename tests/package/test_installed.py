@@ -84,7 +84,12 @@ def with_command(request: pytest.FixtureRequest) -> Installation:
 
 def test_every_module_of_the_library_finds_what_it_imports(with_library: Installation) -> None:
     found, missing = _import_all(
-        with_library, "reprise", "reprise_batch", "reprise_replies", "reprise_schedules"
+        with_library,
+        "reprise",
+        "reprise_batch",
+        "reprise_letters",
+        "reprise_replies",
+        "reprise_schedules",
     )
     assert missing == {}
     assert found > 90

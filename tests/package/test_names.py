@@ -28,6 +28,7 @@ PIN: Final = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^ ;\\]+)", re
 FOLDERS: Final = {
     "reprise": "shared/reprise",
     "reprise_batch": "shared/reprise_batch",
+    "reprise_letters": "shared/reprise_letters",
     "reprise_replies": "shared/reprise_replies",
     "reprise_schedules": "shared/reprise_schedules",
     "reprise_cli": "cli/reprise_cli",

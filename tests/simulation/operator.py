@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 from reprise.errors import StoreError
 from reprise.ledger import TERMINAL
-from reprise_cli.dlq.letter import read_letter
-from reprise_cli.dlq.redrive import Action, Redriver
+from reprise_letters.letter import read_letter
+from reprise_letters.redrive import Action, Redriver
 from simulation.history import Batch
 from simulation.world import SendingQueue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reprise_cli.dlq.letter import Letter
+    from reprise_letters.letter import Letter
     from simulation.queue import SimulatedQueue
     from simulation.world import World
 

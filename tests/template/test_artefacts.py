@@ -28,6 +28,7 @@ FOLDERS = {
     "replier": (REPLIES / "ReplierFunction", "replies"),
     "unpacker": (BUILD / "Replay" / "UnpackerFunction", "replayer"),
     "replayer": (BUILD / "Replay" / "ReplayerFunction", "replayer"),
+    "letter-jobs": (BUILD / "Letters" / "LetterJobsFunction", "replayer"),
     "observer": (BUILD / "Observability" / "ObserverFunction", "replayer"),
     "chaos-target": (BUILD / "Chaos" / "ChaosTargetFunction", "chaos_target"),
 }
@@ -131,7 +132,13 @@ def is_importable(path: Path) -> bool:
     "layer", [LAYER, *(addon / "RepriseLayer" / "python" for addon in (ADDON, REPLIES))], ids=str
 )
 def test_built_package_is_the_source(layer: Path) -> None:
-    for name in ("reprise", "reprise_batch", "reprise_replies", "reprise_schedules"):
+    for name in (
+        "reprise",
+        "reprise_batch",
+        "reprise_letters",
+        "reprise_replies",
+        "reprise_schedules",
+    ):
         source = REPOSITORY / "shared" / name
         for path in source.rglob("*.py"):
             built = layer / name / path.relative_to(source)

@@ -36,7 +36,7 @@ def test_no_log_group_of_the_pipeline_itself_is_subscribed(full: Deployment) -> 
 def test_every_log_group_of_the_pipeline_is_where_extra_groups_may_not_be(full: Deployment) -> None:
     pattern = read(SOURCES[0])["Parameters"]["ExtraLogGroups"]["AllowedPattern"]
     own = [group.ref for group in full.resources("AWS::Logs::LogGroup").values()]
-    assert len(own) == 8
+    assert len(own) == 9
     assert not [name for name in own if re.fullmatch(pattern, name)]
 
 

@@ -20,6 +20,8 @@ from reprise.settings import (
     with_secret,
     with_what_the_stack_says,
 )
+from reprise_letters.settings import LetterJobSettings
+from reprise_letters.supervisor import HEARTBEAT_EVERY_S, HEARTBEAT_S, HIDDEN_S, MARGIN_S
 from template.conftest import ADDONS, TARGET
 from template.deployment import Deployment, Resource
 
@@ -81,6 +83,15 @@ ENVIRONMENTS = {
         "REPRISE_POLICY_PARAMETER",
         "REPRISE_DASHBOARD_URL",
         "REPRISE_RUNBOOK_URL",
+    },
+    "letter-jobs": (COMMON - {"REPRISE_TARGETS"})
+    | {
+        "REPRISE_REPLAY_QUEUE_URL",
+        "REPRISE_CAPTURE_QUEUE_URL",
+        "REPRISE_DEAD_LETTER_QUEUE_URL",
+        "REPRISE_CAPTURE_DLQ_URL",
+        "REPRISE_LETTER_JOBS_QUEUE_URL",
+        "REPRISE_LETTER_JOBS_DLQ_URL",
     },
     "chaos-target": {"REPRISE_RECEIPTS_TABLE"},
 }
@@ -167,7 +178,7 @@ def test_what_the_stack_says_fits_the_parameter_however_many_targets_there_are()
 
 
 @pytest.mark.parametrize("longest_target_s", [30, 60, 300, 840, 1740])
-@pytest.mark.parametrize("function", ["unpacker", "replayer", "runner"])
+@pytest.mark.parametrize("function", ["unpacker", "replayer", "runner", "letter-jobs"])
 def test_queue_hides_a_message_for_longer_than_its_function_runs(
     longest_target_s: int, function: str
 ) -> None:
@@ -190,14 +201,14 @@ def test_call_outlives_its_target_and_its_function_outlives_the_call(
     assert call_s + 25 <= timeout_s
 
 
-@pytest.mark.parametrize("function", ["unpacker", "replayer", "runner"])
+@pytest.mark.parametrize("function", ["unpacker", "replayer", "runner", "letter-jobs"])
 def test_function_answers_for_single_messages_with_bounded_concurrency(
     beside: Deployment, function: str
 ) -> None:
     source = source_of(beside, function)
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    # A run holds its function for as long as its target runs.
-    assert source["BatchSize"] == (1 if function == "runner" else 10)
+    # A run holds its function for as long as its target runs, and a job for as long as it may.
+    assert source["BatchSize"] == (1 if function in {"runner", "letter-jobs"} else 10)
     assert 2 <= int(source["ScalingConfig"]["MaximumConcurrency"]) <= 1000
 
 
@@ -212,7 +223,28 @@ def test_functions_fed_by_queues_allow_long_chains(beside: Deployment) -> None:
         "reprise-replayer",
         "reprise-schedules-runner",
         "reprise-replies-replier",
+        "reprise-letter-jobs",
     }
+
+
+def test_a_job_at_the_dead_letter_queues_is_followed_soon_if_it_is_killed_and_alarms_only_if_it_stands_still(
+    plain: Deployment,
+) -> None:
+    settings = LetterJobSettings.from_env(plain.environment("letter-jobs"))
+    queue = queue_of(plain, source_of(plain, "letter-jobs")["EventSourceArn"])
+    assert settings.letter_jobs_queue_url == queue.ref == plain.outputs["LetterJobsQueueUrl"]
+    dead = queue_of(plain, queue.properties["RedrivePolicy"]["deadLetterTargetArn"])
+    assert settings.letter_jobs_dlq_url == dead.ref
+    timeout_s = int(plain.function("letter-jobs").properties["Timeout"])
+    assert HEARTBEAT_EVERY_S < HEARTBEAT_S < HIDDEN_S < timeout_s - MARGIN_S
+    # Longer than one run, so that a job that goes on from run to run alarms nobody.
+    [alarm] = [
+        alarm.properties
+        for alarm in plain.resources("AWS::CloudWatch::Alarm").values()
+        if alarm.properties["AlarmName"] == "reprise-letter-jobs-stuck"
+    ]
+    assert int(alarm["Threshold"]) >= 2 * timeout_s
+    assert source_of(plain, "letter-jobs")["ScalingConfig"] == {"MaximumConcurrency": 2}
 
 
 def test_each_function_is_fed_by_a_queue_that_it_was_told_to_send_to(plain: Deployment) -> None:
@@ -236,7 +268,7 @@ def test_dead_letters_are_kept_longer_than_their_source_keeps_messages(beside: D
             days = dead.properties["MessageRetentionPeriod"] / 86_400
             assert days - queue.properties["MessageRetentionPeriod"] / 86_400 >= 3
             redrives += 1
-    assert redrives == 4
+    assert redrives == 5
 
 
 def test_a_call_that_its_policy_gives_up_outlives_no_object_that_its_letter_names() -> None:

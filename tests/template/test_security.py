@@ -27,6 +27,7 @@ FUNCTIONS = (
     "runner",
     "warmer",
     "replier",
+    "letter-jobs",
     "chaos-target",
 )
 _SERVICES = ("lambda", "logs", "firehose", "s3", "scheduler", "events", "cloudwatch")
@@ -129,8 +130,25 @@ ACTIONS = {
         "ssm:GetParameter": "parameter/reprise/reprise/policy",
         "events:PutEvents": "event-bus/default",
     },
+    "letter-jobs": {
+        "sqs:ReceiveMessage": ":reprise-dead-letter",
+        "sqs:DeleteMessage": ":reprise-capture-dlq",
+        "sqs:GetQueueAttributes": ":reprise-dead-letter",
+        "sqs:ChangeMessageVisibility": ":reprise-letter-jobs",
+        "sqs:SendMessage": ":reprise-replay",
+        "s3:GetObject": "/audit/*",
+        "s3:PutObject": "/audit/*",
+        "s3:ListBucket": ":reprise-111122223333-eu-west-1",
+        "dynamodb:BatchGetItem": "table/reprise-ledger",
+        "dynamodb:GetItem": "table/reprise-ledger",
+        "dynamodb:PutItem": "table/reprise-ledger",
+        "dynamodb:UpdateItem": "table/reprise-ledger",
+        "secretsmanager:GetSecretValue": "secret:reprise/source/*",
+    },
     "chaos-target": {"dynamodb:PutItem": "table/reprise-receipts"},
 }
+VERIFIERS = {"unpacker", "replayer", "letter-jobs"}
+"""Functions that verify what any source signed."""
 COMMON = ("logs:CreateLogStream", "logs:PutLogEvents", "kms:", "xray:")
 
 
@@ -470,7 +488,7 @@ def test_everything_that_holds_calls_is_encrypted_with_the_users_key(full: Deplo
         "AWS::SecretsManager::Secret",
     }
     resources = [r for r in full.resources().values() if r.type in encryptable]
-    assert len(resources) == 2 + 2 + 7 + 1 + 8 + 1 + 1 + 5
+    assert len(resources) == 2 + 2 + 8 + 1 + 10 + 1 + 1 + 5
     for resource in resources:
         assert full.parameters["KmsKeyArn"] in list(strings(dict(resource.properties)))
 
@@ -569,13 +587,13 @@ def readers_of(deployment: Deployment, secret: str) -> set[str]:
 @pytest.mark.parametrize(
     ("source", "readers"),
     [
-        ("invoker", {"invoker", "unpacker", "replayer"}),
-        ("schedules", {"runner", "unpacker", "replayer"}),
+        ("invoker", {"invoker", *VERIFIERS}),
+        ("schedules", {"runner", *VERIFIERS}),
         # The replier speaks to strangers: it believes what the pipeline vouches for.
-        ("pipeline", {"unpacker", "replayer", "replier"}),
-        # Nothing of the stack signs as an operator; the replayer verifies what operators signed.
-        ("operator", {"replayer"}),
-        ("a-users-own", {"unpacker", "replayer"}),
+        ("pipeline", {"replier", *VERIFIERS}),
+        # Nothing of the stack signs as an operator; who meets what operators signed verifies it.
+        ("operator", VERIFIERS - {"unpacker"}),
+        ("a-users-own", VERIFIERS),
     ],
 )
 def test_each_source_reads_its_own_keys_and_only_the_pipeline_those_of_all(
@@ -597,7 +615,7 @@ def test_the_one_secret_of_0_1_0_stays_where_a_stack_is_upgraded(full: Deploymen
     """A new name makes CloudFormation replace it; the logical id must stay for that."""
     assert full["Secrets/MacSecret"].declaration["UpdateReplacePolicy"] == "Retain"
     old = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:reprise/mac-a1b2c3"
-    assert readers_of(full, old) == {"unpacker", "replayer"}
+    assert readers_of(full, old) == VERIFIERS
 
 
 @pytest.mark.parametrize(

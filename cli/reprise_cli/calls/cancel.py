@@ -15,9 +15,9 @@ from reprise.instant import format_instant
 from reprise.ledger import LedgerEvent, State, is_cancelled, sources
 from reprise.monitor.counters import BacklogCounters
 from reprise.retry.decision import Reason
-from reprise_cli.dlq.job import LetterOutcome, Planned, signature
-from reprise_cli.dlq.redrive import Action
 from reprise_cli.policy.document import short_name
+from reprise_letters.job import LetterOutcome, Planned, signature
+from reprise_letters.redrive import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,10 +12,10 @@ import typer
 from reprise.instant import parse_instant, utc_now
 from reprise.retry.decision import Reason
 from reprise_cli.calls.selection import CallSelection, StateChoice, is_target
-from reprise_cli.dlq.letter import error_pattern
 from reprise_cli.duration import parse_duration
 from reprise_cli.exits import UsageError
 from reprise_cli.policy.document import short_name
+from reprise_letters.letter import error_pattern
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reprise.call_index import IndexPage
     from reprise.ledger import Row
     from reprise.monitor.reconcile import Page
-    from reprise_cli.dlq.job_store import JobListing, JobObjects
+    from reprise_letters.job_store import JobListing, JobObjects
 
 SPAN: Final = timedelta(hours=1)
 """Longer than the calls of one capture object are apart."""

@@ -10,7 +10,7 @@ from reprise.aws.fault import store_errors
 from reprise.instant import parse_instant
 from reprise.ledger import State
 from reprise_cli.chaos.call import CallState, Receipt
-from reprise_cli.dlq.browser import Browser
+from reprise_letters.browser import Browser
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

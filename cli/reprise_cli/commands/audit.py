@@ -7,11 +7,14 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from reprise.instant import utc_now
 from reprise_cli.app import app_of
 from reprise_cli.dlq.desk import job_store
-from reprise_cli.dlq.job import LetterJobState, last_outcomes
+from reprise_cli.dlq.jobs import status_of
 from reprise_cli.dlq.view import show_job, show_jobs
 from reprise_cli.output import FormatOption, counted
+from reprise_letters.job import last_outcomes
+from reprise_letters.status import JobStatus
 
 
 def audit(
@@ -28,8 +31,11 @@ def audit(
     if job_id is not None:
         job, letters, segments = store.job(job_id), store.letters(job_id), store.segments(job_id)
         outcomes = last_outcomes(one for segment in segments for one in segment.outcomes)
-        show_job(reprise.out, job, letters, segments, outcomes)
+        heartbeat = store.last_heartbeat(job_id) if job.selection is not None else None
+        status = JobStatus(job=job, segments=segments, heartbeat=heartbeat)
+        show_job(reprise.out, status, letters, outcomes)
         document: dict[str, Any] = msgspec.to_builtins(job)
+        document |= _standing(status)
         document["segments"] = [
             {"at": one.at, "by": one.by, "state": one.state.value, "why": one.why}
             for one in segments
@@ -43,15 +49,24 @@ def audit(
         reprise.out.result(document)
         return
     ids = list(store.ids())
-    found = [(store.job(one), store.last_segment(one)) for one in ids[: -limit - 1 : -1]]
+    found = [status_of(reprise, store.job(one)) for one in ids[: -limit - 1 : -1]]
     show_jobs(reprise.out, found, counted(len(ids), "job"))
     documents = [
-        msgspec.to_builtins(job)
-        | {
-            "state": (last.state if last else LetterJobState.OPEN).value,
-            "counts": last.counts if last else {},
-        }
-        for job, last in found
+        msgspec.to_builtins(status.job)
+        | _standing(status)
+        | {"counts": status.last.counts if status.last else {}}
+        for status in found
     ]
     reprise.out.rows(documents)
     reprise.out.result({"count": len(ids), "jobs": documents})
+
+
+def _standing(status: JobStatus) -> dict[str, Any]:
+    return {
+        "state": status.state.value,
+        "now": status.words(utc_now()),
+        "count": status.meant,
+        "done": status.done,
+        "rate_now_per_s": status.rate_per_s(),
+        "left_s": status.left_s(),
+    }

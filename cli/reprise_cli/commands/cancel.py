@@ -30,17 +30,17 @@ from reprise_cli.calls.options import (
 from reprise_cli.calls.selection import FoundCall, StateChoice
 from reprise_cli.calls.view import describe, groups, say_groups, show_calls
 from reprise_cli.dlq.desk import job_store
-from reprise_cli.dlq.job import LEDGER, LetterJob, LetterJobState, LetterVerb, Segment, job_id
-from reprise_cli.dlq.redrive import Action
 from reprise_cli.exits import CommandError, ExitCode, UsageError
 from reprise_cli.interrupt import interruptible
 from reprise_cli.output import counted
+from reprise_letters.job import LEDGER, LetterJob, LetterJobState, LetterVerb, Segment, job_id
+from reprise_letters.redrive import Action
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reprise_cli.app import App
-    from reprise_cli.dlq.job import LetterOutcome
+    from reprise_letters.job import LetterOutcome
 
 _MOST: Final = 1_000_000
 _AT_ONCE: Final = 100
@@ -156,11 +156,11 @@ def _run(reprise: App, job: LetterJob, meant: Sequence[FoundCall], *, is_all: bo
                 outcomes += fresh
                 is_last = len(outcomes) == len(meant)
                 state = LetterJobState.DONE if is_last else LetterJobState.OPEN
-                store.add(job, _segment(job, outcomes, fresh, state))
+                store.add(job.id, _segment(job, outcomes, fresh, state))
                 advance(len(some))
     except KeyboardInterrupt:
         state = LetterJobState.INTERRUPTED
-        store.add(job, _segment(job, outcomes, [], state, stopped))
+        store.add(job.id, _segment(job, outcomes, [], state, stopped))
     except RepriseError:
         reprise.out.note(_how_far(job, outcomes))
         raise

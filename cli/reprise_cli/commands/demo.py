@@ -11,7 +11,6 @@ from reprise_cli.app import app_of
 from reprise_cli.chaos.setup import ChaosOptions
 from reprise_cli.commands.chaos import run_chaos
 from reprise_cli.commands.local import deploy_locally
-from reprise_cli.dlq.browser import Browser
 from reprise_cli.dlq.view import show_letters
 from reprise_cli.exits import CommandError, ExitCode
 from reprise_cli.interrupt import interruptible
@@ -19,6 +18,7 @@ from reprise_cli.page.detached import start_page
 from reprise_cli.place import local_place
 from reprise_cli.story.reader import StoryReader
 from reprise_cli.story.view import show_story
+from reprise_letters.browser import Browser
 
 if TYPE_CHECKING:
     from reprise_cli.app import App

@@ -13,12 +13,11 @@ from reprise.instant import utc_now
 from reprise.retry.decision import Reason
 from reprise_cli.app import app_of
 from reprise_cli.calls.lookup import letters_named
-from reprise_cli.dlq.conduct import Wish, begin, fail_missing, resume
-from reprise_cli.dlq.desk import Which, dry_run_selected, peek
-from reprise_cli.dlq.job import CANARY, CANARY_ABOVE, LetterVerb, planned
-from reprise_cli.dlq.letter import Selection, error_pattern, select
-from reprise_cli.dlq.pace import parse_rate
-from reprise_cli.dlq.redrive import Action
+from reprise_cli.commands.dlq_jobs import cancel, watch
+from reprise_cli.dlq.conduct import Wish, fail_missing
+from reprise_cli.dlq.desk import dry_run_selected, peek
+from reprise_cli.dlq.in_stack import ABOVE
+from reprise_cli.dlq.start import go_on, start
 from reprise_cli.dlq.view import (
     describe,
     group_documents,
@@ -30,6 +29,10 @@ from reprise_cli.dlq.view import (
 from reprise_cli.duration import parse_duration
 from reprise_cli.exits import ExitCode, UsageError
 from reprise_cli.output import FormatOption, counted
+from reprise_letters.job import CANARY, CANARY_ABOVE, LetterQueue, LetterVerb, planned
+from reprise_letters.letter import Selection, error_pattern, select
+from reprise_letters.pace import parse_rate
+from reprise_letters.redrive import Action
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +45,7 @@ app = typer.Typer(
 
 
 QueueOption = Annotated[
-    Which,
+    LetterQueue,
     typer.Option("--queue", help="calls: calls given up; capture: objects not unpacked."),
 ]
 ReasonOption = Annotated[str | None, typer.Option(help=f"Only this reason: {', '.join(Reason)}.")]
@@ -56,6 +59,14 @@ ErrorOption = Annotated[
 MaxOption = Annotated[int | None, typer.Option("--max", min=1, help="At most so many, the oldest.")]
 EveryOption = Annotated[bool, typer.Option("--all", help="Every letter.")]
 RateOption = Annotated[str | None, typer.Option(help="At most so many: 20/s, 30/m.")]
+InStackOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--in-stack/--here",
+        help=f"Where the job runs: in the stack, which survives this machine, or here. In the stack "
+        f"if the queue has more than {ABOVE:,} letters and no ID is named.",
+    ),
+]
 ResumeOption = Annotated[
     str | None,
     typer.Option("--resume", metavar="JOB", help="Go on with a job: see `reprise audit`."),
@@ -68,7 +79,7 @@ LimitOption = Annotated[int, typer.Option(min=1, help="Letters to look at, at mo
 def list_letters(
     context: typer.Context,
     *,
-    queue: QueueOption = Which.CALLS,
+    queue: QueueOption = LetterQueue.CALLS,
     reason: ReasonOption = None,
     target: TargetOption = None,
     error: ErrorOption = None,
@@ -111,7 +122,7 @@ def show_letter(
     context: typer.Context,
     letter_id: Annotated[str, typer.Argument(metavar="ID", help="Id of a call or message.")],
     *,
-    queue: QueueOption = Which.CALLS,
+    queue: QueueOption = LetterQueue.CALLS,
     limit: LimitOption = 100_000,
 ) -> None:
     """Show one dead letter whole; it stays in the queue."""
@@ -133,7 +144,7 @@ def redrive(
     context: typer.Context,
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
     *,
-    queue: QueueOption = Which.CALLS,
+    queue: QueueOption = LetterQueue.CALLS,
     reason: ReasonOption = None,
     target: TargetOption = None,
     error: ErrorOption = None,
@@ -143,6 +154,7 @@ def redrive(
     every: EveryOption = False,
     why: Annotated[str, typer.Option(help="Why you do it, for the audit.")] = "",
     rate: RateOption = None,
+    in_stack: InStackOption = None,
     canary: Annotated[
         int | None,
         typer.Option(
@@ -183,7 +195,11 @@ def redrive(
         is_all=every,
     )
     data = None if payload is None else _read(payload)
-    if resume_id is None and data is not None and (len(ids or ()) != 1 or queue is not Which.CALLS):
+    if (
+        resume_id is None
+        and data is not None
+        and (len(ids or ()) != 1 or queue is not LetterQueue.CALLS)
+    ):
         raise UsageError("--payload", "replaces the payload of one call", "Name its ID")
     wish = Wish(
         verb=LetterVerb.REDRIVE,
@@ -198,14 +214,14 @@ def redrive(
     )
     if resume_id is not None:
         _check_resume(selection, resume_id)
-        resume(reprise, resume_id, wish)
+        go_on(reprise, resume_id, wish)
         return
     _check_said(selection)
     if dry_run:
         reprise.say_place()
         _rehearse(reprise, queue, selection, data)
         return
-    begin(reprise, selection, wish)
+    start(reprise, selection, wish, error=error, in_stack=in_stack)
 
 
 @app.command("discard")
@@ -213,7 +229,7 @@ def discard(
     context: typer.Context,
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
     *,
-    queue: QueueOption = Which.CALLS,
+    queue: QueueOption = LetterQueue.CALLS,
     reason: ReasonOption = None,
     target: TargetOption = None,
     error: ErrorOption = None,
@@ -223,6 +239,7 @@ def discard(
     every: EveryOption = False,
     why: Annotated[str, typer.Option(help="Why: the ledger and the audit keep it. Needed.")] = "",
     rate: RateOption = None,
+    in_stack: InStackOption = None,
     resume_id: ResumeOption = None,
     yes: YesOption = False,
 ) -> None:
@@ -249,15 +266,19 @@ def discard(
     )
     if resume_id is not None:
         _check_resume(selection, resume_id)
-        resume(reprise, resume_id, wish)
+        go_on(reprise, resume_id, wish)
         return
     _check_said(selection)
     if not wish.why:
         raise UsageError("--why", "is missing", "Say why: nothing else will know")
-    begin(reprise, selection, wish)
+    start(reprise, selection, wish, error=error, in_stack=in_stack)
 
 
-def _rehearse(reprise: App, queue: Which, selection: Selection, data: bytes | None) -> None:
+app.command("watch")(watch)
+app.command("cancel")(cancel)
+
+
+def _rehearse(reprise: App, queue: LetterQueue, selection: Selection, data: bytes | None) -> None:
     results = dry_run_selected(reprise, queue, selection, data)
     letters = [result.letter for result in results if result.action is Action.REDRIVEN]
     show_groups(reprise.out, [planned(letter) for letter in letters], "by target, reason and error")
@@ -273,7 +294,7 @@ def _rehearse(reprise: App, queue: Which, selection: Selection, data: bytes | No
 
 def _selection(
     ids: list[str] | None,
-    queue: Which,
+    queue: LetterQueue,
     *,
     reason: str | None,
     target: str | None,
@@ -289,7 +310,7 @@ def _selection(
         UsageError: If one of them cannot be understood.
     """
     _check_ids(*(ids or ()))
-    if reason is not None and queue is Which.CALLS and reason not in set(Reason):
+    if reason is not None and queue is LetterQueue.CALLS and reason not in set(Reason):
         near = get_close_matches(reason, list(Reason), 1)
         meant = f"Did you mean {near[0]}?" if near else f"One of {', '.join(Reason)}"
         raise UsageError("--reason", f"{reason!r} is none", meant)
@@ -324,7 +345,9 @@ def _check_resume(selection: Selection, job: str) -> None:
         raise UsageError("--resume", f"goes on with the letters of {job}", "Choose no others")
 
 
-_NOT_FILTERS: Final = frozenset({"yes", "why", "payload", "dry_run", "canary_wait", "no_canary"})
+_NOT_FILTERS: Final = frozenset(
+    {"yes", "why", "payload", "dry_run", "canary_wait", "no_canary", "in_stack"}
+)
 
 
 def _filters(context: typer.Context) -> dict[str, str]:
@@ -343,10 +366,10 @@ def _rate(text: str | None) -> float | None:
         raise UsageError("--rate", str(error), "Correct it, then try again") from error
 
 
-def _named(reprise: App, queue: Which, ids: Sequence[str]) -> list[str]:
+def _named(reprise: App, queue: LetterQueue, ids: Sequence[str]) -> list[str]:
     """Return what letters are named by: calls may be by a beginning of their id, or their caller's key."""
     _check_ids(*ids)
-    return letters_named(reprise, ids) if queue is Which.CALLS else list(ids)
+    return letters_named(reprise, ids) if queue is LetterQueue.CALLS else list(ids)
 
 
 def _check_ids(*ids: str) -> None:

@@ -10,13 +10,13 @@ import typer
 
 from reprise.instant import utc_now
 from reprise_cli.app import app_of
-from reprise_cli.dlq.pace import parse_rate
 from reprise_cli.exits import UsageError
 from reprise_cli.point_in_time import read_point
 from reprise_cli.replay.conduct import Wish, begin, begin_unread, resume
 from reprise_cli.replay.job import find_target
 from reprise_cli.replay.unread import Unread
 from reprise_cli.replay.window import States, Window
+from reprise_letters.pace import parse_rate
 
 
 class Source(StrEnum):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import typer
@@ -13,37 +14,39 @@ from reprise.call.payload import digest
 from reprise.errors import RepriseError, StoreError
 from reprise.instant import format_instant, utc_now
 from reprise_cli.dlq.desk import (
-    Which,
     job_run,
     job_store,
     make_edit,
     note_unverified,
     survey,
 )
-from reprise_cli.dlq.job import (
-    CANARY,
-    CANARY_ABOVE,
-    LetterJob,
-    LetterJobState,
-    LetterVerb,
-    job_id,
-    left_of,
-)
-from reprise_cli.dlq.redrive import Action
 from reprise_cli.dlq.view import report_job, show_groups
 from reprise_cli.exits import CommandError, ExitCode, UsageError
 from reprise_cli.interrupt import interruptible
 from reprise_cli.output import counted
+from reprise_letters.job import (
+    LetterJob,
+    LetterJobState,
+    LetterQueue,
+    LetterVerb,
+    canary_size,
+    job_id,
+    left_of,
+)
+from reprise_letters.redrive import Action
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from reprise_cli.app import App
     from reprise_cli.dlq.edit import Edit
-    from reprise_cli.dlq.job import LetterOutcome, Planned
-    from reprise_cli.dlq.letter import Letter, Selection
-    from reprise_cli.dlq.run import LetterJobRun
+    from reprise_letters.job import LetterOutcome, Planned
+    from reprise_letters.letter import Letter, Selection
+    from reprise_letters.run import LetterJobRun
 
-_INTERRUPTED = 130
+INTERRUPTED = 130
 """Of a shell's command that Ctrl-C ended."""
+_NOT_WELL: Final = frozenset({Action.FAILED, Action.REFUSED, Action.MISSED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +54,7 @@ class Wish:
     """How a job is to be done."""
 
     verb: LetterVerb
-    queue: Which
+    queue: LetterQueue
     why: str = ""
     is_agreed: bool = False
     canary: int | None = None
@@ -99,38 +102,31 @@ def begin(reprise: App, selection: Selection, wish: Wish) -> None:
         started_at=format_instant(now),
         filters=wish.filters,
         count=len(letters),
-        canary=canary_of(wish, len(letters)),
+        canary=canary_size(canary_asked(wish), len(letters)),
+        canary_wait_s=wish.canary_wait_s,
         rate_per_s=wish.rate_per_s,
         payload_sha256=None if wish.payload is None else digest(wish.payload),
     )
-    try:
+    with kept_first(reprise):
         job_store(reprise).begin(job, letters)
-    except StoreError as error:
-        raise CommandError(
-            "audit",
-            f"nothing was touched, since who does it, and why, could not be kept: {error.code}",
-            f"Allow s3:PutObject on {reprise.stack.bucket}/audit/*",
-        ) from error
     _run(reprise, job, letters, [], wish, edit)
     fail_missing(found.missing)
 
 
-def resume(reprise: App, job_id_: str, wish: Wish) -> None:
+def resume(reprise: App, job: LetterJob, wish: Wish) -> None:
     """Go on with a job that was cut short, or that its canary stopped.
 
     Raises:
-        CommandError: If there is no such job, or it cannot go on.
+        CommandError: If it cannot go on.
         typer.Exit: If not all went well.
     """
     store = job_store(reprise)
-    job = store.job(job_id_)
-    if job.verb is not wish.verb:
-        raise UsageError("--resume", f"job {job.id} is to {job.verb.value}", "Name that command")
     sha256 = None if wish.payload is None else digest(wish.payload)
     if sha256 != job.payload_sha256:
         raise UsageError("--payload", "is not what the job began with", "Name the same file")
     if wish.rate_per_s is not None:
         job = msgspec.structs.replace(job, rate_per_s=wish.rate_per_s)
+    job = msgspec.structs.replace(job, canary_wait_s=wish.canary_wait_s)
     letters, outcomes = store.letters(job.id), store.outcomes(job.id)
     reprise.say_place()
     left = left_of(letters, outcomes)
@@ -139,13 +135,26 @@ def resume(reprise: App, job_id_: str, wish: Wish) -> None:
     _run(reprise, job, letters, outcomes, wish, edit)
 
 
-def canary_of(wish: Wish, count: int) -> int:
-    """Return how many of so many letters go first; 0 if there is no canary."""
-    if wish.verb is not LetterVerb.REDRIVE or wish.queue is not Which.CALLS:
-        return 0
-    asked = CANARY if wish.canary is None and count > CANARY_ABOVE else wish.canary or 0
-    # One that is everybody warns of nothing.
-    return asked if asked < count else 0
+@contextmanager
+def kept_first(reprise: App) -> Iterator[None]:
+    """Keep inside what a job is before it touches anything.
+
+    Raises:
+        CommandError: If it cannot be kept.
+    """
+    try:
+        yield
+    except StoreError as error:
+        raise CommandError(
+            "audit",
+            f"nothing was touched, since who does it, and why, could not be kept: {error.code}",
+            f"Allow s3:PutObject on {reprise.stack.bucket}/audit/*",
+        ) from error
+
+
+def canary_asked(wish: Wish) -> int | None:
+    """Return how many go first; None if that depends on how many there are."""
+    return wish.canary if wish.verb is LetterVerb.REDRIVE and wish.queue is LetterQueue.CALLS else 0
 
 
 def _run(
@@ -157,16 +166,15 @@ def _run(
     edit: Edit | None,
 ) -> None:
     unverified: list[Letter] = []
-    reprise.out.note(f"job {job.id}: Ctrl-C stops it, `{_again(job)}` goes on")
+    reprise.out.note(f"job {job.id}: Ctrl-C stops it, `{again(job)}` goes on")
     total = len(left_of(letters, outcomes))
-    has_canary = job.canary > 0 and wish.canary != 0 and total > 0
+    has_canary = job.canary != 0 and wish.canary != 0 and total > 0
     try:
         with interruptible(), reprise.out.progress(f"{job.verb.value}: {job.id}", total) as advance:
             run = job_run(
                 reprise,
                 job,
                 edit=edit,
-                canary_wait_s=wish.canary_wait_s,
                 advance=advance,
                 unverified=unverified,
             )
@@ -183,28 +191,41 @@ def _run(
     report_job(reprise.out, job, letters, run.outcomes, state, run.why)
     if state is LetterJobState.INTERRUPTED:
         _tell_stopped(reprise, job, letters, run)
-        raise typer.Exit(_INTERRUPTED)
+        raise typer.Exit(INTERRUPTED)
+    tell_end(reprise, job, state, run.why, run.counts())
+
+
+def tell_end(
+    reprise: App, job: LetterJob, state: LetterJobState, why: str, counts: dict[str, int]
+) -> None:
+    """Say what is left to do after a job.
+
+    Raises:
+        typer.Exit: If not all went well.
+    """
     if state in {LetterJobState.CANARY_FAILED, LetterJobState.CANARY_OPEN}:
-        _tell_canary(reprise, job, run, state)
-        raise typer.Exit(ExitCode.FAILED)
-    if run.counts().keys() & {Action.FAILED, Action.REFUSED, Action.MISSED}:
+        _tell_canary(reprise, job, why, state)
+    elif state is not LetterJobState.DONE:
+        reprise.out.warn(f"{state.value}: {why}. What is left is where it was: {again(job)}")
+    if state is not LetterJobState.DONE or counts.keys() & _NOT_WELL:
         raise typer.Exit(ExitCode.FAILED)
 
 
 def _tell_stopped(reprise: App, job: LetterJob, letters: list[Planned], run: LetterJobRun) -> None:
     left = len(left_of(letters, run.outcomes))
     done = job.count - left
-    reprise.out.note(f"stopped: {done} of {job.count} done, {left} left; go on: {_again(job)}")
+    reprise.out.note(f"stopped: {done} of {job.count} done, {left} left; go on: {again(job)}")
 
 
-def _tell_canary(reprise: App, job: LetterJob, run: LetterJobRun, state: LetterJobState) -> None:
+def _tell_canary(reprise: App, job: LetterJob, why: str, state: LetterJobState) -> None:
     is_open = state is LetterJobState.CANARY_OPEN
     steps = "Watch them (`reprise top`), then" if is_open else "Mend the cause, then"
-    go_on = f"{_again(job)}{'' if is_open else ' --no-canary'}"
-    reprise.out.warn(f"canary: {run.why}. The rest was not touched. {steps}: {go_on}")
+    go_on = f"{again(job)}{'' if is_open else ' --no-canary'}"
+    reprise.out.warn(f"canary: {why}. The rest was not touched. {steps}: {go_on}")
 
 
-def _again(job: LetterJob) -> str:
+def again(job: LetterJob) -> str:
+    """Return the command that goes on with a job."""
     return f"reprise dlq {job.verb.value} --resume {job.id}"
 
 

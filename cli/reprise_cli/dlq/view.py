@@ -4,23 +4,38 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.table import Table
 
 from reprise.instant import format_instant, utc_now
-from reprise_cli.dlq.job import LEDGER, LetterJobState, groups, last_outcomes, left_of, planned
-from reprise_cli.dlq.letter import Letter, LetterKind
-from reprise_cli.dlq.redrive import Action, RedriveResult
 from reprise_cli.duration import format_duration
 from reprise_cli.fitted import Column, Fitted
 from reprise_cli.output import counted
+from reprise_letters.job import (
+    LEDGER,
+    LetterJobState,
+    LetterVerb,
+    groups,
+    last_outcomes,
+    left_of,
+    planned,
+)
+from reprise_letters.letter import Letter, LetterKind
+from reprise_letters.redrive import Action, RedriveResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reprise_cli.dlq.job import LetterJob, LetterOutcome, Planned, Segment
     from reprise_cli.output import Output
+    from reprise_letters.job import LetterJob, LetterOutcome, Planned, Segment
+    from reprise_letters.status import JobStatus
+
+
+_NOT_DONE: Final = frozenset({Action.FAILED, Action.REFUSED, Action.SKIPPED, Action.MISSED})
+_MOST_WARNED: Final = 100
+_MOST_SHOWN: Final = 1000
+"""Letters that are shown one a line."""
 
 
 def describe(letter: Letter) -> dict[str, Any]:
@@ -81,7 +96,7 @@ def report_rehearsal(out: Output, results: Sequence[RedriveResult]) -> None:
             table.add_row(action.value.replace("_", " "), str(counts[action]))
     out.show(table if results else "no letter was meant")
     for result in results:
-        if result.action in {Action.FAILED, Action.REFUSED, Action.SKIPPED}:
+        if result.action in _NOT_DONE:
             out.warn(f"{result.letter.id}: {result.action.value}: {result.why}")
     documents = [
         describe(result.letter) | {"action": result.action.value, "why": result.why}
@@ -118,9 +133,12 @@ def report_job(
     last = last_outcomes(outcomes)
     counts = Counter(one.action for one in last.values())
     _show_ends(out, letters, last)
-    for one in last.values():
-        if one.action in {Action.FAILED, Action.REFUSED, Action.SKIPPED, Action.MISSED}:
-            out.warn(f"{one.id}: {one.action.value}: {one.why}")
+    turned_down = [one for one in last.values() if one.action in _NOT_DONE]
+    for one in turned_down[:_MOST_WARNED]:
+        out.warn(f"{one.id}: {one.action.value}: {one.why}")
+    if len(turned_down) > _MOST_WARNED and job is not None:
+        more = len(turned_down) - _MOST_WARNED
+        out.warn(f"and {more:,} more: reprise audit {job.id} --json")
     documents = [
         {"id": one.id, "action": one.action.value, "why": one.why} for one in last.values()
     ]
@@ -178,46 +196,51 @@ def _show_ends(out: Output, letters: Sequence[Planned], last: Mapping[str, Lette
     out.show(Fitted(columns=columns, title="what became of them", wanted=4))
 
 
-def show_jobs(out: Output, jobs: Sequence[tuple[LetterJob, Segment | None]], title: str) -> None:
+def show_jobs(out: Output, found: Sequence[JobStatus], title: str) -> None:
     """Show jobs, one a line."""
+    now, jobs = utc_now(), [status.job for status in found]
     columns = (
-        Column(name="job", cells=[job.id for job, _ in jobs], rank=0),
-        Column(name="did", cells=[job.verb.value for job, _ in jobs], rank=2),
-        Column(name="state", cells=[_state(last).value for _, last in jobs], rank=1),
-        Column(name="letters", cells=[str(job.count) for job, _ in jobs], rank=3, is_number=True),
-        Column(name="by", cells=[job.by for job, _ in jobs], rank=4, least=20),
+        Column(name="job", cells=[job.id for job in jobs], rank=0),
+        Column(name="did", cells=[job.verb.value for job in jobs], rank=2),
+        Column(name="state", cells=[status.words(now) for status in found], rank=1),
+        Column(
+            name="letters", cells=[str(status.meant) for status in found], rank=3, is_number=True
+        ),
+        Column(name="by", cells=[job.by for job in jobs], rank=4, least=20),
         Column(
             name="why",
-            cells=[" ".join(job.why.split()) for job, _ in jobs],
+            cells=[" ".join(job.why.split()) for job in jobs],
             rank=5,
             least=12,
             is_shortened=True,
         ),
-        Column(name="became", cells=[_counts(last) for _, last in jobs], rank=6, least=16),
+        Column(name="became", cells=[_counts(status.last) for status in found], rank=6, least=16),
     )
     out.show(Fitted(columns=columns, title=title, wanted=1))
 
 
 def show_job(
     out: Output,
-    job: LetterJob,
+    status: JobStatus,
     letters: Sequence[Planned],
-    segments: Sequence[Segment],
     outcomes: Mapping[str, LetterOutcome],
 ) -> None:
-    """Show one job: what was meant, how it ended, and each letter."""
-    last = segments[-1] if segments else None
-    others = sorted({segment.by for segment in segments} - {job.by})
+    """Show one job: what was meant, how it stands, what became of its letters, and each of not too many."""
+    job, last = status.job, status.last
+    others = sorted({segment.by for segment in status.segments} - {job.by})
     facts = {
-        "did": f"{job.verb.value} of {_what(job)}",
+        "did": f"{job.verb.value} of {_what(status)}",
         "by": job.by,
         "gone on with by": ", ".join(others),
         "why": job.why,
         "began": job.started_at,
         "chosen by": ", ".join(f"{name}={value}" for name, value in job.filters.items()),
-        "state": ": ".join(text for text in (_state(last).value, last.why if last else "") if text),
+        "state": ": ".join(
+            text for text in (status.words(utc_now()), last.why if last else "") if text
+        ),
         "until": last.at if last else "",
         "became": _counts(last),
+        "progress": _progress(status),
         "payload replaced by": job.payload_sha256 or "",
     }
     known = {name: value for name, value in facts.items() if value}
@@ -226,6 +249,10 @@ def show_job(
         Column(name="value", cells=list(known.values()), rank=0, least=24),
     )
     out.show(Fitted(columns=about, title=f"job {job.id}"))
+    _show_ends(out, letters, outcomes)
+    if len(letters) > _MOST_SHOWN:
+        out.note(f"each of {len(letters):,} letters: reprise audit {job.id} --json")
+        return
     ends = [outcomes.get(letter.message_id) for letter in letters]
     columns = (
         Column(name="id", cells=[letter.id for letter in letters], rank=0, folded=36),
@@ -245,14 +272,28 @@ def show_job(
     out.show("", Fitted(columns=columns, title=title, wanted=1))
 
 
-def _what(job: LetterJob) -> str:
+def _what(status: JobStatus) -> str:
+    job = status.job
     if job.queue == LEDGER:
-        return counted(job.count, "waiting call")
-    return f"{job.count} letters of queue {job.queue}"
+        return counted(status.meant, "waiting call")
+    if job.verb is LetterVerb.REPLAY:
+        return f"{status.meant} of {job.queue}"
+    return f"{status.meant} letters of queue {job.queue}, {_where(job)}"
 
 
-def _state(last: Segment | None) -> LetterJobState:
-    return last.state if last else LetterJobState.OPEN
+def _where(job: LetterJob) -> str:
+    return "where it was begun" if job.selection is None else "in the stack"
+
+
+def _progress(status: JobStatus) -> str:
+    """Return how far a job is, and when it ends at its rate; empty once it has ended."""
+    if status.has_ended(utc_now()) or not status.meant:
+        return ""
+    share = f"{status.done:,} of {status.meant:,}"
+    rate, left_s = status.rate_per_s(), status.left_s()
+    if rate is None or left_s is None:
+        return share
+    return f"{share}, {rate:.1f}/s, {format_duration(left_s)} left"
 
 
 def _counts(last: Segment | None) -> str:

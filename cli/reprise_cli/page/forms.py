@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise.retry.decision import Reason
-from reprise_cli.dlq.letter import Selection, error_pattern
-from reprise_cli.dlq.pace import parse_rate
 from reprise_cli.duration import parse_duration
 from reprise_cli.exits import UsageError
+from reprise_letters.letter import Selection, error_pattern
+from reprise_letters.pace import parse_rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -1,106 +1,66 @@
 """Jobs at the dead letters, from the page: tried first, begun, watched, stopped and gone on with.
 
-A job is what `reprise dlq` makes of it: the same plan and audit in the bucket, and the same run. It runs in
-a thread of this process; if that ends, the job is gone on with by its id, from here or by the command.
+A job has the plan, the run and the audit of `reprise dlq`. The stack runs it, so that nothing depends on this
+process; its letters are chosen here, since the reader agreed to these.
 """
 
 from __future__ import annotations
 
-import logging
 import os
-import time
 from collections import Counter
-from dataclasses import dataclass, field
-from threading import Lock, Thread
+from dataclasses import replace
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from reprise.errors import RepriseError, StoreError
 from reprise.instant import format_instant, utc_now
-from reprise_cli.dlq.conduct import Wish, canary_of
-from reprise_cli.dlq.desk import Which, dry_run_selected, job_run, job_store, survey
-from reprise_cli.dlq.job import (
+from reprise.retry.decision import Reason
+from reprise_cli.dlq.conduct import Wish, again, canary_asked, kept_first
+from reprise_cli.dlq.desk import dry_run_selected, job_store, survey
+from reprise_cli.dlq.in_stack import order_rest, order_run
+from reprise_cli.dlq.jobs import status_of
+from reprise_cli.dlq.view import group_documents
+from reprise_cli.exits import CommandError, UsageError
+from reprise_cli.page.forms import read_plea, text_of
+from reprise_letters.job import (
+    LetterFilter,
     LetterJob,
-    LetterJobState,
+    LetterQueue,
     LetterVerb,
+    canary_size,
     job_id,
     last_outcomes,
     left_of,
     planned,
 )
-from reprise_cli.dlq.redrive import Action
-from reprise_cli.dlq.view import group_documents
-from reprise_cli.exits import CommandError, UsageError
-from reprise_cli.page.forms import read_plea, text_of
+from reprise_letters.job_store import Cancel
+from reprise_letters.redrive import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from reprise_cli.app import App
-    from reprise_cli.dlq.job import LetterOutcome, Planned, Segment
-    from reprise_cli.dlq.redrive import RedriveResult
-    from reprise_cli.dlq.run import LetterJobRun
     from reprise_cli.page.forms import Plea
     from reprise_cli.page.heard import HeardOutput
+    from reprise_letters.job import LetterOutcome, Planned
+    from reprise_letters.redrive import RedriveResult
+    from reprise_letters.status import JobStatus
 
-_log = logging.getLogger(__name__)
 _JOBS: Final = 20
 _SHOWN: Final = 500
 _TOLD: Final = frozenset({Action.FAILED, Action.REFUSED, Action.SKIPPED})
 
 
-class _StoppedError(RepriseError):
-    """The reader stopped the job."""
-
-
-@dataclass(slots=True, kw_only=True)
-class _Running:
-    """A job that this process runs."""
-
-    job: LetterJob
-    letters: Sequence[Planned]
-    run: LetterJobRun | None = None
-    is_stopping: bool = False
-    problem: str = ""
-    outcomes: list[LetterOutcome] = field(default_factory=list)
-
-    def check(self, _steps: int = 0) -> None:
-        """Stop where the job can be stopped."""
-        if self.is_stopping:
-            msg = "stopped from the page"
-            raise _StoppedError(msg)
-
-    def sleep(self, for_s: float) -> None:
-        """Wait, unless the job is to stop."""
-        self.check()
-        time.sleep(for_s)
-
-
 class LetterJobPages:
-    """Shows and runs the jobs of one stack."""
+    """Shows the jobs of one stack, and orders them."""
 
-    def __init__(
-        self,
-        reprise: App,
-        out: HeardOutput,
-        changed: Callable[[], None],
-        start: Callable[[Callable[[], None]], None] | None = None,
-    ) -> None:
-        """Run them for this operator.
-
-        Args:
-            reprise: The command, heard.
-            out: Its output.
-            changed: Is told when letters went.
-            start: Runs a job; in a thread of its own if it is not given.
-        """
+    def __init__(self, reprise: App, out: HeardOutput, changed: Callable[[], None]) -> None:
+        """Order them as this operator; `changed` is told when letters may go."""
         self._reprise = reprise
         self._out = out
         self._changed = changed
-        self._work = start or _in_a_thread
         self._store = job_store(reprise)
-        self._running: dict[str, _Running] = {}
         self._lock = Lock()
 
     # --- look ---
@@ -108,27 +68,31 @@ class LetterJobPages:
     def list(self, _asked: Mapping[str, Any]) -> dict[str, Any]:
         """Return the newest jobs."""
         ids = list(self._store.ids())
-        newest = ids[: -_JOBS - 1 : -1]
-        found = [(self._store.job(one), self._store.last_segment(one)) for one in newest]
-        return {"count": len(ids), "jobs": [self._summary(job, last) for job, last in found]}
+        found = [self._store.job(one) for one in ids[: -_JOBS - 1 : -1]]
+        jobs = [_summary(job, status_of(self._reprise, job)) for job in found]
+        return {"count": len(ids), "jobs": jobs}
 
     def one(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Return one job, and what became of each letter.
 
         Raises:
-            CommandError: If there is none of this id.
+            RepriseError: If there is none of this id.
         """
         name = str(asked["id"])
         job, letters = self._store.job(name), self._store.letters(name)
         segments = self._store.segments(name)
-        running = self._running.get(name)
+        status = replace(status_of(self._reprise, job), segments=segments)
         outcomes = [one for segment in segments for one in segment.outcomes]
-        if running is not None and running.run is not None:
-            outcomes = list(running.run.outcomes)
         last = last_outcomes(outcomes)
-        told = self._summary(job, segments[-1] if segments else None)
-        return told | {
-            "left": len(left_of(letters, outcomes)),
+        left, has_ended = len(left_of(letters, outcomes)), status.has_ended(utc_now())
+        if has_ended:
+            self._changed()
+        return _summary(job, status) | {
+            "left": left,
+            "left_s": status.left_s(),
+            "has_ended": has_ended,
+            "is_of_stack": job.selection is not None,
+            "again": again(job),
             "groups": _ends(letters, last),
             "letters": [
                 {"id": one.id, "target": one.target, "reason": one.reason}
@@ -136,23 +100,6 @@ class LetterJobPages:
                 for one in letters[:_SHOWN]
                 for end in (last.get(one.message_id),)
             ],
-        }
-
-    def _summary(self, job: LetterJob, last: Segment | None) -> dict[str, Any]:
-        running = self._running.get(job.id)
-        state = last.state if last else LetterJobState.OPEN
-        why = last.why if last else ""
-        counts = dict(last.counts) if last else {}
-        if running is not None and running.run is not None:
-            counts = running.run.counts()
-            why = running.problem or why
-        document: dict[str, Any] = msgspec.to_builtins(job)
-        return document | {
-            "state": "running" if running is not None and not running.problem else state.value,
-            "why_stopped": why,
-            "counts": counts,
-            "by_now": last.by if last else "",
-            "at": last.at if last else job.started_at,
         }
 
     # --- do ---
@@ -163,29 +110,29 @@ class LetterJobPages:
         Raises:
             UsageError: If the request cannot be understood.
         """
-        verb, plea = LetterVerb(text_of(asked, "verb") or "redrive"), read_plea(asked)
+        verb, plea = _verb(asked), read_plea(asked)
         with self._lock:
             if verb is LetterVerb.DISCARD:
-                found = survey(self._reprise, Which.CALLS, plea.selection)
-                counts, problems, letters = {"discarded": len(found.letters)}, [], found.letters
+                letters = survey(self._reprise, LetterQueue.CALLS, plea.selection).letters
+                counts, problems = {Action.DISCARDED.value: len(letters)}, []
             else:
-                results = dry_run_selected(self._reprise, Which.CALLS, plea.selection)
-                counts = Counter(result.action.value for result in results)
+                results = dry_run_selected(self._reprise, LetterQueue.CALLS, plea.selection)
+                counts = dict(Counter(result.action.value for result in results))
                 problems = _problems(results)
                 letters = [planned(result.letter) for result in results]
             notes = self._out.take()
         return {
             "count": len(letters),
-            "counts": dict(counts),
+            "counts": counts,
             "groups": group_documents(letters),
             "problems": problems,
-            "has_unknown": any(one.reason == "unknown" for one in letters),
-            "canary": canary_of(_wish(verb, plea), len(letters)),
+            "has_unknown": any(one.reason == Reason.UNKNOWN for one in letters),
+            "canary": canary_size(canary_asked(_wish(verb, plea)), len(letters)),
             "notes": notes,
         }
 
     def redrive(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Begin to bring letters back; return the job.
+        """Have the stack bring letters back; return the job.
 
         Raises:
             CommandError: If nothing may be begun.
@@ -193,7 +140,7 @@ class LetterJobPages:
         return self._begin(LetterVerb.REDRIVE, read_plea(asked))
 
     def discard(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Begin to throw letters away; return the job.
+        """Have the stack throw letters away; return the job.
 
         Raises:
             CommandError: If nothing may be begun, or it is not said why.
@@ -206,95 +153,95 @@ class LetterJobPages:
     def _begin(self, verb: LetterVerb, plea: Plea) -> dict[str, Any]:
         if plea.agreed is None:
             raise UsageError("agreed", "is missing", "Try it first: it says how many are meant")
+        if self._reprise.stack.letter_jobs_queue_url is None:
+            step = f"Deploy it again, or use `reprise dlq {verb.value}`"
+            raise CommandError("job", "this stack runs no jobs yet", step)
         with self._lock:
-            letters = survey(self._reprise, Which.CALLS, plea.selection).letters
+            letters = survey(self._reprise, LetterQueue.CALLS, plea.selection).letters
         if len(letters) != plea.agreed:
             raise UsageError(
                 "letters",
                 f"{len(letters)} are meant by now, and {plea.agreed} were agreed to",
                 "Nothing was touched: try it again",
             )
-        now = utc_now()
+        now, wish = utc_now(), _wish(verb, plea)
         job = LetterJob(
             id=job_id(now, os.urandom(3)),
             verb=verb,
-            queue=Which.CALLS.value,
+            queue=LetterQueue.CALLS.value,
             by=self._reprise.operator,
             why=plea.why,
             started_at=format_instant(now),
             filters=plea.filters,
             count=len(letters),
-            canary=canary_of(_wish(verb, plea), len(letters)),
+            # The stack's, though it need not look: its letters are known.
+            selection=LetterFilter(),
+            canary=canary_size(canary_asked(wish), len(letters)),
             rate_per_s=plea.rate_per_s,
         )
-        try:
+        with kept_first(self._reprise):
             self._store.begin(job, letters)
-        except StoreError as error:
-            raise CommandError(
-                "audit",
-                f"nothing was touched, since who does it, and why, could not be kept: {error.code}",
-                f"Allow s3:PutObject on {self._reprise.stack.bucket}/audit/*",
-            ) from error
-        self._start(_Running(job=job, letters=letters), has_canary=job.canary > 0)
+        order_run(self._reprise, job, wish, is_agreed=True)
+        self._changed()
         return {"job": job.id, "count": job.count}
 
     def stop(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Stop a job that this page runs.
+        """Tell a job of the stack to stop; it does within ten seconds.
 
         Raises:
-            UsageError: If it runs none of this id.
+            CommandError: If there is none of this id, or it does not run there.
         """
-        running = self._running.get(text_of(asked, "job"))
-        if running is None:
-            raise UsageError("job", "is not run by this page", "Stop it where it was begun")
-        running.is_stopping = True
-        return {"job": running.job.id}
+        job = self._store.job(text_of(asked, "job"))
+        if job.selection is None or status_of(self._reprise, job).has_ended(utc_now()):
+            raise UsageError("job", "does not run in the stack", "Stop it where it was begun")
+        why = text_of(asked, "why") or "from the page"
+        at = format_instant(utc_now())
+        self._store.cancel(job.id, Cancel(at=at, by=self._reprise.operator, why=why))
+        return {"job": job.id}
 
     def resume(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Go on with a job that was cut short, or that its canary stopped.
+        """Have the stack go on with a job that was stopped, or that its canary stopped.
 
         Raises:
             CommandError: If it cannot be gone on with.
         """
-        name = text_of(asked, "job")
-        job, letters = self._store.job(name), self._store.letters(name)
-        known = self._running.get(name)
-        if known is not None and not known.problem:
+        job = self._store.job(text_of(asked, "job"))
+        if job.selection is None:
+            raise UsageError("job", "does not run in the stack", again(job))
+        if status_of(self._reprise, job).has_run(utc_now()):
             raise UsageError("job", "runs", "Watch it, or stop it first")
-        if job.payload_sha256 is not None:
-            raise UsageError("job", "replaces a payload", f"reprise dlq redrive --resume {name}")
-        running = _Running(job=job, letters=letters, outcomes=self._store.outcomes(name))
-        self._start(running, has_canary=job.canary > 0 and asked.get("no_canary") is not True)
-        return {"job": name}
-
-    def _start(self, running: _Running, *, has_canary: bool) -> None:
-        self._running[running.job.id] = running
-        self._work(lambda: self._run(running, has_canary=has_canary))
-
-    def _run(self, running: _Running, *, has_canary: bool) -> None:
-        try:
-            running.run = job_run(self._reprise, running.job, advance=running.check, unverified=[])
-            running.run.outcomes = running.outcomes
-            running.run.sleep = running.sleep
-            running.run.run(running.letters, has_canary=has_canary)
-        except _StoppedError:
-            pass
-        except Exception as error:  # noqa: BLE001 - it is kept for the reader
-            _log.exception("a job was cut short")
-            running.problem = str(error)
-        finally:
-            if not running.problem:
-                self._running.pop(running.job.id, None)
-            self._changed()
+        canary = 0 if asked.get("no_canary") is True else None
+        order_rest(self._reprise, job, Wish(verb=job.verb, queue=LetterQueue.CALLS, canary=canary))
+        return {"job": job.id}
 
 
-def _in_a_thread(work: Callable[[], None]) -> None:
-    Thread(target=work, daemon=True).start()
+def _summary(job: LetterJob, status: JobStatus) -> dict[str, Any]:
+    document: dict[str, Any] = msgspec.to_builtins(job)
+    last = status.last
+    return document | {
+        "count": status.meant,
+        "state": status.words(utc_now()),
+        "why_stopped": last.why if last else "",
+        "counts": dict(last.counts) if last else {},
+        "by_now": last.by if last else "",
+        "at": last.at if last else job.started_at,
+    }
+
+
+def _verb(asked: Mapping[str, Any]) -> LetterVerb:
+    verb = text_of(asked, "verb") or LetterVerb.REDRIVE
+    if verb not in set(LetterVerb):
+        raise UsageError("verb", f"{verb!r} is none", f"One of {', '.join(LetterVerb)}")
+    return LetterVerb(verb)
 
 
 def _wish(verb: LetterVerb, plea: Plea) -> Wish:
     return Wish(
-        verb=verb, queue=Which.CALLS, why=plea.why, canary=plea.canary, rate_per_s=plea.rate_per_s
+        verb=verb,
+        queue=LetterQueue.CALLS,
+        why=plea.why,
+        canary=plea.canary,
+        rate_per_s=plea.rate_per_s,
     )
 
 

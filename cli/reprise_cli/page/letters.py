@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reprise.instant import format_instant, utc_now
 from reprise.retry.decision import Reason
-from reprise_cli.dlq.desk import Which, peek
-from reprise_cli.dlq.job import planned
-from reprise_cli.dlq.letter import Selection, select
+from reprise_cli.dlq.desk import peek
 from reprise_cli.dlq.view import describe, group_documents
 from reprise_cli.exits import NotFoundError
 from reprise_cli.page.forms import count_of, read_selection
+from reprise_letters.job import LetterQueue, planned
+from reprise_letters.letter import Selection, select
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from reprise_cli.app import App
-    from reprise_cli.dlq.letter import Letter
     from reprise_cli.page.heard import HeardOutput
+    from reprise_letters.letter import Letter
 
 _SAME_S: Final = 30.0
 """How long what was seen is filtered again without another look: each look hides letters from others."""
@@ -129,7 +129,7 @@ class LetterPages:
         return self._seen
 
     def _peek(self, limit: int, until: Selection | None = None) -> Sequence[Letter]:
-        return peek(self._reprise, Which.CALLS, limit, until)
+        return peek(self._reprise, LetterQueue.CALLS, limit, until)
 
 
 def tries_of(letter: Letter) -> list[dict[str, Any]]:

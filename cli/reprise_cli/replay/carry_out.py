@@ -14,9 +14,9 @@ from reprise.ledger import State
 from reprise.monitor.reconcile import write_notification
 from reprise.ports import OutMessage
 from reprise.replay.message import ReplayMessage, write_message
-from reprise_cli.dlq.redrive import Action
 from reprise_cli.replay.again import Again, row_of
 from reprise_cli.replay.window import Step
+from reprise_letters.redrive import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

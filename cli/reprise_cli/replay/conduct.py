@@ -18,16 +18,6 @@ from reprise.capturing.signature import OPERATOR
 from reprise.errors import RepriseError, StoreError
 from reprise.instant import format_instant, utc_now
 from reprise_cli.dlq.desk import job_store
-from reprise_cli.dlq.job import (
-    LetterJob,
-    LetterJobState,
-    LetterVerb,
-    job_id,
-    last_outcomes,
-    left_of,
-)
-from reprise_cli.dlq.pace import Pacer
-from reprise_cli.dlq.redrive import Action
 from reprise_cli.exits import CommandError, ExitCode, UsageError
 from reprise_cli.fitted import Column, Fitted
 from reprise_cli.interrupt import interruptible
@@ -40,15 +30,25 @@ from reprise_cli.replay.objects import CaptureObjects
 from reprise_cli.replay.run import WindowRun
 from reprise_cli.replay.survey import survey
 from reprise_cli.replay.window import Step
+from reprise_letters.job import (
+    LetterJob,
+    LetterJobState,
+    LetterVerb,
+    job_id,
+    last_outcomes,
+    left_of,
+)
+from reprise_letters.pace import Pacer
+from reprise_letters.redrive import Action
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reprise_cli.app import App
-    from reprise_cli.dlq.job import LetterOutcome, Planned
     from reprise_cli.replay.survey import Survey
     from reprise_cli.replay.unread import Unread
     from reprise_cli.replay.window import Window
+    from reprise_letters.job import LetterOutcome, Planned
 
 _INTERRUPTED: Final = 130
 """Of a shell's command that Ctrl-C ended."""

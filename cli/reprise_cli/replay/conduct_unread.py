@@ -9,25 +9,25 @@ from reprise.aws.s3 import S3Listing, S3Objects
 from reprise.errors import StoreError
 from reprise.instant import format_instant, utc_now
 from reprise_cli.dlq.desk import job_store
-from reprise_cli.dlq.job import (
+from reprise_cli.exits import CommandError
+from reprise_cli.fitted import Column, Fitted
+from reprise_cli.output import counted
+from reprise_cli.replay.unread import Unread, UnreadSource
+from reprise_letters.job import (
     LetterJobState,
     LetterOutcome,
     Segment,
     last_outcomes,
     left_of,
 )
-from reprise_cli.dlq.redrive import Action
-from reprise_cli.exits import CommandError
-from reprise_cli.fitted import Column, Fitted
-from reprise_cli.output import counted
-from reprise_cli.replay.unread import Unread, UnreadSource
+from reprise_letters.redrive import Action
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reprise_cli.app import App
-    from reprise_cli.dlq.job import LetterJob, Planned
     from reprise_cli.replay.unread import Found
+    from reprise_letters.job import LetterJob, Planned
 
 
 def source_of(reprise: App, place: Unread) -> UnreadSource:
@@ -82,7 +82,7 @@ def take_in(
             advance(1)
     counts = Counter(one.action.value for one in last_outcomes([*outcomes, *done]).values())
     store.add(
-        job,
+        job.id,
         Segment(
             at=format_instant(utc_now()),
             by=reprise.operator,

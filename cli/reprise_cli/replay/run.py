@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Final
 from reprise.capturing.record import Record
 from reprise.errors import RepriseError
 from reprise.instant import format_instant
-from reprise_cli.dlq.job import LetterJobState, LetterOutcome, Segment, last_outcomes, left_of
-from reprise_cli.dlq.redrive import Action
 from reprise_cli.replay.carry_out import Done
 from reprise_cli.replay.window import Step
+from reprise_letters.job import LetterJobState, LetterOutcome, Segment, last_outcomes, left_of
+from reprise_letters.redrive import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from reprise.ports import Clock
-    from reprise_cli.dlq.job import LetterJob, Planned
-    from reprise_cli.dlq.pace import Pacer
-    from reprise_cli.dlq.run import JobKeeper
     from reprise_cli.replay.carry_out import WindowReplayer
     from reprise_cli.replay.objects import CaptureObjects
     from reprise_cli.replay.window import Window
+    from reprise_letters.job import LetterJob, Planned
+    from reprise_letters.pace import Pacer
+    from reprise_letters.ports import JobKeeper
 
 _KEEP_EVERY: Final = 500
 """Outcomes that one object keeps."""
@@ -108,5 +108,5 @@ class WindowRun:
             counts=self.counts(),
             outcomes=tuple(new),
         )
-        self.store.add(self.job, segment)
+        self.store.add(self.job.id, segment)
         self._kept += len(new)

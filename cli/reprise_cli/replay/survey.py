@@ -8,17 +8,17 @@ from itertools import batched
 from typing import TYPE_CHECKING, Final
 
 from reprise.capturing.record import Record
-from reprise_cli.dlq.job import Planned
 from reprise_cli.replay.window import Decision, Step, decide
+from reprise_letters.job import Planned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from reprise.ledger import Row
-    from reprise_cli.dlq.run import CallRows
     from reprise_cli.replay.objects import CaptureObjects, Unreadable
     from reprise_cli.replay.window import Window
+    from reprise_letters.ports import CallRows
 
 _AT_ONCE: Final = 100
 """DynamoDB API reference, BatchGetItem: keys of a request."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from reprise.capturing.wire import may_be_ours
 from reprise.instant import format_instant
 from reprise.logreader import LogEvent, read_events
-from reprise_cli.dlq.job import Planned
+from reprise_letters.job import Planned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -27,6 +27,8 @@ ALARMS: Final = (
     "invoker-throttled",
     "quarantine",
     "filters-missing",
+    "letter-jobs-failed",
+    "letter-jobs-stuck",
     "capture-dead-letters",
     "capture-delivery-errors",
     "capture-delivery-throttled",

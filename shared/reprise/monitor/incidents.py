@@ -29,6 +29,8 @@ RUNBOOKS_OF: Final = {
     "capture-delivery-late": "capture-path",
     "filters-missing": "capture-path",
     "replay-stuck": "waiting",
+    "letter-jobs-failed": DEAD_LETTERS,
+    "letter-jobs-stuck": DEAD_LETTERS,
     "ledger-throttled": "ledger",
     "observer-silent": "observer",
     "observer-errors": "observer",
@@ -45,6 +47,8 @@ _WHAT: Final = {
     "invoker-throttled": "calls are refused before they are captured",
     "jobs-not-run": "scheduled runs could not be made",
     "replies-not-delivered": "late results could not be delivered",
+    "letter-jobs-failed": "a job at the dead-letter queues was given up",
+    "letter-jobs-stuck": "a job at the dead-letter queues stands still",
     "replay-stuck": "calls wait, and nobody replays them",
     POLICY_INVALID: "the policy document is not valid, and the last good one is used",
 }

@@ -45,6 +45,8 @@ QUEUES = {
     "CaptureDeadLetterQueueUrl": "capture-dlq",
     "ReplayQueueUrl": "replay",
     "DeadLetterQueueUrl": "dead-letter",
+    "LetterJobsQueueUrl": "letter-jobs",
+    "LetterJobsDeadLetterQueueUrl": "letter-jobs-dlq",
 }
 
 

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from functional.cli.test_commands import Cloud, document_of, run
+from functional.cli.test_commands import QUEUES, Cloud, document_of, run
 from functional.conftest import REGION
 from reprise.aws.reply_notes import ReplyNoteTable
 from reprise.call.payload import digest
@@ -39,7 +39,7 @@ def cloud(aws_env: pytest.MonkeyPatch) -> Iterator[Cloud]:
             BillingMode="PAY_PER_REQUEST",
         )
         queues = ("CaptureQueueUrl", "CaptureDeadLetterQueueUrl", "ReplayQueueUrl")
-        for name in ("capture", "capture-dlq", "replay", "dead-letter"):
+        for name in QUEUES.values():
             sqs.create_queue(QueueName=name)
         boto3.client("s3").create_bucket(
             Bucket=BUCKET,

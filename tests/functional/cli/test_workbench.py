@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import pytest
 
 from functional.cli.test_calls import index
-from functional.cli.test_commands import Cloud, MotoApp, cloud
+from functional.cli.test_commands import Cloud, MotoApp, cloud, run
+from functional.cli.test_dlq_in_stack import Function, function
 from functional.cli.test_policy import NAME, document, ssm
 from reprise.call.target import new_call_id
 from reprise.instant import utc_now
@@ -27,10 +28,7 @@ from reprise_cli.page.workbench import make_views
 from reprise_cli.place import Place
 from strategies import make_row
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-__all__ = ["cloud", "ssm"]
+__all__ = ["cloud", "function", "ssm"]
 
 
 @pytest.fixture
@@ -44,12 +42,7 @@ def letters_of(app: MotoApp) -> LetterPages:
 
 
 def jobs_of(app: MotoApp) -> LetterJobPages:
-    """Return what runs jobs at once."""
-
-    def at_once(work: Callable[[], None]) -> None:
-        work()
-
-    return LetterJobPages(*heard(app), changed=lambda: None, start=at_once)
+    return LetterJobPages(*heard(app), changed=lambda: None)
 
 
 def test_every_route_has_its_view(app: MotoApp, ssm: Any) -> None:
@@ -98,8 +91,8 @@ def test_a_letter_that_is_not_there_is_not_found(app: MotoApp) -> None:
             letters_of(app).one({"id": name})
 
 
-def test_letters_that_were_tried_are_redriven_and_the_audit_says_by_whom_and_why(
-    app: MotoApp, cloud: Cloud
+def test_letters_that_were_tried_are_redriven_by_the_stack_and_the_audit_says_by_whom_and_why(
+    app: MotoApp, cloud: Cloud, function: Function
 ) -> None:
     for number in range(3):
         cloud.give_up(f"call-{number}")
@@ -110,6 +103,9 @@ def test_letters_that_were_tried_are_redriven_and_the_audit_says_by_whom_and_why
     assert cloud.bodies("ReplayQueueUrl") == []
     begun = jobs.redrive(wish | {"agreed": 2})
     assert begun["count"] == 2
+    assert cloud.bodies("ReplayQueueUrl") == []
+    assert jobs.one({"id": begun["job"]})["has_ended"] is False
+    function.run()
     assert len(cloud.bodies("ReplayQueueUrl")) == 2
     assert len(cloud.bodies("DeadLetterQueueUrl")) == 1
     told = jobs.one({"id": begun["job"]})
@@ -125,17 +121,51 @@ def test_what_was_not_agreed_to_is_not_touched(app: MotoApp, cloud: Cloud) -> No
     for agreed in ({}, {"agreed": 2}):
         with pytest.raises(UsageError, match=r"agreed"):
             jobs.redrive({"all": True, **agreed})
-    assert cloud.bodies("ReplayQueueUrl") == []
     assert jobs.list({})["jobs"] == []
+    assert cloud.bodies("LetterJobsQueueUrl") == []
 
 
-def test_a_discard_needs_its_reason_and_the_ledger_keeps_it(app: MotoApp, cloud: Cloud) -> None:
+def test_a_job_is_stopped_and_gone_on_with(app: MotoApp, cloud: Cloud, function: Function) -> None:
+    cloud.give_up("call-1")
+    jobs = jobs_of(app)
+    job = jobs.redrive({"all": True, "agreed": 1})["job"]
+    jobs.stop({"job": job})
+    function.run()
+    told = jobs.one({"id": job})
+    assert (told["state"], told["left"], told["has_ended"]) == ("cancelled", 1, True)
+    assert cloud.bodies("ReplayQueueUrl") == []
+    with pytest.raises(UsageError, match="does not run"):
+        jobs.stop({"job": job})
+    jobs.resume({"job": job})
+    function.run()
+    assert jobs.one({"id": job})["state"] == "done"
+    assert len(cloud.bodies("ReplayQueueUrl")) == 1
+
+
+def test_what_the_command_runs_is_shown_and_left_to_the_command(app: MotoApp, cloud: Cloud) -> None:
+    cloud.give_up("call-1")
+    run("dlq", "redrive", "call-1")
+    jobs = jobs_of(app)
+    (job,) = jobs.list({})["jobs"]
+    assert (job["state"], job["counts"]) == ("done", {"redriven": 1})
+    assert jobs.one({"id": job["id"]})["is_of_stack"] is False
+    for act in (jobs.stop, jobs.resume):
+        with pytest.raises(UsageError, match="does not run in the stack"):
+            act({"job": job["id"]})
+
+
+def test_a_discard_needs_its_reason_and_the_ledger_keeps_it(
+    app: MotoApp, cloud: Cloud, function: Function
+) -> None:
     cloud.give_up("call-1")
     jobs = jobs_of(app)
     with pytest.raises(UsageError, match="why"):
         jobs.discard({"ids": ["call-1"], "agreed": 1})
+    with pytest.raises(UsageError, match="verb"):
+        jobs.dry_run({"ids": ["call-1"], "verb": "burn"})
     assert jobs.dry_run({"ids": ["call-1"], "verb": "discard"})["counts"] == {"discarded": 1}
     jobs.discard({"ids": ["call-1"], "agreed": 1, "why": "of a test"})
+    function.run()
     assert cloud.bodies("DeadLetterQueueUrl") == []
     row = cloud.ledger.get("call-1")
     assert row is not None

@@ -41,6 +41,7 @@ QUEUES: Final = (
     "JOBS_DEAD_LETTER",
     "REPLIES",
     "REPLIES_DEAD_LETTER",
+    "LETTER_JOBS",
 )
 
 

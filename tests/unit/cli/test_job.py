@@ -20,8 +20,8 @@ from reprise.instant import format_instant
 from reprise.ledger import PastAttempt, State
 from reprise.monitor.reconcile import Page
 from reprise.replay.message import read_message
-from reprise_cli.dlq.discard import Discarder
-from reprise_cli.dlq.job import (
+from reprise_letters.discard import Discarder
+from reprise_letters.job import (
     LetterJob,
     LetterJobState,
     LetterOutcome,
@@ -35,11 +35,11 @@ from reprise_cli.dlq.job import (
     planned,
     signature,
 )
-from reprise_cli.dlq.job_store import LetterJobStore
-from reprise_cli.dlq.letter import Letter, read_letter
-from reprise_cli.dlq.pace import Pacer, parse_rate
-from reprise_cli.dlq.redrive import Action, Redriver
-from reprise_cli.dlq.run import LetterJobRun
+from reprise_letters.job_store import LetterJobStore
+from reprise_letters.letter import Letter, read_letter
+from reprise_letters.pace import Pacer, parse_rate
+from reprise_letters.redrive import Action, Redriver
+from reprise_letters.run import LetterJobRun
 from strategies import KEYS, NOW, PIPELINE_KEYS, make_record, signed
 from unit.cli.test_letter import dead_row, received
 
@@ -221,7 +221,7 @@ def make_run(world: World, job: LetterJob) -> LetterJobRun:
         job=job,
         by=job.by,
         store=world.store,
-        look=world.look,
+        browse=world.look,
         handler=handler,
         prepare=list,
         rows=world,

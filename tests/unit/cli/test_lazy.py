@@ -16,7 +16,7 @@ import sys
 from reprise_cli.main import app
 app(["read", "--stats", "--json", sys.argv[1]], standalone_mode=False)
 heavy = {"boto3", "local_engine", "reprise_cli.dlq", "reprise_cli.chaos", "urllib.request"}
-heavy |= {"reprise_schedules", "reprise_schedules_cli"}
+heavy |= {"reprise_letters", "reprise_schedules", "reprise_schedules_cli"}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
 

@@ -13,7 +13,7 @@ from reprise.call.target import conflict_id
 from reprise.dead_letter import dead_letter
 from reprise.ledger import LedgerEvent, State
 from reprise.replay.message import PendingUpdate, ReplayMessage, write_message
-from reprise_cli.dlq.letter import Letter, LetterKind, Selection, read_letter, select
+from reprise_letters.letter import Letter, LetterKind, Selection, read_letter, select
 from strategies import NOW, NOW_MS, ORDERS, make_record, make_row
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reprise.instant import utc_now
-from reprise_cli.dlq.letter import Letter, LetterKind
 from reprise_cli.dlq.view import pretty, show_letters
 from reprise_cli.output import Output
+from reprise_letters.letter import Letter, LetterKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,8 +22,8 @@ from reprise.replay.message import (
     with_settlement,
     write_message,
 )
-from reprise_cli.dlq.letter import Letter, LetterKind, read_letter
-from reprise_cli.dlq.redrive import Action, Redriver, RedriveResult
+from reprise_letters.letter import Letter, LetterKind, read_letter
+from reprise_letters.redrive import Action, Redriver, RedriveResult
 from strategies import KEYS, NOW, PIPELINE_KEYS, make_record, signed
 from unit.cli.test_letter import OBJECT_URL, dead_row, received
 

@@ -22,9 +22,9 @@ from reprise.errors import SourceDeniedError
 from reprise.ledger import LedgerEvent, State
 from reprise.replay.message import ReplayMessage, read_message, write_message
 from reprise_cli.dlq.edit import Edit
-from reprise_cli.dlq.letter import Letter, read_letter
-from reprise_cli.dlq.redrive import Action, Redriver
-from reprise_cli.dlq.undeliverable import Finder
+from reprise_letters.letter import Letter, read_letter
+from reprise_letters.redrive import Action, Redriver
+from reprise_letters.undeliverable import Finder
 from strategies import KEY, KEYS, NOW, NOW_MS, PIPELINE_KEYS, make_record, make_row, signed
 from unit.cli.test_letter import OBJECT_URL, dead_row, received
 from unit.cli.test_redrive import LATER, OPERATOR_KEYS, Box, World

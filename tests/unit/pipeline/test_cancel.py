@@ -12,7 +12,7 @@ from reprise.call.reply_to import ReplyTo
 from reprise.gate.state import GateState
 from reprise.ledger import Row, State
 from reprise_cli.calls.cancel import Canceller, refusal
-from reprise_cli.dlq.redrive import Action
+from reprise_letters.redrive import Action
 from strategies import make_row
 
 NOTE = "2026-11-21, cancelled by ann, by job 1: a wrong price"

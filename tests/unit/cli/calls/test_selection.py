@@ -20,7 +20,7 @@ from reprise.ledger import PastAttempt, State
 from reprise_cli.calls.finder import CallFinder, first
 from reprise_cli.calls.pages import CallPages, Listed, newest_first
 from reprise_cli.calls.selection import CallSelection, FoundCall, StateChoice, key_of
-from reprise_cli.dlq.letter import error_pattern
+from reprise_letters.letter import error_pattern
 from strategies import ORDERS, make_record, make_row
 
 if TYPE_CHECKING:

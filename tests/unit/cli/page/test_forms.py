@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise.dead_letter import dead_letter
-from reprise_cli.dlq.job import signature
-from reprise_cli.dlq.letter import Selection, error_pattern, read_letter
 from reprise_cli.exits import UsageError
 from reprise_cli.page.forms import read_plea, read_selection, said_filters
 from reprise_cli.page.letters import error_filter, tries_of
+from reprise_letters.job import signature
+from reprise_letters.letter import Selection, error_pattern, read_letter
 from strategies import NOW, signed
 from unit.cli.test_letter import dead_row, received
 

@@ -26,15 +26,15 @@ from reprise.errors import RepriseError
 from reprise.instant import format_instant
 from reprise.ledger import State
 from reprise.replay.message import read_message
-from reprise_cli.dlq.job import LetterJob, LetterJobState, LetterOutcome, LetterVerb, Segment
-from reprise_cli.dlq.pace import Pacer
-from reprise_cli.dlq.redrive import Action
 from reprise_cli.replay.again import Again
 from reprise_cli.replay.carry_out import WindowReplayer
 from reprise_cli.replay.objects import CaptureObjects
 from reprise_cli.replay.run import WindowRun
 from reprise_cli.replay.survey import Survey, survey
 from reprise_cli.replay.window import States, Window, again_id
+from reprise_letters.job import LetterJob, LetterJobState, LetterOutcome, LetterVerb, Segment
+from reprise_letters.pace import Pacer
+from reprise_letters.redrive import Action
 from strategies import (
     ARN_PREFIX,
     KEY,
@@ -73,8 +73,8 @@ class Place:
         for call_id in call_ids if state is not None else ():
             self.ledger.record(make_row(id=call_id, state=state))
 
-    def add(self, job: LetterJob, segment: Segment) -> None:
-        del job
+    def add(self, job_id: str, segment: Segment) -> None:
+        del job_id
         self.segments.append(segment)
 
     @property

@@ -9,17 +9,23 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from reprise.aws.fault import store_errors
 from reprise.aws.sqs import SqsQueue
-from reprise_cli.dlq.letter import read_letter
+from reprise_letters.letter import read_letter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mypy_boto3_sqs import SQSClient
 
-    from reprise_cli.dlq.letter import Letter
+    from reprise_letters.letter import Letter
 
 HOLD_S: Final = 60
 """How long a message is hidden from others; renewed while we look, and short if we crash."""
+LONGEST_HOLD_S: Final = 600
+_LEFT_S: Final = 20
+"""What is hidden for no longer than this is renewed."""
+_HELD_PER_S: Final = 100
+"""Messages in hand for which each is hidden a second longer: renewing 100,000 every half minute would leave
+time for nothing else."""
 _BATCH: Final = 10
 _LOOK_S: Final = 1
 """Long polling asks every server of a queue; short polling can miss messages."""
@@ -54,6 +60,7 @@ class Browser(AbstractContextManager["Browser"]):
         self._is_capture = is_capture
         self._monotonic = monotonic
         self._held: dict[str, Held] = {}
+        self._renew_at_s = float("inf")
 
     def __enter__(self) -> Self:
         """Begin; nothing is received yet."""
@@ -84,8 +91,15 @@ class Browser(AbstractContextManager["Browser"]):
                 empty += 1
 
     def _is_empty(self) -> bool:
-        """Tell whether the queue counts no visible message; its count is approximate."""
-        return self._count("ApproximateNumberOfMessages") == 0
+        return self.count_visible() == 0
+
+    def count_visible(self) -> int:
+        """Return how many messages there are that nobody has in hand; approximate.
+
+        Raises:
+            StoreError: If the queue cannot be asked.
+        """
+        return self._count("ApproximateNumberOfMessages")
 
     def count_hidden(self) -> int:
         """Return how many messages somebody has in hand, we among them; approximate.
@@ -129,16 +143,18 @@ class Browser(AbstractContextManager["Browser"]):
         return [batch[index] for index in sorted(failed)]
 
     def _receive(self) -> list[Letter]:
+        hold_s = self._hold_s()
         with store_errors("sqs", "ReceiveMessage"):
             response = self._client.receive_message(
                 QueueUrl=self._url,
                 MaxNumberOfMessages=_BATCH,
-                VisibilityTimeout=HOLD_S,
+                VisibilityTimeout=hold_s,
                 WaitTimeSeconds=_LOOK_S,
                 MessageSystemAttributeNames=["SentTimestamp"],
                 MessageAttributeNames=["All"],
             )
-        until_s = self._monotonic() + HOLD_S
+        until_s = self._monotonic() + hold_s
+        self._renew_at_s = min(self._renew_at_s, until_s - _LEFT_S)
         found: list[Letter] = []
         for message in response.get("Messages", []):
             raw: Any = message
@@ -152,10 +168,17 @@ class Browser(AbstractContextManager["Browser"]):
     def renew(self) -> None:
         """Hold for longer what would soon be seen by others, and so by us again."""
         now_s = self._monotonic()
-        ending = [held for held in self._held.values() if held.until_s - now_s < HOLD_S / 2]
-        if not ending:
+        if now_s < self._renew_at_s:
             return
-        waits_s = dict.fromkeys((held.handle for held in ending), float(HOLD_S))
+        # Some more than must be: each look at what is in hand goes through all of it.
+        ending = [held for held in self._held.values() if held.until_s - now_s < 2 * _LEFT_S]
+        hold_s = self._hold_s()
+        waits_s = dict.fromkeys((held.handle for held in ending), float(hold_s))
         SqsQueue(self._client, self._url).give_back(waits_s)
         for held in ending:
-            held.until_s = now_s + HOLD_S
+            held.until_s = now_s + hold_s
+        first_s = min((held.until_s for held in self._held.values()), default=float("inf"))
+        self._renew_at_s = first_s - _LEFT_S
+
+    def _hold_s(self) -> int:
+        return min(LONGEST_HOLD_S, HOLD_S + len(self._held) // _HELD_PER_S)

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from reprise_cli.dlq.redrive import Action
+from reprise_letters.redrive import Action
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from reprise_cli.dlq.letter import Letter
+    from reprise_letters.letter import Letter
 
 CANARY_ABOVE: Final = 100
 """Letters up to which a job has no canary, unless it is asked for."""
@@ -37,6 +37,13 @@ FINAL: Final = frozenset(
     }
 )
 """After which a job does nothing more with a letter."""
+
+
+class LetterQueue(StrEnum):
+    """The two dead-letter queues."""
+
+    CALLS = "calls"
+    CAPTURE = "capture"
 
 
 class LetterVerb(StrEnum):
@@ -61,6 +68,21 @@ class LetterJobState(StrEnum):
     """Of the canary some were given up again: the rest was not touched."""
     CANARY_OPEN = "canary_open"
     """Not all of the canary had ended in time: the rest was not touched."""
+    PLANNED = "planned"
+    """Its letters are known, and nobody has agreed yet."""
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    """It can do nothing until somebody mends what is said beside it."""
+
+
+class JobStoppedError(Exception):
+    """A run is to stop here."""
+
+    def __init__(self, state: LetterJobState, why: str = "") -> None:
+        """Keep how the job stands then, and what stopped it."""
+        super().__init__(why)
+        self.state = state
+        self.why = why
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,8 +99,22 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     """When it was given up."""
 
 
+class LetterFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which letters a job of the stack means: those that meet every condition that is set."""
+
+    reason: str | None = None
+    target: str | None = None
+    error: str | None = None
+    """Words, or `/a regular expression/`."""
+    older_than_s: float | None = None
+    """Before the job began; so the next."""
+    newer_than_s: float | None = None
+    max_count: int | None = None
+    """The oldest."""
+
+
 class LetterJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A job as it was planned; written once."""
+    """A job as it was begun; written once."""
 
     version: int = 1
     id: str
@@ -92,10 +128,13 @@ class LetterJob(msgspec.Struct, frozen=True, kw_only=True):
     started_at: str
     filters: dict[str, str] = {}
     """As they were typed."""
-    count: int
-    """Letters."""
-    canary: int = 0
-    """How many go first; 0 if there is no canary."""
+    count: int = 0
+    """Letters; of a job of the stack its segments say how many."""
+    selection: LetterFilter | None = None
+    """Set if the stack runs it, and looks for its letters by this."""
+    canary: int | None = 0
+    """How many go first; 0 if there is no canary, None if `CANARY_ABOVE` decides once letters are known."""
+    canary_wait_s: float = 300.0
     rate_per_s: float | None = None
     payload_sha256: str | None = None
     """Of the payload that replaces the call's, if one does."""
@@ -122,6 +161,8 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
     """What stopped it."""
     counts: dict[str, int]
     """Of all letters so far, by action."""
+    meant: int = 0
+    """Letters of the whole job, once they are known."""
     outcomes: tuple[LetterOutcome, ...] = ()
 
 
@@ -184,6 +225,14 @@ def canaries(letters: Sequence[Planned], count: int) -> list[Planned]:
                 ids[group[depth].id] = None
         depth += 1
     return [letter for letter in letters if letter.id in ids]
+
+
+def canary_size(asked: int | None, count: int) -> int:
+    """Return how many of so many letters go first."""
+    if asked is None:
+        asked = CANARY if count > CANARY_ABOVE else 0
+    # One that is everybody warns of nothing.
+    return asked if asked < count else 0
 
 
 def left_of(letters: Sequence[Planned], outcomes: Iterable[LetterOutcome]) -> list[Planned]:

@@ -20,7 +20,7 @@ from reprise.instant import format_instant
 from reprise.ledger import REDRIVE_KEEPS_S, State, identity_of, new_row
 from reprise.ports import OutMessage
 from reprise.replay.message import ReplayMessage, read_authentic, write_message
-from reprise_cli.dlq.letter import Letter, LetterKind
+from reprise_letters.letter import Letter, LetterKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,12 +14,12 @@ from reprise.ledger import LedgerEvent, State, identity_of
 from reprise.replay.message import read_authentic
 from reprise.replay.runner import LEASE_EXPIRED
 from reprise.retry.decision import Reason
-from reprise_cli.dlq.letter import LetterKind
+from reprise_letters.letter import LetterKind
 
 if TYPE_CHECKING:
     from reprise.ledger import Row
     from reprise.ports import Clock, Keyring, Ledger
-    from reprise_cli.dlq.letter import Letter
+    from reprise_letters.letter import Letter
 
 _OWNER: Final = "operator/"
 _LEASE_MS: Final = 60_000

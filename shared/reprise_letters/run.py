@@ -10,79 +10,46 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import batched
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from reprise.errors import RepriseError
 from reprise.instant import format_instant
-from reprise.ledger import TERMINAL, State
-from reprise_cli.dlq.job import (
+from reprise_letters.ends import canary_end, of_missing
+from reprise_letters.job import (
+    JobStoppedError,
     LetterJobState,
     LetterOutcome,
-    LetterVerb,
     Segment,
     canaries,
+    canary_size,
     last_outcomes,
     left_of,
 )
-from reprise_cli.dlq.redrive import Action
+from reprise_letters.redrive import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from reprise.ledger import Row
     from reprise.ports import Clock
-    from reprise_cli.dlq.job import LetterJob, Planned
-    from reprise_cli.dlq.letter import Letter
-    from reprise_cli.dlq.pace import Pacer
-    from reprise_cli.dlq.redrive import Letters, RedriveResult
+    from reprise_letters.job import LetterJob, Planned
+    from reprise_letters.letter import Letter
+    from reprise_letters.pace import Pacer
+    from reprise_letters.ports import CallRows, Handler, JobKeeper, LetterLook
+    from reprise_letters.redrive import Letters, RedriveResult
 
 _KEEP_EVERY: Final = 500
 """Outcomes that one object keeps."""
 _KEEP_AFTER_S: Final = 10.0
 """Longest time that outcomes are in memory only."""
 HELD_S: Final = 90.0
-"""How long letters are waited for that somebody holds, longer than a look that was killed holds them."""
+"""How long held letters are waited for: longer than a small look that was killed holds them."""
 _LOOK_AGAIN_S: Final = 5.0
 _WATCH_S: Final = 2.0
+_DENIED: Final = "AccessDenied"
+"""What AWS's codes for a missing permission begin with."""
 _WENT: Final = frozenset({Action.REDRIVEN, Action.LINGERS, Action.OPENED_SINCE})
-
-
-class LetterLook(Protocol):
-    """One look through a dead-letter queue."""
-
-    def letters(self) -> Iterator[list[Letter]]:
-        """Yield the queue's letters in batches."""
-
-    def delete(self, letters: Sequence[Letter]) -> list[Letter]:
-        """Delete letters; return those that are still there."""
-
-    def renew(self) -> None:
-        """Hold on to what is in hand."""
-
-    def count_hidden(self) -> int:
-        """Return how many messages somebody has in hand."""
-
-
-class Handler(Protocol):
-    """Does what a job does."""
-
-    def run(self, batch: Sequence[Letter]) -> list[RedriveResult]:
-        """Do it to a batch."""
-
-
-class CallRows(Protocol):
-    """Tells how calls stand."""
-
-    def get_all(self, call_ids: Sequence[str]) -> dict[str, Row]:
-        """Return the rows that there are, by id."""
-
-
-class JobKeeper(Protocol):
-    """Keeps what became of a job's letters."""
-
-    def add(self, job: LetterJob, segment: Segment) -> None:
-        """Keep a piece."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -93,7 +60,7 @@ class LetterJobRun:
     by: str
     """Who runs it."""
     store: JobKeeper
-    look: Callable[[], AbstractContextManager[LetterLook]]
+    browse: Callable[[], AbstractContextManager[LetterLook]]
     handler: Callable[[Letters], Handler]
     prepare: Callable[[Sequence[Letter]], list[Letter]]
     """Tells the ledger of calls that SQS gave up."""
@@ -104,11 +71,17 @@ class LetterJobRun:
     sleep: Callable[[float], None]
     advance: Callable[[int], None] = lambda _: None
     note: Callable[[str], None] = lambda _: None
-    canary_wait_s: float = 300.0
+    check: Callable[[], None] = lambda: None
+    """Is called every few seconds, and raises `JobStoppedError` to stop the run."""
+    held_s: float = HELD_S
+    most_failures: int | None = None
+    """Letters that fail one after another, after which it stops; None: it tries each."""
     outcomes: list[LetterOutcome] = field(default_factory=list)
     """What became of letters so far, of earlier runs, too."""
     why: str = ""
     """What stopped it."""
+    _meant: int = field(default=0, init=False)
+    _failures: int = field(default=0, init=False)
     _kept: int = field(default=0, init=False)
     _kept_at_s: float = field(default=0.0, init=False)
 
@@ -119,11 +92,14 @@ class LetterJobRun:
             KeyboardInterrupt: On Ctrl-C, once what became of letters is kept.
             StoreError: If the queue, the ledger or the bucket cannot be used; likewise.
         """
+        self._meant = len(letters)
         self._kept, self._kept_at_s = len(self.outcomes), self.monotonic()
         try:
             state = self._canary(letters) if has_canary else LetterJobState.DONE
             if state is LetterJobState.DONE:
                 self._do(left_of(letters, self.outcomes))
+        except JobStoppedError as stop:
+            state, self.why = stop.state, stop.why
         except (KeyboardInterrupt, RepriseError) as error:
             self.why = "Ctrl-C" if isinstance(error, KeyboardInterrupt) else str(error)
             self._keep(LetterJobState.INTERRUPTED)
@@ -140,23 +116,29 @@ class LetterJobRun:
 
     def _do(self, letters: Sequence[Planned]) -> None:
         left = {letter.message_id: letter for letter in letters}
-        until_s = self.monotonic() + HELD_S
+        until_s = self.monotonic() + self.held_s
         while left and self._look_through(left):
             if self.monotonic() >= until_s:
                 break
             self.note(f"{len(left)} letters are in somebody's hands: looking again")
-            self.sleep(_LOOK_AGAIN_S)
+            self._sleep(_LOOK_AGAIN_S)
         if left:
             self._miss(list(left.values()))
 
     def _look_through(self, left: dict[str, Planned]) -> bool:
         """Do what is meant and seen, and take it from `left`; tell whether more may be seen soon."""
-        with self.look() as box:
+        with self.browse() as box:
             handler = self.handler(box)
+
+            def meanwhile() -> None:
+                box.renew()
+                self.check()
+
             for found in box.letters():
+                self.check()
                 meant = self.prepare([one for one in found if one.message_id in left])
                 for some in batched(meant, self.pacer.at_once):
-                    self.pacer.wait(len(some), box.renew)
+                    self.pacer.wait(len(some), meanwhile)
                     self._take(handler.run(some))
                     for letter in some:
                         del left[letter.message_id]
@@ -181,13 +163,24 @@ class LetterJobRun:
         waited_s = self.monotonic() - self._kept_at_s
         if len(self.outcomes) - self._kept >= _KEEP_EVERY or waited_s >= _KEEP_AFTER_S:
             self._keep(LetterJobState.OPEN)
+        for result in results:
+            self._failures = self._failures + 1 if result.action is Action.FAILED else 0
+        if self.most_failures is not None and self._failures >= self.most_failures:
+            # Nothing succeeds: all that is left would fail alike.
+            why = self.outcomes[-1].why
+            state = LetterJobState.FAILED if _DENIED in why else LetterJobState.INTERRUPTED
+            raise JobStoppedError(state, f"{self._failures} letters in a row failed: {why}")
+
+    def _sleep(self, seconds: float) -> None:
+        self.sleep(seconds)
+        self.check()
 
     def _miss(self, letters: Sequence[Planned]) -> None:
         """Say of letters that are gone what the ledger says: a run that was killed may have had them."""
         rows = self._rows([letter.id for letter in letters])
         at = format_instant(self.clock())
         for letter in letters:
-            action, why = _of_missing(rows.get(letter.id), self.job)
+            action, why = of_missing(rows.get(letter.id), self.job)
             self.outcomes.append(
                 LetterOutcome(
                     id=letter.id, message_id=letter.message_id, action=action, why=why, at=at
@@ -207,16 +200,17 @@ class LetterJobRun:
             state=state,
             why=self.why,
             counts=self.counts(),
+            meant=self._meant,
             outcomes=tuple(new),
         )
-        self.store.add(self.job, segment)
+        self.store.add(self.job.id, segment)
         self._kept, self._kept_at_s = self._kept + len(new), self.monotonic()
 
     # --- canary ---
 
     def _canary(self, letters: Sequence[Planned]) -> LetterJobState:
         """Let some go, and watch them; DONE if the rest may go."""
-        some = canaries(letters, self.job.canary)
+        some = canaries(letters, canary_size(self.job.canary, len(letters)))
         self._do(left_of(some, self.outcomes))
         self._keep(LetterJobState.OPEN)
         last = last_outcomes(self.outcomes)
@@ -234,45 +228,10 @@ class LetterJobRun:
         return self._watch(went)
 
     def _watch(self, ids: Sequence[str]) -> LetterJobState:
-        until_s = self.monotonic() + self.canary_wait_s
+        until_s = self.monotonic() + self.job.canary_wait_s
         while True:
             rows = self._rows(ids)
-            dead = [row for row in rows.values() if row.state is State.DEAD_LETTERED]
-            open_ = [row for row in rows.values() if row.state not in TERMINAL]
-            if dead:
-                about = "; ".join(f"{row.id}: {row.reason}: {_last_of(row)}" for row in dead[:3])
-                self.why = f"{len(dead)} of {len(ids)} were given up again: {about}"
-                return LetterJobState.CANARY_FAILED
-            if not open_:
-                return LetterJobState.DONE
-            if self.monotonic() >= until_s:
-                row = open_[0]
-                self.why = (
-                    f"{len(open_)} of {len(ids)} have not ended: {row.id} is {row.state.value}, "
-                    f"{row.attempts} executions failed, {row.refusals} refusals"
-                )
-                return LetterJobState.CANARY_OPEN
-            self.sleep(_WATCH_S)
-
-
-def _last_of(row: Row) -> str:
-    """Return how the last try ended."""
-    outcome = row.history[-1].outcome if row.history else None
-    said = [text for text in (outcome.code, outcome.message) if text] if outcome else []
-    return ": ".join(said) or row.message or ""
-
-
-def _of_missing(row: Row | None, job: LetterJob) -> tuple[Action, str]:
-    """Return what became of a letter that is not seen any more.
-
-    Only what came of a call's opening tells that its message was sent: the letter may be in somebody's hands.
-    """
-    if row is not None and job.verb is LetterVerb.DISCARD and job.id in (row.note or ""):
-        return Action.DISCARDED, "as the ledger says: the run that did it was cut short"
-    is_opened = row is not None and row.opened_at >= job.started_at
-    if row is None or not is_opened or job.verb is LetterVerb.DISCARD:
-        return Action.MISSED, "it was not seen: somebody has it in hand, or has taken it"
-    has_moved = row.state is not State.CAPTURED or row.attempts or row.refusals
-    if has_moved:
-        return Action.REDRIVEN, "as the ledger says: the run that did it was cut short"
-    return Action.MISSED, "its call was opened, and its letter was not seen: resume the job later"
+            state, self.why = canary_end(rows, ids, is_over=self.monotonic() >= until_s)
+            if state is not None:
+                return state
+            self._sleep(_WATCH_S)

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from reprise.errors import StoreError
 from reprise.ledger import State, identity_of
-from reprise_cli.dlq.redrive import Action, RedriveResult
+from reprise_letters.redrive import Action, RedriveResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reprise.ledger import Row
-    from reprise_cli.dlq.letter import Letter
-    from reprise_cli.dlq.redrive import Letters
+    from reprise_letters.letter import Letter
+    from reprise_letters.redrive import Letters
 
 
 class NotedLedger(Protocol):
