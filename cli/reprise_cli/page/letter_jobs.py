@@ -12,8 +12,6 @@ from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from reprise.instant import format_instant, utc_now
 from reprise.retry.decision import Reason
 from reprise_cli.dlq.conduct import Wish, again, canary_asked, kept_first
@@ -23,6 +21,7 @@ from reprise_cli.dlq.jobs import status_of
 from reprise_cli.dlq.view import group_documents
 from reprise_cli.exits import CommandError, UsageError
 from reprise_cli.page.forms import read_plea, text_of
+from reprise_cli.page.job_view import ended_letters, ends, problems, summary
 from reprise_letters.job import (
     LetterFilter,
     LetterJob,
@@ -38,18 +37,13 @@ from reprise_letters.job_store import Cancel
 from reprise_letters.redrive import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from reprise_cli.app import App
     from reprise_cli.page.forms import Plea
     from reprise_cli.page.heard import HeardOutput
-    from reprise_letters.job import LetterOutcome, Planned
-    from reprise_letters.redrive import RedriveResult
-    from reprise_letters.status import JobStatus
 
 _JOBS: Final = 20
-_SHOWN: Final = 500
-_TOLD: Final = frozenset({Action.FAILED, Action.REFUSED, Action.SKIPPED})
 
 
 class LetterJobPages:
@@ -69,7 +63,7 @@ class LetterJobPages:
         """Return the newest jobs."""
         ids = list(self._store.ids())
         found = [self._store.job(one) for one in ids[: -_JOBS - 1 : -1]]
-        jobs = [_summary(job, status_of(self._reprise, job)) for job in found]
+        jobs = [summary(job, status_of(self._reprise, job), utc_now()) for job in found]
         return {"count": len(ids), "jobs": jobs}
 
     def one(self, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,22 +78,18 @@ class LetterJobPages:
         status = replace(status_of(self._reprise, job), segments=segments)
         outcomes = [one for segment in segments for one in segment.outcomes]
         last = last_outcomes(outcomes)
-        left, has_ended = len(left_of(letters, outcomes)), status.has_ended(utc_now())
+        now = utc_now()
+        has_ended = status.has_ended(now)
         if has_ended:
             self._changed()
-        return _summary(job, status) | {
-            "left": left,
+        return summary(job, status, now) | {
+            "left": len(left_of(letters, outcomes)),
             "left_s": status.left_s(),
             "has_ended": has_ended,
             "is_of_stack": job.selection is not None,
             "again": again(job),
-            "groups": _ends(letters, last),
-            "letters": [
-                {"id": one.id, "target": one.target, "reason": one.reason}
-                | ({"action": end.action.value, "why": end.why, "at": end.at} if end else {})
-                for one in letters[:_SHOWN]
-                for end in (last.get(one.message_id),)
-            ],
+            "groups": ends(letters, last),
+            "letters": ended_letters(letters, last),
         }
 
     # --- do ---
@@ -114,18 +104,18 @@ class LetterJobPages:
         with self._lock:
             if verb is LetterVerb.DISCARD:
                 letters = survey(self._reprise, LetterQueue.CALLS, plea.selection).letters
-                counts, problems = {Action.DISCARDED.value: len(letters)}, []
+                counts, wrong = {Action.DISCARDED.value: len(letters)}, []
             else:
                 results = dry_run_selected(self._reprise, LetterQueue.CALLS, plea.selection)
                 counts = dict(Counter(result.action.value for result in results))
-                problems = _problems(results)
+                wrong = problems(results)
                 letters = [planned(result.letter) for result in results]
             notes = self._out.take()
         return {
             "count": len(letters),
             "counts": counts,
             "groups": group_documents(letters),
-            "problems": problems,
+            "problems": wrong,
             "has_unknown": any(one.reason == Reason.UNKNOWN for one in letters),
             "canary": canary_size(canary_asked(_wish(verb, plea)), len(letters)),
             "notes": notes,
@@ -215,19 +205,6 @@ class LetterJobPages:
         return {"job": job.id}
 
 
-def _summary(job: LetterJob, status: JobStatus) -> dict[str, Any]:
-    document: dict[str, Any] = msgspec.to_builtins(job)
-    last = status.last
-    return document | {
-        "count": status.meant,
-        "state": status.words(utc_now()),
-        "why_stopped": last.why if last else "",
-        "counts": dict(last.counts) if last else {},
-        "by_now": last.by if last else "",
-        "at": last.at if last else job.started_at,
-    }
-
-
 def _verb(asked: Mapping[str, Any]) -> LetterVerb:
     verb = text_of(asked, "verb") or LetterVerb.REDRIVE
     if verb not in set(LetterVerb):
@@ -243,29 +220,3 @@ def _wish(verb: LetterVerb, plea: Plea) -> Wish:
         canary=plea.canary,
         rate_per_s=plea.rate_per_s,
     )
-
-
-def _problems(results: Sequence[RedriveResult]) -> list[dict[str, str]]:
-    """Return which letters could not be brought back."""
-    return [
-        {"id": result.letter.id, "action": result.action.value, "why": result.why}
-        for result in results
-        if result.action in _TOLD
-    ][:_SHOWN]
-
-
-def _ends(letters: Sequence[Planned], last: Mapping[str, LetterOutcome]) -> list[dict[str, Any]]:
-    """Return how many letters of each target, reason and error came to what."""
-    found = Counter(
-        (
-            last[one.message_id].action.value if one.message_id in last else "left",
-            one.target,
-            one.reason,
-            one.error,
-        )
-        for one in letters
-    )
-    names = ("became", "target", "reason", "error")
-    return [
-        dict(zip(names, of, strict=True)) | {"letters": count} for of, count in found.most_common()
-    ]

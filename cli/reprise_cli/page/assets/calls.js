@@ -25,8 +25,15 @@ export async function showCalls(main) {
     ["key", "Caller's key", "order-2"], ["older_than", "Older than", "1h"], ["newer_than", "Newer than", "30m"],
   ], () => look());
   main.append(head, body);
-  ask("/api/top").then((top) => form.options("target", top.targets.map(({ target }) => target).filter((name) => !name.includes("*"))), fail);
+  const targets = new Set();
+  ask("/api/top").then((top) => offer(top.targets), fail);
   await look();
+
+  // Targets that a pattern allows are known by their calls only.
+  function offer(found) {
+    for (const { target } of found) if (!target.includes("*")) targets.add(target);
+    form.options("target", [...targets].sort());
+  }
 
   async function look() {
     main.setAttribute("aria-busy", "true");
@@ -35,6 +42,7 @@ export async function showCalls(main) {
       const found = await ask(`/api/calls?${new URLSearchParams(chosen)}`);
       clear();
       form.options("reason", found.reasons);
+      offer(found.groups);
       const state = chosen.state ?? (chosen.reason ? "dead_lettered" : "open");
       const what = state === "all" ? "call" : `${state.replace("_", " ")} call`;
       head.replaceChildren(
