@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from reprise_cli.page.heard import HeardOutput
 
 _JOBS: Final = 20
+_VERBS: Final = (LetterVerb.REDRIVE, LetterVerb.DISCARD)
 
 
 class LetterJobPages:
@@ -207,8 +208,8 @@ class LetterJobPages:
 
 def _verb(asked: Mapping[str, Any]) -> LetterVerb:
     verb = text_of(asked, "verb") or LetterVerb.REDRIVE
-    if verb not in set(LetterVerb):
-        raise UsageError("verb", f"{verb!r} is none", f"One of {', '.join(LetterVerb)}")
+    if verb not in _VERBS:
+        raise UsageError("verb", f"{verb!r} is none", f"One of {', '.join(_VERBS)}")
     return LetterVerb(verb)
 
 

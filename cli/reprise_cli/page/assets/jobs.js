@@ -10,6 +10,8 @@ import { make } from "/assets/widgets.js";
 const NAMES = { canary_failed: "stopped: canary failed", canary_open: "stopped: canary not ended", open: "open, or killed" };
 const GOES = new Set(["done", "running", "planned", "waiting for its next run"]);
 const SOON_MS = 300;
+// Jobs of other verbs have calls, and no letters.
+const what = (job) => (["redrive", "discard"].includes(job.verb) ? "letter" : "call");
 const name = (state) => NAMES[state] ?? state;
 
 export async function showJobs(main) {
@@ -18,12 +20,12 @@ export async function showJobs(main) {
     ["job", (job) => link(`/jobs/${job.id}`, job.id), "id"],
     ["did", (job) => job.verb],
     ["state", (job) => name(job.state)],
-    ["letters", (job) => String(job.count), "amount"],
+    ["of", (job) => several(job.count, what(job)), "amount"],
     ["by", (job) => short(job.by)],
     ["why", (job) => job.why, "text"],
     ["became", (job) => counts(job.counts)],
   ], jobs, (job) => (GOES.has(job.state) ? null : "bad"));
-  main.replaceChildren(make("h2", { class: "path" }, "Jobs"), make("p", { class: "note" }, "Who redrove or discarded which letters, when and why."),
+  main.replaceChildren(make("h2", { class: "path" }, "Jobs"), make("p", { class: "note" }, "Who redrove, discarded, replayed or cancelled what, when and why."),
     jobs.length ? table : make("p", {}, "None yet."));
 }
 
@@ -45,22 +47,22 @@ export async function showJob(main, place, id) {
 
   function show(job) {
     const done = job.count - job.left;
-    const bar = make("progress", { max: String(job.count), value: String(done), "aria-label": `${done} of ${job.count} letters` });
+    const bar = make("progress", { max: String(job.count), value: String(done), "aria-label": `${done} of ${job.count} ${what(job)}s` });
     const left = !job.has_ended && job.left_s !== null ? `, ${duration(Math.ceil(job.left_s))} to go` : "";
     body.replaceChildren(
       make("p", { class: "line" }, make("span", { class: `state ${job.state === "done" ? "succeeded" : GOES.has(job.state) ? "" : "dead_lettered"}` }, name(job.state)), bar, `${done} of ${job.count}${left}`),
       facts([
-        ["did", `${job.verb} of ${several(job.count, "letter")}`], ["by", job.by], ["gone on with by", job.by_now && job.by_now !== job.by ? job.by_now : ""],
+        ["did", `${job.verb} of ${several(job.count, what(job))}`], ["by", job.by], ["gone on with by", job.by_now && job.by_now !== job.by ? job.by_now : ""],
         ["why", job.why], ["began", time(job.started_at)], ["last kept", time(job.at)], ["canary", job.canary ? String(job.canary) : ""],
         ["rate", job.rate_per_s ? `${job.rate_per_s}/s` : ""], ["chosen by", Object.entries(job.filters ?? {}).map(([key, value]) => `${key} ${value}`).join(", ")],
         ["stopped by", job.why_stopped], ["became", counts(job.counts)],
       ]),
       ...ways(job),
       grid("By what became of them", [
-        ["letters", (each) => String(each.letters), "amount"], ["became", (each) => each.became.replaceAll("_", " ")], ["target", (each) => each.target],
+        [`${what(job)}s`, (each) => String(each.letters), "amount"], ["became", (each) => each.became.replaceAll("_", " ")], ["target", (each) => each.target],
         ["reason", (each) => each.reason], ["error", (each) => each.error, "text"],
       ], job.groups),
-      grid(job.count > job.letters.length ? `The first ${job.letters.length} letters` : "Its letters", [
+      grid(job.count > job.letters.length ? `The first ${job.letters.length} ${what(job)}s` : `Its ${what(job)}s`, [
         ["id", (each) => link(`/calls/${encodeURIComponent(each.id)}`, each.id), "id"], ["became", (each) => (each.action ?? "").replaceAll("_", " ")],
         ["at", (each) => time(each.at)], ["target", (each) => each.target], ["why", (each) => each.why ?? "", "text"],
       ], job.letters),
@@ -70,7 +72,7 @@ export async function showJob(main, place, id) {
 
   function ways(job) {
     if (job.has_ended && !job.left) return [];
-    if (!place.operates || !job.is_of_stack) return [make("p", { class: "note" }, ...words(job.has_ended || !job.is_of_stack ? `To go on: \`${job.again}\`` : "The stack runs it."))];
+    if (!place.operates || !job.is_of_stack) return [make("p", { class: "note" }, ...words(what(job) === "call" ? "The command that began it goes on with it." : job.has_ended || !job.is_of_stack ? `To go on: \`${job.again}\`` : "The stack runs it."))];
     if (!job.has_ended) return [make("div", { class: "bar" }, button("Stop …", () => stop(job), { class: "grave" }))];
     const parts = [button("Go on …", () => goOn(job, false))];
     if (job.canary) parts.push(button("Go on without the canary …", () => goOn(job, true), { class: "grave" }));
