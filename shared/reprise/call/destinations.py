@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
     from reprise.call.reply_to import ReplyTo
 
-_OWN_QUEUES: Final = ("capture", "capture-dlq", "replay", "dead-letter", "replies")
+_OWN_QUEUES: Final = (
+    "capture",
+    "capture-dlq",
+    "replay",
+    "dead-letter",
+    "letter-jobs",
+    "letter-jobs-dlq",
+    "replies",
+)
 """Queues of the pipeline, as their names end: what is sent there is no call, and no letter."""
 
 
