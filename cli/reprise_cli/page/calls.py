@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise.instant import utc_now
+from reprise.ledger import State
 from reprise.retry.decision import Reason
 from reprise_cli.calls.desk import find_calls
 from reprise_cli.calls.lookup import call_named, read_call_ref
@@ -57,7 +58,10 @@ class CallViews:
             "calls": [describe(call, now) for call in found],
             "states": list(StateChoice),
             "reasons": list(Reason),
-            "notes": self._out.take(),
+            "limit": limit,
+            "most": _MOST,
+            # The option is the command's: here there is a button.
+            "notes": [note.replace(" (--limit)", "") for note in self._out.take()],
         }
 
     def call(self, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,7 +78,8 @@ class CallViews:
         story = self._reader.read(call_id, shows_payload=show == "payload")
         has_result = story.row.result is not None or story.row.result_key is not None
         return story.document() | {
-            "target": story.row.target,
+            "has_letter": story.row.state is State.DEAD_LETTERED
+            and story.row.reason != Reason.CANCELLED,
             "has_result": has_result,
             "result": self._reader.result(story.row) if show == "result" else None,
             "may_show_payload": self._shows_payload,

@@ -26,7 +26,7 @@ export async function showCall(main, _place, id) {
 }
 
 function ways(story) {
-  return story.state === "dead_lettered" ? [link(`/letters/${encodeURIComponent(story.id)}`, "its dead letter")] : [];
+  return story.has_letter ? [link(`/letters/${encodeURIComponent(story.id)}`, "its dead letter")] : [];
 }
 
 function steps(found) {

@@ -35,18 +35,19 @@ export async function showCalls(main) {
     form.options("target", [...targets].sort());
   }
 
-  async function look() {
+  async function look(limit = "") {
     main.setAttribute("aria-busy", "true");
     try {
       const chosen = asked(FILTERS);
-      const found = await ask(`/api/calls?${new URLSearchParams(chosen)}`);
+      const found = await ask(`/api/calls?${new URLSearchParams({ ...chosen, ...(limit && { limit }) })}`);
       clear();
       form.options("reason", found.reasons);
       offer(found.groups);
       const state = chosen.state ?? (chosen.reason ? "dead_lettered" : "open");
       const what = state === "all" ? "call" : `${state.replace("_", " ")} call`;
       head.replaceChildren(
-        make("p", {}, make("b", {}, several(found.count, what))), button("Look again", () => look()),
+        make("p", {}, make("b", {}, several(found.count, what))), button("Look again", () => look(limit)),
+        ...(found.count === found.limit && found.limit < found.most ? [button(`Show up to ${found.most.toLocaleString("en")}`, () => look(String(found.most)))] : []),
         ...found.notes.map((note) => make("p", { class: "note" }, ...words(note))),
       );
       body.replaceChildren(...(found.count ? [groups(found, form), list(found)] : [make("p", { class: "good" }, state === "open" ? "✓ No call waits." : "None of these.")]));
