@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from threading import local
 from typing import TYPE_CHECKING
 
 from reprise_cli.output import Output
@@ -12,12 +13,17 @@ if TYPE_CHECKING:
 
 
 class HeardOutput(Output):
-    """Keeps remarks and warnings; nothing goes to the terminal."""
+    """Keeps remarks and warnings, for each thread its own: a request is served by one."""
 
     def __init__(self) -> None:
         """Begin with none."""
         super().__init__(is_json=True, stdout=io.StringIO(), stderr=io.StringIO())
-        self._heard: list[str] = []
+        self._local = local()
+
+    @property
+    def _heard(self) -> list[str]:
+        heard: list[str] = self._local.__dict__.setdefault("heard", [])
+        return heard
 
     def note(self, text: str) -> None:
         """Keep a remark, unless it only says that something takes its time."""
@@ -30,7 +36,8 @@ class HeardOutput(Output):
 
     def take(self) -> list[str]:
         """Return what was said since, and forget it."""
-        heard, self._heard = self._heard, []
+        heard = [*self._heard]
+        self._heard.clear()
         return heard
 
 

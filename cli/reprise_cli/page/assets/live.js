@@ -11,7 +11,7 @@ const FRESH_S = 90;
 const WAYS = { "/runbooks/holding": "runbook", "/letters": "letters", "/policy": "policy" };
 
 export function startLive(place, node, { chosen, choose, told }) {
-  const wrong = make("ul", { class: "wrong", role: "status", "aria-label": "What is wrong now" });
+  const wrong = make("ul", { class: "wrong", "aria-label": "What is wrong now" });
   const targets = make("div", {});
   const at = make("small", {});
   const problem = make("p", { class: "problem", role: "alert", hidden: "" });
@@ -44,7 +44,8 @@ export function startLive(place, node, { chosen, choose, told }) {
       speak(top.wrong.map(({ text }) => text).join(". ") || "Nothing is wrong.");
     }
     wrong.replaceChildren(...(items.length ? items : [make("li", { class: "fine" }, "✓ Nothing is wrong: no hold, no pause, no dead letter, and a valid policy.")]));
-    targets.replaceChildren(table(top.targets));
+    // Behind a dialog it stays as it is: the button that opened it gets the keyboard back.
+    if (!document.querySelector("dialog[open]")) targets.replaceChildren(table(top.targets));
   }
 
   function table(lines) {
