@@ -29,7 +29,7 @@ _EPILOG = (
 )
 
 
-class Listed(NamedTuple):
+class ListedCommand(NamedTuple):
     """A command in the list of commands, which imports none of them."""
 
     place: str
@@ -39,84 +39,84 @@ class Listed(NamedTuple):
 
 
 COMMANDS: Final = {
-    "local": Listed(
+    "local": ListedCommand(
         "reprise_cli.commands.local:app",
         "The local engine: AWS's behaviour on this machine.",
     ),
-    "invoke": Listed(
+    "invoke": ListedCommand(
         "reprise_cli.commands.invoke:invoke",
         "Call a function; exit code 0: it answered, 3: captured for a replay, 1: refused or failed.",
     ),
-    "status": Listed(
+    "status": ListedCommand(
         "reprise_cli.commands.show:show",
         "Tell a captured call's story; exit code 1 if the ledger does not know it.",
     ),
-    "wait": Listed(
+    "wait": ListedCommand(
         "reprise_cli.commands.wait:wait",
         "Wait until a call has ended; exit code 0: succeeded, 1: given up or not known, 3: still kept.",
     ),
-    "calls": Listed(
+    "calls": ListedCommand(
         "reprise_cli.commands.calls:app",
         "Captured calls: list, show, cancel, and wait for them.",
     ),
-    "top": Listed(
+    "top": ListedCommand(
         "reprise_cli.commands.top:top",
         "Show each target's gate, backlog, rate, oldest call and time to go; --json shows it once.",
     ),
-    "dashboard": Listed(
+    "dashboard": ListedCommand(
         "reprise_cli.commands.dashboard:dashboard",
         "Show targets, charts, calls, letters and policy on a page of 127.0.0.1, until Ctrl-C.",
     ),
-    "dlq": Listed(
+    "dlq": ListedCommand(
         "reprise_cli.commands.dlq:app",
         "Dead letters: calls that were given up, each with its reason.",
     ),
-    "audit": Listed(
+    "audit": ListedCommand(
         "reprise_cli.commands.audit:audit",
         "List what was done with dead letters and calls, or show one job with each of them.",
     ),
-    "policy": Listed(
+    "policy": ListedCommand(
         "reprise_cli.commands.policy:app",
         "The rules of replaying: look, change, stop and start targets.",
     ),
-    "sources": Listed(
+    "sources": ListedCommand(
         "reprise_cli.commands.sources:app",
         "Sources: each library user and decorated target signs with a key of its own.",
     ),
-    "doors": Listed(
+    "doors": ListedCommand(
         "reprise_cli.commands.doors:app",
         "Front doors: aliases of the invoker, each called in the place of one target.",
     ),
-    "read": Listed(
+    "read": ListedCommand(
         "reprise_cli.read:read",
         "Read capture objects: records as JSON lines, whatever their layers, glue and damage.",
     ),
-    "replay": Listed(
+    "replay": ListedCommand(
         "reprise_cli.commands.replay:replay",
         "Replay captured calls of a window of time; what has ended runs again only with --state.",
     ),
     # The add-on's own, and all that the command knows of the package.
-    "schedule": Listed(
+    "schedule": ListedCommand(
         "reprise_schedules_cli.schedule.command:app",
         "Scheduled jobs: a file of jobs is what the stack's schedules become.",
     ),
-    "warm": Listed(
+    "warm": ListedCommand(
         "reprise_schedules_cli.warm.command:app",
         "Warm windows: what they save, and what they cost.",
     ),
-    "chaos": Listed(
+    "chaos": ListedCommand(
         "reprise_cli.commands.chaos:chaos",
         "Prove on a live stack that nothing is lost and nothing runs twice; exit code 1 if not so.",
     ),
-    "cost": Listed(
+    "cost": ListedCommand(
         "reprise_cli.commands.cost:cost",
         "Say what it costs: list prices of us-east-1, counted requests; asks no AWS and needs no stack.",
     ),
-    "cleanup": Listed(
+    "cleanup": ListedCommand(
         "reprise_cli.commands.cleanup:cleanup",
         "Delete what a stack left behind, so that one of its name can be deployed again.",
     ),
-    "demo": Listed(
+    "demo": ListedCommand(
         "reprise_cli.commands.demo:demo",
         "Show the whole pipeline on this machine; nothing is left running unless asked.",
     ),

@@ -48,5 +48,8 @@ def refuse_page(method: str, headers: Mapping[str, str], port: int) -> Refusal |
         reason = "it grants nothing to web pages"
     else:
         return None
-    message = f"The local engine refuses this: {reason}. Use an SDK with http://127.0.0.1:{port}"
+    step = f"Use an SDK with http://127.0.0.1:{port}"
+    if ".execute-api." in host:
+        step = f"Call an API at http://127.0.0.1:{port}/_aws/execute-api/ID/STAGE/..., signed for execute-api"
+    message = f"The local engine refuses this: {reason}. {step}"
     return Refusal(code="AccessDenied", message=message)

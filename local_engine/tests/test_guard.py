@@ -148,6 +148,12 @@ def test_another_host_name_is_refused(host: str) -> None:
     assert refuse_page("GET", {"host": host}, PORT)
 
 
+def test_who_calls_an_api_by_its_own_host_is_told_its_path() -> None:
+    refused = refuse_page("POST", {"host": f"d68bac4a.execute-api.127.0.0.1:{PORT}"}, PORT)
+    assert refused is not None
+    assert f"http://127.0.0.1:{PORT}/_aws/execute-api/ID/STAGE/" in refused.message
+
+
 @pytest.mark.parametrize("host", [f"127.0.0.1:{PORT}", f"localhost:{PORT}", f"LocalHost:{PORT}"])
 @pytest.mark.parametrize(
     "site", [{}, {"sec-fetch-site": "none"}, {"sec-fetch-site": "same-origin"}]

@@ -65,7 +65,7 @@ def test_the_pipelines_own_queues_take_no_results(plain: Deployment, full: Deplo
     for arn in arns:
         with pytest.raises(BadRequestError, match="the stack's own"):
             listed.resolve(ReplyTo(queue=arn))
-    assert len(arns) == 5
+    assert len(arns) == 7
 
 
 def test_a_door_takes_in_who_wants_a_reply_once_those_who_end_calls_may_tell_of_it() -> None:

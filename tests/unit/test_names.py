@@ -50,7 +50,7 @@ GONE: Final = {
     "Memories": "MonitorStates",
     "Scene": "IncidentContext",
     "Places": "Links",
-    "Measured": "MetricKey",
+    "LastValue": "MetricKey",
     "Pace": "FlushInterval",
     "GateMemory": "LocalGate",
     "WatchedGates": "RecordingGates",

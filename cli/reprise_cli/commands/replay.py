@@ -12,14 +12,14 @@ from reprise.instant import utc_now
 from reprise_cli.app import app_of
 from reprise_cli.exits import UsageError
 from reprise_cli.point_in_time import read_point
-from reprise_cli.replay.conduct import Wish, begin, begin_unread, resume
+from reprise_cli.replay.conduct import ReplayWish, begin, begin_unread, resume
 from reprise_cli.replay.job import find_target
 from reprise_cli.replay.unread import Unread
 from reprise_cli.replay.window import States, Window
 from reprise_letters.pace import parse_rate
 
 
-class Source(StrEnum):
+class ReplaySource(StrEnum):
     """Where calls are looked for."""
 
     CAPTURED = "captured"
@@ -46,12 +46,12 @@ def replay(
         ),
     ] = States.MISSING,
     source: Annotated[
-        Source,
+        ReplaySource,
         typer.Option(
             help="captured: the capture objects; errors: what Firehose could not deliver; quarantine: "
             "what was not believed or read."
         ),
-    ] = Source.CAPTURED,
+    ] = ReplaySource.CAPTURED,
     into: Annotated[
         str | None, typer.Option(help="Another target, which runs them as new calls.")
     ] = None,
@@ -89,10 +89,10 @@ def replay(
     if into is not None:
         allowed = [arn.strip() for arn in reprise.stack.target_arns.split(",") if arn.strip()]
         window = dataclasses.replace(window, into=find_target(into, allowed))
-    wish = Wish(
+    wish = ReplayWish(
         why=why, is_agreed=yes, is_dry_run=dry_run, max_count=max_count, rate_per_s=rate_per_s
     )
-    if source is Source.CAPTURED:
+    if source is ReplaySource.CAPTURED:
         begin(reprise, window, wish)
     elif into is not None or state is not States.MISSING:
         raise UsageError(

@@ -41,7 +41,7 @@ class WindowLedger(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class WindowResult:
     """What became of one call."""
 
     id: str
@@ -65,12 +65,12 @@ class WindowReplayer:
     _noticed: set[str] = field(default_factory=set, init=False)
     """Objects that are taken in again: one notification each, however many calls of it are missed."""
 
-    def run(self, key: str, calls: Sequence[tuple[Record, Step]]) -> list[Done]:
+    def run(self, key: str, calls: Sequence[tuple[Record, Step]]) -> list[WindowResult]:
         """Replay calls of an object; never raises for what a store refuses."""
-        done: list[Done] = []
+        done: list[WindowResult] = []
         done += self._take_in(key, [record.id for record, step in calls if step is Step.TAKE_IN])
         going: list[tuple[str, str, str | None]] = []
-        opens: Mapping[Step, Callable[[Record, str], Done | Record]] = {
+        opens: Mapping[Step, Callable[[Record, str], WindowResult | Record]] = {
             Step.REOPEN: self._reopen,
             Step.AGAIN: self._make,
         }
@@ -81,10 +81,10 @@ class WindowReplayer:
             try:
                 made = opens[step](record, url)
             except BadRecordError as error:
-                made = Done(id=record.id, action=Action.REFUSED, why=error.message)
+                made = WindowResult(id=record.id, action=Action.REFUSED, why=error.message)
             except StoreError as error:
-                made = Done(id=record.id, action=Action.FAILED, why=str(error))
-            if isinstance(made, Done):
+                made = WindowResult(id=record.id, action=Action.FAILED, why=str(error))
+            if isinstance(made, WindowResult):
                 done.append(made)
             else:
                 body = write_message(ReplayMessage(record=made, object=url))
@@ -93,7 +93,7 @@ class WindowReplayer:
             self.replay_queue, going, Action.REDRIVEN, [call_id for call_id, *_ in going]
         )
 
-    def _take_in(self, key: str, ids: Sequence[str]) -> list[Done]:
+    def _take_in(self, key: str, ids: Sequence[str]) -> list[WindowResult]:
         """Let the unpacker read an object again, which suppresses what the ledger knows of it."""
         if not ids:
             return []
@@ -103,32 +103,36 @@ class WindowReplayer:
             if done[0].action is Action.FAILED:
                 return done
             self._noticed.add(key)
-        return [Done(id=call_id, action=Action.TAKEN_IN) for call_id in ids]
+        return [WindowResult(id=call_id, action=Action.TAKEN_IN) for call_id in ids]
 
-    def _reopen(self, record: Record, _url: str) -> Done | Record:
+    def _reopen(self, record: Record, _url: str) -> WindowResult | Record:
         """Let a call that was given up run under its own id."""
         row = self.ledger.get_all([record.id]).get(record.id)
         if row is None:
-            return Done(id=record.id, action=Action.SKIPPED, why="its row is gone: run it again")
+            return WindowResult(
+                id=record.id, action=Action.SKIPPED, why="its row is gone: run it again"
+            )
         if row.state is State.SUCCEEDED:
-            return Done(id=record.id, action=Action.ENDED)
+            return WindowResult(id=record.id, action=Action.ENDED)
         if row.state is State.DEAD_LETTERED:
             if row.opened_at >= self.since:
-                return Done(id=record.id, action=Action.OPENED_SINCE)
+                return WindowResult(id=record.id, action=Action.OPENED_SINCE)
             self.ledger.redrive(record.id, opened_at=row.opened_at, now=self.clock())
         # Else an earlier run opened it and got no further, or it is on its way: sending again is harmless.
         return record
 
-    def _make(self, record: Record, url: str) -> Done | Record:
+    def _make(self, record: Record, url: str) -> WindowResult | Record:
         """Make a new call, or find the one that an earlier run of the job made."""
         if self.again is None:
-            return Done(id=record.id, action=Action.SKIPPED, why="nothing runs again in this job")
+            return WindowResult(
+                id=record.id, action=Action.SKIPPED, why="nothing runs again in this job"
+            )
         made = self.again(record)
         row = self.ledger.record(row_of(made, url, self.clock()))
         if row is not None and row.state is State.SUCCEEDED:
-            return Done(id=record.id, action=Action.ENDED)
+            return WindowResult(id=record.id, action=Action.ENDED)
         if row is not None and row.state is State.DEAD_LETTERED:
-            return Done(id=record.id, action=Action.OPENED_SINCE)
+            return WindowResult(id=record.id, action=Action.OPENED_SINCE)
         return made
 
     def _send(
@@ -137,12 +141,14 @@ class WindowReplayer:
         going: Sequence[tuple[str, str, str | None]],
         action: Action,
         ids: Sequence[str],
-    ) -> list[Done]:
+    ) -> list[WindowResult]:
         if not going:
             return []
         try:
             queue.send([OutMessage(body=body, group=group) for _, body, group in going])
         except StoreError as error:
             # Some may have been sent: they run once, and the next run of the job sends the others.
-            return [Done(id=call_id, action=Action.FAILED, why=str(error)) for call_id in ids]
-        return [Done(id=call_id, action=action) for call_id in ids]
+            return [
+                WindowResult(id=call_id, action=Action.FAILED, why=str(error)) for call_id in ids
+            ]
+        return [WindowResult(id=call_id, action=action) for call_id in ids]

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reprise_cli.app import App
-    from reprise_cli.replay.survey import Survey
+    from reprise_cli.replay.survey import WindowSurvey
     from reprise_cli.replay.unread import Unread
     from reprise_cli.replay.window import Window
     from reprise_letters.job import LetterOutcome, Planned
@@ -56,7 +56,7 @@ _BAD: Final = frozenset({Action.FAILED, Action.REFUSED, Action.SKIPPED, Action.M
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class ReplayWish:
     """How a replay is to be done."""
 
     why: str = ""
@@ -66,7 +66,7 @@ class Wish:
     rate_per_s: float | None = None
 
 
-def begin(reprise: App, window: Window, wish: Wish) -> None:
+def begin(reprise: App, window: Window, wish: ReplayWish) -> None:
     """Look through a window, ask, and replay what is meant.
 
     Raises:
@@ -98,7 +98,7 @@ def begin(reprise: App, window: Window, wish: Wish) -> None:
     _run(reprise, job, found.planned, [], window, replayer)
 
 
-def begin_unread(reprise: App, place: Unread, window: Window, wish: Wish) -> None:
+def begin_unread(reprise: App, place: Unread, window: Window, wish: ReplayWish) -> None:
     """Look at what lies in quarantine, or below Firehose's error prefix, ask, and take it in again.
 
     Raises:
@@ -146,7 +146,9 @@ def resume(reprise: App, job_id_: str) -> None:
     _run(reprise, job, planned, outcomes, window, _replayer(reprise, job, planned, window))
 
 
-def new_job(reprise: App, queue: str, filters: dict[str, str], count: int, wish: Wish) -> LetterJob:
+def new_job(
+    reprise: App, queue: str, filters: dict[str, str], count: int, wish: ReplayWish
+) -> LetterJob:
     """Return a job as it begins now."""
     now = utc_now()
     return LetterJob(
@@ -269,7 +271,7 @@ def _tell_stopped(
     )
 
 
-def _show_survey(reprise: App, found: Survey) -> None:
+def _show_survey(reprise: App, found: WindowSurvey) -> None:
     rows = sorted(found.counts.items(), key=lambda item: (-item[1], item[0]))
     columns = (
         Column(name="calls", cells=[f"{count:,}" for _, count in rows], rank=0, is_number=True),
@@ -285,7 +287,7 @@ def _show_survey(reprise: App, found: Survey) -> None:
         )
 
 
-def _document(found: Survey) -> dict[str, Any]:
+def _document(found: WindowSurvey) -> dict[str, Any]:
     return {
         "objects": found.objects,
         "groups": [

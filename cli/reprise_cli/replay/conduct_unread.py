@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reprise_cli.app import App
-    from reprise_cli.replay.unread import Found
+    from reprise_cli.replay.unread import UnreadSurvey
     from reprise_letters.job import LetterJob, Planned
 
 
@@ -43,7 +43,7 @@ def source_of(reprise: App, place: Unread) -> UnreadSource:
     )
 
 
-def show_found(reprise: App, found: Found) -> None:
+def show_found(reprise: App, found: UnreadSurvey) -> None:
     """Show which lines lie there, and why."""
     rows = sorted(found.lines.items(), key=lambda item: (-item[1], item[0]))
     columns = (

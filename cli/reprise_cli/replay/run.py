@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from reprise.capturing.record import Record
 from reprise.errors import RepriseError
 from reprise.instant import format_instant
-from reprise_cli.replay.carry_out import Done
+from reprise_cli.replay.carry_out import WindowResult
 from reprise_cli.replay.window import Step
 from reprise_letters.job import LetterJobState, LetterOutcome, Segment, last_outcomes, left_of
 from reprise_letters.redrive import Action
@@ -64,7 +64,9 @@ class WindowRun:
                 if not left:
                     break
             why = "its line is not there any more"
-            self._take([Done(id=call_id, action=Action.MISSED, why=why) for call_id in left])
+            self._take(
+                [WindowResult(id=call_id, action=Action.MISSED, why=why) for call_id in left]
+            )
         except (KeyboardInterrupt, RepriseError) as error:
             self.why = "Ctrl-C" if isinstance(error, KeyboardInterrupt) else str(error)
             self._keep(LetterJobState.INTERRUPTED)
@@ -88,7 +90,7 @@ class WindowRun:
             calls = [(record, left.pop(record.id)) for record in some]
             self._take(self.replayer.run(key, calls))
 
-    def _take(self, done: Sequence[Done]) -> None:
+    def _take(self, done: Sequence[WindowResult]) -> None:
         at = format_instant(self.clock())
         self.outcomes += [
             LetterOutcome(id=one.id, message_id=one.id, action=one.action, why=one.why, at=at)

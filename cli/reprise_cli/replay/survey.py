@@ -27,7 +27,7 @@ DOES: Final = frozenset({Step.TAKE_IN, Step.REOPEN, Step.AGAIN})
 
 
 @dataclass(slots=True, kw_only=True)
-class Survey:
+class WindowSurvey:
     """What a look through a window found."""
 
     objects: int = 0
@@ -47,7 +47,7 @@ def survey(
     *,
     max_count: int | None = None,
     advance: Callable[[int], None] = lambda _: None,
-) -> Survey:
+) -> WindowSurvey:
     """Return which calls of a window there are.
 
     Args:
@@ -61,7 +61,7 @@ def survey(
     Raises:
         StoreError: If an object, the list of them or the ledger cannot be read.
     """
-    found = Survey()
+    found = WindowSurvey()
     seen: set[str] = set()
     for key in source.keys(window):
         found.objects += 1
@@ -92,7 +92,7 @@ def decided(
     rows: CallRows,
     window: Window,
     now: datetime,
-    found: Survey,
+    found: WindowSurvey,
 ) -> Iterable[tuple[Record, Decision]]:
     """Yield calls with what becomes of each; what is not believed is counted in `found`.
 

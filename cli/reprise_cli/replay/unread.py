@@ -51,7 +51,7 @@ class UnreadObjects(Protocol):
 
 
 @dataclass(slots=True, kw_only=True)
-class Found:
+class UnreadSurvey:
     """What lies there."""
 
     planned: list[Planned] = field(default_factory=list)
@@ -92,13 +92,13 @@ class UnreadSource:
     log_group: str
     """The stack's capture log group: whoever takes lines in again vouches for where they came from."""
 
-    def look(self, begin_at: datetime, end_at: datetime, target: str | None = None) -> Found:
+    def look(self, begin_at: datetime, end_at: datetime, target: str | None = None) -> UnreadSurvey:
         """Return what was put there in a window of time.
 
         Raises:
             StoreError: If it cannot be listed or read.
         """
-        found = Found()
+        found = UnreadSurvey()
         for key, at in self._keys(begin_at, end_at):
             why = Counter[tuple[str, str]]()
             for line in self.lines(key):

@@ -132,7 +132,7 @@ class SourceSecrets:
             raise CommandError(
                 "NAME",
                 f"there is a source {name!r} already",
-                "Choose another name, or `reprise sources rotate` it",
+                "Choose another name, `reprise sources rotate` it, or write more targets into its secret",
             ) from error
         except self.client.exceptions.InvalidRequestException as error:
             raise CommandError(

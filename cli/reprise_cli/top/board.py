@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Group
 from rich.text import Text
 
-from reprise.gate.state import HeldFor
+from reprise.gate.state import HeldFor, Mode
 from reprise.printable import printable
 from reprise_cli.duration import format_duration
 from reprise_cli.fitted import Column, Fitted
@@ -37,7 +37,7 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class AgedNumber:
     """A number that somebody measured some time ago."""
 
     value: float
@@ -52,7 +52,7 @@ class Look:
     at_s: float
     books: Mapping[str, BacklogCounters]
     gates: Mapping[str, Gate]
-    oldest_s: Mapping[str, Measured]
+    oldest_s: Mapping[str, AgedNumber]
     """Age of the oldest waiting call, as last measured."""
     drain_s: Mapping[str, float] = field(default_factory=dict)
     """Time until the backlog is empty, by the observer's own reckoning: the rate of its last five minutes."""
@@ -71,7 +71,7 @@ class Line:
     backlog: int
     rate_per_s: float | None
     """Calls that ended a second since the look before; None at the first."""
-    oldest: Measured | None
+    oldest: AgedNumber | None
     """None if nothing waits, or nothing measured it."""
     drain_s: float | None = None
     """Time until the backlog is empty, as the observer reckons; None if it cannot."""
@@ -85,6 +85,9 @@ class Line:
         """Return the time until the backlog is empty; None if that cannot be told."""
         if not self.backlog:
             return 0.0
+        # What was reckoned is of the minutes before: nothing of it goes now.
+        if self.pause is not None or (self.gate is not None and self.gate.mode == Mode.HOLDING):
+            return None
         if self.drain_s is not None:
             return self.drain_s
         return self.backlog / self.rate_per_s if self.rate_per_s else None
@@ -224,7 +227,7 @@ _FRESH_S: Final = 90
 """Metrics come once a minute: what is younger is as new as it can be."""
 
 
-def _measured(number: Measured) -> str:
+def _measured(number: AgedNumber) -> str:
     text = format_duration(number.value)
     return text if number.ago_s < _FRESH_S else f"{text}, {format_duration(number.ago_s)} ago"
 

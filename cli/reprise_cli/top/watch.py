@@ -19,7 +19,7 @@ from reprise_cli.dashboard.cloudwatch import CloudWatch
 from reprise_cli.dashboard.model.rows import SeriesKey
 from reprise_cli.dashboard.periods import chart_grid
 from reprise_cli.policy.pauses import policy_watch
-from reprise_cli.top.board import Gate, Look, Measured
+from reprise_cli.top.board import AgedNumber, Gate, Look
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _RECENT_S: Final = 300
 """Metrics older than this say nothing of the present."""
 _MINUTE_S: Final = 60
-_NEVER: Final = Measured(value=0.0, ago_s=0.0)
+_NEVER: Final = AgedNumber(value=0.0, ago_s=0.0)
 _MODES: Final = {level: mode for mode, level in LEVELS.items()}
 
 
@@ -94,7 +94,7 @@ class Watch:
             policy=self._policy.look(),
         )
 
-    def _measured(self, now_s: int) -> dict[tuple[str, str], Measured]:
+    def _measured(self, now_s: int) -> dict[tuple[str, str], AgedNumber]:
         """Return the last values of metrics, by name and label."""
         grid = chart_grid(now_s, _RECENT_S, _MINUTE_S, _MINUTE_S)
         queries = {f"m{number}": asked for number, asked in enumerate(self._gauges())}
@@ -107,7 +107,7 @@ class Watch:
         )
         (answer,) = self._cloudwatch.ask([request])
         return {
-            queries[result.id][1]: Measured(
+            queries[result.id][1]: AgedNumber(
                 value=result.points[max(result.points)],
                 # A point is named by the minute's beginning.
                 ago_s=max(0, now_s - max(result.points) - _MINUTE_S),

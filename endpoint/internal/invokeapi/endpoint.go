@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"reprise/endpoint/internal/aws"
@@ -63,7 +64,9 @@ type Endpoint struct {
 	Guard *keyed.Guard
 
 	retries *retries
-	memory  *memory
+	// unlisted has each function that was told of: once is enough, as it may be left out on purpose.
+	unlisted *sync.Map
+	memory   *memory
 }
 
 // New returns an endpoint, without anything being asked yet.
@@ -72,7 +75,7 @@ func New(e Endpoint) *Endpoint {
 		e.CaptureTimeout = CaptureTimeout
 	}
 	e.retries = &retries{now: func() time.Time { now, _ := e.Client.Clock(); return now }}
-	e.memory, e.Guard = &memory{}, &keyed.Guard{Client: e.Client}
+	e.memory, e.Guard, e.unlisted = &memory{}, &keyed.Guard{Client: e.Client}, &sync.Map{}
 	return &e
 }
 
@@ -257,6 +260,9 @@ func (e *Endpoint) finish(asked *call, given *answer, outcome capture.Outcome) *
 	if err != nil {
 		if outcome.Kind != capture.Permanent && outcome.Kind != capture.FunctionError {
 			e.Counts.Count(health.UnlistedTargets) // What is captured unless somebody says otherwise.
+			if _, isTold := e.unlisted.LoadOrStore(asked.region+" "+asked.name, true); !isTold {
+				e.Log.Warn("calls of a function are not kept", "function", asked.name, "region", asked.region, "reason", err.Error())
+			}
 		}
 		return given
 	}

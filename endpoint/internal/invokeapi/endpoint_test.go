@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -202,13 +203,17 @@ func TestATargetOutsideTheListPassesUncapturedAndIsCounted(t *testing.T) {
 	expect(t, "sends", w.lambda.sends(), 2)
 }
 
-func TestATargetThatTheSourceMayNotSignForIsOutside(t *testing.T) {
+func TestATargetThatTheSourceMayNotSignForIsOutsideWhichTheLogTellsOnce(t *testing.T) {
 	w := newWorld(t)
+	var log bytes.Buffer
+	w.endpoint.Log = slog.New(slog.NewTextHandler(&log, nil))
 	w.stores.targets = []string{arn + "payments"}
 	w.lambda.answer(throttling)
 	response, _ := w.invoke("1")
 	expect(t, "status", response.StatusCode, 429)
-	expect(t, "counted", w.total(health.UnlistedTargets), 1)
+	w.invoke("2")
+	expect(t, "counted", w.total(health.UnlistedTargets), 2)
+	expect(t, "told", strings.Count(log.String(), "may not sign for"), 1)
 	response, body := w.ask("POST", "/2015-03-31/functions/payments/invocations", "1")
 	w.isCaptured(response, body, "throttled")
 }

@@ -163,7 +163,8 @@ func (s *Stack) readCallers(ctx context.Context) (callersDocument, error) {
 	name := "/" + s.settings.Stack + "/callers"
 	text, err := s.parameter(ctx, name)
 	if err != nil {
-		return callersDocument{}, fmt.Errorf("what stack %q says of its callers cannot be had (parameter %s): %w", s.settings.Stack, name, err)
+		return callersDocument{}, fmt.Errorf("what stack %q says of its callers cannot be had (parameter %s): %w. "+
+			"Set REPRISE_STACK to the stack's name, and allow ssm:GetParameter as `reprise sources add` prints it", s.settings.Stack, name, err)
 	}
 	var found callersDocument
 	if err := json.Unmarshal([]byte(text), &found); err != nil {
@@ -182,7 +183,8 @@ func (s *Stack) readKeys(ctx context.Context) (*capture.Keys, error) {
 	id := or(s.settings.SecretID, s.settings.Stack+folder+s.settings.Source)
 	var answer struct{ Name, SecretString string }
 	if err := s.client.Call(ctx, aws.SecretsManager, "GetSecretValue", map[string]any{"SecretId": id}, &answer); err != nil {
-		return nil, fmt.Errorf("the key to sign with cannot be had (secret %s): %w", id, err)
+		return nil, fmt.Errorf("the key to sign with cannot be had (secret %s): %w. "+
+			"Set REPRISE_SOURCE to a source of `reprise sources list`, or make one with `reprise sources add`, which says what its role needs", id, err)
 	}
 	// The reader of a secret learns the source's name from the secret's own, so that the two cannot differ.
 	_, source, is := strings.Cut(answer.Name, folder)

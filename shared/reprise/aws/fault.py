@@ -17,8 +17,13 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def store_errors(service: str, operation: str) -> Iterator[None]:
+def store_errors(service: str, operation: str, *, advice: str = "") -> Iterator[None]:
     """Raise every failure of a service call as StoreError.
+
+    Args:
+        service: As the SDK names it.
+        operation: As AWS names it.
+        advice: What was asked for, and the next step, where AWS's own message does not tell.
 
     Raises:
         StoreError: If the call inside failed, however it failed.
@@ -27,9 +32,10 @@ def store_errors(service: str, operation: str) -> Iterator[None]:
         yield
     except ClientError as error:
         details = error.response.get("Error", {})
-        raise StoreError(
-            service, operation, code_of(error), str(details.get("Message", ""))
-        ) from error
+        message = str(details.get("Message", ""))
+        if advice:
+            message = f"{message.rstrip('.')}. {advice}"
+        raise StoreError(service, operation, code_of(error), message) from error
     except BotoCoreError as error:
         raise StoreError(service, operation, type(error).__name__, str(error)) from error
 

@@ -63,7 +63,11 @@ class SecretKeys:
 
     def _fetch(self) -> MacKeys | SettingsError:
         """Return the keys, or why there are none: remembered likewise, or every call would ask again."""
-        with store_errors("secretsmanager", "GetSecretValue"):
+        advice = (
+            f"That is secret {self._secret_id}: set REPRISE_SOURCE to a source of `reprise sources list`, "
+            "or make one with `reprise sources add`, which says what its role needs"
+        )
+        with store_errors("secretsmanager", "GetSecretValue", advice=advice):
             response = self._client.get_secret_value(SecretId=self._secret_id)
         _, folder, source = response["Name"].partition(SOURCE_FOLDER)
         if not folder:

@@ -6,6 +6,7 @@ import logging
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
@@ -231,7 +232,14 @@ def _unlisted(exchange: Exchange, setup: CaptureSetup) -> Parsed:
     if _is_kind_of_ours(exchange):
         setup.meter.count(metric.UNLISTED_TARGETS)
         setup.flush()
+        match = _PATH.fullmatch(exchange.params["url_path"])
+        _warn_of_unlisted(unquote(match[1]) if match else "", exchange.region)
     return exchange.given()
+
+
+@lru_cache(maxsize=1000)  # Once a function: it may be left out on purpose.
+def _warn_of_unlisted(name: str, region: str | None) -> None:
+    _log.warning("calls of %s in %s are not kept: it is none of the stack's Targets", name, region)
 
 
 def _is_kind_of_ours(exchange: Exchange) -> bool:

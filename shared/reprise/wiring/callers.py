@@ -121,8 +121,9 @@ def caller_environment(
             document = read_parameter(client, callers_parameter(env))
         except StoreError as error:
             msg = (
-                f"{missing} is not set, and what the stack says cannot be read: {error} "
-                "Set REPRISE_STACK, and allow ssm:GetParameter on it as `reprise sources add` prints it"
+                f"what the stack says of its callers cannot be read: {str(error).rstrip('.')}. "
+                "Set REPRISE_STACK to the stack's name, and allow ssm:GetParameter as `reprise sources add` "
+                f"prints it; or set what the stack is asked for: {missing}"
             )
             raise SettingsError(msg) from error
         env = with_what_the_stack_says(env, document)

@@ -55,6 +55,15 @@ def test_a_client_is_made_at_first_use_only(secrets: SecretsManagerClient) -> No
     assert made == 0
 
 
+def test_a_secret_that_cannot_be_had_is_named_with_the_next_step(
+    secrets: SecretsManagerClient,
+) -> None:
+    with pytest.raises(
+        StoreError, match=r"\. That is secret shop/source/web-shp: set REPRISE_SOURCE "
+    ):
+        SecretKeys(secrets, "shop/source/web-shp").keys()
+
+
 def test_a_secret_that_is_not_there_is_a_store_error(secrets: SecretsManagerClient) -> None:
     with pytest.raises(StoreError) as caught:
         SecretKeys(secrets, "nowhere").keys()

@@ -93,7 +93,9 @@ def test_a_caller_whose_stack_says_nothing_is_told_which_variable_is_missing_and
     secrets: Any,
 ) -> None:
     del secrets
-    with pytest.raises(SettingsError, match=r"REPRISE_BUCKET.*ParameterNotFound.*/shop/callers"):
+    with pytest.raises(
+        SettingsError, match=r"ParameterNotFound.*/shop/callers.*Set REPRISE_STACK .*REPRISE_BUCKET"
+    ):
         read_caller_settings({"REPRISE_STACK": "shop", "REPRISE_SOURCE": "web"}, Clients())
 
 

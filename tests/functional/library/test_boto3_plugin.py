@@ -242,6 +242,20 @@ def test_other_operations_and_other_services_are_untouched(world: World) -> None
     assert install(boto3.client("sqs")).list_queues()["ResponseMetadata"]["HTTPStatusCode"] == 200
 
 
+def test_a_refused_target_that_the_stack_does_not_list_is_logged_once(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.server.answers = [OF_FUNCTION]
+    client = world.client()
+    for _ in range(2):
+        with pytest.raises(ClientError):
+            client.invoke(FunctionName="no-order")
+    said = [record.message for record in caplog.records if "no-order" in record.message]
+    assert said == [
+        "calls of no-order in eu-west-1 are not kept: it is none of the stack's Targets"
+    ]
+
+
 @pytest.mark.parametrize(
     ("function", "region"),
     [("basket", "eu-west-1"), (f"{ORDERS[:-6]}basket", "eu-west-1"), ("orders", "eu-central-1")],

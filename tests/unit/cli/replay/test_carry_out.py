@@ -30,7 +30,7 @@ from reprise_cli.replay.again import Again
 from reprise_cli.replay.carry_out import WindowReplayer
 from reprise_cli.replay.objects import CaptureObjects
 from reprise_cli.replay.run import WindowRun
-from reprise_cli.replay.survey import Survey, survey
+from reprise_cli.replay.survey import WindowSurvey, survey
 from reprise_cli.replay.window import States, Window, again_id
 from reprise_letters.job import LetterJob, LetterJobState, LetterOutcome, LetterVerb, Segment
 from reprise_letters.pace import Pacer
@@ -93,10 +93,10 @@ class Place:
             bucket="bucket", listing=self.listing, objects=self.objects, trusted=trusted
         )
 
-    def look(self, window: Window = ALL, max_count: int | None = None) -> Survey:
+    def look(self, window: Window = ALL, max_count: int | None = None) -> WindowSurvey:
         return survey(self.source, self.ledger, window, self.clock(), max_count=max_count)
 
-    def run(self, found: Survey, window: Window = ALL) -> WindowRun:
+    def run(self, found: WindowSurvey, window: Window = ALL) -> WindowRun:
         outcomes: list[LetterOutcome] = [one for each in self.segments for one in each.outcomes]
         started_at = format_instant(NOW + timedelta(minutes=4))
         run = WindowRun(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,11 +12,11 @@ from reprise.gate.state import GateState, HeldFor, Mode
 from reprise.monitor.counters import BacklogCounters
 from reprise_cli.output import PlainConsole
 from reprise_cli.policy.pauses import Pause, PolicyState
-from reprise_cli.top.board import Gate, Line, Look, Measured, lines, picture, short, what_is_wrong
+from reprise_cli.top.board import AgedNumber, Gate, Line, Look, lines, picture, short, what_is_wrong
 from reprise_cli.top.watch import gate_of
 
 EMPTY = Look(at_s=0.0, books={}, gates={}, oldest_s={})
-SEEN = Measured(value=33.0, ago_s=10.0)
+SEEN = AgedNumber(value=33.0, ago_s=10.0)
 
 
 def test_backlog_rate_and_time_to_go_come_from_two_looks() -> None:
@@ -39,6 +40,27 @@ def test_time_to_go_is_what_the_observer_reckons_where_it_has_looked() -> None:
     )
     (line,) = lines(now, EMPTY)
     assert line.eta_s == 90.0
+
+
+@pytest.mark.parametrize(
+    "stopped",
+    [
+        {"policy": PolicyState(pauses={"orders": Pause()})},
+        {"gates": {"orders": Gate(mode="holding", held_s=41.7)}},
+    ],
+    ids=["paused", "holding"],
+)
+def test_nobody_reckons_when_a_target_is_done_that_nothing_goes_to(stopped: dict[str, Any]) -> None:
+    before = replace(EMPTY, books={"orders": BacklogCounters(known=9, ended=2)})
+    now = replace(
+        EMPTY,
+        at_s=2.0,
+        books={"orders": BacklogCounters(known=9, ended=5)},
+        drain_s={"orders": 90.0},
+        **stopped,
+    )
+    (line,) = lines(now, before)
+    assert (line.eta_s, line.document()["eta_s"]) == (None, None)
 
 
 def test_without_a_look_before_nobody_guesses_a_rate() -> None:
@@ -90,7 +112,7 @@ def shown(width: int) -> list[str]:
         EMPTY,
         books=books,
         gates=gates,
-        oldest_s=dict.fromkeys(books, Measured(value=33_333.0, ago_s=0.0)),
+        oldest_s=dict.fromkeys(books, AgedNumber(value=33_333.0, ago_s=0.0)),
     )
     books = {name: replace(book, ended=32) for name, book in books.items()}
     found = lines(replace(before, at_s=2.0, books=books), before)
@@ -154,7 +176,7 @@ def line(gate: Gate, **changes: object) -> Line:
 
 
 def test_a_number_that_was_measured_long_ago_says_how_long() -> None:
-    old = line(Gate(mode="flowing"), oldest=Measured(value=170.0, ago_s=240.0))
+    old = line(Gate(mode="flowing"), oldest=AgedNumber(value=170.0, ago_s=240.0))
     cells = {column.name: column.cells for column in picture([old], "targets").columns}
     assert cells["oldest"] == ("2m50s, 4m0s ago",)
     assert old.document()["oldest_measured_ago_s"] == 240.0
