@@ -292,6 +292,31 @@ def test_letters_are_tried_redriven_and_audited(
 
 
 @pytest.mark.slow
+def test_a_job_of_the_stack_is_stopped_and_gone_on_with(
+    browser: Browser, operating: str, poison: str
+) -> None:
+    visit = open_page(browser, operating)
+    visit.go(f"/letters?target={poison}")
+    page, dialog = visit.page, visit.page.locator("dialog")
+    page.locator("button", has_text="Redrive").first.click()
+    dialog.locator("[name=max]").fill("2")
+    dialog.locator("[name=rate]").fill("2/m")
+    dialog.locator("text=Try it first").click()
+    dialog.locator("text=would be: 2 redriven").wait_for()
+    dialog.locator(".buttons button").last.click()
+    page.wait_for_url("**/jobs/*")
+    page.click("text=Stop …")
+    dialog.locator("text=Stop it").click()
+    page.click("text=Go on …", timeout=60_000)
+    assert "cancelled by arn:" in page.inner_text("main")
+    # The first of a run goes at once, the next half a minute later.
+    dialog.locator(".buttons button").last.click()
+    page.wait_for_selector(".state.succeeded", timeout=60_000)
+    assert "2 of 2" in page.inner_text(".line")
+    assert visit.complaints == []
+
+
+@pytest.mark.slow
 def test_a_letter_is_discarded_with_its_reason(
     world: World, browser: Browser, operating: str, poison: str
 ) -> None:
