@@ -44,7 +44,8 @@ from reprise.capturing.repeat import (
     IN_PROGRESS,
     LEDGER_AWAY,
 )
-from reprise.capturing.signature import MacKeys, canonical, write_status_token
+from reprise.capturing.signature import MacKeys, canonical
+from reprise.capturing.status_token import write_status_token
 from reprise.errors import BadRequestError
 from reprise.instant import format_instant
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from reprise.call.request import check_call_id, check_timeout, library_call
 from reprise.capturing.answer import GIVEN_UP_STATUS, status_of
-from reprise.capturing.signature import read_status_token
 from reprise.capturing.status import find_row, read_result
+from reprise.capturing.status_token import read_status_token
 from reprise.capturing.wait import has_ended
 from reprise.errors import BadRequestError, ObjectMissingError
 from reprise.instant import parse_instant

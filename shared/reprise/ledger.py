@@ -227,6 +227,8 @@ class Row:
     """S3 URL of the capture object that the call came in."""
     unpacked_at: str | None = None
     """When the unpacker entered the call."""
+    token_digest: str | None = None
+    """Of the token that its caller was given: the invoker has no key of other sources."""
     note: str | None = None
     """What an operator who cancelled it, or discarded its dead letter, left: when, who, and why."""
     expires_at_s: int = 0
@@ -282,7 +284,13 @@ def is_cancelled(row: Row) -> bool:
     return row.state is State.DEAD_LETTERED and row.reason == Reason.CANCELLED
 
 
-def new_row(record: Record, url: str | None, now: datetime, retention_days: int) -> Row:
+def new_row(
+    record: Record,
+    url: str | None,
+    now: datetime,
+    retention_days: int,
+    token_digest: str | None = None,
+) -> Row:
     """Return the ledger's first row of a captured call."""
     return Row(
         id=record.id,
@@ -295,5 +303,6 @@ def new_row(record: Record, url: str | None, now: datetime, retention_days: int)
         updated_at=format_instant(now),
         unpacked_at=format_instant(now),
         capture_object=url,
+        token_digest=token_digest,
         expires_at_s=int((now + timedelta(days=retention_days)).timestamp()),
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from e2e.world import GUESTS, new_run
 from reprise.ledger import State
+from reprise_cli.calling import InvokerClient
 from reprise_cli.place import exports
 
 if TYPE_CHECKING:
@@ -173,3 +174,9 @@ def test_a_script_adopts_it_by_variables_alone(world: World, guest: str) -> None
     (row,) = world.await_end([body["reprise"]["id"]])
     assert row.state is State.SUCCEEDED
     assert world.receipts(run) == [(1, True)]
+    # Whoever has the token of that answer asks the invoker, in any language, though its source is another.
+    token = body["reprise"]["status_token"]
+    asked = {"StatusOf": row.id, "StatusToken": token, "WaitSeconds": 5}
+    answer = InvokerClient(world.functions, world.stack.invoker).call(asked).document
+    assert (answer["StatusCode"], answer["reprise"]["state"]) == (200, "succeeded")
+    assert json.loads(answer["Payload"]) == {"call": 1, "run": run}

@@ -13,7 +13,7 @@ from reprise.call.payload import unpack
 from reprise.call.said import read_said
 from reprise.call.target import Target, id_of
 from reprise.capturing.line import MAX_LINE_BYTES, read_line
-from reprise.capturing.signature import read_status_token
+from reprise.capturing.status_token import read_status_token
 from reprise.errors import BadRequestError
 from reprise.instant import parse_instant
 

@@ -11,8 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from reprise.call.payload import digest
-from reprise.capturing.signature import StatusToken
 from reprise.capturing.status import find_row, read_result
+from reprise.capturing.status_token import StatusToken
 from reprise.capturing.wait import has_ended
 from reprise.errors import RepriseError
 from reprise.instant import parse_instant

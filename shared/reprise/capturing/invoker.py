@@ -16,7 +16,7 @@ from reprise.call.target import RANDOM_BYTES, id_of, new_call_id
 from reprise.capturing.line import MAX_LINE_BYTES, may_sign, write_line
 from reprise.capturing.record import Record, Source
 from reprise.capturing.repeat import DONE, AlreadyCaptured, Owed
-from reprise.capturing.signature import write_status_token
+from reprise.capturing.status_token import write_status_token
 from reprise.errors import BadRequestError, RepriseError, SettingsError, StoreError
 from reprise.instant import format_instant, parse_instant
 from reprise.ledger import State

@@ -10,8 +10,6 @@ import hashlib
 import hmac
 import json
 import re
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -151,10 +149,18 @@ class MacKeys:
             for name in names
         ]
 
-    def _value(self, content: Mapping[str, Any], key_id: str, domain: str) -> str:
-        message = domain.encode() + canonical({**content, "mac": {"key_id": key_id}})
+    def mac_by(self, key_id: str, message: bytes) -> str:
+        """Return the hex HMAC of a message by one of these keys.
+
+        Raises:
+            KeyError: If it is none of them.
+        """
         key = self._keys[split_key_id(key_id)[1]]
         return hmac.new(key.encode(), message, hashlib.sha256).hexdigest()
+
+    def _value(self, content: Mapping[str, Any], key_id: str, domain: str) -> str:
+        message = domain.encode() + canonical({**content, "mac": {"key_id": key_id}})
+        return self.mac_by(key_id, message)
 
 
 def authenticate(
@@ -203,54 +209,3 @@ def canonical(content: Mapping[str, Any]) -> bytes:
 
 def _about(source: str) -> str:
     return f"key document of source {source!r}" if source else "the MAC secret of 0.1.0"
-
-
-_TOKEN: Final = re.compile(r"([0-9a-f]{16})\.([0-9]{1,17})\.([0-9a-f]{32})")
-_PURPOSE: Final = b"reprise status token\n"
-"""No canonical record begins so: a token is no line's MAC, nor the other way round."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_US: Final = timedelta(microseconds=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusToken:
-    """What a genuine token says of a capture.
-
-    A token is the secret by which a caller may ask for its call: given with the 202, bound to the call and
-    its payload. `<16 hex of the payload's SHA-256>.<microseconds since the epoch of the capture>.<32 hex of
-    an HMAC>`
-    """
-
-    sha256: str
-    """The first 16 hex digits of the payload's digest."""
-    captured_at: datetime
-
-
-def write_status_token(call_id: str, sha256: str, captured_at: datetime, keys: MacKeys) -> str:
-    """Return the token of a capture, by the current key.
-
-    Args:
-        call_id: The call's id.
-        sha256: Hex digest of its payload.
-        captured_at: When it was captured, aware.
-        keys: Those of the source that captures.
-    """
-    said = f"{sha256[:16]}.{(captured_at - _EPOCH) // _US}"
-    return f"{said}.{keys.macs(_token_message(call_id, said))[0][:32]}"
-
-
-def read_status_token(call_id: str, token: object, keys: MacKeys) -> StatusToken | None:
-    """Return what a token says; None unless it is genuine, and this call's."""
-    match = _TOKEN.fullmatch(token) if isinstance(token, str) else None
-    if match is None:
-        return None
-    sha256, captured_us, mac = match.groups()
-    message = _token_message(call_id, f"{sha256}.{captured_us}")
-    genuine = [hmac.compare_digest(mac, expected[:32]) for expected in keys.macs(message)]
-    if not any(genuine):
-        return None
-    return StatusToken(sha256=sha256, captured_at=_EPOCH + int(captured_us) * _US)
-
-
-def _token_message(call_id: str, said: str) -> bytes:
-    return _PURPOSE + json.dumps([call_id, said]).encode()

@@ -17,6 +17,7 @@ from reprise.call.outcome import OutcomeKind
 from reprise.call.target import conflict_id
 from reprise.call_index import page_key, page_of, write_page
 from reprise.capturing.reopen import is_other_call, reopens
+from reprise.capturing.status_token import digest_of_token
 from reprise.errors import StoreError
 from reprise.ledger import TERMINAL, LedgerEvent, Row, State, new_row
 from reprise.ports import OutMessage
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from reprise.capturing.record import Record
     from reprise.dead_letter import LetterSender
-    from reprise.ports import Clock, Draw, Ledger, Meter, Objects, Queue
+    from reprise.ports import Clock, Draw, Keyring, Ledger, Meter, Objects, Queue
     from reprise.unpack.validate import AcceptedRecord
 
 _log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Enqueuer:
     clock: Clock
     draw: Draw
     meter: Meter
+    keys: Keyring
     retention_days: int
 
     def enter(
@@ -173,7 +175,8 @@ class Enqueuer:
         self.letters.send(record, row, now=self.clock())
 
     def _row(self, record: Record, url: str) -> Row:
-        return new_row(record, url, self.clock(), self.retention_days)
+        token_digest = digest_of_token(record, self.keys)
+        return new_row(record, url, self.clock(), self.retention_days, token_digest)
 
 
 def _is_first(existing: Row | None, record: Record) -> bool:

@@ -100,6 +100,7 @@ def make_unpacker(parts: UnpackerParts) -> Unpacker:
             clock=parts.clock,
             draw=parts.draw,
             meter=parts.meter,
+            keys=parts.keys,
             retention_days=parts.retention_days,
         ),
         deferrer=Deferrer(

@@ -43,7 +43,8 @@ from reprise.call.reply_to import ReplyTo
 from reprise.call.target import Target, conflict_id, id_of
 from reprise.capturing.kept import EXCEPTION
 from reprise.capturing.line import Verifier, read_line
-from reprise.capturing.signature import MacKeys, read_status_token
+from reprise.capturing.signature import MacKeys
+from reprise.capturing.status_token import read_status_token
 from reprise.errors import SettingsError, StoreError
 from reprise.ledger import State
 from scripted_server import Answer, ScriptedServer

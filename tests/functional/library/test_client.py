@@ -18,7 +18,8 @@ from reprise.call.outcome import OutcomeKind
 from reprise.call.payload import digest
 from reprise.call.target import Target, conflict_id, id_of
 from reprise.capturing.line import Verifier, read_line
-from reprise.capturing.signature import MacKeys, read_status_token
+from reprise.capturing.signature import MacKeys
+from reprise.capturing.status_token import read_status_token
 from reprise.client import CallStatus, Client
 from reprise.errors import BadRequestError, SettingsError
 from reprise.instant import parse_instant

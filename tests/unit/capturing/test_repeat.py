@@ -16,8 +16,8 @@ from reprise.call.target import Target
 from reprise.capturing.answer import write_answer
 from reprise.capturing.open_calls import BELIEVED_FOR_MS
 from reprise.capturing.repeat import LEASE_MARGIN_S
-from reprise.capturing.signature import read_status_token
 from reprise.capturing.status import find_row
+from reprise.capturing.status_token import read_status_token
 from reprise.errors import StoreError
 from reprise.instant import parse_instant
 from reprise.ledger import State

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 
+from doubles import FakeKeys
 from harness import FAILED, GONE, KEYS, THROTTLED, Pipeline, call
 from reprise.call.payload import digest
 from reprise.capturing.answer import write_refusal
 from reprise.capturing.signature import MacKeys
 from reprise.capturing.status import StatusReader
+from reprise.capturing.status_token import token_digest
 from reprise.errors import BadRequestError
 from reprise.ports import Reply
 from reprise.testing import SUCCEEDED
@@ -302,3 +304,52 @@ def test_nobody_waits_longer_than_the_invoker_may(wait_s: object) -> None:
     assert (answer["StatusCode"], answer["error"]["field"]) == (400, "WaitSeconds")
     pipeline.call_timeout_s = 35
     assert "from 0 to 35" in _wait(pipeline, captured, 36)["error"]["message"]
+
+
+SHOP = MacKeys("shop", "k1", {"k1": "the first secret of the shop, of tests"}, ("*",))
+
+
+def _capture_elsewhere(pipeline: Pipeline) -> Captured:
+    """Capture by a library user, an endpoint or a plugin: by a source whose key the invoker may not read."""
+    pipeline.keys.others = (KEYS, SHOP)
+    pipeline.lines.clear()
+    theirs = replace(pipeline.capturer(), keys=FakeKeys(SHOP))
+    return theirs.capture(call(b"1", key=KEY), THROTTLED.outcome)
+
+
+def test_the_invoker_tells_whoever_holds_another_sources_token_once_the_call_has_arrived() -> None:
+    pipeline = Pipeline()
+    captured = _capture_elsewhere(pipeline)
+    assert _of(pipeline, captured)["StatusCode"] == 403
+    _take_in(pipeline)
+    assert _of(pipeline, captured)["reprise"]["state"] == "captured"
+    pipeline.replay(*pipeline.take_sent())
+    assert _of(pipeline, captured)["Payload"] == '{"ok":true}'
+
+
+def test_no_other_token_opens_another_sources_call() -> None:
+    pipeline = Pipeline()
+    captured = _capture_elsewhere(pipeline)
+    _take_in(pipeline)
+    said, _, mac = captured.status_token.rpartition(".")
+    for token in (f"{said}.{'0' * 32}", f"{said}.{mac[::-1]}", token_digest(captured.status_token)):
+        assert _ask(pipeline, StatusOf=captured.call_id, StatusToken=token)["StatusCode"] == 403
+
+
+def test_who_waits_with_another_sources_token_waits_for_the_calls_arrival_too() -> None:
+    pipeline = Pipeline()
+    captured = _capture_elsewhere(pipeline)
+    pauses: list[float] = []
+
+    def arrive(wait_s: float) -> None:
+        pauses.append(wait_s)
+        pipeline.clock.advance(wait_s)
+        if len(pauses) == 2:
+            _take_in(pipeline)
+            pipeline.replay(*pipeline.take_sent())
+
+    pipeline.pause = arrive
+    answer = _ask(
+        pipeline, StatusOf=captured.call_id, StatusToken=captured.status_token, WaitSeconds=20
+    )
+    assert answer["reprise"]["state"] == "succeeded"

@@ -7,15 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprise.capturing.line import write_line
-from reprise.capturing.signature import (
-    MacKeys,
+from doubles import FakeKeys
+from reprise.capturing.line import sign_record, write_line
+from reprise.capturing.signature import MacKeys, canonical
+from reprise.capturing.status_token import (
     StatusToken,
-    canonical,
+    claimed_by,
+    digest_of_token,
     read_status_token,
+    token_digest,
     write_status_token,
 )
-from strategies import KEYS, NOW, instants, make_record, texts
+from reprise.instant import format_instant
+from strategies import KEYS, NOW, PIPELINE_KEYS, instants, make_record, texts
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -75,3 +79,23 @@ def test_what_a_line_is_signed_over_never_begins_as_what_a_token_is_signed_over(
     signed = b"reprise status token\n" + json.dumps(["orders:order-1", said]).encode()
     assert KEYS.macs(signed)[0].startswith(mac)
     assert canonical(json.loads(write_line(make_record(), KEYS))).startswith(b"{")
+
+
+@given(text=st.text() | st.from_regex(r"[0-9a-f]{16}\.[0-9]{1,17}\.[0-9a-f]{32}", fullmatch=True))
+def test_what_a_text_claims_is_read_without_an_error(text: str) -> None:
+    claimed = claimed_by(text)
+    assert claimed is None or text.startswith(claimed.sha256)
+
+
+@given(at=instants)
+def test_a_record_tells_its_token_by_whatever_key_signed_it(at: datetime) -> None:
+    record = sign_record(make_record(captured_at=format_instant(at)), FIRST)
+    token = write_status_token(record.id, record.payload.sha256, at, FIRST)
+    keyring = FakeKeys(PIPELINE_KEYS, (ROTATED,))
+    assert digest_of_token(record, keyring) == token_digest(token)
+
+
+def test_a_record_whose_key_is_gone_has_no_token() -> None:
+    record = sign_record(make_record(), MacKeys("shop", "k9", {"k9": OLD}))
+    assert digest_of_token(record, FakeKeys(PIPELINE_KEYS, (ROTATED,))) is None
+    assert digest_of_token(make_record(), FakeKeys(PIPELINE_KEYS, ())) is None

@@ -13,8 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from harness import FAILED, THROTTLED, TRANSIENT, UNKNOWN, Pipeline, call
 from reprise.call.outcome import OutcomeKind
 from reprise.call.payload import digest
-from reprise.capturing.signature import read_status_token
 from reprise.capturing.status import find_row
+from reprise.capturing.status_token import read_status_token
 from reprise.instant import format_instant
 from reprise.ledger import TERMINAL, State
 from reprise.testing import SUCCEEDED
