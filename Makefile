@@ -145,7 +145,7 @@ chromium: ## A browser for the tests of page and engine, by apt; without one the
 
 .PHONY: screenshots
 screenshots: setup ## Take the docs' pictures of the page again, by its own tests
-	REPRISE_SCREENSHOTS=docs/images $(PYTEST) tests/e2e/test_dashboard_page.py
+	REPRISE_SCREENSHOTS=docs/images $(PYTEST) tests/e2e/test_dashboard_page.py tests/e2e/test_workbench_page.py
 
 .tools/js/.stamp: tests/callers/js/package.json tests/callers/js/package-lock.json
 	@echo 'setup: js'

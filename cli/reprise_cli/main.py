@@ -65,7 +65,7 @@ COMMANDS: Final = {
     ),
     "dashboard": ListedCommand(
         "reprise_cli.commands.dashboard:dashboard",
-        "Show the deployed CloudWatch dashboard with its data, on 127.0.0.1, until Ctrl-C.",
+        "Show targets, charts, calls, letters and policy on a page of 127.0.0.1, until Ctrl-C.",
     ),
     "dlq": ListedCommand(
         "reprise_cli.commands.dlq:app",

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import sync_playwright
 
-from reprise_cli.dashboard.browser import QUIET_FLAGS, find_browser, sandbox_flags
 from reprise_cli.deploy import REPOSITORY
+from reprise_cli.page.browser import QUIET_FLAGS, find_browser, sandbox_flags
 from reprise_cli.place import exports
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _BLANK = """canvas => {
 
 @contextmanager
 def served_page(place: Place, *options: str) -> Iterator[str]:
-    """Run the command on an engine, as a user does, and give the page's address with its token."""
+    """Run the command on an engine, as a user does, and give the page's address with its tokens."""
     process = subprocess.Popen(
         [str(Path(sys.executable).with_name("reprise")), "dashboard", "--json", *options],
         env={"PATH": "/usr/bin:/bin", **exports(place)},
@@ -50,7 +50,8 @@ def served_page(place: Place, *options: str) -> Iterator[str]:
     )
     try:
         assert process.stdout is not None
-        yield str(json.loads(process.stdout.readline())["url"])
+        told = json.loads(process.stdout.readline())
+        yield str(told.get("operate_url", told["url"]))
     finally:
         process.terminate()
         process.communicate(timeout=20)

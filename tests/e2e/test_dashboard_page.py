@@ -12,9 +12,9 @@ import pytest
 
 from e2e.page import NARROW, WIDE, Visit, chromium, hostile_site, served_page
 from e2e.world import poll
-from reprise_cli.dashboard.detached import start_page, stop_page
-from reprise_cli.dashboard.server import HOST
 from reprise_cli.deploy import REPOSITORY
+from reprise_cli.page.access import HOST
+from reprise_cli.page.detached import start_page, stop_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ SCREENSHOTS = os.environ.get("REPRISE_SCREENSHOTS")
 """Folder of this repository that the pictures go to, if somebody wants to keep them."""
 CALLS, POISON, HOLD = (600, 6, "40s") if SCREENSHOTS else (60, 2, "2s")
 """A picture is worth a longer outage."""
-START = "/?range=5m&period=5s&refresh=off"
+START = "/?range=5m&period=5s&refresh=off&var.target=reprise-chaos-target"
 ATTACK = """async url => {
   const said = {};
   const path = url + "/api/dashboard?range=3d";
@@ -120,7 +120,7 @@ def test_the_page_shows_what_the_ledger_says(
     def shown() -> dict[str, str] | None:
         visit.page.click("#now")
         visit.page.wait_for_load_state("networkidle")
-        found = visit.legend("Chosen target: calls")
+        found = visit.legend(f"{world.stack.chaos_target}: calls")
         return (
             found if all(found[name] == f"Σ {count}" for name, count in expected.items()) else None
         )

@@ -234,3 +234,9 @@ def test_without_the_engine_its_command_says_what_to_install(
         "error: engine: is not installed. Add the extra local, in a checkout: "
         "pip install '.[cli,local]'"
     )
+
+
+def test_the_page_has_the_runbooks_of_its_version(with_command: Installation) -> None:
+    code = "from reprise_cli.page.runbooks import runbooks; print(len(runbooks({})['runbooks']))"
+    done = with_command.run("python", "-c", code)
+    assert done.stdout.strip() == str(len(list((ROOT / "docs/runbooks").glob("*.md")))), done.stderr

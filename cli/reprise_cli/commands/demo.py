@@ -11,10 +11,10 @@ from reprise_cli.app import app_of
 from reprise_cli.chaos.setup import ChaosOptions
 from reprise_cli.commands.chaos import run_chaos
 from reprise_cli.commands.local import deploy_locally
-from reprise_cli.dashboard.detached import start_page
 from reprise_cli.dlq.view import show_letters
 from reprise_cli.exits import CommandError, ExitCode
 from reprise_cli.interrupt import interruptible
+from reprise_cli.page.detached import start_page
 from reprise_cli.place import local_place
 from reprise_cli.story.reader import StoryReader
 from reprise_cli.story.view import show_story

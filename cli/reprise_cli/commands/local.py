@@ -10,9 +10,9 @@ from rich.table import Table
 
 from local_engine.control import IS_CHECKOUT
 from reprise_cli.app import app_of
-from reprise_cli.dashboard.detached import stop_page
 from reprise_cli.deploy import Deployment, read_changes
 from reprise_cli.exits import CommandError, ExitCode
+from reprise_cli.page.detached import stop_page
 from reprise_cli.place import exports, local_place
 
 if TYPE_CHECKING:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol, assert_never
 
-from markdown_it import MarkdownIt
+import msgspec
 
 from reprise_cli.dashboard.asking import MetricAnswer, MetricRequest, Query, search_of
 from reprise_cli.dashboard.charts import Chart, Timing, plan_chart
+from reprise_cli.dashboard.markdown import to_html
+from reprise_cli.dashboard.model.rows import read_rows
 from reprise_cli.dashboard.model.widgets import (
     AlarmProperties,
     LogProperties,
@@ -205,12 +206,33 @@ def _told(
     }
 
 
-_BUTTON: Final = re.compile(r"\[button:(?:primary:)?([^\]]*)\]")
-"""CloudWatch's own addition: a link that looks like a button."""
-_reader: Final = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+def without(dashboard: Dashboard, never: Collection[str]) -> Dashboard:
+    """Return the dashboard without the widgets that show nothing but metrics that nobody writes.
+
+    What stands below the rows that are empty then moves up.
+    """
+    kept = [widget for widget in dashboard.widgets if not _is_never(widget, never)]
+    taken = {row for widget in kept for row in range(widget.y, widget.y + widget.height)}
+    last = max((widget.y + widget.height for widget in dashboard.widgets), default=0)
+    freed = [
+        row
+        for row in range(last)
+        if row not in taken
+        and any(each.y <= row < each.y + each.height for each in dashboard.widgets)
+    ]
+    moved = [
+        msgspec.structs.replace(each, y=each.y - sum(row < each.y for row in freed))
+        for each in kept
+    ]
+    return replace(dashboard, widgets=tuple(moved))
 
 
-def to_html(markdown: str) -> str:
-    """Return the HTML of a text widget: it can neither run nor load anything, and HTML within it is shown."""
-    html: str = _reader.render(_BUTTON.sub(r"[\1]", markdown))
-    return html
+def _is_never(widget: Widget, never: Collection[str]) -> bool:
+    if not isinstance(widget.properties, MetricProperties):
+        return False
+    try:
+        metrics = [row.metric for row in read_rows(widget.properties)]
+    except ValueError:
+        # It is drawn with what is wrong with it.
+        return False
+    return bool(metrics) and all(one is not None and one.name in never for one in metrics)

@@ -14,8 +14,13 @@ RANGES_S: Final = {
     "12h": 43_200,
     "1d": 86_400,
     "3d": 259_200,
+    "1w": 604_800,
+    "30d": 2_592_000,
 }
-"""The time ranges that can be chosen."""
+"""The time ranges that can be chosen, beside any two instants."""
+_DAY_S: Final = 86_400
+_KEPT_S: Final = ((15 * _DAY_S, 60), (63 * _DAY_S, 300), (455 * _DAY_S, 3_600))
+"""For how long CloudWatch keeps which period (CloudWatch user guide, Metrics retention)."""
 FINEST_AWS_S: Final = 60
 """CloudWatch keeps standard metrics by the minute."""
 FINEST_LOCAL_S: Final = 5
@@ -61,6 +66,12 @@ def chart_grid(end_s: int, range_s: int, finest_s: int, stated_s: int | None = N
     last_s = end_s // period_s * period_s + period_s
     points = max(1, -(-range_s // period_s))
     return Grid(start_s=last_s - points * period_s, end_s=last_s, period_s=period_s)
+
+
+def finest_kept_s(age_s: int, finest_s: int) -> int:
+    """Return the shortest period that CloudWatch still has of a range that began so long ago."""
+    kept = (period_s for limit_s, period_s in _KEPT_S if age_s <= limit_s)
+    return max(finest_s, next(kept, _KEPT_S[-1][1]))
 
 
 def whole_grid(grid: Grid) -> Grid:

@@ -83,10 +83,10 @@ def begin_in_stack(reprise: App, selection: LetterFilter, wish: Wish) -> None:
     )
     with kept_first(reprise):
         job_store(reprise).announce(job)
-    _order(reprise, job, wish, is_agreed=wish.is_agreed)
+    order_run(reprise, job, wish, is_agreed=wish.is_agreed)
     if not wish.is_agreed:
         _agree(reprise, job)
-        _go(reprise, job, wish)
+        order_rest(reprise, job, wish)
     watch(reprise, job.id)
 
 
@@ -107,12 +107,16 @@ def resume_in_stack(reprise: App, job: LetterJob, wish: Wish) -> None:
         )
     if status.state is LetterJobState.PLANNED and not wish.is_agreed:
         _agree(reprise, job)
-    _go(reprise, job, wish)
+    order_rest(reprise, job, wish)
     watch(reprise, job.id)
 
 
-def _go(reprise: App, job: LetterJob, wish: Wish) -> None:
-    """Order what is left of a job, whatever stopped it before; whoever watches sees it open again."""
+def order_rest(reprise: App, job: LetterJob, wish: Wish) -> None:
+    """Order what is left of a job, whatever stopped it before; whoever watches sees it open again.
+
+    Raises:
+        CommandError: If it cannot be ordered.
+    """
     store = job_store(reprise)
     cancel, last = store.cancelled(job.id), store.last_segment(job.id)
     segment = Segment(
@@ -124,12 +128,17 @@ def _go(reprise: App, job: LetterJob, wish: Wish) -> None:
     )
     with kept_first(reprise):
         store.add(job.id, segment)
-    _order(reprise, job, wish, is_agreed=True, past_cancel=None if cancel is None else cancel.at)
+    order_run(reprise, job, wish, is_agreed=True, past_cancel=None if cancel is None else cancel.at)
 
 
-def _order(
+def order_run(
     reprise: App, job: LetterJob, wish: Wish, *, is_agreed: bool, past_cancel: str | None = None
 ) -> None:
+    """Order a run of a job.
+
+    Raises:
+        CommandError: If it cannot be ordered; it touches nothing then.
+    """
     order = Order(
         job=job.id,
         by=reprise.operator,

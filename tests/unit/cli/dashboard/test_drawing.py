@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reprise_cli.dashboard.asking import MetricAnswer, MetricResult
-from reprise_cli.dashboard.drawing import AlarmState, DrawingView, draw, to_html
+from reprise_cli.dashboard.drawing import AlarmState, DrawingView, draw, without
+from reprise_cli.dashboard.markdown import to_html
 from reprise_cli.dashboard.model.body import read_body
 from reprise_cli.dashboard.periods import asked_period_s, chart_grid, whole_grid
 
@@ -199,3 +200,30 @@ def test_markdown_runs_nothing_and_loads_nothing() -> None:
     assert "<img" not in html
     assert 'href="javascript' not in html
     assert '<a href="http://a/">Go</a>' in html
+
+
+def test_widgets_of_what_nobody_writes_are_left_out_and_the_rest_moves_up() -> None:
+    def metric(name: str, y: int, x: int = 0) -> dict[str, Any]:
+        properties = {"metrics": [["Reprise", name, "stack", "s"]]}
+        return {
+            "type": "metric",
+            "x": x,
+            "y": y,
+            "width": 12,
+            "height": 6,
+            "properties": properties,
+        }
+
+    text = {"type": "text", "y": 12, "properties": {"markdown": "end"}}
+    broken = {"type": "metric", "y": 18, "properties": {"metrics": [["..."]]}}
+    both = [metric("Runs", 6), metric("Warm", 6, 12)]
+    body = read_body(json.dumps({"widgets": [metric("Captured", 0), *both, text, broken]}))
+    kept = without(body, {"Runs", "Warm"})
+    assert [(widget.kind, widget.y) for widget in kept.widgets] == [
+        ("metric", 0),
+        ("text", 6),
+        ("metric", 12),
+    ]
+    half = without(body, {"Warm"})
+    assert [widget.y for widget in half.widgets] == [0, 6, 12, 18]
+    assert without(body, ()) == body

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,9 +10,11 @@ from reprise_cli.dashboard.periods import (
     RANGES_S,
     asked_period_s,
     chart_grid,
+    finest_kept_s,
     whole_grid,
 )
 
+DAY_S = 86_400
 now = st.integers(1_600_000_000, 2_000_000_000)
 ranges = st.sampled_from(list(RANGES_S.values()))
 
@@ -28,10 +31,34 @@ def test_a_chart_covers_its_range_up_to_the_period_that_runs(
     assert len(grid.instants) <= 361
 
 
-@given(now_s=now, range_s=ranges)
-def test_a_stated_period_is_kept(now_s: int, range_s: int) -> None:
+@given(now_s=now, range_s=ranges.filter(lambda range_s: range_s <= 3 * DAY_S))
+def test_a_stated_period_is_kept_up_to_three_days(now_s: int, range_s: int) -> None:
     assert chart_grid(now_s, range_s, FINEST_AWS_S, 60).period_s == 60
     assert chart_grid(now_s, range_s, FINEST_AWS_S, 5).period_s == FINEST_AWS_S
+
+
+@given(now_s=now, range_s=st.integers(60, 455 * DAY_S), stated_s=st.sampled_from([None, 5, 60]))
+def test_no_chart_has_more_points_than_can_be_drawn(
+    now_s: int, range_s: int, stated_s: int | None
+) -> None:
+    assert len(chart_grid(now_s, range_s, FINEST_AWS_S, stated_s).instants) <= 4_501
+
+
+@pytest.mark.parametrize(
+    ("age_s", "finest_s"),
+    [
+        (3_600, 60),
+        (15 * DAY_S, 60),
+        (15 * DAY_S + 1, 300),
+        (63 * DAY_S + 1, 3_600),
+        (500 * DAY_S, 3_600),
+    ],
+)
+def test_what_is_long_ago_is_asked_for_by_the_period_that_is_kept(
+    age_s: int, finest_s: int
+) -> None:
+    assert finest_kept_s(age_s, FINEST_AWS_S) == finest_s
+    assert finest_kept_s(age_s, 7_200) == 7_200
 
 
 @given(now_s=now, range_s=ranges)

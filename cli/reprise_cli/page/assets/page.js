@@ -1,58 +1,58 @@
 // The dashboard page: asks for the drawn dashboard, lays it out, and again at every refresh.
 // What is chosen stands in the address, so that a link shows the same.
 
-import { ask } from "/assets/api.js";
+import { ask, repeat } from "/assets/api.js";
 import { Chart } from "/assets/chart.js";
 import { clock, duration } from "/assets/format.js";
+import { by, fail, clear, startFrame } from "/assets/frame.js";
+import { startLive } from "/assets/live.js";
+import { startRange } from "/assets/range.js";
 import { startTheme } from "/assets/theme.js";
+import { namedTitle, nameTile } from "/assets/tiles.js";
 import { alarms, bars, make, note, numbers, table, text } from "/assets/widgets.js";
 
-const by = (id) => document.getElementById(id);
 const VARIABLE = "var.";
-const NOT_OURS = new Set(["theme"]);
+const TARGET = "var.target";
+const REMEMBERED = "reprise-target";
+const BETWEEN = "between";
+const NOT_OURS = new Set(["theme", "refresh"]);
 const VIEWS = { singleValue: numbers, gauge: numbers, bar: bars, pie: bars, table };
 
 const choices = new URLSearchParams(location.search);
 const cards = [];
 let shape = "";
-let timer = 0;
 let refreshS = null;
 let newest = 0;
 let shownDocument = null;
+let live = null;
 
-async function refresh() {
-  clearTimeout(timer);
+async function draw() {
   const mine = ++newest;
-  const asked = new URLSearchParams([...choices].filter(([name]) => !NOT_OURS.has(name) && name !== "refresh"));
+  const asked = new URLSearchParams([...choices].filter(([name]) => !NOT_OURS.has(name)));
   try {
     const answer = await ask(`/api/dashboard?${asked}`);
     if (mine !== newest) return;
     show(answer);
-    by("problem").hidden = true;
+    clear();
   } catch (error) {
     if (mine !== newest) return;
-    by("problem").textContent = error.message;
-    by("problem").hidden = false;
+    fail(error);
   }
   by("widgets").setAttribute("aria-busy", "false");
-  const wait = choices.get("refresh") === "off" ? null : refreshS ?? 10;
-  if (wait) timer = setTimeout(() => (document.hidden ? waitForReader() : refresh()), wait * 1000);
-}
-
-function waitForReader() {
-  document.addEventListener("visibilitychange", refresh, { once: true });
+  // What is past does not change.
+  const isOff = choices.get("refresh") === "off" || choices.get("to");
+  return isOff ? null : refreshS ?? 10;
 }
 
 function show(answer) {
   shownDocument = answer;
   refreshS = answer.refresh_s;
-  by("name").textContent = answer.name;
-  by("place").textContent = answer.place;
-  showNotices((answer.notices ?? []).join("\n"));
   by("updated").textContent =
     `${clock(Date.now() / 1000)}, times of ${Intl.DateTimeFormat().resolvedOptions().timeZone}. ` +
     "Move over a chart, or reach it by Tab and use the arrow keys, to read its values.";
-  fillSelect(by("range"), answer.ranges.map((name) => ({ value: name, label: name })), answer.range);
+  fillSelect(by("range"), answer.ranges.map((name) => ({ value: name, label: name === BETWEEN ? "between …" : name })), answer.range);
+  if (answer.range === BETWEEN) between.open(answer.start_s * 1000, answer.end_s * 1000);
+  else between.close();
   fillSelect(
     by("refresh"),
     [{ value: "auto", label: `every ${duration(answer.refresh_s)}` }, { value: "off", label: "off" }],
@@ -68,12 +68,6 @@ function show(answer) {
   if (newShape !== shape) layOut(answer.widgets);
   shape = newShape;
   answer.widgets.forEach((widget, place) => cards[place].show(widget));
-}
-
-function showNotices(text) {
-  // Said again only if it is another: screen readers speak each change.
-  if (by("notices").textContent !== text) by("notices").textContent = text;
-  by("notices").hidden = !text;
 }
 
 function fillSelect(select, options, current) {
@@ -104,8 +98,13 @@ function showVariables(variables) {
 
 function choose(name, value) {
   choices.set(name, value);
+  if (name === TARGET) localStorage.setItem(REMEMBERED, value);
   history.replaceState(null, "", `?${choices}`);
   refresh();
+}
+
+function target() {
+  return shownDocument?.variables.find(({ id }) => VARIABLE + id === TARGET)?.current ?? choices.get(TARGET) ?? "";
 }
 
 function layOut(widgets) {
@@ -138,7 +137,8 @@ class Card {
 
   show(widget) {
     this.node.classList.toggle("clear", widget.background === "transparent");
-    this.heading.textContent = widget.title ?? "";
+    this.title = widget.title ?? "";
+    this.heading.textContent = namedTitle(this.title, target());
     this.heading.parentElement.hidden = !widget.title;
     this.problem.hidden = !widget.problem || widget.type !== "metric";
     this.problem.textContent = widget.problem ?? "";
@@ -149,6 +149,11 @@ class Card {
     else if (widget.html !== undefined) text(this.body, widget);
     else if (widget.alarms !== undefined) alarms(this.body, widget, `${shownDocument.name}-`);
     else note(this.body, widget);
+    this.name();
+  }
+
+  name() {
+    nameTile(this.body, this.title, live, Boolean(choices.get("to")));
   }
 
   showChart(widget) {
@@ -168,10 +173,23 @@ class Card {
   }
 }
 
-by("range").addEventListener("change", (event) => choose("range", event.target.value));
+const between = startRange(by("between"), (from, to) => {
+  choices.delete("range");
+  choices.set("from", from);
+  if (to) choices.set("to", to);
+  else choices.delete("to");
+  choose("refresh", to ? "off" : choices.get("refresh") ?? "auto");
+});
+by("range").addEventListener("change", (event) => {
+  if (event.target.value === BETWEEN) return between.open(shownDocument.start_s * 1000, shownDocument.end_s * 1000);
+  if (choices.get("from")) choices.delete("refresh");
+  choices.delete("from");
+  choices.delete("to");
+  choose("range", event.target.value);
+});
 by("period").addEventListener("change", (event) => choose("period", event.target.value));
 by("refresh").addEventListener("change", (event) => choose("refresh", event.target.value));
-by("now").addEventListener("click", refresh);
+by("now").addEventListener("click", () => refresh());
 by("find").addEventListener("submit", (event) => {
   event.preventDefault();
   location.assign(`/calls/${encodeURIComponent(by("call-id").value.trim())}`);
@@ -179,4 +197,32 @@ by("find").addEventListener("submit", (event) => {
 startTheme(by("theme"), () => {
   if (shownDocument) show(shownDocument);
 });
-refresh();
+
+let refresh = () => {};
+
+// The target that was looked at last; without one, that whose backlog is the longest.
+async function start() {
+  const place = await startFrame();
+  const found = await new Promise((resolve) => {
+    startLive(place, by("live"), {
+      chosen: target,
+      choose: (name) => choose(TARGET, name),
+      told: (top) => {
+        live = top;
+        for (const card of cards) card.name();
+        resolve(top.targets);
+      },
+    });
+    setTimeout(() => resolve([]), 3000);
+  });
+  const remembered = localStorage.getItem(REMEMBERED);
+  const known = found.map((line) => line.target);
+  const first = known.includes(remembered) ? remembered : found.find((line) => line.backlog)?.target;
+  if (first && !choices.get(TARGET)) choices.set(TARGET, first);
+  refresh = repeat(draw);
+}
+
+start().catch((error) => {
+  fail(error);
+  by("widgets").setAttribute("aria-busy", "false");
+});

@@ -15,8 +15,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from local_engine.key import write_private
-from reprise_cli.dashboard.server import ABOUT, HOST, TOKEN_VARIABLE, PageAccess
 from reprise_cli.exits import CommandError
+from reprise_cli.page.access import HOST, PageAccess
+from reprise_cli.page.routes import ABOUT
+from reprise_cli.page.server import TOKEN_VARIABLE
 from reprise_cli.place import exports
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reprise_cli.dashboard.browser import find_browser, take_picture
 from reprise_cli.exits import CommandError
+from reprise_cli.page.browser import find_browser, take_picture
 
 if TYPE_CHECKING:
     from pathlib import Path
