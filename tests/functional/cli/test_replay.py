@@ -158,6 +158,8 @@ def test_a_call_that_is_named_needs_no_window_and_no_question(cloud: Cloud) -> N
     audit = document_of(run("audit", done["job"], "--json"))
     assert (audit["why"], audit["filters"]) == ("a mistake", {"calls": cancelled, "state": "ended"})
     assert document_of(run("replay", "--resume", done["job"], "--json"))["left"] == 0
+    told = " ".join(run("calls", "show", cancelled).stdout.split())
+    assert f"by job {done['job']} (a mistake), opened it again" in told
 
 
 def test_a_named_call_that_succeeded_runs_again_only_if_that_is_agreed_to(cloud: Cloud) -> None:
