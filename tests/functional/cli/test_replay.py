@@ -175,6 +175,7 @@ def test_a_named_call_that_succeeded_runs_again_only_if_that_is_agreed_to(cloud:
     # Each of the two tells of the other.
     first = run("calls", "show", call_id)
     assert again in "".join(first.stdout.split())
+    assert document_of(run("calls", "show", call_id, "--json"))["facts"]["run again as"] == again
     told = " ".join(run("calls", "show", again).stdout.split())
     assert f"reprise calls show {call_id}; " in told
     assert f"by job {done['job']} (bad)" in told
