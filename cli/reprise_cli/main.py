@@ -93,7 +93,7 @@ COMMANDS: Final = {
     ),
     "replay": ListedCommand(
         "reprise_cli.commands.replay:replay",
-        "Replay captured calls of a window of time; what has ended runs again only with --state.",
+        "Replay captured calls, named or of a window of time; what has ended runs again only if you say so.",
     ),
     # The add-on's own, and all that the command knows of the package.
     "schedule": ListedCommand(

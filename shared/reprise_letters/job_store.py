@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 PREFIX: Final = "audit/"
 _LONGEST_JOB: Final = timedelta(days=1)
 _LOOKED_AT: Final = 5
+_OPEN: Final = frozenset({LetterVerb.REDRIVE, LetterVerb.REPLAY})
+"""What opens calls that were given up."""
 
 
 class NoSuchJobError(RepriseError):
@@ -186,7 +188,7 @@ class LetterJobStore:
         until = f"{at:%Y%m%dT%H%M%SZ}~"
         for one in [one for one in since if one <= until][: -_LOOKED_AT - 1 : -1]:
             job = self.job(one)
-            is_it = job.verb is LetterVerb.REDRIVE and job.started_at <= opened_at
+            is_it = job.verb in _OPEN and job.started_at <= opened_at
             if is_it and any(letter.id == call_id for letter in self.letters(one)):
                 return job
         return None

@@ -101,7 +101,7 @@ def test_a_call_without_permission_is_given_up_and_a_redrive_brings_it_back(
 
     listed = world.reprise("dlq", "list", "--target", guest, "--json").document
     assert [letter["id"] for letter in listed["letters"]] == [call_id]
-    shown = world.reprise("dlq", "show", call_id, "--json").document
+    shown = world.reprise("dlq", "show", call_id, "--payload", "--json").document
     assert json.loads(shown["body"])["requestPayload"] == {"run": run, "call": 1, "behaviour": "ok"}
     rehearsed = world.reprise("dlq", "redrive", call_id, "--dry-run", "--json").document
     assert rehearsed["selected"] == 1

@@ -25,6 +25,7 @@ from reprise_cli.dlq.view import (
     report_rehearsal,
     show_groups,
     show_letters,
+    veil,
 )
 from reprise_cli.duration import parse_duration
 from reprise_cli.exits import ExitCode, UsageError
@@ -123,9 +124,12 @@ def show_letter(
     letter_id: Annotated[str, typer.Argument(metavar="ID", help="Id of a call or message.")],
     *,
     queue: QueueOption = LetterQueue.CALLS,
+    payload: Annotated[
+        bool, typer.Option("--payload", help="Show payloads and signature, too.")
+    ] = False,
     limit: LimitOption = 100_000,
 ) -> None:
-    """Show one dead letter whole; it stays in the queue."""
+    """Show one dead letter; it stays in the queue."""
     reprise = app_of(context)
     _check_ids(letter_id)
     (letter_id,) = _named(reprise, queue, [letter_id])
@@ -135,8 +139,9 @@ def show_letter(
         fail_missing(selection.ids)
     letter = found[0]
     show_letters(reprise.out, [letter], f"dead letter of {letter.id}")
-    reprise.out.show(pretty(letter.body))
-    reprise.out.result(describe(letter) | {"body": letter.body})
+    body = letter.body if payload else veil(letter.body)
+    reprise.out.show(pretty(body))
+    reprise.out.result(describe(letter) | {"body": body})
 
 
 @app.command("redrive")
@@ -172,7 +177,11 @@ def redrive(
     resume_id: ResumeOption = None,
     yes: YesOption = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would become of each.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Only say what would become of each; with --in-stack, leave a plan to go on with.",
+        ),
     ] = False,
     payload: Annotated[
         Path | None,
@@ -210,6 +219,7 @@ def redrive(
         canary_wait_s=_seconds("--canary-wait", canary_wait) or 0.0,
         rate_per_s=_rate(rate),
         payload=data,
+        is_dry_run=dry_run,
         filters=_filters(context),
     )
     if resume_id is not None:
@@ -217,6 +227,9 @@ def redrive(
         go_on(reprise, resume_id, wish)
         return
     _check_said(selection)
+    if dry_run and in_stack:
+        start(reprise, selection, wish, error=error, in_stack=True)
+        return
     if dry_run:
         reprise.say_place()
         _rehearse(reprise, queue, selection, data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,9 +14,14 @@ from reprise_cli.exits import UsageError
 from reprise_cli.point_in_time import read_point
 from reprise_cli.replay.conduct import ReplayWish, begin, begin_unread, resume
 from reprise_cli.replay.job import find_target
+from reprise_cli.replay.named import window_named
 from reprise_cli.replay.unread import Unread
 from reprise_cli.replay.window import States, Window
 from reprise_letters.pace import parse_rate
+
+if TYPE_CHECKING:
+    from reprise.call.target import Target
+    from reprise_cli.app import App
 
 
 class ReplaySource(StrEnum):
@@ -30,6 +35,15 @@ class ReplaySource(StrEnum):
 def replay(
     context: typer.Context,
     *,
+    calls: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--call",
+            metavar="ID",
+            help="This call, whenever it was captured; may be given again. One that was given up or "
+            "cancelled runs under its own id, one that succeeded as a new call.",
+        ),
+    ] = None,
     begin_at: Annotated[
         str | None,
         typer.Option("--from", help="Captured since: 2026-01-31T12:00Z, or 3h for that long ago."),
@@ -39,12 +53,12 @@ def replay(
     ] = None,
     target: Annotated[str | None, typer.Option(help="Only calls of this function.")] = None,
     state: Annotated[
-        States,
+        States | None,
         typer.Option(
             help="missing: calls that the ledger does not know; ended: calls that were given up or "
-            "succeeded, which run again; all: both."
+            "succeeded, which run again; all: both. Default: missing; with --call, ended."
         ),
-    ] = States.MISSING,
+    ] = None,
     source: Annotated[
         ReplaySource,
         typer.Option(
@@ -53,7 +67,11 @@ def replay(
         ),
     ] = ReplaySource.CAPTURED,
     into: Annotated[
-        str | None, typer.Option(help="Another target, which runs them as new calls.")
+        str | None,
+        typer.Option(
+            help="Another target, or another version or alias of theirs (orders:live), which runs them "
+            "as new calls."
+        ),
     ] = None,
     max_count: Annotated[
         int | None, typer.Option("--max", min=1, help="At most so many, the first captured.")
@@ -67,34 +85,44 @@ def replay(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Replay captured calls of a window of time; what has ended runs again only with --state."""
+    """Replay captured calls, named or of a window of time; what has ended runs again only if you say so."""
     reprise = app_of(context)
     if job is not None:
-        if begin_at is not None or end_at is not None:
-            raise UsageError("--resume", "has a window of its own", "Leave out --from and --to")
+        if begin_at is not None or end_at is not None or calls:
+            raise UsageError(
+                "--resume", "has calls of its own", "Leave out --call, --from and --to"
+            )
         resume(reprise, job)
         return
+    wish = ReplayWish(
+        why=why, is_agreed=yes, is_dry_run=dry_run, max_count=max_count, rate_per_s=_rate(rate)
+    )
+    if calls:
+        if begin_at or end_at or target or source is not ReplaySource.CAPTURED:
+            raise UsageError(
+                "--call", "names what is meant", "Leave out --from, --to, --target and --source"
+            )
+        begin(
+            reprise, window_named(reprise, calls, state or States.ENDED, _into(reprise, into)), wish
+        )
+        return
     if begin_at is None:
-        raise UsageError("--from", "is missing", "Say since when: --from 3h")
+        raise UsageError(
+            "--from", "is missing", "Say since when: --from 3h; or name a call: --call ID"
+        )
     now = utc_now()
     window = Window(
         begin_at=read_point("--from", begin_at, now),
         end_at=now if end_at is None else read_point("--to", end_at, now),
         target=target,
-        states=state,
+        states=state or States.MISSING,
     )
     if window.begin_at >= window.end_at:
         raise UsageError("--to", "is not after --from", "Give a later instant")
-    rate_per_s = _rate(rate)
-    if into is not None:
-        allowed = [arn.strip() for arn in reprise.stack.target_arns.split(",") if arn.strip()]
-        window = dataclasses.replace(window, into=find_target(into, allowed))
-    wish = ReplayWish(
-        why=why, is_agreed=yes, is_dry_run=dry_run, max_count=max_count, rate_per_s=rate_per_s
-    )
+    window = dataclasses.replace(window, into=_into(reprise, into))
     if source is ReplaySource.CAPTURED:
         begin(reprise, window, wish)
-    elif into is not None or state is not States.MISSING:
+    elif into is not None or window.states is not States.MISSING:
         raise UsageError(
             "--source",
             f"{source.value} is taken in again as it is",
@@ -102,6 +130,13 @@ def replay(
         )
     else:
         begin_unread(reprise, Unread[source.name], window, wish)
+
+
+def _into(reprise: App, text: str | None) -> Target | None:
+    if text is None:
+        return None
+    allowed = [arn.strip() for arn in reprise.stack.target_arns.split(",") if arn.strip()]
+    return find_target(text, allowed)
 
 
 def _rate(text: str | None) -> float | None:

@@ -50,7 +50,9 @@ def show(
 def story_document(story: Story, *, has_payload: bool, has_result: bool) -> dict[str, Any]:
     """Return a story as JSON values, its payload and its late result only if they were asked for."""
     told = story.document()
-    document = row_document(story.row) | {name: told[name] for name in ("steps", "replies")}
+    document = row_document(story.row) | {
+        name: told[name] for name in ("facts", "steps", "replies")
+    }
     document["captured_for"] = story.captured_for
     del document["result"]
     if has_payload:

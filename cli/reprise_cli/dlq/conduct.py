@@ -62,6 +62,7 @@ class Wish:
     canary_wait_s: float = 300.0
     rate_per_s: float | None = None
     payload: bytes | None = None
+    is_dry_run: bool = False
     filters: dict[str, str] = field(default_factory=dict)
 
 

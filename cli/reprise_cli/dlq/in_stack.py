@@ -15,7 +15,7 @@ from reprise.retry.decision import Reason
 from reprise_cli.dlq.conduct import INTERRUPTED, Wish, again, canary_asked, kept_first
 from reprise_cli.dlq.desk import job_store, tools
 from reprise_cli.dlq.jobs import status_of, until, watch, watch_command
-from reprise_cli.dlq.view import show_groups
+from reprise_cli.dlq.view import report_plan, show_groups
 from reprise_cli.exits import CommandError
 from reprise_cli.interrupt import interruptible
 from reprise_cli.output import counted
@@ -24,7 +24,7 @@ from reprise_letters.order import Order, write_order
 
 if TYPE_CHECKING:
     from reprise_cli.app import App
-    from reprise_letters.job import LetterFilter, LetterQueue
+    from reprise_letters.job import LetterFilter, LetterQueue, Planned
 
 ABOVE: Final = 1000
 """Letters in the queue from which the stack runs a job unless it is told otherwise."""
@@ -66,7 +66,8 @@ def begin_in_stack(reprise: App, selection: LetterFilter, wish: Wish) -> None:
         typer.Exit: If not all went well, or Ctrl-C stopped the watching.
     """
     reprise.say_place()
-    reprise.need_answer(is_agreed=wish.is_agreed)
+    is_agreed = wish.is_agreed and not wish.is_dry_run
+    reprise.need_answer(is_agreed=is_agreed or wish.is_dry_run)
     now = utc_now()
     job = LetterJob(
         id=job_id(now, os.urandom(3)),
@@ -83,8 +84,13 @@ def begin_in_stack(reprise: App, selection: LetterFilter, wish: Wish) -> None:
     )
     with kept_first(reprise):
         job_store(reprise).announce(job)
-    order_run(reprise, job, wish, is_agreed=wish.is_agreed)
-    if not wish.is_agreed:
+    order_run(reprise, job, wish, is_agreed=is_agreed)
+    if wish.is_dry_run:
+        letters = _show_plan(reprise, job)
+        reprise.out.note(f"nothing was touched; do it: {again(job)}")
+        report_plan(reprise.out, job, letters)
+        return
+    if not is_agreed:
         _agree(reprise, job)
         order_rest(reprise, job, wish)
     watch(reprise, job.id)
@@ -166,6 +172,16 @@ def _agree(reprise: App, job: LetterJob) -> None:
     Raises:
         CommandError: If the answer is no, or there is no plan; nothing is touched.
     """
+    count = counted(len(_show_plan(reprise, job)), "letter")
+    reprise.confirm(f"{job.verb.value} {count}?", is_agreed=False)
+
+
+def _show_plan(reprise: App, job: LetterJob) -> list[Planned]:
+    """Wait for the plan, show it, and return its letters.
+
+    Raises:
+        CommandError: If there is none; nothing is touched.
+    """
     reprise.out.note(f"job {job.id}: the stack looks for its letters")
     store = job_store(reprise)
     try:
@@ -184,4 +200,4 @@ def _agree(reprise: App, job: LetterJob) -> None:
     has_unknown = any(letter.reason == Reason.UNKNOWN for letter in letters)
     if has_unknown and job.verb is LetterVerb.REDRIVE:
         reprise.out.warn("calls given up as `unknown` may have run already: they may run again")
-    reprise.confirm(f"{job.verb.value} {counted(len(letters), 'letter')}?", is_agreed=False)
+    return letters

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
 _NOT_DONE: Final = frozenset({Action.FAILED, Action.REFUSED, Action.SKIPPED, Action.MISSED})
 _MOST_WARNED: Final = 100
+_SECRET: Final = frozenset(
+    {"payload", "requestPayload", "responsePayload", "client_context", "mac"}
+)
+_VEIL: Final = "(--payload shows it)"
 _MOST_SHOWN: Final = 1000
 """Letters that are shown one a line."""
 
@@ -299,6 +303,35 @@ def _progress(status: JobStatus) -> str:
 def _counts(last: Segment | None) -> str:
     counts = last.counts if last else {}
     return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
+
+
+def report_plan(out: Output, job: LetterJob, letters: Sequence[Planned]) -> None:
+    """Tell programs what a job would do that nobody has agreed to."""
+    out.result(
+        {"dry_run": True, "job": job.id, "selected": len(letters)}
+        | {"groups": group_documents(letters)}
+    )
+
+
+def veil(body: str) -> str:
+    """Return a letter without what its caller sent, what its target answered, and its signature."""
+    try:
+        return json.dumps(_veiled(json.loads(body)), separators=(",", ":"))
+    except (ValueError, RecursionError):
+        return f"{len(body)} characters that are no JSON: --payload shows them"
+
+
+def _veiled(value: object) -> object:
+    match value:
+        case dict():
+            return {
+                name: _VEIL if name in _SECRET and inner is not None else _veiled(inner)
+                for name, inner in value.items()
+            }
+        case list():
+            return [_veiled(inner) for inner in value]
+        case _:
+            return value
 
 
 def pretty(body: str) -> str:

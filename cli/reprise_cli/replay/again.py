@@ -44,6 +44,9 @@ class Again:
             BadRecordError: `target_not_allowed`, if operators may not sign for its target.
         """
         target = self.into or record.target
+        if target.function == record.target.function:
+            # Another version or alias of it isolates its tenants, too.
+            target = msgspec.structs.replace(target, tenant_id=record.target.tenant_id)
         if not may_sign(self.keys, target.function):
             raise BadRecordError(
                 "target_not_allowed", f"operators may not sign for {target.function!r}"

@@ -25,11 +25,12 @@ from reprise_cli.output import counted
 from reprise_cli.replay.again import Again
 from reprise_cli.replay.carry_out import WindowReplayer
 from reprise_cli.replay.conduct_unread import show_found, source_of, take_in
-from reprise_cli.replay.job import QUEUE, filters_of, window_of
+from reprise_cli.replay.job import CALLS, QUEUE, filters_of, into_of, window_of
+from reprise_cli.replay.named import window_of_calls
 from reprise_cli.replay.objects import CaptureObjects
 from reprise_cli.replay.run import WindowRun
 from reprise_cli.replay.survey import survey
-from reprise_cli.replay.window import Step
+from reprise_cli.replay.window import States, Step
 from reprise_letters.job import (
     LetterJob,
     LetterJobState,
@@ -84,6 +85,12 @@ def begin(reprise: App, window: Window, wish: ReplayWish) -> None:
             advance=advance,
         )
     _show_survey(reprise, found)
+    if len(window.ids) > sum(found.counts.values()):
+        raise CommandError(
+            "--call",
+            "not every capture object holds the line of its call",
+            "`reprise calls show ID` names the object, and `reprise read` what it holds",
+        )
     if wish.is_dry_run or not found.planned:
         reprise.out.result(_document(found) | {"dry_run": wish.is_dry_run, "job": None})
         return
@@ -91,7 +98,9 @@ def begin(reprise: App, window: Window, wish: ReplayWish) -> None:
     again = sum(call.reason == Step.AGAIN for call in found.planned)
     if again:
         reprise.out.warn(f"{counted(again, 'call')} may have run already, and will run AGAIN")
-    reprise.confirm(f"replay {count}?", is_agreed=wish.is_agreed)
+    # Who names calls has been asked, unless they may run a second time.
+    is_agreed = wish.is_agreed or (bool(window.ids) and not again)
+    reprise.confirm(f"replay {count}?", is_agreed=is_agreed)
     job = new_job(reprise, QUEUE, filters_of(window), len(found.planned), wish)
     replayer = _replayer(reprise, job, found.planned, window)
     keep(reprise, job, found.planned)
@@ -139,7 +148,11 @@ def resume(reprise: App, job_id_: str) -> None:
     if job.queue != QUEUE:
         take_in(reprise, job, planned, outcomes)
         return
-    window = window_of(job.filters)
+    if CALLS in job.filters:
+        ids, states = [call.id for call in planned], States(job.filters["state"])
+        window = window_of_calls(reprise, ids, states, into_of(job.filters))
+    else:
+        window = window_of(job.filters)
     reprise.say_place()
     left = len(left_of(planned, outcomes))
     reprise.out.note(f"job {job.id}: {left} of {counted(job.count, 'call')} are left")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from reprise.call.target import Target, is_allowed, is_unqualified_arn
+from reprise.call.target import Target, is_unqualified_arn, resolve_target
+from reprise.errors import BadRequestError
 from reprise.instant import format_instant, parse_instant
 from reprise_cli.exits import UsageError
 from reprise_cli.replay.window import States, Window
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 QUEUE: Final = "window"
 """What stands in a job of this kind where others name their dead-letter queue."""
+CALLS: Final = "calls"
+"""The filter of a job whose calls were named."""
 
 
 def filters_of(window: Window) -> dict[str, str]:
@@ -23,37 +26,51 @@ def filters_of(window: Window) -> dict[str, str]:
         "to": format_instant(window.end_at),
         "state": window.states.value,
         "target": window.target or "",
-        "into": window.into.function if window.into else "",
+        "into": _text_of(window.into) if window.into else "",
     }
+    if window.ids:
+        found = {name: found[name] for name in ("state", "into")}
+        found[CALLS] = ", ".join(sorted(window.ids))
     return {name: value for name, value in found.items() if value}
 
 
 def window_of(filters: dict[str, str]) -> Window:
-    """Return the window of a job."""
-    into = filters.get("into")
+    """Return the window of a job that has one."""
     return Window(
         begin_at=parse_instant(filters["from"]),
         end_at=parse_instant(filters["to"]),
         target=filters.get("target"),
         states=States(filters["state"]),
-        into=Target(function=into) if into else None,
+        into=into_of(filters),
     )
 
 
+def into_of(filters: dict[str, str]) -> Target | None:
+    """Return where the calls of a job go in the place of their own targets."""
+    text = filters.get("into", "")
+    if not text or is_unqualified_arn(text):
+        return Target(function=text) if text else None
+    function, _, qualifier = text.rpartition(":")
+    return Target(function=function, qualifier=qualifier)
+
+
 def find_target(text: str, allowed: Sequence[str]) -> Target:
-    """Return the function that a name or an ARN means.
+    """Return the target that a name or an ARN means, each with or without a version or alias.
 
     Raises:
         UsageError: If it is none that the stack may call, or several have the name.
     """
-    if is_unqualified_arn(text):
-        if not is_allowed(text, tuple(allowed)):
-            raise UsageError(
-                "--into", f"{text} is not among the stack's Targets", "Name one of them"
-            )
-        return Target(function=text)
-    found = [arn for arn in allowed if arn.rpartition(":")[2] == text and is_unqualified_arn(arn)]
-    if len(found) != 1:
-        what = "several targets have" if found else "no target of the stack has"
-        raise UsageError("--into", f"{what} the name {text!r}", "Give its ARN, without a qualifier")
-    return Target(function=found[0])
+    try:
+        found = resolve_target(text, tuple(allowed))
+    except BadRequestError as error:
+        raise UsageError(
+            "--into", f"{text!r}: {error.message}", "Name one of the Targets"
+        ) from error
+    same = [arn for arn in allowed if is_unqualified_arn(arn) and arn.endswith(f":{found.name}")]
+    if len(same) > 1 and not text.startswith("arn:"):
+        raise UsageError("--into", f"several targets have the name {found.name!r}", "Give its ARN")
+    return found
+
+
+def _text_of(target: Target) -> str:
+    return target.qualified if target.qualifier else target.function

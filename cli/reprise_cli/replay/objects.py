@@ -55,6 +55,9 @@ class CaptureObjects:
         Raises:
             StoreError: If they cannot be listed.
         """
+        if window.keys:
+            yield from window.keys
+            return
         yield from keys_between(self.listing, window.first_key, window.end_key)
 
     def records(self, key: str, window: Window) -> Iterator[Record | Unreadable]:

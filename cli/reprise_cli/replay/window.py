@@ -69,9 +69,15 @@ class Window:
     states: States = States.MISSING
     into: Target | None = None
     """Where the calls go in the place of their own target."""
+    ids: frozenset[str] = frozenset()
+    """Calls that were named; empty: all of the window."""
+    keys: tuple[str, ...] = ()
+    """The capture objects of those."""
 
     def holds(self, record: Record) -> bool:
         """Tell whether a captured call is meant, whatever its state."""
+        if self.ids:
+            return record.id in self.ids
         is_target = self.target in {None, record.target.name, record.target.function}
         return is_target and self.begin_at <= parse_instant(record.captured_at) < self.end_at
 

@@ -44,14 +44,18 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doings:
-    """What operators did to a call, beside what its row says."""
+    """What operators did to a call, and why it waits, beside what its row says."""
 
     redrivers: Mapping[str, str] = field(default_factory=dict)
     """By when it was opened again, who redrove it, and why."""
     captured_for: str = ""
     """Why it was captured, and by whom."""
     held_by: str = ""
-    """By what it waits, if by anything of theirs."""
+    """By what it waits: a pause, a policy that is not valid, its target's gate; empty if by none of these."""
+    first_life: str = ""
+    """Of which call it is another life, by which job, whose and why."""
+    later_lives: tuple[str, ...] = ()
+    """Ids of the calls that run it again, the oldest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

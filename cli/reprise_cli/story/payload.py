@@ -59,5 +59,5 @@ def _find(story: Story, objects: Objects) -> Record:
     raise CommandError(
         "--show-payload",
         f"{story.row.capture_object or 'no capture object'} does not hold the call",
-        "A redriven call's payload is in its dead letter: reprise dlq show ID",
+        "A redriven call's payload is in its dead letter: reprise dlq show ID --payload",
     )

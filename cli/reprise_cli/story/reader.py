@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
+from reprise.aws.gate_table import GateTable
 from reprise.aws.reply_notes import ReplyNoteTable
 from reprise.aws.s3 import S3Objects
 from reprise.capturing.status import read_result
-from reprise.errors import StoreError
-from reprise.instant import utc_now
+from reprise.errors import RepriseError, StoreError
+from reprise.instant import parse_instant, utc_now
 from reprise.ledger import State
 from reprise_cli.calls.desk import call_pages
 from reprise_cli.calls.ids import unknown
 from reprise_cli.calls.lookup import MAX_KEY_BYTES, NotArrivedError
 from reprise_cli.dlq.desk import job_store
 from reprise_cli.exits import CommandError, NotFoundError, UsageError
+from reprise_cli.gate_view import gate_of
 from reprise_cli.policy.document import short_name
 from reprise_cli.policy.pauses import policy_watch
+from reprise_cli.replay.window import again_id, first_life
 from reprise_cli.story.parts import Arrival, Doings, Story
 from reprise_cli.story.story import tell
 
 if TYPE_CHECKING:
     from reprise.ledger import Row
     from reprise_cli.app import App
+    from reprise_letters.job import LetterJob
+
+_MOST_JOBS: Final = 100
+"""The keys of one BatchGetItem request."""
 
 
 class StoryReader:
@@ -42,6 +49,7 @@ class StoryReader:
         self._objects = S3Objects(self._s3, self._bucket)
         self._policy = policy_watch(reprise)
         self._pages = call_pages(reprise)
+        self._gates = GateTable(reprise.aws.dynamodb, reprise.stack.ledger_table)
 
     def read(
         self, call_id: str, *, shows_payload: bool = False, shows_result: bool = True
@@ -91,7 +99,31 @@ class StoryReader:
             redrivers={at: self._redriver(row, at) for at in opened if at != row.captured_at},
             captured_for=self._captured_for(row),
             held_by=self._held_by(row),
+            first_life=self._first_life(row),
+            later_lives=self._later_lives(row),
         )
+
+    def _first_life(self, row: Row) -> str:
+        """Return of which call this is another life; a story goes on without who did it, and why."""
+        life = first_life(row.id)
+        if life is None:
+            return ""
+        told, name = f"reprise calls show {life[0]}", life[1]
+        try:
+            job = self._jobs.job(name)
+        except RepriseError:
+            return f"{told}; by job {name}"
+        return f"{told}; {_by(job)}"
+
+    def _later_lives(self, row: Row) -> tuple[str, ...]:
+        """Return which calls run this one again, by the newest jobs since it was captured."""
+        try:
+            jobs = list(self._jobs.ids(f"{parse_instant(row.captured_at):%Y%m%dT%H%M%SZ}"))
+            asked = [again_id(row.id, job) for job in jobs[-_MOST_JOBS:]]
+            found = self._ledger.get_all([one for one in asked if _is_key(one)])
+        except StoreError:
+            return ()
+        return tuple(one for one in asked if one in found)
 
     def _captured_for(self, row: Row) -> str:
         """Return why a call was captured, and by whom, if the index says so; a story goes on without it."""
@@ -110,8 +142,7 @@ class StoryReader:
             return ""
         if job is None:
             return ""
-        why = f" ({job.why})" if job.why else ""
-        return f"{job.by}, by job {job.id}{why},"
+        return f"{_by(job)},"
 
     def row(self, call_id: str) -> Row | None:
         """Return a call's row; None if the ledger does not know the call.
@@ -125,14 +156,20 @@ class StoryReader:
         return self._ledger.get(call_id) if _is_key(call_id) else None
 
     def _held_by(self, row: Row) -> str:
-        """Return what an operator did by which a call waits; empty if that is nothing."""
+        """Return why a call waits: a pause, a policy that is not valid, its gate; empty if none of these."""
         if row.state not in {State.CAPTURED, State.WAITING}:
             return ""
         policy = self._policy.look(short_name(row.target))
         paused = policy.pauses.get(short_name(row.target))
         if paused is not None:
             return f"its target is {paused}"
-        return f"perhaps for the policy: {policy.problem}" if policy.problem else ""
+        if policy.problem:
+            return f"perhaps for the policy: {policy.problem}"
+        try:
+            gate = gate_of(self._gates.read(row.target), int(utc_now().timestamp() * 1000))
+        except StoreError:
+            return ""
+        return f"its gate {gate.words(short_name(row.target))}" if gate.held_s else ""
 
     def _arrival(self, url: str | None) -> Arrival | None:
         """Return when a capture object was written; a story goes on without it."""
@@ -144,6 +181,11 @@ class StoryReader:
         except (ClientError, StoreError):
             return Arrival(url=url, at=None)
         return Arrival(url=url, at=head["LastModified"])
+
+
+def _by(job: LetterJob) -> str:
+    why = f" ({job.why})" if job.why else ""
+    return f"{job.by}, by job {job.id}{why}"
 
 
 def _is_key(call_id: str) -> bool:

@@ -33,7 +33,7 @@ def tell(
         arrival: Its capture object.
         bucket: The stack's.
         now: The present.
-        done: What operators did to it, beside what the row says.
+        done: What operators did to it, and why it waits, beside what the row says.
     """
     # Only the end before a redrive has no time of its own, and it comes right before the redrive.
     done = done or Doings()
@@ -196,6 +196,8 @@ def _facts(row: Row, bucket: str, done: Doings) -> dict[str, str]:
     facts = {
         "target": row.target,
         "captured for": done.captured_for,
+        "runs again": done.first_life,
+        "run again as": ", ".join(done.later_lives),
         "attempts": f"{_since(row)}{failed} failed, {refused}{kept}",
         "given up": ": ".join(part for part in (row.reason, row.message) if part),
         "late result": f"s3://{bucket}/{row.result_key}" if row.result_key else "",

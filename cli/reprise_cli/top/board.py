@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Group
 from rich.text import Text
 
-from reprise.gate.state import HeldFor, Mode
+from reprise.gate.state import Mode
 from reprise.printable import printable
 from reprise_cli.duration import format_duration
 from reprise_cli.fitted import Column, Fitted
@@ -19,21 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from reprise.monitor.counters import BacklogCounters
+    from reprise_cli.gate_view import Gate
     from reprise_cli.policy.pauses import Pause
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
-    """How a target's gate stands."""
-
-    mode: str
-    """flowing, probing or holding."""
-    window: float | None = None
-    """Replays that may run at once, where the gate knows."""
-    held_s: float = 0.0
-    """Age of the present hold."""
-    held_for: str = ""
-    """Why it holds, where the gate tells: one of `HeldFor`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,26 +132,13 @@ _NOTES: Final = {
 }
 
 
-_HELD_FOR: Final[dict[str, str]] = {
-    HeldFor.THROTTLE: "it refuses every call: its reserved concurrency, or the account's, is used up",
-    HeldFor.FAULT: "calls fail one after the other; `reprise calls list --target {target}` shows with what",
-    HeldFor.PAUSED: "its policy is not enabled",
-}
-"""Why a gate holds, and what to look at."""
-
-
 def what_is_wrong(lines: Sequence[Line], now: Look) -> list[str]:
     """Return what a person should know now, a line each, whether or not an alarm has told of it yet."""
-    told = []
-    for line in lines:
-        gate = line.gate
-        if gate is None or not gate.held_s or line.pause is not None:
-            continue
-        why = _HELD_FOR.get(gate.held_for, "")
-        told.append(
-            f"{line.target} has held for {format_duration(gate.held_s)}"
-            + (f": {why.format(target=line.target)}" if why else "")
-        )
+    told = [
+        f"{line.target} {line.gate.words(line.target)}"
+        for line in lines
+        if line.gate is not None and line.gate.held_s and line.pause is None
+    ]
     if now.dead_letters:
         told.append(f"{counted(now.dead_letters, 'dead letter')}: `reprise dlq list`")
     return told + now.policy.lines()

@@ -9,7 +9,6 @@ from reprise import metric
 from reprise.aws.counters_table import MEMORY, CountersTable, StateItem
 from reprise.aws.gate_table import GateTable
 from reprise.aws.sqs import SqsQueueSize
-from reprise.gate.state import Mode
 from reprise.instant import utc_now
 from reprise.metric import OTHER, labels, make_labeler
 from reprise.monitor.gates import LEVELS
@@ -18,13 +17,13 @@ from reprise_cli.dashboard.asking import MetricRequest, Query
 from reprise_cli.dashboard.cloudwatch import CloudWatch
 from reprise_cli.dashboard.model.rows import SeriesKey
 from reprise_cli.dashboard.periods import chart_grid
+from reprise_cli.gate_view import Gate, gate_of
 from reprise_cli.policy.pauses import policy_watch
-from reprise_cli.top.board import AgedNumber, Gate, Look
+from reprise_cli.top.board import AgedNumber, Look
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from reprise.gate.state import GateState
     from reprise_cli.app import App
 
 _RECENT_S: Final = 300
@@ -125,17 +124,6 @@ class Watch:
                     dimensions=((metric.STACK, self._stack), (metric.TARGET, name)),
                 )
                 yield key, (metric_name, name)
-
-
-def gate_of(state: GateState, now_ms: int) -> Gate:
-    """Return a gate's state for people; its window says nothing while it holds."""
-    held_ms = now_ms - state.holding_since_ms if state.mode != Mode.FLOWING else 0
-    return Gate(
-        mode=state.mode,
-        window=state.window if state.mode == Mode.FLOWING else None,
-        held_s=max(0, held_ms) / 1000,
-        held_for=state.held_for if state.mode != Mode.FLOWING else "",
-    )
 
 
 _GAUGES: Final = (

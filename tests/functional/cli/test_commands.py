@@ -145,10 +145,18 @@ def test_listing_leaves_every_letter_in_the_queue(cloud: Cloud) -> None:
         assert {letter["id"] for letter in listed["letters"]} == {f"call-{n}" for n in range(12)}
 
 
-def test_a_letter_is_shown_whole_and_by_the_table_without_its_payload(cloud: Cloud) -> None:
+def test_a_letter_is_shown_without_payload_and_signature_unless_they_are_asked_for(
+    cloud: Cloud,
+) -> None:
     cloud.give_up("call-1")
-    shown = document_of(run("dlq", "show", "call-1", "--json"))
-    assert json.loads(shown["body"])["requestPayload"] == {"order": 1}
+    shown = document_of(run("dlq", "show", "call-1", "--payload", "--json"))
+    whole = json.loads(shown["body"])
+    assert whole["requestPayload"] == {"order": 1}
+    for told in (run("dlq", "show", "call-1"), run("dlq", "show", "call-1", "--json")):
+        assert "functionArn" in told.stdout
+        assert "order\\" not in told.stdout
+        assert '"order"' not in told.stdout
+        assert whole["reprise"]["record"]["mac"]["value"] not in told.stdout
     listed = run("dlq", "list")
     assert "call-1" in listed.stdout
     assert "3 attempts failed" in listed.stdout

@@ -152,6 +152,19 @@ def test_the_stack_looks_for_the_letters_and_the_command_shows_them_and_asks(
     assert (code, cloud.bodies("DeadLetterQueueUrl")) == (0, [])
 
 
+@pytest.mark.usefixtures("function")
+def test_a_dry_run_in_the_stack_leaves_a_plan_that_can_be_carried_out(cloud: Cloud) -> None:
+    give_up(cloud, 3)
+    told = run(*REDRIVE, "--dry-run", "--yes", "--json")
+    document = document_of(told)
+    assert (document["dry_run"], document["selected"]) == (True, 3)
+    assert (len(cloud.bodies("DeadLetterQueueUrl")), cloud.bodies("ReplayQueueUrl")) == (3, [])
+    assert f"reprise dlq redrive --resume {document['job']}" in told.stderr
+    cloud.give_up("call-later")
+    done = run("dlq", "redrive", "--resume", document["job"], "--yes", "--json")
+    assert document_of(done)["redriven"] == 3
+
+
 def test_nothing_is_ordered_where_nobody_can_agree(cloud: Cloud, function: Function) -> None:
     give_up(cloud, 1)
     refused = run(*REDRIVE, "--json")

@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 __all__ = ["cloud"]
 
 
-def capture(cloud: Cloud, state: State | None, *names: str, **changes: Any) -> list[str]:
+def capture(
+    cloud: Cloud,
+    state: State | None,
+    *names: str,
+    reason: str | None = None,
+    note: str | None = None,
+    **changes: Any,
+) -> list[str]:
     """Put a capture object with a minute-old call of each name into the bucket, and rows in the ledger."""
     at = utc_now() - timedelta(minutes=1)
     made: list[Record] = [
@@ -45,6 +52,9 @@ def capture(cloud: Cloud, state: State | None, *names: str, **changes: Any) -> l
                 target=record.target.function,
                 captured_at=record.captured_at,
                 opened_at=record.captured_at,
+                capture_object=f"s3://{OUTPUTS['BucketName']}/{key}",
+                reason=reason,
+                note=note,
             )
         )
     return [record.id for record in made]
@@ -134,6 +144,62 @@ def test_quarantined_lines_are_taken_in_after_a_look(cloud: Cloud) -> None:
     assert "replay" in run("audit", done["job"]).stdout
 
 
+def test_a_call_that_is_named_needs_no_window_and_no_question(cloud: Cloud) -> None:
+    cancelled, other = capture(cloud, State.DEAD_LETTERED, "a", "b", reason="cancelled", note="no")
+    done = document_of(run("replay", "--call", "orders:a", "--why", "a mistake", "--json"))
+    assert (done["redriven"], done["left"]) == (1, 0)
+    assert [read_message(body).record.id for body in cloud.bodies("ReplayQueueUrl")] == [cancelled]
+    rows = cloud.ledger.get_all([cancelled, other])
+    assert {name: row.state for name, row in rows.items()} == {
+        cancelled: State.CAPTURED,
+        other: State.DEAD_LETTERED,
+    }
+    assert rows[cancelled].note is None
+    audit = document_of(run("audit", done["job"], "--json"))
+    assert (audit["why"], audit["filters"]) == ("a mistake", {"calls": cancelled, "state": "ended"})
+    assert document_of(run("replay", "--resume", done["job"], "--json"))["left"] == 0
+    told = " ".join(run("calls", "show", cancelled).stdout.split())
+    assert f"by job {done['job']} (a mistake), opened it again" in told
+
+
+def test_a_named_call_that_succeeded_runs_again_only_if_that_is_agreed_to(cloud: Cloud) -> None:
+    (call_id,) = capture(cloud, State.SUCCEEDED, "a")
+    refused = run("replay", "--call", call_id, "--json")
+    assert (refused.exit_code, document_of(refused)["error"]["field"]) == (2, "--yes")
+    done = document_of(
+        run("replay", "--call", call_id, "--into", "orders:live", "--why", "bad", "--yes", "--json")
+    )
+    (record,) = [read_message(body).record for body in cloud.bodies("ReplayQueueUrl")]
+    again = again_id(call_id, done["job"])
+    assert (record.id, record.target.qualifier) == (again, "live")
+    # Each of the two tells of the other.
+    first = run("calls", "show", call_id)
+    assert again in "".join(first.stdout.split())
+    assert document_of(run("calls", "show", call_id, "--json"))["facts"]["run again as"] == again
+    told = " ".join(run("calls", "show", again).stdout.split())
+    assert f"reprise calls show {call_id}; " in told
+    assert f"by job {done['job']} (bad)" in told
+    later = run("replay", "--call", again, "--json")
+    assert document_of(later)["error"]["field"] == "--call"
+    assert call_id in document_of(later)["error"]["message"]
+
+
+def test_a_named_call_that_waits_is_left_alone(cloud: Cloud) -> None:
+    (call_id,) = capture(cloud, State.WAITING, "a")
+    told = document_of(run("replay", "--call", call_id, "--json"))
+    assert (told["selected"], told["groups"][0]["why"]) == (0, "it is waiting")
+
+
+def test_a_named_call_whose_line_is_not_where_it_was_is_said_so(cloud: Cloud) -> None:
+    (call_id,) = capture(cloud, State.DEAD_LETTERED, "a")
+    capture(cloud, State.DEAD_LETTERED, "a", client_context="e30=")
+    s3 = boto3.client("s3")
+    (found,) = s3.list_objects_v2(Bucket=OUTPUTS["BucketName"])["Contents"]
+    s3.put_object(Bucket=OUTPUTS["BucketName"], Key=found["Key"], Body=zipped(envelope(["x"])))
+    told = document_of(run("replay", "--call", call_id, "--json"))
+    assert "capture object" in told["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "field"),
     [
@@ -145,6 +211,11 @@ def test_quarantined_lines_are_taken_in_after_a_look(cloud: Cloud) -> None:
         (["--from", "10m", "--source", "errors", "--state", "all"], "--source"),
         (["--resume", "nothing"], "JOB"),
         (["--resume", "x", "--from", "3h"], "--resume"),
+        (["--resume", "x", "--call", "y"], "--resume"),
+        (["--call", "x", "--from", "3h"], "--call"),
+        (["--call", "x", "--source", "errors"], "--call"),
+        (["--call", "nobody"], "ID"),
+        (["--call", ""], "ID"),
     ],
     ids=" ".join,
 )

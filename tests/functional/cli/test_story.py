@@ -12,9 +12,12 @@ from moto import mock_aws
 
 from functional.cli.test_commands import QUEUES, Cloud, document_of, run
 from functional.conftest import REGION
+from reprise.aws.gate_table import GateTable
 from reprise.aws.reply_notes import ReplyNoteTable
 from reprise.call.payload import digest
 from reprise.capturing.line import write_line
+from reprise.gate.state import Change, HeldFor, Mode
+from reprise.instant import utc_now
 from reprise.ledger import State
 from reprise.reply_note import ReplyNote
 from strategies import KEYS, NOW, make_record, make_row
@@ -135,3 +138,22 @@ def test_the_story_tells_where_the_late_result_went(cloud: Cloud) -> None:
     shown = run("status", "call-1").stdout
     assert "its late result goes to" in shown
     assert "answered 500" in shown
+
+
+def test_a_call_that_waits_for_its_gate_says_since_when_and_why(cloud: Cloud) -> None:
+    enter(cloud)
+    since_ms = int(utc_now().timestamp() * 1000) - 200_000
+    gates = GateTable(cloud.dynamodb, OUTPUTS["LedgerTable"])
+    put: dict[str, str | int] = {
+        "mode": Mode.HOLDING,
+        "holding_since_ms": since_ms,
+        "held_for": HeldFor.THROTTLE,
+    }
+    gates.update(make_row().target, Change(put=put))
+    (waiting,) = [
+        step
+        for step in document_of(run("calls", "show", "call-1", "--json"))["steps"]
+        if step["what"] == "waiting"
+    ]
+    assert "its gate has held for 3m2" in waiting["how"]
+    assert "reserved concurrency" in waiting["how"]

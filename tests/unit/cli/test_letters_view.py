@@ -9,9 +9,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reprise.instant import utc_now
-from reprise_cli.dlq.view import pretty, show_letters
+from reprise_cli.dlq.view import pretty, show_letters, veil
 from reprise_cli.output import Output
 from reprise_letters.letter import Letter, LetterKind
 
@@ -88,3 +90,29 @@ def test_what_is_copied_of_a_letter_is_json() -> None:
     out.people.width = 60
     out.show(pretty(body))
     assert json.loads(stdout.getvalue()) == json.loads(body)
+
+
+JSON = st.recursive(
+    st.none() | st.integers() | st.just("open"),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(("id", "record", "payload", "mac")), inner, max_size=4)
+    ),
+    max_leaves=9,
+)
+
+
+@given(body=JSON, secret=st.sampled_from(("payload", "requestPayload", "responsePayload", "mac")))
+def test_nothing_of_a_payload_or_a_signature_is_left_at_any_depth(
+    body: object, secret: str
+) -> None:
+    letter = {"reprise": {"record": [body, {secret: {"order": "hidden-7"}}]}}
+    assert "hidden-7" not in veil(json.dumps(letter))
+
+
+@given(text=st.text())
+def test_what_is_no_json_is_shown_only_if_it_is_asked_for(text: str) -> None:
+    assert (
+        veil(f"hidden-7 {text}")
+        == f"{len(text) + 9} characters that are no JSON: --payload shows them"
+    )

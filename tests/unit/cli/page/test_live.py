@@ -4,9 +4,10 @@ from dataclasses import dataclass, field, replace
 
 from reprise.gate.state import HeldFor
 from reprise.monitor.counters import BacklogCounters
+from reprise_cli.gate_view import Gate
 from reprise_cli.page.live import LiveTargets, way_on
 from reprise_cli.policy.pauses import Pause, PolicyState
-from reprise_cli.top.board import Gate, Look, lines, what_is_wrong
+from reprise_cli.top.board import Look, lines, what_is_wrong
 from strategies import NOW
 
 EMPTY = Look(at_s=0.0, books={}, gates={}, oldest_s={})

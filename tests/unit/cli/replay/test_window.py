@@ -10,7 +10,7 @@ from reprise.call.target import Target
 from reprise.instant import format_instant
 from reprise.ledger import TERMINAL, State
 from reprise_cli.exits import UsageError
-from reprise_cli.replay.job import filters_of, find_target, window_of
+from reprise_cli.replay.job import CALLS, filters_of, find_target, into_of, window_of
 from reprise_cli.replay.window import States, Step, Window, again_id, decide, first_life
 from strategies import ARN_PREFIX, NOW, ORDERS, instants, make_record, make_row
 
@@ -115,7 +115,7 @@ def test_other_ids_are_no_next_life(call_id: str) -> None:
     end=instants,
     target=st.none() | st.just("orders"),
     states=st.sampled_from(States),
-    into=st.none() | st.just(ELSEWHERE),
+    into=st.sampled_from((None, ELSEWHERE, Target(function=ORDERS, qualifier="live"))),
 )
 def test_a_job_remembers_its_window(
     begin: object, end: object, target: str | None, states: States, into: Target | None
@@ -129,9 +129,29 @@ def test_another_target_is_found_by_its_name_or_its_arn() -> None:
     assert find_target("orders-next", allowed) == ELSEWHERE
     mail = f"{ARN_PREFIX}mail-eu"
     assert find_target(mail, allowed) == Target(function=mail)
+    live = Target(function=ORDERS, qualifier="live")
+    assert find_target("orders:live", allowed) == find_target(f"{ORDERS}:live", allowed) == live
 
 
-@pytest.mark.parametrize("text", ["nobody", "", f"{ARN_PREFIX}strangers", f"{ORDERS}:live"])
+def test_a_name_that_two_targets_have_is_refused() -> None:
+    other = ORDERS.replace("eu-west-1", "us-east-1")
+    with pytest.raises(UsageError, match="several"):
+        find_target("orders", [ORDERS, other])
+    assert find_target(other, [ORDERS, other]) == Target(function=other)
+
+
+@given(names=st.sets(st.sampled_from("abc"), min_size=1), qualifier=st.none() | st.just("live"))
+def test_a_job_of_named_calls_remembers_where_they_go_and_holds_no_other(
+    names: set[str], qualifier: str | None
+) -> None:
+    into = Target(function=ORDERS, qualifier=qualifier)
+    window = Window(begin_at=NOW, end_at=NOW + HOUR, ids=frozenset(names), into=into)
+    filters = filters_of(window)
+    assert (filters[CALLS], into_of(filters)) == (", ".join(sorted(names)), into)
+    assert {name for name in "abc" if window.holds(make_record(id=name))} == names
+
+
+@pytest.mark.parametrize("text", ["nobody", "", f"{ARN_PREFIX}strangers", "orders:a:b"])
 def test_what_the_stack_may_not_call_is_no_other_target(text: str) -> None:
     with pytest.raises(UsageError, match="--into"):
         find_target(text, [ORDERS])

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from reprise.gate.state import GateState, HeldFor, Mode
 from reprise.monitor.counters import BacklogCounters
+from reprise_cli.gate_view import Gate, gate_of
 from reprise_cli.output import PlainConsole
 from reprise_cli.policy.pauses import Pause, PolicyState
-from reprise_cli.top.board import AgedNumber, Gate, Line, Look, lines, picture, short, what_is_wrong
-from reprise_cli.top.watch import gate_of
+from reprise_cli.top.board import AgedNumber, Line, Look, lines, picture, short, what_is_wrong
 
 EMPTY = Look(at_s=0.0, books={}, gates={}, oldest_s={})
 SEEN = AgedNumber(value=33.0, ago_s=10.0)
