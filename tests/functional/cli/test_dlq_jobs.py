@@ -145,6 +145,15 @@ def test_a_discarded_letter_is_gone_and_its_call_says_why(cloud: Cloud) -> None:
     assert "reprise dlq show" not in told
 
 
+@pytest.mark.parametrize(("verb", "is_told"), [("redrive", True), ("discard", False)])
+def test_a_redrive_that_is_done_says_where_its_failures_will_be(
+    cloud: Cloud, verb: str, *, is_told: bool
+) -> None:
+    give_up(cloud, 1)
+    done = run("dlq", verb, "--all", "--yes", "--why", "mended")
+    assert ("redriven is not succeeded" in done.stderr) == is_told
+
+
 def test_a_discard_is_rehearsed_and_takes_nothing_and_needs_no_reason(cloud: Cloud) -> None:
     give_up(cloud, 3)
     done = run("dlq", "discard", "--target", "orders", "--max", "2", "--dry-run", "--json")
