@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from reprise.gate.state import GateState
 
 _HELD_FOR: Final[dict[str, str]] = {
-    HeldFor.THROTTLE: "it refuses every call: its reserved concurrency, or the account's, is used up",
-    HeldFor.FAULT: "calls fail one after the other; `reprise calls list --target {target}` shows with what",
+    HeldFor.THROTTLE: "its replays are throttled: its reserved concurrency, or the account's, is used up",
+    HeldFor.FAULT: "calls fail one after the other; `reprise dlq list --target {target}` shows with what, "
+    "and `reprise calls list --target {target}` for those that will be tried again",
     HeldFor.PAUSED: "its policy is not enabled",
 }
 """Why a gate holds, and what to look at."""

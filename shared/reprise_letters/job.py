@@ -174,6 +174,8 @@ def job_id(now: datetime, chance: bytes) -> str:
 _NUMBER: Final = re.compile(
     r"0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{12,}|\d+", re.IGNORECASE
 )
+_DENIED: Final = re.compile(r"\bUser: \S+ is not authorized to perform: ")
+"""How IAM's refusals begin: what is denied comes after an ARN that fills the line."""
 _MAX_ERROR_CHARS: Final = 120
 
 
@@ -181,7 +183,7 @@ def signature(text: str) -> str:
     """Return what is alike in errors of one cause: numbers and long hexadecimal words become `#`."""
     line = " ".join(text.split())
     # What names a single call stands anywhere: cut after, or two cuts of one cause would differ.
-    short = _NUMBER.sub("#", line)
+    short = _NUMBER.sub("#", _DENIED.sub("may not ", line))
     return short if len(short) <= _MAX_ERROR_CHARS else f"{short[:_MAX_ERROR_CHARS]}…"
 
 

@@ -114,7 +114,7 @@ def test_every_number_is_that_of_the_ledger_in_hold_pause_drain_and_redrive(worl
     assert held["held_for"] == "throttle"
     assert held["eta_s"] is None
     (told,) = [line for line in held["wrong"] if line.startswith(f"{target} has held for ")]
-    assert "refuses every call" in told
+    assert "its replays are throttled" in told
     story = world.look("status", ids[0], "--json").document
     assert story["state"] in OPEN
 

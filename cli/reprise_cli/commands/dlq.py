@@ -17,7 +17,7 @@ from reprise_cli.commands.dlq_jobs import cancel, watch
 from reprise_cli.dlq.conduct import Wish, fail_missing
 from reprise_cli.dlq.desk import dry_run_selected, peek
 from reprise_cli.dlq.in_stack import ABOVE
-from reprise_cli.dlq.start import go_on, start
+from reprise_cli.dlq.start import go_on, say_meant, start
 from reprise_cli.dlq.view import (
     describe,
     group_documents,
@@ -255,6 +255,7 @@ def discard(
     in_stack: InStackOption = None,
     resume_id: ResumeOption = None,
     yes: YesOption = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which are meant.")] = False,
 ) -> None:
     """Throw dead letters away: their calls stay given up, and the ledger says by whom and why."""
     reprise = app_of(context)
@@ -282,6 +283,10 @@ def discard(
         go_on(reprise, resume_id, wish)
         return
     _check_said(selection)
+    if dry_run:
+        reprise.say_place()
+        say_meant(reprise, queue, selection)
+        return
     if not wish.why:
         raise UsageError("--why", "is missing", "Say why: nothing else will know")
     start(reprise, selection, wish, error=error, in_stack=in_stack)

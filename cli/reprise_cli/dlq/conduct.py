@@ -208,6 +208,8 @@ def tell_end(
         _tell_canary(reprise, job, why, state)
     elif state is not LetterJobState.DONE:
         reprise.out.warn(f"{state.value}: {why}. What is left is where it was: {again(job)}")
+    elif counts.get(Action.REDRIVEN) and job.queue == LetterQueue.CALLS:
+        reprise.out.note("redriven is not succeeded: what fails again is in `reprise dlq list`")
     if state is not LetterJobState.DONE or counts.keys() & _NOT_WELL:
         raise typer.Exit(ExitCode.FAILED)
 

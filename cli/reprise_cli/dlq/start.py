@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reprise_cli.dlq.conduct import begin, resume
-from reprise_cli.dlq.desk import job_store
+from reprise_cli.dlq.conduct import begin, fail_missing, resume
+from reprise_cli.dlq.desk import job_store, survey
 from reprise_cli.dlq.in_stack import begin_in_stack, is_for_stack, resume_in_stack
+from reprise_cli.dlq.view import group_documents, show_groups
 from reprise_cli.exits import UsageError
+from reprise_cli.output import counted
 from reprise_letters.job import LetterFilter
 
 if TYPE_CHECKING:
     from reprise_cli.app import App
     from reprise_cli.dlq.conduct import Wish
+    from reprise_letters.job import LetterQueue
     from reprise_letters.letter import Selection
 
 
@@ -42,6 +45,22 @@ def start(
         max_count=selection.max_count,
     )
     begin_in_stack(reprise, wanted, wish)
+
+
+def say_meant(reprise: App, queue: LetterQueue, selection: Selection) -> None:
+    """Say which letters a discard would be of; nothing is touched.
+
+    Raises:
+        CommandError: If an id is not in the queue.
+    """
+    found = survey(reprise, queue, selection)
+    show_groups(reprise.out, found.letters, f"{counted(len(found.letters), 'letter')} meant")
+    documents = [{"id": letter.id, "message_id": letter.message_id} for letter in found.letters]
+    reprise.out.result(
+        {"dry_run": True, "selected": len(found.letters), "letters": documents}
+        | {"groups": group_documents(found.letters)}
+    )
+    fail_missing(found.missing)
 
 
 def go_on(reprise: App, name: str, wish: Wish) -> None:

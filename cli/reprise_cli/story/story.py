@@ -91,7 +91,7 @@ def _ends(row: Row, done: Doings) -> Iterator[StoryStep]:
         if number == 0 and _is_captured_again(row):
             yield StoryStep(at=end.opened_at, what="captured", how="for the first time")
         counts = f"{counted(end.attempts, 'execution')} failed, {counted(end.refusals, 'refusal')}"
-        why = ": ".join(part for part in (end.reason, end.message) if part)
+        why = _given_up_for(end.reason, end.message)
         said = "; ".join(part for part in (why, counts, end.note) if part)
         yield StoryStep(at=end.ended_at, what="given up", how=said, kind=BAD)
         if end.undone_by is LedgerEvent.REDRIVE:
@@ -176,7 +176,7 @@ def _end(row: Row, now: datetime, held_by: str) -> Iterator[StoryStep]:
                 at=row.updated_at, what="ended well", how=f"late result: {where}", kind=GOOD
             )
         case State.DEAD_LETTERED:
-            why = ": ".join(part for part in (row.reason, row.message) if part)
+            why = _given_up_for(row.reason, row.message)
             letter = "" if row.letter_sent else "; its dead letter is not in the queue yet"
             yield StoryStep(at=row.updated_at, what="given up", how=f"{why}{letter}", kind=BAD)
             if row.note is not None:
@@ -190,6 +190,13 @@ def _end(row: Row, now: datetime, held_by: str) -> Iterator[StoryStep]:
             yield StoryStep(at=format_instant(now), what="waiting", how=how, kind=WAIT)
 
 
+def _given_up_for(reason: str | None, message: str | None) -> str:
+    """Return both, and what they have in common once: an outcome may be called as its reason is."""
+    if reason and message and message.startswith(f"{reason}: "):
+        return message
+    return ": ".join(part for part in (reason, message) if part)
+
+
 def _facts(row: Row, bucket: str, done: Doings) -> dict[str, str]:
     kept = f"; the last {MAX_HISTORY} are kept" if len(row.history) >= MAX_HISTORY else ""
     failed, refused = counted(row.attempts, "execution"), counted(row.refusals, "refusal")
@@ -199,7 +206,7 @@ def _facts(row: Row, bucket: str, done: Doings) -> dict[str, str]:
         "runs again": done.first_life,
         "run again as": ", ".join(done.later_lives),
         "attempts": f"{_since(row)}{failed} failed, {refused}{kept}",
-        "given up": ": ".join(part for part in (row.reason, row.message) if part),
+        "given up": _given_up_for(row.reason, row.message),
         "late result": f"s3://{bucket}/{row.result_key}" if row.result_key else "",
         "capture object": row.capture_object or "",
         "next": f"reprise dlq show {row.id}" if row.letter_sent and not row.note else "",

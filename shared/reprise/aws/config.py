@@ -193,8 +193,9 @@ class ParameterDestinations:
             raise StoreError("ssm", "GetParameter", "Malformed", str(error)) from error
 
 
-BELIEVED_S: Final = 3600.0
-"""How long a limit is believed; Lambda's control plane takes few requests a second in all."""
+BELIEVED_S: Final = 300.0
+"""How long a limit is believed: whoever raises one in an outage waits for that. Lambda's control plane
+takes few requests a second in all."""
 UNKNOWN_S: Final = 60.0
 """The same for a limit that could not be had, or is 0 now."""
 

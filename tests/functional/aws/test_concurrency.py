@@ -39,7 +39,7 @@ def _answer(stubber: Stubber, reserved: int | None) -> None:
     stubber.add_response("get_function_concurrency", response, {"FunctionName": ORDERS})
 
 
-def test_reserved_concurrency_is_believed_for_an_hour(
+def test_reserved_concurrency_that_is_raised_in_an_outage_is_known_within_five_minutes(
     stubbed: tuple[Stubber, FunctionConcurrency, Monotonic],
 ) -> None:
     stubber, concurrency, monotonic = stubbed
@@ -47,7 +47,7 @@ def test_reserved_concurrency_is_believed_for_an_hour(
     assert concurrency.limit(ORDERS) == 20
     monotonic.now_s = BELIEVED_S - 1
     assert concurrency.limit(ORDERS) == 20
-    monotonic.now_s = BELIEVED_S
+    monotonic.now_s = 5 * 60.0
     _answer(stubber, 30)
     assert concurrency.limit(ORDERS) == 30
 

@@ -145,6 +145,31 @@ def test_a_discarded_letter_is_gone_and_its_call_says_why(cloud: Cloud) -> None:
     assert "reprise dlq show" not in told
 
 
+@pytest.mark.parametrize(("verb", "is_told"), [("redrive", True), ("discard", False)])
+def test_a_redrive_that_is_done_says_where_its_failures_will_be(
+    cloud: Cloud, verb: str, *, is_told: bool
+) -> None:
+    give_up(cloud, 1)
+    done = run("dlq", verb, "--all", "--yes", "--why", "mended")
+    assert ("redriven is not succeeded" in done.stderr) == is_told
+
+
+def test_a_discard_is_rehearsed_and_takes_nothing_and_needs_no_reason(cloud: Cloud) -> None:
+    give_up(cloud, 3)
+    done = run("dlq", "discard", "--target", "orders", "--max", "2", "--dry-run", "--json")
+    document = document_of(done)
+    assert (done.exit_code, document["dry_run"], document["selected"]) == (0, True, 2)
+    assert [letter["id"] for letter in document["letters"]] == ["call-0", "call-1"]
+    assert [group["letters"] for group in document["groups"]] == [2]
+    assert len(cloud.bodies("DeadLetterQueueUrl")) == 3
+    assert document_of(run("audit", "--json"))["jobs"] == []
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_rehearsed_discard_names_an_id_that_is_not_there() -> None:
+    assert run("dlq", "discard", "call-9", "--dry-run").exit_code == 1
+
+
 def test_the_audit_tells_who_did_what_and_why(cloud: Cloud) -> None:
     ids = give_up(cloud, 3)
     redriven = document_of(run("dlq", "redrive", *ids[:2], "--why", "mended", "--json"))

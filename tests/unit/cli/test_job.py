@@ -253,6 +253,15 @@ def test_the_errors_of_one_cause_are_alike() -> None:
     assert len(signature("x" * 500)) == 121
 
 
+def test_a_refusal_by_iam_says_first_what_is_denied() -> None:
+    text = (
+        "AccessDeniedException: User: arn:aws:sts::111122223333:assumed-role/reprise-replayer/reprise "
+        "is not authorized to perform: lambda:InvokeFunction on resource: orders"
+    )
+    denied = "AccessDeniedException: may not lambda:InvokeFunction on resource: orders"
+    assert signature(text) == denied
+
+
 def test_the_oldest_come_first_and_no_more_than_asked() -> None:
     letters = [Planned(id=f"{n}", message_id=f"m{n}", at=f"2026-11-{20 - n}") for n in range(5)]
     assert [letter.id for letter in first(letters, 2)] == ["4", "3"]

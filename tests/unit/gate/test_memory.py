@@ -44,5 +44,5 @@ def test_a_success_forgets_the_failures() -> None:
     ],
 )
 def test_replays_leave_headroom(limit: int | None, policy: Policy, most: int | None) -> None:
-    """A limit of 0 is about to be raised, or nothing passes: it caps nothing for an hour."""
+    """A limit of 0 is about to be raised, or nothing passes: it caps nothing, as long as it is believed."""
     assert most_at_once(limit, policy) == most

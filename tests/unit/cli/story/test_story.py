@@ -90,6 +90,18 @@ def test_a_call_that_was_given_up_says_why_and_what_is_next() -> None:
     assert story.facts["next"] == f"reprise dlq show {row.id}"
 
 
+def test_an_outcome_that_is_called_as_its_reason_is_named_once() -> None:
+    row = make_row(
+        state=State.DEAD_LETTERED,
+        reason="permanent",
+        message="permanent: AccessDeniedException",
+        updated_at=at(6),
+    )
+    story = story_of(row)
+    assert story.facts["given up"] == "permanent: AccessDeniedException"
+    assert story.steps[-1].how.startswith("permanent: AccessDeniedException")
+
+
 def test_a_letter_that_is_not_in_its_queue_yet_is_told() -> None:
     row = make_row(state=State.DEAD_LETTERED, reason="expired", updated_at=at(6))
     assert "not in the queue yet" in story_of(row).steps[-1].how

@@ -189,6 +189,17 @@ def test_a_hold_is_told_with_its_age_and_its_reason(held_for: HeldFor) -> None:
     assert told.startswith("orders has held for 3m0s: ")
 
 
+def test_a_hold_for_failures_names_where_those_are_that_were_given_up_and_those_that_wait() -> None:
+    (told,) = what_is_wrong([line(Gate(mode="holding", held_s=9.0, held_for="fault"))], EMPTY)
+    assert "`reprise dlq list --target orders`" in told
+    assert "`reprise calls list --target orders`" in told
+
+
+def test_a_hold_for_throttles_claims_nothing_of_live_calls() -> None:
+    (told,) = what_is_wrong([line(Gate(mode="holding", held_s=9.0, held_for="throttle"))], EMPTY)
+    assert "its replays are throttled" in told
+
+
 def test_a_pause_is_told_as_a_pause_and_not_as_a_hold() -> None:
     policy = PolicyState(pauses={"orders": Pause(by="anna", why="release")})
     paused = line(Gate(mode="holding", held_s=9.0), pause=policy.pauses["orders"])
