@@ -45,6 +45,11 @@ def replay(
             "succeeded, which run again; all: both."
         ),
     ] = States.MISSING,
+    ended_from: Annotated[
+        str | None,
+        typer.Option(help="With --state ended: only calls that ended since, as --from has it."),
+    ] = None,
+    ended_to: Annotated[str | None, typer.Option(help="Likewise: that ended before.")] = None,
     source: Annotated[
         ReplaySource,
         typer.Option(
@@ -82,9 +87,13 @@ def replay(
         end_at=now if end_at is None else read_point("--to", end_at, now),
         target=target,
         states=state,
+        ended_from=None if ended_from is None else read_point("--ended-from", ended_from, now),
+        ended_to=None if ended_to is None else read_point("--ended-to", ended_to, now),
     )
     if window.begin_at >= window.end_at:
         raise UsageError("--to", "is not after --from", "Give a later instant")
+    if (window.ended_from or window.ended_to) and state is not States.ENDED:
+        raise UsageError("--ended-from", "is of ended calls, so is --ended-to", "Add --state ended")
     rate_per_s = _rate(rate)
     if into is not None:
         allowed = [arn.strip() for arn in reprise.stack.target_arns.split(",") if arn.strip()]
