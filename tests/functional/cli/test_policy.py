@@ -243,6 +243,8 @@ def test_a_pause_by_hand_is_told_without_the_reason_of_another(ssm: Any) -> None
     )
     told = document_of(run("policy", "get", "orders", "--json"))["paused"]
     assert (told["since"] is not None, told["why"]) == (True, "")
+    shown = run("policy", "history").stdout
+    assert (shown.count("checked"), "unchanged" in shown) == (1, True)
 
 
 def test_a_version_that_somebody_else_wrote_meanwhile_is_not_overwritten(ssm: Any) -> None:
