@@ -72,7 +72,7 @@ def test_a_typing_error_past_the_command_is_an_incident_until_it_is_mended(
     try:
         poll(lambda: told("Incident Opened. "))
         shown = world.look("top", "--json").document
-        assert "targets.orders: Object contains unknown field" in shown["policy_problem"]
+        assert "targets.orders.enbaled: is no field of a policy" in shown["policy_problem"]
     finally:
         write(before)
     poll(lambda: told("Incident Closed. "))

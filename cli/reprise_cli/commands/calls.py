@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from reprise.instant import utc_now
+from reprise.ledger import TERMINAL
 from reprise_cli.app import app_of
 from reprise_cli.calls.desk import find_calls
 from reprise_cli.calls.options import (
@@ -28,6 +31,14 @@ from reprise_cli.commands.cancel import cancel
 from reprise_cli.commands.show import show
 from reprise_cli.commands.wait import wait
 from reprise_cli.output import FormatOption, counted
+from reprise_cli.policy.document import short_name
+from reprise_cli.policy.pauses import policy_watch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reprise_cli.app import App
+    from reprise_cli.calls.selection import FoundCall
 
 app = typer.Typer(
     help="Captured calls: list, show, cancel, and wait for them.", no_args_is_help=True
@@ -77,6 +88,17 @@ def list_calls(
     show_calls(reprise.out, found, counted(len(found), what.replace("_", "-")), now)
     if found:
         reprise.out.show(say_groups(found))
+        _say_paused(reprise, found)
     documents = [describe(call, now) for call in found]
     reprise.out.rows(documents)
     reprise.out.result({"count": len(found), "groups": groups(found), "calls": documents})
+
+
+def _say_paused(reprise: App, calls: Sequence[FoundCall]) -> None:
+    """Warn of targets that are paused: their calls wait for that, whatever they were captured for."""
+    targets = {short_name(call.row.target) for call in calls if call.row.state not in TERMINAL}
+    if not targets:
+        return
+    for name, pause in policy_watch(reprise).look(*sorted(targets)).pauses.items():
+        if name in targets:
+            reprise.out.warn(f"{name} is {pause}")

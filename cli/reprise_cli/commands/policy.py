@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reprise.instant import utc_now
 from reprise_cli.app import app_of
 from reprise_cli.exits import CommandError, ExitCode, UsageError
 from reprise_cli.output import counted
 from reprise_cli.policy.document import (
+    IN_FORCE,
     CheckedPolicy,
     assignment,
     changed,
@@ -28,7 +30,7 @@ from reprise_cli.policy.document import (
 )
 from reprise_cli.policy.editor import edit, editor_of, run_editor
 from reprise_cli.policy.parameter import PolicyParameter, Version
-from reprise_cli.policy.pauses import EVERYTHING, describe, policy_watch
+from reprise_cli.policy.pauses import EVERYTHING, describe, policy_watch, refuse_to_expire
 from reprise_cli.policy.view import changes, history_table, plain, policy_table, said_by
 
 if TYPE_CHECKING:
@@ -61,11 +63,11 @@ def get_policy(context: typer.Context, target: OptionalTarget = None) -> None:
         out.note(f"version {version.number}, {version.at}, in {reprise.stack.policy_parameter}")
         for name, pause in state.pauses.items():
             out.warn(f"{name} is {pause}")
-        checked = check(version.text)
+        checked = check(version.text, IN_FORCE)
         _warn_of_unknown(reprise, checked)
         out.result({"version": version.number, "document": checked.document, "paused": paused})
         return
-    checked = check(version.text)
+    checked = check(version.text, IN_FORCE)
     name = target_named(target, _allowed(reprise), checked.document)
     policy = checked.book.for_target(name)
     sources = {field: said_by(checked.document, name, field) for field in plain(policy)}
@@ -108,7 +110,7 @@ def set_fields(
     if not rest:
         raise UsageError("FIELD=VALUE", "is missing", "Write such as enabled=false")
     put = dict(assignment(text) for text in rest)
-    document = check(version.text).document
+    document = check(version.text, IN_FORCE).document
     name = target_named(target, _allowed(reprise), document)
     after = json.dumps(changed(document, name, put))
     _write(reprise, version, after, f"set {name}{_because(reason)}")
@@ -126,7 +128,7 @@ def unset_fields(
     reprise = app_of(context)
     names = [field_name(field) for field in fields]
     version = _parameter(reprise).read()
-    document = check(version.text).document
+    document = check(version.text, IN_FORCE).document
     name = target_named(target, _allowed(reprise), document)
     after = json.dumps(changed(document, name, {}, names))
     _write(reprise, version, after, f"unset {name}{_because(reason)}")
@@ -143,7 +145,7 @@ def validate(
     """Say whether a document is valid, and change nothing; exit code 1 if it is not."""
     reprise = app_of(context)
     if file is None:
-        checked = check(_parameter(reprise).read().text)
+        checked = check(_parameter(reprise).read().text, IN_FORCE)
         _warn_of_unknown(reprise, checked)
     else:
         checked = check(_read(file))
@@ -184,9 +186,12 @@ def resume(
     *,
     every: AllOption = False,
     reason: ReasonOption = "",
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Even if calls that grew too old are given up.")
+    ] = False,
 ) -> None:
     """Let the replays of one target, or with --all of every one, go on within ten seconds."""
-    _switch(app_of(context), target, reason, every=every, is_on=True)
+    _switch(app_of(context), target, reason, every=every, is_on=True, may_expire=yes)
 
 
 @app.command("history")
@@ -202,12 +207,25 @@ def history(
     reprise.out.result({"versions": told})
 
 
-def _switch(reprise: App, target: str | None, reason: str, *, every: bool, is_on: bool) -> None:
+def _switch(
+    reprise: App,
+    target: str | None,
+    reason: str,
+    *,
+    every: bool,
+    is_on: bool,
+    may_expire: bool = False,
+) -> None:
     if every == (target is not None):
         raise UsageError("TARGET", "or --all must be given, and not both", "See --help")
     version = _parameter(reprise).read()
-    document = check(version.text).document
+    checked = check(version.text, IN_FORCE)
+    document = checked.document
     name = None if target is None else target_named(target, _allowed(reprise), document)
+    if is_on and not may_expire:
+        pauses = policy_watch(reprise).look().pauses
+        ending = {each: pause for each, pause in pauses.items() if name in {None, each}}
+        refuse_to_expire(ending, checked.book, utc_now())
     after = json.dumps(switched(document, name, is_on=is_on))
     verb = "resume" if is_on else "pause"
     done = _write(reprise, version, after, describe(verb, name, reason), is_told=False)

@@ -59,6 +59,11 @@ def replay(
             "succeeded, which run again; all: both. Default: missing; with --call, ended."
         ),
     ] = None,
+    ended_from: Annotated[
+        str | None,
+        typer.Option(help="With --state ended: only calls that ended since, as --from has it."),
+    ] = None,
+    ended_to: Annotated[str | None, typer.Option(help="Likewise: that ended before.")] = None,
     source: Annotated[
         ReplaySource,
         typer.Option(
@@ -98,7 +103,8 @@ def replay(
         why=why, is_agreed=yes, is_dry_run=dry_run, max_count=max_count, rate_per_s=_rate(rate)
     )
     if calls:
-        if begin_at or end_at or target or source is not ReplaySource.CAPTURED:
+        given = (begin_at, end_at, ended_from, ended_to, target)
+        if any(given) or source is not ReplaySource.CAPTURED:
             raise UsageError(
                 "--call", "names what is meant", "Leave out --from, --to, --target and --source"
             )
@@ -116,9 +122,13 @@ def replay(
         end_at=now if end_at is None else read_point("--to", end_at, now),
         target=target,
         states=state or States.MISSING,
+        ended_from=None if ended_from is None else read_point("--ended-from", ended_from, now),
+        ended_to=None if ended_to is None else read_point("--ended-to", ended_to, now),
     )
     if window.begin_at >= window.end_at:
         raise UsageError("--to", "is not after --from", "Give a later instant")
+    if (window.ended_from or window.ended_to) and window.states is not States.ENDED:
+        raise UsageError("--ended-from", "is of ended calls, so is --ended-to", "Add --state ended")
     window = dataclasses.replace(window, into=_into(reprise, into))
     if source is ReplaySource.CAPTURED:
         begin(reprise, window, wish)

@@ -23,6 +23,8 @@ MAX_CHARACTERS: Final = 4096
 """Of a parameter of the standard tier (Systems Manager user guide, "Managing parameter tiers")."""
 _FOR_READERS: Final = ". Correct the SSM parameter"
 _FIX: Final = "Correct it, then try again; docs/reference/policy.md has each field"
+IN_FORCE: Final = "`reprise policy edit` mends it; docs/reference/policy.md has each field"
+"""The next step where it is the stack's own document that is not valid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +51,12 @@ class CheckedPolicy:
         )
 
 
-def check(text: str) -> CheckedPolicy:
+def check(text: str, fix: str = _FIX) -> CheckedPolicy:
     """Return a document that every reader takes.
+
+    Args:
+        text: The document.
+        fix: The next step if it is not valid.
 
     Raises:
         CommandError: Naming the field at fault, if it is not valid.
@@ -59,16 +65,17 @@ def check(text: str) -> CheckedPolicy:
         book = read_policy_document(text)
         document: dict[str, Any] = json.loads(text, object_pairs_hook=_once)
     except PolicyError as error:
-        raise _explained(str(error)) from error
+        raise _explained(str(error), fix) from error
     return CheckedPolicy(document=document, book=book)
 
 
 def problem_of(text: str) -> str | None:
-    """Return what is wrong with a document, as its readers say it; None if nothing is."""
+    """Return why a document's readers do not take it, in the words of `check`; None if they do."""
     try:
         read_policy_document(text)
     except PolicyError as error:
-        return str(error)
+        told = _explained(str(error), _FIX)
+        return told.message if told.field == "policy" else f"{told.field}: {told.message}"
     return None
 
 
@@ -83,7 +90,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _explained(message: str) -> CommandError:
+def _explained(message: str, fix: str) -> CommandError:
     message = message.removesuffix(_FOR_READERS)
     path, colon, said = message.partition(": ")
     field = path if colon and " " not in path else "policy"
@@ -95,13 +102,15 @@ def _explained(message: str) -> CommandError:
         _, marked, rest = wrong.partition(f"unknown field {quote}")
         if marked:
             name = rest.partition(quote)[0]
-            return CommandError(f"{field}.{name}", "is no field of a policy", _near(name))
-    return CommandError(field, wrong, _FIX)
+            return CommandError(
+                f"{field}.{name}", "is no field of a policy", f"{_near(name)} {fix}"
+            )
+    return CommandError(field, wrong, fix)
 
 
 def _near(name: str) -> str:
     near = get_close_matches(name, (*FIELDS, *NEW_NAMES), 1)
-    return f"Did you mean {near[0]}?" if near else f"There are {', '.join(FIELDS)}"
+    return f"Did you mean {near[0]}?" if near else f"There are {', '.join(FIELDS)}."
 
 
 # --- Targets ------------------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _HEAD: Final = (
-    "# Lines that begin with # are left out. Save to go on; an unchanged or empty file ends it."
+    "# Lines that begin with # are left out, and not counted. Save to go on; an unchanged or empty file "
+    "ends it."
 )
 
 
@@ -34,9 +35,9 @@ def editor_of(environment: Mapping[str, str]) -> list[str]:
 
 
 def edit(text: str, run: Callable[[Path], None]) -> CheckedPolicy | None:
-    """Return what an editor made of a text; None if it is as it was, or empty.
+    """Return what an editor made of a text; None if it is as it was and valid, or empty.
 
-    What is not valid is shown again with what is wrong above it, and refused if it comes back as it went.
+    What is not valid is shown with what is wrong above it, and refused if it comes back as it went.
 
     Args:
         text: The document.
@@ -47,7 +48,8 @@ def edit(text: str, run: Callable[[Path], None]) -> CheckedPolicy | None:
     """
     handle, name = tempfile.mkstemp(prefix="reprise-policy-", suffix=".json")
     os.close(handle)
-    path, shown, wrong = Path(name), text, ""
+    at_first = _wrong_with(text)
+    path, shown, wrong = Path(name), text, str(at_first or "")
     try:
         while True:
             path.write_text("\n".join([_HEAD, *_comments(wrong), shown]), encoding="utf-8")
@@ -55,6 +57,8 @@ def edit(text: str, run: Callable[[Path], None]) -> CheckedPolicy | None:
             saved = _without_comments(path.read_text(encoding="utf-8"))
             if not saved.strip() or saved.strip() == text.strip():
                 path.unlink()
+                if at_first is not None:
+                    raise at_first
                 return None
             try:
                 checked = check(saved)
@@ -81,6 +85,14 @@ def run_editor(command: list[str], path: Path) -> None:
         raise CommandError("EDITOR", f"{command[0]}: {error.strerror}", "Set EDITOR") from error
     if code:
         raise CommandError("EDITOR", f"{command[0]} ended with {code}", "Nothing was changed")
+
+
+def _wrong_with(text: str) -> CommandError | None:
+    try:
+        check(text)
+    except CommandError as error:
+        return error
+    return None
 
 
 def _comments(text: str) -> list[str]:

@@ -7,24 +7,31 @@ when, Systems Manager notes; the reason is that version's description.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
 from reprise.errors import PolicyError
+from reprise.instant import parse_instant
 from reprise.retry.policy import read_policy_document
+from reprise_cli.duration import format_duration
+from reprise_cli.exits import CommandError
 from reprise_cli.policy.document import DEFAULT, problem_of, short_name
 from reprise_cli.policy.parameter import PolicyParameter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from reprise.retry.policy import PolicyBook
     from reprise_cli.app import App
     from reprise_cli.policy.parameter import Version
 
 EVERYTHING: Final = "everything"
+MAX_AGE_S: Final = 1_209_600
+"""The longest that a policy lets a call wait: as long as a queue keeps a message."""
 _NO_TARGET: Final = "*"
 """A name that no function has: its policy is the default."""
 
@@ -41,7 +48,7 @@ class Pause:
     def __str__(self) -> str:
         """Return it for people."""
         words = ["paused"]
-        words += [f"since {self.since}"] if self.since else []
+        words += [f"since {self.since[:19]}Z"] if self.since else []
         words += [f"by {self.by}"] if self.by else []
         return " ".join(words) + (f": {self.why}" if self.why else "")
 
@@ -103,6 +110,35 @@ def find_pauses(versions: Sequence[Version], names: Iterable[str]) -> dict[str, 
         if pause is not None:
             found[name] = pause
     return found
+
+
+def refuse_to_expire(pauses: Mapping[str, Pause], book: PolicyBook, now: datetime) -> None:
+    """Refuse to resume what was paused for longer than its calls may wait: they would be given up at once.
+
+    Args:
+        pauses: Those that are to end, by target; one whose beginning is not known is not judged.
+        book: The policies in force.
+        now: The present.
+
+    Raises:
+        CommandError: Naming the target, and what keeps its calls.
+    """
+    for name, pause in pauses.items():
+        max_age_s = book.for_target(_NO_TARGET if name == DEFAULT else name).max_age_s
+        if pause.since is None:
+            continue
+        paused_s = (now - parse_instant(pause.since)).total_seconds()
+        if paused_s < max_age_s:
+            continue
+        # As long as they waited, and as long again as they were meant to.
+        wanted_s = min(MAX_AGE_S, math.ceil((paused_s + max_age_s) / 3600) * 3600)
+        keep = f"First `reprise policy set {name} max_age_s={wanted_s}`, then resume; or"
+        raise CommandError(
+            name,
+            f"has been paused for {format_duration(paused_s)}, and calls older than its max_age_s, "
+            f"{format_duration(max_age_s)}, would be given up at once",
+            f"{keep if max_age_s < wanted_s else 'Only'} --yes, which gives them up",
+        )
 
 
 def _pause(version: Version, name: str) -> Pause:

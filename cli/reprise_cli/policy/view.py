@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise_cli.fitted import Column, Fitted
@@ -78,6 +79,12 @@ def changes(versions: Sequence[Version]) -> list[dict[str, Any]]:
     return told[::-1]
 
 
+def _whys(told: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return descriptions, none twice in a row: a version by hand may keep that of the one before it."""
+    whys = [str(each["why"]) for each in told]
+    return ["unchanged" if why and why == older else why for why, older in pairwise([*whys, ""])]
+
+
 def history_table(told: Sequence[Mapping[str, Any]], title: str) -> Fitted:
     """Return what versions changed as a table."""
     return Fitted(
@@ -96,7 +103,7 @@ def history_table(told: Sequence[Mapping[str, Any]], title: str) -> Fitted:
                 rank=2,
                 least=_LEAST,
             ),
-            Column(name="why", cells=[each["why"] for each in told], rank=3, least=_LEAST),
+            Column(name="why", cells=_whys(told), rank=3, least=_LEAST),
         ),
         title=title,
     )

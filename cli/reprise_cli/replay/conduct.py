@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
@@ -25,7 +25,7 @@ from reprise_cli.output import counted
 from reprise_cli.replay.again import Again
 from reprise_cli.replay.carry_out import WindowReplayer
 from reprise_cli.replay.conduct_unread import show_found, source_of, take_in
-from reprise_cli.replay.job import CALLS, QUEUE, filters_of, into_of, window_of
+from reprise_cli.replay.job import CALLS, QUEUE, filters_of, into_of, run_again, window_of
 from reprise_cli.replay.named import window_of_calls
 from reprise_cli.replay.objects import CaptureObjects
 from reprise_cli.replay.run import WindowRun
@@ -75,6 +75,7 @@ def begin(reprise: App, window: Window, wish: ReplayWish) -> None:
         typer.Exit: If not all went well.
     """
     reprise.say_place()
+    window = replace(window, run_again=run_again(job_store(reprise), window))
     with reprise.out.progress("looking through capture objects") as advance:
         found = survey(
             _source(reprise),
@@ -290,7 +291,7 @@ def _show_survey(reprise: App, found: WindowSurvey) -> None:
         Column(name="calls", cells=[f"{count:,}" for _, count in rows], rank=0, is_number=True),
         Column(name="target", cells=[of[0] for of, _ in rows], rank=1, least=12),
         Column(name="would", cells=[of[1].value for of, _ in rows], rank=0),
-        Column(name="since", cells=[of[2] for of, _ in rows], rank=2, least=16),
+        Column(name="why", cells=[of[2] for of, _ in rows], rank=2, least=16),
     )
     title = f"{counted(sum(found.counts.values()), 'call')} in {counted(found.objects, 'object')}"
     reprise.out.show(Fitted(columns=columns, title=title, wanted=2))

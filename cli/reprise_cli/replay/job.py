@@ -8,10 +8,12 @@ from reprise.call.target import Target, is_unqualified_arn, resolve_target
 from reprise.errors import BadRequestError
 from reprise.instant import format_instant, parse_instant
 from reprise_cli.exits import UsageError
-from reprise_cli.replay.window import States, Window
+from reprise_cli.replay.window import States, Step, Window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from reprise_letters.job_store import LetterJobStore
 
 QUEUE: Final = "window"
 """What stands in a job of this kind where others name their dead-letter queue."""
@@ -27,6 +29,8 @@ def filters_of(window: Window) -> dict[str, str]:
         "state": window.states.value,
         "target": window.target or "",
         "into": _text_of(window.into) if window.into else "",
+        "ended_from": format_instant(window.ended_from) if window.ended_from else "",
+        "ended_to": format_instant(window.ended_to) if window.ended_to else "",
     }
     if window.ids:
         found = {name: found[name] for name in ("state", "into")}
@@ -42,6 +46,8 @@ def window_of(filters: dict[str, str]) -> Window:
         target=filters.get("target"),
         states=States(filters["state"]),
         into=into_of(filters),
+        ended_from=parse_instant(filters["ended_from"]) if "ended_from" in filters else None,
+        ended_to=parse_instant(filters["ended_to"]) if "ended_to" in filters else None,
     )
 
 
@@ -52,6 +58,25 @@ def into_of(filters: dict[str, str]) -> Target | None:
         return Target(function=text) if text else None
     function, _, qualifier = text.rpartition(":")
     return Target(function=function, qualifier=qualifier)
+
+
+def run_again(store: LetterJobStore, window: Window) -> dict[str, str]:
+    """Return the calls that an earlier job runs again where this window would, with the job of each.
+
+    A job that was cut short counts with all that it means: whoever goes on with it runs them.
+
+    Raises:
+        StoreError: If the jobs cannot be read.
+    """
+    into = filters_of(window).get("into")
+    found: dict[str, str] = {}
+    # No job ran a call again before it was captured.
+    for job_id in store.ids(f"{window.begin_at:%Y%m%dT%H%M%SZ}"):
+        job = store.job(job_id)
+        if job.queue == QUEUE and job.filters.get("into") == into:
+            planned = store.letters(job_id)
+            found |= {call.id: job_id for call in planned if call.reason == Step.AGAIN}
+    return found
 
 
 def find_target(text: str, allowed: Sequence[str]) -> Target:

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from reprise.capturing.reopen import is_other_call
@@ -18,6 +19,8 @@ from reprise.instant import parse_instant
 from reprise.ledger import State
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from reprise.call.target import Target
     from reprise.capturing.record import Record
     from reprise.ledger import Row
@@ -73,6 +76,12 @@ class Window:
     """Calls that were named; empty: all of the window."""
     keys: tuple[str, ...] = ()
     """The capture objects of those."""
+    ended_from: datetime | None = None
+    """Calls that ended before are left: another version of the function ran them."""
+    ended_to: datetime | None = None
+    """Calls that ended then or later are left, too."""
+    run_again: Mapping[str, str] = MappingProxyType({})
+    """Jobs by the ids of calls that they run again in the same place: none of them makes a third life."""
 
     def holds(self, record: Record) -> bool:
         """Tell whether a captured call is meant, whatever its state."""
@@ -80,6 +89,13 @@ class Window:
             return record.id in self.ids
         is_target = self.target in {None, record.target.name, record.target.function}
         return is_target and self.begin_at <= parse_instant(record.captured_at) < self.end_at
+
+    def holds_end(self, row: Row) -> bool:
+        """Tell whether a call that has ended did so when it was asked for."""
+        at = parse_instant(row.updated_at)
+        return (self.ended_from is None or self.ended_from <= at) and (
+            self.ended_to is None or at < self.ended_to
+        )
 
     @property
     def first_key(self) -> str:
@@ -116,7 +132,12 @@ def decide(record: Record, row: Row | None, window: Window, now: datetime) -> De
     if standing not in _MEANT[window.states, window.into is not None]:
         told = f"it is {row.state.value}" if row is not None else "the ledger does not know it"
         return Decision(step=Step.LEAVE, why=told)
-    return Decision(step=Step.AGAIN if window.into is not None else _STEPS[standing])
+    if row is not None and standing in _ENDED and not window.holds_end(row):
+        return Decision(step=Step.LEAVE, why="it ended at another time")
+    step = Step.AGAIN if window.into is not None else _STEPS[standing]
+    if step is Step.AGAIN and record.id in window.run_again:
+        return Decision(step=Step.LEAVE, why=f"{window.run_again[record.id]} has it")
+    return Decision(step=step)
 
 
 def _refusal(record: Record, row: Row | None, now: datetime) -> str:

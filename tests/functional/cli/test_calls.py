@@ -238,3 +238,15 @@ def test_what_may_be_on_its_way_is_waited_for_and_what_would_have_arrived_is_not
         assert f"call {whole!r}" in result.stderr
     old = run("calls", "wait", new_call_id(now_ms - 3 * 3_600_000, b"0123456789"))
     assert (old.exit_code, "would have arrived" in old.stderr) == (1, True)
+
+
+def test_open_calls_of_a_paused_target_say_that_it_is_paused(cloud: Cloud) -> None:
+    ssm = boto3.client("ssm")
+    ssm.put_parameter(Name=OUTPUTS["PolicyParameter"], Value="{}", Type="String")
+    assert run("policy", "pause", "orders", "--reason", "the vendor is down").exit_code == 0
+    enter(cloud, "done", state=State.SUCCEEDED)
+    assert "paused" not in run("calls", "list", "--state", "all").stderr
+    enter(cloud, "waits")
+    said = run("calls", "list", "-o", "ids")
+    assert (said.stdout, "warning: orders is paused since" in said.stderr) == ("waits\n", True)
+    assert "the vendor is down" in said.stderr

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import pytest
 
 from functional.cli.test_commands import Cloud, cloud, document_of, run
+from reprise.instant import utc_now
 from reprise.ledger import State
 from reprise_cli.exits import CommandError
 from reprise_cli.policy.parameter import PolicyParameter
@@ -159,6 +161,61 @@ def test_a_target_is_paused_and_resumed_and_the_history_says_by_whom_and_why(ssm
     assert versions[1]["changes"] == ["targets.orders.enabled: not said -> false"]
 
 
+def paused_for(monkeypatch: pytest.MonkeyPatch, hours: int) -> None:
+    """Let the command's clock be so far ahead."""
+    later = utc_now() + timedelta(hours=hours)
+    monkeypatch.setattr("reprise_cli.commands.policy.utc_now", lambda: later)
+
+
+def test_a_target_whose_calls_would_be_given_up_is_not_resumed_unawares(
+    ssm: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("policy", "pause", "orders")
+    paused_for(monkeypatch, 9)
+    for command in (("resume", "orders"), ("resume", "--all")):
+        refused = run("policy", *command)
+        assert (refused.exit_code, document(ssm)["targets"]) == (1, {"orders": {"enabled": False}})
+        assert "error: orders: has been paused for 9h" in refused.stderr
+    step = "policy set orders max_age_s=57600"
+    assert f"First `reprise {step}`, then resume" in refused.stderr
+    assert run(*step.split()).exit_code == 0
+    assert run("policy", "resume", "orders").exit_code == 0
+    assert document(ssm)["targets"] == {"orders": {"max_age_s": 57600}}
+
+
+def test_whoever_says_so_lets_old_calls_be_given_up(
+    ssm: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("policy", "pause", "orders")
+    paused_for(monkeypatch, 9)
+    assert run("policy", "resume", "orders", "--yes").exit_code == 0
+    assert document(ssm)["targets"] == {}
+
+
+def test_a_pause_of_another_target_keeps_none_from_being_resumed(
+    ssm: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_by_hand(ssm, '{"targets":{"other":{"enabled":false}}}')
+    paused_for(monkeypatch, 9)
+    assert run("policy", "resume", "orders").exit_code == 0
+
+
+def test_the_next_step_for_a_document_in_force_is_to_edit_it(ssm: Any) -> None:
+    for text in ('{"default":{"maximum_attempts":0}}', '{"default":{"enbaled":false}}', "{"):
+        write_by_hand(ssm, text)
+        for command in (("validate",), ("pause", "orders"), ("set", "orders", "enabled=false")):
+            assert "`reprise policy edit` mends it" in run("policy", *command).stderr
+
+
+def test_an_edit_that_leaves_a_bad_document_as_it_is_fails(
+    ssm: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_by_hand(ssm, '{"default":{"enbaled":false}}')
+    monkeypatch.setenv("VISUAL", "grep -q 'error: default.enbaled: is no field of a policy'")
+    result = run("policy", "edit")
+    assert (result.exit_code, "default.enbaled: is no field" in result.stderr) == (1, True)
+
+
 def test_everything_is_paused_by_one_command_and_resumed_by_one(ssm: Any) -> None:
     write_by_hand(ssm, '{"targets":{"orders":{"enabled":true,"idempotent":true}}}')
     assert run("policy", "pause", "--all", "--reason", "all hands").exit_code == 0
@@ -186,6 +243,8 @@ def test_a_pause_by_hand_is_told_without_the_reason_of_another(ssm: Any) -> None
     )
     told = document_of(run("policy", "get", "orders", "--json"))["paused"]
     assert (told["since"] is not None, told["why"]) == (True, "")
+    shown = run("policy", "history").stdout
+    assert (shown.count("checked"), "unchanged" in shown) == (1, True)
 
 
 def test_a_version_that_somebody_else_wrote_meanwhile_is_not_overwritten(ssm: Any) -> None:
@@ -249,7 +308,7 @@ def test_top_says_what_is_paused_and_what_is_wrong_with_the_policy(ssm: Any) -> 
     assert "orders is paused since " in shown
     write_by_hand(ssm, '{"targets":{"orders":{"enbaled":false}}}')
     told = document_of(run("top", "--json"))
-    assert "targets.orders: Object contains unknown field" in told["policy_problem"]
+    assert told["policy_problem"] == "targets.orders.enbaled: is no field of a policy"
     # The last good document is in force.
     assert told["targets"][0]["paused"]["why"] == "the vendor is down"
 

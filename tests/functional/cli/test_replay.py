@@ -13,7 +13,7 @@ from functional.cli.test_commands import Cloud, cloud, document_of, run
 from reprise.aws.keys import secret_name
 from reprise.aws.s3 import S3Objects
 from reprise.capturing.line import write_line
-from reprise.instant import format_instant, utc_now
+from reprise.instant import format_instant, parse_instant, utc_now
 from reprise.ledger import State
 from reprise.quarantine import Quarantine
 from reprise.replay.message import read_message
@@ -96,6 +96,38 @@ def test_calls_that_succeeded_run_again_as_new_calls_and_the_job_is_kept(cloud: 
     assert again["left"] == 0
     assert "replay" in run("audit", told["job"]).stdout
     assert "replay" in run("audit").stdout
+
+
+def test_a_second_replay_of_a_window_runs_nothing_twice(cloud: Cloud) -> None:
+    capture(cloud, State.SUCCEEDED, "a", "b")
+    once = ("replay", "--from", "10m", "--state", "ended", "--yes", "--json")
+    job = document_of(run(*once, "--max", "1"))["job"]
+    told = document_of(run(*once))
+    assert (told["selected"], len(cloud.bodies("ReplayQueueUrl"))) == (1, 2)
+    assert document_of(run(*once))["selected"] == 0
+    assert f"{job} has it" in run("replay", "--from", "10m", "--state", "ended").stdout
+
+
+def test_calls_that_ended_before_or_after_a_bad_deployment_do_not_run_again(cloud: Cloud) -> None:
+    capture(cloud, State.SUCCEEDED, "a")
+    row = cloud.ledger.get("orders:a")
+    assert row is not None
+    ended_at = parse_instant(row.updated_at)
+
+    def selected(*options: str) -> int:
+        wish = ("replay", "--from", "10m", "--state", "ended", "--dry-run", "--json")
+        return int(document_of(run(*wish, *options))["selected"])
+
+    after = format_instant(ended_at + timedelta(seconds=1))
+    before = format_instant(ended_at - timedelta(seconds=1))
+    assert selected("--ended-from", before, "--ended-to", after) == 1
+    assert selected("--ended-from", after) == selected("--ended-to", before) == 0
+
+
+def test_when_calls_ended_is_asked_of_ended_calls_only(cloud: Cloud) -> None:
+    del cloud
+    result = run("replay", "--from", "10m", "--ended-from", "5m")
+    assert (result.exit_code, "Add --state ended" in result.stderr) == (2, True)
 
 
 def test_what_was_given_up_runs_under_its_own_id(cloud: Cloud) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -60,6 +61,41 @@ def test_into_another_target_whatever_is_meant_goes_as_a_new_call(
     assert step is Step.AGAIN or states is not States.ALL
 
 
+@given(
+    state=st.sampled_from(sorted(TERMINAL)),
+    ended_at=instants,
+    begin=st.none() | instants,
+    end=st.none() | instants,
+    into=st.none() | st.just(ELSEWHERE),
+)
+def test_only_calls_that_ended_when_it_was_asked_for_run_again(
+    state: State,
+    ended_at: datetime,
+    begin: datetime | None,
+    end: datetime | None,
+    into: Target | None,
+) -> None:
+    window = replace(of(States.ENDED, into), ended_from=begin, ended_to=end)
+    row = make_row(state=state, updated_at=format_instant(ended_at))
+    is_meant = (begin is None or begin <= ended_at) and (end is None or ended_at < end)
+    told = decide(make_record(), row, window, NOW)
+    assert (told.step is not Step.LEAVE) is is_meant
+
+
+@pytest.mark.parametrize("into", [None, ELSEWHERE])
+def test_a_call_that_a_job_has_run_again_is_left(into: Target | None) -> None:
+    record, row = make_record(), make_row(state=State.SUCCEEDED)
+    window = replace(of(States.ENDED, into), run_again={record.id: "some job"})
+    told = decide(record, row, window, NOW)
+    assert (told.step, told.why) == (Step.LEAVE, "some job has it")
+
+
+def test_a_call_that_was_given_up_is_opened_whatever_job_had_it() -> None:
+    record, row = make_record(), make_row(state=State.DEAD_LETTERED)
+    window = replace(of(States.ENDED), run_again={record.id: "job"})
+    assert decide(record, row, window, NOW).step is Step.REOPEN
+
+
 @given(state=st.sampled_from(State), states=st.sampled_from(States))
 def test_a_call_that_is_not_the_ledgers_is_never_replayed(state: State, states: States) -> None:
     other = make_row(state=state, sha256="0" * 64)
@@ -116,11 +152,25 @@ def test_other_ids_are_no_next_life(call_id: str) -> None:
     target=st.none() | st.just("orders"),
     states=st.sampled_from(States),
     into=st.sampled_from((None, ELSEWHERE, Target(function=ORDERS, qualifier="live"))),
+    ended=st.tuples(st.none() | instants, st.none() | instants),
 )
 def test_a_job_remembers_its_window(
-    begin: object, end: object, target: str | None, states: States, into: Target | None
+    begin: object,
+    end: object,
+    target: str | None,
+    states: States,
+    into: Target | None,
+    ended: tuple[datetime | None, datetime | None],
 ) -> None:
-    window = Window(begin_at=begin, end_at=end, target=target, states=states, into=into)  # type: ignore[arg-type]
+    window = Window(
+        begin_at=begin,  # type: ignore[arg-type]
+        end_at=end,  # type: ignore[arg-type]
+        target=target,
+        states=states,
+        into=into,
+        ended_from=ended[0],
+        ended_to=ended[1],
+    )
     assert window_of(filters_of(window)) == window
 
 
