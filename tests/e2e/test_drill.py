@@ -78,7 +78,7 @@ class Drill:
         assert self.order in {json.loads(line)["id"] for line in found}
         # What waits says for what.
         poll(lambda: "has held for" in self.why(self.order))
-        assert "refuses every call" in self.why(self.order)
+        assert "its replays are throttled" in self.why(self.order)
 
     def why(self, call_id: str) -> str:
         return str(self.do("calls", "show", call_id)["steps"][-1]["how"])
