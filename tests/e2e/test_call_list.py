@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from e2e.world import new_run, poll
 from reprise.ledger import State
 
@@ -14,6 +16,7 @@ CALLS = 290
 KEYED = 10
 
 
+@pytest.mark.slow
 def test_calls_of_a_hold_are_listed_named_and_cancelled_and_the_cancelled_never_run(
     world: World, guest: str
 ) -> None:

@@ -7,6 +7,8 @@ import time
 from threading import Event
 from typing import TYPE_CHECKING
 
+import pytest
+
 from e2e.test_observe import look
 from e2e.world import new_run, poll
 from reprise.aws.config import TTL_S
@@ -20,6 +22,7 @@ CALLS = 200
 SOON_S = 10.0
 
 
+@pytest.mark.slow
 def test_a_pause_in_an_outage_keeps_every_call_and_a_resume_lets_each_run_once(
     world: World, guest: str
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 from e2e.world import new_run, poll
 from reprise_cli.replay.window import again_id
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 CALLS = 30
 
 
+@pytest.mark.slow
 def test_calls_that_succeeded_run_again_once_a_job_and_lost_ones_are_taken_in(
     world: World, guest: str
 ) -> None:
