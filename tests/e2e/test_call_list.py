@@ -73,7 +73,7 @@ def test_calls_of_a_hold_are_listed_named_and_cancelled_and_the_cancelled_never_
     assert listed()["count"] == CALLS + KEYED - len(wrong)
     assert listed("--reason", "cancelled")["count"] == len(wrong)
     jobs = world.look("audit", "--json").document["jobs"]
-    assert {job["why"] for job in jobs if job["verb"] == "cancel"} == {"a wrong price"}
+    assert "a wrong price" in {job["why"] for job in jobs if job["verb"] == "cancel"}
     assert backlog() == before - len(wrong)
 
     world.let_go(guest)
