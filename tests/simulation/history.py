@@ -58,7 +58,7 @@ class Execution:
     is_ok: bool
     batch: Batch
     is_answered: bool = True
-    """Whether the answer is on its way to the replayer."""
+    """Whether the answer is on its way to somebody who tells of it: the replayer, or a live caller."""
 
 
 @dataclass(frozen=True, slots=True)

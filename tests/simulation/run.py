@@ -257,6 +257,11 @@ class Simulation:
             except Crash:
                 for name in batch.holds:
                     self.history.excuse(name, "crash")
+                if call_id not in batch.holds:
+                    # Over what was given up a caller holds no claim: how its call ended dies with it.
+                    for execution in self.history.executions[call_id]:
+                        if execution.batch is batch:
+                            execution.is_answered = False
                 self.scheduler.kill(batch)
 
         self.scheduler.start(batch, run)
