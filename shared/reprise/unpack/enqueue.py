@@ -81,16 +81,21 @@ class Enqueuer:
     def _enter(
         self, chunk: Sequence[AcceptedRecord], url: str, *, is_known: bool
     ) -> list[AcceptedRecord]:
-        rows: dict[str, Row] = {}
+        records: dict[str, Record] = {}
         for entry in chunk:
-            rows.setdefault(entry.record.id, self._row(entry.record, url))
+            records.setdefault(entry.record.id, entry.record)
         found: dict[str, Row | None] = {}
         if is_known:
-            found |= self.ledger.get_all(list(rows))
+            found |= self.ledger.get_all(list(records))
         else:
             self._list(chunk, url)
         known = frozenset(found)
-        found |= self.ledger.record_all([row for row in rows.values() if row.id not in known])
+        rows = {
+            call_id: self._row(record, url)
+            for call_id, record in records.items()
+            if call_id not in known
+        }
+        found |= self.ledger.record_all(list(rows.values()))
         due: list[AcceptedRecord] = []
         untold = 0
         for entry in chunk:
