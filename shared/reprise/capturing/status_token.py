@@ -47,21 +47,19 @@ def write_status_token(call_id: str, sha256: str, captured_at: datetime, keys: M
         captured_at: When it was captured, aware.
         keys: Those of the source that captures.
     """
-    said = f"{sha256[:16]}.{(captured_at - _EPOCH) // _US}"
+    said = _said(sha256, captured_at)
     return f"{said}.{keys.macs(_token_message(call_id, said))[0][:32]}"
 
 
 def read_status_token(call_id: str, token: object, keys: MacKeys) -> StatusToken | None:
     """Return what a token says; None unless it is genuine, and this call's."""
-    match = _TOKEN.fullmatch(token) if isinstance(token, str) else None
-    if match is None:
+    claimed = claimed_by(token)
+    if claimed is None:
         return None
-    sha256, captured_us, mac = match.groups()
-    message = _token_message(call_id, f"{sha256}.{captured_us}")
+    said, _, mac = str(token).rpartition(".")
+    message = _token_message(call_id, said)
     genuine = [hmac.compare_digest(mac, expected[:32]) for expected in keys.macs(message)]
-    if not any(genuine):
-        return None
-    return StatusToken(sha256=sha256, captured_at=_EPOCH + int(captured_us) * _US)
+    return claimed if any(genuine) else None
 
 
 def token_digest(token: str) -> str:
@@ -78,8 +76,7 @@ def digest_of_token(record: Record, keyring: Keyring) -> str | None:
         StoreError: If the keys cannot be had now.
     """
     key_id = record.mac.key_id if record.mac is not None else ""
-    captured_us = (parse_instant(record.captured_at) - _EPOCH) // _US
-    said = f"{record.payload.sha256[:16]}.{captured_us}"
+    said = _said(record.payload.sha256, parse_instant(record.captured_at))
     try:
         mac = keyring.find(key_id).mac_by(key_id, _token_message(record.id, said))
     except (BadRecordError, KeyError):
@@ -92,10 +89,12 @@ def claimed_by(token: object) -> StatusToken | None:
     match = _TOKEN.fullmatch(token) if isinstance(token, str) else None
     if match is None:
         return None
-    try:
-        return StatusToken(sha256=match[1], captured_at=_EPOCH + int(match[2]) * _US)
-    except OverflowError:
-        return None
+    # Seventeen digits of microseconds end in the year 5138.
+    return StatusToken(sha256=match[1], captured_at=_EPOCH + int(match[2]) * _US)
+
+
+def _said(sha256: str, captured_at: datetime) -> str:
+    return f"{sha256[:16]}.{(captured_at - _EPOCH) // _US}"
 
 
 def _token_message(call_id: str, said: str) -> bytes:
