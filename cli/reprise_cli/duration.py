@@ -1,4 +1,4 @@
-"""Read and write durations as people type them: `20s`, `5m`, `2h`, `1d`, `1m30s`: pure rules."""
+"""Read and write durations as people type them, `20s`, `5m`, `2h`, `1d`, `1m30s`, and rates: pure rules."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from reprise_cli.exits import UsageError
+from reprise_letters.pace import parse_rate
 
 _UNITS_S: Final = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
 _DURATION: Final = re.compile(
@@ -58,3 +59,15 @@ def read_duration(option: str, text: str) -> float:
         return parse_duration(text)
     except ValueError as error:
         raise UsageError(option, str(error), "Write for example 30s, 15m or 2h") from error
+
+
+def read_rate(option: str, text: str) -> float:
+    """Return an option's value as so many a second.
+
+    Raises:
+        UsageError: If it is no rate; names the option.
+    """
+    try:
+        return parse_rate(text)
+    except ValueError as error:
+        raise UsageError(option, str(error), "Correct it, then try again") from error

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import FrameType
 
+INTERRUPTED: Final = 130
+"""What shells make of Ctrl-C: 128 and the number of SIGINT (POSIX shell, "Exit Status for Commands")."""
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 

@@ -81,6 +81,11 @@ class Stack:
     scheduler_role_arn: str | None = None
 
     @property
+    def targets(self) -> tuple[str, ...]:
+        """Return what may be called, by ARN; one that ends in `*` stands for all that begin so."""
+        return tuple(arn.strip() for arn in self.target_arns.split(",") if arn.strip())
+
+    @property
     def own_functions(self) -> frozenset[str]:
         """Return the pipeline's own functions, which no chaos test may hold."""
         return frozenset(

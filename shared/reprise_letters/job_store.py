@@ -19,12 +19,14 @@ import msgspec
 from reprise.call.payload import ClaimCheck
 from reprise.errors import ObjectMissingError, RepriseError
 from reprise.instant import parse_instant
+from reprise.monitor.reconcile import walk
 from reprise_letters.job import LetterJob, LetterOutcome, LetterVerb, Planned, Segment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from reprise.monitor.reconcile import Page
+    from reprise.monitor.reconcile import Listing
+
 
 PREFIX: Final = "audit/"
 _LONGEST_JOB: Final = timedelta(days=1)
@@ -71,19 +73,12 @@ class JobObjects(Protocol):
         """Return what is kept."""
 
 
-class JobListing(Protocol):
-    """Lists keys."""
-
-    def page(self, prefix: str, after: str) -> Page:
-        """Return the objects below a prefix whose keys come after a key."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LetterJobStore:
     """The jobs of one stack."""
 
     objects: JobObjects
-    listing: JobListing
+    listing: Listing
     bucket: str
 
     def begin(self, job: LetterJob, letters: Sequence[Planned]) -> None:
@@ -210,10 +205,4 @@ class LetterJobStore:
         return msgspec.json.decode(data, type=Segment)
 
     def _keys(self, prefix: str, after: str = "") -> Iterator[str]:
-        while True:
-            page = self.listing.page(prefix, after)
-            keys = sorted(page.modified_at_s)
-            yield from keys
-            if page.is_last or not keys:
-                return
-            after = keys[-1]
+        return (key for key, _ in walk(self.listing, prefix, after))

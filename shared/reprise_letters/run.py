@@ -7,7 +7,6 @@ nothing was kept, since the run was killed, is looked at again, and is opened at
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from itertools import batched
 from typing import TYPE_CHECKING, Final
@@ -22,6 +21,7 @@ from reprise_letters.job import (
     Segment,
     canaries,
     canary_size,
+    counts_of,
     last_outcomes,
     left_of,
 )
@@ -109,8 +109,7 @@ class LetterJobRun:
 
     def counts(self) -> dict[str, int]:
         """Return how many letters came to what."""
-        found = Counter(one.action.value for one in last_outcomes(self.outcomes).values())
-        return dict(sorted(found.items()))
+        return counts_of(self.outcomes)
 
     # --- letters ---
 

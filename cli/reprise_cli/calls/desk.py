@@ -69,7 +69,7 @@ def _known_open(reprise: App, wanted: CallSelection) -> int | None:
     """Return how many open calls the counters know; None if that is not what is asked for."""
     if wanted.state is not StateChoice.OPEN or wanted.since or wanted.until or wanted.key:
         return None
-    targets = tuple(arn.strip() for arn in reprise.stack.target_arns.split(",") if arn.strip())
+    targets = reprise.stack.targets
     asked = labels(targets)
     if wanted.target is not None:
         label = make_labeler(targets)

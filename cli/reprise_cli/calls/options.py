@@ -100,7 +100,7 @@ def call_filter(reprise: App, state: StateChoice, typed: Typed) -> CallSelection
 
 def _check_target(reprise: App, target: str) -> None:
     """Refuse a name that no target has; what a pattern allows may have any."""
-    allowed = [arn.strip() for arn in reprise.stack.target_arns.split(",") if arn.strip()]
+    allowed = list(reprise.stack.targets)
     if any(arn.endswith("*") or is_target(arn, target) for arn in allowed):
         return
     names = [short_name(arn) for arn in allowed]

@@ -12,14 +12,15 @@ from reprise.call.payload import ClaimCheck
 from reprise.call_index import PREFIX, SHA256_CHARS, IndexEntry, key_at, read_page
 from reprise.errors import BadRecordError, ObjectMissingError
 from reprise.instant import format_instant, parse_instant
+from reprise.monitor.reconcile import walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from reprise.call_index import IndexPage
     from reprise.ledger import Row
-    from reprise.monitor.reconcile import Page
-    from reprise_letters.job_store import JobListing, JobObjects
+    from reprise.monitor.reconcile import Listing
+    from reprise_letters.job_store import JobObjects
 
 SPAN: Final = timedelta(hours=1)
 """Longer than the calls of one capture object are apart."""
@@ -42,7 +43,7 @@ class CallPages:
     """The pages of one stack's bucket."""
 
     objects: JobObjects
-    listing: JobListing
+    listing: Listing
     bucket: str
     advance: Callable[[int], None] = lambda _: None
     """Told of pages that were read."""
@@ -112,13 +113,7 @@ class CallPages:
         return days
 
     def _keys(self, day: str) -> list[str]:
-        prefix, keys, after = f"{PREFIX}{day}/", list[str](), ""
-        while True:
-            page: Page = self.listing.page(prefix, after)
-            keys += page.modified_at_s
-            if page.is_last or not page.modified_at_s:
-                return [key for key in keys if key_at(key)]
-            after = max(page.modified_at_s)
+        return [key for key, _ in walk(self.listing, f"{PREFIX}{day}/") if key_at(key)]
 
     def _read(self, key: str) -> IndexPage | None:
         """Return a page; None if it has expired meanwhile, or is none of ours."""

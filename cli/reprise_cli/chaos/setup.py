@@ -87,7 +87,7 @@ def find_quarry(
             f"{name} is part of the pipeline: held, it could not replay anything",
             "Name a target",
         )
-    target = resolve_target(wanted, tuple(stack.target_arns.split(",")))
+    target = resolve_target(wanted, stack.targets)
     own_table = stack.receipts_table if target.name == stack.chaos_target else None
     table = wishes.receipts_table or own_table
     if table is None:

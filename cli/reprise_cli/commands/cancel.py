@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from reprise.aws.counters_table import CountersTable
-from reprise.errors import RepriseError, StoreError
+from reprise.errors import RepriseError
 from reprise.instant import format_instant, utc_now
 from reprise.metric import make_labeler
 from reprise_cli.app import app_of
@@ -29,11 +29,20 @@ from reprise_cli.calls.options import (
 )
 from reprise_cli.calls.selection import FoundCall, StateChoice
 from reprise_cli.calls.view import describe, groups, say_groups, show_calls
+from reprise_cli.dlq.conduct import kept_first
 from reprise_cli.dlq.desk import job_store
-from reprise_cli.exits import CommandError, ExitCode, UsageError
-from reprise_cli.interrupt import interruptible
+from reprise_cli.exits import ExitCode, UsageError
+from reprise_cli.interrupt import INTERRUPTED, interruptible
 from reprise_cli.output import counted
-from reprise_letters.job import LEDGER, LetterJob, LetterJobState, LetterVerb, Segment, job_id
+from reprise_letters.job import (
+    LEDGER,
+    LetterJob,
+    LetterJobState,
+    LetterVerb,
+    Segment,
+    counts_of,
+    job_id,
+)
 from reprise_letters.redrive import Action
 
 if TYPE_CHECKING:
@@ -45,8 +54,6 @@ if TYPE_CHECKING:
 _MOST: Final = 1_000_000
 _AT_ONCE: Final = 100
 """Calls between two notes in the audit."""
-_INTERRUPTED: Final = 130
-"""Of a shell's command that Ctrl-C ended."""
 _NOT_FILTERS: Final = frozenset({"why", "yes", "dry_run"})
 
 
@@ -132,18 +139,12 @@ def _named(reprise: App, ids: Sequence[str]) -> list[FoundCall]:
 def _run(reprise: App, job: LetterJob, meant: Sequence[FoundCall], *, is_all: bool) -> None:
     """Cancel calls, their names in the audit before any is touched."""
     store, stack = job_store(reprise), reprise.stack
-    try:
+    with kept_first(reprise):
         store.begin(job, [planned_call(call) for call in meant])
-    except StoreError as error:
-        raise CommandError(
-            "audit",
-            f"nothing was touched, since who does it, and why, could not be kept: {error.code}",
-            f"Allow s3:PutObject on {stack.bucket}/audit/*",
-        ) from error
     canceller = Canceller(
         ledger=reprise.ledger,
         counters=CountersTable(reprise.aws.dynamodb, stack.ledger_table),
-        label=make_labeler(tuple(arn.strip() for arn in stack.target_arns.split(","))),
+        label=make_labeler(stack.targets),
         clock=utc_now,
         note=f"{job.started_at}, cancelled by {job.by}, by job {job.id}: {job.why}",
     )
@@ -164,11 +165,11 @@ def _run(reprise: App, job: LetterJob, meant: Sequence[FoundCall], *, is_all: bo
     except RepriseError:
         reprise.out.note(_how_far(job, outcomes))
         raise
-    counts = _counts(outcomes)
+    counts = counts_of(outcomes)
     _show(reprise, job, outcomes, state)
     if state is LetterJobState.INTERRUPTED:
         reprise.out.note(_how_far(job, outcomes))
-        raise typer.Exit(_INTERRUPTED)
+        raise typer.Exit(INTERRUPTED)
     if not is_all or counts.keys() - {Action.CANCELLED.value}:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -176,7 +177,7 @@ def _run(reprise: App, job: LetterJob, meant: Sequence[FoundCall], *, is_all: bo
 def _show(
     reprise: App, job: LetterJob, outcomes: Sequence[LetterOutcome], state: LetterJobState
 ) -> None:
-    counts = _counts(outcomes)
+    counts = counts_of(outcomes)
     for one in outcomes:
         if one.action is not Action.CANCELLED:
             reprise.out.warn(f"{one.id}: {one.action.value}: {one.why}")
@@ -201,14 +202,9 @@ def _segment(
         by=job.by,
         state=state,
         why=why,
-        counts=_counts(outcomes),
+        counts=counts_of(outcomes),
         outcomes=tuple(fresh),
     )
-
-
-def _counts(outcomes: Sequence[LetterOutcome]) -> dict[str, int]:
-    names = sorted(one.action.value for one in outcomes)
-    return {name: names.count(name) for name in dict.fromkeys(names)}
 
 
 def _how_far(job: LetterJob, outcomes: Sequence[LetterOutcome]) -> str:

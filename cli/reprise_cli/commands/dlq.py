@@ -27,12 +27,11 @@ from reprise_cli.dlq.view import (
     show_letters,
     veil,
 )
-from reprise_cli.duration import parse_duration
+from reprise_cli.duration import parse_duration, read_rate
 from reprise_cli.exits import ExitCode, UsageError
 from reprise_cli.output import FormatOption, counted
 from reprise_letters.job import CANARY, CANARY_ABOVE, LetterQueue, LetterVerb, planned
 from reprise_letters.letter import Selection, error_pattern, select
-from reprise_letters.pace import parse_rate
 from reprise_letters.redrive import Action
 
 if TYPE_CHECKING:
@@ -217,7 +216,7 @@ def redrive(
         is_agreed=yes,
         canary=0 if no_canary else canary,
         canary_wait_s=_seconds("--canary-wait", canary_wait) or 0.0,
-        rate_per_s=_rate(rate),
+        rate_per_s=read_rate("--rate", rate) if rate is not None else None,
         payload=data,
         is_dry_run=dry_run,
         filters=_filters(context),
@@ -275,7 +274,7 @@ def discard(
         queue=queue,
         why=why.strip(),
         is_agreed=yes,
-        rate_per_s=_rate(rate),
+        rate_per_s=read_rate("--rate", rate) if rate is not None else None,
         filters=_filters(context),
     )
     if resume_id is not None:
@@ -375,13 +374,6 @@ def _filters(context: typer.Context) -> dict[str, str]:
         for name, value in context.params.items()
         if value and name not in _NOT_FILTERS
     }
-
-
-def _rate(text: str | None) -> float | None:
-    try:
-        return parse_rate(text) if text is not None else None
-    except ValueError as error:
-        raise UsageError("--rate", str(error), "Correct it, then try again") from error
 
 
 def _named(reprise: App, queue: LetterQueue, ids: Sequence[str]) -> list[str]:

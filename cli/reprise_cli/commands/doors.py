@@ -78,7 +78,7 @@ def _show(reprise: App, doors: tuple[FrontDoor, ...]) -> None:
 
 def _doors_of(reprise: App) -> Doors:
     stack = reprise.stack
-    targets = tuple(stack.target_arns.split(","))
+    targets = stack.targets
     return Doors.read(stack.front_doors, targets, invoker=stack.invoker)
 
 

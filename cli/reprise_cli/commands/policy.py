@@ -281,7 +281,7 @@ def _read(file: str) -> str:
 
 
 def _allowed(reprise: App) -> list[str]:
-    return [arn.strip() for arn in reprise.stack.target_arns.split(",") if arn.strip()]
+    return list(reprise.stack.targets)
 
 
 def _parameter(reprise: App) -> PolicyParameter:

@@ -10,6 +10,7 @@ import typer
 
 from reprise.instant import utc_now
 from reprise_cli.app import app_of
+from reprise_cli.duration import read_rate
 from reprise_cli.exits import UsageError
 from reprise_cli.point_in_time import read_point
 from reprise_cli.replay.conduct import ReplayWish, begin, begin_unread, resume
@@ -17,7 +18,6 @@ from reprise_cli.replay.job import find_target
 from reprise_cli.replay.named import window_named
 from reprise_cli.replay.unread import Unread
 from reprise_cli.replay.window import States, Window
-from reprise_letters.pace import parse_rate
 
 if TYPE_CHECKING:
     from reprise.call.target import Target
@@ -100,7 +100,11 @@ def replay(
         resume(reprise, job)
         return
     wish = ReplayWish(
-        why=why, is_agreed=yes, is_dry_run=dry_run, max_count=max_count, rate_per_s=_rate(rate)
+        why=why,
+        is_agreed=yes,
+        is_dry_run=dry_run,
+        max_count=max_count,
+        rate_per_s=read_rate("--rate", rate) if rate is not None else None,
     )
     if calls:
         given = (begin_at, end_at, ended_from, ended_to, target)
@@ -145,12 +149,5 @@ def replay(
 def _into(reprise: App, text: str | None) -> Target | None:
     if text is None:
         return None
-    allowed = [arn.strip() for arn in reprise.stack.target_arns.split(",") if arn.strip()]
+    allowed = list(reprise.stack.targets)
     return find_target(text, allowed)
-
-
-def _rate(text: str | None) -> float | None:
-    try:
-        return None if text is None else parse_rate(text)
-    except ValueError as error:
-        raise UsageError("--rate", str(error), "Correct it, then try again") from error

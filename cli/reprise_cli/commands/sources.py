@@ -82,7 +82,7 @@ def add_source(
     reprise = app_of(context)
     check_name(name)
     stack, store = reprise.stack, _secrets_of(reprise)
-    allowed = tuple(stack.target_arns.split(","))
+    allowed = stack.targets
     listed = [entry.strip() for text in targets for entry in text.split(",") if entry.strip()]
     arns = check_targets(listed, allowed)
     reprise.say_place()

@@ -17,6 +17,7 @@ from reprise_cli.calls.lookup import NotArrivedError, call_named, read_call_ref,
 from reprise_cli.commands.show import CallArgument, story_document
 from reprise_cli.duration import read_duration
 from reprise_cli.exits import ExitCode, NotFoundError
+from reprise_cli.interrupt import INTERRUPTED
 from reprise_cli.story.reader import StoryReader
 from reprise_cli.story.view import show_story
 
@@ -72,7 +73,7 @@ def _stopping_nothing(reprise: App) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         reprise.out.note("the call goes on; only the waiting has ended")
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _meant(reprise: App, text: str) -> str:

@@ -22,7 +22,7 @@ from reprise_cli.dlq.desk import (
 )
 from reprise_cli.dlq.view import report_job, show_groups
 from reprise_cli.exits import CommandError, ExitCode, UsageError
-from reprise_cli.interrupt import interruptible
+from reprise_cli.interrupt import INTERRUPTED, interruptible
 from reprise_cli.output import counted
 from reprise_letters.job import (
     LetterJob,
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from reprise_letters.letter import Letter, Selection
     from reprise_letters.run import LetterJobRun
 
-INTERRUPTED = 130
-"""Of a shell's command that Ctrl-C ended."""
 _NOT_WELL: Final = frozenset({Action.FAILED, Action.REFUSED, Action.MISSED})
 
 

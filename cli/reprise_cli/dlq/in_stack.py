@@ -12,12 +12,12 @@ from reprise.errors import StoreError
 from reprise.instant import format_instant, utc_now
 from reprise.ports import OutMessage
 from reprise.retry.decision import Reason
-from reprise_cli.dlq.conduct import INTERRUPTED, Wish, again, canary_asked, kept_first
+from reprise_cli.dlq.conduct import Wish, again, canary_asked, kept_first
 from reprise_cli.dlq.desk import job_store, tools
 from reprise_cli.dlq.jobs import status_of, until, watch, watch_command
 from reprise_cli.dlq.view import report_plan, show_groups
 from reprise_cli.exits import CommandError
-from reprise_cli.interrupt import interruptible
+from reprise_cli.interrupt import INTERRUPTED, interruptible
 from reprise_cli.output import counted
 from reprise_letters.job import LetterJob, LetterJobState, LetterVerb, Segment, job_id
 from reprise_letters.order import Order, write_order

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from reprise.instant import format_instant, utc_now
-from reprise_cli.dlq.conduct import INTERRUPTED, again, tell_end
+from reprise_cli.dlq.conduct import again, tell_end
 from reprise_cli.dlq.desk import job_store
 from reprise_cli.dlq.view import report_job
 from reprise_cli.exits import CommandError
-from reprise_cli.interrupt import interruptible
+from reprise_cli.interrupt import INTERRUPTED, interruptible
 from reprise_letters.job import LetterJobState
 from reprise_letters.job_store import Cancel
 from reprise_letters.status import JobStatus

@@ -26,7 +26,7 @@ class PolicyPages:
     def __init__(self, reprise: App) -> None:
         """Show this stack's."""
         stack = reprise.stack
-        self._allowed = [arn.strip() for arn in stack.target_arns.split(",") if arn.strip()]
+        self._allowed = list(stack.targets)
         self._parameter = PolicyParameter(client=reprise.aws.ssm, name=stack.policy_parameter)
         self._watch = policy_watch(reprise)
 

@@ -193,7 +193,7 @@ def policy_watch(reprise: App) -> PolicyWatch:
     """Return what watches the policy of the stack."""
     stack = reprise.stack
     parameter = PolicyParameter(client=reprise.aws.ssm, name=stack.policy_parameter)
-    return PolicyWatch(parameter, [arn for arn in stack.target_arns.split(",") if arn.strip()])
+    return PolicyWatch(parameter, stack.targets)
 
 
 def _named(version: Version) -> list[str]:

@@ -7,7 +7,7 @@ the same call is suppressed there.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from reprise.errors import BadRecordError, StoreError
 from reprise.ledger import State
@@ -20,24 +20,9 @@ from reprise_letters.redrive import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
 
     from reprise.capturing.record import Record
-    from reprise.ledger import Row
-    from reprise.ports import Clock, Queue
-
-
-class WindowLedger(Protocol):
-    """What of the ledger a replay asks for."""
-
-    def get_all(self, call_ids: Sequence[str]) -> Mapping[str, Row]:
-        """Return the rows that there are."""
-
-    def record(self, row: Row) -> Row | None:
-        """Write a first row; return what was there already."""
-
-    def redrive(self, call_id: str, *, opened_at: str, now: datetime) -> bool:
-        """Open a call that was given up."""
+    from reprise.ports import Clock, Ledger, Queue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +39,7 @@ class WindowReplayer:
     """Does what was planned with the calls of an object."""
 
     bucket: str
-    ledger: WindowLedger
+    ledger: Ledger
     replay_queue: Queue
     capture_queue: Queue
     clock: Clock

@@ -17,10 +17,11 @@ from reprise.capturing.line import Verifier
 from reprise.capturing.signature import OPERATOR
 from reprise.errors import RepriseError, StoreError
 from reprise.instant import format_instant, utc_now
+from reprise_cli.dlq.conduct import kept_first
 from reprise_cli.dlq.desk import job_store
 from reprise_cli.exits import CommandError, ExitCode, UsageError
 from reprise_cli.fitted import Column, Fitted
-from reprise_cli.interrupt import interruptible
+from reprise_cli.interrupt import INTERRUPTED, interruptible
 from reprise_cli.output import counted
 from reprise_cli.replay.again import Again
 from reprise_cli.replay.carry_out import WindowReplayer
@@ -51,8 +52,6 @@ if TYPE_CHECKING:
     from reprise_cli.replay.window import Window
     from reprise_letters.job import LetterOutcome, Planned
 
-_INTERRUPTED: Final = 130
-"""Of a shell's command that Ctrl-C ended."""
 _BAD: Final = frozenset({Action.FAILED, Action.REFUSED, Action.SKIPPED, Action.MISSED})
 
 
@@ -104,7 +103,8 @@ def begin(reprise: App, window: Window, wish: ReplayWish) -> None:
     reprise.confirm(f"replay {count}?", is_agreed=is_agreed)
     job = new_job(reprise, QUEUE, filters_of(window), len(found.planned), wish)
     replayer = _replayer(reprise, job, found.planned, window)
-    keep(reprise, job, found.planned)
+    with kept_first(reprise):
+        job_store(reprise).begin(job, found.planned)
     _run(reprise, job, found.planned, [], window, replayer)
 
 
@@ -130,7 +130,8 @@ def begin_unread(reprise: App, place: Unread, window: Window, wish: ReplayWish) 
     what = counted(len(found.planned), "object")
     reprise.confirm(f"take in {what} again?", is_agreed=wish.is_agreed)
     job = new_job(reprise, place.name.lower(), filters_of(window), len(found.planned), wish)
-    keep(reprise, job, found.planned)
+    with kept_first(reprise):
+        job_store(reprise).begin(job, found.planned)
     take_in(reprise, job, found.planned, [])
 
 
@@ -178,25 +179,9 @@ def new_job(
     )
 
 
-def keep(reprise: App, job: LetterJob, planned: list[Planned]) -> None:
-    """Keep what a job means, before anything is touched.
-
-    Raises:
-        CommandError: If that cannot be kept.
-    """
-    try:
-        job_store(reprise).begin(job, planned)
-    except StoreError as error:
-        raise CommandError(
-            "audit",
-            f"nothing was touched, since who does it, and why, could not be kept: {error.code}",
-            f"Allow s3:PutObject on {reprise.stack.bucket}/audit/*",
-        ) from error
-
-
 def _source(reprise: App) -> CaptureObjects:
     bucket = reprise.stack.bucket
-    targets = tuple(arn.strip() for arn in reprise.stack.target_arns.split(",") if arn.strip())
+    targets = reprise.stack.targets
     return CaptureObjects(
         bucket=bucket,
         listing=S3Listing(reprise.aws.s3, bucket),
@@ -271,7 +256,7 @@ def _run(
     _report(reprise, job, planned, run, state)
     if state is LetterJobState.INTERRUPTED:
         _tell_stopped(reprise, job, planned, run, again)
-        raise typer.Exit(_INTERRUPTED)
+        raise typer.Exit(INTERRUPTED)
     if any(one.action in _BAD for one in last_outcomes(run.outcomes).values()):
         raise typer.Exit(ExitCode.FAILED)
 

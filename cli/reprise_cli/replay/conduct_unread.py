@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from reprise.aws.s3 import S3Listing, S3Objects
@@ -17,7 +16,7 @@ from reprise_letters.job import (
     LetterJobState,
     LetterOutcome,
     Segment,
-    last_outcomes,
+    counts_of,
     left_of,
 )
 from reprise_letters.redrive import Action
@@ -80,7 +79,7 @@ def take_in(
             at = format_instant(utc_now())
             done.append(LetterOutcome(id=one.id, message_id=one.id, action=action, why=why, at=at))
             advance(1)
-    counts = Counter(one.action.value for one in last_outcomes([*outcomes, *done]).values())
+    counts = counts_of([*outcomes, *done])
     store.add(
         job.id,
         Segment(
@@ -88,7 +87,7 @@ def take_in(
             by=reprise.operator,
             state=LetterJobState.DONE,
             why=failed,
-            counts=dict(sorted(counts.items())),
+            counts=counts,
             outcomes=tuple(done),
         ),
     )

@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from reprise.capturing.line import read_line
 from reprise.errors import BadRecordError
 from reprise.logreader import LogEvent, read_events
+from reprise.monitor.reconcile import walk
+from reprise_cli.replay.window import CAPTURED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reprise.capturing.line import Verifier
     from reprise.capturing.record import Record
-    from reprise.monitor.reconcile import Page
+    from reprise.monitor.reconcile import Listing
+    from reprise.ports import Objects
     from reprise_cli.replay.window import Window
-
-
-class ObjectListing(Protocol):
-    """Lists keys."""
-
-    def page(self, prefix: str, after: str) -> Page:
-        """Return the objects below a prefix whose keys come after a key."""
-
-
-class ObjectStream(Protocol):
-    """Reads objects."""
-
-    def stream(self, bucket: str, key: str) -> Iterator[bytes]:
-        """Yield an object's bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +34,8 @@ class CaptureObjects:
     """The capture objects of one stack."""
 
     bucket: str
-    listing: ObjectListing
-    objects: ObjectStream
+    listing: Listing
+    objects: Objects
     trusted: Verifier
 
     def keys(self, window: Window) -> Iterator[str]:
@@ -58,7 +47,10 @@ class CaptureObjects:
         if window.keys:
             yield from window.keys
             return
-        yield from keys_between(self.listing, window.first_key, window.end_key)
+        for key, _ in walk(self.listing, CAPTURED, window.first_key):
+            if key >= window.end_key:
+                return
+            yield key
 
     def records(self, key: str, window: Window) -> Iterator[Record | Unreadable]:
         """Yield the calls of an object that the window holds, and what of it is not believed.
@@ -84,18 +76,3 @@ class CaptureObjects:
     def url(self, key: str) -> str:
         """Return an object's S3 URL."""
         return f"s3://{self.bucket}/{key}"
-
-
-def keys_between(listing: ObjectListing, first: str, end: str) -> Iterator[str]:
-    """Yield the keys from one to another, not included, which begin with the same folder."""
-    prefix = first.partition("/")[0] + "/"
-    after = first
-    while True:
-        page = listing.page(prefix, after)
-        for key in sorted(page.modified_at_s):
-            if key >= end:
-                return
-            yield key
-        if page.is_last or not page.modified_at_s:
-            return
-        after = max(page.modified_at_s)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from itertools import batched
 from typing import TYPE_CHECKING, Final
@@ -12,7 +11,7 @@ from reprise.errors import RepriseError
 from reprise.instant import format_instant
 from reprise_cli.replay.carry_out import WindowResult
 from reprise_cli.replay.window import Step
-from reprise_letters.job import LetterJobState, LetterOutcome, Segment, last_outcomes, left_of
+from reprise_letters.job import LetterJobState, LetterOutcome, Segment, counts_of, left_of
 from reprise_letters.redrive import Action
 
 if TYPE_CHECKING:
@@ -76,8 +75,7 @@ class WindowRun:
 
     def counts(self) -> dict[str, int]:
         """Return how many calls came to what."""
-        found = Counter(one.action.value for one in last_outcomes(self.outcomes).values())
-        return dict(sorted(found.items()))
+        return counts_of(self.outcomes)
 
     def _replay(self, key: str, window: Window, left: dict[str, Step]) -> None:
         records = (

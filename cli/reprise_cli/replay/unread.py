@@ -15,18 +15,19 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from reprise.capturing.wire import may_be_ours
 from reprise.instant import format_instant
 from reprise.logreader import LogEvent, read_events
+from reprise.monitor.reconcile import walk
 from reprise_letters.job import Planned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reprise.call.payload import ClaimCheck
-    from reprise_cli.replay.objects import ObjectListing
+    from reprise.monitor.reconcile import Listing
+    from reprise.ports import Objects
 
 
 class Unread(StrEnum):
@@ -38,16 +39,6 @@ class Unread(StrEnum):
 
 _MOST_BYTES: Final = 4 * 1024 * 1024
 """Text of one envelope, which is one log event's neighbours: what the unpacker holds in memory at once."""
-
-
-class UnreadObjects(Protocol):
-    """Reads and keeps objects."""
-
-    def stream(self, bucket: str, key: str) -> Iterator[bytes]:
-        """Yield an object's bytes."""
-
-    def put(self, key: str, data: bytes) -> ClaimCheck:
-        """Keep bytes under a key."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,8 +76,8 @@ class UnreadSource:
 
     place: Unread
     bucket: str
-    listing: ObjectListing
-    objects: UnreadObjects
+    listing: Listing
+    objects: Objects
     owner: str
     """The stack's account."""
     log_group: str
@@ -163,15 +154,9 @@ class UnreadSource:
         return gzip.compress(json.dumps(document).encode(), mtime=0)
 
     def _keys(self, begin_at: datetime, end_at: datetime) -> Iterator[tuple[str, str]]:
-        after = ""
-        while True:
-            page = self.listing.page(self.place.value, after)
-            for key, modified_at_s in sorted(page.modified_at_s.items()):
-                if begin_at.timestamp() <= modified_at_s < end_at.timestamp():
-                    yield key, format_instant(datetime.fromtimestamp(modified_at_s, UTC))
-            if page.is_last or not page.modified_at_s:
-                return
-            after = max(page.modified_at_s)
+        for key, modified_at_s in walk(self.listing, self.place.value):
+            if begin_at.timestamp() <= modified_at_s < end_at.timestamp():
+                yield key, format_instant(datetime.fromtimestamp(modified_at_s, UTC))
 
 
 def _quarantined(data: bytes) -> Iterator[UnreadLine | None]:

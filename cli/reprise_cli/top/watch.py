@@ -39,7 +39,7 @@ class Watch:
     def __init__(self, reprise: App) -> None:
         """Watch this stack."""
         stack = reprise.stack
-        targets = tuple(arn.strip() for arn in stack.target_arns.split(",") if arn.strip())
+        targets = stack.targets
         self._stack = stack.name
         self._labels = labels(targets)
         label = make_labeler(targets)

@@ -183,7 +183,7 @@ def _set_state(reprise: App, name: str, state: str) -> None:
 def _checked(reprise: App, file: Path) -> list[Checked]:
     jobs = read_job_file(file)
     # The root's, too: its replayer would refuse what is captured of other targets.
-    check_jobs(jobs, tuple(reprise.stack.target_arns.split(",")), utc_now())
+    check_jobs(jobs, reprise.stack.targets, utc_now())
     return check_jobs(jobs, tuple(reprise.schedules.target_arns.split(",")), utc_now())
 
 

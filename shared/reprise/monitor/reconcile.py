@@ -22,7 +22,7 @@ from reprise import metric
 from reprise.ports import OutMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from reprise.ports import Clock, Marks, Meter, Queue
 
@@ -63,6 +63,20 @@ class Listing(Protocol):
         Raises:
             StoreError: If they cannot be listed now.
         """
+
+
+def walk(listing: Listing, prefix: str, after: str = "") -> Iterator[tuple[str, float]]:
+    """Yield key and time of writing of the objects below a prefix whose keys come after a key, in order.
+
+    Raises:
+        StoreError: If they cannot be listed now.
+    """
+    while True:
+        page = listing.page(prefix, after)
+        yield from sorted(page.modified_at_s.items())
+        if page.is_last or not page.modified_at_s:
+            return
+        after = max(page.modified_at_s)
 
 
 class Sweep(msgspec.Struct, frozen=True, kw_only=True):
