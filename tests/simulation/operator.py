@@ -65,7 +65,8 @@ class Operator:
         self._world = world
         self._replays = replays
         self._letters = letters
-        self._failed: set[str] = set()
+        self._left: list[set[str]] = []
+        """Of each time that he came, the calls that he could not redrive; two may come at once."""
 
     def cancel(self) -> None:
         """Cancel one call that has not ended, if there is one; what runs must be refused."""
@@ -89,7 +90,7 @@ class Operator:
 
     def finish(self) -> None:
         """Redrive once more what could not be redriven."""
-        self.start(self._failed)
+        self.start(set().union(*self._left))
 
     def start(self, only: set[str] | None = None) -> None:
         """Redrive every letter, or only those of these calls."""
@@ -112,7 +113,8 @@ class Operator:
         def run() -> None:
             ledger = _Hurrying(world)
             # Until it is told otherwise: the command may be ended half way.
-            self._failed |= {letter.id for letter in letters}
+            left = {letter.id for letter in letters}
+            self._left.append(left)
             world.faults.met["redrive"] += 1
             redriver = Redriver(
                 ledger=cast("Any", ledger),
@@ -123,8 +125,7 @@ class Operator:
             )
             for result in redriver.run(letters):
                 world.faults.note("redrive", result.letter.id, result.action)
-                # Another operator may have redriven it meanwhile, and it was given up again.
-                again = self._failed.add if result.action is Action.FAILED else self._failed.discard
-                again(result.letter.id)
+                if result.action is not Action.FAILED:
+                    left.discard(result.letter.id)
 
         world.scheduler.start(Batch(name="operator"), run)
