@@ -360,9 +360,7 @@ MUTANTS: Final = (
     Mutant(
         name="redrive: the ledger is not told",
         file=_REDRIVE,
-        old="is_opened = self.ledger.redrive(\n"
-        "                letter.id, opened_at=row.opened_at, now=self.clock(), sha256=sha256\n"
-        "            )",
+        old="is_opened = self.ledger.redrive(row, now=self.clock(), sha256=sha256)",
         new="is_opened = bool(letter.id)",
     ),
     Mutant(

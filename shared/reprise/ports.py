@@ -232,14 +232,11 @@ class Ledger(Protocol):
     def mark_letter_sent(self, call_id: str, *, opened_at: str) -> None:
         """Note that the dead letter is in its queue, unless the call was opened again since."""
 
-    def redrive(
-        self, call_id: str, *, opened_at: str, now: datetime, sha256: str | None = None
-    ) -> bool:
+    def redrive(self, dead: Row, *, now: datetime, sha256: str | None = None) -> bool:
         """Open a dead-lettered call again, its attempts at zero; False if its row is another by now.
 
         Args:
-            call_id: The call.
-            opened_at: What its row said of this when it was read: the call was not opened since.
+            dead: Its row as it was read.
             now: The instant.
             sha256: Of another payload that it has from now on, if any.
         """

@@ -105,16 +105,17 @@ class Redriver:
 
     def dry_run(self, letters: Sequence[Letter]) -> list[RedriveResult]:
         """Return what `run` would make of letters now; nothing is opened, sent or deleted."""
-        return [self._dry_run_one(letter) for letter in letters]
+        rows = self._rows(letters)
+        return [self._dry_run_one(letter, rows) for letter in letters]
 
-    def _dry_run_one(self, letter: Letter) -> RedriveResult:
+    def _dry_run_one(self, letter: Letter, rows: dict[str, Row | None]) -> RedriveResult:
         if not letter.is_redrivable:
             return _skipped(letter)
         try:
             is_verified = self._verify(letter)
             action = Action.REDRIVEN
             if letter.record is not None and not letter.is_settlement:
-                _, row = self._look(letter, letter.record, is_verified=is_verified)
+                _, row = self._look(letter, letter.record, rows, is_verified=is_verified)
                 has_succeeded = row is not None and row.state is State.SUCCEEDED
                 action = Action.ENDED if has_succeeded else Action.REDRIVEN
         except (BadRecordError, StoreError) as error:
@@ -127,6 +128,7 @@ class Redriver:
         # Two letters of one call need one message.
         going: dict[tuple[str, str], _Going] = {}
         ended: list[Letter] = []
+        rows = self._rows(batch)
         for letter in batch:
             if not letter.is_redrivable:
                 results.append(_skipped(letter))
@@ -136,7 +138,7 @@ class Redriver:
                 key = (letter.id, letter.record.payload.sha256 if letter.record else "")
                 if key in going:
                     going[key].letters.append(letter)
-                elif (body := self._open(letter, is_verified=is_verified)) is None:
+                elif (body := self._open(letter, rows, is_verified=is_verified)) is None:
                     ended.append(letter)
                 else:
                     group = letter.target or None
@@ -148,6 +150,16 @@ class Redriver:
         results += self._send(list(going.values()))
         results += self._delete(ended, Action.ENDED)
         return results
+
+    def _rows(self, batch: Sequence[Letter]) -> dict[str, Row | None]:
+        """Return the rows of a batch's calls; none if they cannot be read together: each is read alone."""
+        ids = [letter.id for letter in batch if letter.record is not None]
+        try:
+            found = self.ledger.get_all(ids)
+        except StoreError:
+            # An id that nobody signed may be none that the ledger can look for.
+            return {}
+        return {call_id: found.get(call_id) for call_id in ids}
 
     def _verify(self, letter: Letter) -> bool:
         """Tell whether a letter's record was found authentic; False if its keys may not be read here.
@@ -171,7 +183,9 @@ class Redriver:
             return False
         return True
 
-    def _open(self, letter: Letter, *, is_verified: bool) -> str | None:
+    def _open(
+        self, letter: Letter, rows: dict[str, Row | None], *, is_verified: bool
+    ) -> str | None:
         """Let the ledger allow a call to run again, and return the message; None if it has succeeded.
 
         Raises:
@@ -181,7 +195,7 @@ class Redriver:
         record = letter.record
         if record is None or letter.is_settlement:
             return letter.body
-        wanted, row = self._look(letter, record, is_verified=is_verified)
+        wanted, row = self._look(letter, record, rows, is_verified=is_verified)
         if row is None:
             row = self._row_anew(letter, wanted)
             row = self.ledger.record(row) or row
@@ -190,9 +204,7 @@ class Redriver:
             if self.since is not None and row.opened_at >= self.since:
                 raise _HadItsTurnError
             sha256 = wanted.payload.sha256 if self.edit is not None else None
-            is_opened = self.ledger.redrive(
-                letter.id, opened_at=row.opened_at, now=self.clock(), sha256=sha256
-            )
+            is_opened = self.ledger.redrive(row, now=self.clock(), sha256=sha256)
             if sha256 is not None and not is_opened:
                 raise BadRecordError("id_conflict", "somebody else has just redriven the call")
         elif row.state is State.SUCCEEDED:
@@ -202,7 +214,12 @@ class Redriver:
         return write_message(ReplayMessage(record=wanted, object=letter.capture_object))
 
     def _look(
-        self, letter: Letter, record: Record, *, is_verified: bool
+        self,
+        letter: Letter,
+        record: Record,
+        rows: dict[str, Row | None],
+        *,
+        is_verified: bool,
     ) -> tuple[Record, Row | None]:
         """Return what would be sent, and its call's row, if there is one.
 
@@ -210,7 +227,8 @@ class Redriver:
             BadRecordError: If it is not the call that the ledger knows.
         """
         wanted = record if self.edit is None else self.edit(record)
-        row = self.ledger.get(letter.id)
+        # Another letter of the same call must find what this one makes of its row.
+        row = rows.pop(letter.id) if letter.id in rows else self.ledger.get(letter.id)
         if row is not None:
             self._check_identity(row, record, wanted)
         elif not is_verified:

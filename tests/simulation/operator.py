@@ -15,6 +15,7 @@ from simulation.world import SendingQueue
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from reprise.ledger import Row
     from reprise_letters.letter import Letter
     from simulation.queue import SimulatedQueue
     from simulation.world import World
@@ -46,12 +47,12 @@ class _Hurrying:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ledger, name)
 
-    def redrive(self, call_id: str, **request: Any) -> bool:
-        history = self._world.history
+    def redrive(self, dead: Row, **request: Any) -> bool:
+        history, call_id = self._world.history, dead.id
         # From here on it may be open again, and its former end is void.
         history.redrives[call_id] += 1
         history.ended_at_s.pop(call_id, None)
-        is_open: bool = self._ledger.redrive(call_id, **request)
+        is_open: bool = self._ledger.redrive(dead, **request)
         if is_open:
             history.redriven_at_s[call_id] = self._world.scheduler.now_s
             self._world.faults.hurry(call_id)

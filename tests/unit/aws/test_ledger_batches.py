@@ -190,7 +190,7 @@ def test_redriven_call_may_be_leased_with_others() -> None:
     _, ledger, _ = make()
     dead = make_row(id=IDS[0], state=State.DEAD_LETTERED, may_have_run=True)
     ledger.record_all([dead, *ROWS[1:]])
-    assert ledger.redrive(dead.id, opened_at=dead.opened_at, now=NOW)
+    assert ledger.redrive(dead, now=NOW)
 
     assert lease_all(ledger) == set(IDS)
 

@@ -104,10 +104,10 @@ class World:
     def record(self, row: Any) -> Any:
         return self.ledger.record(row)
 
-    def redrive(self, call_id: str, **said: Any) -> bool:
+    def redrive(self, dead: Any, **said: Any) -> bool:
         self.tape.step()
-        is_opened = self.ledger.redrive(call_id, **said)
-        self.opened[call_id] += is_opened
+        is_opened = self.ledger.redrive(dead, **said)
+        self.opened[dead.id] += is_opened
         return is_opened
 
     def discard(self, call_id: str, **said: Any) -> bool:
