@@ -241,3 +241,22 @@ def handle(event, context):
 )
 def test_batch_answer_is_read_as_documented(answer: object, expected: set[str]) -> None:
     assert failed_ids(answer, {"a", "b"}) == expected
+
+
+def test_a_message_is_hidden_by_its_newest_handle_only_and_not_once_it_is_gone(aws: Aws) -> None:
+    url, _ = aws.make_queue(VisibilityTimeout="0")
+    sqs = aws.client("sqs")
+    sqs.send_message(QueueUrl=url, MessageBody="x")
+    (first,) = sqs.receive_message(QueueUrl=url)["Messages"]
+    (second,) = sqs.receive_message(QueueUrl=url, VisibilityTimeout=60)["Messages"]
+
+    def hide(handle: str, for_s: int) -> None:
+        sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=for_s)
+
+    with pytest.raises(ClientError, match="ReceiptHandleIsInvalid"):
+        hide(first["ReceiptHandle"], 60)
+    hide(second["ReceiptHandle"], 0)
+    (third,) = sqs.receive_message(QueueUrl=url, VisibilityTimeout=60)["Messages"]
+    sqs.purge_queue(QueueUrl=url)
+    with pytest.raises(ClientError, match="ReceiptHandleIsInvalid"):
+        hide(third["ReceiptHandle"], 0)

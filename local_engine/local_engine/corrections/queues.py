@@ -10,7 +10,6 @@ SQS API Reference, DeleteMessage, ChangeMessageVisibility.
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import threading
@@ -18,7 +17,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from local_engine.corrections.message_checks import check_message, check_visibility
+from local_engine.corrections.message_checks import check_in_flight, check_message, visibility_s
 from local_engine.seams import Seam
 
 if TYPE_CHECKING:
@@ -37,6 +36,9 @@ _SQS = Seam("services.sqs")
 
 #: Held by whoever takes messages out of a list; appending needs no lock.
 lock = threading.RLock()
+_received: dict[str, tuple[Queue, Message]] = {}
+"""Messages of standard queues by the handle that they were received with last: whoever holds 100,000 letters
+gives each back by its own, and must not have all of them searched for it."""
 
 
 def apply(_options: EngineOptions) -> None:
@@ -48,26 +50,27 @@ def apply(_options: EngineOptions) -> None:
         ("_delete_messages_for_esm", delete_by_handles),
     ):
         _SQS.replace(name, function)
-    send, change = _SQS["_act_send_message"], _SQS["_act_change_visibility"]
+    send, purge = _SQS["_act_send_message"], _SQS["_act_purge_queue"]
 
     def send_message(data: dict[str, Any], queue_url: str) -> Any:
         check_message(data)
         return send(data, queue_url)
 
-    def change_visibility(data: dict[str, Any], queue_url: str) -> Any:
-        check_visibility(data, queue_url)
-        answer = change(data, queue_url)
-        _SQS["esm_wake"].set()
-        return answer
+    def purge_queue(data: dict[str, Any], queue_url: str) -> Any:
+        with lock:
+            for message in _SQS["_get_q"](data.get("QueueUrl", queue_url))["messages"]:
+                _received.pop(message.get("receipt_handle"), None)
+            return purge(data, queue_url)
 
     actions: dict[str, Callable[..., Any]] = {
         "SendMessage": send_message,
         "DeleteMessage": _delete_message,
         "DeleteMessageBatch": _for_each(_delete_message, "DeleteMessageBatchRequestEntry"),
-        "ChangeMessageVisibility": change_visibility,
+        "ChangeMessageVisibility": _change_visibility,
         "ChangeMessageVisibilityBatch": _for_each(
-            change_visibility, "ChangeMessageVisibilityBatchRequestEntry"
+            _change_visibility, "ChangeMessageVisibilityBatchRequestEntry"
         ),
+        "PurgeQueue": purge_queue,
     }
     for action, handler in actions.items():
         _SQS.replace_entry("_HANDLERS", action, handler)
@@ -81,6 +84,8 @@ def remove(queue: Queue, messages: list[Message]) -> None:
     if not gone:
         return
     with lock:
+        for message in messages:
+            _received.pop(message.get("receipt_handle") or "", None)
         stored = queue["messages"]
         # From the oldest on: what is taken out was mostly received, and so stands in front.
         place = 0
@@ -96,8 +101,17 @@ def delete_by_handles(queue_url: str, receipt_handles: set[str]) -> None:
     """Delete the messages that were received with these handles."""
     queue = _SQS["_get_q"](queue_url)
     with lock:
-        matching = (m for m in queue["messages"] if m.get("receipt_handle") in receipt_handles)
-        remove(queue, list(itertools.islice(matching, len(receipt_handles))))
+        found = (_message_of(queue, handle) for handle in receipt_handles)
+        remove(queue, [message for message in found if message is not None])
+
+
+def _message_of(queue: Queue, handle: str) -> Message | None:
+    """Return the message of a queue that was received last with a handle, if it is still there."""
+    of, message = _received.get(handle, (None, None))
+    if of is queue:
+        return message
+    # Of a FIFO queue, or received before the engine was started.
+    return next((m for m in queue["messages"] if m.get("receipt_handle") == handle), None)
 
 
 def collect(
@@ -117,7 +131,9 @@ def collect(
             if found and size > limit_bytes:
                 break
             _SQS["_ensure_msg_fields"](message)
+            _received.pop(message["receipt_handle"], None)
             message["receipt_handle"] = str(uuid.uuid4())
+            _received[message["receipt_handle"]] = (queue, message)
             message["visible_at"] = now + timeout_s
             message["receive_count"] += 1
             message["first_receive_at"] = message["first_receive_at"] or now
@@ -189,6 +205,20 @@ def _delete_message(data: dict[str, Any], queue_url: str) -> dict[str, Any]:
             "ReceiptHandleIsInvalid", "The input receipt handle is invalid."
         ) from error
     delete_by_handles(url, {handle})
+    return {}
+
+
+def _change_visibility(data: dict[str, Any], queue_url: str) -> dict[str, Any]:
+    """Hide a message that somebody holds for so long from now."""
+    timeout_s = visibility_s(data)
+    queue = _SQS["_get_q"](data.get("QueueUrl", queue_url), "sqs:ChangeMessageVisibility")
+    with lock:
+        message, now = _message_of(queue, data.get("ReceiptHandle") or ""), time.time()
+        if message is None:
+            raise _SQS["_Err"]("ReceiptHandleIsInvalid", "The input receipt handle is invalid.")
+        check_in_flight(message, now)
+        message["visible_at"] = now + timeout_s
+    _SQS["esm_wake"].set()
     return {}
 
 
