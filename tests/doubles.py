@@ -463,6 +463,9 @@ class InMemoryLedger:
     def redrive(self, dead: Row, *, now: datetime, sha256: str | None = None) -> bool:
         """Open a dead-lettered call again."""
         self.faults.check("redrive")
+        return self._redrive(dead, now, sha256)
+
+    def _redrive(self, dead: Row, now: datetime, sha256: str | None = None) -> bool:
         with self._lock:
             row = self.rows.get(dead.id)
             if row is None or row.state is not State.DEAD_LETTERED:
@@ -490,6 +493,11 @@ class InMemoryLedger:
                 expires_at_s=row.expires_at_s + REDRIVE_KEEPS_S,
             )
             return True
+
+    def redrive_all(self, dead: Sequence[Row], *, now: datetime) -> frozenset[str]:
+        """Open dead-lettered calls again."""
+        self.faults.check("redrive_all")
+        return frozenset(row.id for row in dead if self._redrive(row, now))
 
     def recapture(self, dead: Row, after: Row) -> bool:
         """Write what a later capture makes of a dead-lettered call."""

@@ -241,6 +241,15 @@ class Ledger(Protocol):
             sha256: Of another payload that it has from now on, if any.
         """
 
+    def redrive_all(self, dead: Sequence[Row], *, now: datetime) -> frozenset[str]:
+        """Open dead-lettered calls again, and return the ids of those that were opened by this.
+
+        What is left out may have been opened all the same: whoever wants it asks for it alone.
+
+        Raises:
+            StoreError: If a request failed whole: nothing is known of any.
+        """
+
     def recapture(self, dead: Row, after: Row) -> bool:
         """Write what a later call makes of one that nobody works on; False if its row is another by now."""
 

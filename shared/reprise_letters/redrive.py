@@ -82,8 +82,9 @@ class _Going:
     """One message to send, and the letters that it serves."""
 
     body: str
-    group: str | None
     letters: list[Letter]
+    dead: Row | None
+    """The row of its call, if that is to be opened yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,16 +139,16 @@ class Redriver:
                 key = (letter.id, letter.record.payload.sha256 if letter.record else "")
                 if key in going:
                     going[key].letters.append(letter)
-                elif (body := self._open(letter, rows, is_verified=is_verified)) is None:
+                elif (ready := self._ready(letter, rows, is_verified=is_verified)) is None:
                     ended.append(letter)
                 else:
-                    group = letter.target or None
-                    going[key] = _Going(body=body, group=group, letters=[letter])
+                    going[key] = ready
             except _HadItsTurnError:
                 results.append(RedriveResult(letter=letter, action=Action.OPENED_SINCE))
             except (BadRecordError, StoreError) as error:
                 results.append(_turned_down(letter, error))
-        results += self._send(list(going.values()))
+        opened, failed = self._open(list(going.values()))
+        results += failed + self._send(opened)
         results += self._delete(ended, Action.ENDED)
         return results
 
@@ -183,10 +184,10 @@ class Redriver:
             return False
         return True
 
-    def _open(
+    def _ready(
         self, letter: Letter, rows: dict[str, Row | None], *, is_verified: bool
-    ) -> str | None:
-        """Let the ledger allow a call to run again, and return the message; None if it has succeeded.
+    ) -> _Going | None:
+        """Return the message of a call, and the row that is to be opened first; None if it has succeeded.
 
         Raises:
             BadRecordError: If it is not the call that the ledger knows.
@@ -194,24 +195,46 @@ class Redriver:
         """
         record = letter.record
         if record is None or letter.is_settlement:
-            return letter.body
+            return _Going(body=letter.body, letters=[letter], dead=None)
         wanted, row = self._look(letter, record, rows, is_verified=is_verified)
         if row is None:
             row = self._row_anew(letter, wanted)
             row = self.ledger.record(row) or row
             self._check_identity(row, record, wanted)
-        if row.state is State.DEAD_LETTERED:
-            if self.since is not None and row.opened_at >= self.since:
-                raise _HadItsTurnError
-            sha256 = wanted.payload.sha256 if self.edit is not None else None
-            is_opened = self.ledger.redrive(row, now=self.clock(), sha256=sha256)
-            if sha256 is not None and not is_opened:
-                raise BadRecordError("id_conflict", "somebody else has just redriven the call")
-        elif row.state is State.SUCCEEDED:
+        if row.state is State.SUCCEEDED:
             return None
-        # Else it was opened by an earlier redrive that did not get further, or is on its way: sending again
-        # is harmless.
-        return write_message(ReplayMessage(record=wanted, object=letter.capture_object))
+        # If it is not closed it was opened by an earlier redrive that did not get further, or is on its way:
+        # sending again is harmless.
+        dead = row if row.state is State.DEAD_LETTERED else None
+        if dead is not None and self.since is not None and dead.opened_at >= self.since:
+            raise _HadItsTurnError
+        if dead is not None and self.edit is not None:
+            sha256 = wanted.payload.sha256
+            if not self.ledger.redrive(dead, now=self.clock(), sha256=sha256):
+                raise BadRecordError("id_conflict", "somebody else has just redriven the call")
+            dead = None
+        body = write_message(ReplayMessage(record=wanted, object=letter.capture_object))
+        return _Going(body=body, letters=[letter], dead=dead)
+
+    def _open(self, going: Sequence[_Going]) -> tuple[list[_Going], list[RedriveResult]]:
+        """Let the ledger allow calls to run again; return whose messages may be sent, and what failed."""
+        now = self.clock()
+        dead = [message.dead for message in going if message.dead is not None]
+        try:
+            opened = self.ledger.redrive_all(dead, now=now)
+        except StoreError:
+            opened = frozenset()
+        may_go: list[_Going] = []
+        failed: list[RedriveResult] = []
+        for message in going:
+            try:
+                if message.dead is not None and message.dead.id not in opened:
+                    # False is well: it was opened by this, or by somebody else.
+                    self.ledger.redrive(message.dead, now=now)
+                may_go.append(message)
+            except StoreError as error:
+                failed += [_turned_down(letter, error) for letter in message.letters]
+        return may_go, failed
 
     def _look(
         self,
@@ -270,7 +293,10 @@ class Redriver:
         sent = [letter for message in going for letter in message.letters]
         try:
             self.queue.send(
-                [OutMessage(body=message.body, group=message.group) for message in going]
+                [
+                    OutMessage(body=message.body, group=message.letters[0].target or None)
+                    for message in going
+                ]
             )
         except StoreError as error:
             # Some may have been sent: they run once, and their letters wait for the next redrive.

@@ -48,15 +48,29 @@ class _Hurrying:
         return getattr(self._ledger, name)
 
     def redrive(self, dead: Row, **request: Any) -> bool:
-        history, call_id = self._world.history, dead.id
-        # From here on it may be open again, and its former end is void.
-        history.redrives[call_id] += 1
-        history.ended_at_s.pop(call_id, None)
+        self._may_open(dead.id)
         is_open: bool = self._ledger.redrive(dead, **request)
         if is_open:
-            history.redriven_at_s[call_id] = self._world.scheduler.now_s
-            self._world.faults.hurry(call_id)
+            self._opened(dead.id)
         return is_open
+
+    def redrive_all(self, dead: Sequence[Row], **request: Any) -> frozenset[str]:
+        for row in dead:
+            self._may_open(row.id)
+        opened: frozenset[str] = self._ledger.redrive_all(dead, **request)
+        for call_id in sorted(opened):
+            self._opened(call_id)
+        return opened
+
+    def _may_open(self, call_id: str) -> None:
+        """From here on it may be open again, and its former end is void."""
+        history = self._world.history
+        history.redrives[call_id] += 1
+        history.ended_at_s.pop(call_id, None)
+
+    def _opened(self, call_id: str) -> None:
+        self._world.history.redriven_at_s[call_id] = self._world.scheduler.now_s
+        self._world.faults.hurry(call_id)
 
 
 class Operator:
