@@ -460,25 +460,26 @@ class InMemoryLedger:
             )
             return True
 
-    def redrive(
-        self, call_id: str, *, opened_at: str, now: datetime, sha256: str | None = None
-    ) -> bool:
+    def redrive(self, dead: Row, *, now: datetime, sha256: str | None = None) -> bool:
         """Open a dead-lettered call again."""
         self.faults.check("redrive")
+        return self._redrive(dead, now, sha256)
+
+    def _redrive(self, dead: Row, now: datetime, sha256: str | None = None) -> bool:
         with self._lock:
-            row = self.rows.get(call_id)
+            row = self.rows.get(dead.id)
             if row is None or row.state is not State.DEAD_LETTERED:
                 if row is None or row.opened_at != format_instant(now):
                     return False
                 return row.state is result(LedgerEvent.REDRIVE)  # repeated by an SDK, else False
-            if row.opened_at != opened_at:
+            if row.opened_at != dead.opened_at:
                 return False
             if sha256 is not None:
                 row = replace(row, sha256=sha256, captured_sha256=row.original_sha256)
-            self.rows[call_id] = replace(
+            self.rows[dead.id] = replace(
                 row,
                 state=result(LedgerEvent.REDRIVE),
-                ends=ends_after(row, LedgerEvent.REDRIVE),
+                ends=ends_after(dead, LedgerEvent.REDRIVE),
                 opened_at=format_instant(now),
                 updated_at=format_instant(now),
                 attempts=0,
@@ -492,6 +493,11 @@ class InMemoryLedger:
                 expires_at_s=row.expires_at_s + REDRIVE_KEEPS_S,
             )
             return True
+
+    def redrive_all(self, dead: Sequence[Row], *, now: datetime) -> frozenset[str]:
+        """Open dead-lettered calls again."""
+        self.faults.check("redrive_all")
+        return frozenset(row.id for row in dead if self._redrive(row, now))
 
     def recapture(self, dead: Row, after: Row) -> bool:
         """Write what a later capture makes of a dead-lettered call."""

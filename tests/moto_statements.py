@@ -37,5 +37,5 @@ def _run(backend: DynamoDBBackend, statement: dict[str, Any]) -> dict[str, Any]:
     if found.where is not None and not found.where.items() <= before.items():
         message, code = "The conditional request failed", "ConditionalCheckFailed"
         return {"TableName": found.table, "Error": {"Code": code, "Message": message}}
-    backend.put_item(found.table, {**before, **found.item})
+    backend.put_item(found.table, found.after(before))
     return {"TableName": found.table}

@@ -360,10 +360,8 @@ MUTANTS: Final = (
     Mutant(
         name="redrive: the ledger is not told",
         file=_REDRIVE,
-        old="is_opened = self.ledger.redrive(\n"
-        "                letter.id, opened_at=row.opened_at, now=self.clock(), sha256=sha256\n"
-        "            )",
-        new="is_opened = bool(letter.id)",
+        old="dead = row if row.state is State.DEAD_LETTERED else None",
+        new="dead = None",
     ),
     Mutant(
         name="redrive: attempts are not given back (double)",
@@ -376,6 +374,18 @@ MUTANTS: Final = (
         file=_TABLE,
         old="attempts = :zero, refusals = :zero, ",
         new="refusals = :zero, ",
+    ),
+    Mutant(
+        name="redrive: attempts are not given back (together)",
+        file=_ROWS,
+        old='                    "attempts": 0,\n',
+        new="",
+    ),
+    Mutant(
+        name="redrive: of whatever the row is by now (together)",
+        file=_ROWS,
+        old='"state": source, "opened_at": row.opened_at}',
+        new="}",
     ),
     Mutant(
         name="cancel: of a call that runs",
@@ -391,7 +401,7 @@ MUTANTS: Final = (
         "                if row is None or row.opened_at != format_instant(now):\n"
         "                    return False\n"
         "                return row.state is result(LedgerEvent.REDRIVE)  # repeated by an SDK, else False\n"
-        "            if row.opened_at != opened_at:\n",
+        "            if row.opened_at != dead.opened_at:\n",
         new="            if row is None:\n",
     ),
     Mutant(

@@ -13,12 +13,13 @@ import msgspec
 from reprise.aws.keys import SecretKeys, secret_name
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.sqs import SqsQueue
+from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.payload import pack
 from reprise.call.target import Target
 from reprise.capturing.line import sign_record
 from reprise.dead_letter import dead_letter
 from reprise.instant import format_instant, utc_now
-from reprise.ledger import State, new_row
+from reprise.ledger import PastAttempt, State, new_row
 from reprise.ports import OutMessage
 from strategies import make_record
 
@@ -49,6 +50,9 @@ def seed_letters(
     template = make_record(
         target=Target(function=function_arn), captured_at=format_instant(now - timedelta(hours=1))
     )
+    failed = Outcome(kind=OutcomeKind.FUNCTION_ERROR, code="Poison", status=200)
+    failed_at = format_instant(now - timedelta(minutes=30))
+    history = (PastAttempt(at=failed_at, outcome=failed),) * 3
     ids = [f"{run}-{number}" for number in range(1, count + 1)]
     for some in batched(range(1, count + 1), 100):
         rows, letters = [], []
@@ -63,6 +67,8 @@ def seed_letters(
                 attempts=3,
                 reason="exhausted",
                 message="3 attempts failed",
+                # As the replayer leaves it: what fails again after a redrive says nothing new of its target.
+                history=history,
                 letter_sent=True,
             )
             rows.append(row)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console, ConsoleOptions
 
+WIDE: Final = "--wide shows all"
+"""A hint."""
 _BETWEEN: Final = (2, 1)
 """Blanks between two columns: more if there is room."""
 
@@ -59,6 +61,8 @@ class Fitted:
     title: str
     wanted: int = 0
     """Columns up to this rank stay if the first can make room for them by being folded."""
+    hint: str = ""
+    """What shows all, said below where something is cut or left out."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterable[Table | Text]:
         """Show what fits the console, which may have another width each time."""
@@ -70,6 +74,14 @@ class Fitted:
         for column in shown:
             if column.note is not None:
                 yield Text(printable(f"{column.name}: {column.note}"), "dim")
+        less = [
+            column.name
+            for column in self.columns
+            if (column.is_shortened and widths.get(column.name, 0) < column.natural)
+            or column.name not in widths
+        ]
+        if less and self.hint:
+            yield Text(printable(f"cut, or left out: {', '.join(less)}; {self.hint}"), "dim")
 
     def _table(self, shown: Sequence[Column], widths: Mapping[str, int], between: int) -> Table:
         padding = (0, between - 1, 0, 0)

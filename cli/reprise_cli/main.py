@@ -224,6 +224,10 @@ def prepare(
     json: Annotated[
         bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")
     ] = False,
+    wide: Annotated[
+        bool,
+        typer.Option("--wide", help="Tables as wide as they are: no column is cut, or left out."),
+    ] = False,
     local: Annotated[
         bool,
         typer.Option(
@@ -255,5 +259,5 @@ def prepare(
     )
     # Whoever runs the command in process may say what it works on.
     make: Callable[[Options, Output], App] = context.obj or App
-    context.obj = make(options, out := Output(is_json=json))
+    context.obj = make(options, out := Output(is_json=json, is_wide=wide))
     logging.lastResort = LogWarnings(out)

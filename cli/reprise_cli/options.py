@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DEFAULT_STACK: Final = "reprise"
-_FLAGS: Final = frozenset({"--json", "--local"})
+_FLAGS: Final = frozenset({"--json", "--local", "--wide"})
 _VALUED: Final = frozenset(
     {"--stack-name", "--schedules-stack", "--endpoint-url", "--region", "--profile"}
 )

@@ -54,13 +54,20 @@ class Output:
     """Keeps standard output clean: with `--json` only the result goes there."""
 
     def __init__(
-        self, *, is_json: bool, stdout: TextIO | None = None, stderr: TextIO | None = None
+        self,
+        *,
+        is_json: bool,
+        is_wide: bool = False,
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
     ) -> None:
-        """Write to these streams."""
+        """Write to these streams; tables as wide as they are, if that is asked for."""
         self._format = Format.JSON if is_json else Format.TABLE
         self._stdout = stdout or sys.stdout
         self.people = PlainConsole(stderr or sys.stderr if is_json else self._stdout)
         """Where tables and timelines go: standard error with `--json`."""
+        if is_wide:
+            self.people.width = _WIDE
         self.notes = PlainConsole(stderr or sys.stderr)
         """Where progress and remarks go."""
 
@@ -167,6 +174,7 @@ def counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
+_WIDE: Final = 10_000
 _PIPE_WIDTH: Final = 160
 """Columns where neither a terminal nor COLUMNS says otherwise: people search files and pipes."""
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
 
 from reprise.instant import parse_instant
 from reprise_cli.duration import parse_duration
 from reprise_cli.exits import UsageError
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
 
 def read_point(option: str, text: str, now: datetime, *, is_ahead: bool = False) -> datetime:
     """Return the instant that `2026-01-31T12:00Z` means, or a duration such as `3h`.
+
+    A day is its beginning, and what names no offset is UTC, as all that we write.
 
     Args:
         option: Where it was given.
@@ -31,10 +29,12 @@ def read_point(option: str, text: str, now: datetime, *, is_ahead: bool = False)
     except (ValueError, OverflowError):
         pass
     try:
-        return parse_instant(text)
+        instant = datetime.fromisoformat(f"{text[:-1]}Z" if text.endswith("z") else text)
+        return parse_instant(f"{instant.isoformat()}{'' if instant.tzinfo else 'Z'}")
     except ValueError as error:
         raise UsageError(
             option,
-            f"{text!r} is neither an instant with its offset nor a duration",
-            f"Write 2026-01-31T12:00:00Z, or 10m for ten minutes {'from now' if is_ahead else 'ago'}",
+            f"{text!r} is neither an instant nor a duration",
+            "Write 2026-01-31, 2026-01-31T12:00Z, or 10m for ten minutes "
+            f"{'from now' if is_ahead else 'ago'}",
         ) from error

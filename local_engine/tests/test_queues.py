@@ -241,3 +241,38 @@ def handle(event, context):
 )
 def test_batch_answer_is_read_as_documented(answer: object, expected: set[str]) -> None:
     assert failed_ids(answer, {"a", "b"}) == expected
+
+
+def test_a_message_is_hidden_by_its_newest_handle_only_and_not_once_it_is_gone(aws: Aws) -> None:
+    url, _ = aws.make_queue(VisibilityTimeout="0")
+    sqs = aws.client("sqs")
+    sqs.send_message(QueueUrl=url, MessageBody="x")
+    (first,) = sqs.receive_message(QueueUrl=url)["Messages"]
+    (second,) = sqs.receive_message(QueueUrl=url, VisibilityTimeout=60)["Messages"]
+
+    def hide(handle: str, for_s: int) -> None:
+        sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=for_s)
+
+    with pytest.raises(ClientError, match="ReceiptHandleIsInvalid"):
+        hide(first["ReceiptHandle"], 60)
+    hide(second["ReceiptHandle"], 0)
+    (third,) = sqs.receive_message(QueueUrl=url, VisibilityTimeout=60)["Messages"]
+    sqs.purge_queue(QueueUrl=url)
+    with pytest.raises(ClientError, match="ReceiptHandleIsInvalid"):
+        hide(third["ReceiptHandle"], 0)
+
+
+def test_what_is_given_back_is_seen_again_whatever_is_hidden_before_it(aws: Aws) -> None:
+    url, _ = aws.make_queue(VisibilityTimeout="60")
+    sqs = aws.client("sqs")
+    for body in "abc":
+        sqs.send_message(QueueUrl=url, MessageBody=body)
+    held = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    assert [message["Body"] for message in held] == ["a", "b", "c"]
+    handles = [message["ReceiptHandle"] for message in held]
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=handles[0])
+    sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handles[2], VisibilityTimeout=0)
+    sqs.send_message(QueueUrl=url, MessageBody="d")
+    again = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    assert [message["Body"] for message in again] == ["c", "d"]
+    assert "Messages" not in sqs.receive_message(QueueUrl=url)

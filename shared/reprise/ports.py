@@ -232,16 +232,22 @@ class Ledger(Protocol):
     def mark_letter_sent(self, call_id: str, *, opened_at: str) -> None:
         """Note that the dead letter is in its queue, unless the call was opened again since."""
 
-    def redrive(
-        self, call_id: str, *, opened_at: str, now: datetime, sha256: str | None = None
-    ) -> bool:
+    def redrive(self, dead: Row, *, now: datetime, sha256: str | None = None) -> bool:
         """Open a dead-lettered call again, its attempts at zero; False if its row is another by now.
 
         Args:
-            call_id: The call.
-            opened_at: What its row said of this when it was read: the call was not opened since.
+            dead: Its row as it was read.
             now: The instant.
             sha256: Of another payload that it has from now on, if any.
+        """
+
+    def redrive_all(self, dead: Sequence[Row], *, now: datetime) -> frozenset[str]:
+        """Open dead-lettered calls again, and return the ids of those that were opened by this.
+
+        What is left out may have been opened all the same: whoever wants it asks for it alone.
+
+        Raises:
+            StoreError: If a request failed whole: nothing is known of any.
         """
 
     def recapture(self, dead: Row, after: Row) -> bool:

@@ -246,9 +246,3 @@ def left_of(letters: Sequence[Planned], outcomes: Iterable[LetterOutcome]) -> li
 def last_outcomes(outcomes: Iterable[LetterOutcome]) -> dict[str, LetterOutcome]:
     """Return by message what became of each letter last: what failed may have been done later."""
     return {outcome.message_id: outcome for outcome in outcomes}
-
-
-def counts_of(outcomes: Iterable[LetterOutcome]) -> dict[str, int]:
-    """Return how many came to what, by action: each by what became of it last."""
-    found = Counter(one.action.value for one in last_outcomes(outcomes).values())
-    return dict(sorted(found.items()))

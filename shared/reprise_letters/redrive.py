@@ -82,8 +82,9 @@ class _Going:
     """One message to send, and the letters that it serves."""
 
     body: str
-    group: str | None
     letters: list[Letter]
+    dead: Row | None
+    """The row of its call, if that is to be opened yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,16 +106,17 @@ class Redriver:
 
     def dry_run(self, letters: Sequence[Letter]) -> list[RedriveResult]:
         """Return what `run` would make of letters now; nothing is opened, sent or deleted."""
-        return [self._dry_run_one(letter) for letter in letters]
+        rows = self._rows(letters)
+        return [self._dry_run_one(letter, rows) for letter in letters]
 
-    def _dry_run_one(self, letter: Letter) -> RedriveResult:
+    def _dry_run_one(self, letter: Letter, rows: dict[str, Row | None]) -> RedriveResult:
         if not letter.is_redrivable:
             return _skipped(letter)
         try:
             is_verified = self._verify(letter)
             action = Action.REDRIVEN
             if letter.record is not None and not letter.is_settlement:
-                _, row = self._look(letter, letter.record, is_verified=is_verified)
+                _, row = self._look(letter, letter.record, rows, is_verified=is_verified)
                 has_succeeded = row is not None and row.state is State.SUCCEEDED
                 action = Action.ENDED if has_succeeded else Action.REDRIVEN
         except (BadRecordError, StoreError) as error:
@@ -127,6 +129,7 @@ class Redriver:
         # Two letters of one call need one message.
         going: dict[tuple[str, str], _Going] = {}
         ended: list[Letter] = []
+        rows = self._rows(batch)
         for letter in batch:
             if not letter.is_redrivable:
                 results.append(_skipped(letter))
@@ -136,18 +139,28 @@ class Redriver:
                 key = (letter.id, letter.record.payload.sha256 if letter.record else "")
                 if key in going:
                     going[key].letters.append(letter)
-                elif (body := self._open(letter, is_verified=is_verified)) is None:
+                elif (ready := self._ready(letter, rows, is_verified=is_verified)) is None:
                     ended.append(letter)
                 else:
-                    group = letter.target or None
-                    going[key] = _Going(body=body, group=group, letters=[letter])
+                    going[key] = ready
             except _HadItsTurnError:
                 results.append(RedriveResult(letter=letter, action=Action.OPENED_SINCE))
             except (BadRecordError, StoreError) as error:
                 results.append(_turned_down(letter, error))
-        results += self._send(list(going.values()))
+        opened, failed = self._open(list(going.values()))
+        results += failed + self._send(opened)
         results += self._delete(ended, Action.ENDED)
         return results
+
+    def _rows(self, batch: Sequence[Letter]) -> dict[str, Row | None]:
+        """Return the rows of a batch's calls; none if they cannot be read together: each is read alone."""
+        ids = [letter.id for letter in batch if letter.record is not None]
+        try:
+            found = self.ledger.get_all(ids)
+        except StoreError:
+            # An id that nobody signed may be none that the ledger can look for.
+            return {}
+        return {call_id: found.get(call_id) for call_id in ids}
 
     def _verify(self, letter: Letter) -> bool:
         """Tell whether a letter's record was found authentic; False if its keys may not be read here.
@@ -171,8 +184,10 @@ class Redriver:
             return False
         return True
 
-    def _open(self, letter: Letter, *, is_verified: bool) -> str | None:
-        """Let the ledger allow a call to run again, and return the message; None if it has succeeded.
+    def _ready(
+        self, letter: Letter, rows: dict[str, Row | None], *, is_verified: bool
+    ) -> _Going | None:
+        """Return the message of a call, and the row that is to be opened first; None if it has succeeded.
 
         Raises:
             BadRecordError: If it is not the call that the ledger knows.
@@ -180,29 +195,54 @@ class Redriver:
         """
         record = letter.record
         if record is None or letter.is_settlement:
-            return letter.body
-        wanted, row = self._look(letter, record, is_verified=is_verified)
+            return _Going(body=letter.body, letters=[letter], dead=None)
+        wanted, row = self._look(letter, record, rows, is_verified=is_verified)
         if row is None:
             row = self._row_anew(letter, wanted)
             row = self.ledger.record(row) or row
             self._check_identity(row, record, wanted)
-        if row.state is State.DEAD_LETTERED:
-            if self.since is not None and row.opened_at >= self.since:
-                raise _HadItsTurnError
-            sha256 = wanted.payload.sha256 if self.edit is not None else None
-            is_opened = self.ledger.redrive(
-                letter.id, opened_at=row.opened_at, now=self.clock(), sha256=sha256
-            )
-            if sha256 is not None and not is_opened:
-                raise BadRecordError("id_conflict", "somebody else has just redriven the call")
-        elif row.state is State.SUCCEEDED:
+        if row.state is State.SUCCEEDED:
             return None
-        # Else it was opened by an earlier redrive that did not get further, or is on its way: sending again
-        # is harmless.
-        return write_message(ReplayMessage(record=wanted, object=letter.capture_object))
+        # If it is not closed it was opened by an earlier redrive that did not get further, or is on its way:
+        # sending again is harmless.
+        dead = row if row.state is State.DEAD_LETTERED else None
+        if dead is not None and self.since is not None and dead.opened_at >= self.since:
+            raise _HadItsTurnError
+        if dead is not None and self.edit is not None:
+            sha256 = wanted.payload.sha256
+            if not self.ledger.redrive(dead, now=self.clock(), sha256=sha256):
+                raise BadRecordError("id_conflict", "somebody else has just redriven the call")
+            dead = None
+        body = write_message(ReplayMessage(record=wanted, object=letter.capture_object))
+        return _Going(body=body, letters=[letter], dead=dead)
+
+    def _open(self, going: Sequence[_Going]) -> tuple[list[_Going], list[RedriveResult]]:
+        """Let the ledger allow calls to run again; return whose messages may be sent, and what failed."""
+        now = self.clock()
+        dead = [message.dead for message in going if message.dead is not None]
+        try:
+            opened = self.ledger.redrive_all(dead, now=now)
+        except StoreError:
+            opened = frozenset()
+        may_go: list[_Going] = []
+        failed: list[RedriveResult] = []
+        for message in going:
+            try:
+                if message.dead is not None and message.dead.id not in opened:
+                    # False is well: it was opened by this, or by somebody else.
+                    self.ledger.redrive(message.dead, now=now)
+                may_go.append(message)
+            except StoreError as error:
+                failed += [_turned_down(letter, error) for letter in message.letters]
+        return may_go, failed
 
     def _look(
-        self, letter: Letter, record: Record, *, is_verified: bool
+        self,
+        letter: Letter,
+        record: Record,
+        rows: dict[str, Row | None],
+        *,
+        is_verified: bool,
     ) -> tuple[Record, Row | None]:
         """Return what would be sent, and its call's row, if there is one.
 
@@ -210,7 +250,8 @@ class Redriver:
             BadRecordError: If it is not the call that the ledger knows.
         """
         wanted = record if self.edit is None else self.edit(record)
-        row = self.ledger.get(letter.id)
+        # Another letter of the same call must find what this one makes of its row.
+        row = rows.pop(letter.id) if letter.id in rows else self.ledger.get(letter.id)
         if row is not None:
             self._check_identity(row, record, wanted)
         elif not is_verified:
@@ -252,7 +293,10 @@ class Redriver:
         sent = [letter for message in going for letter in message.letters]
         try:
             self.queue.send(
-                [OutMessage(body=message.body, group=message.group) for message in going]
+                [
+                    OutMessage(body=message.body, group=message.letters[0].target or None)
+                    for message in going
+                ]
             )
         except StoreError as error:
             # Some may have been sent: they run once, and their letters wait for the next redrive.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from reprise.errors import RepriseError
 from reprise.instant import format_instant
+from reprise_letters.counts import OutcomeCounts
 from reprise_letters.ends import canary_end, of_missing
 from reprise_letters.job import (
     JobStoppedError,
@@ -21,7 +22,6 @@ from reprise_letters.job import (
     Segment,
     canaries,
     canary_size,
-    counts_of,
     last_outcomes,
     left_of,
 )
@@ -83,6 +83,7 @@ class LetterJobRun:
     _meant: int = field(default=0, init=False)
     _failures: int = field(default=0, init=False)
     _kept: int = field(default=0, init=False)
+    _counts: OutcomeCounts = field(default_factory=OutcomeCounts, init=False)
     _kept_at_s: float = field(default=0.0, init=False)
 
     def run(self, letters: Sequence[Planned], *, has_canary: bool) -> LetterJobState:
@@ -109,7 +110,7 @@ class LetterJobRun:
 
     def counts(self) -> dict[str, int]:
         """Return how many letters came to what."""
-        return counts_of(self.outcomes)
+        return self._counts.of(self.outcomes)
 
     # --- letters ---
 

@@ -23,9 +23,10 @@ MAX_KEYS: Final = 100
 MAX_STATEMENTS: Final = 25
 INSERT: Final = re.compile(r'INSERT INTO "(?P<table>[^"]+)" VALUE \{(?P<attributes>[^{}]+)\}')
 UPDATE: Final = re.compile(
-    r'UPDATE "(?P<table>[^"]+)" (?P<sets>(?:SET "\w+" = \? )+)'
+    r'UPDATE "(?P<table>[^"]+)" (?P<sets>(?:SET "\w+" = \? )+)(?P<removes>(?:REMOVE "\w+" )*)'
     r'WHERE (?P<where>"\w+" = \?(?: AND "\w+" = \?)*)'
 )
+REMOVED: Final = re.compile(r'REMOVE "(\w+)"')
 NAME: Final = re.compile(r"""['"](\w+)['"](?::| =) \?""")
 
 
@@ -42,6 +43,13 @@ class Statement:
     """What it writes."""
     where: Item | None
     """What must be so before; None for an INSERT, for which nothing may be."""
+    removes: tuple[str, ...] = ()
+    """Attributes that it takes away."""
+
+    def after(self, before: Item) -> Item:
+        """Return the item as it is then."""
+        made = {**before, **self.item}
+        return {name: value for name, value in made.items() if name not in self.removes}
 
 
 def read_statement(statement: Mapping[str, Any]) -> Statement | None:
@@ -54,7 +62,8 @@ def read_statement(statement: Mapping[str, Any]) -> Statement | None:
         names = NAME.findall(match["sets"])
         where = dict(zip(NAME.findall(match["where"]), parameters[len(names) :], strict=True))
         item = dict(zip(names, parameters, strict=False))
-        return Statement(match["table"], where[KEY]["S"], item, where)
+        removes = tuple(REMOVED.findall(match["removes"]))
+        return Statement(match["table"], where[KEY]["S"], item, where, removes)
     return None
 
 
@@ -157,7 +166,7 @@ class DynamoDB:
             code = "ConditionalCheckFailed"
             return {"TableName": found.table, "Error": {"Code": code, "Message": message}}
         try:
-            self._keep("BatchExecuteStatement", {**(before or {}), **found.item})
+            self._keep("BatchExecuteStatement", found.after(before or {}))
         except ClientError as error:
             message = error.response["Error"]["Message"]
             return {

@@ -15,6 +15,7 @@ from simulation.world import SendingQueue
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from reprise.ledger import Row
     from reprise_letters.letter import Letter
     from simulation.queue import SimulatedQueue
     from simulation.world import World
@@ -46,16 +47,30 @@ class _Hurrying:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ledger, name)
 
-    def redrive(self, call_id: str, **request: Any) -> bool:
+    def redrive(self, dead: Row, **request: Any) -> bool:
+        self._may_open(dead.id)
+        is_open: bool = self._ledger.redrive(dead, **request)
+        if is_open:
+            self._opened(dead.id)
+        return is_open
+
+    def redrive_all(self, dead: Sequence[Row], **request: Any) -> frozenset[str]:
+        for row in dead:
+            self._may_open(row.id)
+        opened: frozenset[str] = self._ledger.redrive_all(dead, **request)
+        for call_id in sorted(opened):
+            self._opened(call_id)
+        return opened
+
+    def _may_open(self, call_id: str) -> None:
+        """From here on it may be open again, and its former end is void."""
         history = self._world.history
-        # From here on it may be open again, and its former end is void.
         history.redrives[call_id] += 1
         history.ended_at_s.pop(call_id, None)
-        is_open: bool = self._ledger.redrive(call_id, **request)
-        if is_open:
-            history.redriven_at_s[call_id] = self._world.scheduler.now_s
-            self._world.faults.hurry(call_id)
-        return is_open
+
+    def _opened(self, call_id: str) -> None:
+        self._world.history.redriven_at_s[call_id] = self._world.scheduler.now_s
+        self._world.faults.hurry(call_id)
 
 
 class Operator:

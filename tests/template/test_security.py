@@ -141,6 +141,7 @@ ACTIONS = {
         "s3:ListBucket": ":reprise-111122223333-eu-west-1",
         "dynamodb:BatchGetItem": "table/reprise-ledger",
         "dynamodb:GetItem": "table/reprise-ledger",
+        "dynamodb:PartiQLUpdate": "table/reprise-ledger",
         "dynamodb:PutItem": "table/reprise-ledger",
         "dynamodb:UpdateItem": "table/reprise-ledger",
         "secretsmanager:GetSecretValue": "secret:reprise/source/*",

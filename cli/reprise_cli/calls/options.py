@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reprise.instant import parse_instant, utc_now
+from reprise.instant import utc_now
 from reprise.retry.decision import Reason
 from reprise_cli.calls.selection import CallSelection, StateChoice, is_target
 from reprise_cli.duration import parse_duration
 from reprise_cli.exits import UsageError
+from reprise_cli.point_in_time import read_point
 from reprise_cli.policy.document import short_name
 from reprise_letters.letter import error_pattern
 
@@ -37,7 +38,7 @@ ErrorOption = Annotated[
 OlderOption = Annotated[str | None, typer.Option(help="Captured longer ago than this: 1h, 2d.")]
 NewerOption = Annotated[str | None, typer.Option(help="Captured within this time: 30m.")]
 FromOption = Annotated[
-    str | None, typer.Option("--from", help="Captured since: 2026-11-30, 2026-11-30T02:15Z.")
+    str | None, typer.Option("--from", help="Captured since: 2026-11-30, 2026-11-30T02:15Z, 3h.")
 ]
 ToOption = Annotated[str | None, typer.Option("--to", help="Captured until.")]
 LimitOption = Annotated[int, typer.Option(min=1, help="Calls to list, the youngest.")]
@@ -85,8 +86,8 @@ def call_filter(reprise: App, state: StateChoice, typed: Typed) -> CallSelection
     except ValueError as wrong:
         raise UsageError("--error", str(wrong), "Correct it, then try again") from wrong
     now = utc_now()
-    starts = [_instant("--from", typed.since), _ago("--newer-than", typed.newer_than, now)]
-    ends = [_instant("--to", typed.until), _ago("--older-than", typed.older_than, now)]
+    starts = [_point("--from", typed.since, now), _ago("--newer-than", typed.newer_than, now)]
+    ends = [_point("--to", typed.until, now), _ago("--older-than", typed.older_than, now)]
     return CallSelection(
         state=state,
         target=typed.target,
@@ -112,19 +113,8 @@ def _meant(text: str, known: list[str]) -> str:
     return f"Did you mean {near[0]}?" if near else f"One of {', '.join(known)}"
 
 
-def _instant(option: str, text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    # A day is its beginning, and what names no offset is UTC, as all that we write.
-    day_chars, has_time = len("2026-11-30"), "T" in text or " " in text
-    whole = text if has_time or len(text) != day_chars else f"{text}T00:00"
-    has_offset = whole.upper().endswith("Z") or "+" in whole or whole.count("-") > 2  # noqa: PLR2004 - two are of the date
-    try:
-        return parse_instant(whole if has_offset else f"{whole}Z")
-    except ValueError as error:
-        raise UsageError(
-            option, f"{text!r} is no instant", "Write 2026-11-30 or 2026-11-30T02:15Z"
-        ) from error
+def _point(option: str, text: str | None, now: datetime) -> datetime | None:
+    return None if text is None else read_point(option, text, now)
 
 
 def _ago(option: str, text: str | None, now: datetime) -> datetime | None:

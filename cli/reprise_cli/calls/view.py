@@ -9,7 +9,7 @@ from reprise.instant import parse_instant
 from reprise.ledger import State
 from reprise_cli.calls.selection import key_of
 from reprise_cli.duration import format_duration
-from reprise_cli.fitted import Column, Fitted
+from reprise_cli.fitted import WIDE, Column, Fitted
 from reprise_cli.policy.document import short_name
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def show_calls(out: Output, calls: Sequence[FoundCall], title: str, now: datetim
         Column(name="id", cells=[call.row.id for call in calls], rank=0, folded=36),
         Column(name="state", cells=[call.row.state.value for call in calls], rank=1),
         Column(
-            name="age",
+            name="captured",
             cells=[format_duration(_age_s(call, now)) for call in calls],
             rank=2,
             is_number=True,
@@ -70,9 +70,11 @@ def show_calls(out: Output, calls: Sequence[FoundCall], title: str, now: datetim
             rank=5,
             is_number=True,
         ),
-        Column(name="captured", cells=[call.row.captured_at[:19] + "Z" for call in calls], rank=6),
+        Column(
+            name="captured at", cells=[call.row.captured_at[:19] + "Z" for call in calls], rank=6
+        ),
     )
-    out.show(Fitted(columns=columns, title=title, wanted=3))
+    out.show(Fitted(columns=columns, title=title, wanted=3, hint=WIDE))
 
 
 def groups(calls: Sequence[FoundCall]) -> list[dict[str, Any]]:

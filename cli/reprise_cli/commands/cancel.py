@@ -34,13 +34,13 @@ from reprise_cli.dlq.desk import job_store
 from reprise_cli.exits import ExitCode, UsageError
 from reprise_cli.interrupt import INTERRUPTED, interruptible
 from reprise_cli.output import counted
+from reprise_letters.counts import counts_of
 from reprise_letters.job import (
     LEDGER,
     LetterJob,
     LetterJobState,
     LetterVerb,
     Segment,
-    counts_of,
     job_id,
 )
 from reprise_letters.redrive import Action

@@ -21,9 +21,9 @@ from reprise_cli.policy.document import (
     assignment,
     changed,
     check,
-    differences,
     field_name,
     problem_of,
+    rewritten,
     switched,
     target_named,
     unknown_targets,
@@ -243,7 +243,7 @@ def _write(
     checked = check(text)
     _warn_of_unknown(reprise, checked)
     was_valid = problem_of(before.text) is None
-    lines = differences(json.loads(before.text) if was_valid else {}, checked.document)
+    lines = rewritten(before.text, checked.document)
     number = before.number
     if lines or not was_valid:
         reprise.say_place()

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from reprise.instant import format_instant, utc_now
 from reprise_cli.duration import format_duration
-from reprise_cli.fitted import Column, Fitted
+from reprise_cli.fitted import WIDE, Column, Fitted
 from reprise_cli.output import counted
 from reprise_letters.job import (
     LEDGER,
@@ -72,16 +72,16 @@ def show_letters(out: Output, letters: Sequence[Letter], title: str) -> None:
             rank=5,
             is_number=True,
         ),
-        Column(name="age", cells=ages, rank=2, is_number=True),
+        Column(name="given up", cells=ages, rank=2, is_number=True),
         Column(
             name="message",
             cells=[" ".join(letter.message.split()) for letter in letters],
             rank=3,
-            least=12,
+            least=10,
             is_shortened=True,
         ),
     )
-    out.show(Fitted(columns=columns, title=title, wanted=3))
+    out.show(Fitted(columns=columns, title=title, wanted=3, hint=WIDE))
     if any(letter.reason == "unknown" for letter in letters):
         out.warn("letters with reason `unknown` may have run already: a redrive may run them again")
 

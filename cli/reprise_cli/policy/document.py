@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from difflib import get_close_matches
+from difflib import get_close_matches, ndiff
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
@@ -223,11 +223,29 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str
     ]
 
 
+def rewritten(before: str, after: Mapping[str, Any]) -> list[str]:
+    """Return what differs between a text, which may be no document at all, and a document.
+
+    A line a field, if it was JSON; else a line a line of the text.
+    """
+    try:
+        old = json.loads(before)
+    except (ValueError, RecursionError):
+        old = None
+    if isinstance(old, dict):
+        return differences(old, after)
+    new = json.dumps(after, indent=2).splitlines()
+    return [line for line in ndiff(before.splitlines(), new) if line.startswith(("+", "-"))]
+
+
 def _flat(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    # What is no document yet has sections that nobody knows.
+    sections = {DEFAULT: {}, **{n: fields for n, fields in document.items() if n != "targets"}}
     targets = document.get("targets", {})
-    sections = {DEFAULT: document.get(DEFAULT, {})}
     if isinstance(targets, dict):
         sections |= {f"targets.{name}": fields for name, fields in targets.items()}
+    else:
+        sections["targets"] = targets
     for path, fields in sections.items():
         if isinstance(fields, dict):
             yield from ((f"{path}.{name}", value) for name, value in fields.items())

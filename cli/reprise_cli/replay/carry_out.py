@@ -19,9 +19,10 @@ from reprise_cli.replay.window import Step
 from reprise_letters.redrive import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from reprise.capturing.record import Record
+    from reprise.ledger import Row
     from reprise.ports import Clock, Ledger, Queue
 
 
@@ -55,16 +56,21 @@ class WindowReplayer:
         done: list[WindowResult] = []
         done += self._take_in(key, [record.id for record, step in calls if step is Step.TAKE_IN])
         going: list[tuple[str, str, str | None]] = []
-        opens: Mapping[Step, Callable[[Record, str], WindowResult | Record]] = {
-            Step.REOPEN: self._reopen,
-            Step.AGAIN: self._make,
-        }
         url = f"s3://{self.bucket}/{key}"
-        for record, step in calls:
-            if step not in opens:
-                continue
+        live = [each for each in calls if each[1] in {Step.REOPEN, Step.AGAIN}]
+        try:
+            rows = self.ledger.get_all([record.id for record, step in live if step is Step.REOPEN])
+        except StoreError as error:
+            return done + [
+                WindowResult(id=record.id, action=Action.FAILED, why=str(error))
+                for record, _ in live
+            ]
+        for record, step in live:
             try:
-                made = opens[step](record, url)
+                if step is Step.REOPEN:
+                    made = self._reopen(record, rows.get(record.id))
+                else:
+                    made = self._make(record, url)
             except BadRecordError as error:
                 made = WindowResult(id=record.id, action=Action.REFUSED, why=error.message)
             except StoreError as error:
@@ -90,9 +96,8 @@ class WindowReplayer:
             self._noticed.add(key)
         return [WindowResult(id=call_id, action=Action.TAKEN_IN) for call_id in ids]
 
-    def _reopen(self, record: Record, _url: str) -> WindowResult | Record:
+    def _reopen(self, record: Record, row: Row | None) -> WindowResult | Record:
         """Let a call that was given up run under its own id."""
-        row = self.ledger.get_all([record.id]).get(record.id)
         if row is None:
             return WindowResult(
                 id=record.id, action=Action.SKIPPED, why="its row is gone: run it again"
@@ -102,7 +107,7 @@ class WindowReplayer:
         if row.state is State.DEAD_LETTERED:
             if row.opened_at >= self.since:
                 return WindowResult(id=record.id, action=Action.OPENED_SINCE)
-            self.ledger.redrive(record.id, opened_at=row.opened_at, now=self.clock())
+            self.ledger.redrive(row, now=self.clock())
         # Else an earlier run opened it and got no further, or it is on its way: sending again is harmless.
         return record
 

@@ -12,11 +12,11 @@ from reprise_cli.exits import CommandError
 from reprise_cli.fitted import Column, Fitted
 from reprise_cli.output import counted
 from reprise_cli.replay.unread import Unread, UnreadSource
+from reprise_letters.counts import counts_of
 from reprise_letters.job import (
     LetterJobState,
     LetterOutcome,
     Segment,
-    counts_of,
     left_of,
 )
 from reprise_letters.redrive import Action

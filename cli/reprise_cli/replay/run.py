@@ -11,7 +11,8 @@ from reprise.errors import RepriseError
 from reprise.instant import format_instant
 from reprise_cli.replay.carry_out import WindowResult
 from reprise_cli.replay.window import Step
-from reprise_letters.job import LetterJobState, LetterOutcome, Segment, counts_of, left_of
+from reprise_letters.counts import OutcomeCounts
+from reprise_letters.job import LetterJobState, LetterOutcome, Segment, left_of
 from reprise_letters.redrive import Action
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class WindowRun:
     why: str = ""
     """What stopped it."""
     _kept: int = field(default=0, init=False)
+    _counts: OutcomeCounts = field(default_factory=OutcomeCounts, init=False)
 
     def run(self, planned: Sequence[Planned], window: Window) -> LetterJobState:
         """Do what is left of a job, and return how it ended.
@@ -75,7 +77,7 @@ class WindowRun:
 
     def counts(self) -> dict[str, int]:
         """Return how many calls came to what."""
-        return counts_of(self.outcomes)
+        return self._counts.of(self.outcomes)
 
     def _replay(self, key: str, window: Window, left: dict[str, Step]) -> None:
         records = (

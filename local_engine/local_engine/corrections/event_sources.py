@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from local_engine.context import CLIENT_CONTEXT, TENANT_ID, TRACE_HEADER
-from local_engine.corrections import lineage, queues
+from local_engine.corrections import in_hand, lineage
 from local_engine.corrections.batch_responses import failed_ids
 from local_engine.runtime.lineage import longest
 from local_engine.seams import Seam
@@ -146,7 +146,7 @@ def _receive(mapping: _Mapping, size: int) -> list[Message]:
     if mapping.queue["is_fifo"]:
         received = _SQS["_collect_msgs"](mapping.queue, size, timeout_s)
     else:
-        received = queues.collect(mapping.queue, size, timeout_s, _MAX_BATCH_BYTES)
+        received = in_hand.collect(mapping.queue, size, timeout_s, _MAX_BATCH_BYTES)
     # Copies: a later receive changes the handle of the stored message.
     return [dict(message) for message in received]
 

@@ -5,7 +5,6 @@ Source: SQS Developer Guide, "Amazon SQS message quotas"; botocore 1.44.5 sqs mo
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from local_engine.seams import Seam
@@ -44,8 +43,8 @@ def _attribute_sizes(data: dict[str, Any]) -> Iterator[int]:
         yield len(name.encode()) + len(value.get("DataType", "").encode()) + len(text.encode())
 
 
-def check_visibility(data: dict[str, Any], queue_url: str) -> None:
-    """Refuse a visibility timeout over twelve hours, or of a message nobody holds."""
+def visibility_s(data: dict[str, Any]) -> int:
+    """Return a visibility timeout; refuse one over twelve hours."""
     timeout_s = int(data.get("VisibilityTimeout", 30))
     if not 0 <= timeout_s <= MAX_VISIBILITY_S:
         raise _SQS["_Err"](
@@ -53,12 +52,14 @@ def check_visibility(data: dict[str, Any], queue_url: str) -> None:
             f"Value {timeout_s} for parameter VisibilityTimeout is invalid. "
             "Reason: VisibilityTimeout must be an integer between 0 and 43200.",
         )
-    queue = _SQS["_get_q"](data.get("QueueUrl", queue_url))
-    handle = data.get("ReceiptHandle")
-    for message in list(queue["messages"]):
-        if message["receipt_handle"] == handle and message["visible_at"] <= time.time():
-            raise _SQS["_Err"](
-                "MessageNotInflight",
-                "Value for parameter ReceiptHandle is invalid. "
-                "Reason: Message does not exist or is not available for visibility timeout change.",
-            )
+    return timeout_s
+
+
+def check_in_flight(message: dict[str, Any], now: float) -> None:
+    """Refuse to hide a message that nobody holds."""
+    if message["visible_at"] <= now:
+        raise _SQS["_Err"](
+            "MessageNotInflight",
+            "Value for parameter ReceiptHandle is invalid. "
+            "Reason: Message does not exist or is not available for visibility timeout change.",
+        )

@@ -16,7 +16,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from local_engine.corrections import queues
+from local_engine.corrections import in_hand
 from local_engine.seams import Seam
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _move_one(message: dict[str, Any], source: dict[str, Any], target: dict[str,
         "visible_at": now,
         "sys": {**system, "SentTimestamp": str(int(now * 1000))},
     }
-    queues.remove(source, [message])
+    in_hand.remove(source, [message])
     target["messages"].append(moved)
     _SQS["esm_wake"].set()
 

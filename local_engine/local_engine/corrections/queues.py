@@ -10,15 +10,22 @@ SQS API Reference, DeleteMessage, ChangeMessageVisibility.
 
 from __future__ import annotations
 
-import itertools
 import json
-import math
-import threading
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from local_engine.corrections.message_checks import check_message, check_visibility
+from local_engine.corrections.in_hand import (
+    MOST_RECEIVED,
+    collect,
+    delete_by_handles,
+    forget,
+    hide,
+    lock,
+    message_of,
+    remove,
+)
+from local_engine.corrections.message_checks import check_in_flight, check_message, visibility_s
 from local_engine.seams import Seam
 
 if TYPE_CHECKING:
@@ -30,13 +37,8 @@ if TYPE_CHECKING:
     type Message = dict[str, Any]
 
 _EXPIRY_CHECK_S = 1.0
-_MOST_RECEIVED = "reprise_most_received"
-"""Key of a standard queue: how often the message of it that was received most often was received."""
 
 _SQS = Seam("services.sqs")
-
-#: Held by whoever takes messages out of a list; appending needs no lock.
-lock = threading.RLock()
 
 
 def apply(_options: EngineOptions) -> None:
@@ -48,82 +50,31 @@ def apply(_options: EngineOptions) -> None:
         ("_delete_messages_for_esm", delete_by_handles),
     ):
         _SQS.replace(name, function)
-    send, change = _SQS["_act_send_message"], _SQS["_act_change_visibility"]
+    send, purge = _SQS["_act_send_message"], _SQS["_act_purge_queue"]
 
     def send_message(data: dict[str, Any], queue_url: str) -> Any:
         check_message(data)
         return send(data, queue_url)
 
-    def change_visibility(data: dict[str, Any], queue_url: str) -> Any:
-        check_visibility(data, queue_url)
-        answer = change(data, queue_url)
-        _SQS["esm_wake"].set()
-        return answer
+    def purge_queue(data: dict[str, Any], queue_url: str) -> Any:
+        with lock:
+            forget(_SQS["_get_q"](data.get("QueueUrl", queue_url)))
+            return purge(data, queue_url)
 
     actions: dict[str, Callable[..., Any]] = {
         "SendMessage": send_message,
         "DeleteMessage": _delete_message,
         "DeleteMessageBatch": _for_each(_delete_message, "DeleteMessageBatchRequestEntry"),
-        "ChangeMessageVisibility": change_visibility,
+        "ChangeMessageVisibility": _change_visibility,
         "ChangeMessageVisibilityBatch": _for_each(
-            change_visibility, "ChangeMessageVisibilityBatchRequestEntry"
+            _change_visibility, "ChangeMessageVisibilityBatchRequestEntry"
         ),
+        "PurgeQueue": purge_queue,
     }
     for action, handler in actions.items():
         _SQS.replace_entry("_HANDLERS", action, handler)
     # SendMessageBatch calls the single action by name.
     _SQS.replace("_act_send_message", send_message)
-
-
-def remove(queue: Queue, messages: list[Message]) -> None:
-    """Take messages out of a queue without disturbing those that arrive meanwhile."""
-    gone = {id(message) for message in messages}
-    if not gone:
-        return
-    with lock:
-        stored = queue["messages"]
-        # From the oldest on: what is taken out was mostly received, and so stands in front.
-        place = 0
-        while gone and place < len(stored):
-            if id(stored[place]) in gone:
-                gone.remove(id(stored[place]))
-                del stored[place]
-            else:
-                place += 1
-
-
-def delete_by_handles(queue_url: str, receipt_handles: set[str]) -> None:
-    """Delete the messages that were received with these handles."""
-    queue = _SQS["_get_q"](queue_url)
-    with lock:
-        matching = (m for m in queue["messages"] if m.get("receipt_handle") in receipt_handles)
-        remove(queue, list(itertools.islice(matching, len(receipt_handles))))
-
-
-def collect(
-    queue: Queue, count: int, timeout_s: float, limit_bytes: float = math.inf
-) -> list[Message]:
-    """Receive up to ``count`` visible messages of a standard queue, oldest first."""
-    found: list[Message] = []
-    size = 0
-    with lock:
-        now = time.time()
-        for message in queue["messages"]:
-            if len(found) == count:
-                break
-            if message.get("visible_at", now) > now:
-                continue
-            size += len(message["body"])
-            if found and size > limit_bytes:
-                break
-            _SQS["_ensure_msg_fields"](message)
-            message["receipt_handle"] = str(uuid.uuid4())
-            message["visible_at"] = now + timeout_s
-            message["receive_count"] += 1
-            message["first_receive_at"] = message["first_receive_at"] or now
-            queue[_MOST_RECEIVED] = max(queue.get(_MOST_RECEIVED, 0), message["receive_count"])
-            found.append(message)
-    return found
 
 
 def _with_order(stock: Callable[..., Any]) -> Callable[..., Any]:
@@ -157,7 +108,7 @@ def _sweep_to_dead_letters(queue: Queue) -> None:
     if not target:
         return
     limit, now = int(policy["maxReceiveCount"]), time.time()
-    if not queue["is_fifo"] and queue.get(_MOST_RECEIVED, 0) < limit:
+    if not queue["is_fifo"] and queue.get(MOST_RECEIVED, 0) < limit:
         return
     with lock:
         spent = [
@@ -189,6 +140,20 @@ def _delete_message(data: dict[str, Any], queue_url: str) -> dict[str, Any]:
             "ReceiptHandleIsInvalid", "The input receipt handle is invalid."
         ) from error
     delete_by_handles(url, {handle})
+    return {}
+
+
+def _change_visibility(data: dict[str, Any], queue_url: str) -> dict[str, Any]:
+    """Hide a message that somebody holds for so long from now."""
+    timeout_s = visibility_s(data)
+    queue = _SQS["_get_q"](data.get("QueueUrl", queue_url), "sqs:ChangeMessageVisibility")
+    with lock:
+        message, now = message_of(queue, data.get("ReceiptHandle") or ""), time.time()
+        if message is None:
+            raise _SQS["_Err"]("ReceiptHandleIsInvalid", "The input receipt handle is invalid.")
+        check_in_flight(message, now)
+        hide(queue, message, now + timeout_s)
+    _SQS["esm_wake"].set()
     return {}
 
 

@@ -25,7 +25,18 @@ import msgspec
 from reprise.aws.fault import store_errors
 from reprise.errors import StoreError
 from reprise.instant import format_instant
-from reprise.ledger import LedgerEvent, PastAttempt, PastEnd, Row, State, may_lease, result, sources
+from reprise.ledger import (
+    REDRIVE_KEEPS_S,
+    LedgerEvent,
+    PastAttempt,
+    PastEnd,
+    Row,
+    State,
+    ends_after,
+    may_lease,
+    result,
+    sources,
+)
 from reprise.ports import Lease
 
 if TYPE_CHECKING:
@@ -271,9 +282,48 @@ class LedgerRows:
             told |= {request.owner for request, is_done in done if is_done}
         return frozenset(told)
 
-    def _update(self, after: Mapping[str, object], before: Mapping[str, object]) -> dict[str, Any]:
+    def redrive_all(self, dead: Sequence[Row], *, now: datetime) -> frozenset[str]:
+        """Open dead-lettered calls again, 25 a request; return the ids of those that were opened by this.
+
+        What is left out may have been opened all the same, by an answer that was lost.
+
+        Raises:
+            StoreError: If a request failed whole: nothing is known of any.
+        """
+        (source,) = sources(LedgerEvent.REDRIVE)
+        at, opened = format_instant(now), set[str]()
+        for batch in batched(dead, MAX_STATEMENTS):
+            statements: list[dict[str, Any]] = []
+            for row in batch:
+                after = {
+                    "state": result(LedgerEvent.REDRIVE),
+                    "opened_at": at,
+                    "updated_at": at,
+                    "ends": ends_after(row, LedgerEvent.REDRIVE),
+                    "attempts": 0,
+                    "refusals": 0,
+                    "due_at_ms": 0,
+                    "letter_sent": False,
+                    "may_have_run": False,
+                    "expires_at_s": row.expires_at_s + REDRIVE_KEEPS_S,
+                }
+                before = {"id": row.id, "state": source, "opened_at": row.opened_at}
+                statements.append(
+                    self._update(after, before, without=("reason", "message", "note"))
+                )
+            done = zip(batch, self._execute(statements), strict=True)
+            opened |= {row.id for row, is_done in done if is_done}
+        return frozenset(opened)
+
+    def _update(
+        self,
+        after: Mapping[str, object],
+        before: Mapping[str, object],
+        *,
+        without: tuple[str, ...] = (),
+    ) -> dict[str, Any]:
         """Return the statement that changes a row, its id among what must be so before."""
-        text = _update_of(self._table, tuple(after), tuple(before))
+        text = _update_of(self._table, tuple(after), tuple(before), without)
         parameters = [to_attribute(value) for value in (*after.values(), *before.values())]
         return {"Statement": text, "Parameters": parameters}
 
@@ -292,9 +342,16 @@ def _insert_of(table: str, names: tuple[str, ...]) -> str:
 
 
 @lru_cache(maxsize=64)
-def _update_of(table: str, after: tuple[str, ...], before: tuple[str, ...]) -> str:
-    """Return the statement that sets attributes of an item if others, its key among them, are as given."""
-    sets = " ".join(f'SET "{name}" = ?' for name in after)
+def _update_of(
+    table: str, after: tuple[str, ...], before: tuple[str, ...], without: tuple[str, ...]
+) -> str:
+    """Return the statement that sets attributes of an item, and takes some away.
+
+    It does so if others, the item's key among them, are as given.
+    """
+    sets = " ".join(
+        [*(f'SET "{name}" = ?' for name in after), *(f'REMOVE "{name}"' for name in without)]
+    )
     conditions = " AND ".join(f'"{name}" = ?' for name in before)
     return f'UPDATE "{table}" {sets} WHERE {conditions}'
 

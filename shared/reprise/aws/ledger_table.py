@@ -174,23 +174,20 @@ class LedgerTable(LedgerRows):
             },
         )
 
-    def redrive(
-        self, call_id: str, *, opened_at: str, now: datetime, sha256: str | None = None
-    ) -> bool:
+    def redrive(self, dead: Row, *, now: datetime, sha256: str | None = None) -> bool:
         """Open a dead-lettered call again, its attempts at zero; False if its row is another by now.
 
         A request that arrives when the call has been opened and has ended once more opens nothing: nobody
         would send a message for it.
         """
         (source,) = sources(LedgerEvent.REDRIVE)
-        # What a life ended by changes with its `opened_at` alone, which is a condition below.
-        dead = self.get(call_id)
         values: dict[str, object] = {
-            "ends": () if dead is None else ends_after(dead, LedgerEvent.REDRIVE),
+            "ends": ends_after(dead, LedgerEvent.REDRIVE),
             "after": result(LedgerEvent.REDRIVE).value,
             "dead": source.value,
             "now": format_instant(now),
-            "opened": opened_at,
+            # What a life ended by changes with this, but for a discard's note: one has the letter in hand.
+            "opened": dead.opened_at,
             "zero": 0,
             "no": False,
             "keep": REDRIVE_KEEPS_S,
@@ -201,7 +198,7 @@ class LedgerTable(LedgerRows):
             edit = ", captured_sha256 = if_not_exists(captured_sha256, sha256), sha256 = :sha256"
             values["sha256"] = sha256
         is_opened = self._change(
-            call_id,
+            dead.id,
             values,
             UpdateExpression="SET #state = :after, opened_at = :now, updated_at = :now, "
             "ends = :ends, attempts = :zero, refusals = :zero, due_at_ms = :zero, letter_sent = :no, "
@@ -215,7 +212,7 @@ class LedgerTable(LedgerRows):
                 "#note": "note",
             },
         )
-        return is_opened or self._is_redriven(call_id, now)
+        return is_opened or self._is_redriven(dead.id, now)
 
     def discard(self, call_id: str, *, opened_at: str, note: str) -> bool:
         """Note why a dead-lettered call's letter was discarded; False if its row is another by now.

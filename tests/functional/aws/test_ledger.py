@@ -191,7 +191,7 @@ def test_a_call_that_nobody_recorded_is_not_known(ledger: Ledger) -> None:
     lease = ledger.lease(CALL, owner="a", now=NOW, until_ms=SOON_MS)
     assert (lease.granted, lease.before) == (False, None)
     assert not _settle(ledger, LedgerEvent.SUCCEED)
-    assert not ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW)
+    assert not ledger.redrive(DEAD, now=NOW)
     assert ledger.get(CALL) is None
 
 
@@ -346,15 +346,16 @@ def test_a_call_is_not_leased_before_its_backoff_is_over(ledger: Ledger) -> None
 
 def test_a_redrive_forgets_a_backoff(ledger: Ledger) -> None:
     due_at_ms = int(NOW.timestamp() * 1000) + 60_000
-    ledger.record(make_row(state=State.DEAD_LETTERED, due_at_ms=due_at_ms))
-    assert ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW)
+    dead = make_row(state=State.DEAD_LETTERED, due_at_ms=due_at_ms)
+    ledger.record(dead)
+    assert ledger.redrive(dead, now=NOW)
     assert ledger.lease(CALL, owner="a", now=NOW, until_ms=due_at_ms).granted
 
 
 def test_a_redrive_opens_a_dead_lettered_call_from_zero(ledger: Ledger) -> None:
     ledger.record(DEAD)
     later = NOW + timedelta(days=1)
-    assert ledger.redrive(CALL, opened_at=OPENED_AT, now=later)
+    assert ledger.redrive(DEAD, now=later)
     at = format_instant(later)
     assert _get(ledger) == make_row(
         opened_at=at,
@@ -363,15 +364,14 @@ def test_a_redrive_opens_a_dead_lettered_call_from_zero(ledger: Ledger) -> None:
         ends=ends_after(DEAD, LedgerEvent.REDRIVE),
         expires_at_s=1_000 + 30 * 86_400,
     )
-    assert ledger.redrive(CALL, opened_at=OPENED_AT, now=later), "repeated by the SDK"
-    assert not ledger.redrive(CALL, opened_at=at, now=later + timedelta(seconds=1))
+    assert ledger.redrive(DEAD, now=later), "repeated by the SDK"
+    assert not ledger.redrive(_get(ledger), now=later + timedelta(seconds=1))
 
 
 def test_each_death_is_kept_and_of_very_many_the_newest(ledger: Ledger) -> None:
     ledger.record(DEAD)
     for day in range(1, MAX_ENDS + 3):
-        row = _get(ledger)
-        assert ledger.redrive(CALL, opened_at=row.opened_at, now=NOW + timedelta(days=day))
+        assert ledger.redrive(_get(ledger), now=NOW + timedelta(days=day))
         lease = ledger.lease(CALL, owner="me", now=NOW + timedelta(days=day), until_ms=2**50)
         assert lease.granted
         changes = {"reason": "exhausted", "message": f"death {day}"}
@@ -384,11 +384,11 @@ def test_a_redrive_that_arrives_when_the_call_has_ended_once_more_opens_nothing(
     ledger: Ledger,
 ) -> None:
     ledger.record(DEAD)
-    assert ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW + timedelta(days=1))
+    assert ledger.redrive(DEAD, now=NOW + timedelta(days=1))
     _lease(ledger)
     assert _settle(ledger, LedgerEvent.DEAD_LETTER)
     again = _get(ledger)
-    assert not ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW + timedelta(days=2))
+    assert not ledger.redrive(DEAD, now=NOW + timedelta(days=2))
     assert _get(ledger) == again
 
 
@@ -399,7 +399,7 @@ def test_a_discard_leaves_a_note_that_a_redrive_takes_away(ledger: Ledger) -> No
     assert noted.discard(CALL, opened_at=OPENED_AT, note="by Ann: test data"), "repeated by the SDK"
     # Its end stays when it was.
     assert _get(ledger) == replace(DEAD, note="by Ann: test data")
-    assert ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW)
+    assert ledger.redrive(_get(ledger), now=NOW)
     assert _get(ledger).note is None
 
 
@@ -418,7 +418,7 @@ def test_only_a_call_that_nobody_works_on_is_cancelled(ledger: Ledger, state: St
     assert table.cancel(CALL, opened_at=OPENED_AT, now=NOW, note="n"), "repeated by the SDK"
     assert not table.cancel(CALL, opened_at=OPENED_AT, now=NOW, note="another")
     assert not _lease(ledger)
-    assert ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW + timedelta(days=1))
+    assert ledger.redrive(_get(ledger), now=NOW + timedelta(days=1))
     assert [(end.reason, end.note) for end in _get(ledger).ends] == [("cancelled", "n")]
 
 
@@ -436,7 +436,7 @@ def test_only_a_dead_lettered_call_is_discarded(ledger: Ledger, state: State) ->
 @pytest.mark.parametrize("state", [State.CAPTURED, State.LEASED, State.WAITING, State.SUCCEEDED])
 def test_only_a_dead_lettered_call_is_redriven(ledger: Ledger, state: State) -> None:
     ledger.record(make_row(state=state))
-    assert not ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW + timedelta(seconds=1))
+    assert not ledger.redrive(DEAD, now=NOW + timedelta(seconds=1))
     assert _get(ledger) == make_row(state=state)
 
 
@@ -485,7 +485,7 @@ def test_an_attempts_end_keeps_the_mark_and_a_redrive_takes_it_away(ledger: Ledg
     assert ledger.mark_may_have_run(CALL)
     assert _settle(ledger, LedgerEvent.DEAD_LETTER, reason="unknown")
     assert _get(ledger).may_have_run
-    assert ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW + timedelta(days=1))
+    assert ledger.redrive(_get(ledger), now=NOW + timedelta(days=1))
     assert not _get(ledger).may_have_run
 
 
@@ -563,12 +563,12 @@ def test_a_lease_that_has_run_out_is_not_taken_over_by_another_call(ledger: Ledg
 def test_a_redrive_may_replace_the_payload_and_keeps_what_was_captured(ledger: Ledger) -> None:
     captured = make_row(state=State.DEAD_LETTERED)
     ledger.record(captured)
-    assert ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW, sha256="first")
+    assert ledger.redrive(captured, now=NOW, sha256="first")
     assert (_get(ledger).sha256, _get(ledger).captured_sha256) == ("first", captured.sha256)
     _lease(ledger)
     _settle(ledger, LedgerEvent.DEAD_LETTER)
-    opened_at, later = format_instant(NOW), NOW + timedelta(seconds=1)
-    assert ledger.redrive(CALL, opened_at=opened_at, now=later, sha256="second")
+    later = NOW + timedelta(seconds=1)
+    assert ledger.redrive(_get(ledger), now=later, sha256="second")
     assert (_get(ledger).sha256, _get(ledger).captured_sha256) == ("second", captured.sha256)
 
 
@@ -585,7 +585,7 @@ def test_a_service_that_refuses_is_a_store_error(dynamodb: DynamoDBClient) -> No
         lambda: ledger.lease(CALL, owner="a", now=NOW, until_ms=0),
         lambda: ledger.settle(CALL, owner="a", event=LedgerEvent.WAIT, changes={}),
         lambda: ledger.mark_letter_sent(CALL, opened_at=make_row().opened_at),
-        lambda: ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW),
+        lambda: ledger.redrive(DEAD, now=NOW),
         lambda: ledger.recapture(DEAD, CAPTURE),
         lambda: ledger.mark_may_have_run(CALL),
         lambda: ledger.release(CALL, owner="a"),
@@ -614,7 +614,7 @@ def test_the_double_fails_when_it_is_told_to(operation: str) -> None:
         "lease": lambda: _lease(ledger),
         "settle": lambda: _settle(ledger, LedgerEvent.WAIT),
         "mark_letter_sent": lambda: ledger.mark_letter_sent(CALL, opened_at=make_row().opened_at),
-        "redrive": lambda: ledger.redrive(CALL, opened_at=OPENED_AT, now=NOW),
+        "redrive": lambda: ledger.redrive(DEAD, now=NOW),
         "recapture": lambda: ledger.recapture(DEAD, CAPTURE),
         "mark_may_have_run": lambda: ledger.mark_may_have_run(CALL),
         "release": lambda: ledger.release(CALL, owner="a"),

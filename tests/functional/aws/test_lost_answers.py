@@ -108,7 +108,7 @@ def test_a_redrive_whose_answer_is_lost_is_done(lost: LostAnswers, table: str) -
     dead = make_row(state=State.DEAD_LETTERED)
     ledger.record(dead)
     lost.lose()
-    assert ledger.redrive(CALL, opened_at=dead.opened_at, now=NOW)
+    assert ledger.redrive(dead, now=NOW)
 
 
 def test_a_call_that_is_opened_again_in_a_lost_answer_is_open(

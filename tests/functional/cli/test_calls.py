@@ -82,7 +82,7 @@ def test_calls_are_found_by_reason_key_error_and_target(cloud: Cloud) -> None:
     [
         (("--reason", "expred"), "Did you mean expired?"),
         (("--target", "oders"), "Did you mean orders?"),
-        (("--from", "yesterday"), "is no instant"),
+        (("--from", "yesterday"), "is neither an instant nor a duration"),
         (("--newer-than", "soon"), "is no duration"),
         (("--error", "/(/"), "no regular expression"),
     ],

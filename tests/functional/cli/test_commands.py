@@ -20,6 +20,7 @@ from moto import mock_aws
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from moto_statements import run_statements
 from reprise.aws.keys import secret_name
 from reprise.aws.ledger_table import LedgerTable
 from reprise.call.payload import digest, pack, unpack
@@ -81,7 +82,7 @@ class Cloud:
 
 @pytest.fixture
 def cloud(aws_env: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    del aws_env
+    run_statements(aws_env)
     with mock_aws():
         sqs, dynamodb = boto3.client("sqs"), boto3.client("dynamodb")
         urls = {key: sqs.create_queue(QueueName=name)["QueueUrl"] for key, name in QUEUES.items()}

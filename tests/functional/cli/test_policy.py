@@ -216,6 +216,31 @@ def test_an_edit_that_leaves_a_bad_document_as_it_is_fails(
     assert (result.exit_code, "default.enbaled: is no field" in result.stderr) == (1, True)
 
 
+def test_an_edit_of_a_bad_document_tells_what_was_changed_and_nothing_else(
+    ssm: Any, tmp_path: Path
+) -> None:
+    write_by_hand(ssm, '{"default":{"enbaled":false,"maximum_attempts":5},"tagrets":{"orders":{}}}')
+    mended = '{"default":{"enabled":false,"maximum_attempts":5}}'
+    file = tmp_path / "policy.json"
+    file.write_text(mended)
+    result = run("policy", "set", "--file", str(file))
+    assert result.stdout.splitlines()[-3:] == [
+        "default.enabled: not said -> false",
+        "default.enbaled: false -> not said",
+        "tagrets.orders: {} -> not said",
+    ]
+
+
+def test_an_edit_of_what_is_no_json_tells_the_lines_that_were_changed(
+    ssm: Any, tmp_path: Path
+) -> None:
+    write_by_hand(ssm, '{"default":{}')
+    file = tmp_path / "policy.json"
+    file.write_text('{"default":{}}')
+    result = run("policy", "set", "--file", str(file))
+    assert '- {"default":{}' in result.stdout.splitlines()
+
+
 def test_everything_is_paused_by_one_command_and_resumed_by_one(ssm: Any) -> None:
     write_by_hand(ssm, '{"targets":{"orders":{"enabled":true,"idempotent":true}}}')
     assert run("policy", "pause", "--all", "--reason", "all hands").exit_code == 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -190,9 +192,48 @@ def test_redriven_call_may_be_leased_with_others() -> None:
     _, ledger, _ = make()
     dead = make_row(id=IDS[0], state=State.DEAD_LETTERED, may_have_run=True)
     ledger.record_all([dead, *ROWS[1:]])
-    assert ledger.redrive(dead.id, opened_at=dead.opened_at, now=NOW)
+    assert ledger.redrive(dead, now=NOW)
 
     assert lease_all(ledger) == set(IDS)
+
+
+def test_calls_that_are_opened_together_are_as_if_each_were_opened_alone() -> None:
+    client, ledger, _ = make()
+    dead = [
+        make_row(
+            id=call_id,
+            state=State.DEAD_LETTERED,
+            reason="exhausted",
+            message="3 attempts failed",
+            note="by Ann" if number else None,
+            attempts=3,
+            refusals=2,
+            due_at_ms=5,
+            letter_sent=True,
+            may_have_run=True,
+            expires_at_s=1000,
+        )
+        for number, call_id in enumerate(IDS)
+    ]
+    ledger.record_all(dead)
+    later = NOW + timedelta(hours=1)
+    assert ledger.redrive_all(dead, now=later) == set(IDS)
+    together = ledger.get_all(IDS)
+    _, alone, _ = make()
+    alone.record_all(dead)
+    assert all(alone.redrive(row, now=later) for row in dead)
+    assert together == alone.get_all(IDS)
+    assert client.requests == [25, 5, 25, 5]
+
+
+def test_a_call_that_has_changed_is_left_out_of_those_that_are_opened_together() -> None:
+    _, ledger, _ = make()
+    dead = [make_row(id=call_id, state=State.DEAD_LETTERED) for call_id in IDS[:4]]
+    there = [dead[0], replace(dead[1], state=State.SUCCEEDED), replace(dead[2], opened_at="since")]
+    ledger.record_all(there)
+    assert ledger.redrive_all(dead, now=NOW) == {IDS[0]}
+    assert [ledger.get(row.id) for row in there[1:]] == there[1:]
+    assert ledger.get(IDS[3]) is None
 
 
 def test_leases_whose_answer_is_lost_are_found_to_be_ours_when_asked_for_alone() -> None:

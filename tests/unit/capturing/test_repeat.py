@@ -319,8 +319,7 @@ def test_a_success_ends_a_call_that_was_given_up_and_opened_again_while_it_ran()
     pipeline.clock.advance(60)
 
     def open_again(_target: Target, _payload: bytes) -> Reply:
-        opened_at = dead.opened_at
-        assert pipeline.ledger.redrive(dead.id, opened_at=opened_at, now=pipeline.clock())
+        assert pipeline.ledger.redrive(dead, now=pipeline.clock())
         return SUCCEEDED
 
     pipeline.functions.answer = open_again

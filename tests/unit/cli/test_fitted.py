@@ -45,6 +45,13 @@ def test_a_message_ends_in_an_ellipsis_where_it_is_shortened() -> None:
     assert lines[3].rstrip() == "a   exhausted  2d3h  it broke it broke …"
 
 
+def test_what_shows_all_is_said_where_something_is_not_shown_and_nowhere_else() -> None:
+    table = Fitted(columns=columns("a"), title="letters", hint="--wide shows all")
+    said = " ".join("".join(shown(table, 40)[4:]).split())
+    assert said == "cut, or left out: message; --wide shows all"
+    assert "--wide" not in "".join(shown(table, 200))
+
+
 def test_the_least_important_column_goes_first() -> None:
     assert [list(share(columns("a" * 36), width)[0]) for width in (64, 63, 50, 45, 20)] == [
         ["id", "reason", "age", "message"],

@@ -104,11 +104,17 @@ class World:
     def record(self, row: Any) -> Any:
         return self.ledger.record(row)
 
-    def redrive(self, call_id: str, **said: Any) -> bool:
+    def redrive(self, dead: Any, **said: Any) -> bool:
         self.tape.step()
-        is_opened = self.ledger.redrive(call_id, **said)
-        self.opened[call_id] += is_opened
+        is_opened = self.ledger.redrive(dead, **said)
+        self.opened[dead.id] += is_opened
         return is_opened
+
+    def redrive_all(self, dead: Sequence[Any], **said: Any) -> Any:
+        self.tape.step()
+        opened = self.ledger.redrive_all(dead, **said)
+        self.opened.update(opened)
+        return opened
 
     def discard(self, call_id: str, **said: Any) -> bool:
         self.tape.step()
@@ -414,7 +420,8 @@ def test_a_discard_that_was_cut_short_is_finished_by_the_next_run(kill_at: int, 
 def test_ctrl_c_keeps_what_was_done() -> None:
     world = World()
     job, letters = begun(world, 23)
-    world.tape = Tape(kill_at=40, ends=KeyboardInterrupt)
+    # A batch of ten takes three requests of the ledger and the queue, and one for each letter's deletion.
+    world.tape = Tape(kill_at=20, ends=KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):
         make_run(world, job).run(letters, has_canary=False)
     last = world.store.last_segment(job.id)

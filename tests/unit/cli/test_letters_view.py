@@ -46,9 +46,9 @@ def shown(letters: Sequence[Letter], columns: int) -> list[str]:
 @pytest.mark.parametrize(
     ("columns", "names"),
     [
-        (60, ["id", "reason", "age"]),
-        (80, ["id", "target", "reason", "attempts", "age", "message"]),
-        (200, ["id", "target", "reason", "attempts", "age", "message"]),
+        (60, ["id", "reason", "given", "up"]),
+        (80, ["id", "target", "reason", "given", "up", "message"]),
+        (200, ["id", "target", "reason", "attempts", "given", "up", "message"]),
     ],
 )
 def test_columns_go_by_importance_and_the_message_is_shortened(
@@ -72,14 +72,14 @@ def test_an_id_is_never_cut(columns: int) -> None:
 
 def test_a_long_id_leaves_room_for_reason_age_and_message() -> None:
     told = shown([replace(LETTER, id=f"orders:{UUID}~{'0123456789abcdef' * 2}")], 80)
-    assert told[1].split() == ["id", "reason", "age", "message"]
+    assert told[1].split() == ["id", "reason", "given", "up", "message"]
     assert "exhausted" in told[3]
 
 
 def test_what_sqs_gave_up_leaves_room_for_the_rest() -> None:
     letter = replace(LETTER, kind=LetterKind.REPLAY_MESSAGE, reason="undeliverable")
     told = shown([letter], 80)
-    assert told[1].split() == ["id", "target", "reason", "age", "message"]
+    assert told[1].split() == ["id", "target", "reason", "given", "up", "message"]
     assert ("undeliverable" in told[3], "(replay_message)" in told[4]) == (True, True)
 
 

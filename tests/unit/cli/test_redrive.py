@@ -202,6 +202,8 @@ def test_a_store_that_is_away_costs_a_second_redrive_and_nothing_else(
         "delete": world.box.faults,
     }
     faults[place].fail(place)
+    # What cannot be opened together is tried alone.
+    world.ledger.faults.fail("redrive_all", place == "redrive")
     assert world.actions() == [action]
     assert world.box.letters
     assert world.actions() == [Action.REDRIVEN]
@@ -248,6 +250,7 @@ def test_a_rehearsal_says_of_each_letter_what_the_redrive_does_and_writes_nothin
 def test_a_rehearsal_whose_ledger_is_away_fails_as_the_redrive_would() -> None:
     world = World()
     world.give_up("call-1")
+    world.ledger.faults.fail("get_all", 2)
     world.ledger.faults.fail("get", 2)
     (rehearsed,) = world.dry_run()
     assert rehearsed.action is Action.FAILED
@@ -311,3 +314,42 @@ def test_a_refused_send_says_why() -> None:
     assert result.why == str(
         StoreError("fake", "send", "InternalServerError", "a fault of the test's making")
     )
+
+
+def test_the_rows_of_a_batch_are_read_by_one_request() -> None:
+    world = World()
+    for number in range(10):
+        world.give_up(f"call-{number}")
+    # A second letter of a call reads nothing either.
+    world.give_up("call-0", "second")
+    world.ledger.faults.fail("get")
+    assert world.actions() == [Action.REDRIVEN] * 11
+
+
+def test_rows_that_cannot_be_read_together_are_read_alone() -> None:
+    """The id of a letter that nobody signed may be none that a ledger can look for."""
+    world = World()
+    world.give_up("call-1")
+    world.give_up("call-2")
+    world.ledger.faults.fail("get_all")
+    assert world.actions() == [Action.REDRIVEN] * 2
+
+
+def test_the_calls_of_a_batch_are_opened_by_one_request() -> None:
+    world = World()
+    for number in range(10):
+        world.give_up(f"call-{number}")
+    world.ledger.faults.fail("redrive")
+    assert world.actions() == [Action.REDRIVEN] * 10
+    assert {row.state for row in world.ledger.rows.values()} == {State.CAPTURED}
+
+
+def test_calls_that_cannot_be_opened_together_are_opened_alone_and_each_has_its_own_end() -> None:
+    world = World()
+    for number in range(3):
+        world.give_up(f"call-{number}")
+    world.ledger.faults.fail("redrive_all")
+    world.ledger.faults.fail("redrive")
+    assert sorted(world.actions()) == [Action.FAILED, Action.REDRIVEN, Action.REDRIVEN]
+    assert len(world.queue.sent) == 2
+    assert world.actions() == [Action.REDRIVEN]

@@ -312,7 +312,7 @@ def test_whoever_finds_a_call_that_sqs_gave_up_ends_it_in_the_ledger(state: Stat
     assert (letter.reason, letter.message, letter.attempts) == (row.reason, row.message, 2)
     # Found again, it says the same.
     assert find(ledger, moved()) == letter
-    assert ledger.redrive(CALL, opened_at=row.opened_at, now=LATER)
+    assert ledger.redrive(row, now=LATER)
 
 
 def test_a_call_whose_replayer_died_may_have_run_and_is_ended_as_unknown() -> None:

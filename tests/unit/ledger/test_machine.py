@@ -81,8 +81,8 @@ class LedgerMachine(RuleBasedStateMachine):
         dead = self.ledger.get(CALL)
         assert dead is not None
         self.now += timedelta(milliseconds=1)
-        assert not self.ledger.redrive(CALL, opened_at="another day", now=self.now)
-        assert self.ledger.redrive(CALL, opened_at=dead.opened_at, now=self.now)
+        assert not self.ledger.redrive(replace(dead, opened_at="another day"), now=self.now)
+        assert self.ledger.redrive(dead, now=self.now)
         self.ended, self.may_have_run = None, False
 
     @precondition(lambda self: self.ended is State.DEAD_LETTERED)
@@ -115,8 +115,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def a_redrive_of_a_call_that_is_not_dead_lettered_is_refused(self) -> None:
         before = self.ledger.get(CALL)
         self.now += timedelta(milliseconds=1)
-        opened_at = (before or make_row()).opened_at
-        assert not self.ledger.redrive(CALL, opened_at=opened_at, now=self.now)
+        assert not self.ledger.redrive(before or make_row(), now=self.now)
         assert self.ledger.get(CALL) == before
 
     @invariant()

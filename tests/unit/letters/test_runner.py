@@ -332,8 +332,8 @@ def test_a_hundred_thousand_letters_have_one_turn_each_in_a_function_that_is_kil
 ):
     count = 100_000
     stack, job = begun(count, canary=0)
-    # While it looks for letters, which takes 10,000 requests, and all along the 330,000 after that.
-    kills = [3_000, 12_000, *(5_000 + 131 * number for number in range(38))]
+    # While it looks for letters, which takes 10,000 requests, and all along the 50,000 after that.
+    kills = [3_000, 12_000, *(1_000 + 10 * number for number in range(38))]
     kill_and_finish(stack, job, kills, fails=False)
     prove(stack, job, count)
     assert stack.runs > len(kills)
@@ -484,7 +484,8 @@ def test_a_run_that_has_ended_lets_the_next_begin_at_once() -> None:
 def test_a_store_that_is_away_is_tried_again_and_the_job_says_so() -> None:
     stack, job = begun(3)
     stack.queue.faults.fail("send", 99)
-    stack.ledger.faults.fail("get", 3)
+    stack.ledger.faults.fail("redrive_all")
+    stack.ledger.faults.fail("redrive", 3)
     assert stack.deliver(stack.orders.sent[0].body) is None
     assert stack.last(job).counts == {"failed": 3}
     stack.queue.faults = type(stack.queue.faults)()
@@ -494,12 +495,13 @@ def test_a_store_that_is_away_is_tried_again_and_the_job_says_so() -> None:
 
 def test_letters_that_all_fail_stop_the_job_and_it_comes_again() -> None:
     stack, job = begun(80, canary=0)
-    stack.ledger.faults.fail("get", 60)
+    stack.ledger.faults.fail("redrive_all", 60)
+    stack.ledger.faults.fail("redrive", 60)
     body = stack.orders.sent.pop().body
     assert stack.deliver(body) == RETRY_S
     last = stack.last(job)
     assert (last.state, last.counts) == (LetterJobState.INTERRUPTED, {"failed": 50})
-    assert "50 letters in a row failed: fake.get failed" in last.why
+    assert "50 letters in a row failed: fake.redrive failed" in last.why
     stack.ledger.faults = type(stack.ledger.faults)()
     assert stack.deliver(body) is None
     prove(stack, job, 80)

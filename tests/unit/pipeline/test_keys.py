@@ -455,7 +455,7 @@ def test_an_operators_redrive_says_that_it_did_not_run() -> None:
     _take(pipeline, call(key=KEY), reply=UNKNOWN, name="second")
     pipeline.replay(*first)
     pipeline.clock.advance(60)
-    assert pipeline.ledger.redrive(CALL, opened_at=_row(pipeline).opened_at, now=pipeline.clock.now)
+    assert pipeline.ledger.redrive(_row(pipeline), now=pipeline.clock.now)
     pipeline.replay(*first)
     assert _row(pipeline).state is State.SUCCEEDED
 
@@ -536,7 +536,7 @@ def test_the_line_of_an_unknown_outcome_that_comes_twice_says_nothing_new() -> N
     first = _take(pipeline, call(key=KEY), reply=UNKNOWN)
     pipeline.replay(*first)
     pipeline.clock.advance(60)
-    assert pipeline.ledger.redrive(CALL, opened_at=_row(pipeline).opened_at, now=pipeline.clock.now)
+    assert pipeline.ledger.redrive(_row(pipeline), now=pipeline.clock.now)
     assert pipeline.take_in(pipeline.store("captured/next.gz")) == []
     pipeline.replay(*pipeline.take_sent())
     assert _row(pipeline).state is State.SUCCEEDED

@@ -174,7 +174,7 @@ def redriven(pipeline: Pipeline, count: int) -> list[OutMessage]:
     pipeline.clock.advance(3600)
     for row in list(pipeline.ledger.rows.values()):
         assert row.state is State.DEAD_LETTERED
-        pipeline.ledger.redrive(row.id, opened_at=row.opened_at, now=pipeline.clock.now)
+        pipeline.ledger.redrive(row, now=pipeline.clock.now)
     now_ms = int(pipeline.clock.now.timestamp() * 1000)
     pipeline.gate_items.images[ORDERS] = GateState(
         succeeded_at_ms=now_ms, succeeded=100, window=40.0

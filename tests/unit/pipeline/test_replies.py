@@ -127,9 +127,7 @@ def test_who_asked_in_the_words_of_a_payload_that_was_replaced_is_told_of_the_en
     pipeline.replay(*pipeline.captured_messages(ASKS))
     (row,) = pipeline.ledger.rows.values()
     pipeline.clock.advance(1)
-    assert pipeline.ledger.redrive(
-        row.id, opened_at=row.opened_at, now=pipeline.clock(), sha256="e" * 64
-    )
+    assert pipeline.ledger.redrive(row, now=pipeline.clock(), sha256="e" * 64)
     pipeline.lines.clear()
     pipeline.capture(replace(ASKS, reply_to=HOOK))
     pipeline.take_in(pipeline.store("captured/2"))

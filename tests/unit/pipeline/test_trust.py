@@ -194,12 +194,8 @@ def test_a_copy_of_a_call_whose_payload_was_replaced_is_dropped() -> None:
         operator, id=record.id, payload=pack(b'{"order":2}', 100), edits=record.payload.sha256
     )
     sha256 = edited.payload.sha256
-    assert pipeline.ledger.redrive(
-        record.id,
-        opened_at=pipeline.ledger.rows[record.id].opened_at,
-        now=pipeline.clock(),
-        sha256=sha256,
-    )
+    dead = pipeline.ledger.rows[record.id]
+    assert pipeline.ledger.redrive(dead, now=pipeline.clock(), sha256=sha256)
     pipeline.functions.script = []
 
     assert pipeline.replay(message, message_of(edited)) == []

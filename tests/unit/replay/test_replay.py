@@ -288,7 +288,7 @@ def test_redriven_call_is_run_whatever_the_policy_made_of_its_capture() -> None:
     pipeline.replay(message)
     pipeline.clock.advance(1)
     row = only_row(pipeline)
-    assert pipeline.ledger.redrive(row.id, opened_at=row.opened_at, now=pipeline.clock())
+    assert pipeline.ledger.redrive(row, now=pipeline.clock())
 
     assert pipeline.replay(message, owner="redriven") == []
 
@@ -864,7 +864,7 @@ def test_redriven_call_starts_from_zero_attempts_and_a_fresh_age() -> None:
     assert only_row(pipeline).reason == "expired"
 
     row = only_row(pipeline)
-    assert pipeline.ledger.redrive(row.id, opened_at=row.opened_at, now=pipeline.clock())
+    assert pipeline.ledger.redrive(row, now=pipeline.clock())
     pipeline.functions.script = [FAILED, FAILED]
     assert pipeline.replay(message, owner="one") == ["m0"]
     pipeline.clock.advance(60)

@@ -76,9 +76,9 @@ def test_a_redriven_call_counts_once_at_its_first_delivery() -> None:
     (message,) = pipeline.captured_messages(call())
     pipeline.functions.script = [GONE, FAILED]
     pipeline.replay(message)
-    ((call_id, row),) = pipeline.ledger.rows.items()
+    (row,) = pipeline.ledger.rows.values()
     pipeline.clock.advance(60)
-    assert pipeline.ledger.redrive(call_id, opened_at=row.opened_at, now=pipeline.clock())
+    assert pipeline.ledger.redrive(row, now=pipeline.clock())
     again = OutMessage(body=message.body)
     pipeline.replay(again)
     pipeline.replay(again)
