@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,10 +11,14 @@ from reprise_cli.app import app_of
 from reprise_cli.aws import MAX_CONNECTIONS
 from reprise_cli.chaos.account import run_account
 from reprise_cli.chaos.account_report import lesson, report_table
+from reprise_cli.chaos.checker import HistoryError, Verdict
+from reprise_cli.chaos.checker import check as read_history
+from reprise_cli.chaos.nemesis import NAMES, read_names
 from reprise_cli.chaos.setup import ChaosOptions, prepare
+from reprise_cli.chaos.verdict_view import verdict_table
 from reprise_cli.chaos.view import proof_table
 from reprise_cli.duration import read_duration
-from reprise_cli.exits import ExitCode, UsageError
+from reprise_cli.exits import CommandError, ExitCode, UsageError
 from reprise_cli.output import counted
 
 if TYPE_CHECKING:
@@ -85,19 +90,48 @@ def chaos(
             help="Share of the captured calls that their callers repeat, with the same key: 10%.",
         ),
     ] = None,
+    nemesis: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[,NAME]",
+            help=f"Disturb the system meanwhile: {', '.join(NAMES)}. Needs --history.",
+        ),
+    ] = None,
+    history: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", dir_okay=False, help="Write down what happens, and have it checked."
+        ),
+    ] = None,
+    check: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="Run nothing: judge a run from its history alone.",
+        ),
+    ] = None,
 ) -> None:
     """Prove on a live stack that nothing is lost and nothing runs twice; exit code 1 if not so."""
+    if check is not None:
+        show_verdict(context, check)
+        return
+    if nemesis is not None and history is None:
+        raise UsageError(
+            "--nemesis", "what it brings about is judged from a history", "Name a file by --history"
+        )
     if live is not None and restore_concurrency is None:
         raise UsageError(
             "--restore-concurrency",
             "live calls and replays contend for nothing in a target without reserved concurrency",
             "Name the concurrency that they are to share, such as 10",
         )
-    if account_limit is not None and (restore_concurrency is not None or resubmit is not None):
+    if account_limit is not None and (restore_concurrency or resubmit or history):
         raise UsageError(
             "--account-limit",
-            "a full account holds the target; --restore-concurrency, --live and --resubmit are for "
-            "one that is held by itself",
+            "a full account holds the target; --restore-concurrency, --live, --resubmit and --history "
+            "are for one that is held by itself",
             "Ask for one of them",
         )
     wishes = ChaosOptions(
@@ -115,6 +149,8 @@ def chaos(
         control_s=read_duration("--control", control),
         restore_concurrency=restore_concurrency,
         resubmit=None if resubmit is None else _share("--resubmit", resubmit),
+        history=history,
+        nemeses=() if nemesis is None else read_names(nemesis),
     )
     reprise = app_of(context)
     reprise.say_place()
@@ -123,9 +159,39 @@ def chaos(
         proof = run_chaos(reprise, wishes)
     else:
         proof = show_account(reprise, wishes, account_limit)
-    reprise.out.result(proof.document())
-    if not proof.holds:
+    document, holds = proof.document(), proof.holds
+    if history is not None:
+        verdict = verdict_on(history)
+        reprise.out.people.print(verdict_table(verdict))
+        document["history"] = verdict.document()
+        holds = holds and verdict.holds
+    reprise.out.result(document)
+    if not holds:
         raise typer.Exit(ExitCode.FAILED)
+
+
+def show_verdict(context: typer.Context, path: Path) -> None:
+    """Judge a history, and show what it shows."""
+    out, verdict = app_of(context).out, verdict_on(path)
+    out.people.print(verdict_table(verdict))
+    out.result(verdict.document())
+    if not verdict.holds:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def verdict_on(path: Path) -> Verdict:
+    """Return what a history shows.
+
+    Raises:
+        CommandError: If it is none, or of a run that was not seen to its end.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            return read_history(file)
+    except HistoryError as error:
+        raise CommandError(
+            str(path), str(error), "It proves nothing: run the test again"
+        ) from error
 
 
 def run_chaos(reprise: App, wishes: ChaosOptions) -> Proof:
