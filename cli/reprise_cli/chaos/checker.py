@@ -4,7 +4,7 @@ It reads one JSON object a line, in any order, and knows nothing of how the run 
 standard library and nothing of this project, so that no mistake of the run excuses itself. Also to be had as
 `python -m reprise_cli.chaos.checker FILE`.
 
-What a line may say is in docs/reference/chaos-history.md. No verdict rests on a time that somebody else told.
+What a line may say is in docs/reference/chaos-history.md. No result rests on a time that somebody else told.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class HistoryError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class CheckResult:
     """What a history shows; each finding is one line that names its call."""
 
     run: str
@@ -59,7 +59,7 @@ class Verdict:
         return not self.findings
 
     def document(self) -> dict[str, Any]:
-        """Return the verdict for programs; its keys are a contract."""
+        """Return the result for programs; its keys are a contract."""
         more = {"findings": list(self.findings)} if self.findings else {}
         return {
             "run": self.run,
@@ -155,7 +155,7 @@ class _Judge:
             self.odd.append(f"{name} ran well, and was given up: {', '.join(map(str, reasons))}")
 
 
-def check(lines: Iterable[str]) -> Verdict:
+def check(lines: Iterable[str]) -> CheckResult:
     """Return what a history shows.
 
     Raises:
@@ -190,7 +190,7 @@ def check(lines: Iterable[str]) -> Verdict:
     made = len(by_name["call"])
     judge.odd += [f"{made} of {begin['calls']} calls were made"] * (made != begin["calls"])
     judge.odd += _strangers(by_name["answer"], ends)
-    return Verdict(
+    return CheckResult(
         run=str(begin["run"]),
         calls=made,
         answers=_counts(event["kind"] for event in by_name["answer"]),
@@ -246,11 +246,11 @@ def _only(by_name: dict[str, list[dict[str, Any]]], name: str) -> dict[str, Any]
 
 
 def main(path: str) -> int:
-    """Print the verdict on a file; return the exit code."""
+    """Print the result on a file; return the exit code."""
     with Path(path).open(encoding="utf-8") as file:
-        verdict = check(file)
-    print(json.dumps(verdict.document(), indent=2))  # noqa: T201 - a program of its own
-    return 0 if verdict.holds else 1
+        result = check(file)
+    print(json.dumps(result.document(), indent=2))  # noqa: T201 - a program of its own
+    return 0 if result.holds else 1
 
 
 if __name__ == "__main__":

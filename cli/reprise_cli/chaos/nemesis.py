@@ -40,7 +40,7 @@ class Nemesis(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
+class SystemUnderTest:
     """What there is to disturb."""
 
     engine: Engine | None
@@ -60,19 +60,19 @@ class Ground:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Switch:
+class EngineSwitch:
     """Something that is on or off."""
 
-    ground: Ground
+    system: SystemUnderTest
     path: str
     bodies: Sequence[Mapping[str, object]] = ({},)
     renewed: tuple[str, ...] = ()
     """Functions whose idle environments end: the switch tells in new ones only."""
 
     def begin(self) -> str:
-        """Switch it on."""
+        """EngineSwitch it on."""
         for body in self.bodies:
-            self.ground.ask("POST", self.path, body)
+            self.system.ask("POST", self.path, body)
         self._renew()
         return f"{self.path} {list(self.bodies)}"
 
@@ -81,33 +81,33 @@ class Switch:
         return ""
 
     def heal(self) -> None:
-        """Switch it off."""
-        self.ground.ask("DELETE", self.path)
+        """EngineSwitch it off."""
+        self.system.ask("DELETE", self.path)
         self._renew()
 
     def _renew(self) -> None:
         for function in self.renewed:
-            self.ground.ask("POST", "kill", {"function": function, "idle": True})
+            self.system.ask("POST", "kill", {"function": function, "idle": True})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Blows:
+class FunctionFaults:
     """Something that is done to one function after the other, in the middle of what it does."""
 
-    ground: Ground
+    system: SystemUnderTest
     path: str
     victims: tuple[str, ...]
     is_frozen: bool = False
 
     def begin(self) -> str:
-        """Wait for the first blow."""
+        """Wait for the first fault."""
         return ""
 
     def strike(self, chance: random.Random, /) -> str:
         """Do it to whatever of one function is busy."""
         function = chance.choice(self.victims)
         more = {"busy_s": round(chance.uniform(*_FREEZE_S), 1)} if self.is_frozen else {}
-        answer = self.ground.ask("POST", self.path, {"function": function, **more})
+        answer = self.system.ask("POST", self.path, {"function": function, **more})
         (hit,) = answer.values()
         return f"{hit} of {function} {more or ''}".strip() if hit else ""
 
@@ -116,10 +116,10 @@ class Blows:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Resizing:
+class ConcurrencyChanges:
     """The target's reserved concurrency goes up and down."""
 
-    ground: Ground
+    system: SystemUnderTest
 
     def begin(self) -> str:
         """Wait for the first change."""
@@ -127,77 +127,77 @@ class Resizing:
 
     def strike(self, chance: random.Random, /) -> str:
         """Set another; a third of the time none."""
-        most = self.ground.concurrency
+        most = self.system.concurrency
         chosen = chance.choice((0, chance.randint(1, most), most))
         self._reserve(chosen)
         return f"concurrency {chosen}"
 
     def heal(self) -> None:
         """Give back the run's own; what was there before it comes back with its end."""
-        self._reserve(self.ground.concurrency)
+        self._reserve(self.system.concurrency)
 
     def _reserve(self, concurrency: int) -> None:
-        self.ground.functions.put_function_concurrency(
-            FunctionName=self.ground.target, ReservedConcurrentExecutions=concurrency
+        self.system.functions.put_function_concurrency(
+            FunctionName=self.system.target, ReservedConcurrentExecutions=concurrency
         )
 
 
-def _lost_answers(ground: Ground) -> Nemesis:
+def _lost_answers(system: SystemUnderTest) -> Nemesis:
     # An answer of 500 says of an invocation that it did not run: there the connection closes.
     lost: dict[str, object] = {"status": 500, "after": True, "probability": _SHARE}
     bodies: tuple[dict[str, object], ...] = (
         {
             "service": "lambda",
             "operation": "Invoke",
-            "contains": f"{ground.target}/invocations",
+            "contains": f"{system.target}/invocations",
             "cut": True,
             "probability": _SHARE,
         },
-        {"service": "dynamodb", "contains": ground.ledger_table, **lost},
+        {"service": "dynamodb", "contains": system.ledger_table, **lost},
         {"service": "sqs", **lost},
         {"service": "s3", **lost},
     )
-    return Switch(ground=ground, path="faults", bodies=bodies)
+    return EngineSwitch(system=system, path="faults", bodies=bodies)
 
 
-def _throttled_tables(ground: Ground) -> Nemesis:
+def _throttled_tables(system: SystemUnderTest) -> Nemesis:
     body = {
         "service": "dynamodb",
-        "contains": ground.ledger_table,
+        "contains": system.ledger_table,
         "status": 400,
         "code": "ProvisionedThroughputExceededException",
         "probability": _THROTTLED,
     }
-    return Switch(ground=ground, path="faults", bodies=(body,))
+    return EngineSwitch(system=system, path="faults", bodies=(body,))
 
 
-def _refused_s3(ground: Ground) -> Nemesis:
+def _refused_s3(system: SystemUnderTest) -> Nemesis:
     body = {"service": "s3", "status": 503, "code": "SlowDown", "probability": _REFUSED}
-    return Switch(ground=ground, path="faults", bodies=(body,))
+    return EngineSwitch(system=system, path="faults", bodies=(body,))
 
 
-_ON_ENGINE: Final[dict[str, Callable[[Ground], Nemesis]]] = {
-    "kill": lambda ground: Blows(ground=ground, path="kill", victims=ground.pipeline),
-    "freeze": lambda ground: Blows(
-        ground=ground, path="freeze", victims=(*ground.pipeline, ground.target), is_frozen=True
+_ON_ENGINE: Final[dict[str, Callable[[SystemUnderTest], Nemesis]]] = {
+    "kill": lambda system: FunctionFaults(system=system, path="kill", victims=system.pipeline),
+    "freeze": lambda system: FunctionFaults(
+        system=system, path="freeze", victims=(*system.pipeline, system.target), is_frozen=True
     ),
     "lose-answers": _lost_answers,
     "throttle-tables": _throttled_tables,
     "refuse-s3": _refused_s3,
-    "stop-logs": lambda ground: Switch(ground=ground, path="log-path"),
-    "deliver-twice": lambda ground: Switch(
-        ground=ground, path="deliveries", bodies=({"again": _AGAIN},)
+    "stop-logs": lambda system: EngineSwitch(system=system, path="log-path"),
+    "deliver-twice": lambda system: EngineSwitch(
+        system=system, path="deliveries", bodies=({"again": _AGAIN},)
     ),
-    "skew-clocks": lambda ground: Switch(
-        ground=ground,
+    "skew-clocks": lambda system: EngineSwitch(
+        system=system,
         path="clocks",
         bodies=({"skew_s": _SKEW_S},),
-        renewed=(*ground.pipeline, ground.target),
+        renewed=(*system.pipeline, system.target),
     ),
 }
 RESIZE: Final = "change-concurrency"
-_ANYWHERE: Final[dict[str, Callable[[Ground], Nemesis]]] = {
-    RESIZE: lambda ground: Resizing(ground=ground),
+_ANYWHERE: Final[dict[str, Callable[[SystemUnderTest], Nemesis]]] = {
+    RESIZE: lambda system: ConcurrencyChanges(system=system),
 }
 NAMES: Final = (*_ON_ENGINE, *_ANYWHERE)
 
@@ -214,16 +214,16 @@ def read_names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def find_nemeses(names: Sequence[str], ground: Ground) -> dict[str, Nemesis]:
+def find_nemeses(names: Sequence[str], system: SystemUnderTest) -> dict[str, Nemesis]:
     """Return nemeses by name.
 
     Raises:
         UsageError: If one is for the local engine only, and the run goes elsewhere.
     """
-    if ground.engine is None and (strangers := [name for name in names if name in _ON_ENGINE]):
+    if system.engine is None and (strangers := [name for name in names if name in _ON_ENGINE]):
         raise UsageError(
             "--nemesis",
             f"AWS lets nobody {strangers[0]}: that is done on the local engine only",
             f"Start it with `reprise local up`, or ask for {', '.join(_ANYWHERE)}",
         )
-    return {name: (_ON_ENGINE | _ANYWHERE)[name](ground) for name in names}
+    return {name: (_ON_ENGINE | _ANYWHERE)[name](system) for name in names}

@@ -1,4 +1,4 @@
-"""What a chaos run needs of its surroundings."""
+"""What a chaos run needs of its engine."""
 
 from __future__ import annotations
 

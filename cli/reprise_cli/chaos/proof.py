@@ -37,7 +37,7 @@ class Evidence:
     live: LiveEvidence | None = None
     may_refuse: bool = False
     """Whether the invoker itself may be refused; otherwise such a call is a problem."""
-    is_stormy: bool = False
+    has_nemeses: bool = False
     """Whether nemeses struck: a caller may have got no answer then, and nobody an outcome."""
     repeats: Sequence[Repeat] | None = None
     """Live calls with the keys of captured ones, if there were any."""
@@ -133,8 +133,8 @@ def prove(evidence: Evidence) -> Proof:
         wasted_replays=sum(standing.refusals for standing in known),
         refused=_refused(evidence),
         resubmitted=None if evidence.repeats is None else tally(evidence.repeats),
-        unanswered=by_kind[AnswerKind.FAILED] if evidence.is_stormy else None,
-        unknown=sum(map(_is_unknown, known)) if evidence.is_stormy else None,
+        unanswered=by_kind[AnswerKind.FAILED] if evidence.has_nemeses else None,
+        unknown=sum(map(_is_unknown, known)) if evidence.has_nemeses else None,
         problems=(
             *_problems(evidence, captured, runs),
             *_ends_that_differ(evidence, captured, runs),
@@ -178,7 +178,7 @@ def _problems(
 ) -> list[str]:
     """Return what does not add up, one line each, the empty ones left out."""
     answers, answered = evidence.answers, len(evidence.answers)
-    failures = {AnswerKind.FAILED} if not evidence.is_stormy else set()
+    failures = {AnswerKind.FAILED} if not evidence.has_nemeses else set()
     failures |= {AnswerKind.REFUSED} if not evidence.may_refuse else set()
     failed = [answer for answer in answers if answer.kind in failures]
     ids = {answer.call_id for answer in captured}
@@ -224,7 +224,7 @@ def _ends_that_differ(
         call_id = answer.call_id or ""
         standing = evidence.standings.get(call_id)
         if standing is not None and standing.is_dead_lettered:
-            if evidence.is_stormy and _is_unknown(standing):
+            if evidence.has_nemeses and _is_unknown(standing):
                 continue
             healthy += [call_id] * (not answer.call.is_poison)
             well += [call_id] * (runs.get(answer.call.number, 0) > 0)

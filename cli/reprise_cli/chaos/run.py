@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from reprise.ports import Clock
     from reprise_cli.chaos.load import Load
+    from reprise_cli.chaos.nemesis_runner import NemesisRunner
     from reprise_cli.chaos.ports import DeadLetterQueue, Holds, Ledgers, Queues, Traffic
     from reprise_cli.chaos.resubmit import Resubmitter
-    from reprise_cli.chaos.storm import Storm
     from reprise_cli.chaos.view import ChaosView
 
 _SAMPLE_S: Final = 0.25
@@ -70,7 +70,7 @@ class ChaosTest:
     again: Resubmitter | None = None
     """Repeats calls with the keys of captured ones."""
     history: History = field(default_factory=History)
-    storm: Storm | None = None
+    nemeses: NemesisRunner | None = None
     """What is done to the system from the first call on, and for as long again as the hold after it."""
 
     def run(self) -> Proof:
@@ -78,7 +78,7 @@ class ChaosTest:
         began_s = time.monotonic()
         with interruptible(), self.view, self.history:
             self.history.begin(self.plan.run, len(self.plan.calls), self.plan.timeout_s)
-            with self.holder.bounded(), self.storm or nullcontext():
+            with self.holder.bounded(), self.nemeses or nullcontext():
                 began_at = self.clock()
                 control = self._control()
                 restored_at = self._hold_and_call(began_s)
@@ -103,7 +103,7 @@ class ChaosTest:
                 restored_at=restored_at,
                 live=self._live_evidence([*control, *live_calls]),
                 may_refuse=self.plan.may_refuse,
-                is_stormy=self.storm is not None,
+                has_nemeses=self.nemeses is not None,
                 repeats=None if self.again is None else self.again.repeats,
             )
         proof = prove(evidence)
@@ -150,8 +150,8 @@ class ChaosTest:
         try:
             with self.holder.held():
                 self.view.say(held)
-                if self.storm is not None:
-                    self.storm.rage()
+                if self.nemeses is not None:
+                    self.nemeses.start()
                 self.load.start(self.plan.calls)
                 until_s = time.monotonic() + self.plan.hold_s
                 while not self.load.is_done or time.monotonic() < until_s:
@@ -162,8 +162,8 @@ class ChaosTest:
                 return self.clock()
         finally:
             self.load.stop()
-            if self.storm is not None:
-                self.storm.ease(self.plan.hold_s)
+            if self.nemeses is not None:
+                self.nemeses.stop_after(self.plan.hold_s)
             else:
                 self.history.healed()
 
@@ -173,8 +173,8 @@ class ChaosTest:
         standings: dict[str, CallState] = {}
         open_ids = list(dict.fromkeys(call_ids))
         answers = self.load.answers
-        storm_s = self.plan.hold_s if self.storm is not None else 0.0
-        deadline_s = time.monotonic() + storm_s + self.plan.timeout_s
+        nemeses_s = self.plan.hold_s if self.nemeses is not None else 0.0
+        deadline_s = time.monotonic() + nemeses_s + self.plan.timeout_s
         while open_ids and time.monotonic() < deadline_s:
             look_s = time.monotonic()
             seen, unseen = self._look(open_ids, standings)

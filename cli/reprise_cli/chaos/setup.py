@@ -16,11 +16,11 @@ from reprise_cli.chaos.deadman import DeadMan
 from reprise_cli.chaos.history import History
 from reprise_cli.chaos.hold import Holder
 from reprise_cli.chaos.load import Load, Script
-from reprise_cli.chaos.nemesis import CONCURRENCY, RESIZE, Ground, find_nemeses
+from reprise_cli.chaos.nemesis import CONCURRENCY, RESIZE, SystemUnderTest, find_nemeses
+from reprise_cli.chaos.nemesis_runner import NemesisRunner
 from reprise_cli.chaos.quiet import quiet_of
 from reprise_cli.chaos.resubmit import Resubmitter
 from reprise_cli.chaos.run import ChaosPlan, ChaosTest
-from reprise_cli.chaos.storm import Storm
 from reprise_cli.chaos.traffic import LiveTraffic
 from reprise_cli.chaos.view import ChaosView
 from reprise_cli.exits import UsageError
@@ -129,9 +129,9 @@ def prepare(reprise: App, wishes: ChaosOptions) -> ChaosTest:
         bound = CONCURRENCY
     check_allowance(aws.functions, quarry.function, bound, reprise.out.note)
     history = History(wishes.history)
-    storm = None
+    runner = None
     if wishes.nemeses:
-        ground = Ground(
+        system = SystemUnderTest(
             engine=own_engine(reprise),
             functions=aws.functions,
             pipeline=(stack.invoker, stack.unpacker, stack.replayer),
@@ -139,7 +139,7 @@ def prepare(reprise: App, wishes: ChaosOptions) -> ChaosTest:
             ledger_table=stack.ledger_table,
             concurrency=bound or CONCURRENCY,
         )
-        storm = Storm(nemeses=find_nemeses(wishes.nemeses, ground), history=history)
+        runner = NemesisRunner(nemeses=find_nemeses(wishes.nemeses, system), history=history)
     poison = max(1, wishes.calls // _POISON_SHARE) if wishes.poison is None else wishes.poison
     large = min(_LARGE, wishes.calls) if wishes.large is None else wishes.large
     try:
@@ -208,5 +208,5 @@ def prepare(reprise: App, wishes: ChaosOptions) -> ChaosTest:
         live=live,
         again=again,
         history=history,
-        storm=storm,
+        nemeses=runner,
     )

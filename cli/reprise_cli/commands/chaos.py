@@ -11,11 +11,11 @@ from reprise_cli.app import app_of
 from reprise_cli.aws import MAX_CONNECTIONS
 from reprise_cli.chaos.account import run_account
 from reprise_cli.chaos.account_report import lesson, report_table
-from reprise_cli.chaos.checker import HistoryError, Verdict
+from reprise_cli.chaos.check_view import result_table
+from reprise_cli.chaos.checker import CheckResult, HistoryError
 from reprise_cli.chaos.checker import check as read_history
 from reprise_cli.chaos.nemesis import NAMES, read_names
 from reprise_cli.chaos.setup import ChaosOptions, prepare
-from reprise_cli.chaos.verdict_view import verdict_table
 from reprise_cli.chaos.view import proof_table
 from reprise_cli.duration import read_duration
 from reprise_cli.exits import CommandError, ExitCode, UsageError
@@ -115,7 +115,7 @@ def chaos(
 ) -> None:
     """Prove on a live stack that nothing is lost and nothing runs twice; exit code 1 if not so."""
     if check is not None:
-        show_verdict(context, check)
+        show_result(context, check)
         return
     if nemesis is not None and history is None:
         raise UsageError(
@@ -161,25 +161,25 @@ def chaos(
         proof = show_account(reprise, wishes, account_limit)
     document, holds = proof.document(), proof.holds
     if history is not None:
-        verdict = verdict_on(history)
-        reprise.out.people.print(verdict_table(verdict))
-        document["history"] = verdict.document()
-        holds = holds and verdict.holds
+        result = result_of(history)
+        reprise.out.people.print(result_table(result))
+        document["history"] = result.document()
+        holds = holds and result.holds
     reprise.out.result(document)
     if not holds:
         raise typer.Exit(ExitCode.FAILED)
 
 
-def show_verdict(context: typer.Context, path: Path) -> None:
+def show_result(context: typer.Context, path: Path) -> None:
     """Judge a history, and show what it shows."""
-    out, verdict = app_of(context).out, verdict_on(path)
-    out.people.print(verdict_table(verdict))
-    out.result(verdict.document())
-    if not verdict.holds:
+    out, result = app_of(context).out, result_of(path)
+    out.people.print(result_table(result))
+    out.result(result.document())
+    if not result.holds:
         raise typer.Exit(ExitCode.FAILED)
 
 
-def verdict_on(path: Path) -> Verdict:
+def result_of(path: Path) -> CheckResult:
     """Return what a history shows.
 
     Raises:

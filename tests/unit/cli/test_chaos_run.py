@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from reprise_cli.chaos.checker import Verdict
+    from reprise_cli.chaos.checker import CheckResult
     from reprise_cli.chaos.proof import Proof
 
 
@@ -293,7 +293,7 @@ def test_live_traffic_is_compared_without_replay_and_while_replays_succeed() -> 
     assert "live" not in make_test(Pipeline(), io.StringIO()).run().document()
 
 
-def read_verdict(path: Path) -> Verdict:
+def read_result(path: Path) -> CheckResult:
     with path.open() as file:
         return check(file)
 
@@ -308,10 +308,10 @@ def run_with_history(pipeline: Pipeline, path: Path, *, timeout_s: float = 20.0)
 def test_the_history_of_a_run_says_what_its_proof_says(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
     assert run_with_history(Pipeline(), path).holds
-    verdict = read_verdict(path)
-    assert verdict.holds
-    assert (verdict.calls, verdict.answers) == (20, {"captured": 20})
-    assert verdict.ends == {"dead_lettered: exhausted": 2, "succeeded": 18}
+    result = read_result(path)
+    assert result.holds
+    assert (result.calls, result.answers) == (20, {"captured": 20})
+    assert result.ends == {"dead_lettered: exhausted": 2, "succeeded": 18}
 
 
 @pytest.mark.parametrize(
@@ -330,8 +330,8 @@ def test_a_history_gives_away_a_pipeline_that_breaks_its_promise(
 ) -> None:
     path = tmp_path / "history.jsonl"
     run_with_history(pipeline, path, timeout_s=0.1 if pipeline.loses else 20.0)
-    verdict = read_verdict(path)
-    parts = (verdict.lost, verdict.twice, verdict.fake, verdict.contradictions)
+    result = read_result(path)
+    parts = (result.lost, result.twice, result.fake, result.contradictions)
     assert tuple(map(len, parts)) == found
 
 
@@ -346,7 +346,7 @@ def test_a_run_that_dies_leaves_a_history_that_proves_nothing(tmp_path: Path) ->
     with pytest.raises(KeyboardInterrupt):
         run_with_history(Dying(), path)
     with pytest.raises(HistoryError, match="0 events 'done'"):
-        read_verdict(path)
+        read_result(path)
 
 
 def test_a_ledger_that_cannot_be_read_for_a_moment_ends_no_test() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise_cli.chaos import checker
-from reprise_cli.chaos.checker import HistoryError, Verdict, check, main
+from reprise_cli.chaos.checker import CheckResult, HistoryError, check, main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,13 +85,13 @@ def history(*lives: Life, calls: int | None = None) -> list[Event]:
     ]
 
 
-def verdict_of(events: list[Event]) -> Verdict:
+def result_of(events: list[Event]) -> CheckResult:
     return check(json.dumps(found) for found in events)
 
 
-def counts(verdict: Verdict) -> tuple[int, ...]:
+def counts(result: CheckResult) -> tuple[int, ...]:
     """Lost, twice, fake, late and contradictions."""
-    parts = (verdict.lost, verdict.twice, verdict.fake, verdict.late, verdict.contradictions)
+    parts = (result.lost, result.twice, result.fake, result.late, result.contradictions)
     return tuple(map(len, parts))
 
 
@@ -109,9 +109,9 @@ GOOD = (
 
 
 def test_a_history_of_truths_holds() -> None:
-    verdict = verdict_of(history(*GOOD))
-    assert verdict.holds
-    assert verdict.document() == {
+    result = result_of(history(*GOOD))
+    assert result.holds
+    assert result.document() == {
         "run": "chaos-1",
         "calls": 9,
         "answers": {"captured": 4, "direct": 2, "failed": 2, "refused": 1},
@@ -236,10 +236,10 @@ LETTER = event("letter", 50.0, id="id-1")
     ],
 )
 def test_each_violation_is_named(events: list[Event], found: tuple[int, ...], said: str) -> None:
-    verdict = verdict_of(events)
-    assert counts(verdict) == found
-    assert not verdict.holds
-    assert any(said in line for line in verdict.document()["findings"])
+    result = result_of(events)
+    assert counts(result) == found
+    assert not result.holds
+    assert any(said in line for line in result.document()["findings"])
 
 
 def test_two_calls_that_share_an_id_are_found() -> None:
@@ -247,7 +247,7 @@ def test_two_calls_that_share_an_id_are_found() -> None:
         {**found, "id": "id-1"} if found.get("id") == "id-2" else found
         for found in history(Life(), Life())
     ]
-    assert "2 calls share the id id-1" in verdict_of(events).contradictions
+    assert "2 calls share the id id-1" in result_of(events).contradictions
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_two_calls_that_share_an_id_are_found() -> None:
 )
 def test_what_is_no_whole_history_proves_nothing(events: list[Event], said: str) -> None:
     with pytest.raises(HistoryError, match=said):
-        verdict_of(events)
+        result_of(events)
 
 
 def test_a_line_that_was_cut_off_is_no_event() -> None:
@@ -319,7 +319,7 @@ def delay_end(victim: int, events: list[Event]) -> tuple[list[Event], str]:
 def test_a_valid_history_holds_in_any_order(drawn: list[Life], chance: Any) -> None:
     events = history(*drawn)
     chance.shuffle(events)
-    assert verdict_of(events).holds
+    assert result_of(events).holds
 
 
 @given(
@@ -337,7 +337,7 @@ def test_a_mutation_anywhere_is_caught(
     events = history(*before, Life(), *after)
     mutated, kind = mutate(len(before) + 1, events)
     chance.shuffle(mutated)
-    document = verdict_of(mutated).document()
+    document = result_of(mutated).document()
     assert document[kind] == 1
     assert any(f"call {len(before) + 1}" in line for line in document["findings"])
 

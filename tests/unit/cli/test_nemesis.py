@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from reprise_cli.chaos.history import History
-from reprise_cli.chaos.nemesis import NAMES, RESIZE, Ground, find_nemeses, read_names
-from reprise_cli.chaos.storm import Storm
+from reprise_cli.chaos.nemesis import NAMES, RESIZE, SystemUnderTest, find_nemeses, read_names
+from reprise_cli.chaos.nemesis_runner import NemesisRunner
 from reprise_cli.exits import UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ PIPELINE = ("reprise-invoker", "reprise-unpacker", "reprise-replayer")
 
 
 @dataclass
-class Surroundings:
+class FakeEngine:
     """Engine and Lambda; tells what they were asked."""
 
     asked: list[tuple[Any, ...]] = field(default_factory=list)
@@ -41,10 +41,10 @@ class Surroundings:
         self.asked.append((request["FunctionName"], request["ReservedConcurrentExecutions"]))
 
 
-def make_ground(surroundings: Surroundings, *, has_engine: bool = True) -> Ground:
-    return Ground(
-        engine=cast("Engine", surroundings) if has_engine else None,
-        functions=cast("LambdaClient", surroundings),
+def make_system(engine: FakeEngine, *, has_engine: bool = True) -> SystemUnderTest:
+    return SystemUnderTest(
+        engine=cast("Engine", engine) if has_engine else None,
+        functions=cast("LambdaClient", engine),
         pipeline=PIPELINE,
         target="orders",
         ledger_table="ledger",
@@ -54,44 +54,44 @@ def make_ground(surroundings: Surroundings, *, has_engine: bool = True) -> Groun
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_a_nemesis_switches_on_it_switches_off(name: str) -> None:
-    surroundings = Surroundings()
-    (nemesis,) = find_nemeses([name], make_ground(surroundings)).values()
+    engine = FakeEngine()
+    (nemesis,) = find_nemeses([name], make_system(engine)).values()
     chance = random.Random(1)
     said = [nemesis.begin(), *(nemesis.strike(chance) for _ in range(20))]
     assert any(said)
     nemesis.heal()
-    methods = {asked[0] for asked in surroundings.asked}
-    on = {asked[1] for asked in surroundings.asked if asked[0] == "POST"}
-    off = {asked[1] for asked in surroundings.asked if asked[0] == "DELETE"}
-    # What a blow does is over by itself.
+    methods = {asked[0] for asked in engine.asked}
+    on = {asked[1] for asked in engine.asked if asked[0] == "POST"}
+    off = {asked[1] for asked in engine.asked if asked[0] == "DELETE"}
+    # What is done to a function is over by itself.
     assert off == on - {"kill", "freeze"}
     assert (methods == {"orders"}) is (name == RESIZE)
 
 
-def test_blows_meet_every_function_of_the_pipeline() -> None:
-    surroundings = Surroundings()
-    (nemesis,) = find_nemeses(["kill"], make_ground(surroundings)).values()
+def test_every_function_of_the_pipeline_is_killed_in_time() -> None:
+    engine = FakeEngine()
+    (nemesis,) = find_nemeses(["kill"], make_system(engine)).values()
     chance = random.Random(1)
     for _ in range(40):
         nemesis.strike(chance)
-    assert {asked[2]["function"] for asked in surroundings.asked} == set(PIPELINE)
+    assert {asked[2]["function"] for asked in engine.asked} == set(PIPELINE)
 
 
 def test_the_targets_concurrency_ends_as_the_run_has_it() -> None:
-    surroundings = Surroundings()
-    (nemesis,) = find_nemeses([RESIZE], make_ground(surroundings, has_engine=False)).values()
+    engine = FakeEngine()
+    (nemesis,) = find_nemeses([RESIZE], make_system(engine, has_engine=False)).values()
     chance = random.Random(1)
     for _ in range(40):
         nemesis.strike(chance)
-    assert {asked[1] for asked in surroundings.asked} >= {0, 1, 5}
+    assert {asked[1] for asked in engine.asked} >= {0, 1, 5}
     nemesis.heal()
-    assert surroundings.asked[-1] == ("orders", 5)
+    assert engine.asked[-1] == ("orders", 5)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != RESIZE])
 def test_what_aws_cannot_do_is_refused_there(name: str) -> None:
     with pytest.raises(UsageError, match="local engine only"):
-        find_nemeses([RESIZE, name], make_ground(Surroundings(), has_engine=False))
+        find_nemeses([RESIZE, name], make_system(FakeEngine(), has_engine=False))
 
 
 def test_names_are_read_once_each_and_a_wrong_one_shows_them_all() -> None:
@@ -100,7 +100,7 @@ def test_names_are_read_once_each_and_a_wrong_one_shows_them_all() -> None:
         read_names("kill,flood")
 
 
-# --- storms ---
+# --- the runner ---
 
 
 def read_events(path: Path) -> list[dict[str, Any]]:
@@ -108,7 +108,7 @@ def read_events(path: Path) -> list[dict[str, Any]]:
 
 
 @dataclass
-class Gust:
+class FakeNemesis:
     """A nemesis that tells how often it struck."""
 
     struck: threading.Event = field(default_factory=threading.Event)
@@ -129,45 +129,49 @@ class Gust:
             raise ConnectionError(message)
 
 
-def test_a_storm_is_written_down_and_healed_once(tmp_path: Path) -> None:
-    gust = Gust()
+def test_a_disturbance_is_written_down_and_healed_once(tmp_path: Path) -> None:
+    fake = FakeNemesis()
     with History(tmp_path / "h") as history:
-        with Storm(nemeses={"gust": gust}, history=history, gap_s=0.001) as storm:
-            storm.rage()
-            assert gust.struck.wait(10)
-            storm.ease(0.0)
+        with NemesisRunner(nemeses={"fake": fake}, history=history, gap_s=0.001) as runner:
+            runner.start()
+            assert fake.struck.wait(10)
+            runner.stop_after(0.0)
         events = read_events(tmp_path / "h")
-    assert gust.heals == 1
+    assert fake.heals == 1
     assert [found["what"] for found in events[:2]] == ["began", "struck"]
     assert [found["event"] for found in events].count("healed") == 1
     assert events[-1]["event"] == "healed"
 
 
-def test_a_storm_that_never_raged_is_healed_all_the_same(tmp_path: Path) -> None:
-    gust = Gust()
-    with History(tmp_path / "h") as history, Storm(nemeses={"gust": gust}, history=history):
+def test_a_disturbance_that_never_began_is_healed_all_the_same(tmp_path: Path) -> None:
+    fake = FakeNemesis()
+    with History(tmp_path / "h") as history, NemesisRunner(nemeses={"fake": fake}, history=history):
         pass
-    assert gust.heals == 1
+    assert fake.heals == 1
     assert [found["event"] for found in read_events(tmp_path / "h")] == ["healed"]
 
 
 def test_what_cannot_be_undone_is_told() -> None:
-    storm = Storm(nemeses={"a": Gust(fails_to_heal=True), "b": Gust()}, history=History())
-    with pytest.raises(ConnectionError), storm:
+    runner = NemesisRunner(
+        nemeses={"a": FakeNemesis(fails_to_heal=True), "b": FakeNemesis()}, history=History()
+    )
+    with pytest.raises(ConnectionError), runner:
         pass
-    assert [nemesis.heals for nemesis in storm.nemeses.values() if isinstance(nemesis, Gust)] == [
+    assert [
+        nemesis.heals for nemesis in runner.nemeses.values() if isinstance(nemesis, FakeNemesis)
+    ] == [
         1,
         1,
     ]
 
 
-def test_a_blow_that_fails_is_written_down_and_ends_nothing(tmp_path: Path) -> None:
-    surroundings = Surroundings(fails=True)
-    gust = Gust()
-    nemeses = {**find_nemeses(["kill"], make_ground(surroundings)), "gust": gust}
+def test_a_fault_that_cannot_be_made_is_written_down_and_ends_nothing(tmp_path: Path) -> None:
+    engine = FakeEngine(fails=True)
+    fake = FakeNemesis()
+    nemeses = {**find_nemeses(["kill"], make_system(engine)), "fake": fake}
     with History(tmp_path / "h") as history:
-        with Storm(nemeses=nemeses, history=history, gap_s=0.001) as storm:
-            storm.rage()
-            assert gust.struck.wait(10)
+        with NemesisRunner(nemeses=nemeses, history=history, gap_s=0.001) as runner:
+            runner.start()
+            assert fake.struck.wait(10)
         events = read_events(tmp_path / "h")
     assert events[1] == {**events[1], "name": "kill", "what": "failed: the engine does not answer"}

@@ -336,18 +336,18 @@ def test_where_nemeses_strike_a_caller_may_get_no_answer_and_nobody_an_outcome()
         good.standings["id-2"], is_succeeded=False, is_dead_lettered=True, reason="unknown"
     )
     failed = CallAnswer(call=Call(number=1), kind=AnswerKind.FAILED, problem="no answer")
-    stormy = replace(
+    disturbed = replace(
         good,
         answers=[failed, *good.answers[1:]],
         standings={**good.standings, "id-2": unknown},
         letters=good.letters | {"id-2"},
-        is_stormy=True,
+        has_nemeses=True,
     )
-    proof = prove(stormy)
+    proof = prove(disturbed)
     assert proof.holds
     document = proof.document()
     assert (document["unanswered"], document["unknown"]) == (1, 1)
-    assert not prove(replace(stormy, is_stormy=False)).holds
+    assert not prove(replace(disturbed, has_nemeses=False)).holds
     spent = replace(unknown, reason="exhausted")
-    assert not prove(replace(stormy, standings={**good.standings, "id-2": spent})).holds
+    assert not prove(replace(disturbed, standings={**good.standings, "id-2": spent})).holds
     assert "unanswered" not in prove(good).document()

@@ -23,8 +23,8 @@ _SEED: Final = 1
 
 
 @dataclass(slots=True, kw_only=True)
-class Storm(AbstractContextManager["Storm"]):
-    """Nemeses that strike from `rage` on, until some time after `ease`, or the end of the context."""
+class NemesisRunner(AbstractContextManager["NemesisRunner"]):
+    """Nemeses that strike from `start` on, until some time after `stop_after`, or the end of the context."""
 
     nemeses: Mapping[str, Nemesis]
     """By name."""
@@ -35,14 +35,14 @@ class Storm(AbstractContextManager["Storm"]):
     _timer: threading.Timer | None = None
     _failure: Exception | None = None
 
-    def rage(self) -> None:
+    def start(self) -> None:
         """Begin; whatever cannot begin ends the run, since it would show nothing."""
         for name, nemesis in self.nemeses.items():
             self._note(name, nemesis.begin())
-        self._thread = threading.Thread(target=self._strike_on, name="storm", daemon=True)
+        self._thread = threading.Thread(target=self._strike_on, name="nemeses", daemon=True)
         self._thread.start()
 
-    def ease(self, after_s: float) -> None:
+    def stop_after(self, after_s: float) -> None:
         """Strike that long yet, and then undo everything."""
         self._timer = threading.Timer(after_s, self._over.set)
         self._timer.daemon = True
@@ -62,7 +62,7 @@ class Storm(AbstractContextManager["Storm"]):
             raise self._failure
 
     def _strike_on(self) -> None:
-        chance = random.Random(_SEED)  # noqa: S311 - blows, no secrets
+        chance = random.Random(_SEED)  # noqa: S311 - faults, no secrets
         while not self._over.wait(self.gap_s):
             for name, nemesis in self.nemeses.items():
                 try:
