@@ -23,6 +23,8 @@ from local_engine.schedule_clock import CLOCK, ScheduleClock
 class Stoppage:
     """The log path: whoever delivers waits here while it is stopped."""
 
+    hits: int = 0
+    """Deliveries that waited, in all."""
     _flows: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -39,11 +41,12 @@ class Stoppage:
 
     def wait(self) -> None:
         """Return once it flows."""
+        self.hits += not self._flows.is_set()
         self._flows.wait()
 
     def describe(self) -> dict[str, Any]:
         """Return whether it is stopped."""
-        return {"is_stopped": not self._flows.is_set()}
+        return {"is_stopped": not self._flows.is_set(), "hits": self.hits}
 
 
 @dataclass(slots=True)
@@ -57,6 +60,8 @@ class Copies:
     """Share of the batches."""
     within_s: float = 5.0
     """The copy comes within that time, at any moment of it."""
+    hits: int = 0
+    """Batches that came again, in all."""
     _chance: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 - a test's plan
 
     def set(self, again: float, within_s: float = 5.0) -> None:
@@ -70,11 +75,12 @@ class Copies:
     def draw_s(self) -> float | None:
         """Return when a batch comes again, in seconds; None if it does not."""
         is_again = self._chance.random() < self.again
+        self.hits += is_again
         return self._chance.uniform(0.0, self.within_s) if is_again else None
 
     def describe(self) -> dict[str, Any]:
         """Return what is asked for."""
-        return {"again": self.again, "within_s": self.within_s}
+        return {"again": self.again, "within_s": self.within_s, "hits": self.hits}
 
 
 @dataclass(slots=True)
@@ -83,6 +89,8 @@ class Skew:
 
     skew_s: float = 0.0
     """Most that one is off, before or after."""
+    hits: int = 0
+    """Environments whose clock was off, in all."""
     _chance: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 - a test's plan
 
     def set(self, skew_s: float) -> None:
@@ -95,11 +103,12 @@ class Skew:
 
     def draw_s(self) -> float:
         """Return by how much the clock of a new environment is off, in seconds."""
+        self.hits += self.skew_s > 0
         return self._chance.uniform(-self.skew_s, self.skew_s) if self.skew_s else 0.0
 
     def describe(self) -> dict[str, Any]:
         """Return what is asked for."""
-        return {"skew_s": self.skew_s}
+        return {"skew_s": self.skew_s, "hits": self.hits}
 
 
 LOG_PATH: Final = Stoppage()

@@ -163,6 +163,7 @@ def test_a_share_of_the_batches_comes_again(aws: Aws) -> None:
     sqs.send_message(QueueUrl=url, MessageBody="once")
     wait_for(lambda: take(3))
     assert seen == ["twice", "twice", "once"]
+    assert aws.admin("GET", "deliveries")["hits"] == 1
     assert take(4) is False
 
 
@@ -204,7 +205,9 @@ def test_what_is_logged_while_the_path_is_stopped_arrives_once_it_flows(aws: Aws
     # Three times as long as the buffer waits here.
     with pytest.raises(TimeoutError):
         wait_for(objects, limit_s=1.5)
-    assert aws.admin("GET", "log-path") == {"is_stopped": True}
+    shown = aws.admin("GET", "log-path")
+    assert shown["is_stopped"] is True
+    assert shown["hits"] > 0
     aws.admin("DELETE", "log-path")
     wait_for(objects)
 

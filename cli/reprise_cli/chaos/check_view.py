@@ -21,7 +21,7 @@ def result_table(result: CheckResult) -> Table:
         "calls made": result.calls,
         **{f"answered: {kind}": count for kind, count in result.answers.items()},
         **{f"ended: {state}": count for state, count in result.ends.items()},
-        **{f"nemesis: {name}": count for name, count in result.faults.items()},
+        **{f"met by nemesis: {name}": count for name, count in result.faults.items()},
         "lost": len(result.lost),
         "executed twice": len(result.twice),
         "fake successes": len(result.fake),

@@ -37,6 +37,7 @@ class CheckResult:
     ends: dict[str, int]
     """By state; dead letters by reason, too."""
     faults: dict[str, int]
+    """How often each nemesis met anything."""
     lost: tuple[str, ...] = ()
     twice: tuple[str, ...] = ()
     fake: tuple[str, ...] = ()
@@ -195,7 +196,7 @@ def check(lines: Iterable[str]) -> CheckResult:
         calls=made,
         answers=_counts(event["kind"] for event in by_name["answer"]),
         ends=_counts(map(_name_of, by_name["end"])),
-        faults=_counts(event["name"] for event in by_name["fault"]),
+        faults=_sums((event["name"], event.get("hits", 0)) for event in by_name["fault"]),
         lost=tuple(judge.lost),
         twice=tuple(judge.twice),
         fake=tuple(judge.fake),
@@ -219,7 +220,14 @@ def _name_of(end: dict[str, Any]) -> str:
 
 
 def _counts(names: Iterable[str]) -> dict[str, int]:
-    return dict(sorted(Counter(names).items()))
+    return _sums((name, 1) for name in names)
+
+
+def _sums(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
+    sums: dict[str, int] = defaultdict(int)
+    for name, number in pairs:
+        sums[name] += number
+    return dict(sorted(sums.items()))
 
 
 def _read(lines: Iterable[str]) -> Iterator[dict[str, Any]]:

@@ -63,9 +63,9 @@ class History(AbstractContextManager["History"]):
         told |= {"problem": answer.problem} if answer.problem else {}
         self._write("answer", call=answer.call.number, kind=answer.kind.value, **told)
 
-    def struck(self, name: str, what: str) -> None:
-        """Say what was done to the system."""
-        self._write("fault", name=name, what=what)
+    def struck(self, name: str, what: str, hits: int | None = None) -> None:
+        """Say what was done to the system, and at last how often that met anything."""
+        self._write("fault", name=name, what=what, **({} if hits is None else {"hits": hits}))
 
     def healed(self) -> None:
         """Say that the last of it is over."""

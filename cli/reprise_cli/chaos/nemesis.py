@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
-
-from reprise_cli.exits import UsageError
 
 if TYPE_CHECKING:
     import random
@@ -16,12 +15,8 @@ if TYPE_CHECKING:
     from local_engine.control import Engine
 
 _FREEZE_S: Final = (1.0, 6.0)
-_SHARE: Final = 0.1
-"""Of the answers that are lost."""
-_THROTTLED: Final = 0.3
-_REFUSED: Final = 0.7
-_AGAIN: Final = 0.3
-_SKEW_S: Final = 30.0
+_TRIES: Final = 40
+_PAUSE_S: Final = 0.02
 CONCURRENCY: Final = 8
 """Of the target, where its concurrency is changed and nobody named another."""
 
@@ -34,6 +29,9 @@ class Nemesis(Protocol):
 
     def strike(self, chance: random.Random, /) -> str:
         """Do it once more, and say what was done; empty if there is nothing to repeat."""
+
+    def hits(self) -> int:
+        """Return how often it has met anything: one that never did shows nothing."""
 
     def heal(self) -> None:
         """Undo all of it; also if it did not begin."""
@@ -70,7 +68,7 @@ class EngineSwitch:
     """Functions whose idle environments end: the switch tells in new ones only."""
 
     def begin(self) -> str:
-        """EngineSwitch it on."""
+        """Switch it on."""
         for body in self.bodies:
             self.system.ask("POST", self.path, body)
         self._renew()
@@ -80,8 +78,18 @@ class EngineSwitch:
         """Leave it on."""
         return ""
 
+    def hits(self) -> int:
+        """Return what the engine has counted."""
+        answer = self.system.ask("GET", self.path)
+        own = (
+            fault
+            for fault in answer.get("faults", [answer])
+            if any(body.items() <= fault.items() for body in self.bodies)
+        )
+        return sum(fault["hits"] for fault in own)
+
     def heal(self) -> None:
-        """EngineSwitch it off."""
+        """Switch it off."""
         self.system.ask("DELETE", self.path)
         self._renew()
 
@@ -98,6 +106,9 @@ class FunctionFaults:
     path: str
     victims: tuple[str, ...]
     is_frozen: bool = False
+    met: list[int] = field(default_factory=list)
+    """How many environments each strike met."""
+    pause: Callable[[float], None] = time.sleep
 
     def begin(self) -> str:
         """Wait for the first fault."""
@@ -107,9 +118,20 @@ class FunctionFaults:
         """Do it to whatever of one function is busy."""
         function = chance.choice(self.victims)
         more = {"busy_s": round(chance.uniform(*_FREEZE_S), 1)} if self.is_frozen else {}
-        answer = self.system.ask("POST", self.path, {"function": function, **more})
-        (hit,) = answer.values()
+        hit, tries = 0, _TRIES
+        while not hit and tries:
+            # Functions are busy for milliseconds: it takes some tries to meet one at work.
+            answer = self.system.ask("POST", self.path, {"function": function, **more})
+            (hit,) = answer.values()
+            tries -= 1
+            if not hit:
+                self.pause(_PAUSE_S)
+        self.met.append(hit)
         return f"{hit} of {function} {more or ''}".strip() if hit else ""
+
+    def hits(self) -> int:
+        """Return how many environments were met."""
+        return sum(self.met)
 
     def heal(self) -> None:
         """Leave it: the dead are replaced, and the frozen go on by themselves."""
@@ -120,6 +142,7 @@ class ConcurrencyChanges:
     """The target's reserved concurrency goes up and down."""
 
     system: SystemUnderTest
+    settings: list[int] = field(default_factory=list)
 
     def begin(self) -> str:
         """Wait for the first change."""
@@ -130,7 +153,12 @@ class ConcurrencyChanges:
         most = self.system.concurrency
         chosen = chance.choice((0, chance.randint(1, most), most))
         self._reserve(chosen)
+        self.settings.append(chosen)
         return f"concurrency {chosen}"
+
+    def hits(self) -> int:
+        """Return how often it was set."""
+        return len(self.settings)
 
     def heal(self) -> None:
         """Give back the run's own; what was there before it comes back with its end."""
@@ -140,90 +168,3 @@ class ConcurrencyChanges:
         self.system.functions.put_function_concurrency(
             FunctionName=self.system.target, ReservedConcurrentExecutions=concurrency
         )
-
-
-def _lost_answers(system: SystemUnderTest) -> Nemesis:
-    # An answer of 500 says of an invocation that it did not run: there the connection closes.
-    lost: dict[str, object] = {"status": 500, "after": True, "probability": _SHARE}
-    bodies: tuple[dict[str, object], ...] = (
-        {
-            "service": "lambda",
-            "operation": "Invoke",
-            "contains": f"{system.target}/invocations",
-            "cut": True,
-            "probability": _SHARE,
-        },
-        {"service": "dynamodb", "contains": system.ledger_table, **lost},
-        {"service": "sqs", **lost},
-        {"service": "s3", **lost},
-    )
-    return EngineSwitch(system=system, path="faults", bodies=bodies)
-
-
-def _throttled_tables(system: SystemUnderTest) -> Nemesis:
-    body = {
-        "service": "dynamodb",
-        "contains": system.ledger_table,
-        "status": 400,
-        "code": "ProvisionedThroughputExceededException",
-        "probability": _THROTTLED,
-    }
-    return EngineSwitch(system=system, path="faults", bodies=(body,))
-
-
-def _refused_s3(system: SystemUnderTest) -> Nemesis:
-    body = {"service": "s3", "status": 503, "code": "SlowDown", "probability": _REFUSED}
-    return EngineSwitch(system=system, path="faults", bodies=(body,))
-
-
-_ON_ENGINE: Final[dict[str, Callable[[SystemUnderTest], Nemesis]]] = {
-    "kill": lambda system: FunctionFaults(system=system, path="kill", victims=system.pipeline),
-    "freeze": lambda system: FunctionFaults(
-        system=system, path="freeze", victims=(*system.pipeline, system.target), is_frozen=True
-    ),
-    "lose-answers": _lost_answers,
-    "throttle-tables": _throttled_tables,
-    "refuse-s3": _refused_s3,
-    "stop-logs": lambda system: EngineSwitch(system=system, path="log-path"),
-    "deliver-twice": lambda system: EngineSwitch(
-        system=system, path="deliveries", bodies=({"again": _AGAIN},)
-    ),
-    "skew-clocks": lambda system: EngineSwitch(
-        system=system,
-        path="clocks",
-        bodies=({"skew_s": _SKEW_S},),
-        renewed=(*system.pipeline, system.target),
-    ),
-}
-RESIZE: Final = "change-concurrency"
-_ANYWHERE: Final[dict[str, Callable[[SystemUnderTest], Nemesis]]] = {
-    RESIZE: lambda system: ConcurrencyChanges(system=system),
-}
-NAMES: Final = (*_ON_ENGINE, *_ANYWHERE)
-
-
-def read_names(text: str) -> tuple[str, ...]:
-    """Return the nemeses that were asked for.
-
-    Raises:
-        UsageError: If there is none of a name.
-    """
-    names = tuple(name.strip() for name in text.split(","))
-    if unknown := [name for name in names if name not in NAMES]:
-        raise UsageError("--nemesis", f"there is no {unknown[0]!r}", f"Ask for {', '.join(NAMES)}")
-    return tuple(dict.fromkeys(names))
-
-
-def find_nemeses(names: Sequence[str], system: SystemUnderTest) -> dict[str, Nemesis]:
-    """Return nemeses by name.
-
-    Raises:
-        UsageError: If one is for the local engine only, and the run goes elsewhere.
-    """
-    if system.engine is None and (strangers := [name for name in names if name in _ON_ENGINE]):
-        raise UsageError(
-            "--nemesis",
-            f"AWS lets nobody {strangers[0]}: that is done on the local engine only",
-            f"Start it with `reprise local up`, or ask for {', '.join(_ANYWHERE)}",
-        )
-    return {name: (_ON_ENGINE | _ANYWHERE)[name](system) for name in names}

@@ -72,6 +72,11 @@ class NemesisRunner(AbstractContextManager["NemesisRunner"]):
         self._heal()
 
     def _heal(self) -> None:
+        for name, nemesis in self.nemeses.items():
+            try:
+                self.history.struck(name, "is over", hits=nemesis.hits())
+            except OSError as error:
+                self._failure = error
         for nemesis in self.nemeses.values():
             try:
                 nemesis.heal()

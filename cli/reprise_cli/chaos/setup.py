@@ -16,7 +16,8 @@ from reprise_cli.chaos.deadman import DeadMan
 from reprise_cli.chaos.history import History
 from reprise_cli.chaos.hold import Holder
 from reprise_cli.chaos.load import Load, Script
-from reprise_cli.chaos.nemesis import CONCURRENCY, RESIZE, SystemUnderTest, find_nemeses
+from reprise_cli.chaos.nemeses import RESIZE, find_nemeses
+from reprise_cli.chaos.nemesis import CONCURRENCY, SystemUnderTest
 from reprise_cli.chaos.nemesis_runner import NemesisRunner
 from reprise_cli.chaos.quiet import quiet_of
 from reprise_cli.chaos.resubmit import Resubmitter

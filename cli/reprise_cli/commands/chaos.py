@@ -14,7 +14,7 @@ from reprise_cli.chaos.account_report import lesson, report_table
 from reprise_cli.chaos.check_view import result_table
 from reprise_cli.chaos.checker import CheckResult, HistoryError
 from reprise_cli.chaos.checker import check as read_history
-from reprise_cli.chaos.nemesis import NAMES, read_names
+from reprise_cli.chaos.nemeses import NAMES, read_names
 from reprise_cli.chaos.setup import ChaosOptions, prepare
 from reprise_cli.chaos.view import proof_table
 from reprise_cli.duration import read_duration

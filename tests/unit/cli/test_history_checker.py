@@ -78,7 +78,8 @@ def history(*lives: Life, calls: int | None = None) -> list[Event]:
     begin = event("begin", 0.0, history=1, run="chaos-1", calls=count, bound_s=BOUND_S)
     return [
         begin,
-        event("fault", 1.0, name="kill"),
+        event("fault", 1.0, name="kill", what="1 of reprise-invoker"),
+        event("fault", 9.0, name="kill", what="is over", hits=3),
         *(found for number, life in enumerate(lives, 1) for found in life.events(number)),
         event("healed", HEALED_S),
         event("done", 200.0),
@@ -116,7 +117,7 @@ def test_a_history_of_truths_holds() -> None:
         "calls": 9,
         "answers": {"captured": 4, "direct": 2, "failed": 2, "refused": 1},
         "ends": {"dead_lettered: exhausted": 1, "dead_lettered: unknown": 2, "succeeded": 1},
-        "faults": {"kill": 1},
+        "faults": {"kill": 3},
         "lost": 0,
         "executed_twice": 0,
         "fake_successes": 0,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from reprise_cli.chaos.history import History
-from reprise_cli.chaos.nemesis import NAMES, RESIZE, SystemUnderTest, find_nemeses, read_names
+from reprise_cli.chaos.nemeses import NAMES, RESIZE, find_nemeses, read_names
+from reprise_cli.chaos.nemesis import FunctionFaults, SystemUnderTest
 from reprise_cli.chaos.nemesis_runner import NemesisRunner
 from reprise_cli.exits import UsageError
 
@@ -29,13 +30,19 @@ class FakeEngine:
 
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     fails: bool = False
+    idle_for: int = 0
+    """Questions for which functions are idle."""
+    shown: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def admin(self, method: str, path: str, body: object = None) -> dict[str, int]:
+    def admin(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         if self.fails and path == "kill":
             message = "the engine does not answer"
             raise ConnectionError(message)
         self.asked.append((method, path, body))
-        return {"hit": 1}
+        if method == "GET":
+            return self.shown.get(path, {"hits": 7})
+        self.idle_for -= 1
+        return {"hit": int(self.idle_for < 0)}
 
     def put_function_concurrency(self, **request: Any) -> None:
         self.asked.append((request["FunctionName"], request["ReservedConcurrentExecutions"]))
@@ -77,6 +84,19 @@ def test_every_function_of_the_pipeline_is_killed_in_time() -> None:
     assert {asked[2]["function"] for asked in engine.asked} == set(PIPELINE)
 
 
+def test_a_function_that_is_idle_is_tried_again_until_it_is_at_work() -> None:
+    waits: list[float] = []
+    engine = FakeEngine(idle_for=3)
+    kill = FunctionFaults(
+        system=make_system(engine), path="kill", victims=("orders",), pause=waits.append
+    )
+    assert kill.strike(random.Random(1)) == "1 of orders"
+    assert (len(waits), kill.hits()) == (3, 1)
+    engine.idle_for = 1000
+    assert kill.strike(random.Random(1)) == ""
+    assert kill.hits() == 1
+
+
 def test_the_targets_concurrency_ends_as_the_run_has_it() -> None:
     engine = FakeEngine()
     (nemesis,) = find_nemeses([RESIZE], make_system(engine, has_engine=False)).values()
@@ -86,6 +106,19 @@ def test_the_targets_concurrency_ends_as_the_run_has_it() -> None:
     assert {asked[1] for asked in engine.asked} >= {0, 1, 5}
     nemesis.heal()
     assert engine.asked[-1] == ("orders", 5)
+
+
+def test_a_nemesis_tells_how_often_it_met_anything() -> None:
+    engine = FakeEngine()
+    named = find_nemeses(["kill", RESIZE, "skew-clocks", "refuse-s3"], make_system(engine))
+    for nemesis in named.values():
+        nemesis.begin()
+        nemesis.strike(random.Random(1))
+    planned = next(asked[2] for asked in engine.asked if asked[1] == "faults")
+    strange = {"service": "s3", "status": 404, "hits": 5}
+    engine.shown["faults"] = {"faults": [{**planned, "operation": "*", "hits": 4}, strange]}
+    engine.shown["clocks"] = {"skew_s": 30.0, "hits": 2}
+    assert [nemesis.hits() for nemesis in named.values()] == [1, 1, 2, 4]
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != RESIZE])
@@ -122,6 +155,9 @@ class FakeNemesis:
         self.struck.set()
         return "struck"
 
+    def hits(self) -> int:
+        return 3
+
     def heal(self) -> None:
         self.heals += 1
         if self.fails_to_heal:
@@ -141,6 +177,7 @@ def test_a_disturbance_is_written_down_and_healed_once(tmp_path: Path) -> None:
     assert [found["what"] for found in events[:2]] == ["began", "struck"]
     assert [found["event"] for found in events].count("healed") == 1
     assert events[-1]["event"] == "healed"
+    assert events[-2] == {**events[-2], "name": "fake", "what": "is over", "hits": 3}
 
 
 def test_a_disturbance_that_never_began_is_healed_all_the_same(tmp_path: Path) -> None:
@@ -148,7 +185,7 @@ def test_a_disturbance_that_never_began_is_healed_all_the_same(tmp_path: Path) -
     with History(tmp_path / "h") as history, NemesisRunner(nemeses={"fake": fake}, history=history):
         pass
     assert fake.heals == 1
-    assert [found["event"] for found in read_events(tmp_path / "h")] == ["healed"]
+    assert [found["event"] for found in read_events(tmp_path / "h")] == ["fault", "healed"]
 
 
 def test_what_cannot_be_undone_is_told() -> None:
