@@ -17,7 +17,7 @@ _SHARE: Final = 0.1
 _THROTTLED: Final = 0.3
 _REFUSED: Final = 0.7
 _AGAIN: Final = 0.3
-_SKEW_S: Final = 30.0
+_SKEW_S: Final = 10.0
 
 
 def _lost_answers(system: SystemUnderTest) -> Nemesis:
