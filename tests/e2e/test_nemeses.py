@@ -22,6 +22,17 @@ ALONE = ("stop-logs", "change-concurrency")
 TOGETHER = (",".join(name for name in NAMES if name not in ALONE), ",".join(ALONE))
 
 
+def test_what_only_the_engine_can_do_is_refused_to_whoever_does_not_own_it(
+    world: World, tmp_path: Path
+) -> None:
+    # To the command this engine is none: it has the key, and nothing that controls it.
+    history = tmp_path / "history.jsonl"
+    done = world.look("chaos", "--nemesis", "change-concurrency,kill", "--history", str(history))
+    assert done.code == 2
+    assert "kill is for the local engine only" in done.stderr
+    assert not history.exists()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("names", NAMES if CALLS else TOGETHER)
 def test_what_is_disturbed_loses_nothing_and_runs_nothing_twice(

@@ -101,7 +101,7 @@ def find_nemeses(names: Sequence[str], system: SystemUnderTest) -> dict[str, Nem
     if system.engine is None and (strangers := [name for name in names if name in _ON_ENGINE]):
         raise UsageError(
             "--nemesis",
-            f"AWS lets nobody {strangers[0]}: that is done on the local engine only",
+            f"{strangers[0]} is for the local engine only: AWS lets nobody do that",
             f"Start it with `reprise local up`, or ask for {', '.join(_ANYWHERE)}",
         )
     return {name: (_ON_ENGINE | _ANYWHERE)[name](system) for name in names}

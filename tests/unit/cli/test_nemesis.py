@@ -117,7 +117,7 @@ def test_a_nemesis_tells_how_often_it_met_anything() -> None:
     planned = next(asked[2] for asked in engine.asked if asked[1] == "faults")
     strange = {"service": "s3", "status": 404, "hits": 5}
     engine.shown["faults"] = {"faults": [{**planned, "operation": "*", "hits": 4}, strange]}
-    engine.shown["clocks"] = {"skew_s": 30.0, "hits": 2}
+    engine.shown["clocks"] = {"skew_s": 10.0, "hits": 2}
     assert [nemesis.hits() for nemesis in named.values()] == [1, 1, 2, 4]
 
 
