@@ -43,6 +43,8 @@ def test_what_is_disturbed_loses_nothing_and_runs_nothing_twice(
     history = tmp_path / "history.jsonl"
     done = world.look(
         *("chaos", "--json", "--hold", "30s" if CALLS else "15s", "--concurrency", "8", "--drain"),
+        # So that replays are met in the middle, too.
+        *("--work-ms", "100"),
         *("--calls", str(CALLS or 200), "--nemesis", names, "--history", str(history)),
         *("--target", guest, "--receipts-table", str(world.stack.receipts_table)),
     )
