@@ -118,6 +118,22 @@ def test_new_environments_have_clocks_of_their_own(aws: Aws) -> None:
     assert aws.invoke(skewed, None)[0] == pytest.approx(time.time(), abs=5)
 
 
+def test_a_function_whose_clock_is_off_may_format_times_as_any_other(aws: Aws) -> None:
+    """Formatters of logs keep functions of `time` as attributes of a class: a plain one would be a method."""
+    name = aws.make_function(
+        "import logging, time\n"
+        "class Clock:\n  now, local, utc = time.time, time.localtime, time.gmtime\n"
+        "def handle(event, context):\n"
+        "  record = logging.LogRecord('n', 20, 'p', 1, 'm', (), None)\n"
+        "  clock = Clock()\n"
+        "  return [logging.Formatter().formatTime(record), clock.now(), clock.local(), clock.utc()]"
+    )
+    aws.admin("POST", "clocks", skew_s=30)
+    _, now_s, local, utc = aws.invoke(name, None)
+    assert abs(now_s - time.time()) <= 31
+    assert local == utc
+
+
 def test_requests_of_a_function_whose_clock_is_a_little_off_are_accepted(aws: Aws) -> None:
     name = aws.make_function(
         "import boto3\ndef handle(event, context):\n"

@@ -49,10 +49,11 @@ def shift_clock(seconds: float) -> None:
     import time  # noqa: PLC0415
 
     real_s, real_ns, gmtime, localtime = time.time, time.time_ns, time.gmtime, time.localtime
-    time.time = lambda: real_s() + seconds
-    time.time_ns = lambda: real_ns() + int(seconds * 1e9)
-    time.gmtime = lambda at=None: gmtime(time.time() if at is None else at)
-    time.localtime = lambda at=None: localtime(time.time() if at is None else at)
+    # Plain functions would be methods as attributes of a class, and what these replace is not.
+    time.time = staticmethod(lambda: real_s() + seconds)
+    time.time_ns = staticmethod(lambda: real_ns() + int(seconds * 1e9))
+    time.gmtime = staticmethod(lambda at=None: gmtime(time.time() if at is None else at))
+    time.localtime = staticmethod(lambda at=None: localtime(time.time() if at is None else at))
     # The type itself, which C code knows: a subclass in its place would be another type.
     (names,) = gc.get_referents(dt.datetime.__dict__)
     by, now, utcnow = dt.timedelta(seconds=seconds), dt.datetime.now, dt.datetime.utcnow
