@@ -166,6 +166,10 @@ simulate: .venv/.stamp ## Many seeds of the simulation (SEEDS=0-20000, JOBS=2)
 mutants: .venv/.stamp ## The promise's seeds against mutations of the rules: each must be caught
 	$(BIN)/python tests/mutate.py
 
+.PHONY: nemeses
+nemeses: setup endpoint ## A chaos test with each nemesis by itself, its history checked (CALLS=2000); an hour or so
+	REPRISE_NEMESIS_CALLS=$(or $(CALLS),2000) $(PYTEST) tests/e2e/test_nemeses.py -s
+
 .PHONY: drift
 drift: .venv/.stamp ## What AWS says of itself now, where we rely on it (BOTOCORE=, AGAINST=, WRITE=1); not in `make test`
 	$(BIN)/python tests/drift.py --botocore "$(BOTOCORE)" --against "$(AGAINST)" $(if $(WRITE),--write)
@@ -185,7 +189,7 @@ dashboard: .venv/.stamp ## Write the dashboard's body into infra/observability.y
 	PYTHONPATH=infra/dashboard:shared $(BIN)/python -m reprise_dashboard
 
 .PHONY: verify
-verify: setup ## What takes longer: many seeds, the mutations, slow targets, one caller's bad calls, a killed replayer, every caller
+verify: setup ## What takes longer: many seeds, the mutations, slow targets, one caller's bad calls, a killed replayer, nemeses, every caller
 	# All but 1366. There the in-flight limit keeps a message for an hour and a half after a backoff of three, and the simulated
 	# queue deletes it four hours after its renewal was due; the deployed one does so after five days.
 	$(MAKE) --no-print-directory simulate SEEDS=0-1366

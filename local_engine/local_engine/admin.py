@@ -7,7 +7,9 @@
 | ``GET environments`` | busy and idle environments of each function |
 | ``GET``, ``POST``, ``DELETE account`` | the account's limit: show, set, back to AWS's default |
 | ``GET``, ``POST``, ``DELETE schedules`` | clock of recurring schedules: show, set, back to the real one |
+| ``GET``, ``POST``, ``DELETE log-path``, ``deliveries``, ``clocks`` | see ``switches`` |
 | ``POST freeze`` | ``{"function": name}`` stops its idle environments until their next call |
+| | with ``"busy_s": 5`` its busy ones, mid-invocation, for so long |
 | ``POST kill`` | ``{"function": name, "idle": false}`` kills them, mid-invocation |
 """
 
@@ -20,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 from local_engine import account
 from local_engine.faults import Fault, FaultPlan
 from local_engine.runtime.environment import Environment
-from local_engine.schedule_clock import CLOCK
 from local_engine.seams import Seam
+from local_engine.switches import SWITCHES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,16 +53,16 @@ class Admin:
                 status, answer = self._plan_fault(request)
             case "DELETE", "faults":
                 self.plan.clear()
-            case "GET" | "POST" | "DELETE", "schedules":
-                answer = _set_clock(method, request)
             case "GET" | "POST" | "DELETE", "account":
                 status, answer = _limit_account(method, request)
             case "GET", "environments":
                 answer = _count_environments()
             case "POST", "freeze":
-                answer = {"frozen": _freeze(request["function"])}
+                answer = {"frozen": _freeze(request["function"], request.get("busy_s"))}
             case "POST", "kill":
                 answer = {"killed": _kill(request["function"], idle=request.get("idle", False))}
+            case "GET" | "POST" | "DELETE", name if name in SWITCHES:
+                status, answer = _switch(method, name, request)
             case _:
                 status, answer = 404, {"message": f"no {method} {path}"}
         return status, answer
@@ -74,12 +76,6 @@ class Admin:
         return 200, fault.describe()
 
 
-def _set_clock(method: str, request: dict[str, Any]) -> dict[str, Any]:
-    if method == "GET":
-        return CLOCK.describe()
-    return CLOCK.set(**request) if method == "POST" else CLOCK.reset()
-
-
 def _limit_account(method: str, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     if method == "GET":
         return 200, account.describe()
@@ -87,6 +83,18 @@ def _limit_account(method: str, request: dict[str, Any]) -> tuple[int, dict[str,
         return 200, account.set_limit(**request) if method == "POST" else account.set_limit()
     except (TypeError, ValueError) as error:
         return 400, {"message": str(error)}
+
+
+def _switch(method: str, name: str, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    switch = SWITCHES[name]
+    try:
+        if method == "POST":
+            switch.set(**request)
+        elif method == "DELETE":
+            switch.reset()
+    except (TypeError, ValueError) as error:
+        return 400, {"message": str(error)}
+    return 200, switch.describe()
 
 
 def _environments() -> Iterator[tuple[str, Any]]:
@@ -113,9 +121,14 @@ def _kill(function: str, *, idle: bool) -> int:
     return killed
 
 
-def _freeze(function: str) -> int:
-    return sum(
-        worker.freeze()
+def _freeze(function: str, busy_s: float | None) -> int:
+    chosen = [
+        worker
         for name, worker in _environments()
-        if name == function and isinstance(worker, Environment) and not worker.in_use
-    )
+        if name == function
+        and isinstance(worker, Environment)
+        and worker.in_use is (busy_s is not None)
+    ]
+    if busy_s is None:
+        return sum(worker.freeze() for worker in chosen)
+    return sum(worker.stun(busy_s) for worker in chosen)

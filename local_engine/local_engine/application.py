@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from local_engine.admin import PREFIX, Admin
-from local_engine.asgi import headers_of, read_body, send_answer, send_json
+from local_engine.asgi import HANG_UP, headers_of, read_body, send_answer, send_json
 from local_engine.context import TRACE_HEADER
 from local_engine.operations import recognise
 
@@ -50,7 +50,11 @@ async def _serve_with_faults(
     if fault is None:
         await inner(scope, again, send)
         return
-    if fault.after and fault.status:
+    if fault.cut:
+        await inner(scope, again, _discard)
+        await asyncio.sleep(fault.delay_s)
+        await scope[HANG_UP]()
+    elif fault.after and fault.status:
         await inner(scope, again, _discard)
         await asyncio.sleep(fault.delay_s)
         await send_answer(send, fault.answer())

@@ -9,13 +9,38 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from hypercorn.protocol.events import StreamClosed
+
 type Message = MutableMapping[str, Any]
 type Scope = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[Message]]
 type Send = Callable[[Message], Awaitable[None]]
 type Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+HANG_UP = "reprise.hang_up"
+"""Key in a scope: closes its connection without an answer."""
 type Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 """Status, headers and body."""
+
+
+def with_hang_up(inner: Application) -> Application:
+    """Return an application whose requests can be left without an answer; ASGI has no word for that.
+
+    Raises:
+        AttributeError: On a request, if the server is not Hypercorn in the version that is pinned.
+    """
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            stream: Any = send.__self__  # type: ignore[attr-defined]
+
+            async def hang_up() -> None:
+                stream.closed = True
+                await stream.send(StreamClosed(stream_id=stream.stream_id))
+
+            scope[HANG_UP] = hang_up
+        await inner(scope, receive, send)
+
+    return application
 
 
 def headers_of(scope: Scope) -> dict[str, str]:

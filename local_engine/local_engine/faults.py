@@ -41,6 +41,8 @@ class Fault:
     """Wait before the call, or before its answer when ``after``."""
     after: bool = False
     """Whether the service does its work first and only its answer is lost."""
+    cut: bool = False
+    """Whether the service does its work, and the connection closes in the place of its answer."""
     times: int | None = None
     """How many calls take the fault; None is all."""
     probability: float = 1.0

@@ -19,6 +19,7 @@ from hypercorn.config import Config
 from local_engine import ENGINE_VERSION, MINISTACK_VERSION
 from local_engine.admin import Admin
 from local_engine.application import wrap
+from local_engine.asgi import with_hang_up
 from local_engine.corrections import apply_all
 from local_engine.faults import FaultPlan
 from local_engine.guard import guard
@@ -52,6 +53,7 @@ def serve(options: EngineOptions) -> None:
     application = wrap(_APP["app"], Admin(health=health, plan=FaultPlan()), ready)
     if not options.stock:
         application = guard(application, options.key, options.port)
+    application = with_hang_up(application)
     _raise_file_limit()
     # A thread that returns from a system call waits this long for the interpreter;
     # with the default of 5 ms a busy server spends most of its time waiting.

@@ -10,15 +10,20 @@ from reprise.instant import utc_now
 from reprise_cli.chaos.deadman import DeadMan
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from e2e.world import World
 
 CALLS, POISON, LARGE = 200, 4, 3
 
 
-def test_a_throttled_target_loses_nothing_and_runs_nothing_twice(world: World) -> None:
+def test_a_throttled_target_loses_nothing_and_runs_nothing_twice(
+    world: World, tmp_path: Path
+) -> None:
     done = world.reprise(
         *("chaos", "--json", "--hold", "2s", "--concurrency", "8", "--timeout", "100s"),
         *("--calls", str(CALLS), "--poison", str(POISON), "--large", str(LARGE)),
+        *("--history", str(tmp_path / "history.jsonl")),
     )
     assert done.code == 0, done.stderr
     proof = done.document
@@ -32,10 +37,16 @@ def test_a_throttled_target_loses_nothing_and_runs_nothing_twice(world: World) -
         "executed_twice",
         "restore_to_success_s",
         "wasted_replays",
+        "history",
     ]
     assert (proof["calls"], proof["direct"], proof["captured"]) == (CALLS, 0, CALLS)
     assert (proof["succeeded"], proof["dead_lettered"]) == (CALLS - POISON, POISON)
     assert (proof["lost"], proof["executed_twice"]) == (0, 0)
+    assert proof["history"]["ends"] == {
+        "dead_lettered: exhausted": POISON,
+        "succeeded": CALLS - POISON,
+    }
+    assert "findings" not in proof["history"]
     times = proof["restore_to_success_s"]
     assert 0 <= times["p50"] <= times["p95"] <= times["max"]
     kept = world.s3.list_objects_v2(Bucket=world.stack.bucket, Prefix="payloads/")

@@ -14,7 +14,7 @@ from reprise_cli.chaos.account_report import AccountReport
 from reprise_cli.chaos.allowance import read_allowance
 from reprise_cli.chaos.load import Load, Script
 from reprise_cli.chaos.neighbours import Neighbours
-from reprise_cli.chaos.setup import prepare
+from reprise_cli.chaos.setup import own_engine, prepare
 from reprise_cli.chaos.view import ChaosView
 from reprise_cli.exits import UsageError
 from reprise_cli.interrupt import uninterruptible
@@ -118,10 +118,9 @@ def account_of(reprise: App) -> AccountLimits:
     Raises:
         CommandError: If it goes anywhere else.
     """
-    # Where the client goes in the end, whoever said so.
-    engine, url = reprise.engine, reprise.aws.functions.meta.endpoint_url
-    if engine.health() is not None and engine.url == url.rstrip("/"):
+    if (engine := own_engine(reprise)) is not None:
         return EngineAccount(engine)
+    url = reprise.aws.functions.meta.endpoint_url
     raise UsageError(
         "--account-limit",
         f"the account at {url} is not ours to limit: on AWS that is a quota, and others use it",

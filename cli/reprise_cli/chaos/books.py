@@ -21,7 +21,16 @@ if TYPE_CHECKING:
 
 BATCH: Final = 100
 """DynamoDB API reference, BatchGetItem: at most 100 keys."""
-_ATTRIBUTES: Final = ("id", "state", "updated_at", "refusals", "letter_sent")
+_ATTRIBUTES: Final = (
+    "id",
+    "state",
+    "updated_at",
+    "refusals",
+    "letter_sent",
+    "reason",
+    "captured_at",
+    "history",
+)
 """Of a ledger row, as `reprise.ledger` names them."""
 _FIRST_WAIT_S: Final = 0.05
 _LAST_WAIT_S: Final = 2.0
@@ -86,7 +95,14 @@ class EvidenceReader:
         )
         with store_errors("dynamodb", "Query"):
             items: list[Any] = [item for page in pages for item in page["Items"]]
-        return [Receipt(call=int(item["call"]["N"]), is_ok=item["ok"]["BOOL"]) for item in items]
+        return [
+            Receipt(
+                call=int(item["call"]["N"]),
+                is_ok=item["ok"]["BOOL"],
+                ran_at=item.get("at", {}).get("S", ""),
+            )
+            for item in items
+        ]
 
 
 def standing_of(item: Mapping[str, Any]) -> CallState:
@@ -99,6 +115,9 @@ def standing_of(item: Mapping[str, Any]) -> CallState:
         and item.get("letter_sent", {}).get("BOOL", False),
         updated_at=parse_instant(item["updated_at"]["S"]),
         refusals=int(item.get("refusals", {}).get("N", "0")),
+        reason=item.get("reason", {}).get("S"),
+        captured_at=item["captured_at"]["S"],
+        attempts=item.get("history", {}).get("S", "[]"),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import random
 from dataclasses import dataclass
 from enum import StrEnum
@@ -96,6 +97,8 @@ class Receipt:
 
     call: int
     is_ok: bool
+    ran_at: str = ""
+    """By the target's clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,11 +110,28 @@ class CallState:
     updated_at: datetime
     refusals: int = 0
     """Replays that the target refused: wasted."""
+    reason: str | None = None
+    """Why it was given up."""
+    captured_at: str = ""
+    attempts: str = "[]"
+    """The row's history, as it is kept."""
 
     @property
     def is_ended(self) -> bool:
         """Tell whether the call has ended."""
         return self.is_succeeded or self.is_dead_lettered
+
+
+def leases_of(state: CallState) -> list[dict[str, Any]]:
+    """Return the attempts that the ledger remembers: when each began and ended, and how."""
+    return [
+        {
+            "began_at": attempt.get("began_at"),
+            "ended_at": attempt.get("at"),
+            "outcome": attempt.get("outcome", {}).get("kind"),
+        }
+        for attempt in json.loads(state.attempts)
+    ]
 
 
 def ids_of(answers: Sequence[CallAnswer]) -> list[str]:

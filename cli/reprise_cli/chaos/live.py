@@ -5,13 +5,17 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from reprise_cli.chaos.call import Receipt
+
+
+_NAMED: Final = 5
+"""Calls that a problem names; whoever has seen five looks for the others by the same way."""
 
 
 class LiveEnd(StrEnum):
@@ -110,3 +114,29 @@ def tally(calls: Iterable[LiveCall]) -> LiveTally:
 def during(calls: Sequence[LiveCall], since: datetime, until: datetime) -> list[LiveCall]:
     """Return the calls that started within a span of time, both ends included."""
     return [call for call in calls if since <= call.started_at <= until]
+
+
+def live_problems(live: LiveEvidence | None, runs: Mapping[int, int]) -> list[str]:
+    """Return what does not add up about live calls."""
+    if live is None:
+        return []
+    by_end: dict[LiveEnd, list[int]] = {end: [] for end in LiveEnd}
+    for call in live.calls:
+        by_end[call.end].append(call.number)
+    silent = [number for number in by_end[LiveEnd.ANSWERED] if not runs.get(number)]
+    ran = [number for number in by_end[LiveEnd.THROTTLED] if runs.get(number)]
+    strangers = runs.keys() - {call.number for call in live.calls}
+    found = (
+        (by_end[LiveEnd.FAILED], "live calls were neither answered nor throttled"),
+        (silent, "live calls were answered, but the target wrote no receipt"),
+        (ran, "live calls were throttled, and ran all the same"),
+        (strangers, "receipts are of live calls that nobody made"),
+    )
+    return [named(map(str, sorted(numbers)), what) for numbers, what in found if numbers]
+
+
+def named(names: Iterable[str], what: str) -> str:
+    """Return how many calls something is true of, and which."""
+    known = list(names)
+    rest = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
+    return f"{len(known)} {what}: {', '.join(known[:_NAMED])}{rest}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 
 from reprise_cli.chaos.call import AnswerKind, Call, CallAnswer
+from reprise_cli.chaos.history import History
 from reprise_cli.exits import CommandError
 
 if TYPE_CHECKING:
@@ -59,9 +60,16 @@ def refusal(error: Exception) -> str | None:
 class Load:
     """Calls on their way."""
 
-    def __init__(self, door: CallEndpoint, script: Script, concurrency: int) -> None:
+    def __init__(
+        self,
+        door: CallEndpoint,
+        script: Script,
+        concurrency: int,
+        history: History | None = None,
+    ) -> None:
         """Send calls through this door."""
         self._door = door
+        self._history = history or History()
         self.script = script
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="chaos")
         self._stop = Event()
@@ -92,7 +100,9 @@ class Load:
     def _make(self, call: Call) -> None:
         if self._stop.is_set():
             return
+        self._history.called(call)
         answer = self._ask(call)
+        self._history.answered(answer)
         with self._lock:
             self._answers.append(answer)
 

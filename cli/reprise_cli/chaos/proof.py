@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from reprise.retry.decision import Reason
 from reprise_cli.chaos.call import AnswerKind, CallAnswer, CallState, Receipt
-from reprise_cli.chaos.live import LiveEnd
+from reprise_cli.chaos.live import live_problems, named
 from reprise_cli.chaos.percentile import Percentiles, spread
 from reprise_cli.chaos.resubmit import problems_of, tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from reprise_cli.chaos.live import LiveEvidence, LiveReport
     from reprise_cli.chaos.resubmit import Repeat
-
-_NAMED: Final = 5
-"""Calls that a problem names; whoever has seen five looks for the others by the same way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +37,8 @@ class Evidence:
     live: LiveEvidence | None = None
     may_refuse: bool = False
     """Whether the invoker itself may be refused; otherwise such a call is a problem."""
+    has_nemeses: bool = False
+    """Whether nemeses struck: a caller may have got no answer then, and nobody an outcome."""
     repeats: Sequence[Repeat] | None = None
     """Live calls with the keys of captured ones, if there were any."""
 
@@ -62,6 +62,10 @@ class Proof:
     """Calls refused at the invoker itself, by Lambda's reason; None where none may be."""
     resubmitted: Mapping[str, int] | None = None
     """How the calls were answered that their callers repeated, if they did."""
+    unanswered: int | None = None
+    """Calls that were neither answered nor captured, as their callers know; None where none may be."""
+    unknown: int | None = None
+    """Calls that were given up since nobody learnt whether they ran; None where none may be."""
     problems: tuple[str, ...] = field(default=())
     """What else does not add up, one line each."""
 
@@ -75,6 +79,8 @@ class Proof:
         more: dict[str, Any] = {} if self.live is None else {"live": self.live.document()}
         if self.refused is not None:
             more["refused_at_the_invoker"] = dict(self.refused)
+        if self.unanswered is not None:
+            more |= {"unanswered": self.unanswered, "unknown": self.unknown}
         if self.resubmitted is not None:
             more["resubmitted"] = dict(self.resubmitted)
         if self.problems:
@@ -127,13 +133,19 @@ def prove(evidence: Evidence) -> Proof:
         wasted_replays=sum(standing.refusals for standing in known),
         refused=_refused(evidence),
         resubmitted=None if evidence.repeats is None else tally(evidence.repeats),
+        unanswered=by_kind[AnswerKind.FAILED] if evidence.has_nemeses else None,
+        unknown=sum(map(_is_unknown, known)) if evidence.has_nemeses else None,
         problems=(
             *_problems(evidence, captured, runs),
             *_ends_that_differ(evidence, captured, runs),
-            *_live_problems(evidence.live, live_runs),
+            *live_problems(evidence.live, live_runs),
             *problems_of(evidence.repeats or ()),
         ),
     )
+
+
+def _is_unknown(standing: CallState) -> bool:
+    return standing.is_dead_lettered and standing.reason == Reason.UNKNOWN
 
 
 def _runs(receipts: Sequence[Receipt]) -> Counter[int]:
@@ -166,7 +178,8 @@ def _problems(
 ) -> list[str]:
     """Return what does not add up, one line each, the empty ones left out."""
     answers, answered = evidence.answers, len(evidence.answers)
-    failures = {AnswerKind.FAILED} | ({AnswerKind.REFUSED} if not evidence.may_refuse else set())
+    failures = {AnswerKind.FAILED} if not evidence.has_nemeses else set()
+    failures |= {AnswerKind.REFUSED} if not evidence.may_refuse else set()
     failed = [answer for answer in answers if answer.kind in failures]
     ids = {answer.call_id for answer in captured}
     standings = [evidence.standings.get(answer.call_id or "") for answer in captured]
@@ -211,6 +224,8 @@ def _ends_that_differ(
         call_id = answer.call_id or ""
         standing = evidence.standings.get(call_id)
         if standing is not None and standing.is_dead_lettered:
+            if evidence.has_nemeses and _is_unknown(standing):
+                continue
             healthy += [call_id] * (not answer.call.is_poison)
             well += [call_id] * (runs.get(answer.call.number, 0) > 0)
         elif standing is not None and standing.is_succeeded:
@@ -220,30 +235,4 @@ def _ends_that_differ(
         (well, "calls ran well and were given up", ""),
         (twice, "calls succeeded and have a dead letter, too", ""),
     )
-    return [_named(ids, what) + step for ids, what, step in found if ids]
-
-
-def _live_problems(live: LiveEvidence | None, runs: Mapping[int, int]) -> list[str]:
-    """Return what does not add up about live calls."""
-    if live is None:
-        return []
-    by_end: dict[LiveEnd, list[int]] = {end: [] for end in LiveEnd}
-    for call in live.calls:
-        by_end[call.end].append(call.number)
-    silent = [number for number in by_end[LiveEnd.ANSWERED] if not runs.get(number)]
-    ran = [number for number in by_end[LiveEnd.THROTTLED] if runs.get(number)]
-    strangers = runs.keys() - {call.number for call in live.calls}
-    found = (
-        (by_end[LiveEnd.FAILED], "live calls were neither answered nor throttled"),
-        (silent, "live calls were answered, but the target wrote no receipt"),
-        (ran, "live calls were throttled, and ran all the same"),
-        (strangers, "receipts are of live calls that nobody made"),
-    )
-    return [_named(map(str, sorted(numbers)), what) for numbers, what in found if numbers]
-
-
-def _named(names: Iterable[str], what: str) -> str:
-    """Return how many calls something is true of, and which."""
-    known = list(names)
-    rest = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
-    return f"{len(known)} {what}: {', '.join(known[:_NAMED])}{rest}"
+    return [named(ids, what) + step for ids, what, step in found if ids]

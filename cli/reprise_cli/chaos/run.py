@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
+from reprise.errors import StoreError
 from reprise_cli.chaos.books import BATCH
-from reprise_cli.chaos.call import AnswerKind, Call, CallAnswer, CallState, Receipt, ids_of
+from reprise_cli.chaos.call import AnswerKind, Call, CallAnswer, CallState, ids_of
+from reprise_cli.chaos.history import History
 from reprise_cli.chaos.live import LiveCall, LiveEvidence, LiveReport, during, tally
 from reprise_cli.chaos.proof import Evidence, Proof, prove
 from reprise_cli.chaos.timeline import LedgerSample
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
     from reprise.ports import Clock
     from reprise_cli.chaos.load import Load
+    from reprise_cli.chaos.nemesis_runner import NemesisRunner
+    from reprise_cli.chaos.ports import DeadLetterQueue, Holds, Ledgers, Queues, Traffic
     from reprise_cli.chaos.resubmit import Resubmitter
     from reprise_cli.chaos.view import ChaosView
 
@@ -31,55 +35,6 @@ _LOOK_S: Final = 0.5
 """Length of a look at the ledger, and shortest rest after it."""
 _REST_SHARE: Final = 4
 """A rest is at least so many times as long as the look: on one machine, watching slows the watched."""
-
-
-class Holds(Protocol):
-    """Holds the target."""
-
-    @property
-    def phases(self) -> tuple[str, str, str]:
-        """Return what people are told before the hold, in it, and after it."""
-
-    def bounded(self) -> AbstractContextManager[None]:
-        """Give it the test's own reserved concurrency inside, if there is one."""
-
-    def held(self) -> AbstractContextManager[None]:
-        """Hold it inside, and let it go whatever happens."""
-
-
-class Ledgers(Protocol):
-    """The two books."""
-
-    def standings(self, call_ids: Sequence[str]) -> dict[str, CallState]:
-        """Return how calls stand, by id; a call without a row is left out."""
-
-    def receipts(self, run: str) -> list[Receipt]:
-        """Return every receipt of a test."""
-
-
-class Traffic(Protocol):
-    """Live traffic of the target."""
-
-    @property
-    def run(self) -> str:
-        """Return the name of its receipts."""
-
-    def flowing(self) -> AbstractContextManager[list[LiveCall]]:
-        """Let it flow inside; the list has all of its calls once it has ended."""
-
-
-class Queues(Protocol):
-    """The queues that calls run from."""
-
-    def wait(self) -> bool:
-        """Return True once no copy of a call can run any more; False if others keep the queues busy."""
-
-
-class DeadLetterQueue(Protocol):
-    """The dead-letter queue."""
-
-    def seen(self, call_ids: frozenset[str]) -> frozenset[str]:
-        """Return which of these calls have a dead letter there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,12 +69,16 @@ class ChaosTest:
     live: Traffic | None = None
     again: Resubmitter | None = None
     """Repeats calls with the keys of captured ones."""
+    history: History = field(default_factory=History)
+    nemeses: NemesisRunner | None = None
+    """What is done to the system from the first call on, and for as long again as the hold after it."""
 
     def run(self) -> Proof:
         """Run the test and return its proof; the target is let go in any case."""
         began_s = time.monotonic()
-        with interruptible(), self.view:
-            with self.holder.bounded():
+        with interruptible(), self.view, self.history:
+            self.history.begin(self.plan.run, len(self.plan.calls), self.plan.timeout_s)
+            with self.holder.bounded(), self.nemeses or nullcontext():
                 began_at = self.clock()
                 control = self._control()
                 restored_at = self._hold_and_call(began_s)
@@ -132,15 +91,19 @@ class ChaosTest:
                     self.again.after(answers)
                 standings = self._read_when_quiet(ids)
             self.view.say("reading receipts and dead letters")
+            receipts = self.books.receipts(self.plan.run)
+            letters = self.letters.seen(ids)
+            self.history.finished(standings, receipts, letters)
             evidence = Evidence(
                 calls=len(self.plan.calls),
                 answers=answers,
                 standings=standings,
-                receipts=self.books.receipts(self.plan.run),
-                letters=self.letters.seen(ids),
+                receipts=receipts,
+                letters=letters,
                 restored_at=restored_at,
                 live=self._live_evidence([*control, *live_calls]),
                 may_refuse=self.plan.may_refuse,
+                has_nemeses=self.nemeses is not None,
                 repeats=None if self.again is None else self.again.repeats,
             )
         proof = prove(evidence)
@@ -187,6 +150,8 @@ class ChaosTest:
         try:
             with self.holder.held():
                 self.view.say(held)
+                if self.nemeses is not None:
+                    self.nemeses.start()
                 self.load.start(self.plan.calls)
                 until_s = time.monotonic() + self.plan.hold_s
                 while not self.load.is_done or time.monotonic() < until_s:
@@ -197,6 +162,10 @@ class ChaosTest:
                 return self.clock()
         finally:
             self.load.stop()
+            if self.nemeses is not None:
+                self.nemeses.stop_after(self.plan.hold_s)
+            else:
+                self.history.healed()
 
     def _watch(self, call_ids: Sequence[str], began_s: float) -> dict[str, CallState]:
         """Look at the ledger until every call has ended, or time is up."""
@@ -204,7 +173,8 @@ class ChaosTest:
         standings: dict[str, CallState] = {}
         open_ids = list(dict.fromkeys(call_ids))
         answers = self.load.answers
-        deadline_s = time.monotonic() + self.plan.timeout_s
+        nemeses_s = self.plan.hold_s if self.nemeses is not None else 0.0
+        deadline_s = time.monotonic() + nemeses_s + self.plan.timeout_s
         while open_ids and time.monotonic() < deadline_s:
             look_s = time.monotonic()
             seen, unseen = self._look(open_ids, standings)
@@ -224,7 +194,13 @@ class ChaosTest:
         until_s = time.monotonic() + _LOOK_S
         reached = 0
         while reached < len(call_ids) and (not reached or time.monotonic() < until_s):
-            standings |= self.books.standings(call_ids[reached : reached + BATCH])
+            try:
+                found = self.books.standings(call_ids[reached : reached + BATCH])
+            except StoreError:
+                # A ledger that cannot be read for a moment ends no test: it is read again at the end.
+                break
+            self.history.looked(found)
+            standings |= found
             reached += BATCH
         return call_ids[:reached], call_ids[reached:]
 

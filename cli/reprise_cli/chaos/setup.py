@@ -13,8 +13,12 @@ from reprise_cli.chaos.allowance import check_allowance
 from reprise_cli.chaos.books import EvidenceReader, QueuedLetters
 from reprise_cli.chaos.call import plan_calls
 from reprise_cli.chaos.deadman import DeadMan
+from reprise_cli.chaos.history import History
 from reprise_cli.chaos.hold import Holder
 from reprise_cli.chaos.load import Load, Script
+from reprise_cli.chaos.nemeses import RESIZE, find_nemeses
+from reprise_cli.chaos.nemesis import CONCURRENCY, SystemUnderTest
+from reprise_cli.chaos.nemesis_runner import NemesisRunner
 from reprise_cli.chaos.quiet import quiet_of
 from reprise_cli.chaos.resubmit import Resubmitter
 from reprise_cli.chaos.run import ChaosPlan, ChaosTest
@@ -23,6 +27,9 @@ from reprise_cli.chaos.view import ChaosView
 from reprise_cli.exits import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from local_engine.control import Engine
     from reprise_cli.app import App
     from reprise_cli.stack import Schedules, Stack
 
@@ -54,6 +61,8 @@ class ChaosOptions:
     restore_concurrency: int | None = None
     resubmit: float | None = None
     """Share of the captured calls that are repeated, from 0 to 1."""
+    history: Path | None = None
+    nemeses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +108,14 @@ def find_quarry(
     return TargetUnderTest(function=target.name, receipts_table=table)
 
 
+def own_engine(reprise: App) -> Engine | None:
+    """Return the local engine, if the command goes to that of this machine's owner."""
+    # Where the client goes in the end, whoever said so.
+    engine, url = reprise.engine, reprise.aws.functions.meta.endpoint_url
+    is_ours = engine.health() is not None and engine.url == url.rstrip("/")
+    return engine if is_ours else None
+
+
 def prepare(reprise: App, wishes: ChaosOptions) -> ChaosTest:
     """Return a test that is ready to run.
 
@@ -108,7 +125,22 @@ def prepare(reprise: App, wishes: ChaosOptions) -> ChaosTest:
     stack, aws = reprise.stack, reprise.aws
     schedules = reprise.schedules_if_any if wishes.target else None
     quarry = find_quarry(stack, wishes, schedules)
-    check_allowance(aws.functions, quarry.function, wishes.restore_concurrency, reprise.out.note)
+    bound = wishes.restore_concurrency
+    if bound is None and RESIZE in wishes.nemeses:
+        bound = CONCURRENCY
+    check_allowance(aws.functions, quarry.function, bound, reprise.out.note)
+    history = History(wishes.history)
+    runner = None
+    if wishes.nemeses:
+        system = SystemUnderTest(
+            engine=own_engine(reprise),
+            functions=aws.functions,
+            pipeline=(stack.invoker, stack.unpacker, stack.replayer),
+            target=quarry.function,
+            ledger_table=stack.ledger_table,
+            concurrency=bound or CONCURRENCY,
+        )
+        runner = NemesisRunner(nemeses=find_nemeses(wishes.nemeses, system), history=history)
     poison = max(1, wishes.calls // _POISON_SHARE) if wishes.poison is None else wishes.poison
     large = min(_LARGE, wishes.calls) if wishes.large is None else wishes.large
     try:
@@ -158,9 +190,9 @@ def prepare(reprise: App, wishes: ChaosOptions) -> ChaosTest:
                 clock=utc_now,
                 tell=reprise.out.note,
             ),
-            bound=wishes.restore_concurrency,
+            bound=bound,
         ),
-        load=Load(door, script, wishes.concurrency or _CONCURRENCY),
+        load=Load(door, script, wishes.concurrency or _CONCURRENCY, history),
         books=EvidenceReader(
             client=aws.dynamodb,
             ledger_table=stack.ledger_table,
@@ -176,4 +208,6 @@ def prepare(reprise: App, wishes: ChaosOptions) -> ChaosTest:
         clock=utc_now,
         live=live,
         again=again,
+        history=history,
+        nemeses=runner,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,10 +12,14 @@ from reprise_cli.app import app_of
 from reprise_cli.aws import MAX_CONNECTIONS
 from reprise_cli.chaos.account import run_account
 from reprise_cli.chaos.account_report import lesson, report_table
+from reprise_cli.chaos.check_view import result_table
+from reprise_cli.chaos.checker import CheckResult, HistoryError
+from reprise_cli.chaos.checker import check as read_history
+from reprise_cli.chaos.nemeses import NAMES, read_names
 from reprise_cli.chaos.setup import ChaosOptions, prepare
 from reprise_cli.chaos.view import proof_table
 from reprise_cli.duration import read_duration
-from reprise_cli.exits import ExitCode, UsageError
+from reprise_cli.exits import CommandError, ExitCode, UsageError
 from reprise_cli.output import counted
 
 if TYPE_CHECKING:
@@ -85,19 +91,52 @@ def chaos(
             help="Share of the captured calls that their callers repeat, with the same key: 10%.",
         ),
     ] = None,
+    nemesis: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[,NAME]",
+            help=f"Disturb the system meanwhile: {', '.join(NAMES)}. Needs --history.",
+        ),
+    ] = None,
+    history: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", dir_okay=False, help="Write down what happens, and have it checked."
+        ),
+    ] = None,
+    check: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="Run nothing: judge a run from its history alone.",
+        ),
+    ] = None,
 ) -> None:
     """Prove on a live stack that nothing is lost and nothing runs twice; exit code 1 if not so."""
+    if check is not None:
+        show_result(context, check)
+        return
+    if history is not None and not os.access(
+        history if history.exists() else history.parent, os.W_OK
+    ):
+        raise UsageError("--history", f"{history} cannot be written", "Name another file")
+    if nemesis is not None and history is None:
+        raise UsageError(
+            "--nemesis", "what it brings about is judged from a history", "Name a file by --history"
+        )
     if live is not None and restore_concurrency is None:
         raise UsageError(
             "--restore-concurrency",
             "live calls and replays contend for nothing in a target without reserved concurrency",
             "Name the concurrency that they are to share, such as 10",
         )
-    if account_limit is not None and (restore_concurrency is not None or resubmit is not None):
+    if account_limit is not None and (restore_concurrency or resubmit or history):
         raise UsageError(
             "--account-limit",
-            "a full account holds the target; --restore-concurrency, --live and --resubmit are for "
-            "one that is held by itself",
+            "a full account holds the target; --restore-concurrency, --live, --resubmit and --history "
+            "are for one that is held by itself",
             "Ask for one of them",
         )
     wishes = ChaosOptions(
@@ -115,6 +154,8 @@ def chaos(
         control_s=read_duration("--control", control),
         restore_concurrency=restore_concurrency,
         resubmit=None if resubmit is None else _share("--resubmit", resubmit),
+        history=history,
+        nemeses=() if nemesis is None else read_names(nemesis),
     )
     reprise = app_of(context)
     reprise.say_place()
@@ -123,9 +164,39 @@ def chaos(
         proof = run_chaos(reprise, wishes)
     else:
         proof = show_account(reprise, wishes, account_limit)
-    reprise.out.result(proof.document())
-    if not proof.holds:
+    document, holds = proof.document(), proof.holds
+    if history is not None:
+        result = result_of(history)
+        reprise.out.people.print(result_table(result))
+        document["history"] = result.document()
+        holds = holds and result.holds
+    reprise.out.result(document)
+    if not holds:
         raise typer.Exit(ExitCode.FAILED)
+
+
+def show_result(context: typer.Context, path: Path) -> None:
+    """Judge a history, and show what it shows."""
+    out, result = app_of(context).out, result_of(path)
+    out.people.print(result_table(result))
+    out.result(result.document())
+    if not result.holds:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def result_of(path: Path) -> CheckResult:
+    """Return what a history shows.
+
+    Raises:
+        CommandError: If it is none, or of a run that was not seen to its end.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            return read_history(file)
+    except HistoryError as error:
+        raise CommandError(
+            str(path), str(error), "It proves nothing: run the test again"
+        ) from error
 
 
 def run_chaos(reprise: App, wishes: ChaosOptions) -> Proof:

@@ -23,6 +23,7 @@ from local_engine.corrections import in_hand, lineage
 from local_engine.corrections.batch_responses import failed_ids
 from local_engine.runtime.lineage import longest
 from local_engine.seams import Seam
+from local_engine.switches import DELIVERIES
 
 if TYPE_CHECKING:
     from local_engine.options import EngineOptions
@@ -136,6 +137,9 @@ def _poll(mapping: _Mapping, window_scale: float) -> float:
         batch = _receive(mapping, size)
         if batch:
             _LAMBDA_SVC["_dispatch_esm_batch"](mapping.id, _run_batch, mapping, batch)
+            if (after_s := DELIVERIES.draw_s()) is not None:
+                copy = [dict(message) for message in batch]
+                _LAMBDA_SVC["_dispatch_esm_batch"](mapping.id, _run_again, mapping, copy, after_s)
     # The end of a running batch wakes the loop.
     return math.inf
 
@@ -149,6 +153,12 @@ def _receive(mapping: _Mapping, size: int) -> list[Message]:
         received = in_hand.collect(mapping.queue, size, timeout_s, _MAX_BATCH_BYTES)
     # Copies: a later receive changes the handle of the stored message.
     return [dict(message) for message in received]
+
+
+def _run_again(mapping: _Mapping, batch: list[Message], after_s: float) -> None:
+    """Invoke the function with a batch that it had already."""
+    time.sleep(after_s)
+    _run_batch(mapping, batch)
 
 
 def _run_batch(mapping: _Mapping, batch: list[Message]) -> None:

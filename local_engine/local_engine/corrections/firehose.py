@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from local_engine.context import TRACE_HEADER
 from local_engine.seams import Seam
+from local_engine.switches import LOG_PATH
 
 if TYPE_CHECKING:
     from local_engine.options import EngineOptions
@@ -94,6 +95,7 @@ class _Deliveries:
     def _run(self) -> None:
         while True:
             for buffer in self._take_due():
+                LOG_PATH.wait()
                 try:
                     delivered = buffer.context.run(_deliver, buffer)
                 except Exception:  # noqa: BLE001 - the record is kept, whatever failed

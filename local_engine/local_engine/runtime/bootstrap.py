@@ -25,6 +25,8 @@ def main(code_dir: str, layers_dir: str, engine_pid: str | None) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != int(engine_pid):
             sys.exit(1)
+    if skew_s := os.environ.pop("_ENGINE_CLOCK_SKEW_S", None):
+        shift_clock(float(skew_s))
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     # sys.path[0] is the folder of this file; the function must not see it.
     sys.path[:1] = [
@@ -38,6 +40,26 @@ def main(code_dir: str, layers_dir: str, engine_pid: str | None) -> None:
     from awslambdaric.lambda_runtime_client import LambdaRuntimeClient  # noqa: PLC0415
 
     bootstrap.run(handler, LambdaRuntimeClient(os.environ["AWS_LAMBDA_RUNTIME_API"]))
+
+
+def shift_clock(seconds: float) -> None:
+    """Let this process's clock be off; durations are measured by another, and stay right."""
+    import datetime as dt  # noqa: PLC0415 - start-up time
+    import gc  # noqa: PLC0415
+    import time  # noqa: PLC0415
+
+    real_s, real_ns, gmtime, localtime = time.time, time.time_ns, time.gmtime, time.localtime
+    # Plain functions would be methods as attributes of a class, and what these replace is not.
+    time.time = staticmethod(lambda: real_s() + seconds)
+    time.time_ns = staticmethod(lambda: real_ns() + int(seconds * 1e9))
+    time.gmtime = staticmethod(lambda at=None: gmtime(time.time() if at is None else at))
+    time.localtime = staticmethod(lambda at=None: localtime(time.time() if at is None else at))
+    # The type itself, which C code knows: a subclass in its place would be another type.
+    (names,) = gc.get_referents(dt.datetime.__dict__)
+    by, now, utcnow = dt.timedelta(seconds=seconds), dt.datetime.now, dt.datetime.utcnow
+    names["now"] = classmethod(lambda _cls, tz=None: now(tz) + by)
+    names["utcnow"] = classmethod(lambda _cls: utcnow() + by)
+    ctypes.pythonapi.PyType_Modified(ctypes.py_object(dt.datetime))
 
 
 if __name__ == "__main__":

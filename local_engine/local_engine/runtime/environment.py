@@ -31,12 +31,14 @@ from local_engine.runtime.extensions import (
 from local_engine.runtime.http import ApiRequest, answer, refusal
 from local_engine.runtime.logs import log_group, put
 from local_engine.runtime.process import (
+    BOOTSTRAP,
     FunctionProcess,
     Place,
     function_environment,
     start_process,
 )
 from local_engine.seams import Seam
+from local_engine.switches import CLOCKS
 
 if TYPE_CHECKING:
     import socket
@@ -110,6 +112,8 @@ class Environment:
         self._cold = True
         self._is_frozen = False
         self._api: RuntimeApi | None = None
+        self._skew_s = 0.0
+        """By how much its clock is off."""
 
     def invoke(self, call: Call) -> Outcome:
         """Run one invocation, starting the process first when there is none."""
@@ -125,7 +129,7 @@ class Environment:
                 elif self._is_frozen:
                     api.signal(signal.SIGCONT)
                 self._is_frozen = False
-                return _run(api, call, timeout_s, init_ms)
+                return _run(api, call, timeout_s, init_ms, self._skew_s)
             except EnvironmentDiedError as died:
                 return self._give_up(died.body, call, init_ms)
             except TimeoutError:
@@ -198,6 +202,18 @@ class Environment:
             self._api.signal(signal.SIGSTOP)
             return True
 
+    def stun(self, seconds: float) -> bool:
+        """Stop the processes of a busy environment for a time, mid-invocation; False if there are none."""
+        # Whoever invokes has the lock.
+        api = self._api
+        if api is None or not api.are_alive:
+            return False
+        api.signal(signal.SIGSTOP)
+        timer = threading.Timer(seconds, api.signal, [signal.SIGCONT])
+        timer.daemon = True
+        timer.start()
+        return True
+
     def _discard_tmpdir(self) -> None:
         """Free what ministack's reaper leaves: it has ended the process itself."""
         if not self.in_use:
@@ -222,6 +238,9 @@ class Environment:
             environment = function_environment(
                 self.config, place, api=api.address, log_stream=self.log_stream
             )
+            if str(BOOTSTRAP) in place.command and (skew_s := CLOCKS.draw_s()):
+                self._skew_s = skew_s
+                environment["_ENGINE_CLOCK_SKEW_S"] = str(skew_s)
             if programs:
                 environment = with_own_ports(environment, place.endpoint)
                 for program in programs:
@@ -245,14 +264,16 @@ class Environment:
             return api
 
 
-def _run(api: RuntimeApi, call: Call, timeout_s: float, init_ms: float | None) -> Outcome:
+def _run(
+    api: RuntimeApi, call: Call, timeout_s: float, init_ms: float | None, skew_s: float
+) -> Outcome:
     """Hand the runtime a call and wait for its answer."""
     deadline = time.monotonic() + timeout_s
     connection = _wait_until_idle(api, deadline)
     api.waiting = None
     headers = {
         "Lambda-Runtime-Aws-Request-Id": call.request_id,
-        "Lambda-Runtime-Deadline-Ms": str(int((time.time() + timeout_s) * 1000)),
+        "Lambda-Runtime-Deadline-Ms": str(int((time.time() + skew_s + timeout_s) * 1000)),
         "Lambda-Runtime-Invoked-Function-Arn": call.function_arn,
         "Lambda-Runtime-Trace-Id": call.trace_header,
     }

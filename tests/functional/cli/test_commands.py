@@ -399,6 +399,11 @@ def _interrupt(_call_id: str) -> None:
         (["chaos", "--target", "strangers"], 1, "FunctionName"),
         (["chaos", "--account-limit", "10"], 2, "--account-limit"),
         (["chaos", "--account-limit", "9", "--restore-concurrency", "5"], 2, "--account-limit"),
+        (["chaos", "--account-limit", "9", "--history", "/dev/null"], 2, "--account-limit"),
+        (["chaos", "--history", "/nowhere/history"], 2, "--history"),
+        (["chaos", "--nemesis", "kill"], 2, "--nemesis"),
+        (["chaos", "--nemesis", "flood", "--history", "/dev/null"], 2, "--nemesis"),
+        (["chaos", "--check", "/dev/null"], 1, "/dev/null"),
         (["schedule", "list"], 4, "--schedules-stack"),
         (["schedule", "run", "nightly"], 4, "--schedules-stack"),
         (["warm", "report"], 1, "--function"),
@@ -446,6 +451,31 @@ def test_live_traffic_needs_a_concurrency_to_share() -> None:
     result = run("chaos", "--live", "5")
     assert result.exit_code == 2
     assert "--restore-concurrency" in result.stderr
+
+
+@pytest.mark.parametrize(("runs", "code", "lost"), [(1, 0, 0), (0, 1, 1)])
+def test_a_history_is_judged_without_a_stack(
+    runs: int, code: int, lost: int, tmp_path: Path
+) -> None:
+    ends: list[dict[str, object]] = [
+        {"event": "execution", "call": 1, "ok": True},
+        {"event": "end", "id": "id-1", "state": "succeeded"},
+    ]
+    events: list[dict[str, object]] = [
+        {"event": "begin", "history": 1, "run": "chaos-1", "calls": 1, "bound_s": 60},
+        {"event": "call", "call": 1},
+        {"event": "answer", "call": 1, "kind": "captured", "id": "id-1"},
+        {"event": "healed"},
+        *ends * runs,
+        {"event": "done"},
+    ]
+    path = tmp_path / "history.jsonl"
+    path.write_text("".join(f"{json.dumps({'at_s': 1.0, **event})}\n" for event in events))
+    result = run("chaos", "--check", str(path), "--json")
+    assert result.exit_code == code
+    assert document_of(result)["lost"] == lost
+    people = run("chaos", "--check", str(path))
+    assert ("DOES NOT HOLD" in people.stderr + people.stdout) is bool(lost)
 
 
 def test_an_error_that_nobody_foresaw_is_told_whole_and_is_not_obeyed() -> None:

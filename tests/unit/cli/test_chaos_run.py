@@ -10,9 +10,12 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from doubles import FakeClock
+from reprise.errors import StoreError
 from reprise.testing import START_AT
 from reprise_cli.calling import InvokerAnswer
 from reprise_cli.chaos.call import CallState, Receipt, plan_calls
+from reprise_cli.chaos.checker import HistoryError, check
+from reprise_cli.chaos.history import History
 from reprise_cli.chaos.live import LiveCall, LiveEnd
 from reprise_cli.chaos.load import Load, Script
 from reprise_cli.chaos.run import ChaosPlan, ChaosTest
@@ -21,6 +24,10 @@ from reprise_cli.output import Output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from reprise_cli.chaos.checker import CheckResult
+    from reprise_cli.chaos.proof import Proof
 
 
 @dataclass
@@ -36,6 +43,8 @@ class Pipeline:
     """Calls that the invoker never answers."""
     gives_up: frozenset[int] = frozenset()
     """Calls that were to succeed, and are given up."""
+    silent: frozenset[int] = frozenset()
+    """Calls that are said to have succeeded, and did not run."""
     letters_too: frozenset[int] = frozenset()
     """Calls that succeed and have a dead letter."""
     late_copies: frozenset[int] = frozenset()
@@ -83,6 +92,7 @@ class Pipeline:
                 is_succeeded=not self._is_dead(call_id) and not self._is_lost(call_id),
                 is_dead_lettered=self._is_dead(call_id),
                 updated_at=START_AT + timedelta(seconds=self.ends_after_s),
+                reason="exhausted" if self._is_dead(call_id) else None,
             )
             for call_id in call_ids
         }
@@ -110,7 +120,7 @@ class Pipeline:
     def _runs(self, payload: Mapping[str, Any]) -> list[bool]:
         if payload["behaviour"] == "poison":
             return [False, False, False]
-        if payload["call"] in self.gives_up:
+        if payload["call"] in self.gives_up | self.silent:
             return []
         late = payload["call"] in self.late_copies and self.waits > 0
         return [True] * (1 + (payload["call"] in self.doubles) + late)
@@ -281,3 +291,71 @@ def test_live_traffic_is_compared_without_replay_and_while_replays_succeed() -> 
         "extra_throttled_percent": 50.0,
     }
     assert "live" not in make_test(Pipeline(), io.StringIO()).run().document()
+
+
+def read_result(path: Path) -> CheckResult:
+    with path.open() as file:
+        return check(file)
+
+
+def run_with_history(pipeline: Pipeline, path: Path, *, timeout_s: float = 20.0) -> Proof:
+    test = make_test(pipeline, io.StringIO(), timeout_s=timeout_s)
+    history = History(path)
+    load = Load(pipeline, test.load.script, 4, history)
+    return replace(test, history=history, load=load).run()
+
+
+def test_the_history_of_a_run_says_what_its_proof_says(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    assert run_with_history(Pipeline(), path).holds
+    result = read_result(path)
+    assert result.holds
+    assert (result.calls, result.answers) == (20, {"captured": 20})
+    assert result.ends == {"dead_lettered: exhausted": 2, "succeeded": 18}
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "found"),
+    [
+        (Pipeline(looks_until_end=1, loses=frozenset({3, 4})), (2, 0, 0, 0)),
+        (Pipeline(looks_until_end=1, doubles=frozenset({5})), (0, 1, 0, 0)),
+        (Pipeline(looks_until_end=1, late_copies=frozenset({5, 6})), (0, 2, 0, 0)),
+        (Pipeline(looks_until_end=1, silent=frozenset({7})), (0, 0, 1, 0)),
+        (Pipeline(looks_until_end=1, letters_too=frozenset({4})), (0, 0, 0, 1)),
+    ],
+    ids=["lost", "doubled", "doubled late", "success without a run", "two ends"],
+)
+def test_a_history_gives_away_a_pipeline_that_breaks_its_promise(
+    pipeline: Pipeline, found: tuple[int, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "history.jsonl"
+    run_with_history(pipeline, path, timeout_s=0.1 if pipeline.loses else 20.0)
+    result = read_result(path)
+    parts = (result.lost, result.twice, result.fake, result.contradictions)
+    assert tuple(map(len, parts)) == found
+
+
+def test_a_run_that_dies_leaves_a_history_that_proves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+
+    @dataclass
+    class Dying(Pipeline):
+        def receipts(self, run: str) -> list[Receipt]:
+            raise KeyboardInterrupt(run)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_with_history(Dying(), path)
+    with pytest.raises(HistoryError, match="0 events 'done'"):
+        read_result(path)
+
+
+def test_a_ledger_that_cannot_be_read_for_a_moment_ends_no_test() -> None:
+    @dataclass
+    class Blinking(Pipeline):
+        def standings(self, call_ids: Sequence[str]) -> dict[str, CallState]:
+            found = super().standings(call_ids)
+            if self.looks == 2:
+                raise StoreError("dynamodb", "BatchGetItem", "ThrottlingException", "slow down")
+            return found
+
+    assert make_test(Blinking(), io.StringIO()).run().holds

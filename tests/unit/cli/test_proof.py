@@ -328,3 +328,26 @@ def test_a_refused_call_that_ran_all_the_same_is_a_problem() -> None:
     proof = prove(evidence)
     assert not proof.holds
     assert proof.problems == ("1 calls were refused at the invoker, and ran all the same",)
+
+
+def test_where_nemeses_strike_a_caller_may_get_no_answer_and_nobody_an_outcome() -> None:
+    good = good_evidence()
+    unknown = replace(
+        good.standings["id-2"], is_succeeded=False, is_dead_lettered=True, reason="unknown"
+    )
+    failed = CallAnswer(call=Call(number=1), kind=AnswerKind.FAILED, problem="no answer")
+    disturbed = replace(
+        good,
+        answers=[failed, *good.answers[1:]],
+        standings={**good.standings, "id-2": unknown},
+        letters=good.letters | {"id-2"},
+        has_nemeses=True,
+    )
+    proof = prove(disturbed)
+    assert proof.holds
+    document = proof.document()
+    assert (document["unanswered"], document["unknown"]) == (1, 1)
+    assert not prove(replace(disturbed, has_nemeses=False)).holds
+    spent = replace(unknown, reason="exhausted")
+    assert not prove(replace(disturbed, standings={**good.standings, "id-2": spent})).holds
+    assert "unanswered" not in prove(good).document()

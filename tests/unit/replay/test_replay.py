@@ -702,6 +702,35 @@ def test_call_that_could_not_finish_in_time_is_not_started() -> None:
     assert only_row(pipeline).state is State.CAPTURED
 
 
+@pytest.mark.parametrize(
+    ("ahead_s", "state"), [(10.9, State.SUCCEEDED), (11.1, State.DEAD_LETTERED)]
+)
+def test_a_lease_bears_clocks_that_differ_by_eleven_seconds_and_beyond_that_nothing_runs_twice(
+    ahead_s: float, state: State
+) -> None:
+    """At the end of the longest call, begun as late as may be."""
+    pipeline = Pipeline(call_timeout_s=60)
+    messages = pipeline.captured_messages(call())
+
+    def take_all_the_time(_target: Target, _payload: bytes) -> Reply:
+        pipeline.functions.answer = None
+        pipeline.clock.advance(60)
+        # A copy of its message comes to another replayer, whose clock is ahead.
+        pipeline.clock.advance(ahead_s)
+        pipeline.replay(*messages, owner="another")
+        pipeline.clock.advance(-ahead_s)
+        return SUCCEEDED
+
+    pipeline.functions.answer = take_all_the_time
+    pipeline.replayer().run(
+        deliveries(*messages), Worker(owner="first", remaining_ms=lambda: 70_000)
+    )
+
+    assert len(pipeline.functions.invoked) == 1
+    assert only_row(pipeline).state is state
+    assert only_row(pipeline).reason == (None if state is State.SUCCEEDED else "unknown")
+
+
 @pytest.mark.parametrize("is_granted", [True, False])
 def test_leases_that_were_taken_together_too_late_are_given_back_and_nothing_runs(
     *, is_granted: bool

@@ -1,0 +1,123 @@
+"""What can be made to go wrong while the engine runs, besides planned faults of calls: off until asked for.
+
+| Path | Does |
+|---|---|
+| ``POST log-path`` | subscription filters deliver nothing; what they match waits for ``DELETE`` |
+| ``POST deliveries {"again": 0.3, "within_s": 5}`` | that share of the batches of queues comes twice |
+| ``POST clocks {"skew_s": 30}`` | new environments of Python functions have clocks up to so much off |
+
+``GET`` shows, ``DELETE`` switches off.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from local_engine.schedule_clock import CLOCK, ScheduleClock
+
+
+@dataclass(slots=True)
+class Stoppage:
+    """The log path: whoever delivers waits here while it is stopped."""
+
+    hits: int = 0
+    """Deliveries that waited, in all."""
+    _flows: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        """Flow."""
+        self._flows.set()
+
+    def set(self) -> None:
+        """Stop."""
+        self._flows.clear()
+
+    def reset(self) -> None:
+        """Flow again."""
+        self._flows.set()
+
+    def wait(self) -> None:
+        """Return once it flows."""
+        self.hits += not self._flows.is_set()
+        self._flows.wait()
+
+    def describe(self) -> dict[str, Any]:
+        """Return whether it is stopped."""
+        return {"is_stopped": not self._flows.is_set(), "hits": self.hits}
+
+
+@dataclass(slots=True)
+class Copies:
+    """Batches that a queue delivers again though their messages are in flight, or gone.
+
+    Source: SQS Developer Guide, "Amazon SQS at-least-once delivery".
+    """
+
+    again: float = 0.0
+    """Share of the batches."""
+    within_s: float = 5.0
+    """The copy comes within that time, at any moment of it."""
+    hits: int = 0
+    """Batches that came again, in all."""
+    _chance: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 - a test's plan
+
+    def set(self, again: float, within_s: float = 5.0) -> None:
+        """Deliver that share again."""
+        self.again, self.within_s = float(again), float(within_s)
+
+    def reset(self) -> None:
+        """Deliver once."""
+        self.again = 0.0
+
+    def draw_s(self) -> float | None:
+        """Return when a batch comes again, in seconds; None if it does not."""
+        is_again = self._chance.random() < self.again
+        self.hits += is_again
+        return self._chance.uniform(0.0, self.within_s) if is_again else None
+
+    def describe(self) -> dict[str, Any]:
+        """Return what is asked for."""
+        return {"again": self.again, "within_s": self.within_s, "hits": self.hits}
+
+
+@dataclass(slots=True)
+class Skew:
+    """Clocks of environments that are off, each by as much of its own."""
+
+    skew_s: float = 0.0
+    """Most that one is off, before or after."""
+    hits: int = 0
+    """Environments whose clock was off, in all."""
+    _chance: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 - a test's plan
+
+    def set(self, skew_s: float) -> None:
+        """Let the clocks of new environments be off."""
+        self.skew_s = float(skew_s)
+
+    def reset(self) -> None:
+        """Let them be right."""
+        self.skew_s = 0.0
+
+    def draw_s(self) -> float:
+        """Return by how much the clock of a new environment is off, in seconds."""
+        self.hits += self.skew_s > 0
+        return self._chance.uniform(-self.skew_s, self.skew_s) if self.skew_s else 0.0
+
+    def describe(self) -> dict[str, Any]:
+        """Return what is asked for."""
+        return {"skew_s": self.skew_s, "hits": self.hits}
+
+
+LOG_PATH: Final = Stoppage()
+DELIVERIES: Final = Copies()
+CLOCKS: Final = Skew()
+SWITCHES: Final[dict[str, Stoppage | Copies | Skew | ScheduleClock]] = {
+    "schedules": CLOCK,
+    "log-path": LOG_PATH,
+    "deliveries": DELIVERIES,
+    "clocks": CLOCKS,
+}
+"""By path."""
