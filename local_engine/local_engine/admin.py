@@ -7,6 +7,7 @@
 | ``GET environments`` | busy and idle environments of each function |
 | ``GET``, ``POST``, ``DELETE account`` | the account's limit: show, set, back to AWS's default |
 | ``GET``, ``POST``, ``DELETE schedules`` | clock of recurring schedules: show, set, back to the real one |
+| ``GET``, ``POST``, ``DELETE log-path`` | lines lost between log group and Firehose: show, set, none again |
 | ``POST freeze`` | ``{"function": name}`` stops its idle environments until their next call |
 | ``POST kill`` | ``{"function": name, "idle": false}`` kills them, mid-invocation |
 """
@@ -15,10 +16,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from local_engine import account
 from local_engine.faults import Fault, FaultPlan
+from local_engine.log_path import LOG_PATH
 from local_engine.runtime.environment import Environment
 from local_engine.schedule_clock import CLOCK
 from local_engine.seams import Seam
@@ -51,10 +53,8 @@ class Admin:
                 status, answer = self._plan_fault(request)
             case "DELETE", "faults":
                 self.plan.clear()
-            case "GET" | "POST" | "DELETE", "schedules":
-                answer = _set_clock(method, request)
-            case "GET" | "POST" | "DELETE", "account":
-                status, answer = _limit_account(method, request)
+            case "GET" | "POST" | "DELETE", name if name in _SWITCHES:
+                status, answer = _SWITCHES[name](method, request)
             case "GET", "environments":
                 answer = _count_environments()
             case "POST", "freeze":
@@ -74,10 +74,10 @@ class Admin:
         return 200, fault.describe()
 
 
-def _set_clock(method: str, request: dict[str, Any]) -> dict[str, Any]:
+def _set_clock(method: str, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     if method == "GET":
-        return CLOCK.describe()
-    return CLOCK.set(**request) if method == "POST" else CLOCK.reset()
+        return 200, CLOCK.describe()
+    return 200, CLOCK.set(**request) if method == "POST" else CLOCK.reset()
 
 
 def _limit_account(method: str, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -87,6 +87,22 @@ def _limit_account(method: str, request: dict[str, Any]) -> tuple[int, dict[str,
         return 200, account.set_limit(**request) if method == "POST" else account.set_limit()
     except (TypeError, ValueError) as error:
         return 400, {"message": str(error)}
+
+
+def _set_log_path(method: str, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    if method == "GET":
+        return 200, LOG_PATH.describe()
+    try:
+        return 200, LOG_PATH.set(**request)
+    except (TypeError, ValueError) as error:
+        return 400, {"message": str(error)}
+
+
+_SWITCHES: Final = {
+    "schedules": _set_clock,
+    "account": _limit_account,
+    "log-path": _set_log_path,
+}
 
 
 def _environments() -> Iterator[tuple[str, Any]]:

@@ -18,6 +18,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
+from local_engine.log_path import LOG_PATH
 from local_engine.patterns import compile_pattern
 from local_engine.seams import Seam
 
@@ -89,7 +90,9 @@ def _deliver(
     subscription: dict[str, Any], group_name: str, stream_name: str, events: Sequence[Event]
 ) -> None:
     matches = compile_pattern(subscription["filterPattern"])
-    matching = [event for event in events if matches(event.get("message", ""))]
+    matching = [
+        event for event in events if matches(event.get("message", "")) and not LOG_PATH.loses()
+    ]
     if not matching:
         return
     head = {
