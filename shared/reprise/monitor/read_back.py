@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reprise.ports import Clock
-    from reprise.telemetry import EmfMeter
 
 EVERY_S: Final = 1800
 """Length of what is read at a time: a stretch. With the age of what is due, and ten minutes between two runs,
@@ -94,13 +93,20 @@ def read_at_ms(state: ReadBack, captured_ms: int) -> int | None:
     return state.done_ms + (stretches * EVERY_S + DUE_S) * 1000
 
 
+class Gauges(Protocol):
+    """Measures what is at an instant."""
+
+    def gauge(self, name: str, value: float) -> None:
+        """Keep the value of a metric of `reprise.metric`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadBackGauge:
     """Tells how old the end is of what was read back: of a reconciler that fails, or does not run, too."""
 
     states: ReadBackStates
     clock: Clock
-    meter: EmfMeter
+    meter: Gauges
 
     def check(self) -> None:
         """Measure it; where nothing was read yet, reading is due from now on.

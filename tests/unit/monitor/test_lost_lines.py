@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doubles import InMemoryLogs
+from doubles import Faults, InMemoryLogs
 from harness import ACCOUNT, GONE, LARGE, LOG_GROUP, ORDERS, Pipeline, call, notification
 from reprise import metric
 from reprise.call.payload import digest
@@ -27,7 +27,16 @@ from reprise.errors import StoreError
 from reprise.ledger import LIVE_OWNER, State, new_row
 from reprise.logreader import LogEvent, read_events
 from reprise.monitor.lost_lines import LineReconciler, LoggedLine, is_taken_back
-from reprise.monitor.read_back import DUE_S, EVERY_S, OVERLAP_S, ReadBack, next_page, read_at_ms
+from reprise.monitor.read_back import (
+    DUE_S,
+    EVERY_S,
+    LATE_S,
+    OVERLAP_S,
+    ReadBack,
+    ReadBackGauge,
+    next_page,
+    read_at_ms,
+)
 from reprise.monitor.taken_in import MOST_BYTES
 
 if TYPE_CHECKING:
@@ -470,3 +479,49 @@ def test_objects_of_lines_that_had_not_come_are_known_by_their_names(
     url: str, *, is_back: bool
 ) -> None:
     assert is_taken_back(url) is is_back
+
+
+# --- silence ---
+
+
+@dataclass
+class Gauges:
+    """What was measured."""
+
+    values: list[float] = field(default_factory=list)
+
+    def gauge(self, name: str, value: float) -> None:
+        assert name == metric.READ_BACK_AGE
+        self.values.append(value)
+
+
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_permission_that_was_taken_away_is_told_by_an_age_that_grows_past_the_alarm(
+    rig: Rig, *, is_begun: bool
+) -> None:
+    if is_begun:
+        rig.pass_time(DUE_S + EVERY_S)
+    gauges = Gauges()
+    gauge = ReadBackGauge(states=rig, clock=rig.pipeline.clock, meter=gauges)
+    gauge.check()
+    assert gauges.values[-1] < LATE_S
+    rig.logs.faults.fail("page", 1_000)
+    for _ in range(12):
+        rig.pipeline.clock.advance(600)
+        with contextlib.suppress(StoreError):
+            rig.run()
+        gauge.check()
+    assert gauges.values[-1] > LATE_S
+    rig.logs.faults = Faults()
+    rig.run()
+    gauge.check()
+    assert gauges.values[-1] < LATE_S
+
+
+def test_age_stays_below_the_alarm_while_runs_keep_up(rig: Rig) -> None:
+    gauges = Gauges()
+    gauge = ReadBackGauge(states=rig, clock=rig.pipeline.clock, meter=gauges)
+    for _ in range(60):
+        gauge.check()
+        rig.pass_time(600)
+    assert max(gauges.values) <= DUE_S + EVERY_S + 600 < LATE_S
