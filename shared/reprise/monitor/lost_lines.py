@@ -37,6 +37,8 @@ _log = logging.getLogger(__name__)
 _NAME: Final = "read-back-"
 RESERVE_MS: Final = 30_000
 """Time kept to write what was found, and how far it has come; more than a page and its rows take."""
+SAVED_PAGES: Final = 64
+"""After so many pages it is kept how far it has come, in case that this process is killed."""
 _EXPIRED: Final = "InvalidParameterException"
 """What CloudWatch Logs calls a token that it does not know any more."""
 
@@ -128,7 +130,7 @@ class LineReconciler:
         due_ms = int((self.clock().timestamp() - self.due_s) * 1000)
         state = begun(self.states.load(), due_ms)
         groups = tuple(dict.fromkeys(self.groups))
-        found = _Found()
+        found, pages = _Found(), 0
         try:
             while remaining_ms() >= RESERVE_MS:
                 going = next_page(state, groups, due_ms)
@@ -142,7 +144,9 @@ class LineReconciler:
                     continue
                 found.add(going.group, self._missing(page.lines))
                 state = after_page(going, groups, page.token)
-                if found.size_bytes >= MOST_BYTES or state.group != going.group:
+                pages += 1
+                is_through = state.group != going.group
+                if is_through or found.size_bytes >= MOST_BYTES or pages % SAVED_PAGES == 0:
                     self._take_in(found)
                     self.states.save(state)
         finally:

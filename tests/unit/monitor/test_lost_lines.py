@@ -26,7 +26,7 @@ from reprise.capturing.wire import decode_record
 from reprise.errors import StoreError
 from reprise.ledger import LIVE_OWNER, State, new_row
 from reprise.logreader import LogEvent, read_events
-from reprise.monitor.lost_lines import LineReconciler, LoggedLine, is_taken_back
+from reprise.monitor.lost_lines import SAVED_PAGES, LineReconciler, LoggedLine, is_taken_back
 from reprise.monitor.read_back import (
     DUE_S,
     EVERY_S,
@@ -59,12 +59,16 @@ class Rig:
     groups: tuple[str, ...] = (LOG_GROUP,)
     kept: ReadBack = field(default_factory=ReadBack)
     saved: list[ReadBack] = field(default_factory=list)
+    is_killed: bool = False
+    """Whether it ends after it has been saved once."""
     _told: set[str] = field(default_factory=set)
 
     def load(self) -> ReadBack:
         return self.kept
 
     def save(self, memory: ReadBack) -> None:
+        if self.is_killed and len(self.saved) == 1:
+            return
         self.kept = memory
         self.saved.append(memory)
 
@@ -323,6 +327,20 @@ def test_what_is_held_is_bounded_and_written_before_it_is_forgotten(rig: Rig) ->
     assert len(sizes) >= 2
     assert len(rig.saved) >= 2
     assert sorted(rig.written()) == sorted(rig.pipeline.lines)
+
+
+def test_run_that_is_killed_amid_many_pages_is_gone_on_with_near_there(rig: Rig) -> None:
+    rig.logs.page_size = 1
+    for number in range(SAVED_PAGES + 10):
+        rig.capture(str(number).encode())
+    rig.pipeline.clock.advance(DUE_S + 60)
+    # Nothing is saved at its end.
+    rig.is_killed = True
+    rig.run(steps=SAVED_PAGES + 5)
+    rig.is_killed = False
+    assert [state.token for state in rig.saved] == [str(SAVED_PAGES)]
+    rig.run()
+    assert set(rig.written()) == set(rig.pipeline.lines)
 
 
 def test_reconciler_that_was_away_for_days_reads_all_of_them(rig: Rig) -> None:
