@@ -20,7 +20,7 @@ from reprise.capturing.wire import decode_record, load_document
 from reprise.errors import BadRecordError, StoreError
 from reprise.instant import from_ms
 from reprise.monitor.read_back import DUE_S, OVERLAP_S, ReadBack, after_page, begun, next_page
-from reprise.monitor.reconcile import ERROR_PREFIXES
+from reprise.monitor.reconcile import READ_BACK_NAME
 from reprise.monitor.taken_in import MOST_BYTES, Envelope, pieces
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_NAME: Final = "read-back-"
 RESERVE_MS: Final = 30_000
 """Time kept to write what was found, and how far it has come; more than a page and its rows take."""
 SAVED_PAGES: Final = 64
@@ -80,12 +79,6 @@ class CallRows(Protocol):
         Raises:
             StoreError: If any of them cannot be read.
         """
-
-
-def is_taken_back(url: str) -> bool:
-    """Tell whether an object holds lines that had not come by the log path."""
-    key = url.removeprefix("s3://").partition("/")[2]
-    return key.startswith(ERROR_PREFIXES) or key.rpartition("/")[2].startswith(_NAME)
 
 
 @dataclass(slots=True)
@@ -207,7 +200,7 @@ class LineReconciler:
         at_ms = found.lines[0].at_ms
         for some in pieces([line.text for line in found.lines]):
             name = hashlib.sha256("\n".join(some).encode("utf-8", "surrogatepass")).hexdigest()[:24]
-            key = f"captured/{from_ms(at_ms):%Y/%m/%d/%H}/{_NAME}{name}.gz"
+            key = f"captured/{from_ms(at_ms):%Y/%m/%d/%H}/{READ_BACK_NAME}{name}.gz"
             self.objects.put(key, envelope.pack(some, at_ms))
             _log.warning("lines had not arrived: taken in", extra={"key": key, "lines": len(some)})
         found.clear()

@@ -33,6 +33,8 @@ PREFIXES: Final = ("captured/", "batch-events/")
 """Where objects lie that S3 notifies of (infra/capture.yaml); Firehose adds yyyy/MM/dd/HH/."""
 ERROR_PREFIXES: Final = ("capture-errors/",)
 """Where Firehose leaves what it could not deliver, by the kind of error and then by the hour."""
+READ_BACK_NAME: Final = "read-back-"
+"""Begins the names of capture objects with lines that were read back from a log group."""
 EVERY_S: Final = 600
 """Time between looks, each at one page of one prefix."""
 YOUNGEST_S: Final = 1800

@@ -20,12 +20,12 @@ from reprise.capturing.reopen import has_arrived, is_other_call, reopens
 from reprise.capturing.status_token import digest_of_token
 from reprise.errors import StoreError
 from reprise.ledger import TERMINAL, LedgerEvent, Row, State, new_row
-from reprise.monitor.lost_lines import is_taken_back
 from reprise.ports import OutMessage
 from reprise.replay.finish import count_end
 from reprise.replay.message import ReplayMessage, write_message
 from reprise.replies import wants_reply
 from reprise.retry.decision import Reason
+from reprise.unpack.notification import is_taken_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -26,7 +26,7 @@ from reprise.capturing.wire import decode_record
 from reprise.errors import StoreError
 from reprise.ledger import LIVE_OWNER, State, new_row
 from reprise.logreader import LogEvent, read_events
-from reprise.monitor.lost_lines import SAVED_PAGES, LineReconciler, LoggedLine, is_taken_back
+from reprise.monitor.lost_lines import SAVED_PAGES, LineReconciler, LoggedLine
 from reprise.monitor.read_back import (
     DUE_S,
     EVERY_S,
@@ -38,6 +38,7 @@ from reprise.monitor.read_back import (
     read_at_ms,
 )
 from reprise.monitor.taken_in import MOST_BYTES
+from reprise.unpack.notification import is_taken_back
 
 if TYPE_CHECKING:
     from reprise.capturing.record import Record
