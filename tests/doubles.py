@@ -32,6 +32,7 @@ from reprise.ledger import (
 )
 from reprise.metric import MetricKey
 from reprise.monitor.counters import BacklogCounters
+from reprise.monitor.lost_lines import LoggedLine, LogPage
 from reprise.monitor.reconcile import Page
 from reprise.ports import Lease, LeaseRequest, OutMessage, Reply, SettleRequest
 from reprise.replies import wants_reply
@@ -251,6 +252,31 @@ class InMemoryListing:
 
 
 @dataclass(slots=True)
+class InMemoryLogs:
+    """Log groups that keep capture lines, and hand them over page by page."""
+
+    lines: dict[str, list[LoggedLine]] = field(default_factory=dict)
+    """By group, in the order in which they came in."""
+    page_size: int = 10_000
+    asked: list[tuple[str, int, int, str]] = field(default_factory=list)
+    faults: Faults = field(default_factory=Faults)
+    expired: set[str] = field(default_factory=set)
+    """Tokens that are good no longer."""
+
+    def page(self, group: str, *, begin_ms: int, end_ms: int, token: str) -> LogPage:
+        """Return the capture lines between two instants, a page of them."""
+        self.asked.append((group, begin_ms, end_ms, token))
+        self.faults.check("page")
+        if token in self.expired:
+            raise StoreError("fake", "page", "InvalidParameterException", "the token has expired")
+        found = [line for line in self.lines.get(group, []) if begin_ms <= line.at_ms <= end_ms]
+        found.sort(key=lambda line: line.at_ms)
+        start = int(token or 0)
+        end = start + self.page_size
+        return LogPage(lines=tuple(found[start:end]), token=str(end) if end < len(found) else "")
+
+
+@dataclass(slots=True)
 class InMemoryQueue:
     """A queue: what was sent, and what was given back for how long."""
 
@@ -331,8 +357,9 @@ class InMemoryLedger:
                 told.setdefault(row.id, self.record(row))
         return told
 
-    def get_all(self, call_ids: Sequence[str]) -> dict[str, Row]:
-        """Return the rows that there are, by id."""
+    def get_all(self, call_ids: Sequence[str], *, is_late: bool = False) -> dict[str, Row]:
+        """Return the rows that there are, by id; never late."""
+        del is_late
         self.faults.check("get_all")
         return {call_id: self.rows[call_id] for call_id in call_ids if call_id in self.rows}
 

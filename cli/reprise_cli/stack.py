@@ -90,7 +90,7 @@ class Stack:
         """Return the pipeline's own functions, which no chaos test may hold."""
         return frozenset(
             {self.invoker, self.unpacker, self.replayer}
-            | {f"{self.name}-{part}" for part in ("observer", "letter-jobs")}
+            | {f"{self.name}-{part}" for part in ("observer", "reconciler", "letter-jobs")}
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 
 from reprise import cold_start
 from reprise.settings import MonitorSettings
@@ -10,16 +11,14 @@ from reprise.telemetry import make_logger
 from reprise.wiring.monitor import deployed_monitor
 
 make_logger()
-_monitor, _reconciler, _meter = deployed_monitor(MonitorSettings.from_env(os.environ))
+_checks, _meter = deployed_monitor(MonitorSettings.from_env(os.environ))
 cold_start.finish()
 
 
 def lambda_handler(_event: object, _context: object) -> None:
-    """Look once; what was measured is written even if the look fails half way."""
-    try:
-        _monitor.check()
-    finally:
-        try:
-            _reconciler.check()
-        finally:
-            _meter.flush()
+    """Look once; no check needs another to succeed, and what was measured is written in any case."""
+    with ExitStack() as stack:
+        stack.callback(_meter.flush)
+        # The last that is put on the stack comes first.
+        for check in reversed(_checks):
+            stack.callback(check)

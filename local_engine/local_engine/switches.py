@@ -3,6 +3,7 @@
 | Path | Does |
 |---|---|
 | ``POST log-path`` | subscription filters deliver nothing; what they match waits for ``DELETE`` |
+| ``POST log-path {"drop": 0.01, "seed": 7}`` | that share of the lines that they match is lost |
 | ``POST deliveries {"again": 0.3, "within_s": 5}`` | that share of the batches of queues comes twice |
 | ``POST clocks {"skew_s": 30}`` | new environments of Python functions have clocks up to so much off |
 
@@ -20,23 +21,46 @@ from local_engine.schedule_clock import CLOCK, ScheduleClock
 
 
 @dataclass(slots=True)
-class Stoppage:
-    """The log path: whoever delivers waits here while it is stopped."""
+class LogPath:
+    """The way from log group to delivery stream: it flows, stands still, or loses lines.
 
+    What is lost stays in its log group, as on AWS where a filter's destination refuses it.
+    Source: CloudWatch Logs User Guide, "Log group-level subscription filters" ("logs are skipped").
+    """
+
+    drop: float = 0.0
+    """Share of the matching lines that is lost."""
+    seed: int = 0
     hits: int = 0
     """Deliveries that waited, in all."""
+    passed: int = 0
+    """Lines that were not lost since a share was set."""
+    dropped: int = 0
     _flows: threading.Event = field(default_factory=threading.Event)
+    _chance: random.Random = field(default_factory=random.Random)
 
     def __post_init__(self) -> None:
         """Flow."""
         self._flows.set()
 
-    def set(self) -> None:
-        """Stop."""
-        self._flows.clear()
+    def set(self, drop: float | None = None, seed: int = 0) -> None:
+        """Stop; or lose this share of the lines from now on, drawn with the seed, and count anew.
+
+        Raises:
+            ValueError: If it is no share.
+        """
+        if drop is None:
+            self._flows.clear()
+            return
+        if not 0 <= drop <= 1:
+            message = f"the share of lines to drop must be from 0 to 1, not {drop}"
+            raise ValueError(message)
+        self.drop, self.seed, self.passed, self.dropped = drop, seed, 0, 0
+        self._chance = random.Random(seed)  # noqa: S311 - a test's plan
 
     def reset(self) -> None:
-        """Flow again."""
+        """Flow again, and lose nothing."""
+        self.drop = 0.0
         self._flows.set()
 
     def wait(self) -> None:
@@ -44,9 +68,18 @@ class Stoppage:
         self.hits += not self._flows.is_set()
         self._flows.wait()
 
+    def loses(self) -> bool:
+        """Tell whether the next line is lost."""
+        is_lost = self._chance.random() < self.drop
+        self.dropped += is_lost
+        self.passed += not is_lost
+        return is_lost
+
     def describe(self) -> dict[str, Any]:
-        """Return whether it is stopped."""
-        return {"is_stopped": not self._flows.is_set(), "hits": self.hits}
+        """Return what is asked for, and what came of it."""
+        names = ("drop", "seed", "passed", "dropped", "hits")
+        shown = {name: getattr(self, name) for name in names}
+        return shown | {"is_stopped": not self._flows.is_set()}
 
 
 @dataclass(slots=True)
@@ -111,10 +144,10 @@ class Skew:
         return {"skew_s": self.skew_s, "hits": self.hits}
 
 
-LOG_PATH: Final = Stoppage()
+LOG_PATH: Final = LogPath()
 DELIVERIES: Final = Copies()
 CLOCKS: Final = Skew()
-SWITCHES: Final[dict[str, Stoppage | Copies | Skew | ScheduleClock]] = {
+SWITCHES: Final[dict[str, LogPath | Copies | Skew | ScheduleClock]] = {
     "schedules": CLOCK,
     "log-path": LOG_PATH,
     "deliveries": DELIVERIES,

@@ -230,3 +230,30 @@ def test_search_follows_the_grammar_and_pages(make_chain: Callable[..., Chain]) 
     found = [json.loads(event["message"])["n"] for event in first["events"] + second["events"]]
     assert found == list(range(10, 50))
     assert "nextToken" not in second
+
+
+def test_lines_that_the_log_path_drops_stay_in_their_group_and_reach_no_object(
+    make_chain: Callable[..., Chain],
+) -> None:
+    chain = make_chain("{ $.kind = 1 }")
+    chain.aws.admin("POST", "log-path", drop=0.5, seed=1)
+    try:
+        chain.log(*[json.dumps({"kind": 1, "number": number}) for number in range(40)])
+        chain.log(*["other"] * 40)
+        path = chain.aws.admin("GET", "log-path")
+    finally:
+        chain.aws.admin("DELETE", "log-path")
+    assert path["passed"] + path["dropped"] == 40
+    assert 10 < path["dropped"] < 30
+    chain.log(json.dumps({"kind": 1, "number": 40}))
+    found = chain.wait_for_data(path["passed"] + 1)
+    assert sum(len(envelope["logEvents"]) for envelope in found) == path["passed"] + 1
+    kept = chain.aws.client("logs").filter_log_events(
+        logGroupName=chain.group, filterPattern="{ $.kind = 1 }"
+    )
+    assert len(kept["events"]) == 41
+
+
+def test_share_that_is_none_is_refused(aws: Aws) -> None:
+    with pytest.raises(OSError, match="400"):
+        aws.admin("POST", "log-path", drop=2)

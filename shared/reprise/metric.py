@@ -103,6 +103,9 @@ CONTROL_MESSAGES: Final = "ControlMessages"
 FOREIGN_LINES: Final = "ForeignLines"
 OBJECTS_FAILED: Final = "ObjectsFailed"
 LOST_NOTIFICATIONS: Final = "LostNotifications"
+ERROR_OBJECTS: Final = "ErrorObjects"
+LOST_LINES: Final = "LostLines"
+READ_BACK_AGE: Final = "ReadBackAge"
 REPLAYS: Final = "Replays"
 OBJECTS_FOLDED: Final = "ObjectsFolded"
 OBJECTS_PARKED: Final = "ObjectsParked"
@@ -155,6 +158,9 @@ _ROWS: Final = (
     Metric(FOREIGN_LINES, COUNT, _WHOLE, "lines in capture objects that are no capture lines"),
     Metric(OBJECTS_FAILED, COUNT, _WHOLE, "looks at a capture object that failed"),
     Metric(LOST_NOTIFICATIONS, COUNT, _WHOLE, "capture objects found that no notification had named"),
+    Metric(ERROR_OBJECTS, COUNT, _WHOLE, "objects below Firehose's error prefix that were taken in"),
+    Metric(LOST_LINES, COUNT, _BOTH, "captured calls that had not come by the log path, and were taken in"),
+    Metric(READ_BACK_AGE, SECONDS, _WHOLE, "since the end of what was read back of the capture log groups"),
     Metric(OBJECTS_FOLDED, COUNT, _WHOLE, "capture objects left as they are until their gate asks for them"),
     Metric(OBJECTS_PARKED, COUNT, _WHOLE, "parts of capture objects kept apart, one target each"),
     Metric(FOLDED_LOOKS, COUNT, _WHOLE, "looks at a folded object that left it folded"),

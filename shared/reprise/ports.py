@@ -180,8 +180,8 @@ class Ledger(Protocol):
         Each has a verdict of its own: what is left out could not be told now.
         """
 
-    def get_all(self, call_ids: Sequence[str]) -> dict[str, Row]:
-        """Return the rows that there are, by id.
+    def get_all(self, call_ids: Sequence[str], *, is_late: bool = False) -> dict[str, Row]:
+        """Return the rows that there are, by id: as they are now, or as of late, which may cost less.
 
         Raises:
             StoreError: If any of them cannot be read.

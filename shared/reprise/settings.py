@@ -259,11 +259,37 @@ class MonitorSettings:
     event_bus: str
     dashboard_url: str
     runbook_url: str
+    is_read_back: bool
+    """Whether the reconciler reads the log groups back."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> MonitorSettings:
         """Read the settings; see `read_settings`."""
-        return read_settings(cls, env, stack=_stack(env), event_bus=_event_bus(env))
+        return read_settings(
+            cls,
+            env,
+            stack=_stack(env),
+            event_bus=_event_bus(env),
+            is_read_back=env.get("REPRISE_READ_BACK") == "true",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconcilerSettings:
+    """Settings of the reconciler."""
+
+    bucket: str
+    ledger_table: str
+    log_groups: tuple[str, ...]
+    """Log groups that capture lines come from."""
+    account_id: str
+    due_s: int
+    """Age from which a captured line is missed."""
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> ReconcilerSettings:
+        """Read the settings; see `read_settings`."""
+        return read_settings(cls, env)
 
 
 def read_settings[S: DataclassInstance](

@@ -30,6 +30,7 @@ FOLDERS = {
     "replayer": (BUILD / "Replay" / "ReplayerFunction", "replayer"),
     "letter-jobs": (BUILD / "Letters" / "LetterJobsFunction", "replayer"),
     "observer": (BUILD / "Observability" / "ObserverFunction", "replayer"),
+    "reconciler": (BUILD / "Reconcile" / "ReconcilerFunction", "replayer"),
     "chaos-target": (BUILD / "Chaos" / "ChaosTargetFunction", "chaos_target"),
 }
 #: Bit 0: the hash decides. Bit 1, not set: nobody looks. PEP 552.

@@ -36,7 +36,7 @@ def test_no_log_group_of_the_pipeline_itself_is_subscribed(full: Deployment) -> 
 def test_every_log_group_of_the_pipeline_is_where_extra_groups_may_not_be(full: Deployment) -> None:
     pattern = read(SOURCES[0])["Parameters"]["ExtraLogGroups"]["AllowedPattern"]
     own = [group.ref for group in full.resources("AWS::Logs::LogGroup").values()]
-    assert len(own) == 9
+    assert len(own) == 10
     assert not [name for name in own if re.fullmatch(pattern, name)]
 
 
@@ -117,16 +117,22 @@ def test_bucket_waits_for_the_policy_that_lets_it_send(plain: Deployment) -> Non
     )
 
 
-def test_nothing_of_the_pipeline_writes_below_the_notified_prefix_but_the_stream(
+def test_only_the_stream_and_who_is_fed_by_no_queue_writes_below_the_notified_prefix(
     full: Deployment,
 ) -> None:
+    """Whoever was told of an object and wrote another one there would be told without end."""
     writers = {
         role.path
         for role in full.resources("AWS::IAM::Role").values()
         for statement in full.statements(role.arn)
         if "s3:PutObject" in statement["Action"] and "captured/" in json.dumps(statement)
     }
-    assert writers == {"Capture/StreamRole"}
+    assert writers == {"Capture/StreamRole", "Reconcile/ReconcilerRole"}
+    fed = {
+        source.properties["FunctionName"]
+        for source in full.resources("AWS::Lambda::EventSourceMapping").values()
+    }
+    assert full.function("reconciler").ref not in fed
 
 
 def test_invoker_shares_the_accounts_concurrency_unless_it_is_given_its_own(

@@ -83,6 +83,15 @@ ENVIRONMENTS = {
         "REPRISE_POLICY_PARAMETER",
         "REPRISE_DASHBOARD_URL",
         "REPRISE_RUNBOOK_URL",
+        "REPRISE_READ_BACK",
+    },
+    "reconciler": {
+        "REPRISE_BUCKET",
+        "REPRISE_LEDGER_TABLE",
+        "REPRISE_LOG_GROUPS",
+        "REPRISE_ACCOUNT_ID",
+        "REPRISE_DUE_S",
+        "POWERTOOLS_SERVICE_NAME",
     },
     "letter-jobs": (COMMON - {"REPRISE_TARGETS"})
     | {

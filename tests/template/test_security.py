@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from reprise.aws.counters_table import READ_BACK
 from reprise.aws.keys import secret_name
 from reprise.capturing.signature import STACK_SOURCES, MacKeys
-from reprise.monitor.reconcile import OLDEST_S, PREFIXES
+from reprise.monitor.reconcile import ERROR_PREFIXES, OLDEST_S, PREFIXES
 from reprise_cli.cleanup.plan import kept_of
 from template.conftest import ADDONS, DESTINATIONS, JOB, QUEUE, TARGET
 from template.deployment import Deployment, Place
@@ -24,6 +25,7 @@ FUNCTIONS = (
     "unpacker",
     "replayer",
     "observer",
+    "reconciler",
     "runner",
     "warmer",
     "replier",
@@ -129,6 +131,13 @@ ACTIONS = {
         "logs:DescribeSubscriptionFilters": "log-group:/reprise/reprise/capture",
         "ssm:GetParameter": "parameter/reprise/reprise/policy",
         "events:PutEvents": "event-bus/default",
+    },
+    "reconciler": {
+        "logs:FilterLogEvents": "log-group:/reprise/reprise/capture",
+        "dynamodb:BatchGetItem": "table/reprise-ledger",
+        "dynamodb:GetItem": "table/reprise-ledger",
+        "dynamodb:PutItem": "table/reprise-ledger",
+        "s3:PutObject": "/captured/*",
     },
     "letter-jobs": {
         "sqs:ReceiveMessage": ":reprise-dead-letter",
@@ -250,11 +259,28 @@ def test_the_observer_names_objects_to_the_unpacker_and_touches_no_call(full: De
     sends = statements["SendLostNotifications"]
     assert sends["Resource"].endswith(":reprise-capture")
     lists = statements["CountQuarantineAndFindObjects"]["Condition"]["StringLike"]["s3:prefix"]
-    assert lists == ["quarantine/*", *(f"{prefix}*" for prefix in PREFIXES)]
+    assert lists == ["quarantine/*", *(f"{prefix}*" for prefix in (*PREFIXES, *ERROR_PREFIXES))]
     keys = statements["ReadBooksAndGatesAndRemember"]["Condition"]["ForAllValues:StringLike"]
     assert keys == {"dynamodb:LeadingKeys": ["book#*", "gate#*", "observer#*", "object#*"]}
     actions = [action for action, _ in permissions(full, "observer")]
     assert not [action for action in actions if action.startswith("s3:Get")]
+
+
+def test_the_reconciler_reads_lines_and_rows_and_can_neither_sign_nor_change_a_call(
+    full: Deployment,
+) -> None:
+    statements = {
+        statement["Sid"]: statement
+        for statement in full.statements(full.function("reconciler").properties["Role"])
+        if "Sid" in statement
+    }
+    assert statements["ReadRows"]["Action"] == "dynamodb:BatchGetItem"
+    keys = statements["Remember"]["Condition"]["ForAllValues:StringEquals"]
+    assert keys == {"dynamodb:LeadingKeys": [f"observer#{READ_BACK}"]}
+    groups = {arn.partition("log-group:")[2] for arn in statements["ReadLines"]["Resource"]}
+    assert {group.removesuffix(":*") for group in groups} == set(
+        full.environment("reconciler")["REPRISE_LOG_GROUPS"].split(",")
+    )
 
 
 @pytest.mark.parametrize(
@@ -365,8 +391,8 @@ def test_the_unpacker_reads_and_writes_parked_objects_and_writes_no_captured_one
         for action in ("s3:GetObject", "s3:GetObjectVersion", "s3:PutObject")
     }
     assert places == {
-        "s3:GetObject": ["batch-events/*", "captured/*", "parked/*"],
-        "s3:GetObjectVersion": ["batch-events/*", "captured/*", "parked/*"],
+        "s3:GetObject": ["batch-events/*", "capture-errors/*", "captured/*", "parked/*"],
+        "s3:GetObjectVersion": ["batch-events/*", "capture-errors/*", "captured/*", "parked/*"],
         "s3:PutObject": ["calls/*", "parked/*", "quarantine/*"],
     }
 
@@ -489,7 +515,7 @@ def test_everything_that_holds_calls_is_encrypted_with_the_users_key(full: Deplo
         "AWS::SecretsManager::Secret",
     }
     resources = [r for r in full.resources().values() if r.type in encryptable]
-    assert len(resources) == 2 + 2 + 8 + 1 + 10 + 1 + 1 + 5
+    assert len(resources) == 2 + 2 + 9 + 1 + 10 + 1 + 1 + 5
     for resource in resources:
         assert full.parameters["KmsKeyArn"] in list(strings(dict(resource.properties)))
 

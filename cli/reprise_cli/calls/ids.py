@@ -9,12 +9,15 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from reprise.instant import from_ms
+from reprise_cli.calls.read_back import looked_for
 from reprise_cli.calls.selection import key_of
 from reprise_cli.duration import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
+
+    from reprise.monitor.read_back import ReadBack
 
 LEAST_PREFIX: Final = 4
 _TIME_DIGITS: Final = 12
@@ -107,16 +110,25 @@ def some_of(ids: list[str]) -> str:
     return ", ".join(ids[:_SHOWN]) + more
 
 
-def unknown(call_id: str, now: datetime) -> tuple[str, str, bool]:
-    """Return what to say of an id that nobody knows, what to do, and whether it may still arrive."""
+def unknown(call_id: str, now: datetime, state: ReadBack) -> tuple[str, str, bool]:
+    """Return what to say of an id that nobody knows, what to do, and whether it may still arrive.
+
+    Args:
+        call_id: The id.
+        now: The present.
+        state: How far the stack's log groups have been read back.
+    """
     shown = call_id if len(call_id) <= 200 else f"{call_id[:64]}…"  # noqa: PLR2004 - a line or two
     at = made_at(call_id)
+    found, may_come = looked_for(state, at, now)
+    found = f". {found}" if found else ""
     if at is None:
         return (
             f"no call {shown!r} is known",
             (
                 "A captured call is known as soon as its object was read, a minute or two after its capture, "
                 "whatever its gate does; `reprise calls list --state all --newer-than 1h` has the latest"
+                + found
             ),
             False,
         )
@@ -129,15 +141,21 @@ def unknown(call_id: str, now: datetime) -> tuple[str, str, bool]:
             (
                 "A captured call is known as soon as its object was read, a minute or two after its capture: "
                 f"`reprise calls wait {shown}`. If it was captured, and is not known within 20 minutes, "
-                "follow docs/runbooks/capture-path.md"
+                "follow docs/runbooks/capture-path.md" + found
             ),
+            True,
+        )
+    if may_come:
+        return (
+            f"call {shown!r} has not arrived: its id was made {age} ago",
+            f"Was it answered 202? docs/runbooks/capture-path.md{found}",
             True,
         )
     return (
         f"no call {shown!r} is known, and its id was made {age} ago: it would have arrived",
         (
             "Was it answered 202? Then its row may have expired (RetentionDays), or it never came: "
-            "docs/runbooks/capture-path.md"
+            "docs/runbooks/capture-path.md" + found
         ),
         False,
     )

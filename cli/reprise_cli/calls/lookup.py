@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from reprise.instant import utc_now
 from reprise_cli.calls.desk import call_pages
 from reprise_cli.calls.ids import Matches, some_of, unknown, window
+from reprise_cli.calls.read_back import read_back_of
 from reprise_cli.exits import NotFoundError, UsageError
 from reprise_cli.options import DEFAULT_STACK
 
@@ -87,7 +88,7 @@ def call_named(reprise: App, text: str) -> str:
         raise UsageError(
             "ID", f"{text!r} names {len(found):,} calls: {some_of(found)}", "Name one in full"
         )
-    message, step, is_young = unknown(text, utc_now())
+    message, step, is_young = unknown(text, utc_now(), read_back_of(reprise))
     if matches.near:
         step = f"Did you mean {' or '.join(matches.near)}?"
     raise (NotArrivedError if is_young else NotFoundError)("ID", message, step)

@@ -28,7 +28,10 @@ CAPTURE: Final = "log to S3"
 UNPACKER: Final = "unpacker"
 REPLAYER: Final = "replayer"
 RETURNS: Final = "failed attempts"
+READ_BACK: Final = "reconciler"
 KEPT: Final = "kept 30 days"
+READ_BACK_MB: Final = 512
+"""infra/reconcile.yaml."""
 INVOKER_MB: Final = 512
 """infra/invoker.yaml."""
 REFUSAL_S: Final = 0.05
@@ -125,6 +128,14 @@ def return_uses(scenario: Scenario, failures: float) -> Iterator[Use]:
         yield Use(RETURNS, Sku.S3_GET, failures, "claim check")
 
 
+def read_back_uses(calls: int) -> Iterator[Use]:
+    """Return what it takes to look, from the log group, whether calls have arrived."""
+    reads = calls * measured.READ_BACK_READS_PER_CALL
+    yield Use(READ_BACK, Sku.READ_UNIT, reads, "half a unit a row; every sixth is read twice")
+    seconds = gb_seconds(measured.READ_BACK_CPU_S, measured.READ_BACK_WAIT_S, READ_BACK_MB)
+    yield Use(READ_BACK, Sku.LAMBDA_GB_S, calls * seconds, "CPU and waits, assumed")
+
+
 def kept_uses(scenario: Scenario, calls: int) -> Iterator[Use]:
     """Return what keeping calls for RetentionDays, 30, uses."""
     line_gb = calls * scenario.line_bytes / GB_BYTES
@@ -147,6 +158,7 @@ def call_uses(scenario: Scenario, calls: int) -> Iterator[Use]:
     yield from unpack_uses(scenario, calls)
     yield from replay_uses(scenario, calls)
     yield from return_uses(scenario, calls * scenario.failures)
+    yield from read_back_uses(calls)
     yield from kept_uses(scenario, calls)
 
 

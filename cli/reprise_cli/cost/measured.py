@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from reprise.monitor.read_back import EVERY_S, OVERLAP_S
+
 # --- One captured call ---
 
 LINE_BYTES: Final = 851
@@ -57,6 +59,9 @@ REPLAY_LOG_BYTES: Final = 106
 RETURN_LOG_BYTES: Final = 904
 """The replayer's lines of a call that comes back alone (docs/reference/metrics.md)."""
 
+READ_BACK_READS_PER_CALL: Final = 0.5 * (1 + OVERLAP_S / EVERY_S)
+"""Half a read unit a row, as of late, and the overlap, a sixth, once more."""
+
 # --- Calls that end otherwise ---
 
 LETTER_WRITES: Final = 4.2
@@ -88,5 +93,9 @@ PROBES: Final = 500
 INVOKER_CPU_S: Final = 0.0010
 UNPACK_CPU_S: Final = 0.0006
 REPLAY_CPU_S: Final = 0.0033
+READ_BACK_CPU_S: Final = 0.0001
+"""A line read back and its row: 21 us for the rule alone, the SDK's decoding of both beside it."""
+READ_BACK_WAIT_S: Final = 0.0007
+"""Its share of the requests: 300 ms a megabyte of lines, 6 ms a hundred rows."""
 LETTER_CPU_S: Final = 0.0051
 """CPU seconds a call on two busy cores, bench/cost_per_call.py, medians of three rounds."""

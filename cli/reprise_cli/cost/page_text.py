@@ -23,6 +23,8 @@ counted, nor taxes, VPC endpoints, X-Ray or a KMS key of yours. `<0.01` is less 
 CALLS: Final = """
 - **The ledger is the dearest.** A row is billed by the kilobyte, and a settled one has some 920 bytes
   beside its result: a reply of more than about 100 bytes costs a second unit for the last write, 0.63.
+- **Looking for what the log path lost** (`reconciler`) is a row read for each call, at half price, and
+  some seconds of Lambda: 0.08. Without `read-back` among `Options` it costs nothing, and finds nothing.
 - **The index of calls**, which `reprise calls list` reads, is a PUT for a hundred calls: 0.05.
 - **A reply of more than 2,048 bytes** is an object of its own, and its PUT is 5.00 a million: nearly as
   much as all else together.

@@ -8,19 +8,19 @@ where they are. A second run writes the same capture objects, and so changes not
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from reprise.capturing.wire import may_be_ours
 from reprise.instant import format_instant
 from reprise.logreader import LogEvent, read_events
 from reprise.monitor.reconcile import walk
+from reprise.monitor.taken_in import Envelope, pieces
 from reprise_letters.job import Planned
 
 if TYPE_CHECKING:
@@ -35,10 +35,6 @@ class Unread(StrEnum):
 
     ERRORS = "capture-errors/"
     QUARANTINE = "quarantine/"
-
-
-_MOST_BYTES: Final = 4 * 1024 * 1024
-"""Text of one envelope, which is one log event's neighbours: what the unpacker holds in memory at once."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -129,29 +125,16 @@ class UnreadSource:
             if line is not None and target in {None, line.target}
         ]
         name = hashlib.sha256(key.encode()).hexdigest()[:24]
-        for number, some in enumerate(_pieces(lines)):
+        envelope = Envelope(
+            owner=self.owner,
+            log_group=self.log_group,
+            log_stream=key,
+            subscription="reprise-replay",
+        )
+        for number, some in enumerate(pieces(lines)):
             where = f"captured/{now:%Y/%m/%d/%H}/taken-in-{name}-{number}.gz"
-            self.objects.put(where, self._envelope(some, key, now))
+            self.objects.put(where, envelope.pack(some, int(now.timestamp() * 1000)))
         return len(lines)
-
-    def _envelope(self, lines: list[str], key: str, now: datetime) -> bytes:
-        """Return lines as CloudWatch Logs hands them to a subscription: one gzip member.
-
-        Source: CloudWatch Logs user guide, "Using subscription filters" (example of a decoded record).
-        """
-        events = [
-            {"id": f"{number:056d}", "timestamp": int(now.timestamp() * 1000), "message": line}
-            for number, line in enumerate(lines)
-        ]
-        document = {
-            "messageType": "DATA_MESSAGE",
-            "owner": self.owner,
-            "logGroup": self.log_group,
-            "logStream": key,
-            "subscriptionFilters": ["reprise-replay"],
-            "logEvents": events,
-        }
-        return gzip.compress(json.dumps(document).encode(), mtime=0)
 
     def _keys(self, begin_at: datetime, end_at: datetime) -> Iterator[tuple[str, str]]:
         for key, modified_at_s in walk(self.listing, self.place.value):
@@ -169,16 +152,3 @@ def _quarantined(data: bytes) -> Iterator[UnreadLine | None]:
             yield None
             continue
         yield UnreadLine(text=line, why=why) if may_be_ours(line) else None
-
-
-def _pieces(lines: list[str]) -> Iterator[list[str]]:
-    piece: list[str] = []
-    size_bytes = 0
-    for line in lines:
-        if piece and size_bytes + len(line) > _MOST_BYTES:
-            yield piece
-            piece, size_bytes = [], 0
-        piece.append(line)
-        size_bytes += len(line)
-    if piece:
-        yield piece

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from reprise.ledger import State
 from reprise_cli.calls.desk import call_pages
 from reprise_cli.calls.ids import unknown
 from reprise_cli.calls.lookup import MAX_KEY_BYTES, NotArrivedError
+from reprise_cli.calls.read_back import read_back_of
 from reprise_cli.dlq.desk import job_store
 from reprise_cli.exits import CommandError, NotFoundError, UsageError
 from reprise_cli.gate_view import gate_of
@@ -42,6 +44,7 @@ class StoryReader:
     def __init__(self, reprise: App) -> None:
         """Read this stack."""
         self._ledger = reprise.ledger
+        self._read_back = partial(read_back_of, reprise)
         self._notes = ReplyNoteTable(reprise.aws.dynamodb, reprise.stack.ledger_table, utc_now)
         self._s3 = reprise.aws.s3
         self._bucket = reprise.stack.bucket
@@ -64,7 +67,7 @@ class StoryReader:
         """
         row = self.row(call_id)
         if row is None:
-            message, step, is_young = unknown(call_id, utc_now())
+            message, step, is_young = unknown(call_id, utc_now(), self._read_back())
             raise (NotArrivedError if is_young else NotFoundError)("ID", message, step)
         arrival, done = self._arrival(row.capture_object), self._done(row)
         story = tell(row, arrival, self._bucket, utc_now(), done)

@@ -130,6 +130,8 @@ def _intake() -> Widget:
             ours(metric.OBJECTS_PARKED, "parts parked", color=YELLOW),
             ours(metric.FOLDED_LOOKS, "looks at folded objects", color="#000080"),
             ours(metric.LOST_NOTIFICATIONS, "lost notifications", color="#800000"),
+            ours(metric.LOST_LINES, "lost lines", color="#ff0000"),
+            ours(metric.ERROR_OBJECTS, "objects that Firehose gave up", color="#008080"),
         ],
         unit="a minute",
         width=8,

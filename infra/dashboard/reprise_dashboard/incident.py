@@ -27,6 +27,8 @@ ALARMS: Final = (
     "invoker-throttled",
     "quarantine",
     "filters-missing",
+    "lines-lost",
+    "read-back-late",
     "letter-jobs-failed",
     "letter-jobs-stuck",
     "capture-dead-letters",

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from local_engine.patterns import compile_pattern
 from local_engine.seams import Seam
+from local_engine.switches import LOG_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +90,9 @@ def _deliver(
     subscription: dict[str, Any], group_name: str, stream_name: str, events: Sequence[Event]
 ) -> None:
     matches = compile_pattern(subscription["filterPattern"])
-    matching = [event for event in events if matches(event.get("message", ""))]
+    matching = [
+        event for event in events if matches(event.get("message", "")) and not LOG_PATH.loses()
+    ]
     if not matching:
         return
     head = {

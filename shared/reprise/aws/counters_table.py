@@ -101,6 +101,8 @@ def _from_item(item: Mapping[str, Any]) -> BacklogCounters:
 
 MEMORY: Final = "memory"
 """Name of the item in which the observer keeps a `MonitorState`."""
+READ_BACK: Final = "read-back"
+"""Name of the item in which the reconciler keeps a `ReadBack`."""
 
 
 class StateItem[T: msgspec.Struct]:

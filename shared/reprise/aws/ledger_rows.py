@@ -176,8 +176,8 @@ class LedgerRows:
             _log.warning("some rows were not written now", extra={"codes": failed})
         return list(zip(rows, codes, strict=True))
 
-    def get_all(self, call_ids: Sequence[str]) -> dict[str, Row]:
-        """Return the rows that there are, as they are now, 100 a request.
+    def get_all(self, call_ids: Sequence[str], *, is_late: bool = False) -> dict[str, Row]:
+        """Return the rows that there are, 100 a request: as they are now, or as of late, at half the price.
 
         Raises:
             StoreError: If any of them cannot be read.
@@ -191,7 +191,7 @@ class LedgerRows:
             for batch in batched(left, MAX_KEYS):
                 asked: Any = {
                     "Keys": [key_of(call_id) for call_id in batch],
-                    "ConsistentRead": True,
+                    "ConsistentRead": not is_late,
                 }
                 with store_errors("dynamodb", "BatchGetItem"):
                     response = self._client.batch_get_item(RequestItems={self._table: asked})

@@ -21,8 +21,9 @@ _log = logging.getLogger(__name__)
 KNOWN_FOR_MS: Final = 3 * 3_600_000
 """How long keys are asked for after a target's last captured call with one, or half of it (`keep_open`).
 
-Longer than the way of a capture line: 15 minutes where Firehose buffers longest, and an hour if S3 loses the
-object's notification and the reconciler finds it.
+Half of it is longer than the way of a capture line: 15 minutes where Firehose buffers longest, an hour if S3
+loses the object's notification and the observer finds it, 85 minutes if the log path loses the line and the
+reconciler reads it back.
 """
 
 

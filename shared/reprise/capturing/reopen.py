@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reprise.capturing.line import is_captured_by_target
 from reprise.instant import parse_instant
-from reprise.ledger import TRANSITIONS, LedgerEvent, State, ends_after, transition
+from reprise.ledger import TERMINAL, TRANSITIONS, LedgerEvent, State, ends_after, transition
 from reprise.retry.decision import Reason
 
 if TYPE_CHECKING:
@@ -35,6 +35,16 @@ def reopens(row: Row, record: Record) -> bool:
     if is_captured_by_target(record):
         return False
     return is_owed_more(row, parse_instant(record.captured_at))
+
+
+def has_arrived(row: Row | None, record: Record) -> bool:
+    """Tell whether a row shows that a captured record has come to the unpacker; it is not another call's.
+
+    One that a live call left does not, nor one that the record would open again.
+    """
+    if row is None or (row.is_live and row.state not in TERMINAL):
+        return False
+    return not reopens(row, record)
 
 
 def is_owed_more(row: Row, captured_at: datetime) -> bool:

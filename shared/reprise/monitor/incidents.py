@@ -28,6 +28,8 @@ RUNBOOKS_OF: Final = {
     "capture-delivery-throttled": "capture-path",
     "capture-delivery-late": "capture-path",
     "filters-missing": "capture-path",
+    "lines-lost": "capture-path",
+    "read-back-late": "capture-path",
     "replay-stuck": "waiting",
     "letter-jobs-failed": DEAD_LETTERS,
     "letter-jobs-stuck": DEAD_LETTERS,
@@ -50,6 +52,8 @@ _WHAT: Final = {
     "letter-jobs-failed": "a job at the dead-letter queues was given up",
     "letter-jobs-stuck": "a job at the dead-letter queues stands still",
     "replay-stuck": "calls wait, and nobody replays them",
+    "lines-lost": "calls did not come by the log path, and were found",
+    "read-back-late": "nobody looks for calls that the log path lost",
     POLICY_INVALID: "the policy document is not valid, and the last good one is used",
 }
 

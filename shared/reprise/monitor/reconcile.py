@@ -1,8 +1,9 @@
-"""Find capture objects whose notification was lost, and send it again.
+"""Find objects that no notification named, and send the unpacker one.
 
 S3 delivers notifications at least once where it can, and drops those that their queue refuses: a policy or a
 key that is broken for an hour loses that hour's objects, which nobody names then. So the unpacker marks each
 object whose notification came, and now and then the objects of the last days are compared with the marks.
+What Firehose could not deliver and left below its error prefix is found in the same way: S3 tells of none.
 
 Source: S3 user guide, "Amazon S3 Event Notifications" (delivery) and "Event message structure".
 """
@@ -30,6 +31,10 @@ _log = logging.getLogger(__name__)
 
 PREFIXES: Final = ("captured/", "batch-events/")
 """Where objects lie that S3 notifies of (infra/capture.yaml); Firehose adds yyyy/MM/dd/HH/."""
+ERROR_PREFIXES: Final = ("capture-errors/",)
+"""Where Firehose leaves what it could not deliver, by the kind of error and then by the hour."""
+READ_BACK_NAME: Final = "read-back-"
+"""Begins the names of capture objects with lines that were read back from a log group."""
 EVERY_S: Final = 600
 """Time between looks, each at one page of one prefix."""
 YOUNGEST_S: Final = 1800
@@ -98,10 +103,12 @@ class Sweeps(Protocol):
         """Keep it."""
 
 
-def next_range(sweep: Sweep, at_s: float) -> tuple[str, str]:
+def next_range(sweep: Sweep, at_s: float, prefixes: Sequence[str] = PREFIXES) -> tuple[str, str]:
     """Return the prefix of the next look, and the key after which it begins."""
-    prefix = next((each for each in PREFIXES if sweep.after.startswith(each)), PREFIXES[0])
-    start = f"{prefix}{datetime.fromtimestamp(at_s - _FIRST_PREFIX_S, UTC):%Y/%m/%d/%H}/"
+    prefix = next((each for each in prefixes if sweep.after.startswith(each)), prefixes[0])
+    start = prefix
+    if prefix in PREFIXES:
+        start += f"{datetime.fromtimestamp(at_s - _FIRST_PREFIX_S, UTC):%Y/%m/%d/%H}/"
     return prefix, max(sweep.after, start) if sweep.after.startswith(prefix) else start
 
 
@@ -114,11 +121,11 @@ def missed(page: Page, at_s: float) -> list[str]:
     ]
 
 
-def after_page(prefix: str, page: Page) -> str:
+def after_page(prefix: str, page: Page, prefixes: Sequence[str] = PREFIXES) -> str:
     """Return where the next look goes on: behind a full page, or at the next prefix."""
     if not page.is_last and page.modified_at_s:
         return max(page.modified_at_s)
-    return PREFIXES[(PREFIXES.index(prefix) + 1) % len(PREFIXES)]
+    return prefixes[(prefixes.index(prefix) + 1) % len(prefixes)]
 
 
 def write_notification(bucket: str, key: str) -> str:
@@ -150,6 +157,7 @@ class Reconciler:
     sweeps: Sweeps
     clock: Clock
     meter: Meter
+    prefixes: tuple[str, ...] = PREFIXES
 
     def check(self) -> None:
         """Send the notifications that are missing of one page of objects, if it is time.
@@ -163,11 +171,13 @@ class Reconciler:
         sweep = self.sweeps.load()
         if at_s - sweep.at_s < EVERY_S:
             return
-        prefix, start = next_range(sweep, at_s)
+        prefix, start = next_range(sweep, at_s, self.prefixes)
         page = self.listing.page(prefix, start)
         lost = self._unmarked(missed(page, at_s), at_s)
         self._send(lost[:MAX_SENT], at_s)
-        after = lost[MAX_SENT - 1] if len(lost) > MAX_SENT else after_page(prefix, page)
+        after = (
+            lost[MAX_SENT - 1] if len(lost) > MAX_SENT else after_page(prefix, page, self.prefixes)
+        )
         self.sweeps.save(Sweep(at_s=at_s, after=after))
 
     def _unmarked(self, keys: Sequence[str], at_s: float) -> list[str]:
@@ -178,7 +188,10 @@ class Reconciler:
         if not keys:
             return
         self.queue.send([OutMessage(body=write_notification(self.bucket, key)) for key in keys])
-        self.meter.count(metric.LOST_NOTIFICATIONS, len(keys))
+        if self.prefixes == ERROR_PREFIXES:
+            self.meter.count(metric.ERROR_OBJECTS, len(keys))
+        else:
+            self.meter.count(metric.LOST_NOTIFICATIONS, len(keys))
         for key in keys:
-            _log.warning("notification was lost: sent again", extra={"key": key})
+            _log.warning("no notification named an object: sent now", extra={"key": key})
             self.marks.put(f"s3://{self.bucket}/{key}", at_s + SENT_MARK_S)

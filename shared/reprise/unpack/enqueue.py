@@ -16,7 +16,7 @@ from reprise import metric
 from reprise.call.outcome import OutcomeKind
 from reprise.call.target import conflict_id
 from reprise.call_index import page_key, page_of, write_page
-from reprise.capturing.reopen import is_other_call, reopens
+from reprise.capturing.reopen import has_arrived, is_other_call, reopens
 from reprise.capturing.status_token import digest_of_token
 from reprise.errors import StoreError
 from reprise.ledger import TERMINAL, LedgerEvent, Row, State, new_row
@@ -25,6 +25,7 @@ from reprise.replay.finish import count_end
 from reprise.replay.message import ReplayMessage, write_message
 from reprise.replies import wants_reply
 from reprise.retry.decision import Reason
+from reprise.unpack.notification import is_taken_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,6 +98,7 @@ class Enqueuer:
         }
         found |= self.ledger.record_all(list(rows.values()))
         due: list[AcceptedRecord] = []
+        is_back = is_taken_back(url)
         untold = 0
         for entry in chunk:
             record, target = entry.record, entry.record.target.function
@@ -112,6 +114,8 @@ class Enqueuer:
             else:
                 is_first = record.id not in known and _is_first(existing, record)
                 self.meter.count(metric.RECORDED, int(is_first), target=target)
+                if is_back and not has_arrived(existing, record):
+                    self.meter.count(metric.LOST_LINES, target=target)
                 due.append(entry)
         if untold:
             raise StoreError(
@@ -171,6 +175,8 @@ class Enqueuer:
         existing = self.ledger.record(row)
         if existing is None:
             self.meter.count(metric.RECORDED, target=row.target)
+            if is_taken_back(url):
+                self.meter.count(metric.LOST_LINES, target=row.target)
             count_end(self.meter, row, LedgerEvent.DEAD_LETTER, self.clock())
         elif existing.letter_sent:
             self.meter.count(metric.DUPLICATES_SUPPRESSED, target=row.target)

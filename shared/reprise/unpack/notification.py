@@ -20,6 +20,7 @@ from reprise.capturing.record import Mac
 from reprise.capturing.signature import authenticate_own
 from reprise.errors import BadRecordError
 from reprise.instant import parse_instant
+from reprise.monitor.reconcile import ERROR_PREFIXES, READ_BACK_NAME
 
 if TYPE_CHECKING:
     from reprise.capturing.signature import MacKeys
@@ -106,6 +107,12 @@ class NoticeReader:
             return replace(ref, skip=0, fold=None)
         authenticate_own(_content(ref), ref.mac, self.keys, _DOMAIN)
         return ref
+
+
+def is_taken_back(url: str) -> bool:
+    """Tell whether an object holds lines that had not come by the log path."""
+    key = url.removeprefix("s3://").partition("/")[2]
+    return key.startswith(ERROR_PREFIXES) or key.rpartition("/")[2].startswith(READ_BACK_NAME)
 
 
 def read_notification(body: str) -> tuple[ObjectRef, ...]:

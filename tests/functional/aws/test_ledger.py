@@ -102,6 +102,7 @@ def test_rows_are_read_a_hundred_at_a_time_and_what_is_no_row_is_left_out(ledger
     found = ledger.get_all([*rows, "orders:unknown", "orders:0"])
 
     assert found == rows
+    assert ledger.get_all([*rows], is_late=True) == rows
     assert ledger.get_all([]) == {}
 
 

@@ -13,11 +13,13 @@ import pytest
 
 from functional.cli import test_commands
 from functional.cli.test_commands import Cloud, document_of, run
+from reprise.aws.counters_table import READ_BACK, StateItem
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.target import new_call_id
 from reprise.call_index import page_key, page_of, write_page
 from reprise.instant import format_instant, utc_now
 from reprise.ledger import State
+from reprise.monitor.read_back import ReadBack
 from strategies import make_record, make_row
 from unit.cli.calls.test_ids import keyed
 from unit.cli.test_stack import OUTPUTS
@@ -167,6 +169,15 @@ def test_an_id_that_was_made_just_now_has_not_arrived_and_an_old_one_is_unknown(
     assert "has not arrived yet" in young.stderr
     assert "would have arrived" in old.stderr
     assert (young.exit_code, old.exit_code) == (1, 1)
+
+
+def test_an_id_that_has_not_arrived_is_told_when_it_is_looked_for(cloud: Cloud) -> None:
+    now_ms = int(utc_now().timestamp() * 1000)
+    states = StateItem(cloud.dynamodb, OUTPUTS["LedgerTable"], READ_BACK, ReadBack)
+    states.save(ReadBack(done_ms=now_ms - 3_600_000))
+    asked = run("status", new_call_id(now_ms - 3_000_000, b"0123456789"))
+    assert "has not arrived: its id was made 50m" in asked.stderr
+    assert "If its line was lost, it is looked for at" in " ".join(asked.stderr.split())
 
 
 def test_a_rehearsed_cancel_changes_nothing(cloud: Cloud) -> None:

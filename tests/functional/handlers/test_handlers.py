@@ -5,22 +5,26 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from functional.handlers.conftest import ANSWERED
 from reprise.aws.config import destinations_parameter
 from reprise.aws.reply_notes import ReplyNoteTable
 from reprise.call.reply_to import ReplyTo
+from reprise.capturing.line import write_line
 from reprise.capturing.record import EVENT_NAME
+from reprise.errors import StoreError
 from reprise.instant import format_instant, utc_now
 from reprise.ledger import State
+from reprise.monitor.read_back import DUE_S, EVERY_S, LATE_S
+from reprise.monitor.reconcile import write_notification
 from reprise_schedules.message import RunRequest, write_due
 from reprise_schedules.run import RunState
 from reprise_schedules.table import JobTable
 from scripted_server import Answer
-from strategies import ORDERS
+from strategies import KEYS, ORDERS, make_record
 
 if TYPE_CHECKING:
-    import pytest
-
     from functional.handlers.conftest import Stack
 
 THROTTLED = Answer(
@@ -142,6 +146,55 @@ def test_the_observer_measures_what_waits(stack: Stack, capsys: pytest.CaptureFi
     stack.handle("replayer.observer", {})
     backlogs = [line for line in _lines(capsys, "Backlog") if line.get("target") == "orders"]
     assert [line["Backlog"] for line in backlogs] == [[1]]
+
+
+def test_the_observer_tells_nothing_of_reading_back_where_it_is_switched_off(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.handle("replayer.observer", {})
+    assert _lines(capsys, "ReadBackAge") == []
+
+
+def test_the_reconciler_takes_in_a_line_that_no_object_holds(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs, group = stack.clients.logs(), stack.env["REPRISE_LOG_GROUPS"]
+    monkeypatch.setenv("REPRISE_DUE_S", "1")
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName="stream")
+    line = write_line(make_record(id=CALL_ID), KEYS)
+    logs.put_log_events(
+        logGroupName=group,
+        logStreamName="stream",
+        logEvents=[{"timestamp": int((utc_now().timestamp() - 60) * 1000), "message": line}],
+    )
+    stack.handle("replayer.reconciler", {})
+    bucket = stack.env["REPRISE_BUCKET"]
+    [found] = stack.clients.s3().list_objects_v2(Bucket=bucket)["Contents"]
+    stack.send("CAPTURE", write_notification(bucket, found["Key"]))
+    assert stack.handle("replayer.unpacker", stack.receive("CAPTURE")) == DONE
+    assert stack.row(CALL_ID).capture_object == f"s3://{bucket}/{found['Key']}"
+
+
+def test_the_observer_tells_how_old_the_end_is_of_what_was_read_back(
+    stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPRISE_READ_BACK", "true")
+    stack.handle("replayer.observer", {})
+    [line] = _lines(capsys, "ReadBackAge")
+    [age_s] = line["ReadBackAge"]
+    assert DUE_S + EVERY_S <= age_s < LATE_S
+
+
+def test_the_observer_makes_each_check_though_another_fails(
+    stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPRISE_READ_BACK", "true")
+    # A queue that is not there cannot be counted, which is what the first check begins with.
+    monkeypatch.setenv("REPRISE_CAPTURE_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/1/none")
+    with pytest.raises(StoreError):
+        stack.handle("replayer.observer", {})
+    assert len(_lines(capsys, "ReadBackAge")) == 1
 
 
 def _answers(stack: Stack) -> tuple[str, str]:

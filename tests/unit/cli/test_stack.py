@@ -75,6 +75,7 @@ def test_a_stack_is_read_from_its_outputs() -> None:
         "reprise-unpacker",
         "reprise-replayer",
         "reprise-observer",
+        "reprise-reconciler",
         "reprise-letter-jobs",
     }
     assert stack.own_functions == own

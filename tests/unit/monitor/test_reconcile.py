@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doubles import FakeClock, FakeMeter, InMemoryListing, InMemoryMarks, InMemoryQueue
-from harness import PIPELINE_KEYS, Pipeline, call
+from harness import PIPELINE_KEYS, Pipeline, call, envelope
 from reprise import metric
 from reprise.errors import StoreError
 from reprise.monitor.reconcile import (
+    ERROR_PREFIXES,
     EVERY_S,
     MARK_S,
     MAX_SENT,
@@ -47,6 +50,7 @@ class Rig:
     queue: InMemoryQueue = field(default_factory=InMemoryQueue)
     meter: FakeMeter = field(default_factory=FakeMeter)
     kept: Sweep = field(default_factory=Sweep)
+    is_of_errors: bool = False
 
     def load(self) -> Sweep:
         return self.kept
@@ -67,6 +71,7 @@ class Rig:
 
     def reconciler(self) -> Reconciler:
         return Reconciler(
+            prefixes=ERROR_PREFIXES if self.is_of_errors else PREFIXES,
             bucket="bucket",
             listing=self.listing,
             marks=self.marks,
@@ -222,6 +227,71 @@ def test_call_whose_objects_notification_was_lost_is_replayed_all_the_same() -> 
 
     assert len(pipeline.take_sent()) == 1
     assert pipeline.marks.missing([f"s3://bucket/{key}"], rig.now_s + OLDEST_S) == []
+
+
+def undelivered(*lines: str) -> bytes:
+    """Return an object as Firehose writes it below its error prefix."""
+    entries = [
+        {
+            "attemptsMade": 4,
+            "arrivalTimestamp": 1_795_000_000_000,
+            "errorCode": "S3.AccessDenied",
+            "rawData": base64.b64encode(envelope(line)).decode(),
+        }
+        for line in lines
+    ]
+    return "\n".join(map(json.dumps, entries)).encode()
+
+
+def firehose_gave_up(pipeline: Pipeline, data: bytes) -> Rig:
+    """Leave an object below the error prefix, let time pass, and take in what the reconciler names."""
+    key = "capture-errors/processing-failed/2026/11/21/10/object"
+    pipeline.objects.kept[key] = data
+    rig = Rig(
+        clock=pipeline.clock,
+        marks=pipeline.marks,
+        queue=pipeline.capture_queue,
+        meter=pipeline.meter,
+        is_of_errors=True,
+    )
+    rig.listing.modified_at_s[key] = rig.now_s
+    pipeline.clock.advance(HOUR_S)
+    rig.reconciler().check()
+    (message,) = pipeline.capture_queue.sent
+    pipeline.capture_queue.sent.clear()
+    assert pipeline.take_in(message.body) == []
+    return rig
+
+
+def test_calls_that_firehose_gave_up_are_found_counted_and_replayed_once() -> None:
+    pipeline = Pipeline()
+    pipeline.capture(call(), call(b"2"))
+    rig = firehose_gave_up(pipeline, undelivered(*pipeline.lines))
+
+    assert pipeline.meter.counts[metric.LOST_LINES] == 2
+    assert pipeline.meter.counts[metric.ERROR_OBJECTS] == 1
+    assert pipeline.meter.counts[metric.LOST_NOTIFICATIONS] == 0
+    assert pipeline.replay(*pipeline.take_sent()) == []
+    assert len(pipeline.functions.invoked) == 2
+    assert rig.look(30) == []
+
+
+def test_what_firehose_gave_up_and_nobody_can_read_is_in_quarantine() -> None:
+    pipeline = Pipeline()
+    firehose_gave_up(pipeline, b"\x1f\x8b no gzip")
+    assert pipeline.meter.counts[metric.QUARANTINED] == 1
+    assert pipeline.meter.counts[metric.LOST_LINES] == 0
+
+
+def test_error_objects_of_every_kind_are_looked_at_page_by_page() -> None:
+    rig = Rig(listing=InMemoryListing(page_size=2), is_of_errors=True)
+    kinds = ("decompression-failed/", "processing-failed/", "s3-failed/")
+    keys = {
+        rig.write(f"{number}", age_s=HOUR_S * number, prefix=f"capture-errors/{kind}")
+        for kind in kinds
+        for number in range(1, 4)
+    }
+    assert set(rig.look(6)) == keys
 
 
 def test_object_is_marked_when_its_notification_comes_and_at_no_continuation() -> None:

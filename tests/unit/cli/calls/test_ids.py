@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise.call.target import Target, id_of, new_call_id
+from reprise.monitor.read_back import ReadBack
 from reprise_cli.calls.ids import Matches, bare, made_at, unknown, window
 from strategies import ORDERS
 
@@ -69,7 +70,7 @@ def test_a_near_miss_is_told_as_people_type_it() -> None:
     [(12, True, "has not arrived yet"), (7200, False, "2h0m ago"), (-900, False, "lies ahead")],
 )
 def test_unknown_and_not_arrived_yet_are_two_answers(age_s: int, is_young: bool, said: str) -> None:
-    message, step, may_come = unknown(new_call_id(MS - age_s * 1000, bytes(10)), NOW)
+    message, step, may_come = unknown(new_call_id(MS - age_s * 1000, bytes(10)), NOW, ReadBack())
     assert may_come is is_young
     assert said in message
     assert ("reprise calls wait" in step) is is_young
