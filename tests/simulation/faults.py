@@ -87,7 +87,8 @@ class Faults:
         fault = self._drawn()
         self.scheduler.sleep(self._took_s(fault), is_still=is_still)
         self.note(what, key, fault)
-        self._excuse(key, fault, is_gate=is_still)
+        if fault:
+            self._excuse(key, fault, is_gate=is_still)
         if fault == "die":
             raise Crash
         if fault == "refuse":
@@ -203,7 +204,10 @@ class Faults:
 
     def _rows(self, key: str) -> list[str]:
         """Return the calls whose rows a request is about."""
-        return [name for name in key.split(MANY) if name in self.history.plans]
+        plans = self.history.plans
+        if key in plans:
+            return [key]
+        return [name for name in key.split(MANY) if name in plans] if MANY in key else []
 
 
 class Breaking:
@@ -235,6 +239,8 @@ class Breaking:
 def _key_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     """Return what a call is about: a call's id, or those of several; a gate's or an object's name."""
     if args:
+        if isinstance(args[0], str):
+            return args[0]
         return MANY.join(
             _name_of(each) for each in (args[0] if isinstance(args[0], list) else args[:1])
         )
@@ -245,6 +251,6 @@ def _key_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
 
 
 def _name_of(value: Any) -> str:
-    return str(
-        getattr(value, "id", getattr(value, "call_id", value if isinstance(value, str) else ""))
-    )
+    if isinstance(value, str):
+        return value
+    return str(getattr(value, "id", None) or getattr(value, "call_id", ""))

@@ -19,8 +19,9 @@ BEFORE_AGE_S: Final = 3600.0
 BEYOND_RECEIVES: Final = 30
 """Further deliveries until SQS would end it, 500 in the deployed queue: where batches outlive their messages'
 visibility, and die, it takes some of them until one has sent a message afresh and deleted it."""
-BEYOND_AGE_S: Final = 4 * 3600.0
-"""Further age at which SQS would delete it."""
+BEYOND_AGE_S: Final = 6 * 3600.0
+"""Further age at which SQS would delete it, five days in the deployed queue: the longest wait of a scenario's
+policy is four hours, and what comes back then may find the queue's in-flight limit reached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from simulation.check import Checker
 from simulation.faults import Faults
 from simulation.history import Batch, History
 from simulation.limits import capture_limits, replay_limits
+from simulation.memory import remembering
 from simulation.operator import Operator
 from simulation.queue import SimulatedQueue
 from simulation.scenario import FAULTS_END_S, Planned, Scenario, scenario_of
@@ -124,7 +125,7 @@ class Simulation:
 
     def run(self) -> list[tuple[str, str]]:
         """Run until nothing is left to do; return what was broken: a kind each, and what it was."""
-        with _silence():
+        with _silence(), remembering():
             try:
                 self.scheduler.run()
                 if self._is_reconciled and self.faults.met["lose notice"]:

@@ -191,7 +191,7 @@ class _Maker:
             at_s = random.uniform(0, 300)
             edits += [
                 (at_s, {"default": {**default, "enabled": False}}),
-                (at_s + random.choice((20, 300, 1500)), policy),
+                (at_s + random.choice((20, 120, 400)), policy),
             ]
         if self.chance(rates["flip idempotent"]):
             flipped = {**default, "idempotent": not default["idempotent"]}
@@ -201,7 +201,7 @@ class _Maker:
     def phases(self, *, is_long: bool) -> tuple[tuple[float, str], ...]:
         random = self.random
         if is_long:
-            return ((random.uniform(3, 9) * 3600, "throttle"),)
+            return ((random.uniform(1.2, 3) * 3600, "throttle"),)
         ends_s = random.choice((0.0, random.uniform(5, 60), random.uniform(60, 500)))
         phases = [(ends_s, random.choice(("throttle", "throttle", "fail")))]
         if self.chance(0.3):
@@ -293,7 +293,7 @@ class _Maker:
             if self.chance(rates["restore"])
             else (),
             cancels_s=self.cancels(),
-            retention_days=0.4 if is_long else 30,
+            retention_days=0.13 if is_long else 30,
         )
 
 

@@ -21,7 +21,7 @@ from reprise.retry.policy import read_policy_document
 from reprise.testing import START_AT
 from simulation.dynamodb import DynamoDB
 from simulation.executor import Executor, wait
-from simulation.faults import Breaking, Faults, store_error
+from simulation.faults import GATE_KEY, Breaking, Faults, store_error
 from simulation.history import Batch, Held
 from simulation.scheduler import Crash
 from simulation.target import CALL_TIMEOUT_S
@@ -356,9 +356,16 @@ class World:
     def gate(self, function: str) -> GateState:
         return self.gates().read(function)
 
+    def _mode(self, function: str) -> str:
+        """Return a gate's mode, as `gate` would tell it."""
+        if self.dynamodb is None:
+            return self.gate(function).mode
+        item = self.dynamodb.items.get(f"{GATE_KEY}{function}", {})
+        return cast("str", item["mode"]["S"]) if "mode" in item else Mode.FLOWING
+
     def note_mode(self, function: str) -> None:
         """Note when a gate ceased to flow: it may be written long after it was decided on."""
-        if self.gate(function).mode == Mode.FLOWING:
+        if self._mode(function) == Mode.FLOWING:
             self._held_since_s.pop(function, None)
         else:
             self._held_since_s.setdefault(function, self.scheduler.now_s)
