@@ -63,8 +63,10 @@ class DynamoDB:
     """One table, whose key is `id`."""
 
     items: dict[str, Item] = field(default_factory=dict)
-    refuses: Callable[[], bool] = lambda: False
-    """Tells whether the next statement of a batch fails, and it alone."""
+    refuses: Callable[[str], bool] = lambda _: False
+    """Tells whether the statement of a batch about this key fails, and it alone."""
+    leaves: Callable[[str], bool] = lambda _: False
+    """Tells whether this key of a BatchGetItem is not read."""
 
     def put_item(self, **request: Any) -> dict[str, Any]:
         request.pop("TableName")
@@ -110,12 +112,18 @@ class DynamoDB:
 
     def batch_get_item(self, **request: Any) -> dict[str, Any]:
         found: dict[str, list[Item]] = {}
+        left: dict[str, Any] = {}
         for table, wanted in request["RequestItems"].items():
             names = [key[KEY]["S"] for key in wanted["Keys"]]
             if len(set(names)) < len(names) or len(names) > MAX_KEYS:
                 raise _invalid("BatchGetItem", "duplicates, or too many keys")
-            found[table] = [self.items[name] for name in names if name in self.items]
-        return {"Responses": found, "UnprocessedKeys": {}}
+            unread = {name for name in names if self.leaves(name)}
+            if unread:
+                left[table] = {**wanted, "Keys": [{KEY: {"S": name}} for name in sorted(unread)]}
+            found[table] = [
+                self.items[name] for name in names if name in self.items and name not in unread
+            ]
+        return {"Responses": found, "UnprocessedKeys": left}
 
     def batch_write_item(self, **request: Any) -> dict[str, Any]:
         for entries in request["RequestItems"].values():
@@ -143,7 +151,7 @@ class DynamoDB:
         found = read_statement(statement)
         if found is None:
             return {"Error": {"Code": "ValidationError", "Message": "cannot be read"}}
-        if self.refuses():
+        if self.refuses(found.key):
             return {"Error": {"Code": "ThrottlingError", "Message": "simulated"}}
         before = self.items.get(found.key)
         if found.where is None and before is not None:

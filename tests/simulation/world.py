@@ -59,6 +59,16 @@ class SimulatedClock(FakeClock):
         return START_AT + timedelta(seconds=self._scheduler.now_s)
 
 
+class ProcessClock(SimulatedClock):
+    """Tells the time as the process that asks takes it to be."""
+
+    def __call__(self) -> datetime:
+        scheduler = self._scheduler
+        batch = scheduler.current.process if scheduler.current is not None else None
+        ahead_s = batch.clock_s if isinstance(batch, Batch) else 0.0
+        return START_AT + timedelta(seconds=scheduler.now_s + ahead_s)
+
+
 class SimulatedPipeline(Pipeline):
     """The harness's pipeline, with a new draw every time that one is asked for."""
 
@@ -257,7 +267,7 @@ class SimulatedPolicies:
         world = self._world
         book = cast(
             "PolicyBook",
-            world.faults.ask("policies", "", lambda: world.book, store_error),
+            world.faults.ask("policies", "", lambda: world.book, store_error, store="policies"),
         )
         for function in world.pipeline.targets:
             name = function.rpartition(":")[2]
@@ -282,7 +292,10 @@ class World:
         self.faults = faults
         self.history = history
         self.dynamodb = (
-            DynamoDB(refuses=lambda: faults.is_met("refuse statement"))
+            DynamoDB(
+                refuses=lambda key: faults.is_hot(key) or faults.is_met("refuse statement"),
+                leaves=lambda key: faults.is_hot(key) or faults.is_met("leave keys"),
+            )
             if scenario.has_table
             else None
         )
@@ -379,10 +392,10 @@ class World:
     def stores(self) -> tuple[WatchedLedger, GateItems]:
         """Return the ledger and the gates of a new sandbox."""
         if self.dynamodb is None:
-            ledger: Any = Breaking(self.faults, self.double)
-            gates: Any = Breaking(self.faults, self.gate_double, is_gate=True)
+            ledger: Any = Breaking(self.faults, self.double, "ledger")
+            gates: Any = Breaking(self.faults, self.gate_double, "gates", is_gate=True)
         else:
-            client: Any = Breaking(self.faults, self.dynamodb)
+            client: Any = Breaking(self.faults, self.dynamodb, "table")
             ledger = LedgerTable(client, TABLE, self._wait)
             gates = GateTable(client, TABLE, lambda: self.scheduler.now_s)
         return WatchedLedger(ledger, self), gates
@@ -397,12 +410,13 @@ class World:
         ledger, gates = self.stores()
         pipeline: Any = replace(
             self.pipeline,
+            clock=ProcessClock(self.scheduler),
             memory=LocalGate(),
             ledger=cast("Any", ledger),
             gate_items=cast("Any", gates),
-            objects=cast("Any", WatchedObjects(Breaking(self.faults, self.bucket), self)),
-            keys=cast("Any", Breaking(self.faults, self.pipeline.keys)),
-            marks=cast("Any", Breaking(self.faults, self.pipeline.marks)),
+            objects=cast("Any", WatchedObjects(Breaking(self.faults, self.bucket, "bucket"), self)),
+            keys=cast("Any", Breaking(self.faults, self.pipeline.keys, "keys")),
+            marks=cast("Any", Breaking(self.faults, self.pipeline.marks, "marks")),
             replay_queue=cast("Any", SendingQueue(self, replays)),
             capture_queue=cast("Any", SendingQueue(self, captures)),
             dead_letters=cast("Any", SendingQueue(self, letters)),
@@ -420,7 +434,7 @@ class SendingQueue:
     def __init__(self, world: World, queue: SimulatedQueue) -> None:
         self._world = world
         self._queue = queue
-        self._breaking = Breaking(world.faults, queue)
+        self._breaking = Breaking(world.faults, queue, f"queue {queue.name}")
 
     def send(self, messages: Sequence[OutMessage]) -> None:
         world = self._world
@@ -433,8 +447,14 @@ class SendingQueue:
 
     def give_back(self, waits_s: Mapping[str, float]) -> None:
         if waits_s:
-            self._world.faults.note("give back", " ".join(waits_s))
+            faults = self._world.faults
+            faults.note("give back", " ".join(waits_s))
+            fault = faults.dies_at(f"queue {self._queue.name}", "give_back")
+            if fault == "die":
+                raise Crash
             self._queue.give_back(waits_s)
+            if fault == "crash":
+                raise Crash
 
     def depth(self) -> int:
         return cast("int", self._breaking.depth())
