@@ -153,6 +153,7 @@ class Simulation:
             now_s=lambda: self.scheduler.now_s,
             random=self.random,
             is_met=self.faults.is_met,
+            overtaken=lambda: self.faults.met.update(overtake=1),
             report=self.history.report,
         )
         replays = make(

@@ -183,8 +183,8 @@ class _Maker:
         if self.chance(0.08):
             # Few deliveries, and hours between them.
             default |= {
-                "initial_interval_s": 7200,
-                "maximum_interval_s": 14_400,
+                "initial_interval_s": 3600,
+                "maximum_interval_s": 5400,
                 "max_age_s": 14 * 86_400,
             }
         if self.chance(0.2):
