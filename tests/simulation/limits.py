@@ -19,7 +19,7 @@ BEFORE_AGE_S: Final = 1800.0
 BEYOND_RECEIVES: Final = 30
 """Further deliveries until SQS would end it, 500 in the deployed queue: where batches outlive their messages'
 visibility, and die, it takes some of them until one has sent a message afresh and deleted it."""
-BEYOND_AGE_S: Final = 3.5 * 3600
+BEYOND_AGE_S: Final = 2.5 * 3600
 """Further age at which SQS would delete it, five days in the deployed queue: the longest wait of a scenario's
 policy is an hour and a half, and what comes back then may find the queue's in-flight limit reached."""
 
