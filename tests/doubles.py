@@ -575,6 +575,9 @@ class FakeConcurrency:
         return self.limits.get(function)
 
 
+_NEW_GATE = GateState()
+
+
 @dataclass(slots=True)
 class InMemoryGateItems:
     """Gates, changed on condition."""
@@ -587,13 +590,13 @@ class InMemoryGateItems:
     def read(self, function: str) -> GateState:
         """Return a gate."""
         self.faults.check("read")
-        return self.images.get(function, GateState())
+        return self.images.get(function, _NEW_GATE)
 
     def update(self, function: str, change: Change) -> Updated:
         """Make a change if its conditions hold."""
         self.faults.check("update")
         with self._lock:
-            image = self.images.get(function, GateState())
+            image = self.images.get(function, _NEW_GATE)
             self.writes += 1
             if not all(condition.holds(image) for condition in change.when):
                 return Updated(applied=False, image=image)

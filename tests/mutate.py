@@ -48,7 +48,8 @@ class Copy:
             "PYTHONPATH": os.pathsep.join(str(self.folder / name) for name in FOLDERS),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
-        command = [sys.executable, "-m", "simulation", "--stop", "--seeds", seeds, "--but", but]
+        command = [sys.executable, "-m", "simulation", "--stop", "--jobs", "1"]
+        command += ["--seeds", seeds, "--but", but]
         try:
             done = subprocess.run(
                 command,

@@ -2,7 +2,7 @@
 
 One seed makes one scenario (what is captured, how the targets answer, which faults there are and how often)
 and one order of events, on any machine. `Simulation(seed).run()` gives what was broken of the promise.
-`python -m simulation --seeds 0-20000 --jobs 2` runs many.
+`python -m simulation --seeds 0-20000` runs many.
 """
 
 from simulation.run import Simulation

@@ -66,7 +66,8 @@ class Checker:
         held = self._world.look(call_id)
         is_held = held is not None and held.state == State.LEASED
         is_ours = held is not None and held.owner == batch.holds.get(call_id)
-        if not (is_held and is_ours) and call_id not in self._history.restored:
+        is_excused = call_id in self._history.restored or self._history.excuses[call_id]["clock"]
+        if not (is_held and is_ours) and not is_excused:
             report("lease", f"{call_id} runs in {batch.name}, which does not hold it: {held}")
         self._check_wait(call_id, runs, now_s)
         self._check_gate(function, call_id, batch, now_s)
@@ -177,6 +178,9 @@ class Checker:
             report("row", f"rows of no call: {unknown}")
         for call_id in self._history.plans:
             row = rows.get(call_id)
+            if call_id in self._history.skipped and (row is None or row.state not in TERMINAL):
+                # Its line never arrived.
+                continue
             if row is None:
                 report("lost", f"{call_id} has no row")
             elif row.state not in TERMINAL:
@@ -202,7 +206,7 @@ class Checker:
         if row.state is State.SUCCEEDED and not ok:
             report("end", f"{call_id} is succeeded, and never ran well")
         hows = {how for name, _, how in history.captures if name == call_id}
-        own = int(hows <= {"failed", "unknown"})
+        own = int(bool(hows) and hows <= {"failed", "unknown"})
         # A capture of a call that was given up opens it again.
         captures = sum(name == call_id for name, _, _ in history.captures)
         most = self._maximum_attempts * (captures + redrives)

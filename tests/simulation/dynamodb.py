@@ -72,8 +72,10 @@ class DynamoDB:
     """One table, whose key is `id`."""
 
     items: dict[str, Item] = field(default_factory=dict)
-    refuses: Callable[[], bool] = lambda: False
-    """Tells whether the next statement of a batch fails, and it alone."""
+    refuses: Callable[[str], bool] = lambda _: False
+    """Tells whether the statement of a batch about this key fails, and it alone."""
+    leaves: Callable[[str], bool] = lambda _: False
+    """Tells whether this key of a BatchGetItem is not read."""
 
     def put_item(self, **request: Any) -> dict[str, Any]:
         request.pop("TableName")
@@ -119,12 +121,18 @@ class DynamoDB:
 
     def batch_get_item(self, **request: Any) -> dict[str, Any]:
         found: dict[str, list[Item]] = {}
+        left: dict[str, Any] = {}
         for table, wanted in request["RequestItems"].items():
             names = [key[KEY]["S"] for key in wanted["Keys"]]
             if len(set(names)) < len(names) or len(names) > MAX_KEYS:
                 raise _invalid("BatchGetItem", "duplicates, or too many keys")
-            found[table] = [self.items[name] for name in names if name in self.items]
-        return {"Responses": found, "UnprocessedKeys": {}}
+            unread = {name for name in names if self.leaves(name)}
+            if unread:
+                left[table] = {**wanted, "Keys": [{KEY: {"S": name}} for name in sorted(unread)]}
+            found[table] = [
+                self.items[name] for name in names if name in self.items and name not in unread
+            ]
+        return {"Responses": found, "UnprocessedKeys": left}
 
     def batch_write_item(self, **request: Any) -> dict[str, Any]:
         for entries in request["RequestItems"].values():
@@ -152,7 +160,7 @@ class DynamoDB:
         found = read_statement(statement)
         if found is None:
             return {"Error": {"Code": "ValidationError", "Message": "cannot be read"}}
-        if self.refuses():
+        if self.refuses(found.key):
             return {"Error": {"Code": "ThrottlingError", "Message": "simulated"}}
         before = self.items.get(found.key)
         if found.where is None and before is not None:
@@ -176,8 +184,8 @@ class DynamoDB:
         return {"TableName": found.table}
 
     def _keep(self, operation: str, item: Item) -> None:
-        size = sum(len(name) + len(str(next(iter(value.values())))) for name, value in item.items())
-        if size > MAX_ITEM_BYTES:
+        # Measured only where it may be: spelled out it is longer.
+        if len(str(item)) > MAX_ITEM_BYTES and _size_of(item) > MAX_ITEM_BYTES:
             raise _invalid(operation, "Item size has exceeded the maximum allowed size")
         self.items[item[KEY]["S"]] = dict(item)
 
@@ -234,6 +242,10 @@ class DynamoDB:
                 return {"Attributes": changed}
             case _:
                 return {}
+
+
+def _size_of(item: Item) -> int:
+    return sum(len(name) + len(str(next(iter(value.values())))) for name, value in item.items())
 
 
 def _invalid(operation: str, message: str) -> ClientError:

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from reprise.errors import StoreError
 from simulation.dynamodb import read_statement
 from simulation.history import Batch
+from simulation.points import Points
 from simulation.scenario import FAULTS_END_S, STORE_FAULTS
 from simulation.scheduler import Crash
 
@@ -56,13 +57,39 @@ class Faults:
     """What the next call of a store meets."""
     works_on: dict[Task, str] = field(default_factory=dict)
     """Which call a task is about."""
+    kept: frozenset[int] | None = None
+    """The faults that are let happen, by their number in the order that they were drawn; None for all."""
+    drawn: int = 0
+    points: Points = field(default_factory=Points)
+    _hot: dict[str, float] = field(default_factory=dict)
+    """Until when items are throttled."""
 
     def is_met(self, kind: str) -> bool:
-        if self.scheduler.now_s > FAULTS_END_S or self.random.random() >= self.rates[kind]:
+        rate = self.rates[kind]
+        if not rate or self.scheduler.now_s > FAULTS_END_S or self.random.random() >= rate:
+            return False
+        return self.happens(kind)
+
+    def happens(self, kind: str) -> bool:
+        """Count a fault that was drawn, and tell whether it is let happen."""
+        self.drawn += 1
+        if self.kept is not None and self.drawn not in self.kept:
             return False
         self.met[kind] += 1
         self.note(kind)
         return True
+
+    def is_hot(self, key: str) -> bool:
+        """Tell whether an item is throttled now."""
+        return self._hot.get(key, 0.0) > self.scheduler.now_s
+
+    def dies_at(self, store: str, what: str, key: str = "") -> str:
+        """Return `die` or `crash` if the process is to die before or after what is no store's."""
+        fault = next((kind for kind in ("die", "crash") if self.is_met(kind)), "")
+        self.points.note(self.scheduler.process.name, f"{store} {what}", fault)
+        if fault:
+            self._excuse(key, fault, is_gate=False)
+        return fault
 
     def note(self, what: str, key: str = "", fault: str = "") -> None:
         task = self.scheduler.current
@@ -76,6 +103,7 @@ class Faults:
         work: Callable[[], Any],
         error: Callable[[str, str], Exception],
         *,
+        store: str,
         is_still: bool = False,
     ) -> Any:
         """Make one call of a store.
@@ -84,14 +112,18 @@ class Faults:
             Crash: If the process dies at it.
             Exception: What `error` makes, if it is refused, or its answer lost.
         """
-        fault = self._drawn()
+        fault = self._drawn(key)
         self.scheduler.sleep(self._took_s(fault), is_still=is_still)
         self.note(what, key, fault)
-        self._excuse(key, fault, is_gate=is_still)
+        self.points.note(self.scheduler.process.name, f"{store} {what}", fault)
+        if fault:
+            self._excuse(key, fault, is_gate=is_still)
         if fault == "die":
             raise Crash
         if fault == "refuse":
             raise error(what, "InternalServerError")
+        if fault == "hot item":
+            raise error(what, "ProvisionedThroughputExceededException")
         if fault == "arrive late":
             self._delay(what, key, work)
             raise error(what, "RequestTimeout")
@@ -112,20 +144,28 @@ class Faults:
             raise
         return self._done(key, work)
 
-    def _drawn(self) -> str:
-        if self.scheduler.now_s > FAULTS_END_S:
+    def _drawn(self, key: str) -> str:
+        now_s = self.scheduler.now_s
+        if now_s > FAULTS_END_S:
             return ""
         if self.forced:
             forced, self.forced = self.forced, ""
-            self.met[forced] += 1
-            return forced
+            return forced if self.happens(forced) else ""
+        if self._has_item(key):
+            if self.is_hot(key):
+                return "hot item"
+            if self.is_met("hot item"):
+                self._hot[key] = now_s + self.random.choice((0.5, 3, 10))
+                return "hot item"
         drawn = self.random.random()
         for kind in STORE_FAULTS:
             drawn -= self.rates[kind]
             if drawn < 0:
-                self.met[kind] += 1
-                return kind
+                return kind if self.happens(kind) else ""
         return ""
+
+    def _has_item(self, key: str) -> bool:
+        return key in self.history.plans or key.startswith(GATE_KEY)
 
     def _took_s(self, fault: str) -> float:
         took_s = self.random.random() ** 3 * 0.2
@@ -203,14 +243,18 @@ class Faults:
 
     def _rows(self, key: str) -> list[str]:
         """Return the calls whose rows a request is about."""
-        return [name for name in key.split(MANY) if name in self.history.plans]
+        plans = self.history.plans
+        if key in plans:
+            return [key]
+        return [name for name in key.split(MANY) if name in plans] if MANY in key else []
 
 
 class Breaking:
     """A store whose every call takes time, and may fail."""
 
-    def __init__(self, faults: Faults, store: object, *, is_gate: bool = False) -> None:
+    def __init__(self, faults: Faults, store: object, label: str, *, is_gate: bool = False) -> None:
         self._faults = faults
+        self._label = label
         self._store = store
         self._is_gate = is_gate
         self._is_client = hasattr(store, "update_item")
@@ -219,13 +263,19 @@ class Breaking:
         operation = getattr(self._store, name)
         if not callable(operation):
             return operation
-        faults, error = self._faults, client_error if self._is_client else store_error
+        faults, label = self._faults, self._label
+        error = client_error if self._is_client else store_error
 
         def asked(*args: Any, **kwargs: Any) -> Any:
             key = _key_of(args, kwargs)
             is_still = self._is_gate or key.startswith(GATE_KEY)
             return faults.ask(
-                name, key, lambda: operation(*args, **kwargs), error, is_still=is_still
+                name,
+                key,
+                lambda: operation(*args, **kwargs),
+                error,
+                store="gates" if is_still else label,
+                is_still=is_still,
             )
 
         self.__dict__[name] = asked
@@ -235,6 +285,8 @@ class Breaking:
 def _key_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     """Return what a call is about: a call's id, or those of several; a gate's or an object's name."""
     if args:
+        if isinstance(args[0], str):
+            return args[0]
         return MANY.join(
             _name_of(each) for each in (args[0] if isinstance(args[0], list) else args[:1])
         )
@@ -245,6 +297,6 @@ def _key_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
 
 
 def _name_of(value: Any) -> str:
-    return str(
-        getattr(value, "id", getattr(value, "call_id", value if isinstance(value, str) else ""))
-    )
+    if isinstance(value, str):
+        return value
+    return str(getattr(value, "id", None) or getattr(value, "call_id", ""))

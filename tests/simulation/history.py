@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from reprise.call.reply_to import ReplyTo
     from simulation.scenario import Planned
 
+LEASE_MARGIN_S: Final = 1.0
+"""How far two clocks may be apart, and no lease is taken from who has time left (`Replayer`)."""
 STEPS: Final = frozenset((source, target) for (source, _), target in TRANSITIONS.items())
 
 
@@ -33,6 +35,8 @@ class Batch(Process):
     """By function, what the policy said when it was asked."""
     is_live: bool = False
     """Whether it is the invoker, at work for a caller."""
+    clock_s: float = 0.0
+    """How far its clock is ahead of the others'."""
     met_gate_fault: bool = False
     finished_at_s: float = math.inf
     """When it returned; a crash is no return."""
@@ -85,6 +89,8 @@ class History:
     """Id, instant, and how the caller's own try ended."""
     asked: set[tuple[str, ReplyTo]] = field(default_factory=set)
     """Calls, and where a capture of each wants its late result."""
+    skipped: set[str] = field(default_factory=set)
+    """Ids of calls of which the log service lost a line: nobody owes them an end."""
     executions: dict[str, list[Execution]] = field(default_factory=lambda: defaultdict(list))
     owners: dict[str, Batch] = field(default_factory=dict)
     """Who leased under which name."""
@@ -113,6 +119,8 @@ class History:
     """When the unpacker had dealt with a second line of a call, whose own outcome was unknown."""
     is_gate_told_twice: bool = False
     """Whether a gate may count a permit twice, which it does till its next epoch."""
+    clock_step_s: float = 0.0
+    """How far a process's clock ever jumped."""
     violations: list[tuple[str, str]] = field(default_factory=list)
 
     def report(self, kind: str, what: str) -> None:
@@ -156,6 +164,10 @@ class History:
             return
         if owner.is_dead or (now_s > owner.deadline_s < owner.finished_at_s):
             self.excuse(call_id, "lease ran out")
+            self.taken_over(owner)
+        elif getattr(batch, "clock_s", 0.0) - min(owner.clock_s, 0.0) > LEASE_MARGIN_S:
+            # By the clock of who takes it, it has run out: the call may have run, and is told of as such.
+            self.excuse(call_id, "clock")
             self.taken_over(owner)
         elif owner.holds.get(call_id) == before.owner:
             what = f"{call_id} was taken from {before.owner}, which works on it, by {batch.name}"

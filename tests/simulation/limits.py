@@ -14,13 +14,14 @@ from reprise.unpack import consumer
 
 BEFORE_RECEIVES: Final = 10
 """Deliveries of a new message before it must be renewed."""
-BEFORE_AGE_S: Final = 3600.0
+BEFORE_AGE_S: Final = 1800.0
 """Age of a new message at which it must be renewed."""
 BEYOND_RECEIVES: Final = 30
 """Further deliveries until SQS would end it, 500 in the deployed queue: where batches outlive their messages'
 visibility, and die, it takes some of them until one has sent a message afresh and deleted it."""
-BEYOND_AGE_S: Final = 4 * 3600.0
-"""Further age at which SQS would delete it."""
+BEYOND_AGE_S: Final = 2.5 * 3600
+"""Further age at which SQS would delete it, five days in the deployed queue: the longest wait of a scenario's
+policy is an hour and a half, and what comes back then may find the queue's in-flight limit reached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

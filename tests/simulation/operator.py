@@ -90,9 +90,10 @@ class Operator:
         if not waits:
             return
         call_id, seen = world.cancels.choice(waits)
+        if not world.faults.happens("cancel"):
+            return
 
         def run() -> None:
-            world.faults.met["cancel"] += 1
             # Whatever is answered: the write may be done, or on its way.
             world.history.maybe_cancelled.add(call_id)
             with suppress(StoreError):
@@ -122,7 +123,7 @@ class Operator:
             for message in self._letters.messages.values()
         ]
         letters = [letter for letter in letters if only is None or letter.id in only]
-        if not letters:
+        if not letters or not world.faults.happens("redrive"):
             return
 
         def run() -> None:
@@ -130,7 +131,6 @@ class Operator:
             # Until it is told otherwise: the command may be ended half way.
             left = {letter.id for letter in letters}
             self._left.append(left)
-            world.faults.met["redrive"] += 1
             redriver = Redriver(
                 ledger=cast("Any", ledger),
                 queue=cast("Any", SendingQueue(world, self._replays)),

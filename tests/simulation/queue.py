@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from reprise.errors import StoreError
@@ -65,6 +66,8 @@ class SimulatedQueue:
     retention_s: float = math.inf
     age_offset_s: float = 0.0
     in_flight_limit: int = 120_000
+    overtaken: Callable[[], object] = lambda: None
+    """Told when messages come in another order than they were sent."""
     messages: dict[str, Message] = field(default_factory=dict)
     sent: int = 0
 
@@ -112,6 +115,8 @@ class SimulatedQueue:
         ready = [message for message in self.messages.values() if message.visible_at_s <= now_s]
         room = self.in_flight_limit - self._in_flight(now_s)
         chosen = self.random.sample(ready, max(0, min(most, room, len(ready))))
+        if any(later.sent_at_s < first.sent_at_s for first, later in pairwise(chosen)):
+            self.overtaken()
         received: list[Received] = []
         for message in chosen:
             if message.receives + self.receives_offset >= self.max_receives:

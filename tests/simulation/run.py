@@ -9,12 +9,10 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from doubles import InMemoryListing
-from harness import FAILED, MAIL, ORDERS, THROTTLED, TRANSIENT, UNKNOWN, call, notification
+from harness import FAILED, MAIL, ORDERS, THROTTLED, TRANSIENT, UNKNOWN, call
 from reprise.call.reply_to import ReplyTo
 from reprise.capturing.open_calls import OpenCalls
 from reprise.monitor.reconcile import EVERY_S, Reconciler, Sweep
-from reprise.ports import OutMessage
 from reprise.replay.message import Delivery, Worker
 from reprise.retry.policy import read_policy_document
 from reprise.testing import START_AT
@@ -23,6 +21,8 @@ from simulation.check import Checker
 from simulation.faults import Faults
 from simulation.history import Batch, History
 from simulation.limits import capture_limits, replay_limits
+from simulation.log_path import LogPath
+from simulation.memory import remembering
 from simulation.operator import Operator
 from simulation.queue import SimulatedQueue
 from simulation.scenario import FAULTS_END_S, Planned, Scenario, scenario_of
@@ -59,12 +59,15 @@ MAX_BATCH: Final = 10
 class Simulation:
     """The pipeline, its queues, its targets, its operator, and time."""
 
-    def __init__(self, seed: int, *, is_reconciled: bool = True) -> None:
+    def __init__(
+        self, seed: int, *, is_reconciled: bool = True, kept: frozenset[int] | None = None
+    ) -> None:
         """Set the stage.
 
         Args:
             seed: Decides on everything.
             is_reconciled: Whether somebody looks for objects whose notification was lost.
+            kept: Numbers of the faults that are let happen, in the order that they are drawn; None for all.
         """
         self.scenario = scenario = scenario_of(seed)
         self.random = random = Random(f"run {seed}")
@@ -74,6 +77,7 @@ class Simulation:
             scheduler=scheduler,
             random=random,
             rates=scenario.rates,
+            kept=kept,
             history=self.history,
             look=self._look,
             gate_written=self._gate_written,
@@ -94,12 +98,9 @@ class Simulation:
             _Poller(self, self.replays, scenario.replayers, self._replay),
             _Poller(self, self.captures, scenario.unpackers, self._unpack),
         )
-        self._listing = InMemoryListing()
+        self._log_path = LogPath(self.world, self.captures)
         self._is_reconciled = is_reconciled
         self._batches = 0
-        self._serial = 0
-        self.objects: dict[str, tuple[str, ...]] = {}
-        """Of capture objects, by key, the ids of what is in them."""
         for planned in scenario.objects:
             self._capture(planned, scenario.log_path_s)
         for plan in scenario.later:
@@ -111,6 +112,8 @@ class Simulation:
         for at_s in scenario.restores_s:
             scheduler.call_at(at_s, self._restore)
         self.operator = Operator(self.world, self.replays, self.letters)
+        for at_s in scenario.deploys_s:
+            scheduler.call_at(at_s, self._deploy)
         for at_s in scenario.cancels_s:
             scheduler.call_at(at_s, self.operator.cancel)
         for at_s in scenario.redrives_s:
@@ -124,7 +127,7 @@ class Simulation:
 
     def run(self) -> list[tuple[str, str]]:
         """Run until nothing is left to do; return what was broken: a kind each, and what it was."""
-        with _silence():
+        with _silence(), remembering():
             try:
                 self.scheduler.run()
                 if self._is_reconciled and self.faults.met["lose notice"]:
@@ -150,6 +153,7 @@ class Simulation:
             now_s=lambda: self.scheduler.now_s,
             random=self.random,
             is_met=self.faults.is_met,
+            overtaken=lambda: self.faults.met.update(overtake=1),
             report=self.history.report,
         )
         replays = make(
@@ -192,7 +196,8 @@ class Simulation:
     def _capture(self, planned: tuple[Planned, ...], log_path_s: float = 0.0) -> None:
         """Capture calls, and store them as one object, at once or when they have come so far."""
         pipeline: Any = self.world.pipeline
-        start = len(pipeline.lines)
+        lines: list[str] = []
+        calls: dict[str, str] = {}
         known = OpenCalls(gates=self.world.gates(), clock=pipeline.clock)
         for plan in planned:
             payload = _payload_of(plan)
@@ -204,35 +209,22 @@ class Simulation:
             self.functions.numbers[payload] = plan.number
             self.history.ids[plan.number] = call_id
             self.history.plans.setdefault(call_id, plan)
+            if self._log_path.skips(call_id):
+                continue
+            lines.append(pipeline.lines[-1])
+            calls[call_id] = plan.captured
             self.history.captures.append((call_id, self.scheduler.now_s, plan.captured))
             self.history.asked |= {(call_id, place)} if place is not None else set()
-        calls = {self.history.ids[plan.number]: plan.captured for plan in planned}
-        deliver = partial(self._deliver, pipeline.lines[start:], calls)
+        deliver = partial(self._log_path.deliver, lines, calls)
         if log_path_s:
             self.scheduler.call_at(self.scheduler.now_s + log_path_s, deliver)
         else:
             deliver()
 
-    def _deliver(self, lines: list[str], calls: dict[str, str]) -> None:
-        """Store lines as one object.
-
-        Args:
-            lines: Of captured calls.
-            calls: Their ids, and how their callers' own tries ended.
-        """
-        pipeline: Any = self.world.pipeline
-        self._serial += 1
-        key = f"captured/2026/11/21/10/{self._serial}.gz"
-        pipeline.store(key, lines)
-        self.history.unknown_in[key] = {name for name, how in calls.items() if how == "unknown"}
-        self.objects[key] = tuple(calls)
-        self._listing.modified_at_s[key] = self.world.pipeline.clock().timestamp()
-        if not self.faults.is_met("lose notice"):
-            for _ in range(2 if self.faults.is_met("notify twice") else 1):
-                self.captures.send([OutMessage(body=notification(key))])
-
     def _call_again(self, plan: Planned) -> None:
         """Let a caller call again, live, by the key of its captured call."""
+        if not self.faults.happens("call again"):
+            return
         self._batches += 1
         now_s = self.scheduler.now_s
         deadline_s = now_s + TIMEOUTS_S["caller"]
@@ -248,7 +240,6 @@ class Simulation:
 
         def run() -> None:
             self.history.repeats[call_id] += 1
-            self.faults.met["call again"] += 1
             try:
                 answer = pipeline.caller().run(request)
                 batch.finished_at_s = self.scheduler.now_s
@@ -268,16 +259,24 @@ class Simulation:
 
     def _log(self, call_id: str, line: str) -> None:
         """Let a line that was written arrive, whatever becomes of who wrote it."""
+        if self._log_path.skips(call_id):
+            return
         how = HOWS[json.loads(line)["outcome"]["kind"]]
         self.history.captures.append((call_id, self.scheduler.now_s, how))
         if (place := json.loads(line).get("reply_to")) is not None:
             self.history.asked.add((call_id, ReplyTo(**place)))
         at_s = self.scheduler.now_s + self.random.random() * 60
-        self.scheduler.call_at(at_s, lambda: self._deliver([line], {call_id: how}))
+        self.scheduler.call_at(at_s, lambda: self._log_path.deliver([line], {call_id: how}))
 
     def _capture_again(self, plan: Planned) -> None:
-        self.faults.met["capture again"] += 1
-        self._capture((plan,))
+        if self.faults.happens("capture again"):
+            self._capture((plan,))
+
+    def _deploy(self) -> None:
+        """Let new code take over, as a deployment does: what runs on old code ends there."""
+        if self.faults.happens("deploy"):
+            for poller in self._pollers:
+                poller.deploy()
 
     def _edit(self, policy: dict[str, Any]) -> None:
         is_disabled = policy["default"].get("enabled") is False
@@ -295,10 +294,9 @@ class Simulation:
             for message in self.replays.messages.values()
             if name in message.body and '"settlement":{' in message.body
         ]
-        if live:
+        if live and self.faults.happens("restore"):
             name = self.random.choice(owed or live)
             self.faults.note("restore", name)
-            self.faults.met["restore"] += 1
             self.history.restored.add(name)
             self.history.excuse(name, "restored")
             self.world.forget(name)
@@ -308,7 +306,7 @@ class Simulation:
         world = self.world
         reconciler = Reconciler(
             bucket=world.bucket.bucket,
-            listing=self._listing,
+            listing=self._log_path.listing,
             marks=world.pipeline.marks,
             queue=cast("Any", self.captures),
             sweeps=_Sweeps(),
@@ -337,6 +335,12 @@ class Simulation:
             name=f"{name}-{self._batches}", began_at_s=now_s, deadline_s=now_s + timeout_s
         )
         late_s = self.random.uniform(5, 300) if self.faults.is_met("outlive") else 0.0
+        if self.faults.is_met("step clock"):
+            most_s = self.random.choice((-200, -20, -1, 1, 20, 200))
+            step_s = most_s * self.random.random()
+            self.history.clock_step_s = max(self.history.clock_step_s, abs(step_s))
+            at_s = now_s + self.random.choice((0, 1, 10)) * self.random.random()
+            self.scheduler.call_at(at_s, lambda: setattr(batch, "clock_s", step_s))
         batch.ends_at_s = batch.deadline_s + late_s
         pause_s = timeout_s + self.random.uniform(0, late_s) if late_s else 0.0
         if late_s:
@@ -363,8 +367,7 @@ class Simulation:
                 self.scheduler.kill(batch)
                 sandbox.renew()
             finally:
-                poller.free.append(sandbox)
-                poller.request(self.scheduler.now_s)
+                poller.take_back(sandbox)
 
         self.scheduler.start(batch, run)
 
@@ -469,8 +472,26 @@ class _Poller:
         self._queue = queue
         self._start = start
         self._next_s = float("inf")
+        self._sandboxes = sandboxes
+        self._busy: list[Sandbox] = []
+        self.free = self._new()
+
+    def _new(self) -> list[Sandbox]:
+        simulation = self._simulation
         queues = simulation.replays, simulation.captures, simulation.letters
-        self.free = [Sandbox(simulation.world, *queues) for _ in range(sandboxes)]
+        return [Sandbox(simulation.world, *queues) for _ in range(self._sandboxes)]
+
+    def deploy(self) -> None:
+        """Put new sandboxes in the place of all, those at work included, which end what they do."""
+        self.free, self._busy = self._new(), []
+        self.request(self._simulation.scheduler.now_s)
+
+    def take_back(self, sandbox: Sandbox) -> None:
+        """Let the next batch run where one has ended, unless its code is not in force any more."""
+        if sandbox in self._busy:
+            self._busy.remove(sandbox)
+            self.free.append(sandbox)
+        self.request(self._simulation.scheduler.now_s)
 
     def request(self, at_s: float) -> None:
         """Look when something may be there."""
@@ -489,7 +510,9 @@ class _Poller:
             return
         received = self._queue.receive(random.choice((1, 2, 5, MAX_BATCH)))
         if received:
-            self._start(self.free.pop(random.randrange(len(self.free))), received, self)
+            sandbox = self.free.pop(random.randrange(len(self.free)))
+            self._busy.append(sandbox)
+            self._start(sandbox, received, self)
         due_s = self._queue.next_due_s()
         if due_s < float("inf"):
             self.request(due_s + random.random() * 0.3)

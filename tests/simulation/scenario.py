@@ -44,6 +44,16 @@ OTHER_FAULTS: Final[dict[str, float]] = {
     "flip idempotent": 0.2,
     "capture again": 0.4,  # share of runs in which callers repeat themselves
 }
+LATER_FAULTS: Final[dict[str, float]] = {
+    "skip line": 0.03,  # the log service loses a line
+    "rewrite object": 0.1,  # Firehose writes an object again, under its key
+    "deliver twice": 0.1,  # or what is in it under another
+    "hot item": 0.02,  # DynamoDB throttles all requests for an item, for seconds
+    "leave keys": 0.1,  # one key of a BatchGetItem is not read
+    "step clock": 0.1,  # a process's clock jumps
+    "deploy": 0.3,  # share of runs in which new code takes over, while old code ends
+}
+"""Drawn by a chance of their own: what else a seed lets happen does not depend on them."""
 CANCELS: Final = 1 / 3
 """Share of runs in which an operator cancels calls."""
 FAULTS_END_S: Final = 900.0
@@ -97,6 +107,7 @@ class Scenario:
     redrives_s: tuple[float, ...]
     restores_s: tuple[float, ...]
     cancels_s: tuple[float, ...] = ()
+    deploys_s: tuple[float, ...] = ()
     retention_days: float = 30
 
     def reply_to(self, plan: Planned) -> ReplyTo | None:
@@ -129,7 +140,12 @@ class _Maker:
     def rates(self) -> dict[str, float]:
         scale = self.random.choice((0.5, 1.0, 1.0, 2.0))
         rates = {**STORE_FAULTS, **OTHER_FAULTS}
-        return {name: rate * scale if self.chance(0.5) else 0.0 for name, rate in rates.items()}
+        drawn = {name: rate * scale if self.chance(0.5) else 0.0 for name, rate in rates.items()}
+        later = Random(f"later faults {self.seed}")
+        return drawn | {
+            name: rate * scale if later.random() < 0.5 else 0.0
+            for name, rate in LATER_FAULTS.items()
+        }
 
     def plan(self, number: int) -> Planned:
         random = self.random
@@ -167,8 +183,8 @@ class _Maker:
         if self.chance(0.08):
             # Few deliveries, and hours between them.
             default |= {
-                "initial_interval_s": 7200,
-                "maximum_interval_s": 14_400,
+                "initial_interval_s": 3600,
+                "maximum_interval_s": 5400,
                 "max_age_s": 14 * 86_400,
             }
         if self.chance(0.2):
@@ -191,7 +207,7 @@ class _Maker:
             at_s = random.uniform(0, 300)
             edits += [
                 (at_s, {"default": {**default, "enabled": False}}),
-                (at_s + random.choice((20, 300, 1500)), policy),
+                (at_s + random.choice((20, 120, 400)), policy),
             ]
         if self.chance(rates["flip idempotent"]):
             flipped = {**default, "idempotent": not default["idempotent"]}
@@ -201,7 +217,7 @@ class _Maker:
     def phases(self, *, is_long: bool) -> tuple[tuple[float, str], ...]:
         random = self.random
         if is_long:
-            return ((random.uniform(3, 9) * 3600, "throttle"),)
+            return ((random.uniform(1.2, 3) * 3600, "throttle"),)
         ends_s = random.choice((0.0, random.uniform(5, 60), random.uniform(60, 500)))
         phases = [(ends_s, random.choice(("throttle", "throttle", "fail")))]
         if self.chance(0.3):
@@ -229,6 +245,13 @@ class _Maker:
             return ()
         return tuple(random.choice((5, 60, 600)) * random.random() for _ in range(4))
 
+    def deploys(self, rate: float) -> tuple[float, ...]:
+        """Return when new code takes over."""
+        random = Random(f"deploys {self.seed}")
+        if random.random() >= rate:
+            return ()
+        return tuple(random.choice((10, 100, 900)) * random.random() for _ in range(2))
+
     def log_path_s(self) -> float:
         random = Random(f"log path {self.seed}")
         return random.choice((0.0, 0.0, 5.0, 60.0, 300.0)) * random.random()
@@ -253,7 +276,8 @@ class _Maker:
         rates = self.rates()
         if is_long:
             # Every copy is looked at for hours.
-            rates |= dict.fromkeys(("twin", "share", "keep deleted", "notify twice"), 0.0)
+            copies = ("twin", "share", "keep deleted", "notify twice", "rewrite object")
+            rates |= dict.fromkeys((*copies, "deliver twice"), 0.0)
         calls = random.randint(2, 4) if is_long else random.randint(6, 14)
         planned = [self.plan(number) for number in range(calls)]
         later: list[Planned] = []
@@ -293,7 +317,8 @@ class _Maker:
             if self.chance(rates["restore"])
             else (),
             cancels_s=self.cancels(),
-            retention_days=0.4 if is_long else 30,
+            deploys_s=self.deploys(rates["deploy"]),
+            retention_days=0.13 if is_long else 30,
         )
 
 

@@ -1,10 +1,11 @@
-"""Run threads one at a time, in simulated time, in an order that follows from the seed alone.
+"""Run tasks one at a time, in simulated time, in an order that follows from the seed alone.
 
-A thread runs until it sleeps; then whoever is due next goes on. Whatever a store or a target takes is such a
+A task runs until it sleeps; then whoever is due next goes on. Whatever a store or a target takes is such a
 sleep, so batches and lanes interleave at every call of a store, and nowhere else. Callbacks run in between,
-by whichever thread comes across them, and must not sleep.
+by whichever task comes across them, and must not sleep.
 
-The threads hand a baton on: each waits on a lock of its own. They are kept for the next run.
+A task is a greenlet: a stack of its own in the one thread that there is. So the product's code, which knows
+nothing of it, sleeps in the middle of a call, and nothing but the seed decides who goes on.
 """
 
 from __future__ import annotations
@@ -13,14 +14,12 @@ import itertools
 import math
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from threading import Lock, Thread
 from typing import TYPE_CHECKING, Final
+
+from greenlet import getcurrent, greenlet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-STUCK_S: Final = 120.0
-"""Real time after which a run hangs: then one lane waits for a lock that another holds while it sleeps."""
 
 MAX_STEPS: Final = 200_000
 """A run takes a thousand; one in which a target is paused for hours, a hundred thousand: paused calls come
@@ -54,37 +53,17 @@ class Process:
 
 
 class Task:
-    """One thread of a process."""
+    """One thread of control of a process."""
 
-    __slots__ = ("baton", "process", "serial", "work")
+    __slots__ = ("process", "serial", "stack", "work")
 
     def __init__(self, process: Process, work: Callable[[], None]) -> None:
         self.process = process
         self.work = work
         self.serial = -1
         """Of the entry that is to wake it; older entries are void."""
-        self.baton: Lock | None = None
-
-
-class _Worker:
-    """A thread that runs one task after the other."""
-
-    __slots__ = ("baton", "run")
-
-    def __init__(self) -> None:
-        self.baton = Lock()
-        self.baton.acquire()
-        self.run: Callable[[], None] = lambda: None
-        Thread(target=self._loop, daemon=True).start()
-
-    def _loop(self) -> None:
-        while True:
-            self.baton.acquire()
-            self.run()
-
-
-_idle: list[_Worker] = []
-"""Threads of earlier tasks. Only one thread of a run is awake, so nobody else takes from it."""
+        self.stack: greenlet | None = None
+        """None until it begins."""
 
 
 class Scheduler:
@@ -98,8 +77,7 @@ class Scheduler:
         self._due: list[tuple[float, int, Task | Callable[[], None]]] = []
         self._serial = itertools.count()
         self._tasks: dict[Task, None] = {}
-        self._main = Lock()
-        self._main.acquire()
+        self._main = getcurrent()
         self._failure: BaseException | None = None
         self._is_stopping = False
 
@@ -182,12 +160,9 @@ class Scheduler:
             BaseException: Whatever a task or a callback raised; also if time or patience ran out.
         """
         self._is_stopping = False
-        following = self._next()
-        if following is not None:
-            self._hand_to(following)
-            if not self._main.acquire(timeout=STUCK_S):
-                msg = "a lane waits for a lock that another holds while it sleeps"
-                raise RuntimeError(msg)
+        self._main = getcurrent()
+        while (following := self._next()) is not None:
+            self._go_to(following)
         self._unwind()
         if self._failure is not None:
             raise self._failure
@@ -196,9 +171,8 @@ class Scheduler:
         """Let tasks that nobody would wake any more end."""
         self._is_stopping = True
         for task in list(self._tasks):
-            if task.baton is not None and task in self._tasks:
-                task.baton.release()
-                self._main.acquire()
+            if task.stack is not None and task in self._tasks:
+                self._go_to(task)
 
     def _push(self, task: Task, at_s: float) -> None:
         task.serial = serial = next(self._serial)
@@ -234,25 +208,23 @@ class Scheduler:
             self._failure = error
         return None
 
-    def _hand_to(self, task: Task | None) -> None:
+    def _go_to(self, task: Task) -> None:
+        """Let a task go on, in place of who runs now; one that ends goes on with `run`."""
         self.current = task
-        if task is None:
-            self._main.release()
-            return
-        if task.baton is None:
-            worker = _idle.pop() if _idle else _Worker()
-            task.baton = worker.baton
-            worker.run = lambda: self._run(task, worker)
-        task.baton.release()
+        if task.stack is None:
+            task.stack = greenlet(self._run, self._main)
+            task.stack.switch(task)
+        else:
+            task.stack.switch()
 
     def _switch(self, task: Task) -> None:
         if self._is_stopping:
             raise Stopped
         following = self._next()
-        if following is not task:
-            self._hand_to(following)
-            assert task.baton is not None
-            task.baton.acquire()
+        if following is None:
+            self._main.switch()
+        elif following is not task:
+            self._go_to(following)
         self.current = task
         if self._is_stopping:
             raise Stopped
@@ -261,7 +233,7 @@ class Scheduler:
             self.kill(process)
             raise Crash
 
-    def _run(self, task: Task, worker: _Worker) -> None:
+    def _run(self, task: Task) -> None:
         try:
             if not task.process.is_dead:
                 task.work()
@@ -273,5 +245,3 @@ class Scheduler:
             self._failure = self._failure or error
         del self._tasks[task]
         task.process.tasks.pop(task, None)
-        _idle.append(worker)
-        self._hand_to(None if self._is_stopping else self._next())

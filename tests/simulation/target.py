@@ -9,6 +9,7 @@ from harness import FAILED, THROTTLED, TRANSIENT, UNKNOWN
 from reprise.ports import Reply
 from reprise.testing import SUCCEEDED
 from simulation.history import Batch, Execution
+from simulation.scheduler import Crash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +51,9 @@ class SimulatedFunctions:
         assert isinstance(batch, Batch)
         scheduler.sleep(self.random.random() * 0.05)
         number = self.numbers[payload]
+        fault = faults.dies_at("target", "invoke", self.history.ids[number])
+        if fault == "die":
+            raise Crash
         reply = self._refused(target.function)
         if reply is not None:
             faults.note("invoke", self.history.ids[number], str(reply.outcome.kind))
@@ -59,6 +63,11 @@ class SimulatedFunctions:
         call_id = self.history.ids[number]
         faults.note("invoke", call_id, "ok" if execution.is_ok else "fails")
         took_s = execution.ends_at_s - scheduler.now_s
+        if fault == "crash":
+            # It runs on, and nobody hears how it ends.
+            execution.is_answered = False
+            scheduler.sleep(self.random.random() * took_s)
+            raise Crash
         if faults.is_met("unknown"):
             if self.random.random() < 0.5:
                 # The target takes longer than anyone waits for it.

@@ -21,7 +21,7 @@ from reprise.retry.policy import read_policy_document
 from reprise.testing import START_AT
 from simulation.dynamodb import DynamoDB
 from simulation.executor import Executor, wait
-from simulation.faults import Breaking, Faults, store_error
+from simulation.faults import GATE_KEY, Breaking, Faults, store_error
 from simulation.history import Batch, Held
 from simulation.scheduler import Crash
 from simulation.target import CALL_TIMEOUT_S
@@ -57,6 +57,21 @@ class SimulatedClock(FakeClock):
 
     def __call__(self) -> datetime:
         return START_AT + timedelta(seconds=self._scheduler.now_s)
+
+
+class ProcessClock(SimulatedClock):
+    """Tells the time as the process that asks takes it to be."""
+
+    _told_s = 0.0
+    _told = START_AT
+
+    def __call__(self) -> datetime:
+        scheduler = self._scheduler
+        batch = scheduler.current.process if scheduler.current is not None else None
+        now_s = scheduler.now_s + (batch.clock_s if isinstance(batch, Batch) else 0.0)
+        if now_s != self._told_s:
+            self._told_s, self._told = now_s, START_AT + timedelta(seconds=now_s)
+        return self._told
 
 
 class SimulatedPipeline(Pipeline):
@@ -257,7 +272,7 @@ class SimulatedPolicies:
         world = self._world
         book = cast(
             "PolicyBook",
-            world.faults.ask("policies", "", lambda: world.book, store_error),
+            world.faults.ask("policies", "", lambda: world.book, store_error, store="policies"),
         )
         for function in world.pipeline.targets:
             name = function.rpartition(":")[2]
@@ -282,7 +297,10 @@ class World:
         self.faults = faults
         self.history = history
         self.dynamodb = (
-            DynamoDB(refuses=lambda: faults.is_met("refuse statement"))
+            DynamoDB(
+                refuses=lambda key: faults.is_hot(key) or faults.is_met("refuse statement"),
+                leaves=lambda key: faults.is_hot(key) or faults.is_met("leave keys"),
+            )
             if scenario.has_table
             else None
         )
@@ -356,9 +374,16 @@ class World:
     def gate(self, function: str) -> GateState:
         return self.gates().read(function)
 
+    def _mode(self, function: str) -> str:
+        """Return a gate's mode, as `gate` would tell it."""
+        if self.dynamodb is None:
+            return self.gate(function).mode
+        item = self.dynamodb.items.get(f"{GATE_KEY}{function}", {})
+        return cast("str", item["mode"]["S"]) if "mode" in item else Mode.FLOWING
+
     def note_mode(self, function: str) -> None:
         """Note when a gate ceased to flow: it may be written long after it was decided on."""
-        if self.gate(function).mode == Mode.FLOWING:
+        if self._mode(function) == Mode.FLOWING:
             self._held_since_s.pop(function, None)
         else:
             self._held_since_s.setdefault(function, self.scheduler.now_s)
@@ -372,10 +397,10 @@ class World:
     def stores(self) -> tuple[WatchedLedger, GateItems]:
         """Return the ledger and the gates of a new sandbox."""
         if self.dynamodb is None:
-            ledger: Any = Breaking(self.faults, self.double)
-            gates: Any = Breaking(self.faults, self.gate_double, is_gate=True)
+            ledger: Any = Breaking(self.faults, self.double, "ledger")
+            gates: Any = Breaking(self.faults, self.gate_double, "gates", is_gate=True)
         else:
-            client: Any = Breaking(self.faults, self.dynamodb)
+            client: Any = Breaking(self.faults, self.dynamodb, "table")
             ledger = LedgerTable(client, TABLE, self._wait)
             gates = GateTable(client, TABLE, lambda: self.scheduler.now_s)
         return WatchedLedger(ledger, self), gates
@@ -390,12 +415,13 @@ class World:
         ledger, gates = self.stores()
         pipeline: Any = replace(
             self.pipeline,
+            clock=ProcessClock(self.scheduler),
             memory=LocalGate(),
             ledger=cast("Any", ledger),
             gate_items=cast("Any", gates),
-            objects=cast("Any", WatchedObjects(Breaking(self.faults, self.bucket), self)),
-            keys=cast("Any", Breaking(self.faults, self.pipeline.keys)),
-            marks=cast("Any", Breaking(self.faults, self.pipeline.marks)),
+            objects=cast("Any", WatchedObjects(Breaking(self.faults, self.bucket, "bucket"), self)),
+            keys=cast("Any", Breaking(self.faults, self.pipeline.keys, "keys")),
+            marks=cast("Any", Breaking(self.faults, self.pipeline.marks, "marks")),
             replay_queue=cast("Any", SendingQueue(self, replays)),
             capture_queue=cast("Any", SendingQueue(self, captures)),
             dead_letters=cast("Any", SendingQueue(self, letters)),
@@ -413,7 +439,7 @@ class SendingQueue:
     def __init__(self, world: World, queue: SimulatedQueue) -> None:
         self._world = world
         self._queue = queue
-        self._breaking = Breaking(world.faults, queue)
+        self._breaking = Breaking(world.faults, queue, f"queue {queue.name}")
 
     def send(self, messages: Sequence[OutMessage]) -> None:
         world = self._world
@@ -426,8 +452,14 @@ class SendingQueue:
 
     def give_back(self, waits_s: Mapping[str, float]) -> None:
         if waits_s:
-            self._world.faults.note("give back", " ".join(waits_s))
+            faults = self._world.faults
+            faults.note("give back", " ".join(waits_s))
+            fault = faults.dies_at(f"queue {self._queue.name}", "give_back")
+            if fault == "die":
+                raise Crash
             self._queue.give_back(waits_s)
+            if fault == "crash":
+                raise Crash
 
     def depth(self) -> int:
         return cast("int", self._breaking.depth())

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 FRESH_S: Final = 0.2
 """How long a gate is believed without asking again; a condition corrects a stale belief."""
 _DEFAULTS: Final[dict[str, Any]] = {field.name: field.default for field in fields(GateState)}
+_NEW: Final = GateState()
+_UNREAD: Final = (float("-inf"), _NEW)
 
 
 class GateTable:
@@ -45,7 +47,7 @@ class GateTable:
 
     def read(self, function: str) -> GateState:
         """Return a gate as last known; a new one flows."""
-        read_at_s, image = self._known.get(function, (float("-inf"), GateState()))
+        read_at_s, image = self._known.get(function, _UNREAD)
         if self._monotonic() - read_at_s < FRESH_S:
             return image
         with store_errors("dynamodb", "GetItem"):
@@ -105,7 +107,7 @@ def _expressions(change: Change) -> dict[str, Any]:
     for condition in change.when:
         attribute = name(condition.name)
         test = f"{attribute} {condition.relation} {value(condition.value)}"
-        if condition.holds(GateState()):
+        if condition.holds(_NEW):
             test = f"(attribute_not_exists({attribute}) OR {test})"
         conditions.append(test)
     parts: dict[str, Any] = {

@@ -33,6 +33,7 @@ EVERY_TARGET: Final = "*"
 """The item that notes throttles of the account or the caller; no function has such a name."""
 SLOW_S: Final = 60.0
 """Service time from which calls wait for a permit of their batch although none can be run with it in time."""
+_NEW: Final = GateState()
 _TRIES: Final = 4
 
 
@@ -72,9 +73,9 @@ class GateSession:
     parameters: GateParameters = DEFAULTS
     store_faults: int = 0
     """Times that the gates could not be reached."""
-    _image: GateState = field(default_factory=GateState)
+    _image: GateState = _NEW
     _is_read: bool = False
-    _wide: GateState = field(default_factory=GateState)
+    _wide: GateState = _NEW
     _is_away: bool = False
     _tally: Samples = field(default_factory=Samples)
     _running: int = 0

@@ -39,7 +39,7 @@ class Failing(DynamoDB):
 def make(refused: tuple[int, ...] = (), down: int = 0) -> tuple[Failing, LedgerTable, list[int]]:
     """Return a table of which the statements of these numbers are throttled, and the rounds waited for."""
     number = iter(range(1000))
-    client = Failing(refuses=lambda: next(number) in refused)
+    client = Failing(refuses=lambda _: next(number) in refused)
     client.requests, client.down = [], down
     waited: list[int] = []
     return client, LedgerTable(client, "ledger", waited.append), waited  # type: ignore[arg-type]
@@ -180,7 +180,8 @@ def lease_all(ledger: LedgerTable) -> set[str]:
 def test_leases_that_are_throttled_are_left_out_and_had_alone() -> None:
     client, ledger, _ = make()
     ledger.record_all(ROWS)
-    client.refuses = iter([True, *[False] * 29]).__next__
+    answers = iter([True, *[False] * 29])
+    client.refuses = lambda _: next(answers)
 
     assert lease_all(ledger) == set(IDS[1:])
 

@@ -1,4 +1,4 @@
-"""One seed, one run: on any machine, in any process, however its threads are scheduled."""
+"""One seed, one run: on any machine, in any process, whatever else that does."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from threading import Event, Thread, active_count
 
 import pytest
 
@@ -40,6 +41,31 @@ def test_a_process_that_hashes_otherwise_gives_the_same_trace(hash_seed: str) ->
         [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == [digest_of(seed) for seed in SEEDS]
+
+
+def test_beside_threads_that_take_the_processor_away_the_trace_is_the_same() -> None:
+    is_over = Event()
+    others = [Thread(target=_compute, args=(is_over,)) for _ in range(3)]
+    alone = digest_of(SEEDS[0])
+    for each in others:
+        each.start()
+    try:
+        assert digest_of(SEEDS[0]) == alone
+    finally:
+        is_over.set()
+        for each in others:
+            each.join()
+
+
+def test_a_run_starts_no_thread_of_its_own() -> None:
+    before = active_count()
+    digest_of(SEEDS[1])
+    assert active_count() == before
+
+
+def _compute(is_over: Event) -> None:
+    while not is_over.is_set():
+        sum(range(1000))
 
 
 def test_seeds_differ() -> None:
