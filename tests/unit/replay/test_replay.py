@@ -361,6 +361,18 @@ def test_call_that_was_captured_with_an_unknown_outcome_is_replayed_only_if_idem
     assert only_row(idempotent).state is State.SUCCEEDED
 
 
+def test_call_that_may_have_run_is_given_up_as_that_however_old_it_is() -> None:
+    """Whoever redrives it is to know."""
+    pipeline = Pipeline()
+    (message,) = pipeline.captured_messages(call(), reply=UNKNOWN)
+    pipeline.clock.advance(6 * 3600)
+
+    assert pipeline.replay(message) == []
+
+    assert pipeline.functions.invoked == []
+    assert only_row(pipeline).reason == "unknown"
+
+
 def test_unknown_outcome_of_an_idempotent_target_is_replayed() -> None:
     pipeline = Pipeline(policy='{"targets":{"orders":{"idempotent":true}}}')
     (message,) = pipeline.captured_messages(call())
