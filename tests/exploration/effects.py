@@ -11,6 +11,8 @@ from exploration.tape import TICK_S, Answer, Request
 from harness import envelope, notification
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from exploration.roles import AddressedObjects, Start
     from exploration.store import Table
 
@@ -38,8 +40,10 @@ class Effect(NamedTuple):
     queue: str = ""
     sent: tuple[tuple[int, int], ...] = ()
     """For how many ticks, and the number of its body, of each message."""
+    is_new: bool = False
+    """Whether they are sent, and not given back."""
     taken: tuple[int, ...] = ()
-    """Letters that are deleted."""
+    """Letters, or messages of the queue, that are deleted."""
 
 
 class Effects:
@@ -50,9 +54,17 @@ class Effects:
         self._objects = objects
         self.texts: Numbers[str] = Numbers()
 
-    def text(self, body: str) -> int:
-        """Return a body's number."""
-        return self.texts.of(body, body)
+    def text(self, body: str, copy: int = 0) -> int:
+        """Return the number of a message: two of the same body may be there at once, as two copies."""
+        return self.texts.of(body, (body, copy))
+
+    def unlike(self, text: int, there: Collection[int]) -> int:
+        """Return the number of a message with the body of another one, which is not there yet."""
+        if text not in there:
+            return text
+        body = self.texts.values[text]
+        numbers = (self.text(body, copy) for copy in range(len(there) + 1))
+        return next(number for number in numbers if number not in there)
 
     def of(self, process: Process) -> tuple[Effect, ...]:
         """Return how a process's request may end."""
@@ -67,10 +79,10 @@ class Effects:
                     for text, delay_s in json.loads(body)
                 )
                 effects = (
-                    Effect("", "", ok, name, sent),
+                    Effect("", "", ok, name, sent, is_new=True),
                     Effect("refused", "faults", error),
-                    Effect("lost answer", "faults", error, name, sent),
-                    Effect("in part", "faults", error, name, sent[:1]),
+                    Effect("lost answer", "faults", error, name, sent, is_new=True),
+                    Effect("in part", "faults", error, name, sent[:1], is_new=True),
                 )
                 return effects if len(sent) > 1 else effects[:3]
             case "delete":
@@ -78,7 +90,7 @@ class Effects:
                 return (Effect("", "", ok, taken=taken), Effect("refused", "faults", error))
             case "line":
                 text = self.capture(f"captured/live/{process.start.name}.gz", [json.loads(body)])
-                return (Effect("", "", ok, "captures", ((0, text),)),)
+                return (Effect("", "", ok, "captures", ((0, text),), is_new=True),)
             case "depth":
                 return (Effect("", "", self._table.answer(Answer("ok", 0))),)
             case _:
@@ -98,21 +110,24 @@ class Effects:
         )
 
     def kept(self, process: Process, waits_s: dict[str, Any], answer: int) -> Effect:
-        """Return that a process's messages come again after their waits; None is no wait, and no message."""
+        """Return that a process's messages come again after their waits, or have served if there is none."""
+        given = [(waits_s.get(f"m{i}"), text) for i, text in enumerate(process.start.held)]
         sent = tuple(
-            (math.ceil(wait_s / TICK_S), self.text(body))
-            for i, body in enumerate(process.start.given)
-            if (wait_s := waits_s.get(f"m{i}")) is not None
+            (math.ceil(wait_s / TICK_S), text) for wait_s, text in given if wait_s is not None
         )
-        return Effect("", "", answer, QUEUE_OF.get(process.start.role, ""), sent)
+        taken = tuple(text for wait_s, text in given if wait_s is None)
+        return Effect("", "", answer, QUEUE_OF.get(process.start.role, ""), sent, taken=taken)
+
+    def expired(self, process: Process) -> Effect:
+        """Return that what a process holds can be received again, now."""
+        if process.start.role not in QUEUE_OF:
+            return Effect("", "", 0)
+        return self.kept(process, {f"m{i}": 0.0 for i in range(len(process.start.held))}, 0)
 
     def crashed(self, process: Process) -> Effect:
         """Return that a process is no more: what it held comes again after a tick."""
-        waits_s = {f"m{i}": TICK_S for i in range(len(process.start.given))}
-        is_holding = process.start.role in QUEUE_OF
-        return self.kept(process, waits_s if is_holding else {}, 0)._replace(
-            how="crash", bound="faults"
-        )
+        effect = self.expired(process)
+        return effect._replace(sent=tuple((1, text) for _, text in effect.sent))
 
     def capture(self, key: str, lines: list[str]) -> int:
         """Store lines as one object; return the number of its notification's body."""

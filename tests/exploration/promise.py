@@ -1,7 +1,8 @@
 """The promise of DESIGN.md, section 1, as predicates on steps and on ends; each begins with its number there.
 
-What a state does not say by itself is remembered beside it: of each call how often it has succeeded, how often
-beyond the first time it may, and how often it has since it was opened last; and whether a gate was told twice.
+What a state does not say by itself is remembered beside it: of each call how often it has succeeded, how
+often beyond the first time it may, and how often it has since it was opened last; and whether a gate was
+told twice.
 """
 
 from __future__ import annotations
@@ -10,23 +11,28 @@ import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from doubles import InMemoryGateItems
 from exploration.store import process_of
+from reprise import ledger
 from reprise.aws.gate_table import _from_item
 from reprise.gate.fallback import LocalGate
 from reprise.gate.session import GateSession
-from reprise.gate.state import Change, GateState, Updated
-from reprise.ledger import FIRST, TERMINAL, TRANSITIONS, State
+from reprise.ledger import FIRST, TERMINAL, TRANSITIONS
 from reprise.retry.decision import Reason
 
 if TYPE_CHECKING:
-    from exploration import world
+    from exploration.effects import Process
+    from exploration.state import State
     from exploration.store import Images, Table
+    from reprise.gate.state import GateState
 
 FOUND: Final = "1 every captured call can be found, and ends in one terminal state"
 LETTER: Final = "1 what was given up has a dead letter, unless an operator cancelled it"
 EARLY: Final = "1 a dead letter is sent only of what the ledger says was given up"
 TABLE: Final = "1 a row changes by the table of states alone"
-TWICE: Final = "2 one successful execution a call, unless who knew that it may have run let it run again"
+TWICE: Final = (
+    "2 one successful execution a call, unless who knew that it may have run let it run again"
+)
 AFTER: Final = "2 nothing is invoked after its success"
 HELD: Final = "2 a replayer in its time invokes only what it holds the lease of"
 CLAIMED: Final = "2 a live call with a captured one's key runs by its claim"
@@ -87,9 +93,7 @@ class Promise:
 
     # --- steps ------------------------------------------------------------------------------------
 
-    def asked(
-        self, before: world.State, process: world.Process, how: str
-    ) -> tuple[tuple[int, ...], str]:
+    def asked(self, before: State, process: Process, how: str) -> tuple[tuple[int, ...], str]:
         """Return what is to be remembered after a step past the table, and what it breaks, if anything."""
         kind = process.request.kind
         if kind == "invoke":
@@ -97,13 +101,13 @@ class Promise:
         if kind == "send" and process.request.name == "letters" and how != "refused":
             for call in _calls_of(process.request.body):
                 view = self.view(before.images[self._ids.index(call)])
-                if view is None or (view.state != State.DEAD_LETTERED and not view.was_given_up):
+                if view is None or (
+                    view.state != ledger.State.DEAD_LETTERED and not view.was_given_up
+                ):
                     return before.seen, EARLY
         return before.seen, ""
 
-    def _invoked(
-        self, before: world.State, process: world.Process, how: str
-    ) -> tuple[tuple[int, ...], str]:
+    def _invoked(self, before: State, process: Process, how: str) -> tuple[tuple[int, ...], str]:
         call = _call_of(process.request.body)
         at = EACH * call
         seen, view = list(before.seen), self.view(before.images[call])
@@ -115,13 +119,13 @@ class Promise:
                 broken = broken or TWICE
         return tuple(seen), broken
 
-    def _may_run(
-        self, view: View | None, before: world.State, process: world.Process, may: int
-    ) -> str:
+    def _may_run(self, view: View | None, before: State, process: Process, may: int) -> str:
         start = process.start
-        if view is not None and view.state == State.SUCCEEDED and not may:
+        if view is not None and view.state == ledger.State.SUCCEEDED and not may:
             return AFTER
-        is_held = view is not None and view.state == State.LEASED and view.owner == start.name
+        is_held = (
+            view is not None and view.state == ledger.State.LEASED and view.owner == start.name
+        )
         if is_held or start.tick != before.tick:
             return ""
         if start.role == "caller":
@@ -129,7 +133,7 @@ class Promise:
         return HELD
 
     def written(
-        self, before: world.State, images: Images, process: world.Process, how: str
+        self, before: State, images: Images, process: Process, how: str
     ) -> tuple[tuple[int, ...], str]:
         """Return the same after a step at the table."""
         seen, broken = before.seen, ""
@@ -152,7 +156,7 @@ class Promise:
         return tuple(seen_now), broken
 
     def _let_run(
-        self, before: world.State, images: Images, process: world.Process, how: str
+        self, before: State, images: Images, process: Process, how: str
     ) -> tuple[int, ...]:
         """Let a call run once more that its caller asks for after it was given up, or unprotected.
 
@@ -160,7 +164,9 @@ class Promise:
         """
         call, name = int(process.start.given[0]), process.request.name
         view = self.view(before.images[call])
-        is_over = name == "put_item" and view is not None and view.state == State.DEAD_LETTERED
+        is_over = (
+            name == "put_item" and view is not None and view.state == ledger.State.DEAD_LETTERED
+        )
         is_unprotected = name == "get_item" and how == "refused"
         if not (is_over and images == before.images) and not is_unprotected:
             return before.seen
@@ -173,20 +179,20 @@ class Promise:
         at = EACH * call
         if was is None or now is None:
             is_legal = (was is None and now is not None and now.state in FIRST) or (
-                now is None and was is not None and was.state == State.LEASED
+                now is None and was is not None and was.state == ledger.State.LEASED
             )
             return "" if is_legal else TABLE
         if was.state != now.state and (was.state, now.state) not in STEPS:
             return TABLE
-        if was.state == State.DEAD_LETTERED and now.state == State.CAPTURED:
+        if was.state == ledger.State.DEAD_LETTERED and now.state == ledger.State.CAPTURED:
             seen[at + LIFE] = 0
             seen[at + MAY] += was.reason == Reason.UNKNOWN
-        if now.state == State.SUCCEEDED and not seen[at + OK]:
+        if now.state == ledger.State.SUCCEEDED and not seen[at + OK]:
             return FAKE
         is_known = seen[at + LIFE] and not seen[at + MAY] and not self._is_idempotent
         if (
             is_known
-            and now.state == State.DEAD_LETTERED != was.state
+            and now.state == ledger.State.DEAD_LETTERED != was.state
             and now.reason not in {Reason.UNKNOWN, Reason.CANCELLED}
         ):
             return GIVEN_UP
@@ -194,23 +200,27 @@ class Promise:
 
     # --- ends -------------------------------------------------------------------------------------
 
-    def at_end(self, state: world.State, letters: frozenset[str], now_ms: int) -> str:
+    def at_end(self, state: State, letters: frozenset[str], now_ms: int) -> str:
         """Return what is broken where nothing is left to do."""
         for call, call_id in enumerate(self._ids):
             view = self.view(state.images[call])
             if view is None or view.state not in TERMINAL:
                 return FOUND
-            is_given_up = view.state == State.DEAD_LETTERED and view.reason != Reason.CANCELLED
+            is_given_up = (
+                view.state == ledger.State.DEAD_LETTERED and view.reason != Reason.CANCELLED
+            )
             # What an operator took out of the queue he has.
             if is_given_up and call_id not in letters:
                 return LETTER
-        return "" if self._lets_through(self.gate(state.images[-1]), now_ms + 86_400_000) else LEAKED
+        return (
+            "" if self._lets_through(self.gate(state.images[-1]), now_ms + 86_400_000) else LEAKED
+        )
 
     @staticmethod
     def _lets_through(gate: GateState, now_ms: int) -> bool:
         """Tell whether a batch of one call gets a permit; it may only hear first that a hold is over."""
         visit = GateSession(
-            gates=_OneGate(gate),
+            gates=InMemoryGateItems(images={"orders": gate}),
             memory=LocalGate(),
             function="orders",
             owner="later",
@@ -219,22 +229,6 @@ class Promise:
             lease_ms=60_000,
         )
         return bool(visit.enter(1).permits)
-
-
-class _OneGate:
-    """One gate, changed as in the table."""
-
-    def __init__(self, gate: GateState) -> None:
-        self._gate = gate
-
-    def read(self, function: str) -> GateState:
-        return self._gate if function == "orders" else GateState()
-
-    def update(self, function: str, change: Change) -> Updated:
-        del function
-        applied = all(condition.holds(self._gate) for condition in change.when)
-        self._gate = change.apply(self._gate) if applied else self._gate
-        return Updated(applied=applied, image=self._gate)
 
 
 @lru_cache(maxsize=4096)

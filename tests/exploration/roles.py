@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from doubles import InMemoryObjects
 from exploration.tape import (
+    TICK_S,
     Answer,
     InTurn,
     Request,
@@ -57,7 +58,9 @@ class Start(NamedTuple):
     """Of nobody else that is alive, or written down anywhere."""
     tick: int
     given: tuple[str, ...]
-    """Bodies of messages or of letters; or the number of the call that is made or cancelled."""
+    """Bodies of messages or of letters; or the number of the call that is made, the id of one to cancel."""
+    held: tuple[int, ...] = ()
+    """Numbers of the messages, in the same order."""
 
 
 class AddressedObjects(InMemoryObjects):
@@ -114,7 +117,8 @@ class Cast:
             tape.ask("end", start.role, result)
         except Suspended as suspended:
             return suspended.request
-        raise AssertionError("the end has no answer")
+        msg = "the end has no answer"
+        raise AssertionError(msg)
 
     def pipeline(self, tape: Tape, name: str) -> Pipeline:
         """Return the product's stages in one process: its own memory, and a world that is a tape."""
@@ -127,7 +131,7 @@ class Cast:
             functions=cast("Any", TapeFunctions(tape, REPLIES)),
             objects=self.objects,
             ledger=cast("Any", LedgerTable(client, TABLE, lambda _: None)),
-            gate_items=cast("Any", GateTable(client, TABLE, lambda: clock.now.timestamp())),
+            gate_items=cast("Any", GateTable(client, TABLE, clock.seconds)),
             replay_queue=cast("Any", TapeQueue(tape, "replays")),
             capture_queue=cast("Any", TapeQueue(tape, "captures")),
             dead_letters=cast("Any", TapeQueue(tape, "letters")),
@@ -147,10 +151,9 @@ class Cast:
             Delivery(message_id=f"m{i}", receipt_handle=f"m{i}", body=body)
             for i, body in enumerate(start.given)
         ]
-        ends_s = tape.tick * 300 + REPLAYER_S
 
         def remaining_ms() -> int:
-            return 1000 * (ends_s - tape.tick * 300)
+            return 1000 * (REPLAYER_S - TICK_S * (tape.tick - start.tick))
 
         again = replayer.run(deliveries, Worker(owner=start.name, remaining_ms=remaining_ms))
         waits_s = cast("TapeQueue", pipeline.replay_queue).waits_s
@@ -182,7 +185,10 @@ class Cast:
             clock=pipeline.clock,
         )
         redriver.run(
-            [read_letter({"MessageId": f"m{i}", "Body": body}) for i, body in enumerate(start.given)]
+            [
+                read_letter({"MessageId": f"m{i}", "Body": body})
+                for i, body in enumerate(start.given)
+            ]
         )
 
     def _canceller(self, start: Start, tape: Tape) -> None:
@@ -192,10 +198,6 @@ class Cast:
         row = ledger.get(start.given[0])
         if row is not None:
             ledger.cancel(row.id, opened_at=row.opened_at, now=pipeline.clock(), note=start.name)
-
-    def replaying(self, **changes: Any) -> Cast:
-        """Return this cast with other parts."""
-        return replace(self, **changes)
 
 
 class _Lines:

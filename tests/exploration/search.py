@@ -1,7 +1,7 @@
 """Breadth first through every state that can be reached, and from each on to the end of all calls.
 
-A state is remembered by its hash of 64 bits; of its trace by the hash of the state before it, so that the first
-trace to be found is a shortest one, and is walked again to be told.
+A state is remembered by its hash of 64 bits; of its trace by the hash of the state before it, so that the
+first trace to be found is a shortest one, and is walked again to be told.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from exploration.promise import LETTER, STUCK
+from exploration.promise import FOUND, LEAKED, LETTER, STUCK
+from exploration.state import Bounds, State, Step
 from exploration.tape import TICK_S
-from exploration.world import Bounds, State, Step
 from reprise.ledger import TERMINAL
 from reprise.testing import START_AT
 
@@ -23,8 +23,13 @@ if TYPE_CHECKING:
     from exploration.world import World
 
 NOTHING: Final = Bounds()
+ENDS: Final = frozenset({FOUND, LETTER, LEAKED, STUCK})
+"""What is broken by the whole of a way to the end, and not by a step of it."""
 PATIENCE: Final = 400
 """Steps without a fault after which calls that have not ended never will."""
+
+TOLD: Final = 8
+"""Of those as many are told."""
 
 
 @dataclass(slots=True)
@@ -49,42 +54,52 @@ class Explorer:
         self._told = told
         self._before: dict[int, int] = {}
         self._good: set[int] = set()
+        self._ahead: list[Step] = []
+        """The first way to something broken that goes beyond what was explored, step by step."""
         self.found = Found()
 
-    def run(self, most: int = 1 << 62) -> Found:
-        """Explore until something is broken, or there is nothing more; give up beyond so many states."""
-        world, found, before = self._world, self.found, self._before
-        level = [world.first]
-        before[hash(world.first)] = 0
+    def run(self) -> Found:
+        """Explore until something is broken, or there is nothing more."""
+        found, level = self.found, [self._world.first]
+        self._before[hash(self._world.first)] = 0
         while level and not found.broken:
-            following: list[State] = []
-            for state in level:
-                tail = self._end(state)
-                if tail:
-                    found.broken, found.trace = tail[-1].broken, self._trace(state) + tail
-                    break
-                at = hash(state)
-                for step in world.steps(state):
-                    found.transitions += 1
-                    found.kinds[step.how] += 1
-                    if step.broken:
-                        found.broken, found.trace = step.broken, [*self._trace(state), step]
-                        break
-                    key = hash(step.state)
-                    if key not in before:
-                        before[key] = at
-                        following.append(step.state)
-                if found.broken:
-                    break
+            if self._ahead and found.depth >= len(self._ahead):
+                self._break(self._ahead)
+                break
+            level = self._next_level(level)
             found.depth += 1
-            found.states = len(before)
+            found.states = len(self._before)
             if self._told is not None:
-                self._told(found, len(following))
-            if found.states > most:
-                raise MemoryError(f"more than {most} states")
-            level = following
+                self._told(found, len(level))
         found.ends = len(self._good)
         return found
+
+    def _next_level(self, level: list[State]) -> list[State]:
+        """Return the states that are one step further, and were not met before."""
+        found, before = self.found, self._before
+        following: list[State] = []
+        for state in level:
+            if not self._ahead and (tail := self._end(state)):
+                # Another way to it may be shorter than the one that goes by itself.
+                self._ahead = self._trace(state) + tail
+                if tail[-1].broken in ENDS:
+                    self._break(self._ahead)
+                    return []
+            at = hash(state)
+            for step in self._world.steps(state):
+                found.transitions += 1
+                found.kinds[step.how] += 1
+                if step.broken:
+                    self._break([*self._trace(state), step])
+                    return []
+                key = hash(step.state)
+                if key not in before:
+                    before[key] = at
+                    following.append(step.state)
+        return following
+
+    def _break(self, trace: list[Step]) -> None:
+        self.found.broken, self.found.trace = trace[-1].broken, trace
 
     def _trace(self, state: State) -> list[Step]:
         """Return the steps to a state, from the first one."""
@@ -115,7 +130,7 @@ class Explorer:
             if step.broken:
                 return way
             if len(way) > PATIENCE:
-                return [*way[:40], step._replace(broken=STUCK)]
+                return [*way[:TOLD], step._replace(broken=STUCK)]
             state = step.state
         self._good.update(passed)
         return []
@@ -142,3 +157,11 @@ class Explorer:
         now_ms = int(START_AT.timestamp() + TICK_S * state.tick) * 1000
         broken = world.promise.at_end(state, frozenset(letters), now_ms)
         return Step("the end", "", "", state, broken) if broken else None
+
+
+def lines_of(trace: list[Step]) -> list[str]:
+    """Return a trace as lines."""
+    return [
+        f"{number:3} t{step.state.tick} {step.who:8} {step.what:34} {step.how}".rstrip()
+        for number, step in enumerate(trace, 1)
+    ]

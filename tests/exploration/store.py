@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from exploration.tape import Answer
+from reprise.aws.fault import is_failed_condition
 from simulation.dynamodb import DynamoDB, read_statement
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ type Item = dict[str, Any]
 type Images = tuple[int, ...]
 type Ending = tuple[str, str, Images, int]
 """How a request ended, the bound that it is taken from, the items after it, and its answer's number."""
+type Touched = tuple[tuple[int, ...], tuple[Ending, ...]]
 
 
 @dataclass(slots=True)
@@ -62,9 +64,10 @@ class Table:
     keys: tuple[str, ...]
     """Of every item that there may be."""
     items: Numbers[Item | None] = field(default_factory=lambda: Numbers(None))
-    answers: Numbers[Answer] = field(default_factory=lambda: Numbers())
+    answers: Numbers[Answer] = field(default_factory=Numbers)
     _done: dict[tuple[str, str, Images], tuple[Ending, ...]] = field(default_factory=dict)
     _touched: dict[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
+    _forgotten: dict[tuple[Images, frozenset[str]], Images] = field(default_factory=dict)
     _renamed: dict[tuple[int, frozenset[str]], int] = field(default_factory=dict)
 
     def number(self, item: Item | None) -> int:
@@ -75,20 +78,17 @@ class Table:
         """Return an answer's number."""
         return self.answers.of(answer, (answer.kind, json.dumps(answer.value, sort_keys=True)))
 
-    def endings(self, operation: str, body: str, images: Images) -> list[Ending]:
-        """Return how a request may end: the items after it, and the number of its answer."""
+    def endings(self, operation: str, body: str, images: Images) -> Touched:
+        """Return how a request may end, and which items it is about."""
         touched = self._touched.get((operation, body))
         if touched is None:
-            touched = tuple(self.keys.index(key) for key in _keys_of(json.loads(body)))
+            touched = tuple(self.keys.index(key) for key in keys_of(json.loads(body)))
             self._touched[operation, body] = touched
         seen = tuple([images[at] for at in touched])
         done = self._done.get((operation, body, seen))
         if done is None:
             done = self._done[operation, body, seen] = self._endings(operation, body, touched, seen)
-        return [
-            (how, bound, images if after == seen else _with(images, touched, after), answer)
-            for how, bound, after, answer in done
-        ]
+        return touched, done
 
     def _endings(
         self, operation: str, body: str, touched: tuple[int, ...], seen: Images
@@ -115,14 +115,19 @@ class Table:
         try:
             answer = Answer("ok", getattr(table, operation)(**json.loads(body)))
         except ClientError as error:
-            assert error.response["Error"]["Code"] == "ConditionalCheckFailedException", error
+            if not is_failed_condition(error):
+                raise
             answer = Answer("condition", error.response)
         after = tuple(self.number(table.items.get(self.keys[at])) for at in touched)
         return after, self.answer(answer)
 
     def forget(self, images: Images, alive: frozenset[str]) -> Images:
         """Return the items with every owner renamed who is not alive."""
-        return tuple(self._forget(image, alive) if image else 0 for image in images)
+        found = self._forgotten.get((images, alive))
+        if found is None:
+            found = tuple(self._forget(image, alive) if image else 0 for image in images)
+            self._forgotten[images, alive] = found
+        return found
 
     def _forget(self, image: int, alive: frozenset[str]) -> int:
         found = self._renamed.get((image, alive))
@@ -137,7 +142,8 @@ class Table:
         return found
 
 
-def _with(images: Images, touched: tuple[int, ...], after: Images) -> Images:
+def with_items(images: Images, touched: tuple[int, ...], after: Images) -> Images:
+    """Return the images with others in some places."""
     changed = list(images)
     for at, image in zip(touched, after, strict=True):
         changed[at] = image
@@ -153,7 +159,8 @@ def process_of(owner: str) -> str:
     return owner.partition("/")[0]
 
 
-def _keys_of(request: dict[str, Any]) -> Sequence[str]:
+def keys_of(request: dict[str, Any]) -> Sequence[str]:
+    """Return the keys of the items that a request is about."""
     if statements := request.get("Statements"):
         return [found.key for each in statements if (found := read_statement(each))]
     if batches := request.get("RequestItems"):

@@ -94,6 +94,9 @@ class TapeClock(FakeClock):
     def __call__(self) -> datetime:
         return self.now
 
+    def seconds(self) -> float:
+        return self.now.timestamp()
+
 
 class TapeClient:
     """DynamoDB's client; `plant` may change what is asked, as a defect of the product would."""

@@ -5,65 +5,35 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from exploration.effects import QUEUE_OF, Effect, Effects, Process
 from exploration.promise import Promise
+from exploration.requests import say
 from exploration.roles import Cast, Start, request_of
-from exploration.store import Numbers, Table, process_of
+from exploration.state import Bounds, State, Step, spent
+from exploration.store import Numbers, Table, process_of, with_items
 from harness import ORDERS, THROTTLED, Pipeline
 from reprise.capturing.open_calls import OpenCalls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from exploration.store import Images
+    from exploration.state import Queued
 
-type Queued = tuple[tuple[int, int], ...]
-"""Messages of a queue: the tick at which each is due, and the number of its body."""
 OBJECT: Final = "captured/2026/11/21/10/0.gz"
 NO_CHANGE: Final = frozenset({"get_item", "batch_get_item", "replays"})
 """Names of requests that only read."""
 
 
-class Bounds(NamedTuple):
-    """How much may happen in a run; a state has what is left of it."""
-
-    faults: int = 0
-    """Crashes, refused requests, lost answers, requests that the SDK repeats, batches sent in part, second
-    deliveries, processes that outlive their time, each at every step."""
-    failures: int = 0
-    """Executions that fail, and throttles."""
-    redrives: int = 0
-    callers: int = 0
-    """Live calls, each by the key of a captured call."""
-    cancels: int = 0
-
-
-class State(NamedTuple):
-    """The whole world, in small numbers."""
-
-    tick: int
-    images: Images
-    replays: Queued
-    captures: Queued
-    letters: tuple[int, ...]
-    processes: tuple[int, ...]
-    """Numbers of their tapes."""
-    seen: tuple[int, ...]
-    """What the promise must remember: see `Promise`."""
-    left: Bounds
-
-
-class Step(NamedTuple):
-    """One step."""
-
-    who: str
-    what: str
-    how: str
-    state: State
-    broken: str = ""
-    """What of the promise it breaks."""
+INITIALS: Final = {
+    "replayer": "r",
+    "unpacker": "u",
+    "caller": "c",
+    "redriver": "o",
+    "canceller": "x",
+}
+BOUND_OF: Final = {"caller": "callers", "canceller": "cancels", "redriver": "redrives"}
 
 
 @dataclass(kw_only=True)
@@ -71,12 +41,12 @@ class World:
     """The world's rules, and what is known of them already."""
 
     cast: Cast
-    bounds: Bounds = Bounds()
+    bounds: Bounds = field(default_factory=Bounds)
     calls: int = 3
     replayers: int = 2
     ticks: int = 2
     ids: tuple[str, ...] = ()
-    processes: Numbers[Process] = field(default_factory=lambda: Numbers())
+    processes: Numbers[Process] = field(default_factory=Numbers)
     _effects: dict[int, tuple[Effect, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -126,15 +96,16 @@ class World:
         if "unpacker" not in roles:
             for queued in dict.fromkeys(state.captures):
                 yield from self._received(state, "unpacker", queued)
-        if "redriver" not in roles and (left := spent(state.left, "redrives")):
-            for letter in dict.fromkeys(state.letters):
-                yield self.begin(state, "redriver", self.effects.texts.values[letter], left), ""
-        if left := spent(state.left, "callers"):
-            for call in range(self.calls):
-                yield self.begin(state, "caller", str(call), left), ""
-        if left := spent(state.left, "cancels"):
-            for call_id in self.ids:
-                yield self.begin(state, "canceller", call_id, left), ""
+        for role, bound in BOUND_OF.items():
+            if (left := spent(state.left, bound)) and not (role == "redriver" and role in roles):
+                for given in self._given_to(state, role):
+                    yield self.begin(state, role, given, left), ""
+
+    def _given_to(self, state: State, role: str) -> Sequence[str]:
+        """Return what a process of a role, which holds no message, may be given."""
+        if role == "redriver":
+            return [self.effects.texts.values[letter] for letter in dict.fromkeys(state.letters)]
+        return self.ids if role == "canceller" else [str(call) for call in range(self.calls)]
 
     def _received(
         self, state: State, role: str, queued: tuple[int, int]
@@ -145,23 +116,28 @@ class World:
         if due <= state.tick:
             yield self.receive(state, role, queued), ""
             if left:
-                yield self.begin(state, role, self.effects.texts.values[text], left), "twice:"
+                yield self._holding(state, role, text, left), "twice:"
         elif left:
             yield self.receive(state._replace(left=left), role, queued), "too soon:"
 
     def receive(self, state: State, role: str, queued: tuple[int, int]) -> State:
         """Return the state in which a process has begun that holds a message."""
-        messages = list(getattr(state, QUEUE_OF[role]))
+        messages = list(state.queue(QUEUE_OF[role]))
         messages.remove(queued)
-        after = state._replace(**{QUEUE_OF[role]: tuple(messages)})
-        return self.begin(after, role, self.effects.texts.values[queued[1]], state.left)
+        after = state.with_queue(QUEUE_OF[role], tuple(messages))
+        return self._holding(after, role, queued[1], state.left)
 
-    def begin(self, state: State, role: str, given: str, left: Bounds) -> State:
+    def _holding(self, state: State, role: str, text: int, left: Bounds) -> State:
+        return self.begin(state, role, self.effects.texts.values[text], left, (text,))
+
+    def begin(
+        self, state: State, role: str, given: str, left: Bounds, held: tuple[int, ...] = ()
+    ) -> State:
         """Return the state in which a process has begun, the first of its processes."""
         alive = self._alive(state.processes, state.replays)
-        letter = "x" if role == "canceller" else role[0]
-        name = next(f"{letter}{i}" for i in range(1, 10) if f"{letter}{i}" not in alive)
-        start = Start(role=role, name=name, tick=state.tick, given=(given,))
+        names = (f"{INITIALS[role]}{i}" for i in range(1, 10))
+        name = next(name for name in names if name not in alive)
+        start = Start(role, name, state.tick, (given,), held)
         number = self._play(start, (), start, may_crash=False)
         return state._replace(processes=(number, *state.processes), left=left)
 
@@ -175,13 +151,19 @@ class World:
         return found
 
     def _tick(self, state: State) -> Iterator[Step]:
-        """Let time pass; whoever is at work has outlived his own, which a crash before it spares him."""
+        """Let time pass; whoever is at work outlives his own, and what he holds comes again.
+
+        A crash before it spares him that.
+        """
         left: Bounds | None = state.left
+        after = state._replace(tick=state.tick + 1)
         for number in state.processes:
-            if left and self.processes.values[number].start.tick == state.tick:
+            process = self.processes.values[number]
+            if left and process.start.tick == state.tick:
                 left = spent(left, "faults")
+                after = self._done(after, self.effects.expired(process))
         if left:
-            yield Step("time", "passes", "", state._replace(tick=state.tick + 1, left=left))
+            yield Step("time", "passes", "", after._replace(left=left))
 
     # --- what a process may do --------------------------------------------------------------------
 
@@ -189,28 +171,49 @@ class World:
         """Yield the steps of one process: its request done, or met by a fault."""
         process = self.processes.values[number]
         request, name = process.request, process.start.name
-        what = f"{request.kind} {request.name}"
+        what = say(request)
         at = state.processes.index(number)
         others = state.processes[:at] + state.processes[at + 1 :]
         if request.kind == "dynamodb":
-            for how, bound, images, answer in self.table.endings(*request[1:], state.images):
-                if left := spent(state.left, bound):
+            touched, endings = self.table.endings(*request[1:], state.images)
+            for how, bound, items, answer in endings:
+                if left := spent(state.left, bound) if bound else state.left:
+                    images = with_items(state.images, touched, items)
                     seen, broken = self.promise.written(state, images, process, how)
                     after = state._replace(images=images, seen=seen, left=left)
                     yield Step(name, what, how, self._after(after, others, number, answer), broken)
+        elif request.kind == "end":
+            yield from self._ended(state, process, others, number)
         else:
             for effect in self._effects[number]:
                 if left := spent(state.left, effect.bound):
                     seen, broken = self.promise.asked(state, process, effect.how)
                     after = self._done(state._replace(seen=seen, left=left), effect)
-                    if request.kind == "end":
-                        after = self._closed(after, others)
-                    else:
-                        after = self._after(after, others, number, effect.answer)
+                    after = self._after(after, others, number, effect.answer)
                     yield Step(name, what, effect.how, after, broken)
         if process.may_crash and (left := spent(state.left, "faults")):
-            after = self._done(state._replace(left=left), self.effects.crashed(process))
+            after = state._replace(left=left)
+            if process.start.tick == state.tick:
+                after = self._done(after, self.effects.crashed(process))
             yield Step(name, what, "crash", self._closed(after, others))
+
+    def _ended(
+        self, state: State, process: Process, others: tuple[int, ...], number: int
+    ) -> Iterator[Step]:
+        """Yield how a process ends: what it gives back comes again, what has served is deleted."""
+        (effect,) = self._effects[number]
+        # What somebody holds beyond his time has come again without him.
+        is_in_time = process.start.tick == state.tick
+        after = self._done(state, effect) if is_in_time else state
+        yield Step(process.start.name, "end", "", self._closed(after, others))
+        if effect.taken:
+            # A message that was delivered twice is one: deleted once, it is gone. Or not, as SQS may have it.
+            name = QUEUE_OF[process.start.role]
+            queued = after.queue(name)
+            kept = tuple(each for each in queued if each[1] not in effect.taken)
+            if kept != queued:
+                after = after.with_queue(name, kept)
+                yield Step(process.start.name, "end", "deletes twin", self._closed(after, others))
 
     def _after(self, state: State, others: tuple[int, ...], number: int, answer: int) -> State:
         """Return the state in which a process has its answer."""
@@ -223,15 +226,24 @@ class World:
             answers = (*process.answers, (said, state.tick))
             found = self._play(process.start, answers, key, may_crash=may_crash)
         ended = self.processes.values[found]
-        if ended.request.kind == "end" and ended.start.role not in QUEUE_OF:
-            # It holds no message: its end is no step of its own.
-            return self._closed(state, others)
+        if ended.request.kind == "end" and not self._may_end_otherwise(state, ended):
+            # Nothing depends on when it ends: that is no step of its own.
+            return self._closed(self._done(state, self._effects[found][0]), others)
         return state._replace(processes=tuple(sorted((*others, found))))
 
     @staticmethod
-    def _done(state: State, effect: Effect) -> State:
+    def _may_end_otherwise(state: State, process: Process) -> bool:
+        """Tell whether it matters when a process ends: it may crash before, or has a message with a twin."""
+        if process.start.role not in QUEUE_OF:
+            return False
+        if spent(state.left, "faults") or process.start.tick != state.tick:
+            return True
+        queued = state.queue(QUEUE_OF[process.start.role])
+        return any(text in process.start.held for _, text in queued)
+
+    def _done(self, state: State, effect: Effect) -> State:
         """Return the state after an effect on the queues."""
-        if effect.taken:
+        if effect.taken and not effect.queue:
             letters = [each for each in state.letters if each not in effect.taken]
             return state._replace(letters=tuple(letters))
         if not effect.sent:
@@ -239,9 +251,14 @@ class World:
         if effect.queue == "letters":
             sent = tuple(text for _, text in effect.sent)
             return state._replace(letters=tuple(sorted((*state.letters, *sent))))
-        queued = tuple((state.tick + ticks, text) for ticks, text in effect.sent)
-        messages = tuple(sorted((*getattr(state, effect.queue), *queued)))
-        return state._replace(**{effect.queue: messages})
+        messages = list(state.queue(effect.queue))
+        there = {text for _, text in messages} if effect.is_new else set()
+        if effect.is_new:
+            held = (self.processes.values[number].start.held for number in state.processes)
+            there = there.union(*held)
+        for ticks, text in effect.sent:
+            messages.append((state.tick + ticks, self.effects.unlike(text, there)))
+        return state.with_queue(effect.queue, tuple(sorted(messages)))
 
     def _closed(self, state: State, others: tuple[int, ...]) -> State:
         """Return the state in which these processes are left, and the names of all others forgotten."""
@@ -255,15 +272,6 @@ class World:
             if owner := _owner_in(self.effects.texts.values[text]):
                 names.add(owner)
         return frozenset(names)
-
-
-@lru_cache(maxsize=1 << 12)
-def spent(left: Bounds, bound: str) -> Bounds | None:
-    """Return what is left of the bounds once more of one of them is used; None if nothing was."""
-    if not bound:
-        return left
-    number = getattr(left, bound)
-    return left._replace(**{bound: number - 1}) if number else None
 
 
 @lru_cache(maxsize=1 << 12)
