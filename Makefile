@@ -162,6 +162,10 @@ callers: setup endpoint .tools/callers/.stamp .tools/js/.stamp ## Every caller a
 simulate: .venv/.stamp ## Many seeds of the simulation (SEEDS=0-20000, JOBS=2)
 	PYTHONPATH=tests $(BIN)/python -m simulation --seeds $(or $(SEEDS),0-2000) --jobs $(or $(JOBS),2)
 
+.PHONY: explore
+explore: .venv/.stamp ## Every state of small worlds, to the last: ledger, gate and queues (SCENE=)
+	PYTHONPATH=tests $(BIN)/python -m exploration $(if $(SCENE),--scene $(SCENE))
+
 .PHONY: mutants
 mutants: .venv/.stamp ## The promise's seeds against mutations of the rules: each must be caught
 	$(BIN)/python tests/mutate.py

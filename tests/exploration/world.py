@@ -226,20 +226,20 @@ class World:
             answers = (*process.answers, (said, state.tick))
             found = self._play(process.start, answers, key, may_crash=may_crash)
         ended = self.processes.values[found]
-        if ended.request.kind == "end" and not self._may_end_otherwise(state, ended):
+        if ended.request.kind == "end" and not self._may_end_otherwise(state, ended, others):
             # Nothing depends on when it ends: that is no step of its own.
             return self._closed(self._done(state, self._effects[found][0]), others)
         return state._replace(processes=tuple(sorted((*others, found))))
 
-    @staticmethod
-    def _may_end_otherwise(state: State, process: Process) -> bool:
+    def _may_end_otherwise(self, state: State, process: Process, others: tuple[int, ...]) -> bool:
         """Tell whether it matters when a process ends: it may crash before, or has a message with a twin."""
         if process.start.role not in QUEUE_OF:
             return False
         if spent(state.left, "faults") or process.start.tick != state.tick:
             return True
-        queued = state.queue(QUEUE_OF[process.start.role])
-        return any(text in process.start.held for _, text in queued)
+        twins = {text for _, text in state.queue(QUEUE_OF[process.start.role])}
+        twins = twins.union(*(self.processes.values[other].start.held for other in others))
+        return not twins.isdisjoint(process.start.held)
 
     def _done(self, state: State, effect: Effect) -> State:
         """Return the state after an effect on the queues."""

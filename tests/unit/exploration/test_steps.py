@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from exploration.roles import Cast, Start, request_of
+from exploration.state import Bounds
 from exploration.tape import Answer
 from exploration.world import World
 from harness import FAILED, ORDERS, Pipeline
@@ -63,18 +64,16 @@ def explored(how: str) -> list[str]:
     state, steps = world.first, list[str]()
     while not state.replays:
         state = next(iter(world.steps(state))).state
-    while True:
-        wanted = [
-            step
-            for step in world.steps(state._replace(left=state.left._replace(failures=1)))
-            if step.who == "r1" and (step.how == how or not step.how)
-        ]
+    while wanted := [
+        step
+        for step in world.steps(state._replace(left=Bounds(failures=1)))
+        if step.who == "r1" and step.how in {"", how}
+    ]:
         step = next((each for each in wanted if each.how == how), wanted[0])
-        if step.what == "end":
-            return steps
+        state = step.state
         if not step.what.startswith("read"):
             steps.append(step.what.partition(":")[0])
-        state = step.state
+    return steps
 
 
 @pytest.mark.parametrize(
