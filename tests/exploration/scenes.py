@@ -47,17 +47,26 @@ class Scene:
 ONE_ATTEMPT: Final = (("maximum_attempts", 1), ("max_age_s", 600))
 NARROW: Final = (*ONE_ATTEMPT, ("max_concurrency", 1))
 IDEMPOTENT: Final = (("maximum_attempts", 2), ("max_age_s", 900), ("idempotent", True))
+ONCE: Final = Bounds(faults=1, failures=1, redrives=1, callers=1, cancels=1, total=1)
+TWICE: Final = Bounds(faults=2, failures=2, redrives=1, callers=1, cancels=1, total=2)
 SCENES: Final = (
-    Scene(name="three-calls", calls=3, ticks=1, bounds=Bounds(1, 1, 1, 1, 1, 1), policy=NARROW),
-    Scene(name="one-call", calls=1, ticks=1, bounds=Bounds(2, 2, 1, 1, 1, 2), policy=ONE_ATTEMPT),
-    Scene(name="idempotent", calls=1, ticks=2, bounds=Bounds(2, 1, 1, 1, 1, 2), policy=IDEMPOTENT),
+    Scene(name="three-calls", calls=3, ticks=0, bounds=ONCE, policy=NARROW),
+    Scene(name="two-calls", calls=2, ticks=1, bounds=ONCE, policy=NARROW),
+    Scene(name="one-call", calls=1, ticks=2, bounds=ONCE, policy=ONE_ATTEMPT),
+    Scene(name="idempotent", calls=1, ticks=2, bounds=ONCE, policy=IDEMPOTENT),
 )
+DEEP: Final = (
+    Scene(name="three-calls-in-time", calls=3, ticks=1, bounds=ONCE, policy=NARROW),
+    Scene(name="one-call-twice-disturbed", calls=1, ticks=1, bounds=TWICE, policy=ONE_ATTEMPT),
+    Scene(name="idempotent-twice-disturbed", calls=1, ticks=2, bounds=TWICE, policy=IDEMPOTENT),
+)
+"""Millions of states each: explored by name only."""
 SMALL: Final = (
     Scene(
         name="one call",
         calls=1,
         ticks=1,
-        bounds=Bounds(1, 1, 1, 1, 1, 1),
+        bounds=ONCE,
         policy=ONE_ATTEMPT,
     ),
     Scene(name="three calls, undisturbed", calls=3, ticks=0, bounds=Bounds(), policy=NARROW),
