@@ -18,9 +18,10 @@ by the key of any captured call, and with it a live success; a cancellation.
 
 Bounded, and so not shown:
 
-- How many of these come in one run (`Bounds`), and how often time passes. One tick (300 s) is longer than
-  every lease, backoff, probe's gap and visibility timeout: what is due by time is all due, or nothing is.
-  That one of them is due before another is explored only as an early delivery.
+- How many of these come in one run (`Bounds`): one, and a redrive after it, in the scenes that are explored
+  by default. How often time passes: one tick (300 s) is longer than every lease, backoff, probe's gap and
+  visibility timeout, so that what is due by time is all due, or nothing is. That one of them is due before
+  another is explored only as an early delivery.
 - A replayer's batch is one message, and an unpacker's one object. Two lanes of one batch stand for two
   replayers but in what they share: taking leases and telling ends together (`lease_all`, `settle_all`).
 - A batch of DynamoDB is one step, whose statements do not fail one by one. S3 and the keys do not fail.
@@ -28,5 +29,6 @@ Bounded, and so not shown:
 - One target, calls captured as throttled, draws of 0.5. Throttles of the whole account do not come.
 - A state is told from others by a hash of 64 bits.
 
-`make explore` explores `scenes.SCENES`; the unit tests smaller ones, and worlds with planted faults.
+`make explore` explores `scenes.SCENES`, and with SCENE= one of the deep ones, which are far larger. The
+unit tests explore smaller worlds, and worlds with planted faults.
 """

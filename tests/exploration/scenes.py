@@ -36,10 +36,10 @@ class Scene:
     def said(self) -> str:
         """Return what is bounded, for people."""
         *bounds, total = zip(Bounds._fields, self.bounds, strict=True)
+        said = ", ".join(f"{number} {what}" for what, number in bounds)
         return (
             f"{self.calls} calls under one gate, {self.replayers} replayers, one unpacker, "
-            f"{self.ticks} ticks; "
-            f"at most {total[1]} of {', '.join(f'{number} {what}' for what, number in bounds)}; "
+            f"{self.ticks} ticks; at most {total[1]} (redrives apart) of {said}; "
             f"policy {dict(self.policy)}"
         )
 
@@ -60,7 +60,7 @@ DEEP: Final = (
     Scene(name="one-call-twice-disturbed", calls=1, ticks=1, bounds=TWICE, policy=ONE_ATTEMPT),
     Scene(name="idempotent-twice-disturbed", calls=1, ticks=2, bounds=TWICE, policy=IDEMPOTENT),
 )
-"""Millions of states each: explored by name only."""
+"""Far larger: explored by name only."""
 SMALL: Final = (
     Scene(
         name="one call",

@@ -22,7 +22,7 @@ class Bounds(NamedTuple):
     """Live calls, each by the key of a captured call."""
     cancels: int = 0
     total: int = 99
-    """Of all these together."""
+    """Of all these together, redrives apart: without something before it there is nothing to redrive."""
 
 
 class State(NamedTuple):
@@ -69,6 +69,7 @@ def spent(left: Bounds, bound: str) -> Bounds | None:
     if not bound:
         return left
     number = getattr(left, bound)
-    if not number or not left.total:
+    cost = int(bound != "redrives")
+    if not number or left.total < cost:
         return None
-    return left._replace(**{bound: number - 1, "total": left.total - 1})
+    return left._replace(**{bound: number - 1, "total": left.total - cost})

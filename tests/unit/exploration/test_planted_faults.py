@@ -92,7 +92,7 @@ def _without(values: dict[str, Any], name: str) -> dict[str, Any]:
     return {each: value for each, value in values.items() if each != name}
 
 
-OUTLIVE = Bounds(faults=1, redrives=1, total=2)
+OUTLIVE = Bounds(faults=1, redrives=1)
 CASES: dict[str, tuple[Scene, dict[str, Any], set[str], int]] = {
     "owner check left out": (
         scene(OUTLIVE),
