@@ -121,7 +121,9 @@ class Promise:
 
     def _may_run(self, view: View | None, before: State, process: Process, may: int) -> str:
         start = process.start
-        if view is not None and view.state == ledger.State.SUCCEEDED and not may:
+        # Who outlives its time at an idempotent target may: its second run is harmless, as its policy says.
+        is_harmless = may or (self._is_idempotent and start.tick != before.tick)
+        if view is not None and view.state == ledger.State.SUCCEEDED and not is_harmless:
             return AFTER
         is_held = (
             view is not None and view.state == ledger.State.LEASED and view.owner == start.name
