@@ -163,6 +163,10 @@ prove: .venv/.stamp ## Many seeds of the simulation, on all cores (SEEDS=20000, 
 	PYTHONPATH=tests $(BIN)/python -m simulation $(if $(JOBS),--jobs $(JOBS)) $(if $(MINUTES),--minutes $(MINUTES)) \
 	  --seeds $(if $(findstring -,$(SEEDS)),$(SEEDS),0-$(or $(SEEDS),2000))
 
+.PHONY: explore
+explore: .venv/.stamp ## Every state of small worlds, to the last: ledger, gate and queues (SCENE=)
+	PYTHONPATH=tests $(BIN)/python -m exploration $(if $(SCENE),--scene $(SCENE))
+
 .PHONY: mutants
 mutants: .venv/.stamp ## The promise's seeds against mutations of the rules: each must be caught
 	$(BIN)/python tests/mutate.py

@@ -155,7 +155,7 @@ MUTANTS: Final = (
     Mutant(
         name="attempt: what a dead owner did not decide on is not decided on",
         file=_RUNNER,
-        old="return self._end_tried(held) or self._conclude(held, LEASE_EXPIRED)",
+        old="return self._end_tried(held, may_have_run=True) or self._conclude(held, LEASE_EXPIRED)",
         new="return self._conclude(held, LEASE_EXPIRED)",
     ),
     Mutant(

@@ -42,7 +42,9 @@ def settle(  # noqa: PLR0911 - one return an answer
     now_ms: int,
     parameters: GateParameters = DEFAULTS,
 ) -> Change:
-    """Return what a tally changes; its conditions, if any, name the turn it was computed from.
+    """Return what a tally changes.
+
+    Its conditions, if any, name the turn it was computed from, and the epochs whose permits it gives back.
 
     Args:
         gate: The gate as last known.
@@ -99,11 +101,18 @@ def after_live_success(
 def _returned(gate: GateState, tally: Samples, now_ms: int) -> Change:
     """Return the permits, and what is counted whatever the gate's mode."""
     add: dict[str, int | float] = {}
-    for epoch, permits in tally.returned.items():
-        # Those whose lease is over have been given back for us.
-        if permits and is_counted(gate, epoch):
-            add[slot_name(epoch)] = -permits
-            add["in_flight"] = add.get("in_flight", 0) - permits
+    when: tuple[Condition, ...] = ()
+    # Those whose lease is over have been given back for us.
+    counted = {
+        epoch: permits
+        for epoch, permits in tally.returned.items()
+        if permits and is_counted(gate, epoch)
+    }
+    for epoch, permits in counted.items():
+        add[slot_name(epoch)] = -permits
+        add["in_flight"] = add.get("in_flight", 0) - permits
+    if counted:
+        when = (Condition(name="epoch", relation="<=", value=min(counted)),)
     put: dict[str, Value] = {}
     if tally.left:
         add["waiting"] = -tally.left
@@ -111,7 +120,7 @@ def _returned(gate: GateState, tally: Samples, now_ms: int) -> Change:
     if tally.succeeded:
         add |= {"succeeded": tally.succeeded, "busy_ms": tally.busy_ms}
         put["succeeded_at_ms"] = now_ms
-    return Change(put=put, add=add)
+    return Change(put=put, add=add, when=when)
 
 
 def _decided(change: Change, gate: GateState, put: Mapping[str, Value]) -> Change:
@@ -121,6 +130,7 @@ def _decided(change: Change, gate: GateState, put: Mapping[str, Value]) -> Chang
         put={**change.put, **put},
         add={**add, "turn": 1},
         when=(
+            *change.when,
             Condition(name="turn", relation="=", value=gate.turn),
             Condition(name="mode", relation="=", value=gate.mode),
         ),

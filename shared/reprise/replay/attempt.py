@@ -69,6 +69,11 @@ class Attempt:
         """Return how many replays of the call failed, as far as its gate is concerned."""
         return failures(self.row, self.record.outcome)
 
+    @property
+    def must_not_run_again(self) -> bool:
+        """Tell whether the call may have run at its caller's, and a second run would do harm."""
+        return self.row.may_have_run and not self.policy.idempotent
+
     def ended(self, decision: Decision) -> Concluded:
         """Return the attempt's end by a decision that no outcome had to be counted for."""
         row = self.row
@@ -120,14 +125,17 @@ class Attempt:
     def undecided(self) -> Outcome | None:
         """Return a caller's own try that nobody has decided on yet, if any; a redrive is a decision."""
         captured, row = self.record.outcome, self.row
-        if row.may_have_run and not self.policy.idempotent:
+        if self.must_not_run_again:
             return captured if captured.kind is OutcomeKind.UNKNOWN else _ANOTHER_TRY
         is_first_look = not row.attempts and row.opened_at == row.captured_at
         return captured if is_first_look else None
 
     def too_late(self, now: datetime) -> RetryLater | DeadLetter | None:
-        """Return what becomes of a call that it is too late to replay; None if it is not."""
-        if now >= self.expires_at():
+        """Return what becomes of a call that it is too late to replay; None if it is not.
+
+        One that must not run again never is: whoever redrives it is to know why, and not how old it was.
+        """
+        if now >= self.expires_at() and not self.must_not_run_again:
             why = "older than its policy's max_age_s or its caller's NotAfter allows"
             if self.row.history:
                 why = f"{why}; last: {say(self.row.history[-1].outcome)}"

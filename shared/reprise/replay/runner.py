@@ -124,9 +124,8 @@ class AttemptRunner:
         if row.state is State.LEASED:
             # A live call's was not entered: it counts as a captured one from here on.
             self.finisher.meter.count(metric.RECORDED, int(row.is_live), target=row.target)
-            # Who held it may have ended before it decided on the caller's own try.
             held = Attempt(message=message, row=row, policy=policy, owner=owner)
-            return self._end_tried(held) or self._conclude(held, LEASE_EXPIRED)
+            return self._end_tried(held, may_have_run=True) or self._conclude(held, LEASE_EXPIRED)
         row = replace(row, updated_at=format_instant(now))
         attempt = Attempt(message=message, row=row, policy=policy, owner=owner)
         too_late = attempt.too_late(now)
@@ -229,8 +228,13 @@ class AttemptRunner:
         busy_ms = round((self.clock() - started_at).total_seconds() * 1000)
         return self._conclude(attempt, reply.outcome, reply, busy_ms)
 
-    def _end_tried(self, attempt: Attempt) -> Disposition | None:
-        """Decide on a caller's own try, if that is still to be done; return None if the call may run."""
+    def _end_tried(self, attempt: Attempt, *, may_have_run: bool = False) -> Disposition | None:
+        """Decide on a caller's own try, if that is still to be done; return None if the call may run.
+
+        Whoever held a call and crashed may have run it, or have crashed before it decided on that try.
+        Which of both matters only where the target is idempotent: elsewhere it is given up as unknown, and
+        not for its age, by which any later capture of its key would run it again.
+        """
         spent = self._spent_before(attempt.record)
         if spent is not None and not attempt.row.history:
             # What failed by itself waits for its backoff; a call has waited on its way here.
@@ -239,7 +243,7 @@ class AttemptRunner:
             )
             return self.finisher.finish(ended)
         tried = attempt.undecided()
-        if tried is None:
+        if tried is None or (may_have_run and not attempt.policy.idempotent):
             return None
         spent = attempt.row.attempts
         ended = attempt.tried(tried, spent=spent, now=self.clock(), draw=self.draw())

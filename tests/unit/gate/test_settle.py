@@ -75,6 +75,17 @@ def test_a_throttle_takes_one_permit_and_fresh_successes_bring_a_part_of_one() -
     assert _after(STEADY, Samples(succeeded=10)).window == pytest.approx(40 + 10 * share)
 
 
+def test_a_permit_that_a_new_epoch_gave_back_already_is_not_given_back_again() -> None:
+    """Its owner outlived its lease, and believes what it read before."""
+    gate = GateState(window=1.0, epoch=3, in_flight=1, leased_4=1)
+    change = settle(gate, Samples(returned={4: 1}), owner="a", now_ms=NOW_MS)
+
+    assert all(condition.holds(replace(gate, epoch=4)) for condition in change.when)
+    since = replace(gate, epoch=5, leased_4=0, leased_5=1)
+    assert not all(condition.holds(since) for condition in change.when)
+    assert not settle(since, Samples(returned={4: 1}), owner="a", now_ms=NOW_MS).add
+
+
 def test_a_small_window_is_allowed_a_seventh_of_the_throttles_of_plain_aimd() -> None:
     small = replace(STEADY, window=3.0, in_flight=3, throttled_at_ms=NOW_MS)
     assert _after(small, Samples(succeeded=3)).window == pytest.approx(3 + 3 * 0.3 / 9)

@@ -361,6 +361,18 @@ def test_call_that_was_captured_with_an_unknown_outcome_is_replayed_only_if_idem
     assert only_row(idempotent).state is State.SUCCEEDED
 
 
+def test_call_that_may_have_run_is_given_up_as_that_however_old_it_is() -> None:
+    """Whoever redrives it is to know."""
+    pipeline = Pipeline()
+    (message,) = pipeline.captured_messages(call(), reply=UNKNOWN)
+    pipeline.clock.advance(6 * 3600)
+
+    assert pipeline.replay(message) == []
+
+    assert pipeline.functions.invoked == []
+    assert only_row(pipeline).reason == "unknown"
+
+
 def test_unknown_outcome_of_an_idempotent_target_is_replayed() -> None:
     pipeline = Pipeline(policy='{"targets":{"orders":{"idempotent":true}}}')
     (message,) = pipeline.captured_messages(call())
@@ -402,6 +414,27 @@ def test_crashed_replayer_never_blocks_a_call_and_its_policy_for_unknown_decides
     row = only_row(pipeline)
     assert (row.state, row.reason) == (State.DEAD_LETTERED, "unknown")
     assert "held this call ended" in (row.message or "")
+
+
+def test_call_that_a_crashed_replayer_left_until_it_was_too_old_is_unknown_and_not_expired() -> (
+    None
+):
+    """It may have run. Given up for its age alone, any later capture of its key would run it again."""
+    pipeline = Pipeline()
+    (message,) = pipeline.captured_messages(call(key="7"))
+    call_id = only_row(pipeline).id
+    until_ms = int(pipeline.clock().timestamp() * 1000)
+    pipeline.ledger.lease(call_id, owner="crashed", now=pipeline.clock(), until_ms=until_ms)
+    pipeline.clock.advance(6 * 3600)
+
+    assert pipeline.replay(message, owner="successor") == []
+    assert only_row(pipeline).reason == "unknown"
+
+    pipeline.clock.advance(60)
+    pipeline.lines.clear()
+    (later,) = pipeline.captured_messages(call(key="7"))
+    assert pipeline.replay(later, owner="later") == []
+    assert pipeline.functions.invoked == []
 
 
 def test_crashed_replayer_of_an_idempotent_target_is_succeeded_by_a_replay() -> None:
