@@ -8,7 +8,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-SETS := engine runtime sam checkov go
+SETS := engine runtime sam checkov go docs
 UV := .tools/uv/bin/uv
 BIN := .venv/bin
 SAM := .tools/sam/bin/sam
@@ -132,6 +132,11 @@ endpoint-test: endpoint .venv/.stamp ## The local endpoint: gofmt, go vet, its t
 	@$(MAKE) --no-print-directory -C endpoint test
 	$(PYTEST) tests/endpoint
 
+.PHONY: docs
+docs: .tools/docs/.stamp .venv/.stamp ## The documentation site, built strict into dist/site, and its tests
+	NO_MKDOCS_2_WARNING=1 .tools/docs/bin/mkdocs build --quiet
+	$(PYTEST) tests/site
+
 .PHONY: e2e
 e2e: setup endpoint ## The whole pipeline, deployed into the local engine by the real SAM CLI
 	$(PYTEST) tests/e2e -m "not slow"
@@ -178,11 +183,15 @@ test: setup endpoint ## Everything above; the end-to-end tests beside the rest
 
 .PHONY: beside
 beside: setup
-	nice -n 10 $(MAKE) --no-print-directory unit lint types package template local-engine endpoint-test
+	nice -n 10 $(MAKE) --no-print-directory unit lint types docs package template local-engine endpoint-test
 
 .PHONY: dashboard
 dashboard: .venv/.stamp ## Write the dashboard's body into infra/observability.yaml
 	PYTHONPATH=infra/dashboard:shared $(BIN)/python -m reprise_dashboard
+
+.PHONY: reference
+reference: .venv/.stamp ## Write the pages of docs/reference that follow from code and templates
+	PYTHONPATH=infra/reference:shared:cli:local_engine $(BIN)/python -m reprise_reference
 
 .PHONY: verify
 verify: setup ## What takes longer: many seeds, the mutations, slow targets, one caller's bad calls, a killed replayer, every caller
