@@ -137,6 +137,22 @@ docs: .tools/docs/.stamp .venv/.stamp ## The documentation site, built strict in
 	NO_MKDOCS_2_WARNING=1 .tools/docs/bin/mkdocs build --quiet
 	$(PYTEST) tests/site
 
+# Mermaid's one file, without what it was made of.
+MERMAID := mermaid-11.17.2
+MERMAID_SHA512 := 57a2b70bc101744b0f1595d228c25eea9a50384371b87011afd1af1d7e21878ee501b84c443f6a7f8a042bb2e869143150b31af34feab798073bbdda0a578106
+
+.tools/mermaid/.stamp:
+	@echo 'setup: mermaid'
+	@mkdir -p $(@D)
+	@cd $(@D) && npm pack --silent $(subst -,@,$(MERMAID)) >/dev/null && echo "$(MERMAID_SHA512)  $(MERMAID).tgz" | sha512sum --check --quiet
+	@tar -xzf $(@D)/$(MERMAID).tgz -C $(@D) package/dist/mermaid.min.js
+	@touch $@
+
+# Needs npm and Chromium; only after a page's diagram has changed.
+.PHONY: diagrams
+diagrams: .venv/.stamp .tools/mermaid/.stamp ## Draw the pages' Mermaid diagrams for the site
+	PYTHONPATH=infra/reference $(BIN)/python -m reprise_reference.diagrams .tools/mermaid/package/dist/mermaid.min.js
+
 .PHONY: e2e
 e2e: setup endpoint ## The whole pipeline, deployed into the local engine by the real SAM CLI
 	$(PYTEST) tests/e2e -m "not slow"

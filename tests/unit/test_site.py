@@ -8,10 +8,13 @@ from reprise_reference.site import (
     DOCS,
     ROOT,
     as_python_markdown,
+    diagrams,
     outside,
+    picture_of,
     source_of,
     uri_of,
     with_links,
+    with_pictures,
 )
 
 PAGE: Final = DOCS / "howto" / "boto3.md"
@@ -67,3 +70,16 @@ def test_a_wrapped_line_of_an_item_does_not_begin_another_list() -> None:
 def test_code_between_paragraphs_is_left_alone() -> None:
     text = "a\n\n```\n  two\n   three\n- x\n```\n"
     assert as_python_markdown(text) == text
+
+
+def test_a_diagram_becomes_its_picture() -> None:
+    text = "a\n\n```mermaid\nflowchart LR\n  a --> b\n```\nb\n"
+    at = f"../images/diagrams/{picture_of('flowchart LR\n  a --> b\n').name}"
+    assert with_pictures(text, "howto/a.md") == f"a\n\n[![flowchart]({at})]({at})\nb\n"
+
+
+def test_every_diagram_is_drawn_and_every_picture_is_of_one() -> None:
+    wanted = {
+        picture_of(text) for page in DOCS.rglob("*.md") for text in diagrams(page.read_text())
+    }
+    assert {*(DOCS / "images/diagrams").glob("*.svg")} == wanted, "run `make diagrams`"
