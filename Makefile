@@ -210,7 +210,7 @@ reference: .venv/.stamp ## Write the pages of docs/reference that follow from co
 	PYTHONPATH=infra/reference:shared:cli:local_engine $(BIN)/python -m reprise_reference
 
 .PHONY: verify
-verify: setup ## What takes longer: many seeds, the mutations, slow targets, one caller's bad calls, a killed replayer, every caller
+verify: setup ## What takes longer: many seeds, the mutations, slow targets, one caller's bad calls, a killed replayer, the tutorial, every caller
 	# All but 1366. There the in-flight limit keeps a message for an hour and a half after a backoff of three, and the simulated
 	# queue deletes it four hours after its renewal was due; the deployed one does so after five days.
 	$(MAKE) --no-print-directory simulate SEEDS=0-1366
@@ -219,6 +219,7 @@ verify: setup ## What takes longer: many seeds, the mutations, slow targets, one
 	$(BIN)/python bench/slow_targets.py
 	$(BIN)/python bench/one_caller.py
 	$(PYTEST) tests/e2e -m slow
+	$(PYTEST) tests/tutorial
 	$(MAKE) --no-print-directory callers
 
 # --- Uses -----------------------------------------------------------------------------------------------------------

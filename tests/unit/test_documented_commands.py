@@ -1,6 +1,6 @@
 """Every line of the command `reprise` in the pages is understood, and runs as far as what it works on.
 
-Whole runs on the local engine: the tutorial (tests/e2e/test_tutorial.py), and the other tests of tests/e2e.
+Whole runs on the local engine: those of the tutorial (tests/tutorial), and the tests of tests/e2e.
 """
 
 from __future__ import annotations
