@@ -104,9 +104,25 @@ def test_scripts_name_no_address_but_those_that_no_page_of_ours_makes_them_ask()
         assert "source" not in read(page).components, page
 
 
-@pytest.mark.parametrize("name", ["llms.txt", "index.md", "howto/boto3.md", "images/demo.svg"])
+@pytest.mark.parametrize("name", ["llms.txt", "howto/remove.md", "images/demo.svg"])
 def test_what_programs_read_is_there_as_it_is_in_the_docs(name: str) -> None:
     assert (SITE / name).read_bytes() == (ROOT / "docs" / name).read_bytes()
+
+
+def test_links_between_the_pages_as_markdown_hold() -> None:
+    dead = {
+        page.relative_to(SITE).as_posix(): to
+        for page in SITE.rglob("*.md")
+        for to in re.findall(
+            r"\]\((?!https?://|mailto:|#)([^)#\s]+)", without_code(page.read_text())
+        )
+        if not (page.parent / to).is_file()
+    }
+    assert dead == {}
+
+
+def without_code(markdown: str) -> str:
+    return re.sub(r"^(`{3,}).*?^\1$", "", markdown, flags=re.DOTALL | re.MULTILINE)
 
 
 def test_every_link_of_llms_txt_is_a_page_of_the_site() -> None:

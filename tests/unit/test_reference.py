@@ -23,7 +23,7 @@ OF_THE_STACK: Final = {
     "REPRISE_SUCCESS_EVENTS",
 }
 """What only templates set."""
-BETWEEN_PROCESSES: Final = {"REPRISE_DASHBOARD_TOKEN", "REPRISE_ENDPOINT_RESTARTS"}
+BETWEEN_PROCESSES: Final = {"REPRISE_ENDPOINT_RESTARTS"}
 """What one process of ours hands to another."""
 
 

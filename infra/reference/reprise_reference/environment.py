@@ -64,6 +64,10 @@ COMMAND: Final = {
     "REPRISE_STACK": ("`reprise`", "As `--stack-name`."),
     "REPRISE_SCHEDULES_STACK": ("`<stack>-schedules`", "As `--schedules-stack`."),
     "REPRISE_LOCAL": ("", "1: as `--local`."),
+    "REPRISE_DASHBOARD_TOKEN": (
+        "a new one each time",
+        "Token by which a browser may use the page of `reprise dashboard`.",
+    ),
     "REPRISE_BROWSER": ("the system's Chromium", "The browser of the page's tests."),
     "REPRISE_ENGINE_PYTHON": (
         "`.tools/engine`",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,11 +44,13 @@ def on_page_markdown(markdown: str, page: Any, **_: object) -> str:  # noqa: ANN
 
 
 def on_post_build(config: Any) -> None:  # noqa: ANN401 - MkDocs' own
-    """Put the pages' own text beside what was made of them."""
-    for path in DOCS.rglob("*.md"):
-        to = Path(config.site_dir) / path.relative_to(DOCS)
+    """Put the pages' own text beside what was made of them, with links that hold there."""
+    pages = list(DOCS.rglob("*.md"))
+    for path in (*pages, *outside(pages)):
+        uri = uri_of(path)
+        to = Path(config.site_dir) / uri
         to.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, to)
+        to.write_text(with_links(page_of(path), path, uri))
 
 
 def outside(pages: Iterable[Path]) -> list[Path]:
