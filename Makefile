@@ -8,7 +8,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-SETS := engine runtime sam checkov go
+SETS := engine runtime sam checkov go docs
 UV := .tools/uv/bin/uv
 BIN := .venv/bin
 SAM := .tools/sam/bin/sam
@@ -132,6 +132,27 @@ endpoint-test: endpoint .venv/.stamp ## The local endpoint: gofmt, go vet, its t
 	@$(MAKE) --no-print-directory -C endpoint test
 	$(PYTEST) tests/endpoint
 
+.PHONY: docs
+docs: .tools/docs/.stamp .venv/.stamp ## The documentation site, built strict into dist/site, and its tests
+	NO_MKDOCS_2_WARNING=1 .tools/docs/bin/mkdocs build --quiet
+	$(PYTEST) tests/site
+
+# Mermaid's one file, without what it was made of.
+MERMAID := mermaid-11.17.2
+MERMAID_SHA512 := 57a2b70bc101744b0f1595d228c25eea9a50384371b87011afd1af1d7e21878ee501b84c443f6a7f8a042bb2e869143150b31af34feab798073bbdda0a578106
+
+.tools/mermaid/.stamp:
+	@echo 'setup: mermaid'
+	@mkdir -p $(@D)
+	@cd $(@D) && npm pack --silent $(subst -,@,$(MERMAID)) >/dev/null && echo "$(MERMAID_SHA512)  $(MERMAID).tgz" | sha512sum --check --quiet
+	@tar -xzf $(@D)/$(MERMAID).tgz -C $(@D) package/dist/mermaid.min.js
+	@touch $@
+
+# Needs npm and Chromium; only after a page's diagram has changed.
+.PHONY: diagrams
+diagrams: .venv/.stamp .tools/mermaid/.stamp ## Draw the pages' Mermaid diagrams for the site
+	PYTHONPATH=infra/reference $(BIN)/python -m reprise_reference.diagrams .tools/mermaid/package/dist/mermaid.min.js
+
 .PHONY: e2e
 e2e: setup endpoint ## The whole pipeline, deployed into the local engine by the real SAM CLI
 	$(PYTEST) tests/e2e -m "not slow"
@@ -187,19 +208,24 @@ test: setup endpoint ## Everything above; the end-to-end tests beside the rest
 
 .PHONY: beside
 beside: setup
-	nice -n 10 $(MAKE) --no-print-directory unit lint types package template local-engine endpoint-test
+	nice -n 10 $(MAKE) --no-print-directory unit lint types docs package template local-engine endpoint-test
 
 .PHONY: dashboard
 dashboard: .venv/.stamp ## Write the dashboard's body into infra/observability.yaml
 	PYTHONPATH=infra/dashboard:shared $(BIN)/python -m reprise_dashboard
 
+.PHONY: reference
+reference: .venv/.stamp ## Write the pages of docs/reference that follow from code and templates
+	PYTHONPATH=infra/reference:shared:cli:local_engine $(BIN)/python -m reprise_reference
+
 .PHONY: verify
-verify: setup ## What takes longer: many seeds, the mutations, slow targets, one caller's bad calls, a killed replayer, nemeses, every caller
+verify: setup ## What takes longer: many seeds, the mutations, slow targets, one caller's bad calls, a killed replayer, nemeses, the tutorial, every caller
 	$(MAKE) --no-print-directory prove SEEDS=100000 MINUTES=5
 	$(MAKE) --no-print-directory mutants
 	$(BIN)/python bench/slow_targets.py
 	$(BIN)/python bench/one_caller.py
 	$(PYTEST) tests/e2e -m slow
+	$(PYTEST) tests/tutorial
 	$(MAKE) --no-print-directory callers
 
 # --- Uses -----------------------------------------------------------------------------------------------------------

@@ -71,6 +71,7 @@ def capture(
         def handler(event, context):
             return sell(event["sku"])
 
+
         @reprise.capture(on=(TimeoutError, ConnectionError))
         def another(event, context):
             return sell(event["sku"])

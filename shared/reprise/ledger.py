@@ -41,10 +41,15 @@ class State(StrEnum):
     """Where a call stands."""
 
     CAPTURED = "captured"
+    """Not replayed yet, or opened again by a redrive."""
     LEASED = "leased"
+    """It runs now."""
     WAITING = "waiting"
+    """A try has ended without success; it waits for the next."""
     SUCCEEDED = "succeeded"
+    """Its target answered; it does not run again."""
     DEAD_LETTERED = "dead_lettered"
+    """Given up, for a reason, or cancelled; a redrive opens it again."""
 
 
 class LedgerEvent(StrEnum):

@@ -140,8 +140,10 @@ def test_the_library_invokes_a_function(with_library: Installation) -> None:
     assert request.body == b'{"order": 1}'
 
 
-def test_the_readmes_example_runs(with_library: Installation) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+def test_the_how_tos_example_runs(with_library: Installation) -> None:
+    blocks = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs/howto/library.md").read_text(), re.DOTALL
+    )
     (example,) = [block for block in blocks if "FakeClient" in block]
     test = "test_an_order_that_is_captured_comes_later"
     done = with_library.run("python", "-c", f"{example}\n{test}()\nprint('passed')")

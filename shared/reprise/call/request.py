@@ -340,9 +340,11 @@ def _from_validation(message: str) -> BadRequestError:
         )
     if "`" in what:
         return BadRequestError(
-            what.split("`")[-2], what, "See the README's table of request fields"
+            what.split("`")[-2], what, "See the table of request fields, docs/howto/invoker.md"
         )
-    return BadRequestError("request", what, "See the README's table of request fields")
+    return BadRequestError(
+        "request", what, "See the table of request fields, docs/howto/invoker.md"
+    )
 
 
 def other_spelling(name: str) -> str:
