@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -118,10 +117,13 @@ def chaos(
     if check is not None:
         show_result(context, check)
         return
-    if history is not None and not os.access(
-        history if history.exists() else history.parent, os.W_OK
-    ):
-        raise UsageError("--history", f"{history} cannot be written", "Name another file")
+    if history is not None:
+        try:
+            history.open("a").close()
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                "--history", f"{history} cannot be written", "Name another file"
+            ) from error
     if nemesis is not None and history is None:
         raise UsageError(
             "--nemesis", "what it brings about is judged from a history", "Name a file by --history"
