@@ -89,7 +89,7 @@ types: .venv/.stamp ## mypy, strict
 
 .PHONY: unit
 unit: .venv/.stamp ## Unit, property and functional tests, with coverage of the layer's package
-	$(PYTEST) $(wildcard tests/unit tests/functional) -n 2 --cov --cov-report=term:skip-covered
+	$(PYTEST) $(wildcard tests/unit tests/functional) -n 2 -m "not slow" --cov --cov-report=term:skip-covered
 
 .PHONY: build
 build: setup ## sam build of the root and of the add-ons that have code, with the repository's own SAM CLI
@@ -224,7 +224,7 @@ verify: setup ## What takes longer: many seeds, the mutations, slow targets, one
 	$(MAKE) --no-print-directory mutants
 	$(BIN)/python bench/slow_targets.py
 	$(BIN)/python bench/one_caller.py
-	$(PYTEST) tests/e2e -m slow
+	$(PYTEST) tests/unit tests/e2e -m slow
 	$(PYTEST) tests/tutorial
 	$(MAKE) --no-print-directory callers
 

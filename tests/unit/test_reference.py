@@ -19,6 +19,7 @@ READ: Final = re.compile(r"\"(REPRISE_[A-Z_]+)\"")
 READERS: Final = ("shared", "cli", "local_engine/local_engine", "endpoint")
 OF_THE_STACK: Final = {
     "REPRISE_EVENT_BUS",
+    "REPRISE_READ_BACK",
     "REPRISE_REPLY_DESTINATIONS",
     "REPRISE_SUCCESS_EVENTS",
 }

@@ -59,8 +59,8 @@ def test_a_program_gets_one_object_whose_parts_add_up() -> None:
         parts = told[name]
         assert sum(use["usd"] for use in parts["uses"]) == pytest.approx(parts["usd"])
         assert sum(parts["by_station"].values()) == pytest.approx(parts["usd"])
-    # Three targets: six gauges and four for each.
-    assert any(use["count"] == 18 for use in told["month_at_rest"]["uses"])
+    # Three targets: seven gauges and four for each.
+    assert any(use["count"] == 19 for use in told["month_at_rest"]["uses"])
     assert not told["prices"]["Lambda request"]["checked"]
 
 

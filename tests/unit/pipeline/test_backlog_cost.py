@@ -188,6 +188,7 @@ class Outage:
         return replace(self.pipeline.intake(), unpacker=replace(stage, reader=reader))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gate", [GateState(), KNOWN], ids=["new", "known"])
 def test_three_hours_and_a_million_calls_cost_a_few_thousand_requests(gate: GateState) -> None:
     outage = Outage()

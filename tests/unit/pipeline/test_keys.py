@@ -473,13 +473,12 @@ def test_a_call_that_may_have_run_is_not_run_for_a_later_capture(reply: Reply) -
     assert len(pipeline.dead_letters.sent) == 2
 
 
-def test_a_try_that_may_have_run_and_grew_too_old_unseen_stops_a_later_captures_replay() -> None:
-    """Its end was `expired`: nobody has decided on its outcome."""
+def test_a_try_that_may_have_run_stops_a_later_captures_replay_however_old_it_grew_unseen() -> None:
     pipeline = Pipeline()
     first = _take(pipeline, call(key=KEY), reply=UNKNOWN)
     pipeline.clock.advance(7 * HOUR_S)
     pipeline.replay(*first)
-    assert _row(pipeline).reason == "expired"
+    assert _row(pipeline).reason == "unknown"
     pipeline.replay(*_take(pipeline, call(key=KEY), name="later"))
     assert pipeline.functions.invoked == []
     assert _row(pipeline).reason == "unknown"
