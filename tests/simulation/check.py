@@ -49,7 +49,6 @@ class Checker:
             return
         if not batch.is_enabled[function]:
             report("enabled", f"{call_id} runs, and its policy is not enabled")
-        self._check_cancelled(call_id)
         runs = self._history.executions[call_id]
         is_redriven = self._history.redrives[call_id] or call_id in self._history.restored
         hows = {how for name, _, how in self._history.captures if name == call_id}
@@ -59,6 +58,7 @@ class Checker:
             report("barred", f"{call_id} runs, and its policy bars what was captured of it")
         if now_s > batch.deadline_s:
             return
+        self._check_cancelled(call_id)
         unknown_at_s = self._history.unknown_entered_at_s.get(call_id, math.inf)
         may_have_run = call_id in self._history.unknown or batch.began_at_s > unknown_at_s
         if may_have_run and not (self._scenario.ever_idempotent or is_redriven):
@@ -131,7 +131,8 @@ class Checker:
 
     def _check_gate(self, function: str, call_id: str, batch: Batch, now_s: float) -> None:
         """Beside a holding gate only the probe runs; and never more than the policy's concurrency."""
-        if batch.met_gate_fault or now_s > batch.deadline_s:
+        is_otherwise = self._history.is_gate_told_otherwise
+        if batch.met_gate_fault or is_otherwise or now_s > batch.deadline_s:
             return
         image = self._world.gate(function)
         if (
@@ -293,7 +294,9 @@ class Checker:
                 continue
             # One that is too old itself shares the end of the call before it; its row says so.
             opened_at_s = parse_instant(row.opened_at).timestamp() - self._world.start_s
-            if max(ended_at_s, opened_at_s) < at_s - 1e-3 and not self._history.redrives[call_id]:
+            # By clocks that differ it may have been captured before that end.
+            latest_s = max(ended_at_s, opened_at_s) + 2 * self._history.clock_step_s
+            if latest_s < at_s - 1e-3 and not self._history.redrives[call_id]:
                 self._history.report(
                     "captured again", f"{call_id} was captured after it was given up"
                 )

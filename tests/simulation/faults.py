@@ -129,12 +129,18 @@ class Faults:
             raise error(what, "RequestTimeout")
         answer = self._done(key, work)
         if is_still and what.startswith("update"):
-            self.gate_written(key.removeprefix(GATE_KEY))
+            self._told(key, self.scheduler.process)
         if fault == "crash":
             raise Crash
         if fault == "lose answer":
             raise error(what, "RequestTimeout")
         return self._again(key, work, is_still=is_still) if fault == "repeat" else answer
+
+    def _told(self, key: str, process: object) -> None:
+        """Note that a process has written a gate."""
+        self.gate_written(key.removeprefix(GATE_KEY))
+        if getattr(process, "clock_s", 0.0):
+            self.history.is_gate_told_otherwise = True
 
     def _again(self, key: str, work: Callable[[], Any], *, is_still: bool) -> Any:
         try:
@@ -224,7 +230,7 @@ class Faults:
         except (StoreError, ClientError):
             return
         if key.startswith(GATE_KEY):
-            self.gate_written(key.removeprefix(GATE_KEY))
+            self._told(key, batch)
 
     def _done(self, key: str, work: Callable[[], Any], batch: object = None) -> Any:
         rows = self._rows(key)

@@ -119,6 +119,8 @@ class History:
     """When the unpacker had dealt with a second line of a call, whose own outcome was unknown."""
     is_gate_told_twice: bool = False
     """Whether a gate may count a permit twice, which it does till its next epoch."""
+    is_gate_told_otherwise: bool = False
+    """Whether a gate was written by a clock that is off, and may hold what is not so."""
     clock_step_s: float = 0.0
     """How far a process's clock ever jumped."""
     violations: list[tuple[str, str]] = field(default_factory=list)
