@@ -99,11 +99,11 @@ build: setup ## sam build of the root and of the add-ons that have code, with th
 	@$(SAM) build --config-env replies
 
 .PHONY: template
-template: build ## The templates: cfn-lint, sam validate, checkov, and the tests of the built artefacts
+template: build ## The templates: cfn-lint, sam validate, checkov, and the tests of built artefacts and release
 	$(BIN)/cfn-lint $(TEMPLATES) examples/*/template.yaml
 	printf '%s\n' $(TEMPLATES) | xargs -n 1 -P 2 $(SAM) validate --lint --region us-east-1 --template
 	.tools/checkov/bin/checkov --config-file .checkov.yaml
-	$(PYTEST) tests/template
+	$(PYTEST) tests/template tests/release
 
 .PHONY: package
 package: .venv/.stamp ## Wheel and sdist: built, installed into clean environments, imported and used
@@ -157,6 +157,10 @@ screenshots: setup ## Take the docs' pictures of the page again, by its own test
 .PHONY: callers
 callers: setup endpoint .tools/callers/.stamp .tools/js/.stamp ## Every caller against every ending; writes docs/reference/callers.md
 	$(PYTEST) tests/callers
+
+.PHONY: release
+release: build ## What is given away, into dist/release: docs/howto/release.md says what each file is
+	PYTHONPATH=infra/release:shared $(BIN)/python -m reprise_release
 
 .PHONY: simulate
 simulate: .venv/.stamp ## Many seeds of the simulation (SEEDS=0-20000, JOBS=2)
