@@ -70,7 +70,7 @@ endef
 
 .PHONY: requirements
 requirements: .tools/uv/.stamp ## Pin again from requirements/*.in (UPGRADE=1 takes new versions)
-	@for set in shared/requirements $(addprefix requirements/,uv dev bench fuzz callers $(SETS)); do \
+	@for set in shared/requirements $(addprefix requirements/,uv dev bench fuzz callers cdk terraform $(SETS)); do \
 	  echo "pin: $$set"; \
 	  $(UV) pip compile $(UV_COMPILE_FLAGS) $(if $(UPGRADE),--upgrade) $$set.in --output-file $$set.txt; \
 	done
@@ -153,13 +153,19 @@ screenshots: setup ## Take the docs' pictures of the page again, by its own test
 	@npm ci --prefix $(@D) --no-audit --no-fund --ignore-scripts --silent
 	@touch $@
 
+.tools/cdk-js/.stamp: infra/cdk/package.json infra/cdk/package-lock.json
+	@echo 'setup: cdk-js'
+	@mkdir -p $(@D) && cp $^ $(@D)
+	@npm ci --prefix $(@D) --no-audit --no-fund --ignore-scripts --silent
+	@touch $@
+
 # Needs Node.js and npm on PATH.
 .PHONY: callers
 callers: setup endpoint .tools/callers/.stamp .tools/js/.stamp ## Every caller against every ending; writes docs/reference/callers.md
 	$(PYTEST) tests/callers
 
 .PHONY: release
-release: build ## What is given away, into dist/release: docs/howto/release.md says what each file is
+release: build .tools/cdk/.stamp .tools/cdk-js/.stamp ## What is given away, into dist/release: docs/howto/release.md says what each file is
 	PYTHONPATH=infra/release:shared $(BIN)/python -m reprise_release
 
 .PHONY: simulate
@@ -189,7 +195,7 @@ dashboard: .venv/.stamp ## Write the dashboard's body into infra/observability.y
 	PYTHONPATH=infra/dashboard:shared $(BIN)/python -m reprise_dashboard
 
 .PHONY: verify
-verify: setup ## What takes longer: many seeds, the mutations, slow targets, one caller's bad calls, a killed replayer, every caller
+verify: setup release .tools/callers/.stamp .tools/terraform/.stamp ## What takes longer: many seeds, the mutations, slow targets, one caller's bad calls, a killed replayer, every caller, CDK and Terraform
 	# All but 1366. There the in-flight limit keeps a message for an hour and a half after a backoff of three, and the simulated
 	# queue deletes it four hours after its renewal was due; the deployed one does so after five days.
 	$(MAKE) --no-print-directory simulate SEEDS=0-1366

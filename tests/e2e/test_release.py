@@ -10,6 +10,7 @@ import pytest
 from e2e.another_stack import assert_call_is_captured_and_replayed, at_work, leave_nothing_of
 from e2e.world import GUESTS
 from reprise_cli.deploy import REPOSITORY, SAM
+from reprise_release.samconfig import samconfig
 from reprise_release.templates import TemplatePackage
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def package(deployment: Deployment, tmp_path: Path) -> Path:
     made = TemplatePackage(folder=tmp_path / "package")
     made.folder.mkdir()
     made.add(deployment.build_dir / "template.yaml", "template")
+    (made.folder / "samconfig.toml").write_text(samconfig(REPOSITORY))
     return made.folder
 
 
@@ -50,8 +52,7 @@ def test_the_packaged_template_is_deployed_by_the_sam_cli_and_keeps_calls(
     run(
         deployment,
         package,
-        *(REPOSITORY / SAM, "deploy", "--template-file", "template.json", "--stack-name", stack),
-        *("--resolve-s3", *CAPABILITIES, "--parameter-overrides"),
+        *(REPOSITORY / SAM, "deploy", "--stack-name", stack, "--parameter-overrides"),
         *(f"Targets={GUESTS}", f"PythonRuntime={deployment.runtime}"),
     )
     try:

@@ -6,7 +6,9 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
+import tomllib
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ from reprise_release.templates import NAMING, TemplatePackage, read_template
 if TYPE_CHECKING:
     from pathlib import Path
 
+TERRAFORM = shutil.which("terraform")
 ADDONS = {"schedules", "endpoint", "replies", "batch"}
 
 
@@ -77,7 +80,7 @@ def test_every_file_that_a_template_names_is_beside_it_and_none_is_left_over(pac
     names = {name for template in found.values() for name in named(template)}
     assert all("/" not in name and (package / name).is_file() for name in names)
     stand_alone = {f"{name}.json" for name in (ADDONS | {"template"})}
-    assert names | stand_alone | {"LICENSE", "README.md"} == {
+    assert names | stand_alone | {"LICENSE", "README.md", "samconfig.toml"} == {
         path.name for path in package.iterdir()
     }
 
@@ -87,6 +90,20 @@ def test_nothing_in_a_template_speaks_of_the_build(package: Path) -> None:
         text = path.read_text()
         assert not re.search("BuildMethod|BuildArchitecture|SamResourceId|aws-sam", text), path.name
         assert "AWS::Serverless::Application" not in text
+
+
+def test_sam_deploy_needs_no_setting_but_what_is_called(package: Path) -> None:
+    config = tomllib.loads((package / "samconfig.toml").read_text())
+    deployed = {name: config[name]["deploy"]["parameters"] for name in config if name != "version"}
+    assert {each["template_file"] for each in deployed.values()} == {
+        f"{name}.json" for name in (ADDONS | {"template"})
+    }
+    for settings in deployed.values():
+        assert (package / settings["template_file"]).is_file()
+        assert settings["resolve_s3"] is True
+        assert "CAPABILITY_IAM" in settings["capabilities"]
+    assert deployed["default"]["stack_name"] == "reprise"
+    assert deployed["batch"]["stack_name"] == "reprise-batch"
 
 
 def test_the_zip_of_the_template_is_its_folder(release: Release, tmp_path: Path) -> None:
@@ -153,6 +170,30 @@ def test_the_notes_are_the_changelogs_section_of_the_version() -> None:
         release_notes(log, "2.0.0")
     early = release_notes("## [Unreleased]\n\n- soon\n", "2.0.0")
     assert early == "# Reprise 2.0.0, before its release\n\n- soon\n"
+
+
+def test_the_terraform_module_has_the_packaged_template_and_nothing_of_a_run(
+    release: Release,
+) -> None:
+    root = f"reprise-{__version__}-terraform"
+    with zipfile.ZipFile(release.folder / f"{root}.zip") as packed:
+        names = {name.removeprefix(f"{root}/") for name in packed.namelist()}
+    assert {f"package/{path.name}" for path in release.package.iterdir()} < names
+    assert {"main.tf", "variables.tf", "outputs.tf", "modules/addresses/main.tf"} < names
+    assert not [name for name in names if ".terraform" in name or "tfstate" in name]
+
+
+@pytest.mark.skipif(TERRAFORM is None, reason="no terraform on PATH")
+def test_the_terraform_module_is_formatted() -> None:
+    folder = REPOSITORY / "infra" / "terraform"
+    done = subprocess.run(
+        [str(TERRAFORM), "fmt", "-check", "-recursive", "-diff", folder],
+        env={"CHECKPOINT_DISABLE": "1"},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
 def test_the_catalogues_entry_has_what_it_must_have(package: Path) -> None:

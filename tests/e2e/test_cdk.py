@@ -1,0 +1,217 @@
+"""The examples of docs/howto/cdk.md: synthesized in both languages, deployed, and at work."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from e2e.another_stack import SHOP, assert_calls_survive, delete_stack, leave_nothing_of
+from reprise.version import __version__
+from reprise_cli.deploy import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from e2e.world import World
+    from reprise_cli.deploy import Deployment
+
+TOOLS: Final = Path(os.environ.get("REPRISE_CDK_TOOLS", REPOSITORY / ".tools"))
+RELEASE: Final = REPOSITORY / "dist" / "release"
+WHEEL: Final = RELEASE / f"reprise_cdk-{__version__}-py3-none-any.whl"
+TARBALL: Final = RELEASE / f"reprise-cdk-{__version__}.tgz"
+PAGE: Final = (REPOSITORY / "docs" / "howto" / "cdk.md").read_text()
+STACK, APP = "from-cdk", "ShopOfCdk"
+PYTHON: Final = """
+import json, sys
+import aws_cdk as cdk
+from aws_cdk import aws_lambda as lambda_
+said = json.load(sys.stdin)
+app = cdk.App(outdir=said["outdir"])
+self = cdk.Stack(app, said["app"])
+orders = lambda_.Function.from_function_name(self, "Orders", said["orders"])
+web_shop = lambda_.Function(self, "WebShop", function_name=said["shop"],
+    runtime=lambda_.Runtime.PYTHON_3_13, handler="index.handler", timeout=cdk.Duration.seconds(30),
+    code=lambda_.Code.from_inline(said["code"]), environment={"ORDERS": said["orders"]})
+EXAMPLE
+app.synth()
+"""
+TYPESCRIPT: Final = """
+import { readFileSync } from 'fs';
+import * as cdk from 'aws-cdk-lib';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+IMPORTS
+const said = JSON.parse(readFileSync(0, 'utf8'));
+class Shop extends cdk.Stack {
+  constructor(app: cdk.App) {
+    super(app, said.app);
+    const orders = lambda.Function.fromFunctionName(this, 'Orders', said.orders);
+    const webShop = new lambda.Function(this, 'WebShop', { functionName: said.shop,
+      runtime: lambda.Runtime.PYTHON_3_13, handler: 'index.handler', timeout: cdk.Duration.seconds(30),
+      code: lambda.Code.fromInline(said.code), environment: { ORDERS: said.orders } });
+EXAMPLE
+  }
+}
+const app = new cdk.App({ outdir: said.outdir });
+new Shop(app);
+app.synth();
+"""
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not WHEEL.is_file(), reason="no construct: make release"),
+]
+
+
+def example(language: str) -> str:
+    [found] = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    return str(found)
+
+
+def run(*command: object, folder: Path, said: object = None, **variables: str) -> None:
+    done = subprocess.run(
+        [str(each) for each in command],
+        cwd=folder,
+        input=json.dumps(said),
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+
+
+@pytest.fixture(scope="module")
+def shop(world: World) -> Iterator[dict[str, str]]:
+    """Deploy a target, and say what the apps are told."""
+    orders = world.make_guest()
+    yield {"app": APP, "orders": orders, "shop": f"{orders}-shop", "code": SHOP}
+    world.functions.delete_function(FunctionName=orders)
+
+
+@pytest.fixture(scope="module")
+def of_python(
+    shop: dict[str, str], deployment: Deployment, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    folder = tmp_path_factory.mktemp("python-app")
+    uv = REPOSITORY / ".tools/uv/bin/uv"
+    run(uv, "pip", "install", "--quiet", "--no-deps", "--target", "site", WHEEL, folder=folder)
+    settings = f'stack_name="{STACK}", parameters={{"PythonRuntime": "{deployment.runtime}"}}'
+    code = example("python").replace("targets=[orders]", f"targets=[orders], {settings}")
+    (folder / "app.py").write_text(PYTHON.replace("EXAMPLE", code))
+    out = folder / "cdk.out"
+    run(
+        *(TOOLS / "cdk/bin/python", "app.py"),
+        folder=folder,
+        said={**shop, "outdir": str(out)},
+        PYTHONPATH="site",
+    )
+    return out
+
+
+def templates(out: Path) -> dict[str, Any]:
+    """Return what was synthesized, but for CDK's own metadata."""
+    found = {}
+    for path in out.glob("*.template.json"):
+        template = json.loads(path.read_text())
+        for resource in template["Resources"].values():
+            resource.pop("Metadata", None)
+        template["Resources"].pop("CDKMetadata", None)
+        found[path.name] = template
+    return found
+
+
+def test_both_languages_synthesize_the_same(
+    of_python: Path, shop: dict[str, str], deployment: Deployment, tmp_path: Path
+) -> None:
+    modules = tmp_path / "node_modules"
+    modules.mkdir()
+    with tarfile.open(TARBALL) as packed:
+        packed.extractall(modules, filter="data")
+    (modules / "package").rename(modules / "reprise-cdk")
+    tools = TOOLS / "cdk-js" / "node_modules"
+    for name in ("aws-cdk-lib", "constructs", "@types"):
+        (modules / name).symlink_to(tools / name)
+    settings = f"stackName: '{STACK}', parameters: {{ PythonRuntime: '{deployment.runtime}' }}"
+    imports, code = example("ts").split("\n\n", 1)
+    code = code.replace("targets: [orders]", f"targets: [orders], {settings}")
+    text = TYPESCRIPT.replace("IMPORTS", imports).replace("EXAMPLE", code)
+    (tmp_path / "app.ts").write_text(text)
+    options = ("--strict", "--skipLibCheck", "--module", "commonjs", "--target", "es2022")
+    run(tools / ".bin" / "tsc", *options, "app.ts", folder=tmp_path)
+    out = tmp_path / "cdk.out"
+    run("node", "app.js", folder=tmp_path, said={**shop, "outdir": str(out)})
+    assert templates(out) == templates(of_python)
+
+
+def test_what_is_synthesized_keeps_the_calls_of_the_protected_function(
+    world: World, of_python: Path, shop: dict[str, str]
+) -> None:
+    try:
+        deploy(world, of_python)
+        assert_calls_survive(world, STACK, caller=shop["shop"], target=shop["orders"])
+    finally:
+        delete_stack(world, APP)
+        leave_nothing_of(world, STACK)
+
+
+def deploy(world: World, out: Path) -> None:
+    """Do what `cdk bootstrap` and `cdk deploy --all` do: publish the assets, make the stacks in order."""
+    here = {"${AWS::AccountId}": "000000000000", "${AWS::Region}": "us-east-1"}
+    world.s3.create_bucket(
+        Bucket=placed("cdk-hnb659fds-assets-${AWS::AccountId}-${AWS::Region}", here)
+    )
+    world.client("ssm").put_parameter(
+        Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String", Overwrite=True
+    )
+    for path in out.glob("*.assets.json"):
+        for file in json.loads(path.read_text())["files"].values():
+            assert file["source"]["packaging"] == "file"
+            for to in file["destinations"].values():
+                body = (out / file["source"]["path"]).read_bytes()
+                bucket = placed(to["bucketName"], here)
+                world.s3.put_object(Bucket=bucket, Key=to["objectKey"], Body=body)
+    artifacts = json.loads((out / "manifest.json").read_text())["artifacts"]
+    stacks = {
+        name: each for name, each in artifacts.items() if each["type"] == "aws:cloudformation:stack"
+    }
+    done: set[str] = set()
+    while len(done) < len(stacks):
+        [name, *_] = [
+            each
+            for each, artifact in stacks.items()
+            if each not in done and not set(artifact.get("dependencies", [])) & set(stacks) - done
+        ]
+        properties = stacks[name]["properties"]
+        create(world, properties.get("stackName", name), out / properties["templateFile"])
+        done.add(name)
+
+
+def placed(text: str, here: dict[str, str]) -> str:
+    for name, value in here.items():
+        text = text.replace(name, value)
+    return text
+
+
+def create(world: World, stack: str, template: Path) -> None:
+    cloudformation = world.client("cloudformation")
+    named = {"StackName": stack, "ChangeSetName": "cdk-deploy-change-set"}
+    cloudformation.create_change_set(
+        **named,
+        ChangeSetType="CREATE",
+        TemplateBody=template.read_text(),
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
+    cloudformation.get_waiter("change_set_create_complete").wait(
+        **named, WaiterConfig={"Delay": 0.2, "MaxAttempts": 300}
+    )
+    cloudformation.execute_change_set(**named)
+    cloudformation.get_waiter("stack_create_complete").wait(
+        StackName=stack, WaiterConfig={"Delay": 0.5, "MaxAttempts": 300}
+    )
