@@ -60,11 +60,12 @@ class Standin:
     def get_schema(cls) -> Schema:
         kinds = {"required": cls.required, "optional": cls.optional, "computed": cls.computed}
         return Schema(
+            version=1,  # of what has none, each state would be upgraded
             attributes=[
                 Attribute(each, TYPES.get(each, TEXT), **{kind: True})
                 for kind, names in kinds.items()
                 for each in names.split()
-            ]
+            ],
         )
 
     def validate(self, _diagnostics: object, _type_name: str, _config: object) -> None:
