@@ -53,7 +53,7 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def orders(world: World) -> Iterator[str]:
     """Deploy a target, and the role of who calls it."""
     world.s3.create_bucket(Bucket=BUCKET)
