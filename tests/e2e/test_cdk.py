@@ -28,6 +28,16 @@ WHEEL: Final = RELEASE / f"reprise_cdk-{__version__}-py3-none-any.whl"
 TARBALL: Final = RELEASE / f"reprise-cdk-{__version__}.tgz"
 PAGE: Final = (REPOSITORY / "docs" / "howto" / "cdk.md").read_text()
 STACK, APP = "from-cdk", "ShopOfCdk"
+MORE: Final = """
+from aws_cdk import aws_iam as iam
+from reprise_cdk import BatchProps, Reprise, SchedulesProps
+named = lambda_.Function(self, "Named", function_name="named", handler="index.handler",
+    runtime=lambda_.Runtime.PYTHON_3_13, code=lambda_.Code.from_inline(said["code"]))
+reprise = Reprise(self, "Reprise", targets=[named], schedules=SchedulesProps(warm=[named]),
+    batch=BatchProps(job_definitions=["nightly"], job_queues=["spot"]))
+door = reprise.front_door(named, name="checkout")
+door.add_permission("Api", principal=iam.ServicePrincipal("apigateway.amazonaws.com"))
+"""
 PYTHON: Final = """
 import json, sys
 import aws_cdk as cdk
@@ -95,24 +105,24 @@ def shop(world: World) -> Iterator[dict[str, str]]:
     world.functions.delete_function(FunctionName=orders)
 
 
+def synthesize(folder: Path, code: str, said: dict[str, str]) -> Path:
+    """Return what an app in Python makes with the wheel that was released."""
+    uv = REPOSITORY / ".tools/uv/bin/uv"
+    run(uv, "pip", "install", "--quiet", "--no-deps", "--target", "site", WHEEL, folder=folder)
+    (folder / "app.py").write_text(PYTHON.replace("EXAMPLE", code))
+    out = folder / "cdk.out"
+    told = {**said, "outdir": str(out)}
+    run(TOOLS / "cdk/bin/python", "app.py", folder=folder, said=told, PYTHONPATH="site")
+    return out
+
+
 @pytest.fixture(scope="module")
 def of_python(
     shop: dict[str, str], deployment: Deployment, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    folder = tmp_path_factory.mktemp("python-app")
-    uv = REPOSITORY / ".tools/uv/bin/uv"
-    run(uv, "pip", "install", "--quiet", "--no-deps", "--target", "site", WHEEL, folder=folder)
     settings = f'stack_name="{STACK}", parameters={{"PythonRuntime": "{deployment.runtime}"}}'
     code = example("python").replace("targets=[orders]", f"targets=[orders], {settings}")
-    (folder / "app.py").write_text(PYTHON.replace("EXAMPLE", code))
-    out = folder / "cdk.out"
-    run(
-        *(TOOLS / "cdk/bin/python", "app.py"),
-        folder=folder,
-        said={**shop, "outdir": str(out)},
-        PYTHONPATH="site",
-    )
-    return out
+    return synthesize(tmp_path_factory.mktemp("python-app"), code, shop)
 
 
 def templates(out: Path) -> dict[str, Any]:
@@ -161,6 +171,41 @@ def test_what_is_synthesized_keeps_the_calls_of_the_protected_function(
         leave_nothing_of(world, STACK)
 
 
+def test_addons_are_stacks_of_their_own_and_a_front_door_an_alias(
+    shop: dict[str, str], tmp_path: Path
+) -> None:
+    out = synthesize(tmp_path, MORE, shop)
+    stacks = stacks_of(out)
+    names = {each["properties"].get("stackName", name): name for name, each in stacks.items()}
+    assert set(names) == {APP, "reprise", "reprise-schedules", "reprise-batch"}
+    root = names["reprise"]
+    for name in (APP, "reprise-schedules", "reprise-batch"):
+        assert root in stacks[names[name]]["dependencies"]
+    made = {name: templates(out)[f"{names[name]}.template.json"] for name in names}
+    [alias] = [
+        each["Properties"]
+        for each in made["reprise"]["Resources"].values()
+        if each["Type"] == "AWS::Lambda::Alias"
+    ]
+    assert (alias["FunctionName"], alias["Name"]) == ("reprise-invoker", "checkout")
+    assert made["reprise"]["Outputs"]["FrontDoors"]["Value"] == "checkout=named"
+    targets = json.dumps(made["reprise"]["Resources"]["Secrets"]["Properties"]["Parameters"])
+    assert ":function:named," in targets
+    assert ":job-definition/nightly" in targets
+    permission = [
+        json.dumps(each["Properties"]["FunctionName"])
+        for each in made[APP]["Resources"].values()
+        if each["Type"] == "AWS::Lambda::Permission"
+    ]
+    assert "reprise-invoker:checkout" in permission[0]
+
+
+def stacks_of(out: Path) -> dict[str, Any]:
+    artifacts = json.loads((out / "manifest.json").read_text())["artifacts"]
+    kind = "aws:cloudformation:stack"
+    return {name: each for name, each in artifacts.items() if each["type"] == kind}
+
+
 def deploy(world: World, out: Path) -> None:
     """Do what `cdk bootstrap` and `cdk deploy --all` do: publish the assets, make the stacks in order."""
     here = {"${AWS::AccountId}": "000000000000", "${AWS::Region}": "us-east-1"}
@@ -177,10 +222,7 @@ def deploy(world: World, out: Path) -> None:
                 body = (out / file["source"]["path"]).read_bytes()
                 bucket = placed(to["bucketName"], here)
                 world.s3.put_object(Bucket=bucket, Key=to["objectKey"], Body=body)
-    artifacts = json.loads((out / "manifest.json").read_text())["artifacts"]
-    stacks = {
-        name: each for name, each in artifacts.items() if each["type"] == "aws:cloudformation:stack"
-    }
+    stacks = stacks_of(out)
     done: set[str] = set()
     while len(done) < len(stacks):
         [name, *_] = [

@@ -149,6 +149,21 @@ def test_the_pages_configuration_is_applied_keeps_calls_and_goes_again(
     assert cleaned.code == 0, cleaned.stderr
 
 
+def test_addons_are_stacks_of_their_own(terraform: Terraform, configuration: Path) -> None:
+    main = configuration / "main.tf"
+    more = """  schedules = { WarmTimezone = "Asia/Seoul" }
+  batch     = { job_definitions = ["nightly"], job_queues = ["spot"] }
+"""
+    main.write_text(main.read_text().replace("  stack_name ", f"{more}  stack_name "))
+    planned = terraform("plan")
+    assert f'"{STACK}-schedules"' in planned
+    assert f'"{STACK}-batch"' in planned
+    assert re.search(
+        r'"BatchJobQueues" += "arn:aws:batch:us-east-1:000000000000:job-queue/spot"', planned
+    )
+    assert planned.count(":job-definition/nightly") == 3
+
+
 def test_an_argument_that_the_provider_has_not_is_refused(
     terraform: Terraform, configuration: Path
 ) -> None:
