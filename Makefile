@@ -103,7 +103,7 @@ template: build ## The templates: cfn-lint, sam validate, checkov, and the tests
 	$(BIN)/cfn-lint $(TEMPLATES) examples/*/template.yaml
 	printf '%s\n' $(TEMPLATES) | xargs -n 1 -P 2 $(SAM) validate --lint --region us-east-1 --template
 	.tools/checkov/bin/checkov --config-file .checkov.yaml
-	$(PYTEST) tests/template tests/release
+	$(PYTEST) tests/template tests/release -m "not slow"
 
 .PHONY: package
 package: .venv/.stamp ## Wheel and sdist: built, installed into clean environments, imported and used
@@ -203,7 +203,7 @@ verify: setup release .tools/callers/.stamp .tools/terraform/.stamp ## What take
 	$(MAKE) --no-print-directory mutants
 	$(BIN)/python bench/slow_targets.py
 	$(BIN)/python bench/one_caller.py
-	$(PYTEST) tests/e2e -m slow
+	$(PYTEST) tests/e2e tests/release -m slow
 	$(MAKE) --no-print-directory callers
 
 # --- Uses -----------------------------------------------------------------------------------------------------------
