@@ -17,7 +17,7 @@ import pytest
 from reprise.version import __version__
 from reprise_release.archive import pack
 from reprise_release.notes import release_notes
-from reprise_release.release import ARCHITECTURES, BUILD, BUILT_ADDONS, REPOSITORY, Release
+from reprise_release.release import ARCHITECTURES, BUILD, REPOSITORY, Release
 from reprise_release.sbom import bill_of_materials
 from reprise_release.templates import NAMING, TemplatePackage, read_template
 
@@ -52,38 +52,6 @@ def test_two_releases_of_the_same_sources_have_the_same_checksums(
     sums = (again.folder / "SHA256SUMS").read_text()
     assert sums == (release.folder / "SHA256SUMS").read_text()
     assert len(sums.splitlines()) == len([*release.folder.iterdir()]) - 1
-
-
-@pytest.mark.slow
-def test_what_is_built_again_elsewhere_is_the_same_bytes(release: Release, tmp_path: Path) -> None:
-    tools = [str(REPOSITORY / part) for part in (".venv/bin", ".tools/uv/bin", ".tools/go/bin")]
-    environment = os.environ | {
-        "PATH": os.pathsep.join([*tools, os.environ["PATH"]]),
-        "GOCACHE": str(tmp_path / "go"),
-        "SAM_CLI_TELEMETRY": "0",
-    }
-    built = tmp_path / "sam"
-    for name in ("", *BUILT_ADDONS):
-        done = subprocess.run(
-            [
-                *(REPOSITORY / ".tools/sam/bin/sam", "build", "--no-cached"),
-                *(("--config-env", name) if name else ()),
-                *("--build-dir", built / name / "build"),
-            ],
-            cwd=REPOSITORY,
-            env=environment,
-            capture_output=True,
-            check=False,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-    again = Release(folder=tmp_path / "again" / "release", build=built)
-    again.write_package()
-    assert contents(again.package) == contents(release.package)
-
-
-def contents(folder: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
 
 
 def test_a_zip_tells_nothing_of_times_and_owners_and_keeps_what_can_be_run(tmp_path: Path) -> None:
