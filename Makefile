@@ -70,7 +70,7 @@ endef
 
 .PHONY: requirements
 requirements: .tools/uv/.stamp ## Pin again from requirements/*.in (UPGRADE=1 takes new versions)
-	@for set in shared/requirements $(addprefix requirements/,uv dev bench fuzz callers $(SETS)); do \
+	@for set in shared/requirements $(addprefix requirements/,uv dev bench fuzz callers cdk terraform $(SETS)); do \
 	  echo "pin: $$set"; \
 	  $(UV) pip compile $(UV_COMPILE_FLAGS) $(if $(UPGRADE),--upgrade) $$set.in --output-file $$set.txt; \
 	done
@@ -99,11 +99,11 @@ build: setup ## sam build of the root and of the add-ons that have code, with th
 	@$(SAM) build --config-env replies
 
 .PHONY: template
-template: build ## The templates: cfn-lint, sam validate, checkov, and the tests of the built artefacts
+template: build ## The templates: cfn-lint, sam validate, checkov, and the tests of built artefacts and release
 	$(BIN)/cfn-lint $(TEMPLATES) examples/*/template.yaml
 	printf '%s\n' $(TEMPLATES) | xargs -n 1 -P 2 $(SAM) validate --lint --region us-east-1 --template
 	.tools/checkov/bin/checkov --config-file .checkov.yaml
-	$(PYTEST) tests/template
+	$(PYTEST) tests/template tests/release -m "not slow"
 
 .PHONY: package
 package: .venv/.stamp ## Wheel and sdist: built, installed into clean environments, imported and used
@@ -174,6 +174,12 @@ screenshots: setup ## Take the docs' pictures of the page again, by its own test
 	@npm ci --prefix $(@D) --no-audit --no-fund --ignore-scripts --silent
 	@touch $@
 
+.tools/cdk-js/.stamp: infra/cdk/package.json infra/cdk/package-lock.json
+	@echo 'setup: cdk-js'
+	@mkdir -p $(@D) && cp $^ $(@D)
+	@npm ci --prefix $(@D) --no-audit --no-fund --ignore-scripts --silent
+	@touch $@
+
 # Needs Node.js and npm on PATH.
 .PHONY: callers
 callers: setup endpoint .tools/callers/.stamp .tools/js/.stamp ## Every caller against every ending; writes docs/reference/callers.md
@@ -187,6 +193,11 @@ prove: .venv/.stamp ## Many seeds of the simulation, on all cores (SEEDS=20000, 
 .PHONY: explore
 explore: .venv/.stamp ## Every state of small worlds, to the last: ledger, gate and queues (SCENE=)
 	PYTHONPATH=tests $(BIN)/python -m exploration $(if $(SCENE),--scene $(SCENE))
+
+.PHONY: release
+release: build .tools/cdk/.stamp .tools/cdk-js/.stamp ## What is given away, into dist/release: docs/howto/release.md says what each file is
+	PYTHONPATH=infra/release:shared $(BIN)/python -m reprise_release
+
 
 .PHONY: mutants
 mutants: .venv/.stamp ## The promise's seeds against mutations of the rules: each must be caught
@@ -219,12 +230,12 @@ reference: .venv/.stamp ## Write the pages of docs/reference that follow from co
 	PYTHONPATH=infra/reference:shared:cli:local_engine $(BIN)/python -m reprise_reference
 
 .PHONY: verify
-verify: setup ## What takes longer: many seeds, the mutations, slow targets, one caller's bad calls, a killed replayer, nemeses, the tutorial, every caller
+verify: setup release .tools/callers/.stamp .tools/terraform/.stamp ## What takes longer: many seeds, the mutations, slow targets, one caller's bad calls, a killed replayer, nemeses, the tutorial, every caller, CDK and Terraform
 	$(MAKE) --no-print-directory prove SEEDS=100000 MINUTES=5
 	$(MAKE) --no-print-directory mutants
 	$(BIN)/python bench/slow_targets.py
 	$(BIN)/python bench/one_caller.py
-	$(PYTEST) tests/unit tests/e2e -m slow
+	$(PYTEST) tests/unit tests/e2e tests/release -m slow
 	$(PYTEST) tests/tutorial
 	$(MAKE) --no-print-directory callers
 

@@ -7,25 +7,29 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from e2e.another_stack import (
+    assert_call_is_captured_and_replayed,
+    at_work,
+    delete_stack,
+    kept_of,
+    leave_nothing_of,
+)
 from e2e.dialogue import talk
-from e2e.world import GUESTS, World, new_run
-from reprise.ledger import State
-from reprise_cli.aws import Aws
+from e2e.world import GUESTS
 from reprise_cli.deploy import SAM
-from reprise_cli.stack import read_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from e2e.dialogue import Dialogue
+    from e2e.world import World
     from reprise_cli.deploy import Deployment
 
     type SamDeploy = Callable[..., Dialogue]
 
 STACK = "first"
-BUCKET, LEDGER = f"{STACK}-000000000000-us-east-1", f"{STACK}-ledger"
-QUEUES = tuple(f"{STACK}-{queue}" for queue in ("capture-dlq", "dead-letter"))
+BUCKET, LEDGER, *QUEUES = kept_of(STACK)
 
 
 @pytest.fixture
@@ -60,15 +64,7 @@ def sam_deploy(deployment: Deployment, tmp_path: Path) -> SamDeploy:
 def leave_nothing(world: World) -> Iterator[None]:
     """Delete the stack and what it kept: each test makes the first deployment of this name."""
     yield
-    delete_stack(world)
-    done = world.reprise("cleanup", "--stack-name", STACK, BUCKET, LEDGER, *QUEUES)
-    assert done.code == 0, done.stderr
-
-
-def at_work(world: World) -> World:
-    """Return the stack that was deployed, found as the command finds it."""
-    aws = Aws(world.place)
-    return World(world.engine, read_stack(aws.cloudformation, STACK, aws.region))
+    leave_nothing_of(world, STACK)
 
 
 def test_with_the_targets_on_the_command_line_nothing_is_asked_and_cleanup_lets_it_be_done_again(
@@ -76,12 +72,12 @@ def test_with_the_targets_on_the_command_line_nothing_is_asked_and_cleanup_lets_
 ) -> None:
     said = sam_deploy(overrides=(f"Targets={GUESTS}",))
     assert (said.questions, said.code) == ([], 0), said.text[-3000:]
-    assert_call_is_captured_and_replayed(at_work(world), guest)
+    assert_call_is_captured_and_replayed(at_work(world, STACK), guest)
     refused = world.reprise("cleanup", "--stack-name", STACK, BUCKET, LEDGER)
     assert refused.code == 1
     assert f"stack '{STACK}' is CREATE_COMPLETE" in refused.stderr
 
-    delete_stack(world)
+    delete_stack(world, STACK)
     failed = sam_deploy(overrides=(f"Targets={GUESTS}",))
     assert (failed.questions, failed.code) == ([], 1)
     assert "already exists" in "".join(failed.text.split("\n"))
@@ -101,20 +97,4 @@ def test_the_dialogue_passes_with_enter_alone_once_the_targets_are_given(
     asked = [question.split()[1] for question in said.questions if "Parameter " in question]
     assert asked[0] == "Targets"
     assert "SlackWebhookUrl" in asked
-    assert_call_is_captured_and_replayed(at_work(world), guest)
-
-
-def assert_call_is_captured_and_replayed(world: World, guest: str) -> None:
-    world.hold(guest)
-    (call_id,) = world.capture(guest, new_run(), 1)
-    world.let_go(guest)
-    (row,) = world.await_end([call_id])
-    assert row.state is State.SUCCEEDED
-
-
-def delete_stack(world: World) -> None:
-    cloudformation = world.client("cloudformation")
-    cloudformation.delete_stack(StackName=STACK)
-    cloudformation.get_waiter("stack_delete_complete").wait(
-        StackName=STACK, WaiterConfig={"Delay": 0.2, "MaxAttempts": 300}
-    )
+    assert_call_is_captured_and_replayed(at_work(world, STACK), guest)

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
+from reprise_release.templates import read_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,30 +29,11 @@ ADDON_SOURCES = sorted((REPOSITORY / "addons").glob("*/template.yaml"))
 SOURCES = [REPOSITORY / "template.yaml", *sorted((REPOSITORY / "infra").glob("*.yaml"))]
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short tags as the functions that they stand for."""
-
-
-def _read_tag(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    name = suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}"
-    if isinstance(node, yaml.ScalarNode):
-        scalar = loader.construct_scalar(node)
-        return {name: scalar.split(".", 1) if suffix == "GetAtt" else scalar}
-    if isinstance(node, yaml.SequenceNode):
-        return {name: loader.construct_sequence(node, deep=True)}
-    assert isinstance(node, yaml.MappingNode)
-    return {name: loader.construct_mapping(node, deep=True)}
-
-
-_Loader.add_multi_constructor("!", _read_tag)
-
-
 @cache
 def read(path: Path) -> dict[str, Any]:
     """Return a template as it is written."""
     assert path.exists(), f"{path} is missing: run `make build`"
-    template: dict[str, Any] = yaml.load(path.read_text(), _Loader)  # noqa: S506 - a SafeLoader
-    return template
+    return read_template(path)
 
 
 @cache
