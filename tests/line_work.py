@@ -19,8 +19,6 @@ from itertools import batched
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-import pytest
-
 import line_judge as judge
 from doubles import FakeKeys
 from forged_lines import REPEATS, Document, Drawn, Forger
@@ -152,7 +150,8 @@ class Gauntlet:
             if not messages:
                 return
             self.pipeline.clock.advance(30)
-        pytest.fail("a genuine call waits")
+        msg = "a genuine call waits"
+        raise AssertionError(msg)
 
     def _sent(self) -> list[OutMessage]:
         signed = {judge.spelled(record) for record in self.forger.genuine}
