@@ -65,6 +65,8 @@ class Tally:
     """What was put, and what came of it."""
 
     put: Counter[str] = field(default_factory=Counter)
+    queued: int = 0
+    """Forgeries of these that were put into the replay queue as well."""
     quarantined: Counter[str] = field(default_factory=Counter)
     genuine: int = 0
     invoked: int = 0
@@ -136,7 +138,7 @@ class Gauntlet:
         is_lines_only = drawn.kind not in FORGERIES or drawn.kind in LINES_ONLY
         if is_lines_only or self.random.random() >= QUEUED:
             return []
-        self.tally.put["straight into the replay queue"] += 1
+        self.tally.queued += 1
         return [OutMessage(body=f'{{"record":{drawn.line}}}')]
 
     def _replay(self, messages: list[OutMessage]) -> None:
@@ -202,6 +204,7 @@ def main() -> None:
     print(
         f"\r{total:,} lines in {took_s:.0f} s, {total / took_s:,.0f} a second, seed {chosen.seed}"
     )
+    print(f"{tally.queued:,} of the forged ones were put straight into the replay queue as well")
     for title, counts in (("put", tally.put), ("quarantined", tally.quarantined)):
         print(
             f"{title}:",
