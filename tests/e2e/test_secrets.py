@@ -194,7 +194,7 @@ def test_planted_secrets_show_only_where_the_docs_say(
     planter = Planter(world, teller)
     good = planter.end(fails=False)
     with short_backoffs(world, teller):
-        planter.end(fails=True)
+        bad = planter.end(fails=True)
     forge(world, good)
     told = poll(lambda: drain(world, events))
     world.functions.invoke(FunctionName=f"{world.stack.name}-observer")
@@ -210,7 +210,7 @@ def test_planted_secrets_show_only_where_the_docs_say(
         "commands and the page": planter.commands() + planter.page(),
     }
     for place in ("events", "logs of the functions", "commands and the page"):
-        assert good in written[place], f"{place}: nothing of this call is there at all"
+        assert bad in written[place], f"{place}: nothing of this call is there at all"
     found = {
         place: {name for name, each in secrets.items() if holds(text, each)}
         for place, text in written.items()
