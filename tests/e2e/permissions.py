@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 MAPPING = "Lambda's event source mapping asks on the role's behalf; the engine's asks no IAM"
-VERSION = "what names no version: notifications that we send ourselves, claim checks of 0.1.0"
+VERSION = "what names no version: our own notifications, or a bucket that gave a claim check none"
 REASONS = (
     ("*", "logs:CreateLogStream", "*", "Lambda writes the log; the engine's asks no IAM"),
     ("*", "logs:PutLogEvents", "*", "Lambda writes the log; the engine's asks no IAM"),
@@ -117,12 +117,6 @@ def has_reason(grant: Grant) -> bool:
         all(fnmatchcase(part, pattern) for part, pattern in zip(grant, row[:3], strict=True))
         for row in REASONS
     )
-
-
-def refused(world: World) -> list[str]:
-    """Return what IAM refused to the stack's roles."""
-    decisions = world.admin("GET", "permissions")["decisions"]
-    return [f"{each['role']} {each['action']}" for each in decisions if not each["is_allowed"]]
 
 
 def _covers(grant: Grant, used: Grant) -> bool:
