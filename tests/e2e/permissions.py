@@ -42,7 +42,7 @@ REASONS = (
         "an object that is gone is told from one that may not be read",
     ),
     ("invoker", "s3:PutObject", "*/results/*", "a long live reply under a captured call's key"),
-    ("observer", "cloudwatch:GetMetricData", "*", "whether an old quiet target is alive"),
+    ("observer", "cloudwatch:GetMetricData", "*", "whether a target has run well since"),
     ("observer", "dynamodb:UpdateItem", "*", "a counter that differs from the ledger is closed"),
     ("observer", "sqs:SendMessage", "*-capture", "a notification that was lost"),
     ("reconciler", "dynamodb:BatchGetItem", "*", "lines of the last half hour: test_lost_lines.py"),
