@@ -259,6 +259,16 @@ fuzz: .tools/fuzz/.stamp ## Fuzz the reader, guided by coverage, for FUZZ_S seco
 	cd .tools/fuzz && PYTHONPATH=$(CURDIR)/shared:$(CURDIR)/tests bin/python $(CURDIR)/tests/fuzz/fuzz_reader.py \
 	  corpus $(CURDIR)/tests/fuzz/reader_corpus -max_total_time=$(or $(FUZZ_S),3600) -max_len=8192 -timeout=120
 
+.PHONY: fuzz-lines
+fuzz-lines: .tools/fuzz/.stamp ## Fuzz the trust in capture lines, guided by coverage, for FUZZ_S seconds (default 3600)
+	mkdir -p .tools/fuzz/lines
+	cd .tools/fuzz && PYTHONPATH=$(CURDIR)/shared:$(CURDIR)/tests bin/python $(CURDIR)/tests/fuzz/fuzz_lines.py \
+	  lines $(CURDIR)/tests/fuzz/lines_corpus -max_total_time=$(or $(FUZZ_S),3600) -max_len=8192 -timeout=120
+
+.PHONY: forge
+forge: .venv/.stamp ## Put LINES forged lines (default 1000000) through unpacker and replayer: none may be invoked
+	PYTHONPATH=tests $(BIN)/python tests/line_work.py --lines $(or $(LINES),1000000) --seed $(or $(SEED),1)
+
 .PHONY: clean
 clean: ## Remove everything that is not in git
 	rm -rf .venv .tools .aws-sam dist .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* htmlcov

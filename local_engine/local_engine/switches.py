@@ -5,6 +5,7 @@
 | ``POST log-path`` | subscription filters deliver nothing; what they match waits for ``DELETE`` |
 | ``POST log-path {"drop": 0.01, "seed": 7}`` | that share of the lines that they match is lost |
 | ``POST deliveries {"again": 0.3, "within_s": 5}`` | that share of the batches of queues comes twice |
+| ``POST permissions`` | what IAM decides about roles is noted, anew; ``GET`` tells it by role |
 | ``POST clocks {"skew_s": 30}`` | new environments of Python functions have clocks up to so much off |
 
 ``GET`` shows, ``DELETE`` switches off.
@@ -14,10 +15,13 @@ from __future__ import annotations
 
 import random
 import threading
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from local_engine.schedule_clock import CLOCK, ScheduleClock
+
+_PARTS: Final = 2
 
 
 @dataclass(slots=True)
@@ -144,13 +148,44 @@ class Skew:
         return {"skew_s": self.skew_s, "hits": self.hits}
 
 
+@dataclass(slots=True)
+class UsedPermissions:
+    """What roles asked for since somebody wanted to know, and what IAM said."""
+
+    is_on: bool = False
+    _counts: Counter[tuple[str, str, str, bool]] = field(default_factory=Counter)
+
+    def set(self) -> None:
+        """Note from now on, and forget what was noted."""
+        self.is_on = True
+        self._counts.clear()
+
+    def reset(self) -> None:
+        """Note no more."""
+        self.is_on = False
+
+    def note(self, role: str, action: str, resource: str, *, is_allowed: bool) -> None:
+        """Note one decision; of a path the first two parts, or each object would be a row."""
+        place = "/".join(resource.split("/")[:_PARTS])
+        self._counts[role, action, place, is_allowed] += 1
+
+    def describe(self) -> dict[str, Any]:
+        """Return how often each was allowed and refused."""
+        names = ("role", "action", "resource", "is_allowed")
+        counts = sorted(self._counts.items())
+        rows = [dict(zip(names, key, strict=True)) | {"count": count} for key, count in counts]
+        return {"is_on": self.is_on, "decisions": rows}
+
+
 LOG_PATH: Final = LogPath()
 DELIVERIES: Final = Copies()
 CLOCKS: Final = Skew()
-SWITCHES: Final[dict[str, LogPath | Copies | Skew | ScheduleClock]] = {
+PERMISSIONS: Final = UsedPermissions()
+SWITCHES: Final[dict[str, LogPath | Copies | Skew | ScheduleClock | UsedPermissions]] = {
     "schedules": CLOCK,
     "log-path": LOG_PATH,
     "deliveries": DELIVERIES,
     "clocks": CLOCKS,
+    "permissions": PERMISSIONS,
 }
 """By path."""

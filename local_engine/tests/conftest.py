@@ -61,6 +61,7 @@ CANARIES = {
     "tls": "test_policy_for_tls_only_lets_a_local_call_in",
     "batch_permissions": "test_batch_needs_the_permission_of_the_single_action",
     "concurrency_permissions": "test_role_that_may_read_concurrency_reads_it_and_changes_none",
+    "permissions": "test_what_roles_use_and_are_refused_is_told_to_whoever_asks_for_it",
     "alarm_permissions": "test_role_that_may_see_alarms_sees_them_and_nothing_else_of_cloudwatch",
 }
 

@@ -226,6 +226,34 @@ def test_policy_for_tls_only_lets_a_local_call_in(guarded: Aws, names: dict[str,
     assert call(names, guarded, "s3", "put_object", **arguments) == "ok"
 
 
+def test_what_roles_use_and_are_refused_is_told_to_whoever_asks_for_it(
+    guarded: Aws, names: dict[str, str]
+) -> None:
+    def send(which: str) -> None:
+        url = names[f"{which}_queue_url"]
+        call(names, guarded, "sqs", "send_message", QueueUrl=url, MessageBody="x")
+
+    guarded.admin("POST", "permissions")
+    send("mine")
+    send("other")
+    guarded.admin("DELETE", "permissions")
+    send("mine")
+    told = guarded.admin("GET", "permissions")["decisions"]
+    assert [
+        (each["action"], each["resource"], each["is_allowed"], each["count"])
+        for each in told
+        if each["action"].startswith("sqs:")
+    ] == sorted(
+        [
+            ("sqs:SendMessage", names["mine_queue"], True, 1),
+            ("sqs:SendMessage", names["other_queue"], False, 1),
+        ]
+    )
+    guarded.admin("POST", "permissions")
+    assert guarded.admin("GET", "permissions")["decisions"] == []
+    guarded.admin("DELETE", "permissions")
+
+
 def test_unknown_credential_is_refused(guarded: Aws) -> None:
     stranger = boto3.client(
         "sqs",

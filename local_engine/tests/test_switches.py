@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from local_engine.testing import Aws
 
-PATHS = ("log-path", "deliveries", "clocks")
+PATHS = ("log-path", "deliveries", "clocks", "permissions")
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/test"
 
 

@@ -80,6 +80,8 @@ def deployment(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Depl
 def world(engine: Engine, deployment: Deployment) -> World:
     """Deploy a stack for all tests."""
     deployment.deploy()
+    # test_permissions.py asks what of the roles was used.
+    engine.admin("POST", "permissions")
     aws = Aws(deployment.place)
     return World(engine, read_stack(aws.cloudformation, STACK_NAME, LOCAL_REGION))
 

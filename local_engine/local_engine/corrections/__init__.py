@@ -41,6 +41,7 @@ CORRECTIONS = (
     "batch_permissions",
     "alarm_permissions",
     "concurrency_permissions",
+    "permissions",
 )
 
 
