@@ -168,3 +168,21 @@ def test_a_success_forgets_faults_and_a_batch_of_nothing_but_ends_leaves_the_law
     assert _settle(gate, Samples(left=3)) == Change(
         put={"ended_at_ms": NOW_MS}, add={"waiting": -3}
     )
+
+
+@pytest.mark.parametrize(("service_s", "apart_ms"), [(0.5, 1000), (1.0, 1000), (4.0, 4000)])
+def test_cuts_are_a_second_apart_or_as_long_as_a_call_takes(
+    service_s: float, apart_ms: int
+) -> None:
+    gate = replace(STEADY, busy_ms=round(10_000 * service_s))
+    for since_ms, is_cut in [(apart_ms, True), (apart_ms - 1, False)]:
+        recent = replace(gate, changed_at_ms=NOW_MS - since_ms)
+        change = _settle(recent, Samples(turn=5, throttled=8))
+        assert (change.put.get("window") == 16.0) is is_cut
+
+
+def test_a_burst_is_counted_for_as_long_as_a_call_takes() -> None:
+    gate = replace(STEADY, busy_ms=40_000, burst=2, burst_at_ms=NOW_MS - 4000)
+    assert _settle(gate, Samples(turn=5, throttled=1)).add["burst"] == 1
+    later = replace(gate, burst_at_ms=NOW_MS - 4001)
+    assert _settle(later, Samples(turn=5, throttled=1)).put["burst"] == 1
