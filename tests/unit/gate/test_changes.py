@@ -148,6 +148,16 @@ def test_a_probe_that_is_no_longer_the_gates_only_brings_its_permits_back(
 
 
 @pytest.mark.parametrize("mode", [Mode.HOLDING, Mode.PROBING])
+@pytest.mark.parametrize("held_for", list(HeldFor))
+def test_what_calls_of_before_a_hold_met_changes_nothing_of_it_if_none_succeeded(
+    mode: Mode, held_for: HeldFor
+) -> None:
+    gate = replace(PROBING, mode=mode, held_for=held_for, window=1.0, faults=9)
+    tally = Samples(turn=5, throttled=1, lost=1, returned={100: 2})
+    assert _settle(gate, tally) == Change(add={"leased_4": -2, "in_flight": -2})
+
+
+@pytest.mark.parametrize("mode", [Mode.HOLDING, Mode.PROBING])
 def test_a_success_of_before_the_hold_ends_one_for_faults(mode: Mode) -> None:
     gate = replace(PROBING, mode=mode, held_for=FAULT)
     assert _settle(gate, Samples(succeeded=2, busy_ms=30), OTHERWISE) == Change(

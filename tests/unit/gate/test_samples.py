@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reprise.call.outcome import OutcomeKind
-from reprise.gate.limit import cut_window, fault_limit, is_idle, rate_per_s, service_s, used_at_ms
+from reprise.gate.limit import (
+    cut_window,
+    fault_limit,
+    gap_s,
+    hold_age_s,
+    is_idle,
+    rate_per_s,
+    service_s,
+    used_at_ms,
+)
 from reprise.gate.parameters import DEFAULTS
 from reprise.gate.samples import Sample, Samples
 from reprise.gate.state import GateState
@@ -110,3 +119,20 @@ def test_where_nothing_ever_succeeded_no_more_than_three_faults_hold() -> None:
     for limit, expected in [(10, 3), (3, 3), (2, 2)]:
         parameters = replace(DEFAULTS, fault_limit=limit)
         assert fault_limit(GateState(fault_holds=4), NOW_MS, parameters) == expected
+
+
+@pytest.mark.parametrize(
+    ("held_s", "expected_s"),
+    [(0.5, 2.0), (20, 2.0), (55, 5.5), (100, 10.0), (1800, 10.0), (1800.001, 20.0), (9999, 20.0)],
+)
+def test_probes_come_the_seldomer_the_longer_a_gate_has_held(
+    held_s: float, expected_s: float
+) -> None:
+    gate = GateState(holding_since_ms=NOW_MS - round(1000 * held_s))
+    assert hold_age_s(gate, NOW_MS) == held_s
+    assert gap_s(gate, NOW_MS) == expected_s
+
+
+def test_a_gate_that_flows_or_holds_by_a_clock_ahead_of_ours_has_held_for_no_time() -> None:
+    assert hold_age_s(GateState(), NOW_MS) == 0
+    assert hold_age_s(GateState(holding_since_ms=NOW_MS + 5), NOW_MS) == 0

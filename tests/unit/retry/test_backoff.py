@@ -51,7 +51,7 @@ def test_the_wait_is_the_formulas_wherever_that_can_be_computed(
         maximum_interval_s=maximum_interval_s,
         backoff_coefficient=backoff_coefficient,
         draw=draw,
-    ) == pytest.approx(draw * ceiling_s, abs=0)
+    ) == pytest.approx(draw * ceiling_s, rel=1e-9, abs=0)
 
 
 @given(
