@@ -159,6 +159,16 @@ def test_a_cap_is_noted_when_it_is_news_and_takes_back_a_window_above_it(
     )
 
 
+def test_a_cap_above_what_a_cut_leaves_widens_nothing() -> None:
+    wide = GateState(changed_at_ms=NOW_MS - 1000)
+    change = _step(replace(FLOWING, in_flight=0), most=30, wide=wide).change
+    assert change is not None
+    assert (change.put["window"], change.put["cap"]) == (16.0, 30)
+    change = _step(replace(FLOWING, in_flight=0), most=15, wide=wide).change
+    assert change is not None
+    assert (change.put["window"], change.put["cap"]) == (15.0, 15)
+
+
 @pytest.mark.parametrize(
     ("braked_ms_ago", "parameters", "permits"),
     [(299, DEFAULTS, 0), (300, DEFAULTS, 10), (999, OTHERWISE, 0), (1000, OTHERWISE, 10)],
