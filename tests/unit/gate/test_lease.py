@@ -76,11 +76,12 @@ def test_permits_of_the_dead_come_back_whoever_asked_before(asks_ms: list[int]) 
 def test_an_epoch_of_another_unit_starts_the_count_over() -> None:
     """An older version counted in thirds of a lease, so that its number may lie decades ahead."""
     for unit_ms in (20_000, 30_000, 110_000, 300_000):
-        gate = replace(_busy(NOW_MS, in_flight=4), epoch=NOW_MS // unit_ms, leased_1=4)
+        gate = replace(_busy(NOW_MS, in_flight=4), epoch=NOW_MS // unit_ms)
+        gate = Change(put={slot_name(slot): 4 for slot in range(SLOTS)}).apply(gate)
         expiry = expire(gate, NOW_MS)
         assert (expiry.epoch, expiry.in_flight) == (EPOCH, 0)
         after = Change(put=expiry.put).apply(gate)
-        assert after.leased_1 == 0
+        assert after == replace(_busy(NOW_MS, in_flight=4), epoch=EPOCH)
 
 
 def test_a_clock_that_is_a_little_ahead_moves_nothing_back() -> None:
