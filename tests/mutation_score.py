@@ -72,7 +72,7 @@ def stage(folder: Path, group: dict[str, Any]) -> None:
 
 def run(folder: Path, jobs: int) -> None:
     """Let mutmut try every mutant; its examples are the same for each, so that a second run agrees."""
-    environment = {**os.environ, "HYPOTHESIS_PROFILE": "ci", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "HYPOTHESIS_PROFILE": "mutation", "PYTHONDONTWRITEBYTECODE": "1"}
     environment.pop("PYTHONPATH", None)
     command = [str(Path(sys.executable).with_name("mutmut")), "run", "--max-children", str(jobs)]
     done = subprocess.run(

@@ -66,6 +66,19 @@ def test_a_tally_is_the_sum_of_its_samples(met: list[Sample], epochs: list[int])
     assert tally.attempts == len(successes) + len(throttles) + len(failures)
 
 
+def test_samples_of_a_kind_are_added_to_each_other() -> None:
+    tally = Samples()
+    for _ in range(2):
+        tally.count(Sample(kind=OutcomeKind.SUCCEEDED, busy_ms=5, has_left=True))
+        tally.count(Sample(kind=OutcomeKind.THROTTLED, reason=WIDE[0]))
+        tally.count(Sample(kind=OutcomeKind.FUNCTION_ERROR))
+        tally.count(Sample(kind=OutcomeKind.TRANSIENT))
+        tally.count(Sample(kind=OutcomeKind.TRANSIENT, is_suspect=True))
+    assert (tally.succeeded, tally.busy_ms, tally.left) == (2, 10, 2)
+    assert (tally.throttled, tally.wide) == (2, 2)
+    assert (tally.executed, tally.lost, tally.suspects) == (2, 2, 2)
+
+
 @pytest.mark.parametrize(
     ("tally", "is_empty"),
     [
