@@ -168,7 +168,7 @@ mutants: .venv/.stamp ## The promise's seeds against mutations of the rules: eac
 	$(BIN)/python tests/mutate.py
 
 .PHONY: mutation
-mutation: .tools/mutation/.stamp ## A tool's mutations of the core against its own tests: the score (ONLY=retry, JOBS=2); an hour
+mutation: .tools/mutation/.stamp ## A tool's mutations of the core against its own tests: the score (ONLY=retry, JOBS=2); an hour or so
 	.tools/mutation/bin/python tests/mutation_score.py --only "$(ONLY)" --jobs $(or $(JOBS),1)
 
 .PHONY: nemeses
