@@ -145,10 +145,10 @@ def complaints(score: Score, known: Counter[Mutation]) -> list[str]:
 def main() -> int:
     """Return 1 if anything is wrong."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", default="", help="a group's name")
+    document = tomllib.loads(FILE.read_text())
+    parser.add_argument("--only", default="", choices=["", *document["groups"]])
     parser.add_argument("--jobs", type=int, default=1)
     arguments = parser.parse_args()
-    document = tomllib.loads(FILE.read_text())
     wrong: list[str] = []
     print(f"{'group':12}{'mutants':>9}{'killed':>9}{'timeout':>9}{'survived':>9}{'score':>9}")
     for name, group in document["groups"].items():
