@@ -70,7 +70,7 @@ endef
 
 .PHONY: requirements
 requirements: .tools/uv/.stamp ## Pin again from requirements/*.in (UPGRADE=1 takes new versions)
-	@for set in shared/requirements $(addprefix requirements/,uv dev bench fuzz callers cdk terraform $(SETS)); do \
+	@for set in shared/requirements $(addprefix requirements/,uv dev bench fuzz mutation callers cdk terraform $(SETS)); do \
 	  echo "pin: $$set"; \
 	  $(UV) pip compile $(UV_COMPILE_FLAGS) $(if $(UPGRADE),--upgrade) $$set.in --output-file $$set.txt; \
 	done
@@ -202,6 +202,10 @@ release: build .tools/cdk/.stamp .tools/cdk-js/.stamp ## What is given away, int
 .PHONY: mutants
 mutants: .venv/.stamp ## The promise's seeds against mutations of the rules: each must be caught
 	$(BIN)/python tests/mutate.py
+
+.PHONY: mutation
+mutation: .tools/mutation/.stamp ## A tool's mutations of the core against its own tests: the score (ONLY=retry, JOBS=2); an hour or so
+	.tools/mutation/bin/python tests/mutation_score.py --only "$(ONLY)" --jobs $(or $(JOBS),1)
 
 .PHONY: nemeses
 nemeses: setup endpoint ## A chaos test with each nemesis by itself, its history checked (CALLS=2000); an hour or so

@@ -185,7 +185,7 @@ class GateSession:
             # Without permits it has ended a pause, and asks again: nobody else may come for a while.
             if (updated.applied and step.admission.permits) or self._is_ours(updated.image):
                 return step.admission
-        return Admission(permits=0, wait_s=1.0, spread_s=1.0)
+        return Admission(permits=0)
 
     def _is_ours(self, image: GateState) -> bool:
         """Tell whether the probe is ours already: the SDK repeats a write whose answer was lost."""

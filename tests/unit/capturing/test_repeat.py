@@ -94,7 +94,7 @@ class CountingGates(InMemoryGateItems):
     reads = 0
 
     def read(self, function: str) -> GateState:
-        CountingGates.reads += 1
+        self.reads += 1
         return super().read(function)
 
 

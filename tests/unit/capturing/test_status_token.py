@@ -95,6 +95,10 @@ def test_a_record_tells_its_token_by_whatever_key_signed_it(at: datetime) -> Non
     assert digest_of_token(record, keyring) == token_digest(token)
 
 
+def test_the_ledger_keeps_the_first_half_of_a_tokens_sha256() -> None:
+    assert token_digest("abc") == "ba7816bf8f01cfea414140de5dae2223"
+
+
 def test_a_record_whose_key_is_gone_has_no_token() -> None:
     record = sign_record(make_record(), MacKeys("shop", "k9", {"k9": OLD}))
     assert digest_of_token(record, FakeKeys(PIPELINE_KEYS, (ROTATED,))) is None

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from doubles import FakeClock, InMemoryGateItems
 from reprise.call.outcome import OutcomeKind
 from reprise.gate.fallback import LocalGate
-from reprise.gate.lease import EPOCH_MS, LONGEST_LEASE_MS, SLOTS, expire, slot_name
+from reprise.gate.lease import (
+    EPOCH_MS,
+    LONGEST_LEASE_MS,
+    SLOTS,
+    expire,
+    is_counted,
+    lease_epoch,
+    slot_name,
+)
 from reprise.gate.samples import Sample
 from reprise.gate.session import GateSession
 from reprise.gate.state import Change, GateState
@@ -68,11 +76,12 @@ def test_permits_of_the_dead_come_back_whoever_asked_before(asks_ms: list[int]) 
 def test_an_epoch_of_another_unit_starts_the_count_over() -> None:
     """An older version counted in thirds of a lease, so that its number may lie decades ahead."""
     for unit_ms in (20_000, 30_000, 110_000, 300_000):
-        gate = replace(_busy(NOW_MS, in_flight=4), epoch=NOW_MS // unit_ms, leased_1=4)
+        gate = replace(_busy(NOW_MS, in_flight=4), epoch=NOW_MS // unit_ms)
+        gate = Change(put={slot_name(slot): 4 for slot in range(SLOTS)}).apply(gate)
         expiry = expire(gate, NOW_MS)
         assert (expiry.epoch, expiry.in_flight) == (EPOCH, 0)
         after = Change(put=expiry.put).apply(gate)
-        assert after.leased_1 == 0
+        assert after == replace(_busy(NOW_MS, in_flight=4), epoch=EPOCH)
 
 
 def test_a_clock_that_is_a_little_ahead_moves_nothing_back() -> None:
@@ -122,3 +131,29 @@ def test_no_two_leases_that_run_share_a_slot_with_one_that_is_over() -> None:
     assert LONGEST_LEASE_MS >= 1_800_000
     assert len({slot_name(EPOCH + ahead) for ahead in range(SLOTS)}) == SLOTS
     assert all(hasattr(GateState(), slot_name(epoch)) for epoch in range(SLOTS))
+
+
+@pytest.mark.parametrize(
+    ("ahead", "expected"), [(-1, False), (0, True), (SLOTS - 1, True), (SLOTS, False)]
+)
+def test_permits_are_counted_from_the_gates_epoch_on_for_as_many_as_there_are_slots(
+    ahead: int, *, expected: bool
+) -> None:
+    assert is_counted(GateState(epoch=EPOCH), EPOCH + ahead) is expected
+
+
+@pytest.mark.parametrize(
+    ("present", "lease_ms", "ends"),
+    [
+        pytest.param(EPOCH, 0, EPOCH, id="at once"),
+        pytest.param(EPOCH, EPOCH_MS, EPOCH + 1, id="an epoch"),
+        pytest.param(EPOCH + 3, EPOCH_MS, EPOCH + 3, id="not before the present one"),
+        pytest.param(EPOCH, LONGEST_LEASE_MS, EPOCH + SLOTS - 1, id="the longest"),
+        pytest.param(EPOCH, 9 * LONGEST_LEASE_MS, EPOCH + SLOTS - 1, id="a longer one"),
+        pytest.param(EPOCH - 3, LONGEST_LEASE_MS, EPOCH + SLOTS - 4, id="no slot is used twice"),
+    ],
+)
+def test_a_lease_ends_in_an_epoch_that_has_a_slot_of_its_own(
+    present: int, lease_ms: int, ends: int
+) -> None:
+    assert lease_epoch(present, EPOCH * EPOCH_MS, lease_ms) == ends

@@ -87,3 +87,36 @@ def test_a_gate_that_could_not_be_read_first_is_read_again_for_permits() -> None
     visit = _visit(gates, FakeClock())
     assert not visit.is_choosy()
     assert visit.enter(1).permits
+
+
+def test_a_permit_of_a_call_that_was_not_made_comes_back_though_nothing_else_is_news() -> None:
+    gates = InMemoryGateItems()
+    visit = _visit(gates, FakeClock())
+    (permit,) = visit.enter(1).permits
+    assert gates.images[ORDERS].in_flight == 1
+    visit.leave(permit, Sample(), is_wanted=False)
+    assert gates.images[ORDERS].in_flight == 0
+
+
+def test_a_permit_that_the_gate_has_taken_back_already_costs_no_write() -> None:
+    gates = InMemoryGateItems()
+    visit = _visit(gates, FakeClock())
+    (permit,) = visit.enter(1).permits
+    before = gates.writes
+    visit.leave(replace(permit, epoch=permit.epoch - 99), Sample(), is_wanted=False)
+    assert gates.writes == before
+
+
+def test_a_batch_is_bound_by_what_its_target_can_run_at_once() -> None:
+    gates = InMemoryGateItems(images={ORDERS: GateState(window=8.0)})
+    visit = replace(_visit(gates, FakeClock()), most=3)
+    assert len(visit.enter(8).permits) == 3
+
+
+def test_a_batch_heeds_what_every_target_has_met() -> None:
+    clock, gates = FakeClock(), InMemoryGateItems()
+    now_ms = int(clock().timestamp() * 1000)
+    gates.images[EVERY_TARGET] = GateState(throttled_at_ms=now_ms)
+    assert not _visit(gates, clock).enter(1).permits
+    clock.advance(1)
+    assert _visit(gates, clock).enter(1).permits

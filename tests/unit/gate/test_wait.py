@@ -85,3 +85,31 @@ def test_waits_are_in_bounds(service_s: float, window: float, waiting: int, late
     assert 0.1 <= wait_s + spread_s <= longest_s
     if service_s <= 60 and waiting <= 25 and later_ms < 15_000:
         assert wait_s + spread_s <= max(LONGEST_RETURN_S, 0.02 * 25 * 60)
+
+
+@pytest.mark.parametrize(
+    ("service_s", "window", "waiting", "span_s"),
+    [
+        pytest.param(300, 1, 0, 10.0, id="nobody waits for a slow target: ten seconds at most"),
+        pytest.param(10, 1, 0, 2.0, id="nobody waits: a fifth of a service time"),
+        pytest.param(0.1, 1, 0, 1.0, id="nobody waits: a second at least"),
+        pytest.param(1, 10, 10_010, 100.0, id="no more than a hundred come back a second"),
+    ],
+)
+def test_the_span_of_returns_has_its_bounds(
+    service_s: float, window: int, waiting: int, span_s: float
+) -> None:
+    wait_s, returns_s = flowing_wait_s(_gate(service_s, window=window, waiting=waiting), NOW_MS)
+    assert (wait_s, returns_s) == pytest.approx((0.1 * span_s, 0.9 * span_s))
+
+
+@pytest.mark.parametrize(
+    "name", ["ended_at_ms", "succeeded_at_ms", "throttled_at_ms", "changed_at_ms", "expanded_at_ms"]
+)
+@pytest.mark.parametrize(("silent_s", "takes_s"), [(14.999, 1), (15, 15), (100, 100)])
+def test_calls_count_as_taking_as_long_as_nothing_is_heard_of_any(
+    name: str, silent_s: float, takes_s: float
+) -> None:
+    heard_ms = NOW_MS - round(1000 * silent_s)
+    silent = replace(_gate(1.0), succeeded_at_ms=NOW_MS - 200_000)
+    assert at_least_s(replace(silent, **{name: heard_ms}), NOW_MS) == takes_s  # type: ignore[arg-type]

@@ -29,6 +29,32 @@ def test_the_wait_doubles_up_to_the_maximum(attempt: int, expected_s: float) -> 
 
 
 @given(
+    attempt=st.integers(1, 30),
+    initial_interval_s=st.floats(1e-6, 43_200),
+    maximum_interval_s=waits,
+    backoff_coefficient=coefficients,
+    draw=draws,
+)
+@example(attempt=6, initial_interval_s=0.5, maximum_interval_s=60, backoff_coefficient=2, draw=0.5)
+@example(attempt=1, initial_interval_s=1e-6, maximum_interval_s=60, backoff_coefficient=2, draw=0.5)
+def test_the_wait_is_the_formulas_wherever_that_can_be_computed(
+    attempt: int,
+    initial_interval_s: float,
+    maximum_interval_s: float,
+    backoff_coefficient: float,
+    draw: float,
+) -> None:
+    ceiling_s = min(maximum_interval_s, initial_interval_s * backoff_coefficient ** (attempt - 1))
+    assert backoff_s(
+        attempt,
+        initial_interval_s=initial_interval_s,
+        maximum_interval_s=maximum_interval_s,
+        backoff_coefficient=backoff_coefficient,
+        draw=draw,
+    ) == pytest.approx(draw * ceiling_s, rel=1e-9, abs=0)
+
+
+@given(
     attempt=st.integers(1, 1_000_000),
     initial_interval_s=waits,
     maximum_interval_s=waits,

@@ -17,6 +17,7 @@ from reprise.retry.decision import (
     RetryLater,
     WaitForGate,
     decide,
+    policy_backoff_s,
 )
 from reprise.retry.policy import Policy
 from strategies import NOW, outcomes, policies
@@ -63,29 +64,38 @@ def test_an_ordinary_outcome_has_its_decision(kind: OutcomeKind, expected: Decis
     assert _decide(kind) == expected
 
 
+@pytest.mark.parametrize("policy", [Policy(), Policy(replay_on=ALL)])
+def test_a_call_that_may_have_run_is_given_up_with_what_to_check_and_do(policy: Policy) -> None:
+    assert _decide(OutcomeKind.UNKNOWN, policy) == DeadLetter(
+        reason=Reason.UNKNOWN,
+        message="unknown: why. It may have run: check its effect, then redrive it, or set `idempotent` "
+        "in the target's policy",
+    )
+
+
 @pytest.mark.parametrize(
-    ("kind", "policy", "code", "reason", "words"),
+    ("kind", "policy", "code", "message"),
     [
-        (OutcomeKind.UNKNOWN, Policy(), None, Reason.UNKNOWN, "may have run"),
-        (OutcomeKind.UNKNOWN, Policy(replay_on=ALL), None, Reason.UNKNOWN, "idempotent"),
-        (OutcomeKind.PERMANENT, Policy(replay_on=ALL), "Gone", Reason.PERMANENT, "Gone: why"),
-        (OutcomeKind.THROTTLED, Policy(replay_on=frozenset()), None, Reason.PERMANENT, "replay_on"),
+        (OutcomeKind.PERMANENT, Policy(replay_on=ALL), "Gone", "permanent: Gone: why"),
+        (
+            OutcomeKind.THROTTLED,
+            Policy(replay_on=frozenset()),
+            None,
+            "throttled: why; not in the policy's `replay_on`",
+        ),
         (
             OutcomeKind.FUNCTION_ERROR,
             Policy(non_retryable_error_types=frozenset({"BadOrder"})),
             "BadOrder",
-            Reason.PERMANENT,
-            "non_retryable_error_types",
+            "function_error: BadOrder: why; listed in the policy's `non_retryable_error_types`",
         ),
     ],
 )
-def test_what_is_not_worth_a_replay_is_given_up_at_once(
-    kind: OutcomeKind, policy: Policy, code: str | None, reason: Reason, words: str
+def test_what_is_not_worth_a_replay_is_given_up_at_once_and_says_by_which_rule(
+    kind: OutcomeKind, policy: Policy, code: str | None, message: str
 ) -> None:
-    decision = _decide(kind, policy, code=code)
-    assert isinstance(decision, DeadLetter)
-    assert decision.reason is reason
-    assert words in decision.message
+    expected = DeadLetter(reason=Reason.PERMANENT, message=message)
+    assert _decide(kind, policy, code=code) == expected
 
 
 def test_an_error_type_that_is_listed_concerns_function_errors_only() -> None:
@@ -125,6 +135,11 @@ def test_the_servers_own_word_is_a_floor() -> None:
     assert _decide(OutcomeKind.TRANSIENT, retry_after_s=99) == RetryLater(after_s=99)
 
 
+def test_without_a_draw_a_policys_wait_is_the_longest_and_has_no_floor() -> None:
+    assert policy_backoff_s(1, Policy()) == 60
+    assert policy_backoff_s(1, Policy(initial_interval_s=0)) == 0
+
+
 def test_no_wait_reaches_beyond_the_end() -> None:
     assert _decide(OutcomeKind.TRANSIENT, retry_after_s=9999) == RetryLater(after_s=3600)
 
@@ -162,3 +177,14 @@ def test_every_call_ends_by_its_age(
     standing = AttemptCounts(attempts=0, refusals=0, expires_at=NOW - timedelta(seconds=age_s))
     decision = decide(outcome, standing, policy, now=NOW, draw=draw)
     assert isinstance(decision, Done | DeadLetter)
+
+
+def test_a_call_that_is_too_old_says_so_and_what_it_met_last() -> None:
+    decision = decide(
+        Outcome(kind=OutcomeKind.TRANSIENT, message="why"),
+        AttemptCounts(attempts=0, refusals=1, expires_at=NOW),
+        Policy(),
+        now=NOW,
+        draw=0.5,
+    )
+    assert decision == DeadLetter(reason=Reason.EXPIRED, message="too old; last: transient: why")

@@ -13,6 +13,7 @@ from reprise.errors import PolicyError
 from reprise.retry.policy import NEW_NAMES, Policy, captures, read_policy_document
 from strategies import json_values, policies, texts
 
+ONLY_TWO = 'policy document must be an object with "default" and "targets" only'
 FIELDS = [field.name for field in msgspec.structs.fields(Policy)]
 
 
@@ -89,12 +90,12 @@ def test_waits_must_be_in_order() -> None:
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ([], "must be an object"),
-        ({"defaults": {}}, "must be an object"),
-        ({"default": []}, "default: "),
-        ({"targets": []}, "targets: "),
-        ({"targets": {"orders": []}}, "targets.orders: "),
-        ({"default": {"max_attempt": 3}}, "max_attempt"),
+        ([], ONLY_TWO),
+        ({"defaults": {}}, ONLY_TWO),
+        ({"default": []}, "default: must be an object of policy fields"),
+        ({"targets": []}, "targets: must be an object of policies by function name"),
+        ({"targets": {"orders": []}}, "targets.orders: must be an object of policy fields"),
+        ({"default": {"max_attempt": 3}}, "default: Object contains unknown field `max_attempt`"),
         ({"default": {"replay_on": ["throtled"]}}, "throtled"),
         ({"default": {"capture_on": ["throtled"]}}, "throtled"),
         ({"targets": {"orders": {"capture_on": ["succeeded"]}}}, "targets.orders: "),
@@ -103,12 +104,15 @@ def test_waits_must_be_in_order() -> None:
     ],
 )
 def test_an_invalid_document_names_the_field(document: object, message: str) -> None:
-    assert message in _error(document)
+    said = _error(document)
+    assert message in said
+    assert said.startswith((message, "default: ", "targets.orders: "))
+    assert said.endswith((message, ". Correct the SSM parameter"))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"a":' * 100_000, "1" * 5000])
 def test_text_that_is_no_json_is_a_policy_error(text: str) -> None:
-    with pytest.raises(PolicyError):
+    with pytest.raises(PolicyError, match=r"^policy document is not JSON: .+\. Correct the SSM"):
         read_policy_document(text)
 
 
