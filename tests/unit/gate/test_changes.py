@@ -73,6 +73,8 @@ def _of_turn(gate: GateState, *more: Condition) -> tuple[Condition, ...]:
 
 
 OURS = Condition(name="probe_owner", relation="=", value="a")
+RETURNED = Condition(name="epoch", relation="<=", value=100)
+"""No later epoch has given the permits of epoch 100 back."""
 
 
 @pytest.mark.parametrize(
@@ -144,6 +146,7 @@ def test_a_probe_that_is_no_longer_the_gates_only_brings_its_permits_back(
     assert _settle(gate, tally, owner=owner) == Change(
         put={"ended_at_ms": NOW_MS},
         add={"leased_4": -2, "leased_5": -3, "in_flight": -5, "waiting": -2},
+        when=(RETURNED,),
     )
 
 
@@ -154,7 +157,7 @@ def test_what_calls_of_before_a_hold_met_changes_nothing_of_it_if_none_succeeded
 ) -> None:
     gate = replace(PROBING, mode=mode, held_for=held_for, window=1.0, faults=9)
     tally = Samples(turn=5, throttled=1, lost=1, returned={100: 2})
-    assert _settle(gate, tally) == Change(add={"leased_4": -2, "in_flight": -2})
+    assert _settle(gate, tally) == Change(add={"leased_4": -2, "in_flight": -2}, when=(RETURNED,))
 
 
 @pytest.mark.parametrize("mode", [Mode.HOLDING, Mode.PROBING])
