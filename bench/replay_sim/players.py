@@ -37,6 +37,21 @@ KINDS: Final = {
 POLICY: Final = Policy(max_age_s=14 * 86_400)
 
 
+def after_failure(failures: int, draw: float) -> float | None:
+    """Return after what time the policy tries again, in seconds; None if it gives up."""
+    decision = decide(
+        Outcome(kind=OutcomeKind.FUNCTION_ERROR),
+        AttemptCounts(attempts=failures, refusals=0, expires_at=START_AT + timedelta(days=14)),
+        POLICY,
+        now=START_AT,
+        draw=draw,
+    )
+    if isinstance(decision, DeadLetter):
+        return None
+    assert isinstance(decision, RetryLater)
+    return decision.after_s
+
+
 class Store:
     """One conditional item a target, as DynamoDB keeps it."""
 
@@ -244,18 +259,10 @@ class Ours:
         if outcome == "throttled":
             return None, False
         charged = self.charged[id(call)] = self.charged.get(id(call), 0) + 1
-        decision = decide(
-            Outcome(kind=OutcomeKind.FUNCTION_ERROR),
-            AttemptCounts(attempts=charged, refusals=0, expires_at=START_AT + timedelta(days=14)),
-            POLICY,
-            now=START_AT,
-            draw=self.world.random.random(),
-        )
-        if isinstance(decision, DeadLetter):
+        wait_s = after_failure(charged, self.world.random.random())
+        if wait_s is None:
             self.world.end(call, is_given_up=True)
-            return None, True
-        assert isinstance(decision, RetryLater)
-        return decision.after_s, False
+        return wait_s, wait_s is None
 
     def _items(self, memory: dict[str, object]) -> Items:
         items = memory.setdefault("items", Items(self.store))
