@@ -43,7 +43,15 @@ PLAYERS: Final[dict[str, Callable[[World], Player]]] = {
     maker.name: maker for maker in (FullJitter, PlainAimd, CreditPlayer, GradientPlayer, Ours)
 }
 KINDS: Final = tuple((trigger, target) for target in Target for trigger in Trigger)
-EXCEPTIONS: Final[dict[str, str]] = {}
+FEW: Final = (
+    "of few places each replay takes a part that live calls miss: two of eleven cost them 8 %"
+)
+BLIND: Final = "the law follows refusals, and a target whose calls share CPUs slows down instead"
+EXCEPTIONS: Final[dict[str, str]] = {
+    f"{trigger}-{target}: {Ours.name}": reason
+    for target, reason in ((Target.NARROW, FEW), (Target.MANAGED, BLIND))
+    for trigger in Trigger
+}
 """Rows that may miss it, and why."""
 
 HEAD = "trigger target  player          runs  mean worst below slower drained open wasted   lost"
@@ -191,6 +199,8 @@ def main() -> None:
         ours += [row for row in group if row.player in OURS]
     missed = [row.name for row in ours if not row.is_kept()]
     unlisted = [name for name in missed if name not in EXCEPTIONS]
+    for name in missed:
+        print(f"{name} misses the limit: {EXCEPTIONS.get(name, 'no reason is known')}")
     print(json.dumps({"scenarios": scenarios, "missed": missed, "unlisted": unlisted}))
     sys.exit(1 if unlisted else 0)
 
