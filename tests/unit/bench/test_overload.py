@@ -26,6 +26,7 @@ from replay_sim.limits import Credits, Gradient
 from replay_sim.overload_world import CALM_S, OverloadScenario, OverloadWorld, Target, Trigger, draw
 from replay_sim.players import FullJitter, Ours, PlainAimd
 from replay_sim.shared_target import Capacity, SharedTarget
+from replay_sim.world import Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -232,6 +233,16 @@ def test_live_calls_are_as_before_one_bound_after_the_trigger(trigger: Trigger) 
     severity = 0.0 if trigger is Trigger.DROP else 4.0
     result = play(replace(SMALL, trigger=trigger, severity=severity), Ours.name, 1)
     assert kept(result.live, result), result
+
+
+def test_a_call_has_no_failures_of_one_that_is_gone() -> None:
+    """Its memory may be that of the other: an address is no name."""
+    ours = Ours(OverloadWorld(SMALL, Ours, 1))
+    for _ in range(50):
+        call = Call(0.0, is_cohort=True, is_poison=False)
+        assert ours.failures(call) == 0
+        ours.settle(call, "failed")
+        del call
 
 
 def test_a_cap_is_half_of_the_cpus_that_live_calls_leave() -> None:
