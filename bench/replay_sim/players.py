@@ -37,6 +37,21 @@ KINDS: Final = {
 POLICY: Final = Policy(max_age_s=14 * 86_400)
 
 
+def after_failure(failures: int, draw: float) -> float | None:
+    """Return after what time the policy tries again, in seconds; None if it gives up."""
+    decision = decide(
+        Outcome(kind=OutcomeKind.FUNCTION_ERROR),
+        AttemptCounts(attempts=failures, refusals=0, expires_at=START_AT + timedelta(days=14)),
+        POLICY,
+        now=START_AT,
+        draw=draw,
+    )
+    if isinstance(decision, DeadLetter):
+        return None
+    assert isinstance(decision, RetryLater)
+    return decision.after_s
+
+
 class Store:
     """One conditional item a target, as DynamoDB keeps it."""
 
@@ -106,7 +121,8 @@ class Ours:
         """Open the gates."""
         self.world = world
         self.store = Store(world)
-        self.charged: dict[int, int] = {}
+        self.charged: dict[Call, int] = {}
+        """Failures; it keeps the calls, so that none has another's id."""
         self._batches = 0
 
     def take_in(self, calls: list[Call], memory: dict[str, object]) -> None:
@@ -181,8 +197,8 @@ class Ours:
         held = batch.state
         assert isinstance(held, Held)
         visit, draw = held.visit, self.world.random.random
-        is_suspect = self._failures(call) > 0
-        delay_s, has_ended = self._settle(call, outcome)
+        is_suspect = self.failures(call) > 0
+        delay_s, has_ended = self.settle(call, outcome)
         meeting = Sample(
             kind=KINDS[outcome],
             busy_ms=round(latency_s * 1000),
@@ -200,16 +216,16 @@ class Ours:
         elif visit.is_over():
             self._close_room(batch, visit)
 
-    def _failures(self, call: Call) -> int:
+    def failures(self, call: Call) -> int:
         """Return how often a call failed, as far as its gate is concerned: before a redrive is once."""
-        return self.charged.get(id(call), 0) or int(call.is_redriven)
+        return self.charged.get(call, 0) or int(call.is_redriven)
 
     def _candidates(self, visit: GateSession, calls: list[Call]) -> tuple[list[Call], int]:
         """Return a batch's calls and how many may go, as the product's replayer chooses its probes."""
         if not visit.is_choosy():
             return calls, len(calls)
-        for call in sorted(calls, key=lambda call: (self._failures(call), call.has_run)):
-            failures = self._failures(call)
+        for call in sorted(calls, key=lambda call: (self.failures(call), call.has_run)):
+            failures = self.failures(call)
             if visit.may_probe(failures, policy_backoff_s(max(1, failures), POLICY)):
                 return [call, *(other for other in calls if other is not call)], len(calls)
         return calls, 0
@@ -220,7 +236,7 @@ class Ours:
         while following is not None and self.world.has_expired(call):
             batch.calls.remove(call)
             self.world.end(call, is_given_up=True)
-            ended = Sample(has_left=not self.charged.get(id(call), 0))
+            ended = Sample(has_left=not self.charged.get(call, 0))
             following = held.visit.leave(following, ended, is_wanted=bool(batch.held))
             if following is not None:
                 call = batch.held.popleft()
@@ -237,25 +253,17 @@ class Ours:
             while batch.held:
                 self.world.back(batch, batch.held.popleft(), wait_s)
 
-    def _settle(self, call: Call, outcome: str) -> tuple[float | None, bool]:
+    def settle(self, call: Call, outcome: str) -> tuple[float | None, bool]:
         """Return the policy's own wait, if it has one, and whether the call has ended."""
         if outcome == "ok":
             return None, True
         if outcome == "throttled":
             return None, False
-        charged = self.charged[id(call)] = self.charged.get(id(call), 0) + 1
-        decision = decide(
-            Outcome(kind=OutcomeKind.FUNCTION_ERROR),
-            AttemptCounts(attempts=charged, refusals=0, expires_at=START_AT + timedelta(days=14)),
-            POLICY,
-            now=START_AT,
-            draw=self.world.random.random(),
-        )
-        if isinstance(decision, DeadLetter):
+        charged = self.charged[call] = self.charged.get(call, 0) + 1
+        wait_s = after_failure(charged, self.world.random.random())
+        if wait_s is None:
             self.world.end(call, is_given_up=True)
-            return None, True
-        assert isinstance(decision, RetryLater)
-        return decision.after_s, False
+        return wait_s, wait_s is None
 
     def _items(self, memory: dict[str, object]) -> Items:
         items = memory.setdefault("items", Items(self.store))

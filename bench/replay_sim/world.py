@@ -169,11 +169,14 @@ class World:
         self.after(self._next_live_s(), self._live_call)
         self.after(1.0, self._scale)
         while self._events and self.now_s < limit_s:
-            self.now_s, _, what = heapq.heappop(self._events)
-            what()
+            self._step()
             if self.cohort_left == 0 and self.now_s > self.scenario.outage_s:
                 self.recovered_at_s = self.now_s
                 return
+
+    def _step(self) -> None:
+        self.now_s, _, what = heapq.heappop(self._events)
+        what()
 
     def second(self) -> Second:
         """Return the present second's counts."""
