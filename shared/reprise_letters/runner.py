@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from reprise.ports import Clock, Queue
     from reprise_letters.job import LetterFilter, LetterJob, Planned
-    from reprise_letters.job_store import LetterJobStore
+    from reprise_letters.job_store import Heartbeat, LetterJobStore
     from reprise_letters.letter import Letter
     from reprise_letters.order import Order
     from reprise_letters.ports import JobKeeper, LetterLook
@@ -103,12 +103,10 @@ class LetterJobRunner:
             monotonic=self.monotonic,
         )
         if (other := supervisor.other()) is not None:
-            _log.info("another run is at the job", extra={"job": order.job})
-            # What it was started by is its own: of the same message this is only another delivery.
-            return RETRY_S if other.message_id == delivery.message_id else None
+            return _step_back(other, delivery)
         state = self._run(order, supervisor)
-        if supervisor.is_ousted:
-            return None
+        if supervisor.ousted_by is not None:
+            return _step_back(supervisor.ousted_by, delivery)
         if state is LetterJobState.OPEN:
             self.orders.send([OutMessage(body=write_order(order))])
         return RETRY_S if state is LetterJobState.INTERRUPTED else None
@@ -230,3 +228,11 @@ def _selection(wanted: LetterFilter | None) -> Selection:
         is_all=True,
         max_count=wanted.max_count,
     )
+
+
+def _step_back(other: Heartbeat, delivery: Delivery) -> float | None:
+    """Return in how many seconds the message must come again of a run that leaves its job to another."""
+    _log.info("another run is at the job", extra={"run": other.run})
+    # What it was started by is its own. If that is this message, too, deleting this delivery would leave the
+    # job to nobody once the other run is killed.
+    return RETRY_S if other.message_id == delivery.message_id else None

@@ -66,8 +66,8 @@ class RunSupervisor:
     clock: Clock
     monotonic: Callable[[], float]
     doing: str = ""
-    is_ousted: bool = False
-    """Whether another run has the job by now."""
+    ousted_by: Heartbeat | None = None
+    """The run that has the job by now, if it is another."""
     _cancel_at_s: float = field(default=float("-inf"), init=False)
     _heartbeat_at_s: float = field(default=float("-inf"), init=False)
 
@@ -105,7 +105,7 @@ class RunSupervisor:
 
     def end(self) -> None:
         """Say that the run is over, so that the next one need not wait."""
-        if self.is_ousted:
+        if self.ousted_by is not None:
             return
         try:
             self._write(0.0)
@@ -120,9 +120,9 @@ class RunSupervisor:
             raise JobStoppedError(LetterJobState.CANCELLED, f"cancelled by {why}")
 
     def _heartbeat(self) -> None:
-        if self.other() is not None:
+        if (other := self.other()) is not None:
             # Both began at once, and it wrote last: it has the job.
-            self.is_ousted = True
+            self.ousted_by = other
             raise JobStoppedError(LetterJobState.OPEN)
         self.delivery.hide(HIDDEN_S)
         self._write(HEARTBEAT_S)

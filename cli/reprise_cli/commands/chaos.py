@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -117,13 +118,8 @@ def chaos(
     if check is not None:
         show_result(context, check)
         return
-    if history is not None:
-        try:
-            history.open("a").close()
-        except (OSError, ValueError) as error:
-            raise UsageError(
-                "--history", f"{history} cannot be written", "Name another file"
-            ) from error
+    if history is not None and not _may_write(history):
+        raise UsageError("--history", f"{history} cannot be written", "Name another file")
     if nemesis is not None and history is None:
         raise UsageError(
             "--nemesis", "what it brings about is judged from a history", "Name a file by --history"
@@ -246,3 +242,11 @@ def _share(option: str, text: str) -> float:
     if not 0 < percent <= 100:  # noqa: PLR2004 - per cent
         raise UsageError(option, f"{text} is no share above 0 %", "Say for example 10%")
     return percent / 100
+
+
+def _may_write(path: Path) -> bool:
+    try:
+        return os.access(path if path.exists() else path.parent, os.W_OK)
+    except (OSError, ValueError):
+        # A name that is too long, or none.
+        return False

@@ -451,7 +451,11 @@ def test_a_second_delivery_steps_back_while_the_first_is_at_it() -> None:
     prove(stack, job, 3)
 
 
-def test_of_two_that_begin_at_once_one_goes_on() -> None:
+@pytest.mark.parametrize(("message_id", "wait_s"), [("m2", None), ("m1", RETRY_S)])
+def test_of_two_that_begin_at_once_one_goes_on_and_its_message_stays(
+    message_id: str, wait_s: float | None
+) -> None:
+    """A second delivery of the same message that steps back does not take it from the run that goes on."""
     stack, job = begun(100, rate_per_s=0.1, canary=0)
     body = stack.orders.sent.pop().body
 
@@ -459,11 +463,11 @@ def test_of_two_that_begin_at_once_one_goes_on() -> None:
         stack.on_sleep = lambda: None
         until = format_instant(stack.clock.now + timedelta(hours=1))
         stack.store.heartbeat(
-            job.id, Heartbeat(run="other", message_id="m2", until=until, doing="")
+            job.id, Heartbeat(run="other", message_id=message_id, until=until, doing="")
         )
 
     stack.on_sleep = other_writes
-    assert stack.deliver(body) is None
+    assert stack.deliver(body, "m1") == wait_s
     assert (stack.orders.sent, stack.monotonic() < 60) == ([], True)
     heartbeat = stack.store.last_heartbeat(job.id)
     assert heartbeat is not None
