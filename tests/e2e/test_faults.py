@@ -94,6 +94,7 @@ def test_services_that_answer_500_for_a_while_cost_time_only(world: World, guest
     assert world.receipts(f"{run}-large") == [(number, True) for number in range(1, 6)]
 
 
+@pytest.mark.slow
 def test_a_gate_that_takes_no_writes_stops_no_call(world: World, guest: str) -> None:
     run, table = new_run(), world.stack.ledger_table
     arn = world.functions.get_function_configuration(FunctionName=guest)["FunctionArn"]

@@ -6,6 +6,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 from e2e.world import new_run, poll
 from reprise.gate.state import HeldFor, Mode
 from reprise.ledger import State
@@ -27,6 +29,7 @@ def gate_item(world: World, function: str) -> dict[str, str]:
     return {name: next(iter(value.values())) for name, value in found.get("Item", {}).items()}
 
 
+@pytest.mark.slow
 def test_other_callers_are_replayed_while_one_callers_bad_calls_fail(
     world: World, guest: str
 ) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from e2e.world import World
 
+pytestmark = pytest.mark.slow
+
 
 def tour(world: World, guest: str) -> None:
     """Do what a stack does in an ordinary week."""
@@ -64,7 +66,6 @@ def tour(world: World, guest: str) -> None:
         assert "FunctionError" not in answer, answer["Payload"].read()
 
 
-@pytest.mark.slow
 def test_each_permission_is_used_or_has_its_reason(world: World, guest: str) -> None:
     tour(world, guest)
     idle = {grant for grant in unused(world) if not has_reason(grant)}

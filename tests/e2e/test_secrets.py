@@ -188,6 +188,7 @@ def drain(world: World, url: str) -> str:
     return "\n".join(texts)
 
 
+@pytest.mark.slow
 def test_planted_secrets_show_only_where_the_docs_say(
     world: World, teller: str, events: str, inbox: str
 ) -> None:
