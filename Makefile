@@ -235,7 +235,7 @@ reference: .venv/.stamp ## Write the pages of docs/reference that follow from co
 
 .PHONY: verify
 verify: setup release .tools/callers/.stamp .tools/terraform/.stamp ## What takes longer: many seeds, the mutations, slow targets, one caller's bad calls, a killed replayer, nemeses, the tutorial, every caller, CDK and Terraform
-	$(MAKE) --no-print-directory prove SEEDS=100000 MINUTES=5
+	$(MAKE) --no-print-directory prove SEEDS=100000 MINUTES=3
 	$(MAKE) --no-print-directory mutants
 	$(BIN)/python bench/slow_targets.py
 	$(BIN)/python bench/one_caller.py
