@@ -127,8 +127,7 @@ class Planter:
     def logs(self) -> str:
         """Return the lines of every function but the target, and none of the capture log group."""
         logs = self.world.client("logs")
-        names = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
-        own = [name for name in names if self.target not in name]
+        own = [name for name in self.world.log_groups() if self.target not in name]
         own.remove(self.world.stack.capture_log_group)
         pages = [
             page

@@ -242,12 +242,16 @@ class World:
         found = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
         return int(found["Attributes"][name])
 
+    def log_groups(self) -> list[str]:
+        """Return the names of all log groups; a page has fifty, and each guest has one."""
+        pages = self.client("logs").get_paginator("describe_log_groups").paginate()
+        return [group["logGroupName"] for page in pages for group in page["logGroups"]]
+
     def complaints(self) -> list[str]:
         """Return the functions' log lines of the last minutes that are warnings, errors or timeouts."""
         logs, since_ms = self.client("logs"), int((time.time() - 180) * 1000)
         found: list[tuple[int, str]] = []
-        for group in logs.describe_log_groups()["logGroups"]:
-            name = group["logGroupName"]
+        for name in self.log_groups():
             events = logs.filter_log_events(logGroupName=name, startTime=since_ms)["events"]
             found += [
                 (event["timestamp"], f"{name.rpartition('/')[2]}: {event['message'].strip()}")
