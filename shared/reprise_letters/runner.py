@@ -103,10 +103,10 @@ class LetterJobRunner:
             monotonic=self.monotonic,
         )
         if (other := supervisor.other()) is not None:
-            return _step_back(other, delivery)
+            return _step_back(order, other, delivery)
         state = self._run(order, supervisor)
         if supervisor.ousted_by is not None:
-            return _step_back(supervisor.ousted_by, delivery)
+            return _step_back(order, supervisor.ousted_by, delivery)
         if state is LetterJobState.OPEN:
             self.orders.send([OutMessage(body=write_order(order))])
         return RETRY_S if state is LetterJobState.INTERRUPTED else None
@@ -230,9 +230,9 @@ def _selection(wanted: LetterFilter | None) -> Selection:
     )
 
 
-def _step_back(other: Heartbeat, delivery: Delivery) -> float | None:
+def _step_back(order: Order, other: Heartbeat, delivery: Delivery) -> float | None:
     """Return in how many seconds the message must come again of a run that leaves its job to another."""
-    _log.info("another run is at the job", extra={"run": other.run})
+    _log.info("another run is at the job", extra={"job": order.job, "run": other.run})
     # What it was started by is its own. If that is this message, too, deleting this delivery would leave the
     # job to nobody once the other run is killed.
     return RETRY_S if other.message_id == delivery.message_id else None

@@ -12,23 +12,12 @@ from reprise.gate.parameters import DEFAULTS, GateParameters
 from reprise.gate.samples import Samples
 from reprise.gate.state import Change, Condition, GateState, HeldFor, Mode
 from strategies import NOW_MS
+from unit.gate.steady import STEADY, of_turn
 
 if TYPE_CHECKING:
     from reprise.gate.state import Value
 
 THROTTLE, FAULT = HeldFor.THROTTLE, HeldFor.FAULT
-STEADY = GateState(
-    turn=5,
-    window=40.0,
-    slow_start=0,
-    in_flight=38,
-    epoch=100,
-    succeeded=10,
-    busy_ms=10_000,
-    succeeded_at_ms=NOW_MS - 500,
-    throttled_at_ms=NOW_MS - 1000,
-    changed_at_ms=NOW_MS - 60_000,
-)
 PROBING = replace(
     STEADY,
     mode=Mode.PROBING,
@@ -64,14 +53,6 @@ def _settle(
     return settle(gate, tally, owner=owner, now_ms=NOW_MS, parameters=parameters)
 
 
-def _of_turn(gate: GateState, *more: Condition) -> tuple[Condition, ...]:
-    return (
-        Condition(name="turn", relation="=", value=gate.turn),
-        Condition(name="mode", relation="=", value=gate.mode),
-        *more,
-    )
-
-
 OURS = Condition(name="probe_owner", relation="=", value="a")
 RETURNED = Condition(name="epoch", relation="<=", value=100)
 """No later epoch has given the permits of epoch 100 back."""
@@ -90,7 +71,7 @@ def test_a_probe_that_succeeds_starts_the_target_over_and_notes_the_end_of_a_hol
     assert _settle(gate, tally, parameters) == Change(
         put={**noted, **started, "succeeded_at_ms": NOW_MS, "ended_at_ms": NOW_MS},
         add={"turn": 1, "waiting": -1},
-        when=_of_turn(gate, OURS),
+        when=of_turn(gate, OURS),
     )
 
 
@@ -102,7 +83,7 @@ def test_a_probe_that_ran_and_failed_after_throttles_shows_room_and_is_one_fault
     assert _settle(PROBING, tally) == Change(
         put={**STARTED_OVER, "faults": 1, "succeeded": 0, "busy_ms": 0},
         add={"turn": 1},
-        when=_of_turn(PROBING, OURS),
+        when=of_turn(PROBING, OURS),
     )
 
 
@@ -122,7 +103,7 @@ def test_a_probe_that_is_refused_notes_when_and_the_next_comes_after_a_gap_or_th
             "probe_at_ms": NOW_MS + round(1000 * gap_s),
         },
         add={"turn": 1},
-        when=_of_turn(PROBING, OURS),
+        when=of_turn(PROBING, OURS),
     )
 
 
@@ -130,7 +111,7 @@ def test_a_probe_whose_call_had_ended_already_lets_the_next_one_go_at_once() -> 
     assert _settle(PROBING, Samples(is_probe=True)) == Change(
         put={"mode": Mode.HOLDING, "probe_owner": "", "probe_at_ms": NOW_MS},
         add={"turn": 1},
-        when=_of_turn(PROBING, OURS),
+        when=of_turn(PROBING, OURS),
     )
 
 
@@ -173,7 +154,7 @@ def test_a_success_of_before_the_hold_ends_one_for_faults(mode: Mode) -> None:
             "succeeded_at_ms": NOW_MS,
         },
         add={"turn": 1},
-        when=_of_turn(gate),
+        when=of_turn(gate),
     )
     live = after_live_success(gate, NOW_MS, OTHERWISE)
     assert live == Change(
@@ -186,7 +167,7 @@ def test_a_success_of_before_the_hold_ends_one_for_faults(mode: Mode) -> None:
             "succeeded_at_ms": NOW_MS,
         },
         add={"turn": 1},
-        when=_of_turn(gate),
+        when=of_turn(gate),
     )
 
 

@@ -9,34 +9,16 @@ import pytest
 from reprise.gate.adjust import settle
 from reprise.gate.parameters import DEFAULTS, GateParameters
 from reprise.gate.samples import Samples
-from reprise.gate.state import Change, Condition, GateState, HeldFor, Mode
+from reprise.gate.state import Change, GateState, HeldFor, Mode
 from strategies import NOW_MS
+from unit.gate.steady import STEADY, of_turn
 
 THROTTLE, FAULT = HeldFor.THROTTLE, HeldFor.FAULT
-STEADY = GateState(
-    turn=5,
-    window=40.0,
-    slow_start=0,
-    in_flight=38,
-    epoch=100,
-    succeeded=10,
-    busy_ms=10_000,
-    succeeded_at_ms=NOW_MS - 500,
-    throttled_at_ms=NOW_MS - 1000,
-    changed_at_ms=NOW_MS - 60_000,
-)
 OTHERWISE = replace(DEFAULTS, cut=0.5, fault_limit=20)
 
 
 def _settle(gate: GateState, tally: Samples, parameters: GateParameters = DEFAULTS) -> Change:
     return settle(gate, tally, owner="a", now_ms=NOW_MS, parameters=parameters)
-
-
-def _of_turn(gate: GateState) -> tuple[Condition, ...]:
-    return (
-        Condition(name="turn", relation="=", value=gate.turn),
-        Condition(name="mode", relation="=", value=gate.mode),
-    )
 
 
 @pytest.mark.parametrize(
@@ -57,7 +39,7 @@ def test_a_hold_for_throttles_lasts_two_seconds_at_least_and_as_long_as_the_targ
             "probe_at_ms": NOW_MS + round(1000 * wait_s),
         },
         add={"turn": 1},
-        when=_of_turn(gate),
+        when=of_turn(gate),
     )
 
 
@@ -104,7 +86,7 @@ def test_faults_in_a_row_hold_the_later_the_more_such_holds_a_success_has_ended(
             "probe_at_ms": NOW_MS + 2000,
         },
         add={"turn": 1},
-        when=_of_turn(gate),
+        when=of_turn(gate),
     )
 
 
@@ -136,7 +118,7 @@ def test_a_cut_leaves_a_part_and_remembers_a_window_that_was_not_of_slow_start(
             "throttled_at_ms": NOW_MS,
         },
         add={"turn": 1},
-        when=_of_turn(gate),
+        when=of_turn(gate),
     )
 
 
