@@ -233,14 +233,23 @@ dashboard: .venv/.stamp ## Write the dashboard's body into infra/observability.y
 reference: .venv/.stamp ## Write the pages of docs/reference that follow from code and templates
 	PYTHONPATH=infra/reference:shared:cli:local_engine $(BIN)/python -m reprise_reference
 
+# As in `make test`: what waits, and what computes beside it.
 .PHONY: verify
-verify: setup release .tools/callers/.stamp .tools/terraform/.stamp ## What takes longer: many seeds, the mutations, slow targets, one caller's bad calls, a killed replayer, nemeses, the tutorial, every caller, CDK and Terraform
-	$(MAKE) --no-print-directory prove SEEDS=100000 MINUTES=3
-	$(MAKE) --no-print-directory mutants
-	$(BIN)/python bench/slow_targets.py
-	$(BIN)/python bench/one_caller.py
-	$(PYTEST) tests/unit tests/e2e tests/release -m slow
+verify: setup endpoint release .tools/callers/.stamp .tools/js/.stamp .tools/terraform/.stamp ## What takes longer: many seeds, the mutations, slow targets, one caller's bad calls, a killed replayer, nemeses, the tutorial, every caller, CDK and Terraform
+	$(MAKE) --no-print-directory -j 2 --output-sync=target waiting computing
+
+.PHONY: waiting
+waiting: setup endpoint
+	$(PYTEST) tests/e2e tests/release -m slow
 	$(PYTEST) tests/tutorial
+
+.PHONY: computing
+computing: setup endpoint
+	nice -n 10 $(MAKE) --no-print-directory prove SEEDS=100000 MINUTES=3
+	nice -n 10 $(MAKE) --no-print-directory mutants
+	nice -n 10 $(BIN)/python bench/slow_targets.py
+	nice -n 10 $(BIN)/python bench/one_caller.py
+	nice -n 10 $(PYTEST) tests/unit -m slow
 	$(MAKE) --no-print-directory callers
 
 # --- Uses -----------------------------------------------------------------------------------------------------------

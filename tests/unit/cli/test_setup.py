@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import yaml
 
 from reprise.errors import BadRequestError
 from reprise_cli.chaos.setup import ChaosOptions, TargetUnderTest, find_quarry
@@ -8,6 +11,7 @@ from reprise_cli.exits import CommandError, ExitCode
 from reprise_cli.stack import Stack, from_outputs, schedules_from_outputs
 from unit.cli.test_stack import OUTPUTS, SCHEDULES
 
+CAPTURE = Path(__file__).parents[3] / "infra" / "capture.yaml"
 PREFIX = "arn:aws:lambda:eu-west-1:123456789012:function:"
 
 
@@ -56,3 +60,10 @@ def test_a_function_outside_the_list_is_refused() -> None:
 def test_a_stack_without_a_chaos_target_says_how_to_get_one() -> None:
     with pytest.raises(CommandError, match="ChaosTarget=true"):
         find_quarry(make_stack(has_chaos=False), ChaosOptions())
+
+
+def test_with_nemeses_calls_have_as_long_again_as_a_killed_readers_message_is_hidden() -> None:
+    more_s = ChaosOptions(nemeses=("kill",)).default_timeout_s - ChaosOptions().default_timeout_s
+    template = yaml.load(CAPTURE.read_text("utf-8"), Loader=yaml.BaseLoader)  # noqa: S506 - strings only
+    hidden_s = float(template["Resources"]["CaptureQueue"]["Properties"]["VisibilityTimeout"])
+    assert more_s > hidden_s
