@@ -512,6 +512,7 @@ class InMemoryLedger:
                 attempts=0,
                 refusals=0,
                 due_at_ms=0,
+                claimed_by=None,
                 reason=None,
                 message=None,
                 note=None,
@@ -548,6 +549,28 @@ class InMemoryLedger:
             del self.rows[call_id]
             return True
 
+    def claim(self, dead: Row, *, owner: str, until_ms: int) -> bool:
+        """Let a live call alone run over the end of a call that was given up."""
+        self.faults.check("claim")
+        with self._lock:
+            row = self.rows.get(dead.id)
+            if row is None or row.state is not State.DEAD_LETTERED or row.claimed_by:
+                return row is not None and row.claimed_by == owner  # repeated by an SDK, else False
+            if (row.opened_at, row.updated_at) != (dead.opened_at, dead.updated_at):
+                return False
+            self.rows[dead.id] = replace(row, claimed_by=owner, claimed_until_ms=until_ms)
+            return True
+
+    def unclaim(self, call_id: str, *, owner: str) -> bool:
+        """Let go of such a claim."""
+        self.faults.check("unclaim")
+        with self._lock:
+            row = self.rows.get(call_id)
+            if row is None or row.claimed_by != owner:
+                return False
+            self.rows[call_id] = replace(row, claimed_by=None, claimed_until_ms=None)
+            return True
+
     def mark_may_have_run(self, call_id: str) -> bool:
         """Note that another try of a call may have run."""
         self.faults.check("mark_may_have_run")
@@ -561,7 +584,7 @@ class InMemoryLedger:
 
 def _life(row: Row) -> tuple[object, ...]:
     """Return what tells whether a row has changed since it was seen, but for its letter."""
-    return row.state, row.opened_at, row.updated_at, row.may_have_run
+    return row.state, row.opened_at, row.updated_at, row.may_have_run, row.claimed_by or ""
 
 
 @dataclass(slots=True)

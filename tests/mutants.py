@@ -11,6 +11,7 @@ from typing import Final
 _DOUBLE: Final = "tests/doubles.py"
 _ROWS: Final = "shared/reprise/aws/ledger_rows.py"
 _TABLE: Final = "shared/reprise/aws/ledger_table.py"
+_REOPEN: Final = "shared/reprise/capturing/reopen.py"
 _REPEAT: Final = "shared/reprise/capturing/repeat.py"
 _REPLAY: Final = "shared/reprise/replay/batch.py"
 _ATTEMPT: Final = "shared/reprise/replay/attempt.py"
@@ -479,6 +480,18 @@ MUTANTS: Final = (
         file=_REPEAT,
         old="(self.call_timeout_s + LEASE_MARGIN_S) * 1000",
         new="1",
+    ),
+    Mutant(
+        name="repeat: a call that was given up is claimed by nobody",
+        file=_REPEAT,
+        old="self.ledger.claim(existing, owner=owner, until_ms=until_ms)",
+        new="until_ms",
+    ),
+    Mutant(
+        name="repeat: who opens a claimed call forgets the claim",
+        file=_REOPEN,
+        old="        claimed_until_ms=dead.claimed_until_ms,",
+        new="",
     ),
     Mutant(
         name="repeat: a success over a given-up call is not told",

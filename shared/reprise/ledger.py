@@ -13,7 +13,8 @@ A live call whose key may be that of a captured one begins its row as leased, if
 succeed the row goes again, as if it had not been. A call that nobody works on is answered by a live call of
 its key that succeeds: (captured, waiting or dead_lettered, answer) is succeeded. See
 docs/adr/0023-a-key-is-one-effect.md. An operator may end one that nobody works on: (captured or waiting,
-cancel) is dead_lettered, and needs no letter.
+cancel) is dead_lettered, and needs no letter. A live call of a key that was given up claims the row, which
+stays dead_lettered: whatever opens it meanwhile, nobody leases it before the claim is let go of, or runs out.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ def may_lease(row: Row, *, now_ms: int, of: Identity | None = None) -> bool:
     if of is not None and of != row.identity:
         return False
     if row.state in sources(LedgerEvent.LEASE):
-        return row.due_at_ms <= now_ms
+        return row.free_at_ms <= now_ms
     return row.state in sources(LedgerEvent.TAKE_OVER) and row.lease_until_ms < now_ms
 
 
@@ -218,6 +219,11 @@ class Row:
     """State that the row was in when the present lease was granted."""
     may_have_run: bool = False
     """Whether a caller's own try ended in an unknown outcome: only an operator's redrive says otherwise."""
+    claimed_by: str | None = None
+    """Live call that runs over the end of a call that was given up; empty or None once it has said how it
+    ended, or its word is not waited for any more."""
+    claimed_until_ms: int | None = None
+    """Until when it alone may run, whatever opens the row meanwhile."""
     reason: str | None = None
     """Why the call was given up."""
     message: str | None = None
@@ -248,6 +254,13 @@ class Row:
     def is_live(self) -> bool:
         """Tell whether a live call with its key holds the row, or was the last to."""
         return (self.lease_owner or "").startswith(LIVE_OWNER)
+
+    @property
+    def free_at_ms(self) -> int:
+        """Return from when the call may be leased, if it has not ended: due, and claimed by no live call."""
+        if self.state is State.LEASED:
+            return self.lease_until_ms
+        return max(self.due_at_ms, self.claimed_until_ms or 0)
 
     @property
     def identity(self) -> Identity:

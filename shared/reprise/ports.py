@@ -256,6 +256,15 @@ class Ledger(Protocol):
     def release(self, call_id: str, *, owner: str) -> bool:
         """Delete the row that a live call began, as if it had not been; False if it is another's by now."""
 
+    def claim(self, dead: Row, *, owner: str, until_ms: int) -> bool:
+        """Let a live call alone run over the end of a call that was given up.
+
+        False if its row is another by now, or another live call has claimed it and not said how it ended.
+        """
+
+    def unclaim(self, call_id: str, *, owner: str) -> bool:
+        """Let go of such a claim; False if it is not there any more."""
+
     def mark_may_have_run(self, call_id: str) -> bool:
         """Note that another try of a call may have run; False if the call has succeeded, or is not known."""
 

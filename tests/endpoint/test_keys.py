@@ -190,6 +190,55 @@ def test_what_was_given_up_runs_and_its_success_ends_the_row(
     assert row.result == '"fine"'
 
 
+def test_what_was_given_up_is_claimed_while_it_runs_live(
+    place: Place, ledger: LedgerTable, gates: GateTable
+) -> None:
+    open_gate(gates)
+    dead = row_of(State.DEAD_LETTERED, reason="exhausted")
+    ledger.record(dead)
+    seen: list[Row | None] = []
+    place.world.meanwhile = lambda: seen.append(ledger.get(ID))
+    assert with_key(place).status == 200
+    (claimed,) = seen
+    assert claimed is not None
+    assert claimed.state is State.DEAD_LETTERED
+    assert (claimed.claimed_by or "").startswith(LIVE_OWNER)
+    assert (claimed.claimed_until_ms or 0) > utc_now().timestamp() * 1000
+    assert not ledger.claim(claimed, owner="live/other", until_ms=1)
+    row = ledger.get(ID)
+    assert row is not None
+    assert (row.state, row.claimed_by, row.claimed_until_ms) == (State.SUCCEEDED, None, None)
+
+
+@pytest.mark.parametrize("reply", [THROTTLED, LOST], ids=["refused", "unknown"])
+def test_a_live_call_that_did_not_succeed_either_lets_go_of_what_was_given_up(
+    place: Place, ledger: LedgerTable, gates: GateTable, reply: Answer
+) -> None:
+    open_gate(gates)
+    dead = row_of(State.DEAD_LETTERED, reason="exhausted")
+    ledger.record(dead)
+    place.world.answer = reply
+    assert with_key(place).status == 202
+    assert ledger.get(ID) == dead
+    assert len(place.world.records()) == 1
+
+
+@pytest.mark.parametrize(
+    ("left_ms", "code"), [(60_000, "CallInProgress"), (-1, "LeaseExpired")], ids=["runs", "died"]
+)
+def test_beside_a_live_call_over_a_calls_end_nothing_runs(
+    place: Place, ledger: LedgerTable, gates: GateTable, left_ms: int, code: str
+) -> None:
+    open_gate(gates)
+    until_ms = int(utc_now().timestamp() * 1000) + left_ms
+    dead = row_of(State.DEAD_LETTERED, reason="exhausted")
+    ledger.record(replace(dead, claimed_by="live/other", claimed_until_ms=until_ms))
+    assert with_key(place).status == 202
+    assert place.world.sends == []
+    (record,) = place.world.records()
+    assert record.outcome.code == code
+
+
 def test_another_payload_is_another_call_and_cannot_be_captured_by_the_key(
     place: Place, ledger: LedgerTable, gates: GateTable
 ) -> None:

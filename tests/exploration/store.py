@@ -19,7 +19,7 @@ from simulation.dynamodb import DynamoDB, read_statement
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-OWNERS: Final = ("lease_owner", "probe_owner")
+OWNERS: Final = ("lease_owner", "claimed_by", "probe_owner")
 """Attributes that name processes."""
 GONE: Final = "gone"
 """Name of every owner that is no more: nobody can be told from another by it."""

@@ -39,8 +39,8 @@ _LARGE: Final = 5
 _TIMEOUT_S: Final = 300.0
 _TIMEOUT_PER_CALL_S: Final = 0.15
 _HIDDEN_S: Final = 360.0
-"""A message whose reader a nemesis killed comes again after its queue's visibility timeout, and only then begin
-its attempts: 330 s of the capture queue, and 360 s of the replay queue for targets of 300 s."""
+"""A message whose reader a nemesis killed comes again after its queue's visibility timeout, and only then
+begin its attempts: 330 s of the capture queue, and 360 s of the replay queue for targets of 300 s."""
 _CONCURRENCY: Final = 32
 _DEAD_MAN_MARGIN_S: Final = 600.0
 

@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"time"
 	"unicode/utf8"
 
@@ -73,11 +74,11 @@ type Told struct {
 
 type claim struct {
 	row item
-	// isHeld: nobody else may run it. If not, the row is told of a success only, unless it has changed by then.
+	// isHeld: the row is the live call's own. If not, it is that of a call that was given up, which is told of a success
+	// only.
 	isHeld bool
+	owner  string
 }
-
-func (c *claim) owner() string { return c.row.text("lease_owner") }
 
 // Guard claims the rows of keys for live calls; safe to use from several goroutines.
 type Guard struct {
@@ -104,7 +105,8 @@ func (g *Guard) Begin(of Call) Begun {
 		return Begun{IsUnguarded: true}
 	case err != nil:
 		// The claim may have been written: nobody is to wait for it.
-		g.release(ctx, in, &claim{row: row})
+		g.letGo(ctx, in, &claim{row: row, isHeld: true, owner: row.text("lease_owner")})
+		g.letGo(ctx, in, &claim{row: row, owner: row.text("lease_owner")})
 		return Begun{Owed: &LedgerAway}
 	case made != nil:
 		return Begun{claim: made}
@@ -125,18 +127,22 @@ func (g *Guard) End(of Call, begun Begun, kind capture.Kind, reply []byte) {
 	switch {
 	case kind == capture.Succeeded:
 		g.succeed(ctx, of, begun.claim, reply)
-	case kind != capture.Unknown && begun.claim.isHeld:
-		g.release(ctx, g.table(of), begun.claim)
+	case kind != capture.Unknown:
+		g.letGo(ctx, g.table(of), begun.claim)
 	}
 }
 
 // Wait lets a captured call wait that may have run: nobody runs it until its policy has been asked.
 func (g *Guard) Wait(of Call, begun Begun, capturedAt string) {
-	if begun.claim == nil || !begun.claim.isHeld {
-		return // The capture opens the row again, as any later one does.
+	if begun.claim == nil {
+		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
+	if !begun.claim.isHeld {
+		g.letGo(ctx, g.table(of), begun.claim) // The capture opens the row again, as any later one does.
+		return
+	}
 	g.settle(ctx, g.table(of), begun.claim, waiting, item{
 		"captured_at": text(capturedAt), "opened_at": text(capturedAt), "may_have_run": boolean(true),
 	})
@@ -210,14 +216,51 @@ func (g *Guard) claim(ctx context.Context, in table, row item) (*claim, item, er
 			return nil, nil, err
 		}
 	}
+	owner := row.text("lease_owner")
 	// Our own row stands in the way when an answered write was sent again.
-	if isWritten || found.text("lease_owner") == row.text("lease_owner") {
-		return &claim{row: row, isHeld: true}, nil, nil
+	if isWritten || found.text("lease_owner") == owner {
+		return &claim{row: row, isHeld: true, owner: owner}, nil, nil
 	}
-	if found.originalSHA256() == row.text("sha256") && found.text("state") == deadLettered {
-		return &claim{row: found}, nil, nil
+	if found.originalSHA256() != row.text("sha256") || found.text("state") != deadLettered {
+		return nil, found, nil
+	}
+	if found.text("claimed_by") == "" {
+		now, err := in.claimEnded(ctx, found, owner, row["lease_until_ms"])
+		if err != nil {
+			return nil, nil, err
+		}
+		if now.text("claimed_by") == owner {
+			return &claim{row: now, owner: owner}, nil, nil
+		}
+		found = now
 	}
 	return nil, found, nil
+}
+
+// claimEnded lets a live call alone run over the end of a call that was given up, if its row is as it was seen; returns
+// the row as it is now.
+func (t table) claimEnded(ctx context.Context, dead item, owner string, until json.RawMessage) (item, error) {
+	isWritten, _, err := t.apply(ctx, change{
+		operation: "UpdateItem", fields: map[string]any{
+			"Key": keyOf(dead.text("id")), "UpdateExpression": "SET claimed_by = :owner, claimed_until_ms = :until",
+		},
+		condition: "#state = :dead AND opened_at = :opened AND updated_at = :updated " +
+			"AND (attribute_not_exists(claimed_by) OR claimed_by = :nobody)",
+		names: map[string]string{"#state": "state"},
+		values: item{
+			":owner": text(owner), ":until": until, ":dead": text(deadLettered), ":opened": dead["opened_at"],
+			":updated": dead["updated_at"], ":nobody": text(""),
+		},
+	})
+	if isWritten {
+		dead["claimed_by"], dead["claimed_until_ms"] = text(owner), until
+		return dead, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	// Our own claim stands in the way when an answered write was sent again.
+	return t.get(ctx, dead.text("id"))
 }
 
 // told returns what the caller is told of a call that has a row already.
@@ -225,14 +268,21 @@ func (g *Guard) told(ctx context.Context, of Call, row item) Begun {
 	owner := row.text("lease_owner")
 	isLive := len(owner) >= len(liveOwner) && owner[:len(liveOwner)] == liveOwner
 	told := &Told{ID: row.text("id"), SHA256: row.originalSHA256(), CapturedAt: row.text("captured_at")}
+	until, isClaimed := int64(0), false
+	switch {
+	case row.text("state") == leased && isLive:
+		until, isClaimed = row.number("lease_until_ms"), true
+	case row.text("state") == deadLettered && row.text("claimed_by") != "":
+		until, isClaimed = row.number("claimed_until_ms"), true
+	}
 	switch {
 	case row.text("state") == succeeded:
 		if payload, is := g.result(ctx, of, row); is {
 			told.HasEnded, told.Payload = true, payload
 		}
-	case row.text("state") == leased && isLive:
+	case isClaimed:
 		// A live call's: whether that is captured, if it fails, nobody knows. So this one is.
-		if row.number("lease_until_ms") < g.now().UnixMilli() {
+		if until < g.now().UnixMilli() {
 			return Begun{Owed: &ClaimExpired}
 		}
 		return Begun{Owed: &InProgress}
@@ -276,21 +326,28 @@ func (g *Guard) succeed(ctx context.Context, of Call, by *claim, reply []byte) {
 		for name, value := range row {
 			after[name] = value
 		}
-		for _, name := range []string{"reason", "message", "result", "result_key"} {
+		for _, name := range []string{"reason", "message", "result", "result_key", "claimed_by", "claimed_until_ms"} {
 			delete(after, name)
 		}
 		for name, value := range result {
 			after[name] = value
 		}
 		after["state"], after["updated_at"] = text(succeeded), text(capture.Instant(g.now()))
+		unclaimed := ""
+		if row.text("claimed_by") == "" {
+			unclaimed = "attribute_not_exists(claimed_by) OR "
+		}
 		isWritten, found, err := in.apply(ctx, change{
 			operation: "PutItem", fields: map[string]any{"Item": after},
 			// Rows of version 0.1.0 say nothing of `may_have_run`.
 			condition: "#state = :state AND opened_at = :opened AND updated_at = :updated " +
-				"AND (attribute_not_exists(may_have_run) OR may_have_run = :may)",
+				"AND (attribute_not_exists(may_have_run) OR may_have_run = :may) " +
+				// A live call that claims it, or lets go of it, changes nothing else.
+				"AND (" + unclaimed + "claimed_by = :claim)",
 			names: map[string]string{"#state": "state"},
 			values: item{
 				":state": row["state"], ":opened": row["opened_at"], ":updated": row["updated_at"], ":may": boolean(row.bool("may_have_run")),
+				":claim": text(row.text("claimed_by")),
 			},
 		})
 		if isWritten || err != nil || found == nil || !isAnswerable(found) {
@@ -302,7 +359,7 @@ func (g *Guard) succeed(ctx context.Context, of Call, by *claim, reply []byte) {
 
 func (g *Guard) settle(ctx context.Context, in table, by *claim, state string, changes item) {
 	names := map[string]string{"#state": "state", "#owner": "lease_owner", "#updated": "updated_at"}
-	values := item{":after": text(state), ":held": text(leased), ":mine": text(by.owner()), ":updated": text(capture.Instant(g.now()))}
+	values := item{":after": text(state), ":held": text(leased), ":mine": text(by.owner), ":updated": text(capture.Instant(g.now()))}
 	expression := "SET #state = :after, #updated = :updated"
 	for name, value := range changes {
 		names["#"+name], values[":"+name] = name, value
@@ -314,12 +371,21 @@ func (g *Guard) settle(ctx context.Context, in table, by *claim, state string, c
 	})
 }
 
-// release deletes the row that a live call began, as if it had not been.
-func (g *Guard) release(ctx context.Context, in table, by *claim) {
+// letGo deletes the row that a live call began, as if it had not been, or takes its claim off that of another's end.
+func (g *Guard) letGo(ctx context.Context, in table, by *claim) {
+	if !by.isHeld {
+		in.apply(ctx, change{
+			operation: "UpdateItem", fields: map[string]any{
+				"Key": keyOf(by.row.text("id")), "UpdateExpression": "REMOVE claimed_by, claimed_until_ms",
+			},
+			condition: "claimed_by = :mine", values: item{":mine": text(by.owner)},
+		})
+		return
+	}
 	in.apply(ctx, change{
 		operation: "DeleteItem", fields: map[string]any{"Key": keyOf(by.row.text("id"))},
 		condition: "attribute_not_exists(#state) OR (#state = :held AND lease_owner = :mine)",
 		names:     map[string]string{"#state": "state"},
-		values:    item{":held": text(leased), ":mine": text(by.owner())},
+		values:    item{":held": text(leased), ":mine": text(by.owner)},
 	})
 }

@@ -309,7 +309,7 @@ class LedgerRows:
                 }
                 before = {"id": row.id, "state": source, "opened_at": row.opened_at}
                 statements.append(
-                    self._update(after, before, without=("reason", "message", "note"))
+                    self._update(after, before, without=("reason", "message", "note", "claimed_by"))
                 )
             done = zip(batch, self._execute(statements), strict=True)
             opened |= {row.id for row, is_done in done if is_done}

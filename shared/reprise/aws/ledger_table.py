@@ -89,7 +89,8 @@ class LedgerTable(LedgerRows):
         values |= {f"held{i}": state.value for i, state in enumerate(held_states)}
         condition = (
             f"(#state IN ({_names('open', len(open_states))}) AND "
-            "(attribute_not_exists(#due) OR #due <= :now_ms)) OR "
+            "(attribute_not_exists(#due) OR #due <= :now_ms) AND "
+            "(attribute_not_exists(#claimed) OR #claimed <= :now_ms)) OR "
             f"(#state IN ({_names('held', len(held_states))}) AND #until < :now_ms)"
         )
         names = {
@@ -99,6 +100,7 @@ class LedgerTable(LedgerRows):
             "#until": "lease_until_ms",
             "#updated": "updated_at",
             "#due": "due_at_ms",
+            "#claimed": "claimed_until_ms",
         }
         if of is not None:
             condition = f"({condition}) AND #target = :target AND #sha256 = :sha256"
@@ -202,8 +204,9 @@ class LedgerTable(LedgerRows):
             values,
             UpdateExpression="SET #state = :after, opened_at = :now, updated_at = :now, "
             "ends = :ends, attempts = :zero, refusals = :zero, due_at_ms = :zero, letter_sent = :no, "
+            # `claimed_until_ms` stays: a live call may run.
             f"may_have_run = :no, expires_at_s = expires_at_s + :keep{edit} "
-            "REMOVE #reason, #message, #note",
+            "REMOVE #reason, #message, #note, claimed_by",
             ConditionExpression="#state = :dead AND opened_at = :opened",
             ExpressionAttributeNames={
                 "#state": "state",
@@ -269,7 +272,9 @@ class LedgerTable(LedgerRows):
             "opened": dead.opened_at,
             "updated": dead.updated_at,
             "may": dead.may_have_run,
+            "claim": dead.claimed_by or "",
         }
+        unclaimed = "" if dead.claimed_by else "attribute_not_exists(claimed_by) OR "
         with store_errors("dynamodb", "PutItem"):
             try:
                 self._client.put_item(
@@ -278,7 +283,9 @@ class LedgerTable(LedgerRows):
                     # Rows of version 0.1.0 say nothing of `may_have_run`.
                     ConditionExpression="#state = :state AND opened_at = :opened "
                     "AND updated_at = :updated "
-                    "AND (attribute_not_exists(may_have_run) OR may_have_run = :may)",
+                    "AND (attribute_not_exists(may_have_run) OR may_have_run = :may) "
+                    # A live call that claims it, or lets go of it, changes nothing else.
+                    f"AND ({unclaimed}claimed_by = :claim)",
                     ExpressionAttributeNames={"#state": "state"},
                     ExpressionAttributeValues=_values(values),
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -306,6 +313,42 @@ class LedgerTable(LedgerRows):
                     raise
                 return False
         return True
+
+    def claim(self, dead: Row, *, owner: str, until_ms: int) -> bool:
+        """Let a live call alone run over the end of a call that was given up.
+
+        False if its row is another by now, or another live call has claimed it and not said how it ended.
+        """
+        values: dict[str, object] = {
+            "owner": owner,
+            "until": until_ms,
+            "dead": State.DEAD_LETTERED,
+            "opened": dead.opened_at,
+            "updated": dead.updated_at,
+            "nobody": "",
+        }
+        is_claimed = self._change(
+            dead.id,
+            values,
+            UpdateExpression="SET claimed_by = :owner, claimed_until_ms = :until",
+            ConditionExpression="#state = :dead AND opened_at = :opened AND updated_at = :updated "
+            "AND (attribute_not_exists(claimed_by) OR claimed_by = :nobody)",
+            ExpressionAttributeNames={"#state": "state"},
+        )
+        if is_claimed:
+            return True
+        # The SDK may have repeated an answered write.
+        row = self.get(dead.id)
+        return row is not None and row.claimed_by == owner
+
+    def unclaim(self, call_id: str, *, owner: str) -> bool:
+        """Let go of such a claim; False if it is not there any more."""
+        return self._change(
+            call_id,
+            {"mine": owner},
+            UpdateExpression="REMOVE claimed_by, claimed_until_ms",
+            ConditionExpression="claimed_by = :mine",
+        )
 
     def mark_may_have_run(self, call_id: str) -> bool:
         """Note that another try of a call may have run; False if the call has succeeded, or is not known."""

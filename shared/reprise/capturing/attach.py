@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from reprise.call.payload import digest
+from reprise.capturing.repeat import claimed_until_ms
 from reprise.capturing.status import find_row, read_result
 from reprise.capturing.status_token import StatusToken
 from reprise.capturing.wait import has_ended
@@ -72,7 +73,7 @@ class Patience:
             return
 
         def is_free(row: Row | None) -> bool:
-            return row is None or row.state is not State.LEASED or not row.is_live
+            return row is None or claimed_until_ms(row) is None
 
         probe = partial(self.ends.ledger.get, call_id)
         self._until(probe, is_free, reserve_s=self.ends.call_timeout_s)

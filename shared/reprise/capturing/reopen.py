@@ -69,8 +69,11 @@ def reopened(dead: Row, capture: Row) -> Row:
         capture: The row that the capture would have, were it the first of its call.
     """
     may_have_run = dead.may_have_run or dead.reason == Reason.UNKNOWN or capture.may_have_run
+    # A live call that runs over its end goes on.
     return replace(
         capture,
+        claimed_by=dead.claimed_by,
+        claimed_until_ms=dead.claimed_until_ms,
         state=transition(TRANSITIONS, dead.state, LedgerEvent.RECAPTURE),
         history=dead.history,
         ends=ends_after(dead, LedgerEvent.RECAPTURE),

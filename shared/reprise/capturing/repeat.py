@@ -74,7 +74,8 @@ class Claim:
 
     row: Row
     is_held: bool = True
-    """Whether nobody else may run it; if not, it is told of a success only, unless it has changed by then."""
+    """Whether the row is the live call's own; if not, it is that of a call that was given up, which is
+    told of a success only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +137,7 @@ class Repeats:
             with suppress(StoreError):
                 # The claim may have been written: nobody is to wait for it.
                 self.ledger.release(call_id, owner=row.lease_owner or "")
+                self.ledger.unclaim(call_id, owner=row.lease_owner or "")
             return Owed(outcome=LEDGER_AWAY)
         if isinstance(claim, Claim):
             return claim
@@ -152,8 +154,8 @@ class Repeats:
         try:
             if kind is OutcomeKind.SUCCEEDED:
                 self._succeed(claim, keep_result(capturer.objects, row.id, reply))
-            elif kind is not OutcomeKind.UNKNOWN and claim.is_held:
-                self.ledger.release(row.id, owner=row.lease_owner or "")
+            elif kind is not OutcomeKind.UNKNOWN:
+                self._let_go(claim)
         except StoreError:
             _log.exception("claim could not be ended now", extra={"call_id": row.id})
 
@@ -164,11 +166,12 @@ class Repeats:
             "opened_at": captured.captured_at,
             "may_have_run": True,
         }
-        if not claim.is_held:
-            # The capture opens it again, as any later one does.
-            return
         try:
-            self._settle(claim.row, LedgerEvent.WAIT, changes)
+            if claim.is_held:
+                self._settle(claim.row, LedgerEvent.WAIT, changes)
+            else:
+                # The capture opens it again, as any later one does.
+                self._let_go(claim)
         except StoreError:
             _log.exception("claim could not be ended now", extra={"call_id": claim.row.id})
 
@@ -218,18 +221,22 @@ class Repeats:
         if existing is None or existing.lease_owner == row.lease_owner:
             # Our own row stands in the way when the SDK repeated an answered write.
             return Claim(row=row)
-        if existing.original_sha256 == row.sha256 and existing.state is State.DEAD_LETTERED:
-            return Claim(row=existing, is_held=False)
-        return existing
+        if existing.original_sha256 != row.sha256 or existing.state is not State.DEAD_LETTERED:
+            return existing
+        owner, until_ms = row.lease_owner or "", row.lease_until_ms
+        if not existing.claimed_by and self.ledger.claim(existing, owner=owner, until_ms=until_ms):
+            return Claim(row=replace(existing, claimed_by=owner), is_held=False)
+        return self.ledger.get(row.id) or existing
 
     def _told(self, row: Row, capturer: Capturer) -> AlreadyCaptured | Owed:
         """Return what the caller is told of a call that has a row already."""
         self.meter.count(metric.DUPLICATES_SUPPRESSED, target=row.target)
         if row.state is State.SUCCEEDED:
             return self._late(row, capturer)
-        if row.state is State.LEASED and row.is_live:
+        until_ms = claimed_until_ms(row)
+        if until_ms is not None:
             # A live call's: whether that is captured, if it fails, nobody knows. So this one is.
-            has_expired = row.lease_until_ms < int(self.clock().timestamp() * 1000)
+            has_expired = until_ms < int(self.clock().timestamp() * 1000)
             return Owed(outcome=CLAIM_EXPIRED if has_expired else IN_PROGRESS)
         return _again(row, capturer)
 
@@ -258,6 +265,8 @@ class Repeats:
                 ends=ends_after(row, LedgerEvent.ANSWER) if is_dead else row.ends,
                 state=transition(TRANSITIONS, row.state, LedgerEvent.ANSWER),
                 updated_at=format_instant(self.clock()),
+                claimed_by=None,
+                claimed_until_ms=None,
                 reason=None,
                 message=None,
                 result=result.get("result"),
@@ -273,6 +282,12 @@ class Repeats:
             "call was taken up while another of its key ran live", extra={"call_id": row.id}
         )
 
+    def _let_go(self, claim: Claim) -> None:
+        if claim.is_held:
+            self.ledger.release(claim.row.id, owner=claim.row.lease_owner or "")
+        else:
+            self.ledger.unclaim(claim.row.id, owner=claim.row.claimed_by or "")
+
     def _settle(self, row: Row, event: LedgerEvent, changes: Mapping[str, object]) -> None:
         ours = self.ledger.settle(
             row.id,
@@ -282,6 +297,13 @@ class Repeats:
         )
         if not ours:
             _log.error("claim was lost before the call's end", extra={"call_id": row.id})
+
+
+def claimed_until_ms(row: Row) -> int | None:
+    """Return until when a live call alone may run a key's call, ended or not; None if none has claimed it."""
+    if row.state is State.LEASED and row.is_live:
+        return row.lease_until_ms
+    return row.claimed_until_ms if row.state is State.DEAD_LETTERED and row.claimed_by else None
 
 
 def _is_same(request: CallRequest, row: Row) -> bool:

@@ -135,7 +135,9 @@ class Attempt:
 
         One that must not run again never is: whoever redrives it is to know why, and not how old it was.
         """
-        if now >= self.expires_at() and not self.must_not_run_again:
+        if self.must_not_run_again:
+            return None
+        if now >= self.expires_at():
             why = "older than its policy's max_age_s or its caller's NotAfter allows"
             if self.row.history:
                 why = f"{why}; last: {say(self.row.history[-1].outcome)}"

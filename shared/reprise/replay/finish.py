@@ -221,6 +221,8 @@ class Finisher:
             "captured_at": row.captured_at,
             "opened_at": row.opened_at,
             "updated_at": format_instant(self.clock()),
+            # What a live call left undecided is decided by now; a settlement takes no attribute away.
+            "claimed_by": "" if row.claimed_by else None,
         }
 
     def _tell(self, attempt: Attempt, event: LedgerEvent, changes: dict[str, Any]) -> LedgerWrite:

@@ -121,7 +121,7 @@ class AttemptRunner:
         count_delivery(self.finisher.meter, lease, row)
         if not lease.granted:
             return self._refused(message, row, now)
-        if row.state is State.LEASED:
+        if row.state is State.LEASED or row.claimed_by:
             # A live call's was not entered: it counts as a captured one from here on.
             self.finisher.meter.count(metric.RECORDED, int(row.is_live), target=row.target)
             held = Attempt(message=message, row=row, policy=policy, owner=owner)
@@ -183,9 +183,8 @@ class AttemptRunner:
         if is_replaced(row, message.record) and not wants_reply(message.record):
             return Ack()
         if row.state not in TERMINAL:
-            free_ms = row.lease_until_ms if row.state is State.LEASED else row.due_at_ms
-            wait_s = max(1.0, free_ms / 1000 - now.timestamp())
-            if row.state is State.LEASED and row.is_live:
+            wait_s = max(1.0, row.free_at_ms / 1000 - now.timestamp())
+            if row.claimed_by or (row.state is State.LEASED and row.is_live):
                 # By a live call, which ends long before its lease, and then perhaps leaves this one to us.
                 wait_s = min(wait_s, _CLAIM_WAIT_S)
             return Nack(wait_s=wait_s)

@@ -524,6 +524,79 @@ def test_a_row_that_has_changed_since_it_was_seen_is_left_alone(ledger: Ledger, 
     assert _get(ledger) == there
 
 
+def test_one_live_call_at_a_time_claims_the_end_of_a_call(ledger: Ledger) -> None:
+    ledger.record(DEAD)
+    assert ledger.claim(DEAD, owner="live/a", until_ms=SOON_MS)
+    assert ledger.claim(DEAD, owner="live/a", until_ms=SOON_MS), "repeated by the SDK"
+    assert not ledger.claim(DEAD, owner="live/b", until_ms=SOON_MS)
+    assert _get(ledger) == replace(DEAD, claimed_by="live/a", claimed_until_ms=SOON_MS)
+    assert not ledger.unclaim(CALL, owner="live/b")
+    assert ledger.unclaim(CALL, owner="live/a")
+    assert _get(ledger) == DEAD
+    assert ledger.claim(DEAD, owner="live/b", until_ms=SOON_MS)
+
+
+@pytest.mark.parametrize(
+    "there",
+    [make_row(), replace(DEAD, opened_at=LATER), replace(DEAD, updated_at=LATER)],
+    ids=["open", "opened again", "given up again"],
+)
+def test_a_row_that_has_changed_since_is_not_claimed(ledger: Ledger, there: Row) -> None:
+    ledger.record(there)
+    assert not ledger.claim(DEAD, owner="live/a", until_ms=SOON_MS)
+    assert _get(ledger) == there
+
+
+def test_what_opens_a_claimed_call_is_not_leased_before_the_claim_has_run_out(
+    ledger: Ledger,
+) -> None:
+    ledger.record(DEAD)
+    assert ledger.claim(DEAD, owner="live/a", until_ms=SOON_MS)
+    assert not ledger.recapture(DEAD, reopened(DEAD, CAPTURE)), "it has not seen the claim"
+    claimed = _get(ledger)
+    assert ledger.recapture(claimed, reopened(claimed, CAPTURE))
+    row = _get(ledger)
+    assert (row.state, row.claimed_by) == (State.CAPTURED, "live/a")
+    request = LeaseRequest(call_id=CALL, owner="b", of=row.identity)
+    assert ledger.lease_all([request], now=NOW, until_ms=SOON_MS) == {}
+    assert not _lease(ledger)
+    after = NOW + timedelta(milliseconds=SOON_MS - NOW_MS)
+    assert ledger.lease(CALL, owner="b", now=after, until_ms=SOON_MS + 60_000).granted
+
+
+def test_a_claim_that_was_let_go_of_is_not_opened_with_the_call(ledger: Ledger) -> None:
+    ledger.record(DEAD)
+    assert ledger.claim(DEAD, owner="live/a", until_ms=SOON_MS)
+    claimed = _get(ledger)
+    assert ledger.unclaim(CALL, owner="live/a")
+    assert not ledger.recapture(claimed, reopened(claimed, CAPTURE))
+
+
+@pytest.mark.parametrize("is_batch", [False, True], ids=["alone", "in a batch"])
+def test_a_redrive_waits_for_a_live_call_and_takes_its_silence_for_none(
+    ledger: Ledger, *, is_batch: bool
+) -> None:
+    ledger.record(DEAD)
+    assert ledger.claim(DEAD, owner="live/a", until_ms=SOON_MS)
+    if is_batch:
+        assert ledger.redrive_all([DEAD], now=NOW) == {CALL}
+    else:
+        assert ledger.redrive(DEAD, now=NOW)
+    assert not _get(ledger).claimed_by
+    assert not _lease(ledger)
+    after = NOW + timedelta(milliseconds=SOON_MS - NOW_MS)
+    assert ledger.lease(CALL, owner="b", now=after, until_ms=SOON_MS + 60_000).granted
+
+
+def test_an_attempts_end_decides_on_what_a_live_call_left(ledger: Ledger) -> None:
+    row = make_row(claimed_by="live/a", claimed_until_ms=NOW_MS)
+    ledger.record(row)
+    assert _lease(ledger)
+    assert _settle(ledger, LedgerEvent.DEAD_LETTER, reason="unknown", claimed_by="")
+    dead = _get(ledger)
+    assert ledger.claim(dead, owner="live/b", until_ms=SOON_MS)
+
+
 def test_a_row_of_the_first_version_is_opened_again(dynamodb: DynamoDBClient, table: str) -> None:
     item = to_item(DEAD)
     del item["may_have_run"]
@@ -602,7 +675,7 @@ def test_a_service_that_refuses_is_a_store_error(dynamodb: DynamoDBClient) -> No
     "operation",
     [
         *("record", "get", "lease", "settle", "mark_letter_sent", "redrive"),
-        *("recapture", "mark_may_have_run", "release"),
+        *("recapture", "mark_may_have_run", "release", "claim", "unclaim"),
     ],
 )
 def test_the_double_fails_when_it_is_told_to(operation: str) -> None:
@@ -619,6 +692,8 @@ def test_the_double_fails_when_it_is_told_to(operation: str) -> None:
         "recapture": lambda: ledger.recapture(DEAD, CAPTURE),
         "mark_may_have_run": lambda: ledger.mark_may_have_run(CALL),
         "release": lambda: ledger.release(CALL, owner="a"),
+        "claim": lambda: ledger.claim(DEAD, owner="a", until_ms=1),
+        "unclaim": lambda: ledger.unclaim(CALL, owner="a"),
     }
     with pytest.raises(StoreError):
         calls[operation]()

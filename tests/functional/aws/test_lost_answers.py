@@ -123,6 +123,14 @@ def test_a_call_that_is_opened_again_in_a_lost_answer_is_open(
     assert lost.sent == 2
 
 
+def test_a_claim_over_a_calls_end_is_had_in_a_lost_answer(lost: LostAnswers, table: str) -> None:
+    ledger = LedgerTable(lost.client, table)
+    dead = make_row(state=State.DEAD_LETTERED, reason="expired")
+    ledger.record(dead)
+    lost.lose()
+    assert ledger.claim(dead, owner="live/a", until_ms=NOW_MS)
+
+
 def test_a_probe_whose_answer_is_lost_goes(lost: LostAnswers, table: str) -> None:
     """A probe taken for somebody else's would hold the target for a whole lease."""
     gates = GateTable(lost.client, table)

@@ -24,6 +24,8 @@ from reprise.ledger import State
 from reprise.testing import SUCCEEDED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reprise.capturing.invoker import Answer
     from reprise.gate.state import GateState
     from reprise.ledger import Row
@@ -330,6 +332,136 @@ def test_a_success_ends_a_call_that_was_given_up_and_opened_again_while_it_ran()
     before = runs(pipeline)
     assert pipeline.replay(*messages) == []
     assert runs(pipeline) == before
+
+
+def give_up(pipeline: Pipeline) -> list[OutMessage]:
+    """Let a captured call with a key come to its end without success."""
+    messages = make_backlog(pipeline)
+    pipeline.functions.script = [FAILED]
+    pipeline.replay(*messages)
+    assert only_row(pipeline).state is State.DEAD_LETTERED
+    pipeline.clock.advance(60)
+    return messages
+
+
+def run_over_end(pipeline: Pipeline, meanwhile: Callable[[], object], reply: Reply) -> Answer:
+    """Call live with the key of a call that was given up; something happens while it runs."""
+
+    def answer(_target: Target, _payload: bytes) -> Reply:
+        pipeline.functions.answer = None
+        meanwhile()
+        return reply
+
+    pipeline.functions.answer = answer
+    return pipeline.caller().run(REQUEST)
+
+
+ONE_ATTEMPT = '{"default":{"maximum_attempts":1}}'
+
+
+def test_what_was_given_up_runs_once_though_two_call_live_at_the_same_time() -> None:
+    pipeline = Pipeline(policy=ONE_ATTEMPT)
+    give_up(pipeline)
+    before = runs(pipeline)
+    others: list[Answer] = []
+    mine = run_over_end(pipeline, lambda: others.append(again(pipeline)), SUCCEEDED)
+    assert mine.is_passed_through
+    assert others[0].reply.outcome.code == "CallInProgress"
+    assert others[0].captured is not None
+    assert runs(pipeline) == before + 1
+    pipeline.take_in(pipeline.store())
+    assert pipeline.replay(*pipeline.take_sent()) == []
+    assert (only_row(pipeline).state, runs(pipeline)) == (State.SUCCEEDED, before + 1)
+
+
+@pytest.mark.parametrize("is_redriven", [False, True], ids=["captured again", "redriven"])
+def test_what_opens_a_call_waits_for_the_live_one_that_runs_over_its_end(
+    *, is_redriven: bool
+) -> None:
+    pipeline = Pipeline(policy=ONE_ATTEMPT)
+    messages = give_up(pipeline)
+    before, dead = runs(pipeline), only_row(pipeline)
+
+    def open_again() -> None:
+        sent = messages
+        if is_redriven:
+            assert pipeline.ledger.redrive(dead, now=pipeline.clock())
+        else:
+            pipeline.lines.clear()
+            pipeline.functions.script = [THROTTLED]
+            pipeline.capturer().capture(REQUEST, THROTTLED.outcome)
+            pipeline.take_in(pipeline.store("captured/later.gz"))
+            sent = pipeline.take_sent()
+        assert len(pipeline.replay(*sent)) == len(sent)
+        assert only_row(pipeline).state is State.CAPTURED
+
+    assert run_over_end(pipeline, open_again, SUCCEEDED).is_passed_through
+    assert (only_row(pipeline).state, runs(pipeline)) == (State.SUCCEEDED, before + 1)
+
+
+def test_what_a_live_call_could_not_do_either_is_replayed_at_once() -> None:
+    pipeline = Pipeline(policy=ONE_ATTEMPT)
+    give_up(pipeline)
+    kept = run_over_end(pipeline, lambda: None, THROTTLED)
+    assert kept.captured is not None
+    assert only_row(pipeline).claimed_by is None
+    pipeline.take_in(pipeline.store())
+    pipeline.functions.script = [SUCCEEDED]
+    assert pipeline.replay(*pipeline.take_sent()) == []
+    assert only_row(pipeline).state is State.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("policy", "state", "extra"),
+    [
+        (ONE_ATTEMPT, State.DEAD_LETTERED, 0),
+        ('{"default":{"maximum_attempts":3,"idempotent":true}}', State.SUCCEEDED, 1),
+    ],
+)
+def test_a_live_call_that_dies_over_a_calls_end_is_an_unknown_outcome(
+    policy: str, state: State, extra: int
+) -> None:
+    pipeline = Pipeline(policy=ONE_ATTEMPT)
+    give_up(pipeline)
+    die_while_running(pipeline)
+    before = runs(pipeline)
+    pipeline.policy = policy
+    pipeline.clock.advance(pipeline.call_timeout_s + LEASE_MARGIN_S + 1)
+    answer = again(pipeline)
+    assert answer.captured is not None
+    assert answer.reply.outcome.code == "LeaseExpired"
+    pipeline.take_in(pipeline.store())
+    for message in pipeline.take_sent():
+        pipeline.functions.script = [SUCCEEDED]
+        while pipeline.replay(message):
+            pipeline.clock.advance(60)
+    row = only_row(pipeline)
+    assert (row.state, runs(pipeline)) == (state, before + extra)
+    assert not row.claimed_by
+
+
+def test_a_redrive_says_that_a_live_call_which_died_over_the_end_did_not_run() -> None:
+    pipeline = Pipeline(policy=ONE_ATTEMPT)
+    messages = give_up(pipeline)
+    die_while_running(pipeline)
+    pipeline.clock.advance(pipeline.call_timeout_s + LEASE_MARGIN_S + 1)
+    assert pipeline.ledger.redrive(only_row(pipeline), now=pipeline.clock())
+    pipeline.functions.script = [SUCCEEDED]
+    assert pipeline.replay(*messages) == []
+    assert only_row(pipeline).state is State.SUCCEEDED
+
+
+def test_a_message_of_a_call_that_a_live_one_runs_over_waits_seconds() -> None:
+    pipeline = Pipeline(policy=ONE_ATTEMPT)
+    give_up(pipeline)
+    die_while_running(pipeline)
+    pipeline.lines.clear()
+    pipeline.capturer().capture(REQUEST, THROTTLED.outcome)
+    pipeline.take_in(pipeline.store("captured/later.gz"))
+    (message,) = pipeline.take_sent()
+    assert pipeline.replay(message) == ["m0"]
+    (wait_s,) = pipeline.replay_queue.waits_s.values()
+    assert 1 <= wait_s <= 10
 
 
 def test_a_key_that_names_another_payload_is_not_answered_with_the_firsts_result() -> None:

@@ -27,6 +27,7 @@ from reprise import metric
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.target import Target
 from reprise.gate.state import GateState, Mode
+from reprise.instant import format_instant
 from reprise.ledger import State
 from reprise.ports import Lease, OutMessage, Reply
 from reprise.replay.batch import PAUSE_SEEN_S
@@ -434,6 +435,18 @@ def test_call_that_a_crashed_replayer_left_until_it_was_too_old_is_unknown_and_n
     pipeline.lines.clear()
     (later,) = pipeline.captured_messages(call(key="7"))
     assert pipeline.replay(later, owner="later") == []
+    assert pipeline.functions.invoked == []
+
+
+def test_call_that_may_have_run_and_is_of_no_use_any_more_is_given_up_as_unknown() -> None:
+    pipeline = Pipeline()
+    not_after = format_instant(pipeline.clock())
+    pipeline.capturer().capture(call(key="7", not_after=not_after), UNKNOWN.outcome)
+    pipeline.take_in(pipeline.store())
+    (message,) = pipeline.take_sent()
+    pipeline.clock.advance(60)
+    assert pipeline.replay(message) == []
+    assert only_row(pipeline).reason == "unknown"
     assert pipeline.functions.invoked == []
 
 
