@@ -11,7 +11,6 @@ from typing import Final
 _DOUBLE: Final = "tests/doubles.py"
 _ROWS: Final = "shared/reprise/aws/ledger_rows.py"
 _TABLE: Final = "shared/reprise/aws/ledger_table.py"
-_REOPEN: Final = "shared/reprise/capturing/reopen.py"
 _REPEAT: Final = "shared/reprise/capturing/repeat.py"
 _REPLAY: Final = "shared/reprise/replay/batch.py"
 _ATTEMPT: Final = "shared/reprise/replay/attempt.py"
@@ -448,14 +447,20 @@ MUTANTS: Final = (
     Mutant(
         name="repeat: a key whose call waits or runs is run again",
         file=_REPEAT,
-        old="if existing.original_sha256 == row.sha256 and existing.state is State.DEAD_LETTERED:",
-        new="if existing.state is not State.SUCCEEDED:",
+        old="return existing\n        owner, until_ms",
+        new=(
+            "return existing if existing.state is State.SUCCEEDED else Claim(row=existing)\n"
+            "        owner, until_ms"
+        ),
     ),
     Mutant(
         name="repeat: a key whose call has succeeded is run again",
         file=_REPEAT,
-        old="if existing.original_sha256 == row.sha256 and existing.state is State.DEAD_LETTERED:",
-        new="if existing.state in {State.DEAD_LETTERED, State.SUCCEEDED}:",
+        old="return existing\n        owner, until_ms",
+        new=(
+            "return Claim(row=existing) if existing.state is State.SUCCEEDED else existing\n"
+            "        owner, until_ms"
+        ),
     ),
     Mutant(
         name="repeat: a live success is not told",
@@ -480,18 +485,6 @@ MUTANTS: Final = (
         file=_REPEAT,
         old="(self.call_timeout_s + LEASE_MARGIN_S) * 1000",
         new="1",
-    ),
-    Mutant(
-        name="repeat: a call that was given up is claimed by nobody",
-        file=_REPEAT,
-        old="self.ledger.claim(existing, owner=owner, until_ms=until_ms)",
-        new="until_ms",
-    ),
-    Mutant(
-        name="repeat: who opens a claimed call forgets the claim",
-        file=_REOPEN,
-        old="        claimed_until_ms=dead.claimed_until_ms,",
-        new="",
     ),
     Mutant(
         name="repeat: a success over a given-up call is not told",
