@@ -61,13 +61,13 @@ class Checker:
         self._check_cancelled(call_id)
         unknown_at_s = self._history.unknown_entered_at_s.get(call_id, math.inf)
         may_have_run = call_id in self._history.unknown or batch.began_at_s > unknown_at_s
-        if may_have_run and not (self._scenario.ever_idempotent or is_redriven):
+        has_jumped = self._history.excuses[call_id]["clock"]
+        if may_have_run and not (self._scenario.ever_idempotent or is_redriven or has_jumped):
             report("unknown again", f"{call_id} runs, and an earlier try may have run")
         held = self._world.look(call_id)
         is_held = held is not None and held.state == State.LEASED
         is_ours = held is not None and held.owner == batch.holds.get(call_id)
-        is_excused = call_id in self._history.restored or self._history.excuses[call_id]["clock"]
-        if not (is_held and is_ours) and not is_excused:
+        if not (is_held and is_ours) and not (call_id in self._history.restored or has_jumped):
             report("lease", f"{call_id} runs in {batch.name}, which does not hold it: {held}")
         self._check_wait(call_id, runs, now_s)
         self._check_gate(function, call_id, batch, now_s)

@@ -163,6 +163,9 @@ class History:
         """A call is nobody else's while its owner works on it, and has time to."""
         owner = self.owners.get(before.owner or "")
         if owner is None or owner is batch:
+            if owner is not None and owner.clock_s > LEASE_MARGIN_S:
+                # Another delivery of the call in the same process: by its clock, which has jumped, it is over.
+                self.excuse(call_id, "clock")
             return
         if owner.is_dead or (now_s > owner.deadline_s < owner.finished_at_s):
             self.excuse(call_id, "lease ran out")
