@@ -145,7 +145,7 @@ class History:
         is_live = getattr(batch, "is_live", False)
         self._check_step(call_id, before, after, now_s, is_live=is_live)
         if before.state == State.LEASED:
-            self._check_lease(call_id, before, batch, now_s)
+            self._check_lease(call_id, before, after, batch, now_s)
 
     def _check_step(
         self, call_id: str, before: Held, after: Held, now_s: float, *, is_live: bool
@@ -159,13 +159,18 @@ class History:
         if after.reason == Reason.UNKNOWN:
             self.unknown.add(call_id)
 
-    def _check_lease(self, call_id: str, before: Held, batch: Process, now_s: float) -> None:
+    def _check_lease(
+        self, call_id: str, before: Held, after: Held, batch: Process, now_s: float
+    ) -> None:
         """A call is nobody else's while its owner works on it, and has time to."""
         owner = self.owners.get(before.owner or "")
-        if owner is None or owner is batch:
-            if owner is not None and owner.clock_s > LEASE_MARGIN_S:
-                # Another delivery of the call in the same process: by its clock, which has jumped, it is over.
-                self.excuse(call_id, "clock")
+        if owner is None:
+            return
+        if owner is batch:
+            over_s = owner.deadline_s + LEASE_MARGIN_S - owner.clock_s
+            if after.owner != before.owner and now_s > over_s:
+                # Another delivery of the call in that process has taken it: by its clock the lease is over.
+                self.excuse(call_id, "clock" if owner.clock_s > LEASE_MARGIN_S else "lease ran out")
             return
         if owner.is_dead or (now_s > owner.deadline_s < owner.finished_at_s):
             self.excuse(call_id, "lease ran out")
