@@ -592,10 +592,15 @@ class FakeConcurrency:
     """Knows what it is told."""
 
     limits: dict[str, int] = field(default_factory=dict)
+    managed: set[str] = field(default_factory=set)
 
     def limit(self, function: str) -> int | None:
         """Return a function's limit."""
         return self.limits.get(function)
+
+    def shares_cpus(self, function: str) -> bool:
+        """Tell whether a function's calls share CPUs."""
+        return function in self.managed
 
 
 _NEW_GATE = GateState()

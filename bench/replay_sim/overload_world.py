@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from replay_sim.shared_target import Capacity, SharedTarget
 from replay_sim.world import BUFFER_S, REFUSAL_S, Batch, Call, Scenario, World
+from reprise.gate.admit import SHARED_CPUS_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,6 +103,7 @@ def draw(seed: int, trigger: Trigger, target: Target) -> OverloadScenario:
             live_share=live_share,
             concurrency=units * random.randint(4, 40) if is_managed else units,
             cpus=units if is_managed else math.inf,
+            most=SHARED_CPUS_AT_ONCE if is_managed else None,
         )
         factor = scenario.severity if trigger is Trigger.STEP else 1.0
         if scenario.rate * factor * scenario.outage_s <= MOST_CALLS:

@@ -304,6 +304,9 @@ class Concurrency(Protocol):
     def limit(self, function: str) -> int | None:
         """Return a function's reserved concurrency, or the account's unreserved; None if unknown."""
 
+    def shares_cpus(self, function: str) -> bool:
+        """Tell whether a function's calls share CPUs; not if that is unknown."""
+
 
 class GateItems(Protocol):
     """Keeps one gate per target, changed by conditional updates."""

@@ -104,6 +104,7 @@ ACTIONS = {
         "sqs:SendMessage": ":reprise-dead-letter",
         "lambda:InvokeFunction": "function:orders",
         "lambda:GetFunctionConcurrency": "function:orders",
+        "lambda:GetFunctionConfiguration": "function:orders",
         "lambda:GetAccountSettings": "*",
         "s3:GetObject": "/payloads/*",
         "s3:GetObjectVersion": "/payloads/*",

@@ -59,7 +59,8 @@ class TargetPolicy(_Model):
     idempotent: bool = False
     """True also replays calls whose outcome is unknown: the target tolerates a second run."""
     max_concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    """Most replays of this target at once, over all replayers."""
+    """Most replays of this target at once, over all replayers; without it 2 on Lambda Managed Instances, and
+    what `headroom` leaves elsewhere."""
     capture_on: _Kinds | None = None
     """Outcomes of callers' own calls that are captured; null leaves it to whoever captures."""
     headroom: Annotated[float, Field(ge=0, le=0.9)] = 0.1

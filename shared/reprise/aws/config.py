@@ -203,7 +203,7 @@ UNKNOWN_S: Final = 60.0
 class FunctionConcurrency:
     """The limits of functions, by Lambda's own word."""
 
-    __slots__ = ("_client", "_known", "_lock", "_monotonic")
+    __slots__ = ("_client", "_known", "_lock", "_managed", "_monotonic")
 
     def __init__(
         self, client: LambdaClient, monotonic: Callable[[], float] = time.monotonic
@@ -212,6 +212,7 @@ class FunctionConcurrency:
         self._client = client
         self._monotonic = monotonic
         self._known: dict[str, tuple[float, int | None]] = {}
+        self._managed: dict[str, tuple[float, bool]] = {}
         self._lock = Lock()
 
     def limit(self, function: str) -> int | None:
@@ -235,6 +236,30 @@ class FunctionConcurrency:
             believed_s = BELIEVED_S if limit else UNKNOWN_S
             self._known[function] = (self._monotonic() + believed_s, limit)
             return limit
+
+    def shares_cpus(self, function: str) -> bool:
+        """Tell whether a function runs on a capacity provider, whose CPUs its calls share.
+
+        Not if that is unknown: it may not be asked, or the target is of another type.
+
+        Source: Lambda API reference, FunctionConfiguration, CapacityProviderConfig.
+        """
+        if FUNCTION.arn.fullmatch(function) is None:
+            return False
+        with self._lock:
+            until_s, is_managed = self._managed.get(function, (float("-inf"), False))
+            if self._monotonic() < until_s:
+                return is_managed
+            try:
+                with store_errors("lambda", "GetFunctionConfiguration"):
+                    found: Any = self._client.get_function_configuration(FunctionName=function)
+            except StoreError as error:
+                extra = {"target": function, "reason": str(error)}
+                _log.warning("whether calls share CPUs is not known", extra=extra)
+            else:
+                is_managed = "CapacityProviderConfig" in found
+            self._managed[function] = (self._monotonic() + BELIEVED_S, is_managed)
+            return is_managed
 
     def _ask(self, function: str) -> int | None:
         with store_errors("lambda", "GetFunctionConcurrency"):

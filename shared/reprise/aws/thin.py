@@ -83,13 +83,17 @@ _SERVICES: Final = {
         target="AmazonSQS.",
     ),
     "lambda": _Service(
-        id="Lambda", operations=_named("GetAccountSettings GetFunctionConcurrency Invoke")
+        id="Lambda",
+        operations=_named(
+            "GetAccountSettings GetFunctionConcurrency GetFunctionConfiguration Invoke"
+        ),
     ),
 }
 _HEARD: Final = ("tcp_keepalive", "user_agent_appid")
 _PATHS: Final = {
     "Invoke": "/2015-03-31/functions/{}/invocations",
     "GetFunctionConcurrency": "/2019-09-30/functions/{}/concurrency",
+    "GetFunctionConfiguration": "/2015-03-31/functions/{}/configuration",
     "GetAccountSettings": "/2016-08-19/account-settings",
 }
 _ASKED: Final = {"ClientContext": "X-Amz-Client-Context", "LogType": "X-Amz-Log-Type"}

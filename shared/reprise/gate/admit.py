@@ -23,18 +23,25 @@ if TYPE_CHECKING:
     from reprise.retry.policy import Policy
 
 
-def most_at_once(limit: int | None, policy: Policy) -> int | None:
+SHARED_CPUS_AT_ONCE: Final = 2
+"""Replays at once of a target whose calls share CPUs, unless its policy says more: such a target slows down
+where another refuses, and the window learns from refusals."""
+
+
+def most_at_once(limit: int | None, policy: Policy, *, shares_cpus: bool = False) -> int | None:
     """Return how many replays of a target may run at once at most, at least 1; None for no cap.
 
     Args:
         limit: The target's reserved concurrency, or what the account leaves to functions without
             one; None if unknown. 0 counts as unknown: it is about to be raised, or nothing passes.
         policy: The target's policy: `headroom` of the limit is live traffic's own.
+        shares_cpus: Whether its calls share CPUs, as on Lambda Managed Instances.
     """
+    wanted = policy.max_concurrency or (SHARED_CPUS_AT_ONCE if shares_cpus else None)
     if not limit:
-        return policy.max_concurrency
+        return wanted
     most = max(1, int(limit * (1 - policy.headroom)))
-    return min(most, policy.max_concurrency or most)
+    return min(most, wanted or most)
 
 
 CHUNKS: Final = 16

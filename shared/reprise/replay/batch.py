@@ -242,7 +242,11 @@ class Replayer:
             now_ms=self._now_ms,
             draw=self.draw,
             lease_ms=worker.remaining_ms(),
-            most=most_at_once(self.concurrency.limit(function), policy),
+            most=most_at_once(
+                self.concurrency.limit(function),
+                policy,
+                shares_cpus=self.concurrency.shares_cpus(function),
+            ),
         )
 
     def _catch_up(self, entry: Entry, policy: Policy, worker: Worker) -> dict[str, float]:

@@ -53,7 +53,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     idempotent: bool = False
     """True allows a replay of calls whose outcome is unknown: the target tolerates a second run."""
     max_concurrency: _Concurrency | None = None
-    """Most replays of this target at once, over all replayers. 1 to 10,000."""
+    """Most replays of this target at once, over all replayers. 1 to 10,000; without it 2 for a target on
+    Lambda Managed Instances, and what `headroom` leaves for any other."""
     capture_on: frozenset[_Captured] | None = None
     """Outcomes of callers' own calls that are captured; None leaves it to whoever captures."""
     headroom: _Share = 0.1

@@ -88,3 +88,49 @@ def test_targets_that_are_no_functions_have_no_limit_and_nobody_is_asked(
     _, concurrency, _ = stubbed
     definition = "arn:aws:batch:eu-west-1:111122223333:job-definition/nightly"
     assert concurrency.limit(definition) is None
+
+
+PROVIDER = {
+    "LambdaManagedInstancesCapacityProviderConfig": {
+        "CapacityProviderArn": "arn:aws:lambda:eu-central-1:123456789012:capacity-provider:shop"
+    }
+}
+
+
+def _configured(stubber: Stubber, **response: Any) -> None:
+    stubber.add_response("get_function_configuration", response, {"FunctionName": ORDERS})
+
+
+def test_a_function_on_a_capacity_provider_shares_cpus_and_is_asked_every_five_minutes(
+    stubbed: tuple[Stubber, FunctionConcurrency, Monotonic],
+) -> None:
+    stubber, concurrency, monotonic = stubbed
+    _configured(stubber, CapacityProviderConfig=PROVIDER)
+    assert concurrency.shares_cpus(ORDERS)
+    monotonic.now_s = BELIEVED_S - 1
+    assert concurrency.shares_cpus(ORDERS)
+    monotonic.now_s = BELIEVED_S
+    _configured(stubber, FunctionName="orders")
+    assert not concurrency.shares_cpus(ORDERS)
+
+
+def test_whether_calls_share_cpus_stays_as_it_was_known_where_it_may_not_be_asked(
+    stubbed: tuple[Stubber, FunctionConcurrency, Monotonic],
+) -> None:
+    stubber, concurrency, monotonic = stubbed
+    stubber.add_client_error("get_function_configuration", "AccessDeniedException")
+    assert not concurrency.shares_cpus(ORDERS)
+    assert not concurrency.shares_cpus(ORDERS)
+    monotonic.now_s = BELIEVED_S
+    _configured(stubber, CapacityProviderConfig=PROVIDER)
+    assert concurrency.shares_cpus(ORDERS)
+    monotonic.now_s = 2 * BELIEVED_S
+    stubber.add_client_error("get_function_configuration", "AccessDeniedException")
+    assert concurrency.shares_cpus(ORDERS)
+
+
+def test_a_target_of_another_type_shares_no_cpus(
+    stubbed: tuple[Stubber, FunctionConcurrency, Monotonic],
+) -> None:
+    _, concurrency, _ = stubbed
+    assert not concurrency.shares_cpus("arn:aws:batch:eu-west-1:123456789012:job-definition/x")

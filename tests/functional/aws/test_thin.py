@@ -90,6 +90,7 @@ CALLS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     ),
     "invoke": ("lambda", {**INVOKE, "Qualifier": "a b/é", "ClientContext": "e30="}),
     "get_function_concurrency": ("lambda", {"FunctionName": ORDERS}),
+    "get_function_configuration": ("lambda", {"FunctionName": ORDERS}),
     "get_account_settings": ("lambda", {}),
 }
 

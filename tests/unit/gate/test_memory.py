@@ -46,3 +46,19 @@ def test_a_success_forgets_the_failures() -> None:
 def test_replays_leave_headroom(limit: int | None, policy: Policy, most: int | None) -> None:
     """A limit of 0 is about to be raised, or nothing passes: it caps nothing, as long as it is believed."""
     assert most_at_once(limit, policy) == most
+
+
+@pytest.mark.parametrize(
+    ("limit", "policy", "most"),
+    [
+        (None, Policy(), 2),
+        (100, Policy(), 2),
+        (1, Policy(headroom=0.0), 1),
+        (100, Policy(max_concurrency=7), 7),
+        (5, Policy(max_concurrency=7, headroom=0.0), 5),
+    ],
+)
+def test_a_target_whose_calls_share_cpus_has_two_replays_at_once_unless_its_policy_says_more(
+    limit: int | None, policy: Policy, most: int
+) -> None:
+    assert most_at_once(limit, policy, shares_cpus=True) == most
