@@ -25,15 +25,16 @@ from reprise_letters.job import (
     LetterJobState,
     LetterQueue,
     LetterVerb,
+    Segment,
     job_id,
 )
-from reprise_letters.job_store import Cancel, Heartbeat
+from reprise_letters.job_store import Cancel, Heartbeat, LetterJobStore
 from reprise_letters.order import Order, read_order, write_order
 from reprise_letters.pace import Pacer
 from reprise_letters.redrive import Redriver
 from reprise_letters.run import LetterJobRun
 from reprise_letters.runner import RETRY_S, LetterJobRunner
-from reprise_letters.supervisor import HEARTBEAT_S, HIDDEN_S, Delivery
+from reprise_letters.supervisor import HEARTBEAT_EVERY_S, HEARTBEAT_S, HIDDEN_S, Delivery
 from strategies import KEYS, PIPELINE_KEYS
 from unit.cli.test_job import START, Killed, Look, Tape, World, dies_again
 
@@ -472,6 +473,25 @@ def test_of_two_that_begin_at_once_one_goes_on_and_its_message_stays(
     heartbeat = stack.store.last_heartbeat(job.id)
     assert heartbeat is not None
     assert heartbeat.run == "other"
+
+
+def test_a_run_that_reads_what_it_did_for_minutes_keeps_its_job(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stack, job = begun(3)
+    for number in range(60):
+        at = format_instant(START + timedelta(microseconds=number))
+        stack.store.add(job.id, Segment(at=at, by=ANN, state=LetterJobState.OPEN, counts={}, meant=3))
+    read = LetterJobStore._segment  # noqa: SLF001 - one request for one piece
+
+    def read_slowly(store: LetterJobStore, key: str) -> Segment:
+        stack.clock.now += timedelta(seconds=2)
+        return read(store, key)
+
+    monkeypatch.setattr(LetterJobStore, "_segment", read_slowly)
+    stack.deliver(stack.orders.sent.pop().body, "m1")
+    assert len(stack.hidden_s) >= 60 * 2 / HEARTBEAT_EVERY_S
+    prove(stack, job, 3)
 
 
 def test_a_run_that_has_ended_lets_the_next_begin_at_once() -> None:
