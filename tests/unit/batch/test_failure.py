@@ -106,6 +106,28 @@ def record_of(document: dict[str, Any]) -> Any:
             "TaskNotStarted",
             id="no-capacity",
         ),
+        # Batch User Guide, "Jobs stuck in RUNNABLE due to capacity".
+        pytest.param(
+            {
+                "statusReason": "Canceled by JobStateTimeLimit action due to reason: "
+                "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY",
+                "isCancelled": True,
+                "container": {},
+            },
+            "transient",
+            "NoCapacity",
+            id="waited-too-long",
+        ),
+        pytest.param(
+            {
+                "statusReason": "Canceled by JobStateTimeLimit action due to reason: "
+                "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT",
+                "container": {},
+            },
+            "transient",
+            "QueueCannotRunIt",
+            id="unfit-queue",
+        ),
         pytest.param(
             {
                 "statusReason": "Task failed to start",
@@ -491,3 +513,19 @@ def test_unbelievable_event_is_quarantined() -> None:
     made = pipeline()
     assert take_in(made, event() | {"account": "1"}, "batch-events/x") == []
     assert any(key.startswith("quarantine/") for key in made.objects.kept)
+
+
+def test_policy_of_the_moment_of_the_next_run_goes_along_with_a_failed_job() -> None:
+    made = pipeline(
+        '{"targets": {"job-definition/nightly": {"memory_factor": 2, "memory_cap_mib": 4096}}}'
+    )
+    (message,) = take_in(made, event(), "batch-events/x")
+    made.replay(message)
+    made.clock.advance(60)
+    made.functions.script = [Reply(outcome=SUCCEEDED.outcome, payload=b'{"jobId":"j2"}')]
+    assert made.replay(message) == []
+    ((_, payload, _),) = made.functions.invoked
+    document = json.loads(payload)
+    assert document["again"]["job_id"] == "4c7599ae"
+    policy = document["policy"]
+    assert (policy["memory_factor"], policy["memory_cap_mib"]) == (2.0, 4096)
