@@ -161,6 +161,23 @@ def classify_failure(job: BatchJob) -> Outcome:
     return Outcome(kind=OutcomeKind.FUNCTION_ERROR, code=code, message=message)
 
 
+_SAID: Final = re.compile(r"job \S+ \((?P<name>[^)]*)\)(?:; (?P<why>.*))?")
+_LOG_STREAM: Final = "log stream "
+_QUOTED: Final = re.compile(r'"[^"]*"?')
+
+
+def describe_failure(outcome: Outcome) -> tuple[str, str] | None:
+    """Return the name of a job that failed, and why, from how that was classified; None if it was not.
+
+    What AWS quotes is left out: it may be a part of the job's command.
+    """
+    match = _SAID.fullmatch(outcome.message or "")
+    if match is None:
+        return None
+    told = [part for part in (match["why"] or "").split("; ") if not part.startswith(_LOG_STREAM)]
+    return match["name"], _QUOTED.sub("...", "; ".join(told)) or outcome.kind.value
+
+
 def _say(job: BatchJob, reasons: list[str]) -> str:
     parts = [f"job {job.job_id} ({job.job_name})", *reasons]
     if job.exit_code is not None:

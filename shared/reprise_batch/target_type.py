@@ -10,6 +10,7 @@ import msgspec
 from reprise.call.target_type import FailureEvents, TargetType
 from reprise_batch.again import changes_of
 from reprise_batch.event import EVENTS_PREFIX, read_event, report_of
+from reprise_batch.failure import describe_failure
 from reprise_batch.submit import ARN, read_submission
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ def attempts_before(record: Record) -> int | None:
     """Return the attempts that were spent before a failed job; None if the record is of a call."""
     report = report_of(record)
     return None if report is None else report.attempts
+
+
+def describe(record: Record) -> tuple[str, str] | None:
+    """Return name and reason of a failed job; None if the record is of a call."""
+    return None if report_of(record) is None else describe_failure(record.outcome)
 
 
 def instruct(payload: bytes, policy: Policy) -> bytes:
@@ -38,6 +44,10 @@ BATCH: Final = TargetType(
     adapter="reprise_batch.jobs:connect",
     goes_on=True,
     failures=FailureEvents(
-        prefix=EVENTS_PREFIX, read=read_event, attempts=attempts_before, instruct=instruct
+        prefix=EVENTS_PREFIX,
+        read=read_event,
+        attempts=attempts_before,
+        describe=describe,
+        instruct=instruct,
     ),
 )

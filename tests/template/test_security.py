@@ -58,6 +58,7 @@ ACTIONS = {
         "s3:PutObject": "/payloads/*",
         "dynamodb:GetItem": "table/reprise-ledger",
         "dynamodb:PutItem": "table/reprise-ledger",
+        "dynamodb:UpdateItem": "table/reprise-ledger",
         "secretsmanager:GetSecretValue": "secret:reprise/source/schedules-",
     },
     "warmer": {"lambda:InvokeFunction": "function:basket:live"},
