@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reprise import metric
-from reprise.events import SOURCE, IncidentClosed, IncidentOpened, JobFailed, MoreJobsFailed
+from reprise.events import SOURCE, Event, IncidentClosed, IncidentOpened, JobFailed, MoreJobsFailed
 from reprise.monitor.incidents import RUNBOOKS_OF
 from reprise_dashboard.incident import ALARMS, RUNBOOKS
 from reprise_dashboard.render import TEMPLATE, rendered
@@ -375,7 +375,10 @@ def rule_of(name: str) -> Resource:
 
 
 def test_rules_match_what_the_observer_sends() -> None:
-    told = [(IncidentOpened, IncidentClosed), (JobFailed, MoreJobsFailed)]
+    told: list[tuple[type[Event], ...]] = [
+        (IncidentOpened, IncidentClosed),
+        (JobFailed, MoreJobsFailed),
+    ]
     fields = {
         tuple(kind.detail_type for kind in kinds): set.intersection(
             *(set(kind.__struct_fields__) for kind in kinds)

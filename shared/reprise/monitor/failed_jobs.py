@@ -64,9 +64,9 @@ def events_of(stack: str, untold: UntoldJobs) -> list[Event]:
 
 def _event_of(stack: str, job: GivenUpJob, more: str) -> JobFailed:
     name, reason = plain(job.job), plain(job.reason)
-    look = f"schedule history {name}" if job.id is None else "dlq list"
+    command = f"schedule history {name}" if job.id is None else "dlq list"
     if job.id is not None and not job.is_keyed:
-        look = f"calls show {plain(shlex.quote(job.id))}"
+        command = f"calls show {plain(shlex.quote(job.id))}"
     return JobFailed(
         stack=stack,
         job=name,
@@ -75,5 +75,5 @@ def _event_of(stack: str, job: GivenUpJob, more: str) -> JobFailed:
         id=job.id,
         function=job.function,
         summary=f"{stack}: {name} failed by {reason}. Attempts: {job.attempts}",
-        command=f"reprise {look}{more}",
+        command=f"reprise {command}{more}",
     )
