@@ -15,6 +15,7 @@ from reprise.call.payload import ClaimCheck
 from reprise.capturing.signature import MacKeys, split_key_id
 from reprise.errors import BadRecordError, ObjectMissingError, StoreError
 from reprise.gate.state import Change, GateState, Updated
+from reprise.given_up import LINES_A_MINUTE, GivenUpJob, UntoldJobs
 from reprise.instant import format_instant
 from reprise.ledger import (
     CANCELLED,
@@ -678,6 +679,36 @@ class InMemoryBus:
         self.faults.check("put")
         self.sent.extend(events[self.refuses :])
         return min(self.refuses, len(events))
+
+
+@dataclass(slots=True)
+class InMemoryJobBook:
+    """Jobs that were given up."""
+
+    jobs: list[GivenUpJob] = field(default_factory=list)
+    counted: int = 0
+    faults: Faults = field(default_factory=Faults)
+
+    def add(self, job: GivenUpJob) -> None:
+        """Keep a job by its name, or only count it."""
+        self.faults.check("add")
+        if job in self.jobs:
+            return
+        if len(self.jobs) < LINES_A_MINUTE:
+            self.jobs.append(job)
+        else:
+            self.counted += 1
+
+    def read(self) -> UntoldJobs:
+        """Return what is kept."""
+        self.faults.check("read")
+        return UntoldJobs(jobs=tuple(self.jobs), count=self.counted)
+
+    def take(self, told: UntoldJobs) -> None:
+        """Keep no longer what was told."""
+        self.faults.check("take")
+        self.jobs = [job for job in self.jobs if job not in told.jobs]
+        self.counted -= told.count
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from doubles import (
     FakeMeter,
     FakePolicies,
     InMemoryGateItems,
+    InMemoryJobBook,
     InMemoryLedger,
     InMemoryMarks,
     InMemoryObjects,
@@ -37,6 +38,7 @@ from reprise.capturing.wait import Waiter
 from reprise.events import EventPublisher
 from reprise.gate.fallback import LocalGate
 from reprise.gate.state import GateState, Mode
+from reprise.given_up import BookedJobs
 from reprise.ports import OutMessage, Reply
 from reprise.replay.message import Delivery, Worker
 from reprise.retry.policy import read_policy_document
@@ -163,6 +165,7 @@ class Pipeline:
     types: tuple[TargetType, ...] = (FUNCTION,)
     retention_days: int = 30
     replies: InMemoryReplies = field(default_factory=InMemoryReplies)
+    failed: InMemoryJobBook = field(default_factory=InMemoryJobBook)
     executor: Callable[[int], Executor] = ThreadPoolExecutor
     wait: Callable[..., Any] = wait
     wait_for: Callable[[threading.Event], object] = threading.Event.wait
@@ -245,6 +248,7 @@ class Pipeline:
             dead_letters=self.dead_letters,
             publisher=EventPublisher("shop", self.events.append),
             replies=self.replies,
+            jobs=BookedJobs(book=self.failed, types=self.types),
             meter=self.meter,
             clock=self.clock,
             draw=lambda: self.draw,
@@ -274,6 +278,7 @@ class Pipeline:
                 policies=FakePolicies(read_policy_document(self.policy)),
                 publisher=EventPublisher("shop", self.events.append),
                 replies=self.replies,
+                jobs=BookedJobs(book=self.failed, types=self.types),
                 meter=self.meter,
                 clock=self.clock,
                 draw=lambda: self.draw,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from reprise.given_up import NULL_JOBS, JobTeller
 from reprise.instant import format_instant
 from reprise.ports import OutMessage
 from reprise.replies import NULL_REPLIES, Replies
@@ -123,6 +124,7 @@ class LetterSender:
     ledger: Ledger
     publisher: EventPublisher
     replies: Replies = NULL_REPLIES
+    jobs: JobTeller = NULL_JOBS
 
     def send(self, record: Record, row: Row, *, now: datetime, response: bytes = b"") -> None:
         """Send a dead letter, note that it is sent, and tell of it.
@@ -132,6 +134,7 @@ class LetterSender:
         """
         # First: one that comes twice is known by whoever delivers it, and a letter is not.
         self.replies.tell(record)
+        self.jobs.tell(record, row, outcome_of_last(record, row))
         letter = dead_letter(record, row, now=now, response=response)
         attributes = {"call_id": row.id, "reason": row.reason or "", "target": row.target}
         self.dead_letters.send([OutMessage(body=letter, attributes=attributes)])

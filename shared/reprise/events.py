@@ -1,7 +1,8 @@
 """The events, as they stand in EventBridge's `detail`; docs/reference/events.md is made from them.
 
 No event carries a payload, or an error's text, which may quote one: rules send events to places that we do
-not know. The call's id leads to its dead letter and its row in the ledger, which have both.
+not know. The call's id leads to its dead letter and its row in the ledger, which have both. What Batch says
+of a job's end is no such text; what it quotes there is left out (`given_up`).
 """
 
 from __future__ import annotations
@@ -147,12 +148,49 @@ class IncidentClosed(Incident, frozen=True, kw_only=True):
     detail_type: ClassVar[str] = "Incident Closed"
 
 
+class JobFailed(Event, frozen=True, kw_only=True):
+    """A Batch job, or a job of a schedule, was given up.
+
+    Comes again, with the same `id`, where the observer was interrupted, or the call failed after a redrive.
+    """
+
+    detail_type: ClassVar[str] = "Job Failed"
+
+    job: str
+    """Name of the Batch job, of the schedule, or of the definition."""
+    reason: str
+    """Of a Batch job its status reason, its container's, and the exit code; of a call outcome and code."""
+    attempts: int
+    id: str | None
+    """The call; null if a scheduled run could not even be made."""
+    function: str
+    """ARN of the target."""
+    summary: str
+    """All of it in one sentence."""
+    command: str
+    """What shows more of it."""
+
+
+class MoreJobsFailed(Event, frozen=True, kw_only=True):
+    """More jobs were given up than are told by name in a minute."""
+
+    detail_type: ClassVar[str] = "More Jobs Failed"
+
+    count: int
+    """Those that no `Job Failed` names."""
+    summary: str
+    command: str
+    """What shows all of them."""
+
+
 EVENTS: Final[tuple[type[Event], ...]] = (
     ReplaySucceeded,
     ReplayDeadLettered,
     GateChanged,
     IncidentOpened,
     IncidentClosed,
+    JobFailed,
+    MoreJobsFailed,
 )
 
 

@@ -8,7 +8,6 @@ is what Batch itself says of the job (docs/adr/0014). From there on the pipeline
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -21,7 +20,7 @@ from reprise.errors import BadRecordError
 from reprise.instant import format_instant, parse_instant
 from reprise.retry.decision import COUNTED
 from reprise.version import __version__
-from reprise_batch.failure import ATTEMPTS, SINCE, BatchJob, classify_failure, read_job
+from reprise_batch.failure import ATTEMPTS, SINCE, BatchJob, classify_failure, count_of, read_job
 from reprise_batch.submit import unversioned
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 EVENTS_PREFIX: Final = "batch-events/"
 """Where the events' own stream writes, in the stack's bucket."""
-_COUNT: Final = re.compile(r"[0-9]{1,3}")
 
 
 class FailureReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +71,7 @@ def _record(job: BatchJob, target: str, at: str) -> Record:
     outcome = classify_failure(job)
     report = FailureReport(
         job_id=job.job_id,
-        attempts=_attempts(job.tags),
+        attempts=count_of(job.tags, ATTEMPTS),
         is_counted=outcome.kind in COUNTED,
         since=since,
     )
@@ -95,11 +93,6 @@ def report_of(record: Record) -> FailureReport | None:
         return None
     document: dict[str, Any] = json.loads(record.payload.inline)
     return msgspec.convert(document["again"], FailureReport)
-
-
-def _attempts(tags: Mapping[str, str]) -> int:
-    text = tags.get(ATTEMPTS, "0")
-    return int(text) if _COUNT.fullmatch(text) else 0
 
 
 def _since(tags: Mapping[str, str], at: str) -> str:

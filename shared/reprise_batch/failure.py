@@ -1,16 +1,20 @@
 """Classify how a batch job failed: the table of its reasons, in one place.
 
-A host that was taken away, or that the task never got, says nothing of the job, and costs no attempt. A
-job that somebody cancelled, a child of an array and a node of a multi-node job are nobody's to submit again.
+A host that was taken away, or that the job never got, says nothing of the job, and costs no attempt. A
+job that somebody cancelled, a child of an array and a node of a multi-node job are nobody's to submit again;
+one that its queue cancelled, since it had waited at the head for too long, is.
 
 Source: AWS Batch User Guide, "Automated job retries" (status reasons `Host EC2*`), "Array jobs", "Multi-node
-parallel jobs", "AWS Batch events"; API reference, DescribeJobs (`isCancelled`, `isTerminated`). ECS Developer
+parallel jobs", "AWS Batch events", "Automatic remediation with jobStateTimeLimitActions" and "Jobs stuck in
+RUNNABLE due to capacity" (`Canceled by JobStateTimeLimit action due to reason: ...`); API reference,
+DescribeJobs (`isCancelled`, `isTerminated`, `statusReason`). ECS Developer
 Guide, "Stopped tasks error codes"; what Fargate says: nextflow-io/nextflow#5786, apache/airflow#22002,
 aws/amazon-ecs-agent#4825.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -26,8 +30,25 @@ ATTEMPTS: Final = "reprise:attempts"
 """Tag: attempts spent before this job."""
 SINCE: Final = "reprise:since"
 """Tag: when the first job of the chain failed, ISO 8601; the chain's age counts from here."""
-OUR_TAGS: Final = frozenset({ORIGIN, ATTEMPTS, SINCE})
+HOSTS: Final = "reprise:hosts"
+"""Tag: hosts that the chain missed or lost before this job; there is none where it is 0."""
+OUR_TAGS: Final = frozenset({ORIGIN, ATTEMPTS, SINCE, HOSTS})
+
+UNFIT: Final = "QueueCannotRunIt"
+"""No compute environment of the queue can ever run the job."""
+NO_HOST: Final = frozenset({"HostTerminated", "TaskNotStarted", "NoCapacity", UNFIT})
+"""Codes of jobs that missed a host, or lost theirs."""
+OUT_OF_MEMORY: Final = frozenset({"OutOfMemory", "Exit137"})
+"""Codes of jobs that need more memory.
+
+Where the kernel killed a child process there is 137 (128 + SIGKILL), and no reason. A host's end, a timeout
+and TerminateJob, which leave 137 too, are known before by what is told of them.
+"""
+_COUNT: Final = re.compile(r"[0-9]{1,3}")
+_TIME_LIMIT: Final = "Canceled by JobStateTimeLimit action"
 _BY_PREFIX: Final = (
+    (f"{_TIME_LIMIT} due to reason: MISCONFIGURATION:", OutcomeKind.TRANSIENT, UNFIT),
+    (_TIME_LIMIT, OutcomeKind.TRANSIENT, "NoCapacity"),
     ("Host EC2", OutcomeKind.TRANSIENT, "HostTerminated"),
     ("Your Spot Task was interrupted", OutcomeKind.TRANSIENT, "HostTerminated"),
     ("Timeout waiting for network interface provisioning", OutcomeKind.TRANSIENT, "TaskNotStarted"),
@@ -105,7 +126,9 @@ class BatchJob(msgspec.Struct, frozen=True, rename="camel"):
     def is_ours_to_submit(self) -> bool:
         """Tell whether a failed job may be submitted again at all."""
         is_child = "index" in self.array_properties or "#" in self.job_id
-        return not (is_child or self.is_cancelled or self.is_terminated)
+        is_ended = self.is_cancelled or self.is_terminated
+        is_by_its_queue = (self.status_reason or "").startswith(_TIME_LIMIT)
+        return not is_child and (is_by_its_queue or not is_ended)
 
 
 def read_job(document: Mapping[str, Any]) -> BatchJob:
@@ -115,6 +138,12 @@ def read_job(document: Mapping[str, Any]) -> BatchJob:
         ValueError: If it is no job.
     """
     return msgspec.convert(document, BatchJob)
+
+
+def count_of(tags: Mapping[str, str], name: str) -> int:
+    """Return the number in a tag of ours; 0 if it is none, since anybody may tag a job."""
+    text = tags.get(name, "0")
+    return int(text) if _COUNT.fullmatch(text) else 0
 
 
 def classify_failure(job: BatchJob) -> Outcome:
@@ -130,6 +159,23 @@ def classify_failure(job: BatchJob) -> Outcome:
             return Outcome(kind=kind, code=code, message=message)
     code = f"Exit{job.exit_code}" if job.exit_code is not None else "JobFailed"
     return Outcome(kind=OutcomeKind.FUNCTION_ERROR, code=code, message=message)
+
+
+_SAID: Final = re.compile(r"job \S+ \((?P<name>[^)]*)\)(?:; (?P<why>.*))?")
+_LOG_STREAM: Final = "log stream "
+_QUOTED: Final = re.compile(r'"[^"]*"?')
+
+
+def describe_failure(outcome: Outcome) -> tuple[str, str] | None:
+    """Return the name of a job that failed, and why, from how that was classified; None if it was not.
+
+    What AWS quotes is left out: it may be a part of the job's command.
+    """
+    match = _SAID.fullmatch(outcome.message or "")
+    if match is None:
+        return None
+    told = [part for part in (match["why"] or "").split("; ") if not part.startswith(_LOG_STREAM)]
+    return match["name"], _QUOTED.sub("...", "; ".join(told)) or outcome.kind.value
 
 
 def _say(job: BatchJob, reasons: list[str]) -> str:

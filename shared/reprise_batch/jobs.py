@@ -9,10 +9,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+from botocore.exceptions import ClientError
+
 from reprise.aws.fault import store_errors
 from reprise.aws.functions import outcome_of
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.ports import Reply
+from reprise_batch.again import Changes, changed, told
 from reprise_batch.event import FailureReport
 from reprise_batch.failure import read_job
 from reprise_batch.submit import submission_of, unversioned
@@ -22,6 +26,13 @@ if TYPE_CHECKING:
 
     from reprise.aws.clients import Clients
     from reprise.call.target import Target
+
+
+class _Again(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked for of a failed job; messages of earlier versions have no policy."""
+
+    again: FailureReport
+    policy: Changes = Changes()
 
 
 class BatchJobs:
@@ -41,16 +52,15 @@ class BatchJobs:
         try:
             document = json.loads(payload)
             if "again" in document:
-                request = self._again(target, FailureReport(**document["again"]))
-            else:
-                request = document["submit"]
-            if isinstance(request, Outcome):
-                return Reply(outcome=request)
-            response: Any = self._client.submit_job(**request)
+                return self._again(target, msgspec.convert(document, _Again))
+            return self._submit(document["submit"])
         except (KeyError, TypeError, ValueError) as error:
-            return Reply(outcome=_permanent("BadSubmission", f"not a submission: {error}"))
+            return _permanent("BadSubmission", f"not a submission: {error}")
         except Exception as error:  # noqa: BLE001 - the class of the failure is the answer
             return Reply(outcome=outcome_of(error))
+
+    def _submit(self, request: dict[str, Any], **more: str) -> Reply:
+        response: Any = self._client.submit_job(**request)
         answer = {name: response[name] for name in ("jobId", "jobName") if name in response}
         metadata = response["ResponseMetadata"]
         outcome = Outcome(
@@ -58,7 +68,7 @@ class BatchJobs:
             status=metadata.get("HTTPStatusCode"),
             request_id=metadata.get("RequestId"),
         )
-        return Reply(outcome=outcome, payload=json.dumps(answer).encode())
+        return Reply(outcome=outcome, payload=json.dumps(answer | more).encode())
 
     def status_of(self, job_id: str) -> dict[str, Any] | None:
         """Return what Batch knows of a job; None if it has forgotten it, a week after its end.
@@ -73,8 +83,9 @@ class BatchJobs:
         jobs: Any = self._client.describe_jobs(jobs=[job_id])["jobs"]
         return dict(jobs[0]) if jobs else None
 
-    def _again(self, target: Target, report: FailureReport) -> dict[str, Any] | Outcome:
-        """Return the submission that repeats a failed job, or why there is none."""
+    def _again(self, target: Target, order: _Again) -> Reply:
+        """Submit a failed job again as its policy changes it, or say why not."""
+        report = order.again
         detail = self._describe(report.job_id)
         if detail is None:
             return _permanent("JobForgotten", f"Batch does not know job {report.job_id} any more")
@@ -88,13 +99,27 @@ class BatchJobs:
             return _permanent(
                 "Cancelled", f"job {job.job_id} was cancelled, or is a child of an array or a node"
             )
-        return submission_of(
+        as_it_was = submission_of(
             detail, attempts=report.attempts + int(report.is_counted), since=report.since
         )
+        request = changed(as_it_was, detail, job, order.policy)
+        if isinstance(request, Outcome):
+            return Reply(outcome=request)
+        difference = told(request, as_it_was)
+        try:
+            return self._submit(request, **difference)
+        except ClientError as error:
+            if "jobQueue" not in difference or outcome_of(error).code != "AccessDeniedException":
+                raise
+            return _permanent(
+                "FallbackQueueRefused",
+                f"the replayer may not submit to {difference['jobQueue']}: put fallback_queue among the "
+                "add-on's BatchJobQueues and deploy it again, then redrive it",
+            )
 
 
-def _permanent(code: str, message: str) -> Outcome:
-    return Outcome(kind=OutcomeKind.PERMANENT, code=code, message=message)
+def _permanent(code: str, message: str) -> Reply:
+    return Reply(outcome=Outcome(kind=OutcomeKind.PERMANENT, code=code, message=message))
 
 
 def connect(clients: Clients, call_timeout_s: int) -> BatchJobs:

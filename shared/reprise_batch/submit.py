@@ -21,7 +21,7 @@ import msgspec
 from reprise.call.request import CallRequest, spelt
 from reprise.call.target import Target, is_allowed
 from reprise.errors import BadRequestError
-from reprise_batch.failure import ATTEMPTS, ORIGIN, OUR_TAGS, SINCE
+from reprise_batch.failure import ATTEMPTS, HOSTS, ORIGIN, OUR_TAGS, SINCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,8 +84,13 @@ def submission_of(detail: Mapping[str, Any], *, attempts: int, since: str) -> di
         for name, value in detail.get("tags", {}).items()
         if name not in OUR_TAGS and not name.lower().startswith(_RESERVED_TAGS)
     }
-    origin = detail.get("tags", {}).get(ORIGIN, detail["jobId"])
-    request["tags"] = {**tags, ORIGIN: origin, ATTEMPTS: str(attempts), SINCE: since}
+    ours = {
+        ORIGIN: detail["jobId"],
+        **{
+            name: value for name, value in detail.get("tags", {}).items() if name in (ORIGIN, HOSTS)
+        },
+    }
+    request["tags"] = {**tags, **ours, ATTEMPTS: str(attempts), SINCE: since}
     return request
 
 

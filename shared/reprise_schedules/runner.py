@@ -17,6 +17,7 @@ from reprise import metric
 from reprise.call.outcome import Outcome, OutcomeKind
 from reprise.call.target_type import FUNCTION, TargetType, type_of
 from reprise.errors import BadRequestError, RepriseError, ScheduleError, StoreError
+from reprise.given_up import GivenUpJob
 from reprise.instant import format_instant
 from reprise.ports import OutMessage
 from reprise_schedules.message import RunRequest, read_due
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from reprise.call.request import CallRequest
     from reprise.capturing.invoker import Answer, CallInvoker
+    from reprise.given_up import JobBook
     from reprise.ports import Clock, Meter, Queue
     from reprise_schedules.overlap import Decision
     from reprise_schedules.ports import JobStore, ResolveRun
@@ -60,6 +62,7 @@ class JobRunner:
     follow: ResolveRun
     calls: CallInvoker
     dead_letters: Queue
+    failed: JobBook
     targets: tuple[str, ...]
     clock: Clock
     meter: Meter
@@ -94,6 +97,8 @@ class JobRunner:
             request = _read_call(due, self.targets, self.types)
         except BadRequestError as error:
             self._note(due, RunEvent.FAIL, message=str(error))
+            why = f"its run could not be made: {error.field}"
+            self.failed.add(GivenUpJob(job=due.job, reason=why, attempts=0, function=""))
             return self._dead_letter(body, due.job, str(error))
         until_ms = int(self.clock().timestamp() * 1000) + remaining_ms() + 1000
         decision = self._decide(due, owner, until_ms)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reprise.aws.functions import InvokerRouter
+from reprise.aws.job_book import FailedJobTable
 from reprise.aws.sqs import SqsQueue
 from reprise.capturing.invoker import CallInvoker
 from reprise.instant import utc_now
@@ -53,6 +54,7 @@ def deployed_runner(
             meter=meter,
         ),
         dead_letters=SqsQueue(sqs, settings.jobs_dead_letter_queue_url),
+        failed=FailedJobTable(dynamodb, settings.ledger_table),
         targets=settings.targets,
         clock=utc_now,
         meter=meter,

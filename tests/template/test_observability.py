@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reprise import metric
-from reprise.events import SOURCE, Incident, IncidentClosed, IncidentOpened
+from reprise.events import SOURCE, Event, IncidentClosed, IncidentOpened, JobFailed, MoreJobsFailed
 from reprise.monitor.incidents import RUNBOOKS_OF
 from reprise_dashboard.incident import ALARMS, RUNBOOKS
 from reprise_dashboard.render import TEMPLATE, rendered
@@ -338,14 +338,63 @@ def test_slack_hears_of_incidents_on_aws_only_and_what_of() -> None:
     assert not local.resources("AWS::Events::ApiDestination")
 
 
+def test_topic_and_slack_hear_of_failed_jobs_there_in_the_colour_of_danger() -> None:
+    topic, slack = rule_of("reprise-failed-jobs").properties["Targets"]
+    for target in (topic, slack):
+        transformer = target["InputTransformer"]
+        used = set(re.findall(r"<(\w+)>", transformer["InputTemplate"]))
+        assert used == set(transformer["InputPathsMap"]) == {"summary", "command"}
+    filled = re.sub(r"<(\w+)>", "x", slack["InputTransformer"]["InputTemplate"])
+    [attachment] = json.loads(filled)["attachments"]
+    assert attachment["color"] == "danger"
+    [incidents] = rule_of("reprise-slack").properties["Targets"]
+    assert (slack["Arn"], slack["RoleArn"]) == (incidents["Arn"], incidents["RoleArn"])
+    [told] = rule_of("reprise-incidents").properties["Targets"]
+    assert topic["Arn"] == told["Arn"]
+
+
+def test_rules_that_post_to_slack_are_those_that_its_role_trusts() -> None:
+    rules = {
+        rule.properties["Name"]
+        for rule in on_aws().resources("AWS::Events::Rule").values()
+        if any("RoleArn" in target for target in rule.properties["Targets"])
+    }
+    role = on_aws()["Observability/SlackRole"].properties["AssumeRolePolicyDocument"]
+    [statement] = role["Statement"]
+    trusted = statement["Condition"]["ArnLike"]["aws:SourceArn"]
+    assert {arn.rpartition("/")[2] for arn in trusted} == rules
+
+
+def rule_of(name: str) -> Resource:
+    [rule] = [
+        rule
+        for rule in on_aws().resources("AWS::Events::Rule").values()
+        if rule.properties["Name"] == name
+    ]
+    return rule
+
+
 def test_rules_match_what_the_observer_sends() -> None:
-    fields = set(Incident.__struct_fields__)
+    told: list[tuple[type[Event], ...]] = [
+        (IncidentOpened, IncidentClosed),
+        (JobFailed, MoreJobsFailed),
+    ]
+    fields = {
+        tuple(kind.detail_type for kind in kinds): set.intersection(
+            *(set(kind.__struct_fields__) for kind in kinds)
+        )
+        for kinds in told
+    }
+    seen = set()
     for rule in on_aws().resources("AWS::Events::Rule").values():
         pattern = rule.properties["EventPattern"]
         assert pattern["source"] == [SOURCE]
-        assert pattern["detail-type"] == [IncidentOpened.detail_type, IncidentClosed.detail_type]
-        for path in rule.properties["Targets"][0]["InputTransformer"]["InputPathsMap"].values():
-            assert path == "$.detail-type" or path.removeprefix("$.detail.") in fields
+        kinds = tuple(pattern["detail-type"])
+        seen.add(kinds)
+        for target in rule.properties["Targets"]:
+            for path in target["InputTransformer"]["InputPathsMap"].values():
+                assert path == "$.detail-type" or path.removeprefix("$.detail.") in fields[kinds]
+    assert seen == set(fields)
 
 
 def test_only_eventbridge_and_the_observers_alarms_may_publish() -> None:

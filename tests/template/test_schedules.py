@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reprise.aws.job_book import NAMED, OTHERS
 from reprise_batch.event import EVENTS_PREFIX
 from reprise_cli.stack import from_outputs, schedules_from_outputs
 from reprise_schedules.settings import RunnerSettings
@@ -83,6 +84,13 @@ def test_runner_writes_items_of_jobs_only(full: Deployment) -> None:
         if statement["Action"] == "dynamodb:PutItem"
     ]
     assert put["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["job#*"]}}
+    [update] = [
+        statement
+        for statement in full.statements(full.function("runner").properties["Role"])
+        if statement["Action"] == "dynamodb:UpdateItem"
+    ]
+    book = {"dynamodb:LeadingKeys": [NAMED, OTHERS]}
+    assert update["Condition"] == {"ForAllValues:StringEquals": book}
 
 
 def test_defaults_of_the_warm_window_mean_something() -> None:

@@ -58,6 +58,7 @@ ACTIONS = {
         "s3:PutObject": "/payloads/*",
         "dynamodb:GetItem": "table/reprise-ledger",
         "dynamodb:PutItem": "table/reprise-ledger",
+        "dynamodb:UpdateItem": "table/reprise-ledger",
         "secretsmanager:GetSecretValue": "secret:reprise/source/schedules-",
     },
     "warmer": {"lambda:InvokeFunction": "function:basket:live"},
@@ -298,6 +299,28 @@ def test_an_object_that_is_gone_is_told_from_one_that_may_not_be_read(
     ]
     # What a GetObject does not carry must not stand in its way.
     assert lists["Condition"] == {"StringLikeIfExists": {"s3:prefix": f"{prefix}*"}}
+
+
+def test_jobs_are_submitted_to_the_declared_queues_of_the_declared_definitions_alone() -> None:
+    """So a policy's `fallback_queue` reaches no other queue, and the failures in it are heard."""
+    queues = f"{QUEUE},{QUEUE}-on-demand"
+    stack = Deployment(
+        {"Targets": f"{TARGET},{JOB}"},
+        addons={"batch": {"BatchJobDefinitions": JOB, "BatchJobQueues": queues}},
+    )
+    [policy] = [
+        each.properties["PolicyDocument"]["Statement"]
+        for each in stack.resources("AWS::IAM::ManagedPolicy").values()
+        if "SubmitToListedQueues" in json.dumps(each.properties["PolicyDocument"])
+    ]
+    submits = [each["Resource"] for each in policy if each["Action"] == "batch:SubmitJob"]
+    assert submits == [queues.split(","), [JOB, f"{JOB}:*"]]
+    [rule] = [
+        each.properties["EventPattern"]["detail"]
+        for each in stack.resources("AWS::Events::Rule").values()
+        if "aws.batch" in each.properties["EventPattern"]["source"]
+    ]
+    assert rule["jobQueue"] == queues.split(",")
 
 
 def test_firehose_assumes_its_roles_by_the_key_that_it_documents(full: Deployment) -> None:

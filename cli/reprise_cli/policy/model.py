@@ -16,9 +16,10 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from reprise.errors import PolicyError
-from reprise.retry.policy import with_new_names
+from reprise.retry.policy import JOB_QUEUE, with_new_names
 
 SCHEMA_ID: Final = "urn:reprise:policy:1"
+_RELATED: Final = ("initial_interval_s", "maximum_interval_s", "memory_factor", "memory_cap_mib")
 _Kind = Literal["throttled", "transient", "unknown", "function_error", "permanent"]
 _Outcome = Literal["succeeded", "throttled", "transient", "function_error", "unknown", "permanent"]
 
@@ -65,6 +66,18 @@ class TargetPolicy(_Model):
     """Outcomes of callers' own calls that are captured; null leaves it to whoever captures."""
     headroom: Annotated[float, Field(ge=0, le=0.9)] = 0.1
     """Share of the target's concurrency that is left to live traffic."""
+    memory_factor: Annotated[float, Field(ge=1, le=10)] = 1.0
+    """Batch: growth of the memory of a job that ran out of it, from one run to the next; 1 is none. Needs
+    `memory_cap_mib`."""
+    memory_cap_mib: Annotated[int, Field(ge=4, le=33_554_432)] | None = None
+    """Batch: most memory in MiB that a job may get so."""
+    memory_adds_vcpus: bool = False
+    """Batch: true takes more vCPUs where Fargate has no such memory with those of the job."""
+    fallback_queue: Annotated[str, Field(pattern=f"^{JOB_QUEUE}$")] | None = None
+    """Batch: name or ARN of the job queue for jobs that found no host or lost theirs; one of the add-on's
+    `BatchJobQueues`."""
+    fallback_after: Annotated[int, Field(ge=1, le=100)] = 1
+    """Batch: hosts missed or lost, in a chain of jobs, from which on it goes to `fallback_queue`."""
 
 
 def _renamed(fields: object) -> object:
@@ -86,14 +99,17 @@ class PolicyDocument(_Model):
     """What single targets change of it, by the function's name without its ARN."""
 
     @model_validator(mode="after")
-    def _waits_grow(self) -> PolicyDocument:
+    def _is_coherent(self) -> PolicyDocument:
         for policy in (self.default, *self.targets.values()):
-            first, longest = (
+            first, longest, factor, cap_mib = (
                 getattr(policy if name in policy.model_fields_set else self.default, name)
-                for name in ("initial_interval_s", "maximum_interval_s")
+                for name in _RELATED
             )
             if longest < first:
                 msg = "maximum_interval_s must not be below initial_interval_s"
+                raise ValueError(msg)
+            if factor > 1 and cap_mib is None:
+                msg = "memory_factor needs memory_cap_mib, the most that a job may get"
                 raise ValueError(msg)
         return self
 
@@ -142,6 +158,8 @@ def _values(field: dict[str, Any]) -> str:
             return f"{whole}{field['minimum']:,} to {field['maximum']:,}"
         case "boolean":
             return "`true`, `false`"
+        case "string":
+            return "a text"
         case kind:
             return f"`{kind}`"
 

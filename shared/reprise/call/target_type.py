@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from reprise.call.request import CallRequest
     from reprise.capturing.record import Record
+    from reprise.retry.policy import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,10 @@ class FailureEvents:
     we act on; raise BadRecordError."""
     attempts: Callable[[Record], int | None]
     """Return how many attempts were spent before such a record; None if it is a call like any other."""
+    describe: Callable[[Record], tuple[str, str] | None]
+    """Return the name of what failed, and why, for people; None if the record is of a call like any other."""
+    instruct: Callable[[bytes, Policy], bytes]
+    """Return the payload of such a record with what its target's policy says of another run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

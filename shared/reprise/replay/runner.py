@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from reprise.call.target_type import FailureEvents
     from reprise.capturing.record import Record
     from reprise.ports import Clock, Draw, Invoker, Lease, Ledger, Objects, Reply
     from reprise.replay.message import ReplayMessage
@@ -221,6 +222,9 @@ class AttemptRunner:
                 kind=OutcomeKind.TRANSIENT, code=f"Payload{error.code}", message=shorten(str(error))
             )
             return self._conclude(attempt, unread)
+        events = self._failure_events(record)
+        if events is not None:
+            payload = events.instruct(payload, attempt.policy)
         context = context_for_replay(record)
         started_at = self.clock()
         reply = self.functions.invoke(record.target, payload, context, record.trace)
@@ -234,7 +238,8 @@ class AttemptRunner:
         Which of both matters only where the target is idempotent: elsewhere it is given up as unknown, and
         not for its age, by which any later capture of its key would run it again.
         """
-        spent = self._spent_before(attempt.record)
+        events = self._failure_events(attempt.record)
+        spent = None if events is None else events.attempts(attempt.record)
         if spent is not None and not attempt.row.history:
             # What failed by itself waits for its backoff; a call has waited on its way here.
             ended = attempt.tried(
@@ -248,12 +253,11 @@ class AttemptRunner:
         ended = attempt.tried(tried, spent=spent, now=self.clock(), draw=self.draw())
         return self.finisher.finish(ended) if isinstance(ended.decision, DeadLetter) else None
 
-    def _spent_before(self, record: Record) -> int | None:
-        """Return the attempts before a target's own failure; None if the record is of a call."""
+    def _failure_events(self, record: Record) -> FailureEvents | None:
+        """Return what reads the failure of its target's own that a record is; None if it is of a call."""
         found = type_of(record.target.function, self.types)
-        if found is None or found.failures is None:
-            return None
-        return found.failures.attempts(record)
+        events = None if found is None else found.failures
+        return None if events is None or events.attempts(record) is None else events
 
     def _conclude(
         self, attempt: Attempt, outcome: Outcome, reply: Reply | None = None, busy_ms: int = 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -26,6 +27,9 @@ _WaitS = Annotated[float, Meta(ge=0.0, le=43_200.0)]
 _Coefficient = Annotated[float, Meta(ge=1.0, le=10.0)]
 _Concurrency = Annotated[int, Meta(ge=1, le=10_000)]
 _Share = Annotated[float, Meta(ge=0.0, le=0.9)]
+_Factor = Annotated[float, Meta(ge=1.0, le=10.0)]
+_MemoryMib = Annotated[int, Meta(ge=4, le=33_554_432)]
+_Times = Annotated[int, Meta(ge=1, le=100)]
 _Captured = Literal["throttled", "transient", "unknown", "function_error", "permanent"]
 
 
@@ -60,6 +64,16 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     headroom: _Share = 0.1
     """Share of the target's reserved concurrency (or of the account's unreserved, if it has none) that is
     left to live traffic. 0 to 0.9."""
+    memory_factor: _Factor = 1.0
+    """Batch: growth of the memory of a job that ran out of it, from run to run. 1 (none) to 10."""
+    memory_cap_mib: _MemoryMib | None = None
+    """Batch: most memory that a job may get so, in MiB. 4 (Batch's own least) to 32 TiB."""
+    memory_adds_vcpus: bool = False
+    """Batch: True takes more vCPUs where Fargate has no such memory with those of the job."""
+    fallback_queue: str | None = None
+    """Batch: name or ARN of the job queue for jobs that found no host, or lost theirs."""
+    fallback_after: _Times = 1
+    """Batch: hosts missed or lost in a chain of jobs, from which on it goes to `fallback_queue`. 1 to 100."""
 
 
 def captures(policy: Policy, kind: OutcomeKind, default: frozenset[OutcomeKind]) -> bool:
@@ -74,6 +88,11 @@ def captures(policy: Policy, kind: OutcomeKind, default: frozenset[OutcomeKind])
     return kind is not OutcomeKind.SUCCEEDED and kind in wanted
 
 
+JOB_QUEUE: Final = (
+    r"(arn:aws[a-z-]*:batch:[a-z0-9-]+:[0-9]{12}:job-queue/)?[A-Za-z0-9][A-Za-z0-9_-]{0,127}"
+)
+"""What names a job queue, whole. Source: AWS Batch API reference, CreateJobQueue, `jobQueueName`."""
+_JOB_QUEUE: Final = re.compile(JOB_QUEUE)
 NEW_NAMES: Final = {
     "max_attempts": "maximum_attempts",
     "initial_s": "initial_interval_s",
@@ -169,5 +188,15 @@ def _read(fields: object, path: str) -> Policy:
         raise PolicyError(msg) from error
     if policy.maximum_interval_s < policy.initial_interval_s:
         msg = f"{path}: maximum_interval_s must not be below initial_interval_s. Correct the SSM parameter"
+        raise PolicyError(msg)
+    if policy.memory_factor > 1 and policy.memory_cap_mib is None:
+        why = "memory_factor needs memory_cap_mib, the most that a job may get"
+        msg = f"{path}: {why}. Correct the SSM parameter"
+        raise PolicyError(msg)
+    if policy.fallback_queue is not None and not _JOB_QUEUE.fullmatch(policy.fallback_queue):
+        msg = (
+            f"{path}: fallback_queue must be the name or the ARN of a job queue, not "
+            f"{policy.fallback_queue!r}. Correct the SSM parameter"
+        )
         raise PolicyError(msg)
     return policy

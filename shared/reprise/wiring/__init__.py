@@ -9,13 +9,16 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Final
 
 from reprise.aws.clients import Clients
+from reprise.aws.job_book import FailedJobTable
 from reprise.aws.ledger_table import LedgerTable
 from reprise.aws.sqs import NamedQueue
+from reprise.given_up import BookedJobs
 from reprise.replies import ReplyQueue, queue_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
     from reprise.call.target_type import TargetType
@@ -42,6 +45,13 @@ def make_clients() -> Clients:
 def make_replies(sqs: SQSClient, stack: str, keys: KeySource, meter: Meter) -> ReplyQueue:
     """Return what tells a stack's add-on replies of calls that have ended; looks for it when there is one."""
     return ReplyQueue(queue=NamedQueue(sqs, queue_name(stack)), keys=keys, meter=meter)
+
+
+def make_job_teller(
+    dynamodb: DynamoDBClient, table: str, types: tuple[TargetType, ...]
+) -> BookedJobs:
+    """Return what keeps the jobs that are given up, for the observer to tell of."""
+    return BookedJobs(book=FailedJobTable(dynamodb, table), types=types)
 
 
 def make_ledger(clients: Clients, table: str) -> LedgerTable:

@@ -11,10 +11,12 @@ from reprise.aws.counters_table import MEMORY, READ_BACK, CountersTable, MarkTab
 from reprise.aws.event_bus import EventBridgeBus
 from reprise.aws.gate_table import GateTable
 from reprise.aws.inspector import InspectorClients, StackInspector
+from reprise.aws.job_book import FailedJobTable
 from reprise.aws.log_search import LogGroupSearch
 from reprise.aws.s3 import S3Listing, S3Objects
 from reprise.aws.sqs import SqsQueue, SqsQueueSize
 from reprise.instant import utc_now
+from reprise.monitor.failed_jobs import FailedJobs
 from reprise.monitor.lost_lines import LineReconciler
 from reprise.monitor.monitor import Links, Monitor
 from reprise.monitor.read_back import ReadBack, ReadBackGauge
@@ -74,10 +76,13 @@ def deployed_monitor(
         sweeps=StateItem(dynamodb, settings.ledger_table, "error-sweep", Sweep),
         prefixes=ERROR_PREFIXES,
     )
+    jobs = FailedJobs(
+        stack=settings.stack, book=FailedJobTable(dynamodb, settings.ledger_table), bus=monitor.bus
+    )
     read_back = ReadBackGauge(
         states=_read_back(dynamodb, settings.ledger_table), clock=utc_now, meter=meter
     )
-    checks = (monitor.check, notifications.check, undelivered.check)
+    checks = (monitor.check, jobs.check, notifications.check, undelivered.check)
     return (*checks, read_back.check) if settings.is_read_back else checks, meter
 
 

@@ -23,6 +23,7 @@ from reprise.call.target_type import FUNCTION, TargetType
 from reprise.dead_letter import LetterSender
 from reprise.events import NULL_PUBLISHER, EventPublisher
 from reprise.gate.fallback import LocalGate
+from reprise.given_up import NULL_JOBS, JobTeller
 from reprise.instant import utc_now
 from reprise.monitor.counters import BatchMonitor, CounterPublisher
 from reprise.monitor.gates import RecordingGates, TransitionLog
@@ -33,7 +34,7 @@ from reprise.replay.settlements import Settlements
 from reprise.replay.worker import Lanes
 from reprise.replies import NULL_REPLIES, Replies
 from reprise.telemetry import EmfMeter, about_call
-from reprise.wiring import make_clients, make_ledger, make_replies, target_types
+from reprise.wiring import make_clients, make_job_teller, make_ledger, make_replies, target_types
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,6 +79,7 @@ class ReplayerParts:
     policies: PolicySource
     publisher: EventPublisher = NULL_PUBLISHER
     replies: Replies = NULL_REPLIES
+    jobs: JobTeller = NULL_JOBS
     meter: Meter
     clock: Clock = utc_now
     draw: Draw
@@ -108,6 +110,7 @@ def make_replayer(parts: ReplayerParts) -> Replayer:
                     ledger=parts.ledger,
                     publisher=parts.publisher,
                     replies=parts.replies,
+                    jobs=parts.jobs,
                 ),
                 keys=parts.keys,
                 clock=parts.clock,
@@ -165,6 +168,7 @@ def deployed_replayer(settings: ReplayerSettings) -> tuple[Replayer, BatchMonito
         policies=ParameterPolicies(lazily(clients.parameters), settings.policy_parameter),
         publisher=publisher,
         replies=make_replies(sqs, settings.stack, keys, meter),
+        jobs=make_job_teller(dynamodb, settings.ledger_table, types),
         meter=meter,
         draw=random.SystemRandom().random,
         call_timeout_s=settings.call_timeout_s,

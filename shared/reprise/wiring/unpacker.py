@@ -17,6 +17,7 @@ from reprise.aws.sqs import SqsQueue, SqsQueueSize
 from reprise.call.target_type import FUNCTION, TargetType
 from reprise.dead_letter import LetterSender
 from reprise.events import NULL_PUBLISHER, EventPublisher
+from reprise.given_up import NULL_JOBS, JobTeller
 from reprise.instant import utc_now
 from reprise.monitor.counters import CounterPublisher
 from reprise.replies import NULL_REPLIES, Replies
@@ -28,7 +29,7 @@ from reprise.unpack.enqueue import Enqueuer
 from reprise.unpack.notification import NoticeReader
 from reprise.unpack.unpacker import Unpacker
 from reprise.unpack.validate import RecordValidator
-from reprise.wiring import make_clients, make_ledger, make_replies, target_types
+from reprise.wiring import make_clients, make_job_teller, make_ledger, make_replies, target_types
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +70,7 @@ class UnpackerParts:
     dead_letters: Queue
     publisher: EventPublisher = NULL_PUBLISHER
     replies: Replies = NULL_REPLIES
+    jobs: JobTeller = NULL_JOBS
     meter: Meter
     clock: Clock = utc_now
     draw: Draw
@@ -96,6 +98,7 @@ def make_unpacker(parts: UnpackerParts) -> Unpacker:
                 ledger=parts.ledger,
                 publisher=parts.publisher,
                 replies=parts.replies,
+                jobs=parts.jobs,
             ),
             clock=parts.clock,
             draw=parts.draw,
@@ -153,12 +156,13 @@ def deployed_consumer(
         counters=CountersTable(dynamodb, settings.ledger_table), meter=meter
     )
     keys = SecretKeyring(lazily(clients.secrets), settings.stack)
+    types = target_types(settings.targets)
     parts = UnpackerParts(
         bucket=settings.bucket,
         account_id=settings.account_id,
         log_groups=settings.log_groups,
         targets=settings.targets,
-        types=target_types(settings.targets),
+        types=types,
         objects=S3Objects(lazily(clients.s3), settings.bucket),
         keys=keys,
         ledger=make_ledger(clients, settings.ledger_table),
@@ -171,6 +175,7 @@ def deployed_consumer(
         dead_letters=SqsQueue(sqs, settings.dead_letter_queue_url),
         publisher=EventPublisher(settings.stack, outbox.add),
         replies=make_replies(sqs, settings.stack, keys, meter),
+        jobs=make_job_teller(dynamodb, settings.ledger_table, types),
         meter=meter,
         draw=random.SystemRandom().random,
         retention_days=settings.retention_days,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from reprise.call.outcome import OutcomeKind
@@ -136,3 +137,65 @@ def test_refusals_and_nonsense_are_outcomes(client: Any) -> None:
     )
     assert jobs.invoke(target, b"{}", None).outcome.code == "BadSubmission"
     assert jobs.invoke(target, b'{"again": {"x": 1}}', None).outcome.code == "BadSubmission"
+
+
+OUT_OF_MEMORY = {
+    "exitCode": 137,
+    "reason": "OutOfMemoryError: Container killed due to memory usage",
+    "resourceRequirements": [
+        {"type": "VCPU", "value": "0.25"},
+        {"type": "MEMORY", "value": "512"},
+    ],
+}
+
+
+def with_policy(job_id: str, **policy: Any) -> bytes:
+    return json.dumps({**json.loads(again(job_id)), "policy": policy}).encode()
+
+
+def test_job_that_ran_out_of_memory_is_submitted_with_more_and_the_reply_says_so(
+    client: Any,
+) -> None:
+    recorded: Any = Recorded(client, container=OUT_OF_MEMORY, platformCapabilities=["FARGATE"])
+    payload = with_policy(submit(client), memory_factor=2.0, memory_cap_mib=4096)
+    reply = BatchJobs(recorded).invoke(Target(function=DEFINITION), payload, None)
+    (request,) = recorded.submitted
+    assert request["containerOverrides"]["resourceRequirements"] == [
+        {"type": "VCPU", "value": "0.25"},
+        {"type": "MEMORY", "value": "1024"},
+    ]
+    assert json.loads(reply.payload)["memoryMib"] == "1024"
+
+
+def test_job_that_has_the_most_memory_is_not_submitted(client: Any) -> None:
+    recorded: Any = Recorded(client, container=OUT_OF_MEMORY)
+    payload = with_policy(submit(client), memory_factor=2.0, memory_cap_mib=512)
+    reply = BatchJobs(recorded).invoke(Target(function=DEFINITION), payload, None)
+    assert (reply.outcome.kind, reply.outcome.code) == (OutcomeKind.PERMANENT, "NoMoreMemory")
+    assert recorded.submitted == []
+
+
+def test_fallback_queue_that_the_role_may_not_use_is_named_with_the_next_step(client: Any) -> None:
+    class Refusing(Recorded):
+        def submit_job(self, **request: Any) -> Any:
+            self.submitted.append(request)
+            raise ClientError(
+                {"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "SubmitJob"
+            )
+
+    host = "Host EC2 (instance i-0) terminated."
+    for fallback, code in (("on-demand", "FallbackQueueRefused"), (None, "AccessDeniedException")):
+        recorded: Any = Refusing(client, statusReason=host)
+        payload = with_policy(submit(client), fallback_queue=fallback)
+        outcome = BatchJobs(recorded).invoke(Target(function=DEFINITION), payload, None).outcome
+        assert (outcome.kind, outcome.code) == (OutcomeKind.PERMANENT, code)
+        assert ("on-demand: put fallback_queue among" in str(outcome.message)) is bool(fallback)
+
+
+def test_report_of_a_later_version_is_read_for_what_is_known_of_it(client: Any) -> None:
+    recorded: Any = Recorded(client)
+    document = json.loads(again(submit(client), news=1))
+    document["policy"] = {"memory_factor": 1.0, "news": 1}
+    payload = json.dumps(document).encode()
+    reply = BatchJobs(recorded).invoke(Target(function=DEFINITION), payload, None)
+    assert reply.outcome.kind is OutcomeKind.SUCCEEDED

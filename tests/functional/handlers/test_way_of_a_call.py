@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from functional.handlers.conftest import Stack
 
 PACKAGE: Final = str(Path(reprise.__file__).parent)
-MOST_FILES: Final = 68
-"""Sixty; two that call AWS in the place of the SDK's own, one by which ends share requests, and two that know
-whether a caller asked for its late result."""
+MOST_FILES: Final = 69
+"""Sixty; two that call AWS in the place of the SDK's own, one by which ends share requests, two that know
+whether a caller asked for its late result, and one whether it is a job of whose end people are told."""
 
 
 class Way:

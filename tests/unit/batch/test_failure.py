@@ -106,6 +106,28 @@ def record_of(document: dict[str, Any]) -> Any:
             "TaskNotStarted",
             id="no-capacity",
         ),
+        # Batch User Guide, "Jobs stuck in RUNNABLE due to capacity".
+        pytest.param(
+            {
+                "statusReason": "Canceled by JobStateTimeLimit action due to reason: "
+                "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY",
+                "isCancelled": True,
+                "container": {},
+            },
+            "transient",
+            "NoCapacity",
+            id="waited-too-long",
+        ),
+        pytest.param(
+            {
+                "statusReason": "Canceled by JobStateTimeLimit action due to reason: "
+                "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT",
+                "container": {},
+            },
+            "transient",
+            "QueueCannotRunIt",
+            id="unfit-queue",
+        ),
         pytest.param(
             {
                 "statusReason": "Task failed to start",
@@ -491,3 +513,43 @@ def test_unbelievable_event_is_quarantined() -> None:
     made = pipeline()
     assert take_in(made, event() | {"account": "1"}, "batch-events/x") == []
     assert any(key.startswith("quarantine/") for key in made.objects.kept)
+
+
+def test_policy_of_the_moment_of_the_next_run_goes_along_with_a_failed_job() -> None:
+    made = pipeline(
+        '{"targets": {"job-definition/nightly": {"memory_factor": 2, "memory_cap_mib": 4096}}}'
+    )
+    (message,) = take_in(made, event(), "batch-events/x")
+    made.replay(message)
+    made.clock.advance(60)
+    made.functions.script = [Reply(outcome=SUCCEEDED.outcome, payload=b'{"jobId":"j2"}')]
+    assert made.replay(message) == []
+    ((_, payload, _),) = made.functions.invoked
+    document = json.loads(payload)
+    assert document["again"]["job_id"] == "4c7599ae"
+    policy = document["policy"]
+    assert (policy["memory_factor"], policy["memory_cap_mib"]) == (2.0, 4096)
+
+
+def test_job_that_is_given_up_is_booked_once_though_its_letter_is_sent_late() -> None:
+    made = pipeline('{"default": {"maximum_attempts": 1}}')
+    (message,) = take_in(made, event(), "batch-events/x")
+    made.dead_letters.faults.fail("send")
+    for _ in range(3):
+        made.replay(message)
+        made.clock.advance(60)
+    assert len(made.dead_letters.sent) == 1
+    (job,) = made.failed.jobs
+    assert (job.job, job.id, job.attempts) == ("nightly-1", "batch:4c7599ae", 1)
+    assert job.reason == "Essential container in task exited; exit code 3"
+
+
+def test_letter_waits_for_a_book_that_is_away() -> None:
+    made = pipeline('{"default": {"maximum_attempts": 1}}')
+    (message,) = take_in(made, event(), "batch-events/x")
+    made.failed.faults.fail("add")
+    assert made.replay(message) == ["m0"]
+    assert made.dead_letters.sent == []
+    made.clock.advance(60)
+    assert made.replay(message) == []
+    assert len(made.failed.jobs) == len(made.dead_letters.sent) == 1

@@ -65,6 +65,8 @@ def test_a_target_changes_the_default_and_inherits_the_rest() -> None:
         ("backoff_coefficient", 1, 10),
         ("max_concurrency", 1, 10_000),
         ("headroom", 0, 0.9),
+        ("memory_cap_mib", 4, 33_554_432),
+        ("fallback_after", 1, 100),
     ],
 )
 def test_a_number_keeps_its_bounds(name: str, least: float, most: float) -> None:
@@ -85,6 +87,36 @@ def test_waits_must_be_in_order() -> None:
     assert _error({"targets": {"orders": {"initial_interval_s": 400}}}).startswith(
         "targets.orders: maximum"
     )
+
+
+def test_growth_of_memory_needs_a_cap_which_may_be_that_of_default() -> None:
+    said = _error({"targets": {"orders": {"memory_factor": 2}}})
+    assert said.startswith("targets.orders: memory_factor needs memory_cap_mib")
+    document = {
+        "default": {"memory_cap_mib": 8192},
+        "targets": {"orders": {"memory_factor": 2}},
+    }
+    policy = read_policy_document(json.dumps(document)).for_target("orders")
+    assert (policy.memory_factor, policy.memory_cap_mib) == (2.0, 8192)
+
+
+@pytest.mark.parametrize(
+    ("queue", "is_one"),
+    [
+        ("on-demand", True),
+        ("arn:aws:batch:eu-west-1:111122223333:job-queue/on-demand", True),
+        ("arn:aws:sqs:eu-west-1:111122223333:on-demand", False),
+        ("on demand", False),
+        ("on-demand\n", False),
+        ("", False),
+    ],
+)
+def test_a_fallback_queue_is_a_job_queue(queue: str, *, is_one: bool) -> None:
+    document = {"default": {"fallback_queue": queue}}
+    if is_one:
+        assert read_policy_document(json.dumps(document)).for_target("x").fallback_queue == queue
+    else:
+        assert _error(document).startswith("default: fallback_queue must be the name or the ARN of")
 
 
 @pytest.mark.parametrize(

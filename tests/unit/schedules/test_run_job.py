@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from doubles import InMemoryJobs, InMemoryQueue
+from doubles import InMemoryJobBook, InMemoryJobs, InMemoryQueue
 from harness import FAILED, GONE, ORDERS, Pipeline, call
 from reprise.call.outcome import OutcomeKind
 from reprise.call.target_type import FUNCTION
@@ -36,6 +36,7 @@ class World:
     pipeline: Pipeline = field(default_factory=Pipeline)
     jobs: InMemoryJobs = field(default_factory=InMemoryJobs)
     letters: InMemoryQueue = field(default_factory=InMemoryQueue)
+    failed: InMemoryJobBook = field(default_factory=InMemoryJobBook)
     batch: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def status_of(self, job_id: str) -> dict[str, Any] | None:
@@ -56,6 +57,7 @@ class World:
                 capture_outcomes=frozenset(OutcomeKind) - {OutcomeKind.SUCCEEDED},
             ),
             dead_letters=self.letters,
+            failed=self.failed,
             targets=(ORDERS, NIGHTLY),
             clock=self.pipeline.clock,
             meter=self.pipeline.meter,
@@ -196,6 +198,9 @@ def test_call_that_can_never_be_made_is_kept_with_its_reason(
     assert world.states == ["failed"]
     (letter,) = world.letters.sent
     assert why in (letter.attributes or {})["reason"]
+    (job,) = world.failed.jobs
+    assert (job.job, job.id) == ("job", None)
+    assert job.reason.startswith("its run could not be made: ")
 
 
 @pytest.mark.parametrize(
@@ -204,7 +209,8 @@ def test_call_that_can_never_be_made_is_kept_with_its_reason(
 def test_message_that_is_none_is_kept_with_its_reason(world: World, body: str) -> None:
     stage = JobRunner(
         jobs=world.jobs, follow=lambda *_: None, calls=world.pipeline.caller(),
-        dead_letters=world.letters, targets=(), clock=world.pipeline.clock, meter=world.pipeline.meter,
+        dead_letters=world.letters, failed=world.failed, targets=(), clock=world.pipeline.clock,
+        meter=world.pipeline.meter,
     )  # fmt: skip
     world.letters.faults.fail("send")
     assert stage.run(body, owner="me", remaining_ms=lambda: 1) == 20.0

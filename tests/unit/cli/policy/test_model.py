@@ -26,6 +26,9 @@ values = st.one_of(
     st.floats(0, 50_000).map(lambda value: round(value, 1)),
     st.floats(0.0, 11.0).map(lambda value: round(value, 1)),
     st.text(max_size=3),
+    st.sampled_from(
+        ["on-demand", "on-demand\n", "-", "arn:aws:batch:eu-west-1:111122223333:job-queue/q"]
+    ),
     st.lists(
         st.sampled_from(
             ["throttled", "transient", "succeeded", "function_error", "permanent", "unknown", "x"]
@@ -44,7 +47,15 @@ good_waits = st.fixed_dictionaries(
         "headroom": st.floats(0, 1).map(lambda value: round(value, 2)),
     },
 )
-sections = st.one_of(policies, good_waits)
+jobs = st.fixed_dictionaries(
+    {},
+    optional={
+        "memory_factor": st.sampled_from([1, 1.5, 2]),
+        "memory_cap_mib": st.sampled_from([None, 3, 4, 8192]),
+        "fallback_queue": values,
+    },
+)
+sections = st.one_of(policies, good_waits, jobs)
 documents = st.fixed_dictionaries(
     {}, optional={"default": sections, "targets": st.dictionaries(st.text(max_size=2), sections)}
 )
