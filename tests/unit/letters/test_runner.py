@@ -481,7 +481,9 @@ def test_a_run_that_reads_what_it_did_for_minutes_keeps_its_job(
     stack, job = begun(3)
     for number in range(60):
         at = format_instant(START + timedelta(microseconds=number))
-        stack.store.add(job.id, Segment(at=at, by=ANN, state=LetterJobState.OPEN, counts={}, meant=3))
+        stack.store.add(
+            job.id, Segment(at=at, by=ANN, state=LetterJobState.OPEN, counts={}, meant=3)
+        )
     read = LetterJobStore._segment  # noqa: SLF001 - one request for one piece
 
     def read_slowly(store: LetterJobStore, key: str) -> Segment:
