@@ -26,6 +26,8 @@ ATTEMPTS: Final = "reprise:attempts"
 """Tag: attempts spent before this job."""
 SINCE: Final = "reprise:since"
 """Tag: when the first job of the chain failed, ISO 8601; the chain's age counts from here."""
+JOB: Final = "reprise:job"
+"""Tag: the scheduled job of which it is a run. It goes with the job when that is submitted again."""
 OUR_TAGS: Final = frozenset({ORIGIN, ATTEMPTS, SINCE})
 _BY_PREFIX: Final = (
     ("Host EC2", OutcomeKind.TRANSIENT, "HostTerminated"),

@@ -10,7 +10,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from reprise.aws.fault import is_failed_condition, store_errors
-from reprise_schedules.run import JobState, Run
+from reprise_schedules.run import MAX_RUNS, JobState, Run
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -53,6 +53,7 @@ class JobTable:
                         **_key(job),
                         "version": {"N": str(after.version)},
                         "runs": {"S": json.dumps(msgspec.to_builtins(after.runs))},
+                        "forgotten": {"S": after.forgotten},
                         "expires_at_s": {"N": str(expires_at_s)},
                     },
                     ConditionExpression="attribute_not_exists(#version) OR #version = :seen",
@@ -76,4 +77,9 @@ def _key(job: str) -> dict[str, Any]:
 
 def _from_item(item: dict[str, Any]) -> JobState:
     runs = msgspec.convert(json.loads(item["runs"]["S"]), tuple[Run, ...])
-    return JobState(runs=runs, version=int(item["version"]["N"]))
+    if "forgotten" in item:
+        forgotten = item["forgotten"]["S"]
+    else:
+        # Written before what is dropped was noted.
+        forgotten = runs[0].scheduled_at if len(runs) >= MAX_RUNS else ""
+    return JobState(runs=runs, version=int(item["version"]["N"]), forgotten=forgotten)
