@@ -63,8 +63,9 @@ def resume(context: typer.Context, name: NameArgument) -> None:
     is_paused = found["State"] == "DISABLED"
     missed = _missed(reprise, found, now) if is_paused else None
     reprise.say_place()
-    _set_state(reprise, found, "ENABLED")
+    # First what was missed: once it is on, nobody knows any more since when it had been paused.
     _send(reprise, missed.bodies() if missed else [])
+    _set_state(reprise, found, "ENABLED")
     reprise.out.show(f"{name} is on")
     if missed:
         _show(reprise, missed)

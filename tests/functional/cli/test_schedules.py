@@ -173,6 +173,24 @@ def test_resuming_sends_what_the_pause_missed_as_the_job_says(world: World) -> N
     assert world.sent() == []
 
 
+def test_resume_that_is_cut_short_is_made_good_by_the_next_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once a schedule is on, nobody knows any more since when it had been paused."""
+
+    def refuse(**_: Any) -> None:
+        answer: Any = {"Error": {"Code": "ThrottlingException", "Message": "slow down"}}
+        raise ClientError(answer, "UpdateSchedule")
+
+    world.scheduler.add("all", ORDERS, catch_up=CatchUp.ALL, State="DISABLED")
+    with monkeypatch.context() as cut:
+        cut.setattr(world.scheduler, "update_schedule", refuse)
+        assert world.reprise("schedule", "resume", "all").exit_code != 0
+    assert world.reprise("schedule", "resume", "all").exit_code == 0
+    # The same names: the runner suppresses the second of each.
+    assert set(world.sent()) == {format_instant(at) for at in hours(3)}
+
+
 def test_catch_up_sends_what_no_run_is_known_of_and_a_rehearsal_sends_nothing(world: World) -> None:
     first, second, _ = hours(3)
     world.scheduler.add("all", ORDERS, catch_up=CatchUp.ALL)
