@@ -28,7 +28,7 @@ from reprise_schedules_cli.warm.survey import (
 )
 from reprise_schedules_cli.warm.tighter import (
     MONTH,
-    Change,
+    ScheduleChange,
     price_change,
     tightened,
     what_is_missing,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import ParameterTypeDef
 
     from reprise_schedules_cli.warm.shares import Seen
-    from reprise_schedules_cli.warm.survey import Window
+    from reprise_schedules_cli.warm.survey import WarmWindow
 
 _PARAMETER: Final = "WarmSchedule"
 
@@ -102,7 +102,7 @@ def apply(
     )
 
 
-def _suggested(reprise: App, window: Window, start: datetime, now: datetime) -> Change:
+def _suggested(reprise: App, window: WarmWindow, start: datetime, now: datetime) -> ScheduleChange:
     """Return the change to the hours that hold the live calls.
 
     Raises:
@@ -130,7 +130,7 @@ def _suggested(reprise: App, window: Window, start: datetime, now: datetime) -> 
     return change
 
 
-def _priced(window: Window, new: str, seen: Sequence[Seen], now: datetime) -> Change:
+def _priced(window: WarmWindow, new: str, seen: Sequence[Seen], now: datetime) -> ScheduleChange:
     zone, until = find_zone(window.timezone), now + MONTH
     due = [len(pings_between(text, zone, now, until)) for text in (window.schedule, new)]
     return price_change((window.schedule, due[0]), (new, due[1]), window.environments, seen)

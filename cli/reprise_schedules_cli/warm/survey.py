@@ -35,7 +35,7 @@ _MAX_SINCE_S: Final = 3650 * 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class WarmWindow:
     """A stack's warm window."""
 
     schedule: str
@@ -94,7 +94,7 @@ class Survey:
         return suggest_hours(self.live)
 
 
-def find_window(reprise: App) -> Window | None:
+def find_window(reprise: App) -> WarmWindow | None:
     """Return the add-on's warm window, if there is one."""
     schedules = reprise.schedules_if_any
     if schedules is None or schedules.warmer is None:
@@ -102,7 +102,7 @@ def find_window(reprise: App) -> Window | None:
     name = schedules.warm_window
     found = reprise.aws.scheduler.get_schedule(GroupName=name, Name=name)
     order = read_order(json.loads(found["Target"]["Input"]))
-    return Window(
+    return WarmWindow(
         schedule=found["ScheduleExpression"],
         timezone=found.get("ScheduleExpressionTimezone", "UTC"),
         functions=order.names,
@@ -112,7 +112,7 @@ def find_window(reprise: App) -> Window | None:
     )
 
 
-def survey(reprise: App, asked: Asked, window: Window | None) -> Survey:
+def survey(reprise: App, asked: Asked, window: WarmWindow | None) -> Survey:
     """Return what the functions of a window reported.
 
     Raises:
@@ -194,7 +194,7 @@ def read_since(text: str, now: datetime) -> datetime:
 
 
 def _environments(
-    functions: list[str], window: Window | None, concurrency: int | None
+    functions: list[str], window: WarmWindow | None, concurrency: int | None
 ) -> dict[str, int]:
     """Return how often each due time pings a function; without the stack's window, all alike."""
     if window is None:

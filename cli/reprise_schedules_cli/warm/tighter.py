@@ -36,7 +36,7 @@ def tightened(schedule: str | None, hours: Sequence[int]) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class ScheduleChange:
     """Another schedule for a window."""
 
     old: str
@@ -53,7 +53,7 @@ def price_change(
     new: tuple[str, int],
     environments: Mapping[str, int],
     seen: Sequence[Seen],
-) -> Change:
+) -> ScheduleChange:
     """Return what another schedule saves.
 
     Args:
@@ -64,7 +64,7 @@ def price_change(
     """
     per_due = sum(environments.values())
     saved = {name: (old[1] - new[1]) * each for name, each in environments.items()}
-    return Change(
+    return ScheduleChange(
         old=old[0],
         new=new[0],
         old_pings=old[1] * per_due,
