@@ -38,3 +38,18 @@ def read_point(option: str, text: str, now: datetime, *, is_ahead: bool = False)
             "Write 2026-01-31, 2026-01-31T12:00Z, or 10m for ten minutes "
             f"{'from now' if is_ahead else 'ago'}",
         ) from error
+
+
+def read_ago(option: str, text: str | None, now: datetime) -> datetime | None:
+    """Return the instant that lies a duration ago; None if none was given.
+
+    Raises:
+        UsageError: If it is no duration; names the option.
+    """
+    if text is None:
+        return None
+    try:
+        return now - timedelta(seconds=parse_duration(text))
+    except (ValueError, OverflowError) as error:
+        message = str(error) if isinstance(error, ValueError) else "is too long"
+        raise UsageError(option, message, "Correct it") from error

@@ -102,11 +102,21 @@ def policy(names: dict[str, str]) -> dict[str, Any]:
             "lambda:GetFunctionConcurrency",
         ],
         f"arn:aws:cloudwatch:{scope}:alarm:*": ["cloudwatch:DescribeAlarms"],
+        f"arn:aws:batch:{scope}:job-definition/mine:*": ["batch:SubmitJob"],
+        f"arn:aws:batch:{scope}:job-queue/mine": ["batch:SubmitJob"],
+        "*": ["batch:ListJobs"],
     }
-    statements = [
+    statements: list[dict[str, Any]] = [
         {"Effect": "Allow", "Action": actions, "Resource": resource}
         for resource, actions in allowed.items()
     ]
+    end = {
+        "Effect": "Allow",
+        "Action": "batch:TerminateJob",
+        "Resource": f"arn:aws:batch:{scope}:job/*",
+        "Condition": {"Null": {"aws:ResourceTag/reprise:job": "false"}},
+    }
+    statements.append(end)
     return {"Version": "2012-10-17", "Statement": statements}
 
 
@@ -199,6 +209,34 @@ def test_role_that_may_see_alarms_sees_them_and_nothing_else_of_cloudwatch(
 ) -> None:
     assert call(names, guarded, "cloudwatch", "describe_alarms", AlarmNames=["a"]) == "ok"
     assert "AccessDenied" in call(names, guarded, "cloudwatch", "list_dashboards")
+
+
+def test_role_submits_to_its_own_queue_and_ends_only_jobs_of_its_tag(
+    guarded: Aws, names: dict[str, str]
+) -> None:
+    batch = guarded.client("batch")
+    batch.create_compute_environment(computeEnvironmentName="e", type="UNMANAGED")
+    order = [{"order": 1, "computeEnvironment": "e"}]
+    for name in ("mine", "other"):
+        batch.create_job_queue(jobQueueName=name, priority=1, computeEnvironmentOrder=order)
+        batch.register_job_definition(jobDefinitionName=name, type="container")
+
+    def submit(definition: str, queue: str, **fields: Any) -> str:
+        arguments = {"jobName": "n", "jobDefinition": definition, "jobQueue": queue, **fields}
+        return call(names, guarded, "batch", "submit_job", **arguments)
+
+    assert submit("mine", "mine") == "ok"
+    for definition, queue in (("other", "mine"), ("mine", "other")):
+        assert "AccessDenied" in submit(definition, queue)
+    assert "AccessDenied" in submit("mine", "mine", tags={"a": "b"})
+    request = {"jobName": "n", "jobQueue": "mine", "jobDefinition": "mine"}
+    untagged, tagged = (
+        batch.submit_job(**request, tags=tags)["jobId"] for tags in ({}, {"reprise:job": "nightly"})
+    )
+    end = {"reason": "replaced"}
+    assert "AccessDenied" in call(names, guarded, "batch", "terminate_job", jobId=untagged, **end)
+    assert call(names, guarded, "batch", "terminate_job", jobId=tagged, **end) == "ok"
+    assert call(names, guarded, "batch", "list_jobs", jobQueue="mine") == "ok"
 
 
 def test_role_that_may_read_concurrency_reads_it_and_changes_none(

@@ -32,6 +32,8 @@ SINCE: Final = "reprise:since"
 """Tag: when the first job of the chain failed, ISO 8601; the chain's age counts from here."""
 HOSTS: Final = "reprise:hosts"
 """Tag: hosts that the chain missed or lost before this job; there is none where it is 0."""
+JOB: Final = "reprise:job"
+"""Tag: the scheduled job of which it is a run. It goes with the job when that is submitted again."""
 OUR_TAGS: Final = frozenset({ORIGIN, ATTEMPTS, SINCE, HOSTS})
 
 UNFIT: Final = "QueueCannotRunIt"

@@ -19,13 +19,16 @@ from reprise.ports import Reply
 from reprise_batch.again import Changes, changed, told
 from reprise_batch.event import FailureReport
 from reprise_batch.failure import read_job
+from reprise_batch.look import going, likeness
 from reprise_batch.submit import submission_of, unversioned
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
 
     from reprise.aws.clients import Clients
+    from reprise.call.request import CallRequest
     from reprise.call.target import Target
+    from reprise_batch.look import SeenJob
 
 
 class _Again(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +81,19 @@ class BatchJobs:
         """
         with store_errors("batch", "DescribeJobs"):
             return self._describe(job_id)
+
+    def going(self, request: CallRequest, /) -> list[SeenJob]:
+        """Return the jobs like the one that a call would submit that have not ended; see `look.going`."""
+        return going(self._client, likeness(request))
+
+    def end(self, job_id: str, reason: str, /) -> None:
+        """Have a job ended: one that runs is terminated, one that has not begun is cancelled.
+
+        Raises:
+            StoreError: If Batch cannot be told now.
+        """
+        with store_errors("batch", "TerminateJob"):
+            self._client.terminate_job(jobId=job_id, reason=reason)
 
     def _describe(self, job_id: str) -> dict[str, Any] | None:
         jobs: Any = self._client.describe_jobs(jobs=[job_id])["jobs"]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -21,7 +22,7 @@ import msgspec
 from reprise.call.request import CallRequest, spelt
 from reprise.call.target import Target, is_allowed
 from reprise.errors import BadRequestError
-from reprise_batch.failure import ATTEMPTS, HOSTS, ORIGIN, OUR_TAGS, SINCE
+from reprise_batch.failure import ATTEMPTS, HOSTS, JOB, ORIGIN, OUR_TAGS, SINCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -226,6 +227,14 @@ def read_submission(document: Mapping[str, object], allowed: tuple[str, ...]) ->
         idempotency_key=extras["IdempotencyKey"],
         not_after=extras["NotAfter"],
     )
+
+
+def mark(request: CallRequest, job: str) -> CallRequest:
+    """Return a submission that carries the name of the scheduled job of which it is a run."""
+    document = json.loads(request.payload)
+    submission = document["submit"]
+    submission["tags"] = {**submission.get("tags", {}), JOB: job}
+    return replace(request, payload=json.dumps(document, separators=(",", ":")).encode())
 
 
 def _complete(name: str, allowed: tuple[str, ...]) -> str | None:

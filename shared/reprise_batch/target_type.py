@@ -11,7 +11,7 @@ from reprise.call.target_type import FailureEvents, TargetType
 from reprise_batch.again import changes_of
 from reprise_batch.event import EVENTS_PREFIX, read_event, report_of
 from reprise_batch.failure import describe_failure
-from reprise_batch.submit import ARN, read_submission
+from reprise_batch.submit import ARN, mark, read_submission
 
 if TYPE_CHECKING:
     from reprise.capturing.record import Record
@@ -42,7 +42,7 @@ BATCH: Final = TargetType(
     marker="jobDefinition",
     read_call=read_submission,
     adapter="reprise_batch.jobs:connect",
-    goes_on=True,
+    mark=mark,
     failures=FailureEvents(
         prefix=EVENTS_PREFIX,
         read=read_event,

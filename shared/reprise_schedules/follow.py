@@ -41,7 +41,7 @@ class RunResolver:
         if run.call_id is None:
             return None
         if run.state is RunState.SUBMITTED:
-            return self._follow_job(run.call_id, now)
+            return self._follow_job(run, run.call_id, now)
         row = self.ledger.get(run.call_id)
         match row.state if row else None:
             case State.SUCCEEDED:
@@ -51,13 +51,15 @@ class RunResolver:
             case _:
                 return None
 
-    def _follow_job(self, job_id: str, now: datetime) -> RunEvent | str | None:
+    def _follow_job(self, run: Run, job_id: str, now: datetime) -> RunEvent | str | None:
         job = self.batch.status_of(job_id)
         match job["status"] if job else "FORGOTTEN":
             case "SUCCEEDED":
                 return RunEvent.SUCCEED
             case "FORGOTTEN":
                 return RunEvent.FAIL
+            case "FAILED" if run.replaced_by is not None:
+                return RunEvent.REPLACE
             case "FAILED":
                 return self._follow_failure(job_id, job or {}, now)
             case _:

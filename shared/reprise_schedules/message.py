@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from reprise.errors import ScheduleError
 from reprise.instant import format_instant, parse_instant
+from reprise_schedules.catch_up import CatchUp
 from reprise_schedules.overlap import Overlap
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     job: str
     scheduled_at: str = SCHEDULED_TIME
     overlap: Overlap = Overlap.SKIP
+    catch_up: CatchUp = CatchUp.NONE
     deadline_s: Annotated[int, Meta(ge=60, le=9 * 86_400)] = DEFAULT_DEADLINE_S
     """Seconds from the scheduled time, after which the run, and every replay of it, is of no use.
 
@@ -58,7 +60,11 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 def write_due(due: RunRequest) -> str:
     """Return the message as JSON."""
-    return json.dumps(msgspec.to_builtins(due), separators=(",", ":"))
+    document = msgspec.to_builtins(due)
+    if due.catch_up is CatchUp.NONE:
+        # As before there was such a field: an upgrade changes no schedule.
+        del document["catch_up"]
+    return json.dumps(document, separators=(",", ":"))
 
 
 def read_due(body: str) -> RunRequest:

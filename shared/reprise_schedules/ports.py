@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
+    from reprise.call.request import CallRequest
     from reprise_schedules.run import JobState, Run, RunEvent
 
 
@@ -36,4 +38,34 @@ class ResolveRun(Protocol):
 
         Raises:
             StoreError: If nobody can tell now.
+        """
+
+
+class GoingJob(Protocol):
+    """A batch job that has not ended."""
+
+    @property
+    def job_id(self) -> str:
+        """Its id."""
+
+    @property
+    def scheduled_job(self) -> str | None:
+        """The scheduled job of which it is a run; None if somebody else submitted it."""
+
+
+class Begun(Protocol):
+    """What calls begin that goes on by itself: batch jobs."""
+
+    def going(self, request: CallRequest, /) -> Sequence[GoingJob]:
+        """Return the jobs like the one that a call would submit that have not ended, whoever submitted them.
+
+        Raises:
+            StoreError: If nobody can tell now.
+        """
+
+    def end(self, job_id: str, reason: str, /) -> None:
+        """Have a job ended; one that has ended already is fine.
+
+        Raises:
+            StoreError: If that cannot be asked for now.
         """

@@ -5,7 +5,7 @@
     │  ▼             │ ├──submit───▶ submitted ─┬─fail───▶ failed
     │ queued──start──┘ ├──release──▶ queued     └─dead_letter──▶ dead_lettered
     │ skip, expire     └──lose──▶ lost ──capture──▶ captured
-    ▼
+    ▼                                        submitted ──replace──▶ replaced
     skipped, expired
 
 What is not in the table is an error.
@@ -46,8 +46,10 @@ class RunState(StrEnum):
     """It failed, and no replay is under way: its message is in the jobs' dead-letter queue."""
     DEAD_LETTERED = "dead_lettered"
     """Its replays were given up: its dead letter says why."""
+    REPLACED = "replaced"
+    """A later run had its batch job ended, and took its place."""
     SKIPPED = "skipped"
-    """The run before it was still going."""
+    """The run before it was still going, or a later one takes its place."""
     EXPIRED = "expired"
     """Its deadline came before its turn."""
 
@@ -66,6 +68,7 @@ class RunEvent(StrEnum):
     LOSE = "lose"
     FAIL = "fail"
     DEAD_LETTER = "dead_letter"
+    REPLACE = "replace"
 
 
 _S, _E = RunState, RunEvent
@@ -92,6 +95,7 @@ TRANSITIONS: Final[dict[tuple[RunState, RunEvent], RunState]] = {
     (_S.CAPTURED, _E.DEAD_LETTER): _S.DEAD_LETTERED,
     (_S.SUBMITTED, _E.SUCCEED): _S.SUCCEEDED,
     (_S.SUBMITTED, _E.FAIL): _S.FAILED,
+    (_S.SUBMITTED, _E.REPLACE): _S.REPLACED,
 }
 
 HOLDING: Final = frozenset({RunState.RUNNING, RunState.CAPTURED, RunState.SUBMITTED})
@@ -116,7 +120,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     call_id: str | None = None
     """The captured call, or the batch job, that the run became."""
     message: str | None = None
-    """Why it was skipped, or how it failed."""
+    """Why it was skipped, what it waits for, or how it failed."""
+    is_late: bool = False
+    """Whether it was first seen long after its time."""
+    asking_since: str | None = None
+    """Since when Batch has not said which jobs are going, ISO 8601; None if it was not asked, or said it."""
+    replaced_by: str | None = None
+    """The run for whose sake its batch job is ended."""
 
 
 MAX_RUNS: Final = 50
@@ -130,6 +140,11 @@ class JobState:
     runs: tuple[Run, ...] = ()
     version: int = 0
     """Counts writes; a write is conditional on the version it was computed from."""
+    forgotten: str = ""
+    """The latest scheduled time of a run that is kept no more; empty if none was dropped.
+
+    Every run that was ever seen of a later time is here.
+    """
 
     def find(self, scheduled_at: str) -> Run:
         """Return a run; one that was never seen is due."""
@@ -141,6 +156,14 @@ class JobState:
     def others(self, scheduled_at: str) -> list[Run]:
         """Return every run but this one."""
         return [run for run in self.runs if run.scheduled_at != scheduled_at]
+
+    def amend(self, scheduled_at: str, **changes: object) -> JobState:
+        """Return the job with other fields of one of its runs, which stays in its state."""
+        runs = tuple(
+            msgspec.structs.replace(run, **changes) if run.scheduled_at == scheduled_at else run
+            for run in self.runs
+        )
+        return replace(self, runs=runs)
 
     def change(
         self, scheduled_at: str, event: RunEvent, now: datetime, **changes: object
@@ -165,7 +188,9 @@ class JobState:
             runs = tuple(after if run is before else run for run in self.runs)
         else:
             runs = (*self.runs, after)
-        return replace(self, runs=_trim(runs))
+        kept, dropped = _trim(runs)
+        forgotten = max(self.forgotten, *(run.scheduled_at for run in dropped), "")
+        return replace(self, runs=kept, forgotten=forgotten)
 
 
 def is_holding(run: Run, now_ms: int) -> bool:
@@ -178,13 +203,14 @@ def is_waiting(run: Run, now_ms: int) -> bool:
     return run.state is RunState.QUEUED and now_ms < run.until_ms
 
 
-def _trim(runs: tuple[Run, ...]) -> tuple[Run, ...]:
-    """Drop the oldest runs beyond the limit, but none that may still go on."""
+def _trim(runs: tuple[Run, ...]) -> tuple[tuple[Run, ...], list[Run]]:
+    """Return runs without the oldest beyond the limit, and those; none that may still go on is dropped."""
     surplus = len(runs) - MAX_RUNS
     kept: list[Run] = []
+    dropped: list[Run] = []
     for run in runs:
-        if surplus > 0 and run.state not in OPEN:
-            surplus -= 1
+        if len(dropped) < surplus and run.state not in OPEN:
+            dropped.append(run)
         else:
             kept.append(run)
-    return tuple(kept)
+    return tuple(kept), dropped

@@ -8,7 +8,7 @@ pipeline decides by its policy, as it does for every such call.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, assert_never
 
 import msgspec
@@ -20,9 +20,12 @@ from reprise.errors import BadRequestError, RepriseError, ScheduleError, StoreEr
 from reprise.given_up import GivenUpJob
 from reprise.instant import format_instant
 from reprise.ports import OutMessage
+from reprise_schedules.decision import AlreadyDone, Expire, Recover, Skip, Start, Stop, Wait
+from reprise_schedules.elsewhere import elsewhere_of, without_answer
 from reprise_schedules.message import RunRequest, read_due
-from reprise_schedules.overlap import AlreadyDone, Expire, Recover, Skip, Start, Wait, decide
+from reprise_schedules.overlap import CANNOT_REPLACE, Overlap, Rules, decide
 from reprise_schedules.run import OPEN, TRANSITIONS, RunEvent, RunState
+from reprise_schedules.written import written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +35,8 @@ if TYPE_CHECKING:
     from reprise.capturing.invoker import Answer, CallInvoker
     from reprise.given_up import JobBook
     from reprise.ports import Clock, Meter, Queue
-    from reprise_schedules.overlap import Decision
-    from reprise_schedules.ports import JobStore, ResolveRun
+    from reprise_schedules.decision import Decision
+    from reprise_schedules.ports import Begun, JobStore, ResolveRun
     from reprise_schedules.run import JobState, Run
 
 _log = logging.getLogger(__name__)
@@ -60,6 +63,7 @@ class JobRunner:
 
     jobs: JobStore
     follow: ResolveRun
+    begun: Begun
     calls: CallInvoker
     dead_letters: Queue
     failed: JobBook
@@ -101,7 +105,7 @@ class JobRunner:
             self.failed.add(GivenUpJob(job=due.job, reason=why, attempts=0, function=""))
             return self._dead_letter(body, due.job, str(error))
         until_ms = int(self.clock().timestamp() * 1000) + remaining_ms() + 1000
-        decision = self._decide(due, owner, until_ms)
+        decision = self._decide(due, request, owner, until_ms)
         extra = {**_about(due), "decision": type(decision).__name__.lower()}
         _log.info("run is due", extra=extra)
         match decision:
@@ -115,6 +119,13 @@ class JobRunner:
             case Wait(wait_s=wait_s, is_queued=is_queued):
                 self.meter.count(metric.RUNS_QUEUED, int(is_queued))
                 return wait_s
+            case Stop(job_ids=job_ids, wait_s=wait_s):
+                # Written down already; ending a job that has ended does nothing.
+                for job_id in job_ids:
+                    self.begun.end(
+                        job_id, f"replaced by the run of {due.scheduled_at} of {due.job}"
+                    )
+                return wait_s
             case Skip():
                 self.meter.count(metric.RUNS_SKIPPED)
             case Expire():
@@ -125,21 +136,38 @@ class JobRunner:
                 assert_never(decision)
         return None
 
-    def _decide(self, due: RunRequest, owner: str, until_ms: int) -> Decision:
+    def _decide(self, due: RunRequest, request: CallRequest, owner: str, until_ms: int) -> Decision:
         """Return what becomes of a run, once that is written down."""
         job = self.jobs.read(due.job)
         for _ in range(_CONFLICTS):
             now = self.clock()
             seen = self._look_up(job, due, now)
-            decision = decide(
-                seen, due.scheduled_at, due.overlap, deadline_at=due.deadline_at, now=now
-            )
-            after = _apply(seen, due, decision, owner, until_ms, now)
+            decision = self._decide_once(seen, due, request, now)
+            after = written(seen, due, decision, owner=owner, until_ms=until_ms, now=now)
             there = self.jobs.write(due.job, after) if after != job else None
             if there is None:
                 return decision
             job = there
         raise StoreError("dynamodb", "PutItem", "Contention", f"job {due.job} changes all the time")
+
+    def _decide_once(
+        self, job: JobState, due: RunRequest, request: CallRequest, now: datetime
+    ) -> Decision:
+        """Return what becomes of a run; Batch is asked for other jobs only if it could start otherwise."""
+        at = due.scheduled_at
+        rules = Rules(overlap=due.overlap, catch_up=due.catch_up, deadline_at=due.deadline_at)
+        decision = decide(job, at, rules, now=now)
+        found = type_of(request.target.function, self.types)
+        is_asked = found is not None and found.mark is not None and due.overlap is not Overlap.ALLOW
+        if not isinstance(decision, Start) or not is_asked:
+            return decision
+        try:
+            going = self.begun.going(request)
+        except StoreError as error:
+            _log.warning("Batch did not say which jobs are going", extra=_about(due), exc_info=True)
+            self.meter.count(metric.STORE_FAULTS)
+            return without_answer(job.find(at), error.code, now)
+        return decide(job, at, rules, now=now, elsewhere=elsewhere_of(going, due.job))
 
     def _look_up(self, job: JobState, due: RunRequest, now: datetime) -> JobState:
         """Return the job with the ends of runs that went on by themselves, and of dead runners."""
@@ -148,9 +176,7 @@ class JobRunner:
             if isinstance(found, RunEvent):
                 job = job.change(run.scheduled_at, found, now)
             elif found is not None:
-                after = msgspec.structs.replace(run, call_id=found)
-                runs = tuple(after if other is run else other for other in job.runs)
-                job = replace(job, runs=runs)
+                job = job.amend(run.scheduled_at, call_id=found)
         return job
 
     def _end_of(self, run: Run, now: datetime) -> RunEvent | str | None:
@@ -186,7 +212,7 @@ class JobRunner:
 
     def _note_success(self, due: RunRequest, request: CallRequest, answer: Answer) -> None:
         found = type_of(request.target.function, self.types)
-        if found is None or not found.goes_on:
+        if found is None or found.mark is None:
             self._note(due, RunEvent.SUCCEED)
             return
         job_id = str(msgspec.json.decode(answer.reply.payload)["jobId"])
@@ -230,34 +256,6 @@ class JobRunner:
         return None
 
 
-def _apply(
-    job: JobState, due: RunRequest, decision: Decision, owner: str, until_ms: int, now: datetime
-) -> JobState:
-    """Return the job with a decision written into its run."""
-    at = due.scheduled_at
-    match decision:
-        case Start():
-            return job.change(
-                at,
-                RunEvent.START,
-                now,
-                owner=owner,
-                until_ms=until_ms,
-                started_at=format_instant(now),
-            )
-        case Skip(message=why):
-            return job.change(at, RunEvent.SKIP, now, message=why)
-        case Expire():
-            return job.change(at, RunEvent.EXPIRE, now, message="its deadline came before its turn")
-        case Wait(is_queued=True):
-            until_ms = int(due.deadline_at.timestamp() * 1000)
-            return job.change(at, RunEvent.QUEUE, now, until_ms=until_ms)
-        case Recover() if job.find(at).state is RunState.RUNNING:
-            return job.change(at, RunEvent.LOSE, now)
-        case _:
-            return job
-
-
 def _read_call(
     due: RunRequest, targets: tuple[str, ...], types: tuple[TargetType, ...]
 ) -> CallRequest:
@@ -268,8 +266,11 @@ def _read_call(
     """
     for each in types:
         if each.is_meant(due.call):
+            if due.overlap is Overlap.REPLACE and each.mark is None:
+                raise BadRequestError("overlap", *CANNOT_REPLACE)
             bounds = {"IdempotencyKey": due.key, "NotAfter": format_instant(due.deadline_at)}
-            return each.read_call({**due.call, **bounds}, targets)
+            request = each.read_call({**due.call, **bounds}, targets)
+            return request if each.mark is None else each.mark(request, due.job)
     raise BadRequestError(
         "call", "names no target", f"Send one of {', '.join(each.marker for each in types)}"
     )

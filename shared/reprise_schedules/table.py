@@ -10,7 +10,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from reprise.aws.fault import is_failed_condition, store_errors
-from reprise_schedules.run import JobState, Run
+from reprise_schedules.run import MAX_RUNS, JobState, Run
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -52,7 +52,8 @@ class JobTable:
                     Item={
                         **_key(job),
                         "version": {"N": str(after.version)},
-                        "runs": {"S": json.dumps(msgspec.to_builtins(after.runs))},
+                        "runs": {"S": json.dumps([_brief(run) for run in after.runs])},
+                        "forgotten": {"S": after.forgotten},
                         "expires_at_s": {"N": str(expires_at_s)},
                     },
                     ConditionExpression="attribute_not_exists(#version) OR #version = :seen",
@@ -74,6 +75,16 @@ def _key(job: str) -> dict[str, Any]:
     return {"id": {"S": f"job#{job}"}}
 
 
+def _brief(run: Run) -> dict[str, Any]:
+    """Return a run without what it says by saying nothing: fifty of them are written with each change."""
+    return {name: value for name, value in msgspec.to_builtins(run).items() if value}
+
+
 def _from_item(item: dict[str, Any]) -> JobState:
     runs = msgspec.convert(json.loads(item["runs"]["S"]), tuple[Run, ...])
-    return JobState(runs=runs, version=int(item["version"]["N"]))
+    if "forgotten" in item:
+        forgotten = item["forgotten"]["S"]
+    else:
+        # Written before what is dropped was noted.
+        forgotten = runs[0].scheduled_at if len(runs) >= MAX_RUNS else ""
+    return JobState(runs=runs, version=int(item["version"]["N"]), forgotten=forgotten)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from reprise.aws.functions import InvokerRouter
 from reprise.aws.job_book import FailedJobTable
@@ -14,6 +14,7 @@ from reprise.telemetry import EmfMeter
 from reprise.wiring import make_clients, make_ledger, target_types
 from reprise.wiring.callers import make_capturer
 from reprise_schedules.follow import Jobs, RunResolver
+from reprise_schedules.ports import Begun
 from reprise_schedules.runner import JobRunner
 from reprise_schedules.table import JobTable
 
@@ -24,8 +25,12 @@ if TYPE_CHECKING:
     from reprise_schedules.settings import RunnerSettings
 
 
+class JobsOfBatch(Jobs, Begun, Protocol):
+    """All that the runner asks of Batch."""
+
+
 def deployed_runner(
-    settings: RunnerSettings, make_jobs: Callable[[Clients], Jobs]
+    settings: RunnerSettings, make_jobs: Callable[[Clients], JobsOfBatch]
 ) -> tuple[JobRunner, SqsQueue, EmfMeter]:
     """Return the runner of a deployed add-on, the queue of its jobs, and its meter.
 
@@ -35,12 +40,11 @@ def deployed_runner(
     """
     clients, meter = make_clients(), EmfMeter()
     sqs, dynamodb = clients.sqs(), clients.dynamodb()
-    types = target_types(settings.targets)
+    types, batch = target_types(settings.targets), make_jobs(clients)
     runner = JobRunner(
         jobs=JobTable(dynamodb, settings.ledger_table, utc_now),
-        follow=RunResolver(
-            ledger=make_ledger(clients, settings.ledger_table), batch=make_jobs(clients)
-        ),
+        follow=RunResolver(ledger=make_ledger(clients, settings.ledger_table), batch=batch),
+        begun=batch,
         calls=CallInvoker(
             functions=InvokerRouter(clients, settings.call_timeout_s, types),
             capturer=make_capturer(

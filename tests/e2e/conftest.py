@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from e2e.replies import Replies
-from e2e.world import DOORS, GUESTS, WARM_GUESTS, World
+from e2e.world import BATCH_JOB, DOORS, GUESTS, WARM_GUESTS, World
 from local_engine.control import Engine
 from reprise_cli.aws import Aws
 from reprise_cli.deploy import Deployment
@@ -91,7 +91,7 @@ def schedules(world: World, deployment: Deployment) -> Schedules:
     """Deploy the add-on schedules beside the stack, which runs without it until somebody asks."""
     name = f"{STACK_NAME}-schedules"
     changes = (
-        f"Targets={GUESTS}",
+        f"Targets={GUESTS},{BATCH_JOB}",
         "LongestTargetTimeout=30",
         f"WarmFunctions={','.join(WARM_GUESTS)}",
         "WarmTimezone=Asia/Seoul",

@@ -10,14 +10,18 @@ import json
 import time
 import zipfile
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from e2e.conftest import STACK_NAME
 from e2e.widgets import blank_widgets
-from e2e.world import WARM_GUESTS, new_run, poll
-from reprise.instant import utc_now
+from e2e.world import BATCH_JOB, WARM_GUESTS, new_run, poll
+from reprise.instant import format_instant, utc_now
+from reprise_cli.deploy import REPOSITORY
+from reprise_schedules.message import RunRequest, write_due
+from reprise_schedules.overlap import Overlap
 from reprise_schedules.table import JobTable
 
 if TYPE_CHECKING:
@@ -227,6 +231,155 @@ def test_one_schedule_keeps_ten_functions_warm_and_no_ping_is_captured(
     )
     assert captured["events"] == []
     assert "Warm pings a minute" not in blank_widgets(world)
+
+
+def test_what_an_outage_held_back_runs_one_after_the_other_each_once(
+    world: World, schedules: Schedules, guest: str, tmp_path: Path
+) -> None:
+    """As late retries of Scheduler bring it: in any order, and more than once."""
+    run = new_run()
+    rules = {"catch_up": "all", "payload": {"work_ms": 300}}
+    apply(world, tmp_path, [job("late", guest, run, **rules)])
+    name = {"GroupName": schedules.jobs_group, "Name": "late"}
+    message = json.loads(world.client("scheduler").get_schedule(**name)["Target"]["Input"])
+    now = utc_now()
+    for hours in (1, 3, 2, 3):
+        message["scheduled_at"] = format_instant(now - timedelta(hours=hours))
+        send(world, schedules, json.dumps(message))
+    await_states(world, "late", ["succeeded"] * 3)
+    first, second, third = history(world, "late")
+    assert first["changed_at"] <= second["started_at"]
+    assert second["changed_at"] <= third["started_at"]
+    assert len(world.receipts(run)) == 3
+    listed = world.look("schedule", "runs", "--job", "late", "--json").document["runs"]
+    assert [found["state"] for found in listed] == ["succeeded"] * 3
+    missed = world.look("schedule", "catch-up", "late", "--dry-run", "--json").document
+    assert missed["jobs"] == [{"name": "late", "instants": [], "left": 0}]
+
+
+def send(world: World, schedules: Schedules, body: str) -> None:
+    world.client("sqs").send_message(QueueUrl=schedules.jobs_queue_url, MessageBody=body)
+
+
+@pytest.fixture
+def batch(world: World, schedules: Schedules) -> Iterator[Any]:
+    """Make a queue whose jobs wait for a host, and deploy the add-on that may submit to it."""
+    client, cloudformation = world.client("batch"), world.client("cloudformation")
+    client.create_compute_environment(computeEnvironmentName="e2e", type="UNMANAGED")
+    order = [{"order": 1, "computeEnvironment": "e2e"}]
+    queue = client.create_job_queue(jobQueueName="e2e", priority=1, computeEnvironmentOrder=order)[
+        "jobQueueArn"
+    ]
+    client.register_job_definition(jobDefinitionName="e2e-nightly", type="container")
+    (stack,) = cloudformation.describe_stacks(StackName=schedules.name)["Stacks"]
+    outputs = {found["OutputKey"]: found["OutputValue"] for found in stack["Outputs"]}
+    parameters = {
+        "RootStack": STACK_NAME,
+        "BatchJobDefinitions": BATCH_JOB,
+        "BatchJobQueues": queue,
+        "RunnerRole": outputs["RunnerRole"],
+    }
+    cloudformation.create_stack(
+        StackName=f"{STACK_NAME}-batch",
+        TemplateBody=(REPOSITORY / "addons/batch/template.yaml").read_text(),
+        Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    cloudformation.get_waiter("stack_create_complete").wait(
+        StackName=f"{STACK_NAME}-batch", WaiterConfig={"Delay": 1}
+    )
+    yield client
+    cloudformation.delete_stack(StackName=f"{STACK_NAME}-batch")
+
+
+def test_job_submitted_by_hand_is_an_overlap_and_replace_ends_only_what_a_schedule_submitted(
+    world: World, schedules: Schedules, batch: Any
+) -> None:
+    table = JobTable(world.dynamodb, world.stack.ledger_table, utc_now)
+    call = {"jobDefinition": "e2e-nightly", "jobQueue": "e2e"}
+
+    def due(**rules: Any) -> None:
+        at = format_instant(utc_now())
+        send(
+            world,
+            schedules,
+            write_due(RunRequest(job="nightly", scheduled_at=at, call=call, **rules)),
+        )
+
+    def stand(*expected: str) -> None:
+        def found() -> tuple[str, ...]:
+            return tuple(run.state.value for run in table.read("nightly").runs)
+
+        try:
+            poll(lambda: found() == expected)
+        except TimeoutError as error:
+            msg = f"not {expected}: {table.read('nightly').runs}"
+            raise AssertionError(msg) from error
+
+    by_hand = batch.submit_job(jobName="try", **call)["jobId"]
+    due()
+    stand("skipped")
+    assert by_hand in str(table.read("nightly").runs[0].message)
+    due(overlap=Overlap.REPLACE)
+    stand("skipped", "skipped")
+    batch.terminate_job(jobId=by_hand, reason="out of the way")
+    due()
+    stand("skipped", "skipped", "submitted")
+    due(overlap=Overlap.REPLACE)
+    stand("skipped", "skipped", "replaced", "submitted")
+    *_, replaced, going = table.read("nightly").runs
+    (job,) = batch.describe_jobs(jobs=[replaced.call_id])["jobs"]
+    assert job["isTerminated"]
+    assert job["statusReason"] == f"replaced by the run of {going.scheduled_at} of nightly"
+    assert job["tags"] == {"reprise:job": "nightly"}
+    listed = runs_of(world, schedules, "nightly", call)
+    assert [(run["by"], run["state"]) for run in listed[:2]] == [
+        ("schedule", "submitted"),
+        ("schedule", "replaced"),
+    ]
+    assert ("hand", "failed", "out of the way") in [
+        (run["by"], run["state"], run["message"]) for run in listed
+    ]
+
+
+def runs_of(
+    world: World, schedules: Schedules, name: str, call: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Return the runs as the command lists them, with a schedule in the group that no file of jobs made."""
+    place = {"GroupName": schedules.jobs_group, "Name": name}
+    world.client("scheduler").create_schedule(
+        **place,
+        ScheduleExpression="cron(0 0 1 1 ? 2199)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={
+            "Arn": schedules.jobs_queue_arn,
+            "RoleArn": schedules.jobs_scheduler_role_arn,
+            "Input": write_due(RunRequest(job=name, call=call)),
+        },
+    )
+    done = world.look("schedule", "runs", "--job", name, "--json")
+    world.client("scheduler").delete_schedule(**place)
+    runs: list[dict[str, Any]] = done.document["runs"]
+    return runs
+
+
+def test_window_gets_another_schedule_by_the_stacks_own_parameter_and_its_old_one_back(
+    world: World, schedules: Schedules
+) -> None:
+    place = {"GroupName": schedules.warm_window, "Name": schedules.warm_window}
+
+    def expression() -> str:
+        found = world.client("scheduler").get_schedule(**place)
+        assert found["ScheduleExpressionTimezone"] == "Asia/Seoul", "what was not changed stays"
+        return str(found["ScheduleExpression"])
+
+    old, new = expression(), "cron(0 6 4 1 ? *)"
+    done = world.look("warm", "apply", "--schedule", new, "--yes", "--json")
+    assert done.code == 0, done.stderr
+    assert expression() == new
+    back = world.look("warm", "apply", "--schedule", old, "--yes", "--json")
+    assert back.code == 0, back.stderr
+    assert expression() == old
 
 
 def test_two_hundred_jobs_are_applied_in_time_and_nothing_changes_the_second_time(

@@ -41,6 +41,8 @@ GUEST_PREFIX = "guest-"
 GUESTS = f"arn:aws:lambda:us-east-1:000000000000:function:{GUEST_PREFIX}*"
 DOORS = "guest-echo,checkout=guest-door:live"
 """Aliases of the invoker, once a test has made them; the targets, too, are a test's to deploy."""
+BATCH_JOB = "arn:aws:batch:us-east-1:000000000000:job-definition/e2e-nightly"
+"""Job definition that scheduled jobs may submit, once a test has made it."""
 WARM_GUESTS = [
     f"arn:aws:lambda:us-east-1:000000000000:function:{GUEST_PREFIX}warm-{number}"
     for number in range(10)

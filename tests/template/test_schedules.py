@@ -10,6 +10,7 @@ import pytest
 
 from reprise.aws.job_book import NAMED, OTHERS
 from reprise_batch.event import EVENTS_PREFIX
+from reprise_batch.failure import JOB as JOB_TAG
 from reprise_cli.stack import from_outputs, schedules_from_outputs
 from reprise_schedules.settings import RunnerSettings
 from reprise_schedules.warm import read_order
@@ -107,6 +108,23 @@ def test_nothing_is_warmed_and_the_runner_submits_no_batch_job_unless_asked(
 ) -> None:
     assert not [path for path in beside.resources() if "Warm" in path]
     assert beside["Batch/SubmitJobs"].properties["Roles"] == ["Replay/ReplayerRole"]
+    assert "Batch/EndOverlaps" not in beside.resources()
+
+
+def test_runner_alone_may_end_batch_jobs_and_only_those_of_schedules(full: Deployment) -> None:
+    policy = full["Batch/EndOverlaps"]
+    assert policy.properties["Roles"] == ["Schedules/RunnerRole"]
+    see, end = policy.properties["PolicyDocument"]["Statement"]
+    assert (see["Action"], see["Resource"]) == ("batch:ListJobs", "*")
+    assert end["Action"] == "batch:TerminateJob"
+    assert end["Resource"] == "arn:aws:batch:eu-west-1:111122223333:job/*"
+    assert end["Condition"] == {"Null": {f"aws:ResourceTag/{JOB_TAG}": "false"}}
+    enders = [
+        path
+        for path, found in full.resources().items()
+        if "TerminateJob" in json.dumps(dict(found.properties))
+    ]
+    assert enders == ["Batch/EndOverlaps"]
 
 
 def test_root_stack_has_nothing_of_the_add_ons(plain: Deployment) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,9 +11,8 @@ import typer
 from reprise.instant import utc_now
 from reprise.retry.decision import Reason
 from reprise_cli.calls.selection import CallSelection, StateChoice, is_target
-from reprise_cli.duration import parse_duration
 from reprise_cli.exits import UsageError
-from reprise_cli.point_in_time import read_point
+from reprise_cli.point_in_time import read_ago, read_point
 from reprise_cli.policy.document import short_name
 from reprise_letters.letter import error_pattern
 
@@ -86,8 +84,8 @@ def call_filter(reprise: App, state: StateChoice, typed: Typed) -> CallSelection
     except ValueError as wrong:
         raise UsageError("--error", str(wrong), "Correct it, then try again") from wrong
     now = utc_now()
-    starts = [_point("--from", typed.since, now), _ago("--newer-than", typed.newer_than, now)]
-    ends = [_point("--to", typed.until, now), _ago("--older-than", typed.older_than, now)]
+    starts = [_point("--from", typed.since, now), read_ago("--newer-than", typed.newer_than, now)]
+    ends = [_point("--to", typed.until, now), read_ago("--older-than", typed.older_than, now)]
     return CallSelection(
         state=state,
         target=typed.target,
@@ -115,14 +113,3 @@ def _meant(text: str, known: list[str]) -> str:
 
 def _point(option: str, text: str | None, now: datetime) -> datetime | None:
     return None if text is None else read_point(option, text, now)
-
-
-def _ago(option: str, text: str | None, now: datetime) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        return now - timedelta(seconds=parse_duration(text))
-    except (ValueError, OverflowError) as error:
-        raise UsageError(
-            option, str(error) if isinstance(error, ValueError) else "is too long", "Correct it"
-        ) from error

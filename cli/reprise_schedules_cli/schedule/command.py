@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from reprise.instant import format_instant, utc_now
-from reprise_batch.jobs import BatchJobs
+from reprise.instant import utc_now
 from reprise_cli.app import App, app_of
-from reprise_schedules.follow import RunResolver
-from reprise_schedules.run import RunEvent
-from reprise_schedules.table import JobTable
+from reprise_schedules_cli.schedule import by_hand, runs
 from reprise_schedules_cli.schedule.carry_out import Policies, carry_out
-from reprise_schedules_cli.schedule.group import Group, is_ours
+from reprise_schedules_cli.schedule.group import group_of, is_ours
 from reprise_schedules_cli.schedule.job_check import Checked, check_jobs, policies_of
 from reprise_schedules_cli.schedule.job_file import read_job_file
 from reprise_schedules_cli.schedule.plan import (
@@ -26,16 +22,11 @@ from reprise_schedules_cli.schedule.plan import (
     wanted_schedule,
 )
 from reprise_schedules_cli.schedule.view import (
-    describe_history,
     describe_jobs,
     describe_plan,
-    show_history,
     show_jobs,
     show_plan,
 )
-
-if TYPE_CHECKING:
-    from reprise_schedules.run import JobState
 
 app = typer.Typer(
     help="Scheduled jobs: a file of jobs is what the stack's schedules become.",
@@ -43,18 +34,7 @@ app = typer.Typer(
 )
 
 FileOption = Annotated[Path, typer.Option("--file", "-f", help="File of jobs.", show_default=True)]
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of a job.")]
 DEFAULT_FILE = Path("jobs.yaml")
-_KEPT = (
-    "Name",
-    "GroupName",
-    "Description",
-    "ScheduleExpression",
-    "ScheduleExpressionTimezone",
-    "FlexibleTimeWindow",
-    "Target",
-    "ActionAfterCompletion",
-)
 
 
 @app.command("validate")
@@ -83,7 +63,7 @@ def apply(context: typer.Context, *, file: FileOption = DEFAULT_FILE) -> None:
     show_plan(reprise.out, plan)
     reprise.say_place()
     with reprise.out.progress("applying", len(plan.steps)) as done:
-        carry_out(plan, _group(reprise), _policies(reprise), done)
+        carry_out(plan, group_of(reprise), _policies(reprise), done)
     reprise.out.show(f"{len(plan.steps)} changes made")
     reprise.out.result({**describe_plan(plan), "applied": len(plan.steps)})
 
@@ -92,7 +72,7 @@ def apply(context: typer.Context, *, file: FileOption = DEFAULT_FILE) -> None:
 def list_jobs(context: typer.Context) -> None:
     """List the jobs of the stack."""
     reprise = app_of(context)
-    found = _group(reprise).read()
+    found = group_of(reprise).read()
     table = Table("job", "schedule", "time zone", "state", "made by", title=f"{len(found)} jobs")
     for name, schedule in sorted(found.items()):
         state = "paused" if schedule["State"] == "DISABLED" else "on"
@@ -113,71 +93,12 @@ def list_jobs(context: typer.Context) -> None:
     reprise.out.result({"jobs": documents})
 
 
-@app.command("run")
-def run(context: typer.Context, name: NameArgument) -> None:
-    """Let a job run now, by its own rules: it is skipped or queued as at its own time."""
-    reprise = app_of(context)
-    schedule = _group(reprise).find(name)
-    reprise.say_place()
-    message: dict[str, Any] = json.loads(schedule["Target"]["Input"])
-    message["scheduled_at"] = format_instant(utc_now())
-    reprise.aws.sqs.send_message(
-        QueueUrl=reprise.schedules.jobs_queue_url, MessageBody=json.dumps(message)
-    )
-    reprise.out.show(
-        f"{name} is due as of {message['scheduled_at']}: `reprise schedule history {name}`"
-    )
-    reprise.out.result({"job": name, "scheduled_at": message["scheduled_at"]})
-
-
-@app.command("pause")
-def pause(context: typer.Context, name: NameArgument) -> None:
-    """Let a job rest; `apply` leaves it at rest until it is resumed."""
-    _set_state(app_of(context), name, "DISABLED")
-
-
-@app.command("resume")
-def resume(context: typer.Context, name: NameArgument) -> None:
-    """Let a paused job run again."""
-    _set_state(app_of(context), name, "ENABLED")
-
-
-@app.command("history")
-def history(context: typer.Context, name: NameArgument) -> None:
-    """Show the last runs of a job: what was decided, and how each ended."""
-    reprise = app_of(context)
-    table = JobTable(reprise.aws.dynamodb, reprise.stack.ledger_table, utc_now)
-    state = _followed(reprise, table.read(name))
-    if not state.runs:
-        # A job that was deleted keeps its history; a name that was misspelt has neither.
-        _group(reprise).look_up(name)
-    show_history(reprise.out, name, state)
-    reprise.out.result(describe_history(name, state))
-
-
-def _followed(reprise: App, state: JobState) -> JobState:
-    """Return the runs as they stand now; what the runner has not looked up yet is shown, not written."""
-    # The SDK, for which a mere --help would wait.
-    from reprise.aws.clients import lazily  # noqa: PLC0415 - see above
-
-    follow = RunResolver(ledger=reprise.ledger, batch=lazily(lambda: BatchJobs(reprise.aws.batch)))
-    now = utc_now()
-    for entry in state.runs:
-        found = follow(entry, now) if entry.state in ("captured", "submitted") else None
-        if isinstance(found, RunEvent):
-            state = state.change(entry.scheduled_at, found, now)
-    return state
-
-
-def _set_state(reprise: App, name: str, state: str) -> None:
-    group = _group(reprise)
-    found = group.find(name)
-    reprise.say_place()
-    kept = {key: found[key] for key in _KEPT if key in found}
-    group.update({**kept, "State": state})
-    word = "paused" if state == "DISABLED" else "on"
-    reprise.out.show(f"{name} is {word}")
-    reprise.out.result({"job": name, "is_paused": state == "DISABLED"})
+app.command("run")(by_hand.run)
+app.command("pause")(by_hand.pause)
+app.command("resume")(by_hand.resume)
+app.command("catch-up")(by_hand.catch_up)
+app.command("history")(runs.history)
+app.command("runs")(runs.runs)
 
 
 def _checked(reprise: App, file: Path) -> list[Checked]:
@@ -200,11 +121,7 @@ def _plan(reprise: App, file: Path) -> SchedulePlan:
     wanted = [wanted_schedule(entry, zones.zone_name(entry.job), place) for entry in checked]
     policies = policies_of(checked)
     document = _policies(reprise).read() if policies else {}
-    return make_plan(wanted, _group(reprise).read(), policies, document)
-
-
-def _group(reprise: App) -> Group:
-    return Group(client=reprise.aws.scheduler, name=reprise.schedules.jobs_group)
+    return make_plan(wanted, group_of(reprise).read(), policies, document)
 
 
 def _policies(reprise: App) -> Policies:

@@ -11,6 +11,8 @@ from reprise_cli.exits import CommandError
 if TYPE_CHECKING:
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
 
+    from reprise_cli.app import App
+
 MARKER: Final = "[reprise schedule]"
 """Begins the description of every schedule that is ours; schedules carry no tags of their own."""
 THREADS: Final = 16
@@ -76,6 +78,11 @@ class Group:
 
     def _get(self, name: str) -> dict[str, Any]:
         return dict(self.client.get_schedule(GroupName=self.name, Name=name))
+
+
+def group_of(reprise: App) -> Group:
+    """Return the schedule group of the stack's jobs."""
+    return Group(client=reprise.aws.scheduler, name=reprise.schedules.jobs_group)
 
 
 def described(text: str) -> str:

@@ -13,8 +13,15 @@ from reprise.retry.policy import read_policy_document, with_new_names
 from reprise.wiring import target_types
 from reprise_cli.duration import parse_duration
 from reprise_cli.exits import UsageError
+from reprise_schedules.catch_up import CatchUp
 from reprise_schedules.message import NAME, RunRequest, write_due
-from reprise_schedules_cli.schedule.expression import find_zone, next_runs, parse_expression
+from reprise_schedules.overlap import CANNOT_REPLACE, Overlap
+from reprise_schedules_cli.schedule.expression import (
+    Rate,
+    find_zone,
+    next_runs,
+    parse_expression,
+)
 from reprise_schedules_cli.schedule.group import described
 from reprise_schedules_cli.schedule.job_file import FIELDS_STEP, MINUTE_S
 
@@ -117,6 +124,7 @@ def _check(job: Job, zone_name: str, targets: tuple[str, ...], now: datetime) ->
         raise UsageError(
             where, f"schedule: {job.schedule!r} never runs again", "Correct day or year"
         )
+    _check_catch_up(job, expression, where)
     _check_durations(job, where)
     _check_call_is_json(job, where)
     _check_sizes(job, where)
@@ -129,9 +137,26 @@ def _check(job: Job, zone_name: str, targets: tuple[str, ...], now: datetime) ->
                 raise UsageError(
                     where, f"call.{error.field}: {error.message}", error.next_step
                 ) from error
+            if job.overlap is Overlap.REPLACE and each.mark is None:
+                raise UsageError(where, f"overlap: {CANNOT_REPLACE[0]}", CANNOT_REPLACE[1])
             return Checked(job=job, expression=expression, zone=zone, request=request)
     markers = " or ".join(each.marker for each in types)
     raise UsageError(where, "call names no target", f"Set {markers}")
+
+
+def _check_catch_up(job: Job, expression: Expression, where: str) -> None:
+    if job.catch_up is not CatchUp.NONE and isinstance(expression, Rate):
+        raise UsageError(
+            where,
+            "catch_up: only EventBridge Scheduler knows when a rate was due",
+            "Write the schedule as cron(...), or leave catch_up out",
+        )
+    if job.catch_up is CatchUp.ALL and job.overlap is Overlap.REPLACE:
+        raise UsageError(
+            where,
+            "catch_up: replace keeps the latest run only, and all is every one",
+            "Use last, or another overlap",
+        )
 
 
 def _check_durations(job: Job, where: str) -> None:

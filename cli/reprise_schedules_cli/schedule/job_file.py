@@ -10,6 +10,7 @@ import yaml
 
 from reprise_cli.duration import parse_duration
 from reprise_cli.exits import UsageError
+from reprise_schedules.catch_up import CatchUp
 from reprise_schedules.message import DEFAULT_DEADLINE_S, RunRequest
 from reprise_schedules.overlap import Overlap
 
@@ -30,6 +31,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     call: dict[str, Any]
     """As the invoker takes it (`FunctionName`, `Payload`), or as Batch's SubmitJob does."""
     overlap: Overlap = Overlap.SKIP
+    catch_up: CatchUp = CatchUp.NONE
+    """What is made up for after an outage or a pause, within the deadline."""
     deadline: str | None = None
     """How long after its time a run, and each replay of it, is of use: 90m, 2h, 1d."""
     jitter: str | None = None
@@ -52,7 +55,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def due(self) -> RunRequest:
         """Return the message of a run; Scheduler puts the time in."""
         return RunRequest(
-            job=self.name, overlap=self.overlap, deadline_s=self.deadline_s, call=self.call
+            job=self.name,
+            overlap=self.overlap,
+            catch_up=self.catch_up,
+            deadline_s=self.deadline_s,
+            call=self.call,
         )
 
 
@@ -141,8 +148,9 @@ def read_job_file(path: Path) -> JobFile:
 
 def _next_step(message: str) -> str:
     """Return what to do about msgspec's message: it says what is wrong, and not what would be right."""
-    if message.endswith(".overlap`"):
-        return f"Use {', '.join(list(Overlap)[:-1])} or {list(Overlap)[-1]}"
+    for field, words in ((".overlap`", list(Overlap)), (".catch_up`", list(CatchUp))):
+        if message.endswith(field):
+            return f"Use {', '.join(words[:-1])} or {words[-1]}"
     return FIELDS_STEP
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reprise.retry.policy import with_new_names
 from reprise_cli.exits import UsageError
+from reprise_schedules.catch_up import CatchUp
 from reprise_schedules.message import write_due
 from reprise_schedules_cli.schedule.expression import write_expression
 from reprise_schedules_cli.schedule.group import described, is_ours
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from reprise_schedules_cli.schedule.job_check import Checked
+    from reprise_schedules_cli.schedule.job_file import Job
 
 _COMPARED: Final = (
     "ScheduleExpression",
@@ -29,6 +31,10 @@ _COMPARED: Final = (
 )
 _RETRY: Final = {"MaximumRetryAttempts": 10, "MaximumEventAgeInSeconds": 3600}
 """Scheduler sends again what the queue did not take; the run's own name makes a second copy harmless."""
+
+_MOST_ATTEMPTS: Final = 185
+_OLDEST_S: Final = 86_400
+"""EventBridge Scheduler API reference, RetryPolicy."""
 
 
 class Verb(StrEnum):
@@ -94,8 +100,18 @@ def wanted_schedule(entry: Checked, zone_name: str, place: SchedulePlace) -> dic
             "RoleArn": place.role_arn,
             "Input": write_due(job.due()),
             "DeadLetterConfig": {"Arn": place.dead_letter_queue_arn},
-            "RetryPolicy": dict(_RETRY),
+            "RetryPolicy": _retry(job),
         },
+    }
+
+
+def _retry(job: Job) -> dict[str, int]:
+    """Return how long Scheduler tries to send a run: as long as it is of use, if a job catches up."""
+    if job.catch_up is CatchUp.NONE:
+        return dict(_RETRY)
+    return {
+        "MaximumRetryAttempts": _MOST_ATTEMPTS,
+        "MaximumEventAgeInSeconds": min(job.deadline_s, _OLDEST_S),
     }
 
 

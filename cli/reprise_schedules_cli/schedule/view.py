@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from rich.table import Table
 
+from reprise_cli.fitted import WIDE, Column, Fitted
 from reprise_schedules.run import RunState
 from reprise_schedules_cli.schedule.plan import SchedulePlan, Verb
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from reprise_cli.output import Output
     from reprise_schedules.run import JobState
+    from reprise_schedules_cli.schedule.all_runs import ListedRun
     from reprise_schedules_cli.schedule.job_check import Checked
 
 _SIGNS = {Verb.CREATE: "+", Verb.UPDATE: "~", Verb.DELETE: "-", Verb.POLICY: "~"}
@@ -89,3 +91,43 @@ def show_history(out: Output, job: str, state: JobState) -> None:
 def describe_history(job: str, state: JobState) -> dict[str, Any]:
     """Return the runs of a job for programs, the newest first."""
     return {"job": job, "runs": msgspec.to_builtins(state.runs[::-1])}
+
+
+def show_runs(out: Output, runs: Sequence[ListedRun], jobs: int, left: int) -> None:
+    """Show runs of several jobs."""
+    columns = (
+        Column(name="due", cells=[run.at[:19] + "Z" for run in runs], rank=0),
+        Column(name="job", cells=[run.job for run in runs], rank=1, least=12),
+        Column(name="state", cells=[run.state.value for run in runs], rank=1),
+        Column(name="by", cells=[run.by.value for run in runs], rank=3),
+        Column(
+            name="why",
+            cells=[" ".join((run.message or "").split()) for run in runs],
+            rank=2,
+            least=12,
+            is_shortened=True,
+        ),
+        Column(name="call", cells=[run.call_id or "" for run in runs], rank=4),
+        Column(
+            name="since", cells=[run.since[:19] + "Z" if run.since else "" for run in runs], rank=5
+        ),
+    )
+    title = f"{len(runs)} runs of {jobs} jobs" + (f", {left} more: --limit" if left else "")
+    out.show(Fitted(columns=columns, title=title, wanted=2, hint=WIDE))
+
+
+def describe_runs(runs: Sequence[ListedRun], left: int) -> dict[str, Any]:
+    """Return runs of several jobs for programs."""
+    documents = [
+        {
+            "job": run.job,
+            "due_at": run.at,
+            "state": run.state.value,
+            "by": run.by.value,
+            "since": run.since or None,
+            "call_id": run.call_id,
+            "message": run.message,
+        }
+        for run in runs
+    ]
+    return {"runs": documents, "left": left}

@@ -52,8 +52,9 @@ class TargetType:
     adapter: str
     """What makes an invoker of such targets, as `module:function`, given clients and the longest call in
     seconds: a name, since the core loads no AWS."""
-    goes_on: bool = False
-    """Whether what a successful call began goes on by itself, by the id in its reply."""
+    mark: Callable[[CallRequest, str], CallRequest] | None = None
+    """Write a scheduled job's name into what a call of it begins; None unless that goes on by itself, by the
+    id in the call's reply."""
     failures: FailureEvents | None = None
 
     def is_meant(self, call: Mapping[str, object]) -> bool:

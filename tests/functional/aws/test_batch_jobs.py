@@ -12,10 +12,15 @@ from moto import mock_aws
 
 from reprise.call.outcome import OutcomeKind
 from reprise.call.target import Target
+from reprise.errors import StoreError
 from reprise_batch.jobs import BatchJobs
+from reprise_batch.look import Likeness, likeness, recent
+from reprise_batch.submit import mark, read_submission
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from reprise.call.request import CallRequest
 
 REGION = "eu-west-1"
 DEFINITION = f"arn:aws:batch:{REGION}:123456789012:job-definition/nightly"
@@ -199,3 +204,114 @@ def test_report_of_a_later_version_is_read_for_what_is_known_of_it(client: Any) 
     payload = json.dumps(document).encode()
     reply = BatchJobs(recorded).invoke(Target(function=DEFINITION), payload, None)
     assert reply.outcome.kind is OutcomeKind.SUCCEEDED
+
+
+class Queue:
+    """Batch with one queue whose jobs stand where a test puts them, answered as its reference has it."""
+
+    def __init__(self, page: int = 100) -> None:
+        self.jobs: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
+        self._page = page
+
+    def add(self, job_id: str, status: str, **fields: Any) -> None:
+        self.jobs.append(
+            {
+                "jobId": job_id,
+                "jobName": "nightly",
+                "jobDefinition": f"{DEFINITION}:3",
+                "status": status,
+                "createdAt": len(self.jobs),
+                "tags": {},
+                **fields,
+            }
+        )
+
+    def list_jobs(self, **request: Any) -> dict[str, Any]:
+        assert request["jobQueue"] == "spot"
+        assert ("filters" in request) != ("jobStatus" in request), "a filter has the status ignored"
+        self.requests.append(request)
+        found = [
+            {**job} for job in self.jobs if job["status"] == request.get("jobStatus", job["status"])
+        ]
+        start = int(request.get("nextToken", 0))
+        for summary in found:
+            del summary["tags"]
+        more = {"nextToken": str(start + self._page)} if start + self._page < len(found) else {}
+        return {"jobSummaryList": found[start : start + self._page], **more}
+
+    def describe_jobs(self, jobs: list[str]) -> dict[str, Any]:
+        assert len(jobs) <= 100
+        return {"jobs": [job for job in self.jobs if job["jobId"] in jobs]}
+
+
+def submission(**fields: Any) -> CallRequest:
+    call = {"jobDefinition": "nightly:3", "jobQueue": "spot", **fields}
+    return mark(read_submission(call, (DEFINITION,)), "close-day")
+
+
+@pytest.mark.parametrize("status", ["SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING"])
+def test_job_of_a_definition_is_found_in_each_state_that_is_no_end(status: str) -> None:
+    queue: Any = Queue()
+    queue.add("j1", status, jobName="by-hand", jobDefinition=f"{DEFINITION}:7")
+    queue.add("j2", status, jobDefinition=f"{DEFINITION}-other:1")
+    queue.add("j3", "SUCCEEDED")
+    queue.add("j4", status, tags={"reprise:job": "close-day"})
+    found = BatchJobs(queue).going(submission())
+    assert [(job.job_id, job.scheduled_job) for job in found] == [("j1", None), ("j4", "close-day")]
+    assert len(queue.requests) == 5
+
+
+def test_job_that_is_named_is_known_by_its_name() -> None:
+    queue: Any = Queue()
+    queue.add("j1", "RUNNING", jobName="eu", jobDefinition=f"{DEFINITION}-other:1")
+    queue.add("j2", "RUNNING", jobName="us")
+    assert [job.job_id for job in BatchJobs(queue).going(submission(jobName="eu"))] == ["j1"]
+
+
+def test_job_that_ends_between_list_and_look_is_not_going() -> None:
+    queue: Any = Queue()
+    queue.add("j1", "RUNNING")
+    listed = queue.list_jobs
+    queue.list_jobs = lambda **request: (listed(**request), queue.jobs[0].update(status="FAILED"))[
+        0
+    ]
+    assert BatchJobs(queue).going(submission()) == []
+
+
+def test_long_queue_is_read_by_pages_and_one_that_is_too_long_is_not_read_to_its_end() -> None:
+    queue: Any = Queue(page=30)
+    for number in range(250):
+        queue.add(f"j{number}", "RUNNABLE")
+    assert len(BatchJobs(queue).going(submission())) == 250
+    for number in range(250, 301):
+        queue.add(f"j{number}", "RUNNABLE")
+    with pytest.raises(StoreError, match="TooManyJobs"):
+        BatchJobs(queue).going(submission())
+
+
+def test_jobs_of_the_last_days_are_asked_for_by_one_filter_the_youngest_first() -> None:
+    queue: Any = Queue()
+    queue.add("j1", "SUCCEEDED", createdAt=1)
+    queue.add("j2", "FAILED", createdAt=5, statusReason="Essential container in task exited")
+    found = recent(queue, Likeness(queue="spot", definition=DEFINITION), at_most=10)
+    assert [(job.job_id, job.status) for job in found] == [("j2", "FAILED"), ("j1", "SUCCEEDED")]
+    assert queue.requests == [
+        {"jobQueue": "spot", "filters": [{"name": "JOB_DEFINITION", "values": ["nightly"]}]}
+    ]
+    recent(queue, Likeness(queue="spot", definition=DEFINITION, name="eu"), at_most=10)
+    assert queue.requests[-1]["filters"] == [{"name": "JOB_NAME", "values": ["eu"]}]
+
+
+def test_what_we_ask_for_is_what_batch_takes(client: Any) -> None:
+    """On moto, where a job has succeeded at once."""
+    jobs, call = BatchJobs(client), submission(jobDefinition="nightly")
+    job_id = json.loads(jobs.invoke(Target(function=DEFINITION), call.payload, None).payload)[
+        "jobId"
+    ]
+    assert jobs.going(call) == []
+    (found,) = recent(client, likeness(call), at_most=10)
+    assert (found.job_id, found.status, found.scheduled_job) == (job_id, "SUCCEEDED", "close-day")
+    jobs.end(job_id, "replaced by a later run")
+    with pytest.raises(StoreError, match="gone"):
+        jobs.going(submission(jobQueue="gone"))

@@ -20,7 +20,7 @@ from reprise.errors import StoreError
 from reprise.ports import Reply
 from reprise.testing import SUCCEEDED
 from reprise_batch.target_type import BATCH
-from reprise_schedules.run import JobState, RunEvent
+from reprise_schedules.run import MAX_RUNS, JobState, RunEvent
 from reprise_schedules.table import JobTable
 from reprise_schedules.warm import LambdaPings, Ping
 
@@ -46,6 +46,20 @@ def test_job_is_written_only_as_it_was_read(dynamodb: DynamoDBClient, table: str
     # The SDK repeats a write whose answer was lost: what is there is what we wrote.
     assert jobs.write("nightly", started) is None
     assert jobs.write("nightly", replace(other, version=1)) is None
+
+
+def test_job_written_before_what_is_dropped_was_noted_is_taken_to_know_nothing_older(
+    dynamodb: DynamoDBClient, table: str
+) -> None:
+    jobs, state = JobTable(dynamodb, table, lambda: NOW), JobState()
+    for number in range(MAX_RUNS):
+        state = state.change(f"t{number:02}", RunEvent.SKIP, NOW)
+    jobs.write("nightly", state)
+    assert jobs.read("nightly").forgotten == ""
+    dynamodb.update_item(
+        TableName=table, Key={"id": {"S": "job#nightly"}}, UpdateExpression="REMOVE forgotten"
+    )
+    assert jobs.read("nightly").forgotten == "t00"
 
 
 def test_table_that_is_away_is_told(dynamodb: DynamoDBClient) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,15 +13,20 @@ from doubles import InMemoryJobBook, InMemoryJobs, InMemoryQueue
 from harness import FAILED, GONE, ORDERS, Pipeline, call
 from reprise.call.outcome import OutcomeKind
 from reprise.call.target_type import FUNCTION
+from reprise.errors import StoreError
 from reprise.ledger import State
 from reprise.ports import Reply
 from reprise.testing import SUCCEEDED
+from reprise_batch.look import Likeness, SeenJob, likeness
 from reprise_batch.target_type import BATCH
 from reprise_schedules.follow import RunResolver
 from reprise_schedules.message import RunRequest, write_due
 from reprise_schedules.overlap import Overlap
 from reprise_schedules.run import RunState
 from reprise_schedules.runner import JobRunner
+
+if TYPE_CHECKING:
+    from reprise.call.request import CallRequest
 
 FIRST, SECOND, THIRD = (f"2026-11-21T{hour}:00:00Z" for hour in ("10", "11", "12"))
 NIGHTLY = "arn:aws:batch:eu-central-1:123456789012:job-definition/nightly"
@@ -38,6 +43,21 @@ class World:
     letters: InMemoryQueue = field(default_factory=InMemoryQueue)
     failed: InMemoryJobBook = field(default_factory=InMemoryJobBook)
     batch: dict[str, dict[str, Any]] = field(default_factory=dict)
+    open: list[SeenJob] = field(default_factory=list)
+    """What Batch says is going."""
+    fault: StoreError | None = None
+    """What it says instead."""
+    ended: list[tuple[str, str]] = field(default_factory=list)
+    asked: list[Likeness] = field(default_factory=list)
+
+    def going(self, request: CallRequest, /) -> list[SeenJob]:
+        self.asked.append(likeness(request))
+        if self.fault is not None:
+            raise self.fault
+        return self.open
+
+    def end(self, job_id: str, reason: str, /) -> None:
+        self.ended.append((job_id, reason))
 
     def status_of(self, job_id: str) -> dict[str, Any] | None:
         return self.batch.get(job_id)
@@ -52,6 +72,7 @@ class World:
         stage = JobRunner(
             jobs=self.jobs,
             follow=RunResolver(ledger=self.pipeline.ledger, batch=self),
+            begun=self,
             calls=replace(
                 self.pipeline.caller(),
                 capture_outcomes=frozenset(OutcomeKind) - {OutcomeKind.SUCCEEDED},
@@ -208,7 +229,7 @@ def test_call_that_can_never_be_made_is_kept_with_its_reason(
 )
 def test_message_that_is_none_is_kept_with_its_reason(world: World, body: str) -> None:
     stage = JobRunner(
-        jobs=world.jobs, follow=lambda *_: None, calls=world.pipeline.caller(),
+        jobs=world.jobs, follow=lambda *_: None, begun=world, calls=world.pipeline.caller(),
         dead_letters=world.letters, failed=world.failed, targets=(), clock=world.pipeline.clock,
         meter=world.pipeline.meter,
     )  # fmt: skip
@@ -218,10 +239,13 @@ def test_message_that_is_none_is_kept_with_its_reason(world: World, body: str) -
     assert [letter.body for letter in world.letters.sent] == [body]
 
 
-def submit(world: World, at: str = FIRST) -> None:
-    world.pipeline.functions.script = [Reply(outcome=SUCCEEDED.outcome, payload=b'{"jobId":"j1"}')]
-    call = {"jobDefinition": "nightly:3", "jobQueue": "spot", "parameters": {"day": "1"}}
-    assert world.due(at, call=call) is None
+CALL = {"jobDefinition": "nightly:3", "jobQueue": "spot", "parameters": {"day": "1"}}
+
+
+def submit(world: World, at: str = FIRST, job_id: str = "j1", **fields: Any) -> float | None:
+    answer = json.dumps({"jobId": job_id}).encode()
+    world.pipeline.functions.script = [Reply(outcome=SUCCEEDED.outcome, payload=answer)]
+    return world.due(at, call=CALL, **fields)
 
 
 def test_batch_job_is_going_until_batch_says_that_it_ended(world: World) -> None:
@@ -233,6 +257,7 @@ def test_batch_job_is_going_until_batch_says_that_it_ended(world: World) -> None
         "jobQueue": "spot",
         "jobDefinition": "nightly:3",
         "parameters": {"day": "1"},
+        "tags": {"reprise:job": "job"},
     }
     world.batch["j1"] = {"status": "RUNNING"}
     world.pipeline.clock.advance(3600)
@@ -278,6 +303,104 @@ def test_open_run_of_which_nothing_more_is_heard_is_given_up_after_a_day(world: 
     world.pipeline.clock.advance(timedelta(days=2).total_seconds())
     world.due("2026-11-23T10:00:00Z")
     assert world.states == [RunState.FAILED.value, RunState.SUCCEEDED.value]
+
+
+def seen(job_id: str, scheduled_job: str | None = None) -> SeenJob:
+    return SeenJob(
+        job_id=job_id, name="x", status="RUNNING", created_at_ms=1, scheduled_job=scheduled_job
+    )
+
+
+def test_batch_job_that_somebody_submitted_by_hand_is_an_overlap(world: World) -> None:
+    world.open = [seen("j9")]
+    assert submit(world) is None
+    (found,) = world.jobs.read("job").runs
+    assert found.state is RunState.SKIPPED
+    assert found.message == "batch job j9, which no run of this job submitted, is still going"
+    assert world.pipeline.functions.invoked == []
+    assert world.asked == [Likeness(queue="spot", definition=NIGHTLY)]
+
+
+def test_batch_is_not_asked_where_overlaps_are_allowed_or_a_function_is_called(
+    world: World,
+) -> None:
+    world.open = [seen("j9")]
+    submit(world, overlap=Overlap.ALLOW)
+    world.batch["j1"] = {"status": "RUNNING"}
+    world.due(SECOND)
+    assert world.states == ["submitted", "skipped"]
+    assert world.asked == []
+
+
+def test_job_of_another_schedule_is_no_overlap_though_it_has_the_same_definition(
+    world: World,
+) -> None:
+    world.open = [seen("j9", scheduled_job="another")]
+    submit(world)
+    assert world.states == ["submitted"]
+
+
+def test_job_that_a_captured_submission_became_is_an_overlap(world: World) -> None:
+    """The replay that submitted it has succeeded, and the run with it; the job goes on."""
+    world.open = [seen("j1", scheduled_job="job")]
+    submit(world)
+    assert world.states == ["skipped"]
+
+
+def test_run_waits_while_batch_says_nothing_and_starts_after_ten_minutes(world: World) -> None:
+    world.fault = StoreError("batch", "ListJobs", "TooManyRequestsException", "")
+    assert submit(world) == 20.0
+    assert world.states == ["queued"]
+    world.pipeline.clock.advance(599)
+    assert submit(world) == 20.0
+    world.pipeline.clock.advance(1)
+    assert submit(world) is None
+    (found,) = world.jobs.read("job").runs
+    assert found.state is RunState.SUBMITTED
+    assert "TooManyRequestsException" in (found.message or "")
+    assert len(world.pipeline.functions.invoked) == 1
+
+
+def test_run_starts_when_batch_answers_again(world: World) -> None:
+    world.fault = StoreError("batch", "ListJobs", "TooManyRequestsException", "")
+    submit(world)
+    world.fault = None
+    assert submit(world) is None
+    assert world.jobs.read("job").runs[0].message is None
+    assert world.states == ["submitted"]
+
+
+def test_replacing_run_starts_when_the_job_that_it_ended_has_ended(world: World) -> None:
+    replacing = {"overlap": Overlap.REPLACE}
+    submit(world, **replacing)
+    world.batch["j1"] = {"status": "RUNNING"}
+    world.open = [seen("j1", scheduled_job="job")]
+    assert submit(world, SECOND, "j2", **replacing) == 2.0
+    assert world.ended == [("j1", "replaced by the run of 2026-11-21T11:00:00.000000Z of job")]
+    assert world.states == ["submitted", "queued"]
+    world.batch["j1"] = {"status": "FAILED", "stoppedAt": 0, "isTerminated": True}
+    world.open = []
+    assert submit(world, SECOND, "j2", **replacing) is None
+    assert world.states == ["replaced", "submitted"]
+    first, second = world.jobs.read("job").runs
+    assert (second.call_id, first.replaced_by) == ("j2", second.scheduled_at)
+
+
+def test_replaced_job_that_succeeded_after_all_is_a_success(world: World) -> None:
+    submit(world, overlap=Overlap.REPLACE)
+    world.batch["j1"] = {"status": "RUNNING"}
+    submit(world, SECOND, "j2", overlap=Overlap.REPLACE)
+    world.batch["j1"] = {"status": "SUCCEEDED"}
+    submit(world, SECOND, "j2", overlap=Overlap.REPLACE)
+    assert world.states == ["succeeded", "submitted"]
+
+
+def test_call_of_a_function_that_is_to_be_replaced_is_refused_with_the_reason(
+    world: World,
+) -> None:
+    assert world.due(overlap=Overlap.REPLACE) is None
+    (letter,) = world.letters.sent
+    assert "nothing ends a Lambda call that runs" in (letter.attributes or {})["reason"]
 
 
 def pipeline_call() -> Any:

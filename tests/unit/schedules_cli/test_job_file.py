@@ -81,6 +81,19 @@ def test_schedule_of_a_job_sends_what_the_runner_reads(tmp_path: Path) -> None:
     assert request["Description"] == f"{MARKER} Closes the day"
 
 
+def test_job_that_catches_up_is_sent_as_long_as_it_is_of_use(tmp_path: Path) -> None:
+    (plain,) = wanted(tmp_path)
+    assert plain["Target"]["RetryPolicy"]["MaximumEventAgeInSeconds"] == 3600
+    for deadline, age_s in (("2h", 7200), ("9d", 86_400)):
+        text = FILE.replace("deadline: 2h", f"deadline: {deadline}\n    catch_up: last")
+        (request,) = wanted(tmp_path, text)
+        assert request["Target"]["RetryPolicy"] == {
+            "MaximumRetryAttempts": 185,
+            "MaximumEventAgeInSeconds": age_s,
+        }
+        assert json.loads(request["Target"]["Input"])["catch_up"] == "last"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -103,7 +116,24 @@ def test_schedule_of_a_job_sends_what_the_runner_reads(tmp_path: Path) -> None:
         ("FunctionName: orders", "Function: orders", "job nightly: call names no target"),
         ("overlap: queue", "overlap: maybe", "job nightly: Invalid enum value 'maybe'"),
         ("overlap: queue", "overlaps: queue", "unknown field `overlaps`"),
-        ("overlap: queue", "overlap: skp", ".overlap`. Use skip, queue or allow"),
+        ("overlap: queue", "overlap: skp", ".overlap`. Use skip, queue, allow or replace"),
+        (
+            "overlap: queue",
+            "overlap: replace",
+            "job nightly: overlap: replace ends the run before it, and nothing ends a Lambda call",
+        ),
+        ("overlap: queue", "catch_up: yes", ".catch_up`"),
+        ("overlap: queue", "catch_up: first", ".catch_up`. Use none, last or all"),
+        (
+            "cron(0 3 * * ? *)",
+            "rate(1 hour)\n    catch_up: last",
+            "job nightly: catch_up: only EventBridge Scheduler knows when a rate was due",
+        ),
+        (
+            "overlap: queue",
+            "overlap: replace\n    catch_up: all",
+            "job nightly: catch_up: replace keeps the latest run only",
+        ),
         ("deadline: 2h", "deadline: soon", "job nightly: deadline: 'soon' is no duration"),
         ("jitter: 10m", "jitter: soon", "job nightly: jitter: 'soon' is no duration"),
         ("full: true", "full: 2026-11-21", "job nightly: call is no JSON: Object of type date"),
