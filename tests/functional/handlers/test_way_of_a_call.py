@@ -75,8 +75,8 @@ def test_a_call_runs_through_few_files_from_invoker_to_dead_letter(
     assert LOG_GROUP in stack.env["REPRISE_LOG_GROUPS"]
     stack.store("captured/way.gz", line)
     assert _handle(way, stack, "replayer.unpacker", stack.receive("CAPTURE")) == DONE
-    # Of its concurrency first, then of the call.
-    stack.server.answers[:] = [ANSWERED, GONE]
+    # Of its concurrency first, and where it runs; then of the call.
+    stack.server.answers[:] = [ANSWERED, ANSWERED, GONE]
     assert _handle(way, stack, "replayer.replayer", stack.receive("REPLAY")) == DONE
     (letter,) = stack.receive("DEAD_LETTER")["Records"]
     assert call_id in letter["body"]
