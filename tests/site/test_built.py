@@ -129,3 +129,10 @@ def test_every_link_of_llms_txt_is_a_page_of_the_site() -> None:
     links = re.findall(r"\]\(([^)#]+)", (SITE / "llms.txt").read_text())
     assert links
     assert [to for to in links if not (SITE / to).is_file()] == []
+
+
+def test_llms_txt_lists_every_page_but_decisions_and_files_of_the_repository() -> None:
+    links = set(re.findall(r"\]\(([^)#]+)", (SITE / "llms.txt").read_text()))
+    pages = {str(page.relative_to(SITE)) for page in SITE.rglob("*.md")}
+    others = {page for page in pages if page.startswith(("adr/", "repository/"))}
+    assert pages - others - links == set()
