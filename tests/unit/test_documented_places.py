@@ -125,7 +125,7 @@ def test_the_ledger_is_told_as_kept() -> None:
 
 def test_the_page_of_a_callers_rights_has_all_that_the_command_gives() -> None:
     outputs = dict.fromkeys(Stack.__dataclass_fields__, "x")
-    stack = Stack(**outputs)  # type: ignore[arg-type] # names alone are asked for
+    stack = Stack(**outputs)
     given = statements("arn:aws:secretsmanager:r:a:secret:x", stack, "key", has_keys=True)
     actions = {
         action

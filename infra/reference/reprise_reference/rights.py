@@ -92,6 +92,7 @@ def _has_names(said: list[Any]) -> bool:
 
 
 def _resource(said: str | list[Any]) -> str:
+    text: str
     text, names = said if isinstance(said, list) else (said, {})
     for name, imported in names.items():
         text = text.replace(
