@@ -255,7 +255,7 @@ def documented() -> dict[str, set[str]]:
     """Return what the docs say each place holds."""
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
-        for line in DOCS.read_text().splitlines()
+        for line in DOCS.read_text().partition("\n## ")[0].splitlines()
         if line.startswith("|")
     ]
     columns = rows[0][1:]

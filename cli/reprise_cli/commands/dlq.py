@@ -50,8 +50,10 @@ QueueOption = Annotated[
 ]
 ReasonOption = Annotated[str | None, typer.Option(help=f"Only this reason: {', '.join(Reason)}.")]
 TargetOption = Annotated[str | None, typer.Option(help="Only calls of this function.")]
-OlderOption = Annotated[str | None, typer.Option(help="Only letters older than this: 1h, 2d.")]
-NewerOption = Annotated[str | None, typer.Option(help="Only letters younger than this: 30m.")]
+OlderOption = Annotated[
+    str | None, typer.Option(help="Only calls given up longer ago than this: 1h, 2d.")
+]
+NewerOption = Annotated[str | None, typer.Option(help="Only calls given up within this time: 30m.")]
 ErrorOption = Annotated[
     str | None,
     typer.Option(help="Only letters whose error or message holds this text, or matches /REGEX/."),

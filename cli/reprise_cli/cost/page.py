@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Final
 
 from reprise_cli.cost import page_text
 from reprise_cli.cost.bill import bill
-from reprise_cli.cost.calls import call_uses, letter_uses, redrive_uses, return_uses
+from reprise_cli.cost.calls import INVOKER, call_uses, letter_uses, redrive_uses, return_uses
 from reprise_cli.cost.limits import capture_limits, replay_limits, stores, write_units_of_a_call
 from reprise_cli.cost.measured import INLINE_PAYLOAD_BYTES
 from reprise_cli.cost.outage import outage_uses
-from reprise_cli.cost.prices import MILLION, PRICES
+from reprise_cli.cost.prices import MILLION, PRICES, Sku
 from reprise_cli.cost.rest import rest_uses
 from reprise_cli.cost.scenario import Scenario
 from reprise_cli.cost.view import grid, money
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from reprise_cli.cost.bill import Bill
     from reprise_cli.cost.limits import Limit
@@ -38,8 +38,9 @@ def _lines() -> Iterator[str]:
     yield from _calls()
     yield from _outages()
     yield "\n## A month at rest\n"
-    yield from _grid(bill(rest_uses(USUAL.targets)))
-    yield page_text.REST
+    rest = bill(rest_uses(USUAL.targets))
+    yield from _grid(rest)
+    yield page_text.REST.format(usual=money(_without(rest, {Sku.DASHBOARD_MONTH})))
     yield from _limits()
     yield page_text.BATCHING.format(units=write_units_of_a_call(USUAL))
     yield from _prices()
@@ -61,6 +62,9 @@ def _calls() -> Iterator[str]:
         "a million letters redriven, before their replay": redrive_uses(USUAL, MILLION),
     }
     rows += [[name, money(bill(uses).usd)] for name, uses in beside.items()]
+    usual = bill(call_uses(USUAL, MILLION))
+    by_itself = money(_without(usual, {Sku.LAMBDA_REQUEST, Sku.LAMBDA_GB_S}, INVOKER))
+    rows.insert(0, ["by endpoint, plugin or library: no invoker runs", by_itself])
     yield from _table(["", "USD a million"], rows)
     yield page_text.CALLS
 
@@ -117,6 +121,14 @@ def _prices() -> Iterator[str]:
 def _million(**changes: float) -> str:
     # replace() builds the scenario anew, and so checks it.
     return money(bill(call_uses(replace(USUAL, **changes), MILLION)).usd)  # type: ignore[arg-type]
+
+
+def _without(found: Bill, skus: Container[Sku], station: str | None = None) -> float:
+    """Return the total without what is billed so, at a station or at all."""
+    left = (
+        use for use in found.uses if use.sku not in skus or use.station != (station or use.station)
+    )
+    return bill(left).usd
 
 
 def _grid(found: Bill) -> Iterator[str]:

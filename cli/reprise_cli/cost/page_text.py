@@ -28,9 +28,10 @@ CALLS: Final = """
 - **The index of calls**, which `reprise calls list` reads, is a PUT for a hundred calls: 0.05.
 - **A reply of more than 2,048 bytes** is an object of its own, and its PUT is 5.00 a million: nearly as
   much as all else together.
-- **Long payloads**: each byte is paid for in the log, in Firehose and in SQS's chunks of 64 KB. Above
-  168 KB a payload is a claim check in S3, and so costs far less than one just below: the price
-  falls at that line, and only there. (One that shrinks to fit travels compressed in its line.)
+- **Long payloads**: each byte is paid for in the log, in Firehose and in SQS's chunks of 64 KB. A
+  payload above 172,030 bytes is a claim check in S3, and so costs far less than one just below: the price
+  falls at that line, and only there. (168 KB: a line has 200 KB at most, 32 of them for all but the
+  payload, and two bytes are its quotes. One that shrinks to fit travels compressed in its line.)
 - **Memory**: below 1,769 MB a function has less than one vCPU, so its CPU takes as much longer as it is
   cheaper; only waiting for the target grows dearer with memory."""
 
@@ -43,8 +44,9 @@ as an invocation of its own, which it is at most. An object is what Firehose gat
 taken as not compressed; with `--targets`, one message each a target."""
 
 REST: Final = """
-The dashboard is free among an account's first three. Without it and the polling this is the sum that
-the README names. Each further target adds four gauges, 1.20. `addons/schedules` adds a secret, an alarm
+**{usual} USD** where the stack's dashboard is among an account's first three, which are free: what
+README, questions and tutorial say. It counts one target, all alarms, and the polling of three empty
+queues. Each further target adds four gauges, 1.20. `addons/schedules` adds a secret, an alarm
 and a polled queue; `addons/replies` the same; `addons/batch` nothing. Metrics that have data only while
 calls are captured stand with the outage."""
 

@@ -54,11 +54,13 @@ class TargetPolicy(_Model):
     backoff_coefficient: Annotated[float, Field(ge=1, le=10)] = 2.0
     """Growth of the longest wait from one attempt to the next; the wait is drawn evenly from 0 to it."""
     replay_on: _Outcomes = frozenset({"throttled", "transient", "function_error"})
-    """Outcomes worth a replay; calls that end otherwise are given up at once."""
+    """Outcomes worth a replay; calls that end otherwise are given up at once. It has no say over `unknown`,
+    which is `idempotent`'s, nor over `permanent`, which is never replayed."""
     non_retryable_error_types: _Texts = frozenset()
     """`errorType`s of the target's own that no replay can heal."""
     idempotent: bool = False
-    """True also replays calls whose outcome is unknown: the target tolerates a second run."""
+    """True also replays calls whose outcome is unknown: the target tolerates a second run. False gives them
+    up, whatever `replay_on` says."""
     max_concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = None
     """Most replays of this target at once, over all replayers; without it 2 on Lambda Managed Instances, and
     what `headroom` leaves elsewhere."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from reprise.settings import DEFAULT_CAPTURE_OUTCOMES, OnCapture
 from reprise_reference.markdown import notes, table
+from reprise_reference.rights import rights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,6 +99,8 @@ def _lines() -> Iterator[str]:
         yield f"## {title}\n"
         rows = [(f"`{name}`", default, text) for name, (default, text) in variables.items()]
         yield from table(["variable", "default", "what it is"], rows)
+        if variables is CALLERS:
+            yield from rights()
     yield "## `REPRISE_ON_CAPTURE`\n"
     told = [(said.replace("'", "`"), text) for _, said, text in notes(OnCapture)]
     yield from table(["value", "what a caller of a kept call gets"], told)

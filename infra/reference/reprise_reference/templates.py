@@ -18,8 +18,10 @@ ROOT: Final = Path(__file__).parents[3]
 _ADDONS: Final = ("schedules", "batch", "replies", "endpoint")
 _PARAMETERS: Final = """# Parameters and outputs of the templates
 
-Written by `make reference` from the templates. Give a parameter by `--parameter-overrides NAME=VALUE`; a
-later deployment keeps what was given. One must be given: `Targets`.
+Written by `make reference` from the templates. Give parameters by `--parameter-overrides NAME=VALUE ...`:
+those that it does not name keep the values of the deployed stack, or have their defaults where there is none.
+One must be given: `Targets`. The option takes the place of samconfig.toml's own `parameter_overrides`, which
+only `--config-env local` has.
 """
 _ALARMS: Final = """# Alarms
 

@@ -27,9 +27,9 @@ class OutcomeKind(StrEnum):
     TRANSIENT = "transient"
     """Failed on the way; the target did not run."""
     FUNCTION_ERROR = "function_error"
-    """The target ran and failed."""
+    """The target ran and failed, or Lambda ended it (`Task timed out`, `Sandbox.Timedout`)."""
     UNKNOWN = "unknown"
-    """The target may or may not have run."""
+    """No answer came, or half of one: the target may or may not have run."""
     PERMANENT = "permanent"
     """The call can never succeed as it is."""
 
