@@ -1,0 +1,152 @@
+"""A check is a row, run over what was read; what was not read makes none fail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from reprise_cli.doctor.read import CannotTellError, Unread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from reprise_cli.doctor.facts import Facts
+    from reprise_cli.doctor.read import Read
+
+NOT_UP: Final = "the stack is not up"
+
+
+class Verdict(StrEnum):
+    """What a check concludes."""
+
+    PROBLEM = "problem"
+    CANNOT_TELL = "cannot tell"
+    OK = "ok"
+
+
+class Group(StrEnum):
+    """What a check is about, in the order in which people read."""
+
+    DEPLOYMENT = "deployment"
+    CAPTURE = "capture path"
+    REPLAY = "replay"
+    OPERATOR = "operator"
+    CALLER = "caller"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is wrong."""
+
+    wrong: str
+    """One line: what is wrong, with the name of the thing."""
+    mend: str
+    """One line: what to do."""
+    page: str = ""
+    """A page that fits better than the check's own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check[T]:
+    """One row."""
+
+    name: str
+    group: Group
+    asks: str
+    """What it asks, as a question that `ok` answers with yes."""
+    page: str
+    """Below docs/: the runbook, or the page that explains."""
+    of: Callable[[Facts], Mapping[str, Read[T]]]
+    """What it looks at, by name."""
+    look: Callable[[str, T, Facts], Iterable[Problem]]
+    """Says what is wrong with one of them."""
+    reads_all: bool = True
+    """Whether it needs a stack that is up."""
+
+    def run(self, facts: Facts) -> tuple[Finding, ...]:
+        """Return what is wrong; else one finding, that nothing is, or that it cannot be told."""
+        if self.reads_all and not facts.is_up:
+            return (self._finding(Verdict.CANNOT_TELL, NOT_UP),)
+        problems: list[Problem] = []
+        unread: list[str] = []
+        try:
+            items = list(self.of(facts).items())
+        except CannotTellError as error:
+            items, unread = [], [error.unread.why]
+        for name, item in items:
+            if isinstance(item, Unread):
+                unread.append(item.why)
+                continue
+            try:
+                problems += self.look(name, item, facts)
+            except CannotTellError as error:
+                unread.append(error.unread.why)
+        found = [
+            self._finding(Verdict.PROBLEM, each.wrong, each.mend, each.page or self.page)
+            for each in dict.fromkeys(problems)
+        ]
+        # A reason for each: who may not read queues is told of that, and not of each queue.
+        found += [self._finding(Verdict.CANNOT_TELL, why) for why in dict.fromkeys(unread)]
+        return tuple(found) or (self._finding(Verdict.OK),)
+
+    def _finding(self, verdict: Verdict, says: str = "", mend: str = "", page: str = "") -> Finding:
+        return Finding(
+            check=self.name,
+            group=self.group,
+            verdict=verdict,
+            says=says,
+            mend=mend,
+            page=page or self.page,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What came of a check."""
+
+    check: str
+    group: Group
+    verdict: Verdict
+    says: str = ""
+    """What is wrong, or why nobody can tell; empty where all is well."""
+    mend: str = ""
+    """What to do."""
+    page: str = ""
+    """Below docs/."""
+
+    def document(self) -> dict[str, str]:
+        """Return it as JSON values."""
+        return {
+            "check": self.check,
+            "group": self.group.value,
+            "verdict": self.verdict.value,
+            "says": self.says,
+            "mend": self.mend,
+            "page": f"docs/{self.page}",
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """All findings of one look."""
+
+    findings: tuple[Finding, ...] = field(default=())
+
+    def of(self, verdict: Verdict) -> list[Finding]:
+        """Return those of a verdict, in the order of the groups."""
+        order = list(Group)
+        return sorted(
+            (each for each in self.findings if each.verdict is verdict),
+            key=lambda each: order.index(each.group),
+        )
+
+
+def diagnose(checks: Sequence[Check[object]], facts: Facts) -> Diagnosis:
+    """Run checks over facts."""
+    return Diagnosis(findings=tuple(each for check in checks for each in check.run(facts)))
+
+
+def one[T](value: Read[T]) -> dict[str, Read[T]]:
+    """Return a single fact as what checks look at."""
+    return {"": value}
