@@ -44,7 +44,10 @@ TRAPS: Final = (
         "Deploy without SlackWebhookUrl: the region has no API destinations",
     ),
     (("No export named",), "Deploy the root stack first, or say RootStack=NAME"),
-    (("cannot be deleted as it is in use",), "Delete the add-ons' stacks first"),
+    (
+        ("cannot be deleted as it is in use", "Cannot delete export"),
+        "Delete the add-ons' stacks first",
+    ),
 )
 """Parts of messages, and the mend; the first that fits."""
 

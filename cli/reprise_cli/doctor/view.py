@@ -30,12 +30,13 @@ class Indented:
     """Text below a heading, broken between words; a command is broken so that it can be copied."""
 
     text: Text
+    is_command: bool = False
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterable[Text]:
         """Show it in as many columns as there are."""
         width = options.max_width - len(_MARGIN)
-        if self.text.plain.startswith(_COMMAND):
-            lines = [Text(line) for line in folded(self.text.plain, width)]
+        if self.is_command:
+            lines = [Text(printable(line)) for line in folded(self.text.plain, width)]
         else:
             lines = list(self.text.wrap(console, width))
         for line in lines:
@@ -88,7 +89,7 @@ def _told(finding: Finding, style: str) -> Iterator[RenderableType]:
     yield Indented(Text(printable(finding.says)))
     if finding.mend.startswith(_COMMAND):
         yield Indented(Text("do:", "bold"))
-        yield Indented(Text(printable(finding.mend)))
+        yield Indented(Text(finding.mend), is_command=True)
     elif finding.mend:
         yield Indented(Text("do: ", "bold") + Text(printable(finding.mend)))
     if finding.verdict is Verdict.PROBLEM:

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise_cli.doctor.checks.deployment import PUT_BACK
+from reprise_cli.doctor.mend import aws, named
 from reprise_cli.doctor.read import CannotTellError, Unread, known
 from reprise_cli.doctor.verdict import Check, Group, Problem, one
 from reprise_cli.front_doors import LATEST
@@ -95,6 +96,10 @@ def _fits(name: str, function: Function | None, facts: Facts) -> Iterable[Proble
                 )
 
 
+def _role(function: Function) -> str:
+    return named(function.role.rpartition("/")[2])
+
+
 def _signs(name: str, function: Function | None, facts: Facts) -> Iterable[Problem]:
     if function is None or not (has_endpoint(function) or has_plugin(function)):
         return
@@ -104,7 +109,7 @@ def _signs(name: str, function: Function | None, facts: Facts) -> Iterable[Probl
     if source not in known(facts.sources):
         yield Problem(
             f"function {name} signs as source {source}, and there is none: nothing of it is captured",
-            f"`reprise sources add {source} --targets TARGET --role {function.role.rpartition('/')[2]}`",
+            f"`reprise sources add {named(source)} --targets TARGET --role {_role(function)}`",
             "howto/add-a-source.md",
         )
 
@@ -123,8 +128,8 @@ def _may(name: str, allowed: Allowances | None, facts: Facts) -> Iterable[Proble
     if lacks:
         yield Problem(
             f"role {role} of function {name} may not {', '.join(lacks)}",
-            f"`reprise sources add {name} --targets TARGET --role {role}` gives it all of that but "
-            "lambda:InvokeFunction on its targets",
+            f"`reprise sources add {named(name)} --targets TARGET --role {_role(function)}` gives it all of "
+            "that but lambda:InvokeFunction on its targets",
         )
 
 
@@ -177,8 +182,7 @@ def _door(name: str, version: str | None, facts: Facts) -> Iterable[Problem]:
     elif version != LATEST:
         yield Problem(
             f"front door {name} is of version {version} of {invoker}, which no deployment changes",
-            f"aws lambda update-alias --function-name {invoker} --name {name} "
-            f"--function-version '{LATEST}'",
+            aws("lambda update-alias", function_name=invoker, name=name, function_version=LATEST),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise_cli.doctor.checks.deployment import PUT_BACK
+from reprise_cli.doctor.mend import aws, named
 from reprise_cli.doctor.queue_policy import lets_s3_send
 from reprise_cli.doctor.verdict import Check, Group, Problem, one
 
@@ -55,11 +56,13 @@ def _put_filter(group: str, facts: Facts) -> str:
         facts.outputs.get("CaptureStream", ""),
         facts.physical("Capture", "SubscriptionRole"),
     )
-    return (
-        f"aws logs put-subscription-filter --log-group-name {group} --filter-name {facts.stack}-capture "
-        f"--filter-pattern '{PATTERN}' "
-        f"--destination-arn {where}:firehose:{facts.region}:{facts.account}:deliverystream/{stream} "
-        f"--role-arn {where}:iam::{facts.account}:role/{role or 'ROLE'}"
+    return aws(
+        "logs put-subscription-filter",
+        log_group_name=group,
+        filter_name=f"{facts.stack}-capture",
+        filter_pattern=PATTERN,
+        destination_arn=f"{where}:firehose:{facts.region}:{facts.account}:deliverystream/{stream}",
+        role_arn=f"{where}:iam::{facts.account}:role/{role or 'ROLE'}",
     )
 
 
@@ -95,8 +98,7 @@ def _loop(group: str, filters: tuple[Filter, ...] | None, facts: Facts) -> Itera
         if each.destination.endswith(stream):
             yield Problem(
                 f"log group {group}, the pipeline's own, is subscribed: it is fed its own output",
-                f"aws logs delete-subscription-filter --log-group-name {group} "
-                f"--filter-name {each.name}",
+                aws("logs delete-subscription-filter", log_group_name=group, filter_name=each.name),
             )
 
 
@@ -107,7 +109,7 @@ def _stream(_: str, stream: Stream | None, facts: Facts) -> Iterable[Problem]:
     elif stream.status != "ACTIVE":
         yield Problem(
             f"stream {name} is {stream.status}",
-            f"`aws firehose describe-delivery-stream --delivery-stream-name {name}` says why",
+            f"`aws firehose describe-delivery-stream --delivery-stream-name {named(name)}` says why",
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from reprise_cli.doctor.mend import aws
 from reprise_cli.doctor.traps import find_trap
 from reprise_cli.doctor.verdict import Check, Group, Problem, one
 
@@ -44,7 +45,7 @@ def _way_out(name: str, state: StackState, facts: Facts) -> tuple[str, str]:
         return "The last change was undone; correct it, then deploy again", FIRST
     if name == facts.stack:
         return "`reprise cleanup --dry-run`, `reprise cleanup`, then deploy again", FIRST
-    return f"aws cloudformation describe-stack-events --stack-name {name}", FIRST
+    return aws("cloudformation describe-stack-events", stack_name=name), FIRST
 
 
 def _version(_: str, stated: str | None, facts: Facts) -> Iterable[Problem]:

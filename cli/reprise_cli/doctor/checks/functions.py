@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reprise.capturing.signature import OPERATOR, PIPELINE
 from reprise_cli.doctor.checks.deployment import FIRST, PUT_BACK
+from reprise_cli.doctor.mend import aws, named
 from reprise_cli.doctor.read import CannotTellError, Unread, known
 from reprise_cli.doctor.verdict import Check, Group, Problem
 
@@ -30,7 +31,7 @@ def _function(name: str, function: Function | None, facts: Facts) -> Iterable[Pr
     if function.state in {"Failed", "Inactive"} or function.update == "Failed":
         yield Problem(
             f"function {name} is {function.state or 'unknown'}, its last update {function.update}",
-            f"`aws lambda get-function-configuration --function-name {name}` says why",
+            f"`aws lambda get-function-configuration --function-name {named(name)}` says why",
         )
 
 
@@ -39,7 +40,7 @@ def _held(name: str, function: Function | None, facts: Facts) -> Iterable[Proble
     if function is not None and known(function.reserved) == 0:
         yield Problem(
             f"function {name} has reserved concurrency 0, so Lambda refuses each of its calls",
-            f"aws lambda delete-function-concurrency --function-name {name}",
+            aws("lambda delete-function-concurrency", function_name=name),
         )
 
 
@@ -88,7 +89,7 @@ def _source(name: str, source: Source | None, facts: Facts) -> Iterable[Problem]
     if source is None:
         yield Problem(
             f"secret {secret} is gone, or about to be deleted: nothing that {name} signed is believed",
-            f"aws secretsmanager restore-secret --secret-id {secret}",
+            aws("secretsmanager restore-secret", secret_id=secret),
         )
     elif source.problem:
         yield Problem(

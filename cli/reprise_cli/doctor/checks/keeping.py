@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise_cli.doctor.checks.deployment import PUT_BACK
+from reprise_cli.doctor.mend import aws
 from reprise_cli.doctor.verdict import Check, Group, Problem, one
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def _log_group(name: str, days: int | None, facts: Facts) -> Iterable[Problem]:
         wanted = facts.parameters.get("RetentionDays", str(_LEAST_DAYS))
         yield Problem(
             f"log group {name} keeps its lines for ever",
-            f"aws logs put-retention-policy --log-group-name {name} --retention-in-days {wanted}",
+            aws("logs put-retention-policy", log_group_name=name, retention_in_days=wanted),
         )
 
 
@@ -43,7 +44,7 @@ def _there(_: str, table: Table | None, facts: Facts) -> Iterable[Problem]:
     elif table.status not in {"ACTIVE", "UPDATING"}:
         yield Problem(
             f"table {_table(facts)} is {table.status}",
-            f"aws dynamodb describe-table --table-name {_table(facts)}",
+            aws("dynamodb describe-table", table_name=_table(facts)),
         )
 
 
@@ -52,8 +53,11 @@ def _ttl(_: str, table: Table | None, facts: Facts) -> Iterable[Problem]:
         name = _table(facts)
         yield Problem(
             f"rows of table {name} do not expire by {_TTL}: the ledger grows for ever",
-            f"aws dynamodb update-time-to-live --table-name {name} --time-to-live-specification "
-            f"Enabled=true,AttributeName={_TTL}",
+            aws(
+                "dynamodb update-time-to-live",
+                table_name=name,
+                time_to_live_specification=f"Enabled=true,AttributeName={_TTL}",
+            ),
         )
 
 
@@ -62,8 +66,11 @@ def _recovery(_: str, table: Table | None, facts: Facts) -> Iterable[Problem]:
         name = _table(facts)
         yield Problem(
             f"table {name} has no point-in-time recovery",
-            f"aws dynamodb update-continuous-backups --table-name {name} "
-            "--point-in-time-recovery-specification PointInTimeRecoveryEnabled=true",
+            aws(
+                "dynamodb update-continuous-backups",
+                table_name=name,
+                point_in_time_recovery_specification="PointInTimeRecoveryEnabled=true",
+            ),
         )
 
 
@@ -72,7 +79,7 @@ def _billing(_: str, table: Table | None, facts: Facts) -> Iterable[Problem]:
         name = _table(facts)
         yield Problem(
             f"table {name} has provisioned capacity: an outage would throttle it",
-            f"aws dynamodb update-table --table-name {name} --billing-mode PAY_PER_REQUEST",
+            aws("dynamodb update-table", table_name=name, billing_mode="PAY_PER_REQUEST"),
         )
 
 
@@ -83,7 +90,11 @@ def _bucket(_: str, is_versioned: bool | None, facts: Facts) -> Iterable[Problem
     elif not is_versioned:
         yield Problem(
             f"bucket {name} keeps no versions: a line is read by the version that was notified",
-            f"aws s3api put-bucket-versioning --bucket {name} --versioning-configuration Status=Enabled",
+            aws(
+                "s3api put-bucket-versioning",
+                bucket=name,
+                versioning_configuration="Status=Enabled",
+            ),
         )
 
 
@@ -92,8 +103,11 @@ def _private(_: str, is_private: bool | None, facts: Facts) -> Iterable[Problem]
         name = facts.outputs.get("BucketName", "")
         yield Problem(
             f"bucket {name} does not block public access: payloads of calls are in it",
-            f"aws s3api put-public-access-block --bucket {name} --public-access-block-configuration "
-            "BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true",
+            aws(
+                "s3api put-public-access-block",
+                bucket=name,
+                public_access_block_configuration="BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true",
+            ),
             "explanation/security.md",
         )
 

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise_cli.doctor.checks.deployment import PUT_BACK
+from reprise_cli.doctor.mend import aws
 from reprise_cli.doctor.read import CannotTellError, Unread
 from reprise_cli.doctor.verdict import Check, Group, Problem, one
 
@@ -34,7 +35,7 @@ def _acts(_: str, alarms: Mapping[str, Alarm], facts: Facts) -> Iterable[Problem
         if not alarm.is_enabled:
             yield Problem(
                 f"alarm {name} does not act: its actions are disabled",
-                f"aws cloudwatch enable-alarm-actions --alarm-names {name}",
+                aws("cloudwatch enable-alarm-actions", alarm_names=name),
             )
         elif topic and topic not in alarm.actions:
             yield Problem(f"alarm {name} does not notify {topic}", PUT_BACK)
@@ -91,7 +92,7 @@ def _rule(_: str, rule: Rule | None, facts: Facts) -> Iterable[Problem]:
     elif rule.state != "ENABLED":
         yield Problem(
             f"rule {name} is {rule.state}: incidents come to nobody",
-            f"aws events enable-rule --name {name}",
+            aws("events enable-rule", name=name),
         )
     elif topic not in rule.targets:
         yield Problem(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise_cli.doctor.checks.deployment import PUT_BACK
+from reprise_cli.doctor.mend import aws
 from reprise_cli.doctor.read import known
 from reprise_cli.doctor.verdict import Check, Group, Problem
 
@@ -67,14 +68,17 @@ def _fed(function: str, name: str, facts: Facts) -> Iterable[Problem]:
     elif feed.state not in _STATES_ON:
         yield Problem(
             f"queue {name} is not fed to function {function}: its mapping is {feed.state}",
-            f"aws lambda update-event-source-mapping --enabled --uuid {feed.uuid}",
+            aws("lambda update-event-source-mapping", enabled="", uuid=feed.uuid),
             "runbooks/waiting.md",
         )
     elif not feed.reports_failures:
         yield Problem(
             f"the mapping of queue {name} ignores which messages of a batch failed: those are lost",
-            "aws lambda update-event-source-mapping --function-response-types ReportBatchItemFailures "
-            f"--uuid {feed.uuid}",
+            aws(
+                "lambda update-event-source-mapping",
+                function_response_types="ReportBatchItemFailures",
+                uuid=feed.uuid,
+            ),
         )
 
 
@@ -100,8 +104,11 @@ def _visibility(name: str, queue: Queue | None, facts: Facts) -> Iterable[Proble
         yield Problem(
             f"queue {name} hides a message for {queue.visibility_s} s, and {feed.function} may run "
             f"for {function.timeout_s} s: it is delivered again meanwhile",
-            f"aws sqs set-queue-attributes --queue-url {queue.url} --attributes "
-            f"VisibilityTimeout={function.timeout_s + 30}",
+            aws(
+                "sqs set-queue-attributes",
+                queue_url=queue.url,
+                attributes=f"VisibilityTimeout={function.timeout_s + 30}",
+            ),
         )
 
 
@@ -129,8 +136,11 @@ def _retention(name: str, queue: Queue | None, facts: Facts) -> Iterable[Problem
         yield Problem(
             f"queue {dead_name} keeps messages for {dead.retention_s} s, less than {name}: a dead letter, "
             "which keeps its age, may expire at once",
-            f"aws sqs set-queue-attributes --queue-url {dead.url} "
-            "--attributes MessageRetentionPeriod=1209600",
+            aws(
+                "sqs set-queue-attributes",
+                queue_url=dead.url,
+                attributes="MessageRetentionPeriod=1209600",
+            ),
         )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reprise.errors import PolicyError
 from reprise.retry.policy import read_policy_document
 from reprise_cli.doctor.checks.deployment import PUT_BACK
+from reprise_cli.doctor.mend import aws, named
 from reprise_cli.doctor.read import known
 from reprise_cli.doctor.verdict import Check, Group, Problem, one
 from reprise_cli.policy.document import short_name
@@ -109,8 +110,7 @@ def _recursion(name: str, function: Function | None, facts: Facts) -> Iterable[P
         yield Problem(
             f"Lambda stops function {name} as a runaway after 16 hops: calls in their backoff are lost to "
             "the dead-letter queue",
-            "aws lambda put-function-recursion-config --recursive-loop Allow "
-            f"--function-name {name}",
+            aws("lambda put-function-recursion-config", recursive_loop="Allow", function_name=name),
         )
 
 
@@ -119,7 +119,7 @@ def _policy(_: str, text: str | None, facts: Facts) -> Iterable[Problem]:
         name = facts.outputs.get("PolicyParameter", "")
         yield Problem(
             f"parameter {name} is gone: {_WAITS}",
-            f"aws ssm put-parameter --type String --value '{{}}' --name {name}",
+            aws("ssm put-parameter", type="String", value="{}", name=name),
         )
         return
     try:
@@ -147,7 +147,7 @@ def _paused(_: str, text: str | None, facts: Facts) -> Iterable[Problem]:
         if not book.for_target(name).enabled:
             yield Problem(
                 f"target {name} is paused: its calls are captured, and wait",
-                f"`reprise top --once` says by whom and why; `reprise policy resume {name}`",
+                f"`reprise top --once` says by whom and why; `reprise policy resume {named(name)}`",
             )
 
 

@@ -56,6 +56,15 @@ _CLIENTS: Final = (
     "sqs",
     "ssm",
 )
+METRICS: Final = {
+    "StoreFaults": ("Reprise", "stack", "{}"),
+    "LostNotifications": ("Reprise", "stack", "{}"),
+    "LostLines": ("Reprise", "stack", "{}"),
+    "RecursiveInvocationsDropped": ("AWS/Lambda", "FunctionName", "{}-replayer"),
+    "Throttles": ("AWS/Lambda", "FunctionName", "{}-invoker"),
+    "FailedInvocations": ("AWS/Events", "RuleName", "{}-incidents"),
+}
+"""Namespace, and a dimension with its value by the stack's name, by the metric's."""
 _BY_RESOURCE: Final = ("functions", "log_groups", "own_filters", "queues", "roles", "schedules")
 """Facts of which nothing is known where the stack's resources cannot be listed."""
 _SHARED: Final = (INVOKER, PIPELINE, OPERATOR)
@@ -185,15 +194,9 @@ class Reader:
             if not isinstance(facts.resources, Unread)
             else []
         )
-        stack = {"stack": self.stack}
-        metrics: dict[str, tuple[str, Mapping[str, str]]] = {
-            **dict.fromkeys(("StoreFaults", "LostNotifications", "LostLines"), ("Reprise", stack)),
-            "RecursiveInvocationsDropped": (
-                "AWS/Lambda",
-                {"FunctionName": facts.outputs["ReplayerFunction"]},
-            ),
-            "Throttles": ("AWS/Lambda", {"FunctionName": facts.outputs["InvokerFunction"]}),
-            "FailedInvocations": ("AWS/Events", {"RuleName": f"{self.stack}-incidents"}),
+        metrics = {
+            name: (namespace, {dimension: value.format(self.stack)})
+            for name, (namespace, dimension, value) in METRICS.items()
         }
         topic = facts.outputs.get("IncidentTopicArn", "")
         return {
