@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from e2e.ailment_table_kept import AILMENTS
 from e2e.another_stack import at_work, leave_nothing_of
 from e2e.patient import SHOP, SHOP_ROLE, TARGET, TARGET_ARN, Patient, batches
-from reprise_cli.doctor.verdict import Group, Verdict
+from reprise_cli.doctor.check import CheckGroup, CheckStatus
 from reprise_cli.main import app
 from reprise_cli.place import exports
 
@@ -89,17 +89,17 @@ def look(patient: Patient, *options: str) -> tuple[int, dict[str, Any]]:
     return done.code, done.document
 
 
-def told(document: dict[str, Any], verdict: Verdict) -> list[dict[str, str]]:
-    return [each for each in document["findings"] if each["verdict"] == verdict]
+def told(document: dict[str, Any], status: CheckStatus) -> list[dict[str, str]]:
+    return [each for each in document["findings"] if each["status"] == status]
 
 
 def test_a_healthy_stack_has_no_problem_and_what_cannot_be_told_is_said(patient: Patient) -> None:
     code, document = look(patient)
-    assert told(document, Verdict.PROBLEM) == []
+    assert told(document, CheckStatus.PROBLEM) == []
     assert code == 0
-    assert [each["check"] for each in told(document, Verdict.CANNOT_TELL)] == ["drift"]
+    assert [each["check"] for each in told(document, CheckStatus.CANNOT_TELL)] == ["drift"]
     assert document["undecided"]
-    assert {each["group"] for each in told(document, Verdict.OK)} == set(Group)
+    assert {each["group"] for each in told(document, CheckStatus.OK)} == set(CheckGroup)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_each_planted_misconfiguration_is_named_with_its_mend_and_nothing_else(
         for ailment in part.values():
             undone.callback(ailment.plant(patient))
         code, document = look(patient)
-    problems = told(document, Verdict.PROBLEM)
+    problems = told(document, CheckStatus.PROBLEM)
     assert code == 1
     named = {name for name, ailment in part.items() if any(_is(ailment, each) for each in problems)}
     assert named == set(part), problems
@@ -128,18 +128,18 @@ def _is(ailment: Ailment, problem: dict[str, str]) -> bool:
 
 def test_all_is_well_again_when_each_is_undone(patient: Patient) -> None:
     code, document = look(patient)
-    assert (code, told(document, Verdict.PROBLEM)) == (0, [])
+    assert (code, told(document, CheckStatus.PROBLEM)) == (0, [])
 
 
 def test_drift_is_found_where_it_is_looked_for(patient: Patient) -> None:
     code, document = look(patient, "--drift")
-    assert (code, told(document, Verdict.CANNOT_TELL)) == (0, [])
+    assert (code, told(document, CheckStatus.CANNOT_TELL)) == (0, [])
     undo = AILMENTS["lines kept for ever"].plant(patient)
     try:
         code, document = look(patient, "--drift")
     finally:
         undo()
-    (drifted,) = [each for each in told(document, Verdict.PROBLEM) if each["check"] == "drift"]
+    (drifted,) = [each for each in told(document, CheckStatus.PROBLEM) if each["check"] == "drift"]
     assert "ObserverLogGroup (RetentionInDays)" in drifted["says"]
 
 
@@ -155,8 +155,8 @@ def test_who_may_read_nothing_but_the_stack_is_told_what_is_missing(patient: Pat
     }
     done = CliRunner().invoke(app, ["doctor", "--json", "--stack-name", STACK], env=environment)
     document = json.loads(done.stdout)
-    assert (done.exit_code, told(document, Verdict.PROBLEM)) == (0, [])
-    says = {each["check"]: each["says"] for each in told(document, Verdict.CANNOT_TELL)}
+    assert (done.exit_code, told(document, CheckStatus.PROBLEM)) == (0, [])
+    says = {each["check"]: each["says"] for each in told(document, CheckStatus.CANNOT_TELL)}
     assert says["filter-there"] == "logs:DescribeSubscriptionFilters is not allowed to you"
     assert says["queue-there"] == "cloudformation:ListStackResources is not allowed to you"
     assert "policy-valid" in says

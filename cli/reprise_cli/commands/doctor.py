@@ -15,6 +15,7 @@ from reprise.capturing.signature import OPERATOR
 from reprise.errors import RepriseError
 from reprise.instant import utc_now
 from reprise_cli.app import app_of
+from reprise_cli.doctor.check import CheckStatus, diagnose
 from reprise_cli.doctor.checks import CHECKS
 from reprise_cli.doctor.reading.reader import Reader
 from reprise_cli.doctor.report import (
@@ -25,7 +26,6 @@ from reprise_cli.doctor.report import (
     read_report,
     sealed,
 )
-from reprise_cli.doctor.verdict import Verdict, diagnose
 from reprise_cli.doctor.view import show
 from reprise_cli.exits import CommandError, ExitCode, UsageError, explain
 
@@ -98,7 +98,7 @@ def doctor(
     if report is not None:
         _write(reprise, report, document)
     reprise.out.result(document)
-    if diagnosis.of(Verdict.PROBLEM):
+    if diagnosis.of(CheckStatus.PROBLEM):
         raise typer.Exit(ExitCode.FAILED)
 
 
@@ -136,7 +136,7 @@ def _check(reprise: App, path: Path) -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError("--check", f"{path} cannot be read: {error}", "Name a report") from error
     if document is None:
-        raise UsageError(
+        raise CommandError(
             "--check", f"{path} is no report", "Name a file that `reprise doctor --report` wrote"
         )
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-type Read[T] = T | Unread
+type Read[T] = T | NotRead
 type ReadEach[T] = Mapping[str, Read[T]]
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class NotRead:
     """Something that could not be read."""
 
     why: str
@@ -20,7 +20,7 @@ class Unread:
 class CannotTellError(Exception):
     """A check needs what could not be read."""
 
-    def __init__(self, unread: Unread) -> None:
+    def __init__(self, unread: NotRead) -> None:
         """Keep what could not be read."""
         super().__init__(unread.why)
         self.unread = unread
@@ -32,6 +32,6 @@ def known[T](value: Read[T]) -> T:
     Raises:
         CannotTellError: If it could not be.
     """
-    if isinstance(value, Unread):
+    if isinstance(value, NotRead):
         raise CannotTellError(value)
     return value

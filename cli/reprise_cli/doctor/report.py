@@ -19,16 +19,16 @@ from reprise.capturing.record import Mac
 from reprise.capturing.signature import OPERATOR, canonical, split_key_id
 from reprise.errors import BadRecordError
 from reprise.instant import format_instant
+from reprise_cli.doctor.check import CheckStatus
 from reprise_cli.doctor.undecided import UNDECIDED
-from reprise_cli.doctor.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
     from reprise.capturing.signature import MacKeys
+    from reprise_cli.doctor.check import Diagnosis
     from reprise_cli.doctor.facts import Facts
-    from reprise_cli.doctor.verdict import Diagnosis
 
 FORMAT: Final = 1
 DOMAIN: Final = "doctor-report"
@@ -63,8 +63,8 @@ def document_of(facts: Facts, diagnosis: Diagnosis, at: datetime) -> dict[str, A
         "region": facts.region,
         "account": facts.account,
         "parameters": {name: facts.parameters[name] for name in _TOLD if name in facts.parameters},
-        "summary": {verdict.value: len(diagnosis.of(verdict)) for verdict in Verdict},
-        "findings": [each.document() for verdict in Verdict for each in diagnosis.of(verdict)],
+        "summary": {status.value: len(diagnosis.of(status)) for status in CheckStatus},
+        "findings": [each.document() for status in CheckStatus for each in diagnosis.of(status)],
         "undecided": list(UNDECIDED),
     }
 
@@ -130,7 +130,7 @@ class Signature(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class ReportCheck:
     """What a report is worth."""
 
     is_whole: bool
@@ -143,7 +143,7 @@ class Checked:
         return self.is_whole and self.signature is not Signature.INVALID
 
 
-def check_report(document: dict[str, Any], find: Callable[[str], MacKeys]) -> Checked:
+def check_report(document: dict[str, Any], find: Callable[[str], MacKeys]) -> ReportCheck:
     """Return what is known of a report.
 
     Args:
@@ -153,24 +153,24 @@ def check_report(document: dict[str, Any], find: Callable[[str], MacKeys]) -> Ch
     is_whole = document.get("sha256") == _digest(document)
     if not is_whole:
         why = "its digest does not fit what it says: it was altered, or cut"
-        return Checked(is_whole=False, signature=Signature.NOT_CHECKED, why=why)
+        return ReportCheck(is_whole=False, signature=Signature.NOT_CHECKED, why=why)
     said = document.get("mac")
     if not isinstance(said, dict):
         why = "nobody signed it; the digest shows only that it is whole"
-        return Checked(is_whole=True, signature=Signature.NONE, why=why)
+        return ReportCheck(is_whole=True, signature=Signature.NONE, why=why)
     mac = Mac(key_id=str(said.get("key_id")), value=str(said.get("value")))
     content = {key: each for key, each in document.items() if key != "mac"}
     if split_key_id(mac.key_id)[0] != OPERATOR:
         why = f"signed by {mac.key_id!r}, and not by operators"
-        return Checked(is_whole=True, signature=Signature.INVALID, why=why)
+        return ReportCheck(is_whole=True, signature=Signature.INVALID, why=why)
     try:
         find(mac.key_id).verify(content, mac, DOMAIN)
     except BadRecordError as error:
-        return Checked(is_whole=True, signature=Signature.INVALID, why=error.message)
+        return ReportCheck(is_whole=True, signature=Signature.INVALID, why=error.message)
     except NoKeysError as error:
-        return Checked(is_whole=True, signature=Signature.NOT_CHECKED, why=str(error))
+        return ReportCheck(is_whole=True, signature=Signature.NOT_CHECKED, why=str(error))
     why = f"made by somebody who may read the key {mac.key_id} of this stack, and unaltered since"
-    return Checked(is_whole=True, signature=Signature.VALID, why=why)
+    return ReportCheck(is_whole=True, signature=Signature.VALID, why=why)
 
 
 def read_report(text: str) -> dict[str, Any] | None:

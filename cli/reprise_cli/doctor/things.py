@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Resource:
+class ResourceFacts:
     """One resource of a stack."""
 
     stack: str
@@ -25,7 +25,7 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StackState:
+class StackFacts:
     """How CloudFormation left a stack."""
 
     status: str
@@ -34,7 +34,7 @@ class StackState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drift:
+class DriftFacts:
     """What CloudFormation knows of a stack's resources having been changed by others."""
 
     status: str
@@ -44,7 +44,7 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountLimits:
+class LambdaLimits:
     """What Lambda allows the account in this region."""
 
     concurrent: int
@@ -52,7 +52,7 @@ class AccountLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
+class FilterFacts:
     """One subscription filter of a log group."""
 
     name: str
@@ -61,7 +61,7 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stream:
+class StreamFacts:
     """The Firehose stream."""
 
     status: str
@@ -72,7 +72,7 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notification:
+class NotificationFacts:
     """What a bucket tells a queue."""
 
     queue: str
@@ -82,7 +82,7 @@ class Notification:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expiry:
+class ExpiryFacts:
     """A rule that deletes objects of a bucket."""
 
     prefix: str
@@ -90,7 +90,7 @@ class Expiry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Queue:
+class QueueFacts:
     """A queue."""
 
     arn: str
@@ -105,7 +105,7 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mapped:
+class MappingFacts:
     """An event source mapping: what feeds a queue's messages to a function."""
 
     uuid: str
@@ -119,7 +119,7 @@ class Mapped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Function:
+class FunctionFacts:
     """A Lambda function: the stack's own, a target, or a caller."""
 
     arn: str
@@ -144,7 +144,7 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
+class LayerFacts:
     """A version of a layer."""
 
     runtimes: tuple[str, ...]
@@ -153,7 +153,7 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Role:
+class RoleFacts:
     """A role, and what the deployed template wants of it."""
 
     has: Allowances
@@ -163,7 +163,7 @@ class Role:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class TableFacts:
     """The ledger."""
 
     status: str
@@ -175,7 +175,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class SourceFacts:
     """Who signs, without any key."""
 
     problem: str = ""
@@ -187,7 +187,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alarm:
+class AlarmFacts:
     """A CloudWatch alarm."""
 
     state: str
@@ -199,7 +199,7 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Topic:
+class TopicFacts:
     """Who hears of incidents."""
 
     confirmed: int
@@ -207,7 +207,7 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class RuleFacts:
     """An EventBridge rule."""
 
     state: str

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from reprise.printable import printable
+from reprise_cli.doctor.check import CheckGroup, CheckStatus
 from reprise_cli.doctor.undecided import UNDECIDED
-from reprise_cli.doctor.verdict import Group, Verdict
 from reprise_cli.output import counted
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console, ConsoleOptions, RenderableType
 
+    from reprise_cli.doctor.check import Diagnosis, Finding
     from reprise_cli.doctor.facts import Facts
-    from reprise_cli.doctor.verdict import Diagnosis, Finding
 
 _MARGIN: Final = "  "
 _COMMAND: Final = "aws "
@@ -59,8 +59,8 @@ def folded(command: str, width: int) -> list[str]:
 
 def show(facts: Facts, diagnosis: Diagnosis) -> Iterator[RenderableType]:
     """Return what to print, in order."""
-    problems, untold = diagnosis.of(Verdict.PROBLEM), diagnosis.of(Verdict.CANNOT_TELL)
-    well = diagnosis.of(Verdict.OK)
+    problems, untold = diagnosis.of(CheckStatus.PROBLEM), diagnosis.of(CheckStatus.CANNOT_TELL)
+    well = diagnosis.of(CheckStatus.OK)
     title = f"{facts.stack} in {facts.region}, account {facts.account}: "
     told = counted(len(problems), "problem") if problems else "no problem found"
     yield Text(printable(title), "bold") + Text(told, "bold red" if problems else "bold green")
@@ -68,7 +68,7 @@ def show(facts: Facts, diagnosis: Diagnosis) -> Iterator[RenderableType]:
         yield from _told(finding, "red")
     for finding in untold:
         yield from _told(finding, "yellow")
-    counts = {group: sum(each.group is group for each in well) for group in Group}
+    counts = {group: sum(each.group is group for each in well) for group in CheckGroup}
     groups = ", ".join(f"{group.value} {count}" for group, count in counts.items() if count)
     yield Text()
     if well:
@@ -82,7 +82,7 @@ def show(facts: Facts, diagnosis: Diagnosis) -> Iterator[RenderableType]:
 def _told(finding: Finding, style: str) -> Iterator[RenderableType]:
     yield Text()
     yield (
-        Text(finding.verdict.value.upper(), f"bold {style}")
+        Text(finding.status.value.upper(), f"bold {style}")
         + Text(f"  {finding.group.value}: ")
         + Text(finding.check, "bold")
     )
@@ -92,5 +92,5 @@ def _told(finding: Finding, style: str) -> Iterator[RenderableType]:
         yield Indented(Text(finding.mend), is_command=True)
     elif finding.mend:
         yield Indented(Text("do: ", "bold") + Text(printable(finding.mend)))
-    if finding.verdict is Verdict.PROBLEM:
+    if finding.status is CheckStatus.PROBLEM:
         yield Indented(Text(f"see docs/{finding.page}", "dim"))

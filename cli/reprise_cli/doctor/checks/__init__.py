@@ -14,7 +14,7 @@ from reprise_cli.doctor.checks.queues import QUEUE_CHECKS
 from reprise_cli.doctor.checks.replay import REPLAY_CHECKS
 
 if TYPE_CHECKING:
-    from reprise_cli.doctor.verdict import Check
+    from reprise_cli.doctor.check import Check
 
 CHECKS: Final[tuple[Check[Any], ...]] = (
     *DEPLOYMENT_CHECKS,

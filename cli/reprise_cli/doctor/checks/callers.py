@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from reprise_cli.doctor.check import Check, CheckGroup, Problem, one
 from reprise_cli.doctor.checks.deployment import PUT_BACK
 from reprise_cli.doctor.mend import aws, named
-from reprise_cli.doctor.read import CannotTellError, Unread, known
-from reprise_cli.doctor.verdict import Check, Group, Problem, one
+from reprise_cli.doctor.read import CannotTellError, NotRead, known
 from reprise_cli.front_doors import LATEST
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from reprise_cli.doctor.facts import Facts
     from reprise_cli.doctor.policies import Allowances
-    from reprise_cli.doctor.things import Function
+    from reprise_cli.doctor.things import FunctionFacts
 
 ENDPOINT: Final = "howto/local-endpoint.md"
 BOTO3: Final = "howto/boto3.md"
@@ -34,17 +34,17 @@ _NEEDS: Final = (
 """What a caller with endpoint or plugin does in its own name."""
 
 
-def has_endpoint(function: Function) -> bool:
+def has_endpoint(function: FunctionFacts) -> bool:
     """Tell whether a function's calls go to an address of its own environment."""
     return function.environment.get(ENDPOINT_VARIABLE, "").startswith(_LOCAL)
 
 
-def has_plugin(function: Function) -> bool:
+def has_plugin(function: FunctionFacts) -> bool:
     """Tell whether its boto3 loads the plugin."""
     return _PLUGIN in function.environment.get(PLUGIN_VARIABLE, "")
 
 
-def _way_in(name: str, function: Function | None, facts: Facts) -> Iterable[Problem]:
+def _way_in(name: str, function: FunctionFacts | None, facts: Facts) -> Iterable[Problem]:
     if function is None:
         yield Problem(f"there is no function {name}", "Correct the name that --caller has")
     elif not has_endpoint(function) and not has_plugin(function):
@@ -63,11 +63,11 @@ def _way_in(name: str, function: Function | None, facts: Facts) -> Iterable[Prob
             )
 
 
-def _has_layer(function: Function, starts: tuple[str, ...]) -> bool:
+def _has_layer(function: FunctionFacts, starts: tuple[str, ...]) -> bool:
     return any(layer.startswith(starts) for layer in function.layers)
 
 
-def _extension(name: str, function: Function | None, facts: Facts) -> Iterable[Problem]:
+def _extension(name: str, function: FunctionFacts | None, facts: Facts) -> Iterable[Problem]:
     del facts
     # A container image has the endpoint in it, and shows no layers.
     if function is None or not function.runtime or not has_endpoint(function):
@@ -80,7 +80,7 @@ def _extension(name: str, function: Function | None, facts: Facts) -> Iterable[P
         )
 
 
-def _fits(name: str, function: Function | None, facts: Facts) -> Iterable[Problem]:
+def _fits(name: str, function: FunctionFacts | None, facts: Facts) -> Iterable[Problem]:
     for arn in function.layers if function is not None else ():
         layer = known(facts.layers[arn]) if arn in facts.layers else None
         if function is None or layer is None:
@@ -96,11 +96,11 @@ def _fits(name: str, function: Function | None, facts: Facts) -> Iterable[Proble
                 )
 
 
-def _role(function: Function) -> str:
+def _role(function: FunctionFacts) -> str:
     return named(function.role.rpartition("/")[2])
 
 
-def _signs(name: str, function: Function | None, facts: Facts) -> Iterable[Problem]:
+def _signs(name: str, function: FunctionFacts | None, facts: Facts) -> Iterable[Problem]:
     if function is None or not (has_endpoint(function) or has_plugin(function)):
         return
     if function.environment.get("REPRISE_MAC_SECRET_ARN"):
@@ -133,11 +133,11 @@ def _may(name: str, allowed: Allowances | None, facts: Facts) -> Iterable[Proble
         )
 
 
-def _network(name: str, function: Function | None, facts: Facts) -> Iterable[Problem]:
+def _network(name: str, function: FunctionFacts | None, facts: Facts) -> Iterable[Problem]:
     del facts
     if function is not None and function.in_vpc:
         raise CannotTellError(
-            Unread(
+            NotRead(
                 f"function {name} is in a VPC: whether its subnets reach lambda, ssm, secretsmanager "
                 "and logs only a call from there shows"
             )
@@ -187,7 +187,7 @@ def _door(name: str, version: str | None, facts: Facts) -> Iterable[Problem]:
 
 
 def _check(name: str, asks: str, page: str, of: Any, look: Any) -> Check[Any]:  # noqa: ANN401 - a row
-    return Check(name=name, group=Group.CALLER, asks=asks, page=page, of=of, look=look)
+    return Check(name=name, group=CheckGroup.CALLER, asks=asks, page=page, of=of, look=look)
 
 
 CALLER_CHECKS: Final[tuple[Check[Any], ...]] = (

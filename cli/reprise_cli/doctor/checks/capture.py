@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from reprise_cli.doctor.check import Check, CheckGroup, Problem, one
 from reprise_cli.doctor.checks.deployment import PUT_BACK
 from reprise_cli.doctor.mend import aws, named
 from reprise_cli.doctor.queue_policy import lets_s3_send
-from reprise_cli.doctor.verdict import Check, Group, Problem, one
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from reprise_cli.doctor.facts import Facts
-    from reprise_cli.doctor.things import Filter, Notification, Queue, Stream
+    from reprise_cli.doctor.things import FilterFacts, NotificationFacts, QueueFacts, StreamFacts
 
 PAGE: Final = "runbooks/capture-path.md"
 PATTERN: Final = '{ $.event = "invocation.captured" }'
@@ -26,11 +26,11 @@ MISSED: Final = "runbooks/capture-path.md#lines-that-no-filter-saw"
 """How to take in what came meanwhile."""
 
 
-def _ours(facts: Facts, filters: Iterable[Filter]) -> Filter | None:
+def _ours(facts: Facts, filters: Iterable[FilterFacts]) -> FilterFacts | None:
     return next((each for each in filters if each.name == f"{facts.stack}-capture"), None)
 
 
-def _there(group: str, filters: tuple[Filter, ...] | None, facts: Facts) -> Iterable[Problem]:
+def _there(group: str, filters: tuple[FilterFacts, ...] | None, facts: Facts) -> Iterable[Problem]:
     if filters is None:
         yield Problem(f"log group {group} is gone, so no line of it arrives", PUT_BACK)
     elif _ours(facts, filters) is None and len(filters) >= _MOST_FILTERS:
@@ -66,7 +66,9 @@ def _put_filter(group: str, facts: Facts) -> str:
     )
 
 
-def _pattern(group: str, filters: tuple[Filter, ...] | None, facts: Facts) -> Iterable[Problem]:
+def _pattern(
+    group: str, filters: tuple[FilterFacts, ...] | None, facts: Facts
+) -> Iterable[Problem]:
     ours = _ours(facts, filters or ())
     if ours is not None and _plain(ours.pattern) != _plain(PATTERN):
         yield Problem(
@@ -81,7 +83,9 @@ def _plain(pattern: str) -> str:
     return "".join(pattern.split())
 
 
-def _destination(group: str, filters: tuple[Filter, ...] | None, facts: Facts) -> Iterable[Problem]:
+def _destination(
+    group: str, filters: tuple[FilterFacts, ...] | None, facts: Facts
+) -> Iterable[Problem]:
     ours = _ours(facts, filters or ())
     stream = facts.outputs.get("CaptureStream", "")
     if ours is not None and not ours.destination.endswith(f":deliverystream/{stream}"):
@@ -92,7 +96,7 @@ def _destination(group: str, filters: tuple[Filter, ...] | None, facts: Facts) -
         )
 
 
-def _loop(group: str, filters: tuple[Filter, ...] | None, facts: Facts) -> Iterable[Problem]:
+def _loop(group: str, filters: tuple[FilterFacts, ...] | None, facts: Facts) -> Iterable[Problem]:
     stream = f":deliverystream/{facts.outputs.get('CaptureStream', '')}"
     for each in filters or ():
         if each.destination.endswith(stream):
@@ -102,7 +106,7 @@ def _loop(group: str, filters: tuple[Filter, ...] | None, facts: Facts) -> Itera
             )
 
 
-def _stream(_: str, stream: Stream | None, facts: Facts) -> Iterable[Problem]:
+def _stream(_: str, stream: StreamFacts | None, facts: Facts) -> Iterable[Problem]:
     name = facts.outputs.get("CaptureStream", "")
     if stream is None:
         yield Problem(f"stream {name} is gone: captured calls do not arrive", PUT_BACK)
@@ -113,7 +117,7 @@ def _stream(_: str, stream: Stream | None, facts: Facts) -> Iterable[Problem]:
         )
 
 
-def _where(_: str, stream: Stream | None, facts: Facts) -> Iterable[Problem]:
+def _where(_: str, stream: StreamFacts | None, facts: Facts) -> Iterable[Problem]:
     if stream is None:
         return
     name, bucket = facts.outputs.get("CaptureStream", ""), facts.outputs.get("BucketName", "")
@@ -129,7 +133,7 @@ def _where(_: str, stream: Stream | None, facts: Facts) -> Iterable[Problem]:
         )
 
 
-def _writer(_: str, stream: Stream | None, facts: Facts) -> Iterable[Problem]:
+def _writer(_: str, stream: StreamFacts | None, facts: Facts) -> Iterable[Problem]:
     wanted = facts.physical("Capture", "StreamRole")
     if stream is not None and wanted and stream.role.rpartition("/")[2] != wanted:
         yield Problem(
@@ -138,7 +142,7 @@ def _writer(_: str, stream: Stream | None, facts: Facts) -> Iterable[Problem]:
         )
 
 
-def _told(_: str, told: tuple[Notification, ...] | None, facts: Facts) -> Iterable[Problem]:
+def _told(_: str, told: tuple[NotificationFacts, ...] | None, facts: Facts) -> Iterable[Problem]:
     if told is None:
         return
     bucket, queue = facts.outputs.get("BucketName", ""), facts.outputs.get("CaptureQueueUrl", "")
@@ -156,7 +160,7 @@ def _told(_: str, told: tuple[Notification, ...] | None, facts: Facts) -> Iterab
         )
 
 
-def _is_creation(told: Notification) -> bool:
+def _is_creation(told: NotificationFacts) -> bool:
     return any(each in {"s3:ObjectCreated:*", "s3:*"} for each in told.events)
 
 
@@ -166,7 +170,7 @@ def _capture_queue(facts: Facts) -> Iterator[tuple[str, Any]]:
         yield name, facts.queues[name]
 
 
-def _let_in(name: str, queue: Queue | None, facts: Facts) -> Iterable[Problem]:
+def _let_in(name: str, queue: QueueFacts | None, facts: Facts) -> Iterable[Problem]:
     if queue is not None and not lets_s3_send(queue.policy, facts.outputs.get("BucketName", "")):
         yield Problem(
             f"queue {name} does not let S3 send for bucket {facts.outputs.get('BucketName', '')}",
@@ -176,7 +180,7 @@ def _let_in(name: str, queue: Queue | None, facts: Facts) -> Iterable[Problem]:
 
 
 def _check(name: str, asks: str, of: Any, look: Any) -> Check[Any]:  # noqa: ANN401 - a row
-    return Check(name=name, group=Group.CAPTURE, asks=asks, page=PAGE, of=of, look=look)
+    return Check(name=name, group=CheckGroup.CAPTURE, asks=asks, page=PAGE, of=of, look=look)
 
 
 CAPTURE_CHECKS: Final[tuple[Check[Any], ...]] = (

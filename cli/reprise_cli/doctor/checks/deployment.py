@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from reprise_cli.doctor.check import Check, CheckGroup, Problem, one
 from reprise_cli.doctor.mend import aws
 from reprise_cli.doctor.traps import find_trap
-from reprise_cli.doctor.verdict import Check, Group, Problem, one
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from reprise_cli.doctor.facts import Facts
-    from reprise_cli.doctor.things import AccountLimits, Drift, StackState
+    from reprise_cli.doctor.things import DriftFacts, LambdaLimits, StackFacts
 
 FIRST: Final = "howto/first-deployment.md"
 PUT_BACK: Final = "Put it back: docs/howto/doctor.md#put-back-what-the-template-made"
@@ -26,7 +26,7 @@ CLOCK_TOLERANCE_S: Final = 60.0
 _ENDED: Final = ("_COMPLETE", "_FAILED")
 
 
-def _status(name: str, state: StackState, facts: Facts) -> Iterable[Problem]:
+def _status(name: str, state: StackFacts, facts: Facts) -> Iterable[Problem]:
     if state.status in WELL:
         return
     if not state.status.endswith(_ENDED):
@@ -40,7 +40,7 @@ def _status(name: str, state: StackState, facts: Facts) -> Iterable[Problem]:
     yield Problem(f"stack {name} is {state.status}{why}", mend, page)
 
 
-def _way_out(name: str, state: StackState, facts: Facts) -> tuple[str, str]:
+def _way_out(name: str, state: StackFacts, facts: Facts) -> tuple[str, str]:
     if state.status in _ROLLED_BACK:
         return "The last change was undone; correct it, then deploy again", FIRST
     if name == facts.stack:
@@ -72,7 +72,7 @@ def _clock(_: str, ahead_s: float, facts: Facts) -> Iterable[Problem]:
         )
 
 
-def _drift(name: str, drift: Drift, facts: Facts) -> Iterable[Problem]:
+def _drift(name: str, drift: DriftFacts, facts: Facts) -> Iterable[Problem]:
     del facts
     if drift.status == "DRIFTED":
         what = ", ".join(drift.changed) or "`aws cloudformation describe-stack-resource-drifts`"
@@ -82,7 +82,7 @@ def _drift(name: str, drift: Drift, facts: Facts) -> Iterable[Problem]:
         )
 
 
-def _room(_: str, limits: AccountLimits, facts: Facts) -> Iterable[Problem]:
+def _room(_: str, limits: LambdaLimits, facts: Facts) -> Iterable[Problem]:
     if limits.concurrent < FEW:
         yield Problem(
             f"the account runs {limits.concurrent} functions at once in {facts.region}",
@@ -111,7 +111,9 @@ def _outputs(facts: Facts) -> dict[str, str | None]:
 
 
 def _check(name: str, asks: str, page: str, of: Any, look: Any, **more: Any) -> Check[Any]:  # noqa: ANN401 - a row
-    return Check(name=name, group=Group.DEPLOYMENT, asks=asks, page=page, of=of, look=look, **more)
+    return Check(
+        name=name, group=CheckGroup.DEPLOYMENT, asks=asks, page=page, of=of, look=look, **more
+    )
 
 
 DEPLOYMENT_CHECKS: Final[tuple[Check[Any], ...]] = (

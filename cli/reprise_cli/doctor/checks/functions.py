@@ -5,25 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise.capturing.signature import OPERATOR, PIPELINE
+from reprise_cli.doctor.check import Check, CheckGroup, Problem
 from reprise_cli.doctor.checks.deployment import FIRST, PUT_BACK
 from reprise_cli.doctor.mend import aws, named
-from reprise_cli.doctor.read import CannotTellError, Unread, known
-from reprise_cli.doctor.verdict import Check, Group, Problem
+from reprise_cli.doctor.read import CannotTellError, NotRead, known
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from reprise_cli.doctor.facts import Facts
-    from reprise_cli.doctor.things import Function, Role, Source
+    from reprise_cli.doctor.things import FunctionFacts, RoleFacts, SourceFacts
 
 _FIRST_KEY: Final = "k1"
-_IN_VPC: Final = Unread(
+_IN_VPC: Final = NotRead(
     "the functions are in a VPC: whether its subnets have a NAT gateway, or each endpoint that "
     "docs/howto/vpc.md lists, only their logs show"
 )
 
 
-def _function(name: str, function: Function | None, facts: Facts) -> Iterable[Problem]:
+def _function(name: str, function: FunctionFacts | None, facts: Facts) -> Iterable[Problem]:
     del facts
     if function is None:
         yield Problem(f"function {name} is gone", PUT_BACK)
@@ -35,7 +35,7 @@ def _function(name: str, function: Function | None, facts: Facts) -> Iterable[Pr
         )
 
 
-def _held(name: str, function: Function | None, facts: Facts) -> Iterable[Problem]:
+def _held(name: str, function: FunctionFacts | None, facts: Facts) -> Iterable[Problem]:
     del facts
     if function is not None and known(function.reserved) == 0:
         yield Problem(
@@ -44,7 +44,7 @@ def _held(name: str, function: Function | None, facts: Facts) -> Iterable[Proble
         )
 
 
-def _layer(name: str, function: Function | None, facts: Facts) -> Iterable[Problem]:
+def _layer(name: str, function: FunctionFacts | None, facts: Facts) -> Iterable[Problem]:
     layer = facts.outputs.get("LayerArn", "").rpartition(":")[0]
     if function is None or not layer or not function.environment.get("REPRISE_LEDGER_TABLE"):
         return
@@ -54,7 +54,7 @@ def _layer(name: str, function: Function | None, facts: Facts) -> Iterable[Probl
         )
 
 
-def _role(name: str, role: Role | None, facts: Facts) -> Iterable[Problem]:
+def _role(name: str, role: RoleFacts | None, facts: Facts) -> Iterable[Problem]:
     del facts
     if role is None:
         yield Problem(f"role {name} is gone", PUT_BACK)
@@ -70,21 +70,21 @@ def _role(name: str, role: Role | None, facts: Facts) -> Iterable[Problem]:
             )
     if role.boundary is not None:
         raise CannotTellError(
-            Unread(
+            NotRead(
                 f"role {name} has the permissions boundary {role.boundary}: what that leaves of the "
                 "role, IAM's policy simulator tells"
             )
         )
 
 
-def _network(name: str, function: Function | None, facts: Facts) -> Iterable[Problem]:
+def _network(name: str, function: FunctionFacts | None, facts: Facts) -> Iterable[Problem]:
     del name, facts
     if function is not None and function.in_vpc:
         raise CannotTellError(_IN_VPC)
     yield from ()
 
 
-def _source(name: str, source: Source | None, facts: Facts) -> Iterable[Problem]:
+def _source(name: str, source: SourceFacts | None, facts: Facts) -> Iterable[Problem]:
     secret = f"{facts.stack}/source/{name}"
     if source is None:
         yield Problem(
@@ -106,7 +106,7 @@ def _source(name: str, source: Source | None, facts: Facts) -> Iterable[Problem]
 
 
 def _check(name: str, asks: str, page: str, of: Any, look: Any) -> Check[Any]:  # noqa: ANN401 - a row
-    return Check(name=name, group=Group.DEPLOYMENT, asks=asks, page=page, of=of, look=look)
+    return Check(name=name, group=CheckGroup.DEPLOYMENT, asks=asks, page=page, of=of, look=look)
 
 
 FUNCTION_CHECKS: Final[tuple[Check[Any], ...]] = (

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from reprise_cli.doctor.check import Check, CheckGroup, Problem, one
 from reprise_cli.doctor.checks.deployment import PUT_BACK
 from reprise_cli.doctor.mend import aws
-from reprise_cli.doctor.verdict import Check, Group, Problem, one
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from reprise_cli.doctor.facts import Facts
-    from reprise_cli.doctor.things import Expiry, Table
+    from reprise_cli.doctor.things import ExpiryFacts, TableFacts
 
 LEDGER: Final = "runbooks/ledger.md"
 _TTL: Final = "expires_at_s"
@@ -35,7 +35,7 @@ def _table(facts: Facts) -> str:
     return facts.outputs.get("LedgerTable", "")
 
 
-def _there(_: str, table: Table | None, facts: Facts) -> Iterable[Problem]:
+def _there(_: str, table: TableFacts | None, facts: Facts) -> Iterable[Problem]:
     if table is None:
         yield Problem(
             f"table {_table(facts)} is gone, and with it what became of every call",
@@ -48,7 +48,7 @@ def _there(_: str, table: Table | None, facts: Facts) -> Iterable[Problem]:
         )
 
 
-def _ttl(_: str, table: Table | None, facts: Facts) -> Iterable[Problem]:
+def _ttl(_: str, table: TableFacts | None, facts: Facts) -> Iterable[Problem]:
     if table is not None and table.ttl_attribute != _TTL:
         name = _table(facts)
         yield Problem(
@@ -61,7 +61,7 @@ def _ttl(_: str, table: Table | None, facts: Facts) -> Iterable[Problem]:
         )
 
 
-def _recovery(_: str, table: Table | None, facts: Facts) -> Iterable[Problem]:
+def _recovery(_: str, table: TableFacts | None, facts: Facts) -> Iterable[Problem]:
     if table is not None and not table.has_recovery:
         name = _table(facts)
         yield Problem(
@@ -74,7 +74,7 @@ def _recovery(_: str, table: Table | None, facts: Facts) -> Iterable[Problem]:
         )
 
 
-def _billing(_: str, table: Table | None, facts: Facts) -> Iterable[Problem]:
+def _billing(_: str, table: TableFacts | None, facts: Facts) -> Iterable[Problem]:
     if table is not None and table.billing != "PAY_PER_REQUEST":
         name = _table(facts)
         yield Problem(
@@ -112,7 +112,7 @@ def _private(_: str, is_private: bool | None, facts: Facts) -> Iterable[Problem]
         )
 
 
-def _expiry(_: str, rules: tuple[Expiry, ...] | None, facts: Facts) -> Iterable[Problem]:
+def _expiry(_: str, rules: tuple[ExpiryFacts, ...] | None, facts: Facts) -> Iterable[Problem]:
     if rules is None:
         return
     name = facts.outputs.get("BucketName", "")
@@ -131,7 +131,7 @@ def _expiry(_: str, rules: tuple[Expiry, ...] | None, facts: Facts) -> Iterable[
 
 
 def _check(name: str, asks: str, page: str, of: Any, look: Any) -> Check[Any]:  # noqa: ANN401 - a row
-    return Check(name=name, group=Group.DEPLOYMENT, asks=asks, page=page, of=of, look=look)
+    return Check(name=name, group=CheckGroup.DEPLOYMENT, asks=asks, page=page, of=of, look=look)
 
 
 KEEPING_CHECKS: Final[tuple[Check[Any], ...]] = (

@@ -5,23 +5,23 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from reprise_cli.doctor.check import Check, CheckGroup, Problem, one
 from reprise_cli.doctor.checks.deployment import PUT_BACK
 from reprise_cli.doctor.mend import aws
-from reprise_cli.doctor.read import CannotTellError, Unread
-from reprise_cli.doctor.verdict import Check, Group, Problem, one
+from reprise_cli.doctor.read import CannotTellError, NotRead
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from reprise_cli.doctor.facts import Facts
-    from reprise_cli.doctor.things import Alarm, Rule, Topic
+    from reprise_cli.doctor.things import AlarmFacts, RuleFacts, TopicFacts
 
 OBSERVER: Final = "runbooks/observer.md"
 ALARM: Final = "AWS::CloudWatch::Alarm"
 _RUNBOOK: Final = re.compile(r"docs/(runbooks/[a-z-]+\.md)")
 
 
-def _there(_: str, alarms: Mapping[str, Alarm], facts: Facts) -> Iterable[Problem]:
+def _there(_: str, alarms: Mapping[str, AlarmFacts], facts: Facts) -> Iterable[Problem]:
     for each in facts.of_kind(ALARM):
         if each.physical not in alarms:
             yield Problem(
@@ -29,7 +29,7 @@ def _there(_: str, alarms: Mapping[str, Alarm], facts: Facts) -> Iterable[Proble
             )
 
 
-def _acts(_: str, alarms: Mapping[str, Alarm], facts: Facts) -> Iterable[Problem]:
+def _acts(_: str, alarms: Mapping[str, AlarmFacts], facts: Facts) -> Iterable[Problem]:
     topic = facts.parameters.get("AlarmTopicArn", "")
     for name, alarm in alarms.items():
         if not alarm.is_enabled:
@@ -41,7 +41,7 @@ def _acts(_: str, alarms: Mapping[str, Alarm], facts: Facts) -> Iterable[Problem
             yield Problem(f"alarm {name} does not notify {topic}", PUT_BACK)
 
 
-def _rings(_: str, alarms: Mapping[str, Alarm], facts: Facts) -> Iterable[Problem]:
+def _rings(_: str, alarms: Mapping[str, AlarmFacts], facts: Facts) -> Iterable[Problem]:
     del facts
     for name, alarm in alarms.items():
         if alarm.state == "ALARM":
@@ -54,19 +54,19 @@ def _rings(_: str, alarms: Mapping[str, Alarm], facts: Facts) -> Iterable[Proble
             )
 
 
-def _has_data(_: str, alarms: Mapping[str, Alarm], facts: Facts) -> Iterable[Problem]:
+def _has_data(_: str, alarms: Mapping[str, AlarmFacts], facts: Facts) -> Iterable[Problem]:
     del facts
     blind = sorted(name for name, alarm in alarms.items() if alarm.state == "INSUFFICIENT_DATA")
     if blind:
         raise CannotTellError(
-            Unread(
+            NotRead(
                 f"no data yet for {', '.join(blind)}: look again some minutes after the first captured call"
             )
         )
     yield from ()
 
 
-def _heard(_: str, topic: Topic | None, facts: Facts) -> Iterable[Problem]:
+def _heard(_: str, topic: TopicFacts | None, facts: Facts) -> Iterable[Problem]:
     name = facts.outputs.get("IncidentTopicArn", "").rpartition(":")[2]
     if topic is None:
         yield Problem(f"topic {name} is gone: no incident is told", PUT_BACK)
@@ -85,7 +85,7 @@ def _heard(_: str, topic: Topic | None, facts: Facts) -> Iterable[Problem]:
         )
 
 
-def _rule(_: str, rule: Rule | None, facts: Facts) -> Iterable[Problem]:
+def _rule(_: str, rule: RuleFacts | None, facts: Facts) -> Iterable[Problem]:
     name, topic = f"{facts.stack}-incidents", facts.outputs.get("IncidentTopicArn", "")
     if rule is None:
         yield Problem(f"rule {name} is gone: incidents come to nobody", PUT_BACK)
@@ -155,7 +155,7 @@ def _counted(name: str, total: float | None, facts: Facts) -> Iterable[Problem]:
 
 
 def _check(name: str, asks: str, page: str, of: Any, look: Any) -> Check[Any]:  # noqa: ANN401 - a row
-    return Check(name=name, group=Group.OPERATOR, asks=asks, page=page, of=of, look=look)
+    return Check(name=name, group=CheckGroup.OPERATOR, asks=asks, page=page, of=of, look=look)
 
 
 ALARMS: Final = "reference/alarms.md"

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from reprise_cli.doctor.check import Check, CheckGroup, Problem
 from reprise_cli.doctor.checks.deployment import PUT_BACK
 from reprise_cli.doctor.mend import aws
 from reprise_cli.doctor.read import known
-from reprise_cli.doctor.verdict import Check, Group, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from reprise_cli.doctor.facts import Facts
-    from reprise_cli.doctor.things import Mapped, Queue
+    from reprise_cli.doctor.things import MappingFacts, QueueFacts
 
 _DEAD: Final = {
     "capture-dlq": (
@@ -46,13 +46,13 @@ _DEAD: Final = {
 _STATES_ON: Final = frozenset({"Enabled", "Enabling", "Creating", "Updating"})
 
 
-def _there(name: str, queue: Queue | None, facts: Facts) -> Iterable[Problem]:
+def _there(name: str, queue: QueueFacts | None, facts: Facts) -> Iterable[Problem]:
     del facts
     if queue is None:
         yield Problem(f"queue {name} is gone", PUT_BACK)
 
 
-def _feeds(facts: Facts) -> dict[str, Mapped]:
+def _feeds(facts: Facts) -> dict[str, MappingFacts]:
     """Return the mappings by their queues' names.
 
     Raises:
@@ -95,7 +95,7 @@ def _wanted_feeds(facts: Facts) -> dict[str, str]:
     return {function: queue for function, queue in wanted.items() if function and queue}
 
 
-def _visibility(name: str, queue: Queue | None, facts: Facts) -> Iterable[Problem]:
+def _visibility(name: str, queue: QueueFacts | None, facts: Facts) -> Iterable[Problem]:
     feed = _feeds(facts).get(name)
     if queue is None or feed is None or feed.function not in facts.functions:
         return
@@ -112,7 +112,7 @@ def _visibility(name: str, queue: Queue | None, facts: Facts) -> Iterable[Proble
         )
 
 
-def _redrive(name: str, queue: Queue | None, facts: Facts) -> Iterable[Problem]:
+def _redrive(name: str, queue: QueueFacts | None, facts: Facts) -> Iterable[Problem]:
     if queue is None or name not in _feeds(facts):
         return
     if queue.dead_letters_to is None:
@@ -127,7 +127,7 @@ def _redrive(name: str, queue: Queue | None, facts: Facts) -> Iterable[Problem]:
         yield Problem(f"queue {name} sends its dead letters to {dead}, which is gone", PUT_BACK)
 
 
-def _retention(name: str, queue: Queue | None, facts: Facts) -> Iterable[Problem]:
+def _retention(name: str, queue: QueueFacts | None, facts: Facts) -> Iterable[Problem]:
     if queue is None or queue.dead_letters_to is None:
         return
     dead_name = queue.dead_letters_to.rpartition(":")[2]
@@ -144,14 +144,15 @@ def _retention(name: str, queue: Queue | None, facts: Facts) -> Iterable[Problem
         )
 
 
-def _empty(name: str, queue: Queue | None, facts: Facts) -> Iterable[Problem]:
+def _empty(name: str, queue: QueueFacts | None, facts: Facts) -> Iterable[Problem]:
     known_as = name.removeprefix(f"{facts.stack}-")
     if queue is not None and queue.messages and known_as in _DEAD:
         what, mend, page = _DEAD[known_as]
         yield Problem(f"{queue.messages:,} in queue {name}: {what}", mend, page)
 
 
-def _check(name: str, asks: str, of: Any, look: Any, group: Group = Group.REPLAY) -> Check[Any]:  # noqa: ANN401 - a row
+def _check(name: str, asks: str, of: Any, look: Any) -> Check[Any]:  # noqa: ANN401 - a row
+    group = CheckGroup.OPERATOR if look is _empty else CheckGroup.REPLAY
     return Check(name=name, group=group, asks=asks, page="runbooks/waiting.md", of=of, look=look)
 
 
@@ -186,6 +187,5 @@ QUEUE_CHECKS: Final[tuple[Check[Any], ...]] = (
         "are the dead-letter queues empty?",
         lambda facts: facts.queues,
         _empty,
-        Group.OPERATOR,
     ),
 )

@@ -7,33 +7,33 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reprise.errors import PolicyError
 from reprise.retry.policy import read_policy_document
+from reprise_cli.doctor.check import Check, CheckGroup, Problem, one
 from reprise_cli.doctor.checks.deployment import PUT_BACK
 from reprise_cli.doctor.mend import aws, named
 from reprise_cli.doctor.read import known
-from reprise_cli.doctor.verdict import Check, Group, Problem, one
 from reprise_cli.policy.document import short_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from reprise_cli.doctor.facts import Facts
-    from reprise_cli.doctor.things import Function
+    from reprise_cli.doctor.things import FunctionFacts
 
 POLICY: Final = "runbooks/policy.md"
 _WAITS: Final = "replayers that start anew let every call wait"
 _SETTINGS: Final = {
-    "REPRISE_TARGETS": "TargetArns",
-    "REPRISE_BUCKET": "BucketName",
-    "REPRISE_LEDGER_TABLE": "LedgerTable",
-    "REPRISE_POLICY_PARAMETER": "PolicyParameter",
-    "REPRISE_CAPTURE_QUEUE_URL": "CaptureQueueUrl",
-    "REPRISE_REPLAY_QUEUE_URL": "ReplayQueueUrl",
-    "REPRISE_DEAD_LETTER_QUEUE_URL": "DeadLetterQueueUrl",
+    "TARGETS": "TargetArns",
+    "BUCKET": "BucketName",
+    "LEDGER_TABLE": "LedgerTable",
+    "POLICY_PARAMETER": "PolicyParameter",
+    "CAPTURE_QUEUE_URL": "CaptureQueueUrl",
+    "REPLAY_QUEUE_URL": "ReplayQueueUrl",
+    "DEAD_LETTER_QUEUE_URL": "DeadLetterQueueUrl",
 }
-"""What functions are told, and the output that says the same."""
+"""What functions are told, by variables that begin with REPRISE_, and the output that says the same."""
 
 
-def _there(arn: str, target: Function | None, facts: Facts) -> Iterable[Problem]:
+def _there(arn: str, target: FunctionFacts | None, facts: Facts) -> Iterable[Problem]:
     del facts
     if target is None:
         yield Problem(
@@ -43,7 +43,7 @@ def _there(arn: str, target: Function | None, facts: Facts) -> Iterable[Problem]
         )
 
 
-def _held(arn: str, target: Function | None, facts: Facts) -> Iterable[Problem]:
+def _held(arn: str, target: FunctionFacts | None, facts: Facts) -> Iterable[Problem]:
     del facts
     if target is not None and known(target.reserved) == 0:
         name = short_name(arn)
@@ -54,7 +54,7 @@ def _held(arn: str, target: Function | None, facts: Facts) -> Iterable[Problem]:
         )
 
 
-def _timeout(arn: str, target: Function | None, facts: Facts) -> Iterable[Problem]:
+def _timeout(arn: str, target: FunctionFacts | None, facts: Facts) -> Iterable[Problem]:
     limit = facts.outputs.get("CallTimeoutSeconds", "")
     if target is not None and limit.isdigit() and target.timeout_s > int(limit):
         yield Problem(
@@ -65,10 +65,11 @@ def _timeout(arn: str, target: Function | None, facts: Facts) -> Iterable[Proble
         )
 
 
-def _settings(name: str, function: Function | None, facts: Facts) -> Iterable[Problem]:
+def _settings(name: str, function: FunctionFacts | None, facts: Facts) -> Iterable[Problem]:
     if function is None:
         return
-    for variable, output in _SETTINGS.items():
+    for part, output in _SETTINGS.items():
+        variable = f"REPRISE_{part}"
         stated, wanted = function.environment.get(variable), facts.outputs.get(output)
         if stated is not None and wanted and stated != wanted:
             yield Problem(
@@ -76,7 +77,7 @@ def _settings(name: str, function: Function | None, facts: Facts) -> Iterable[Pr
             )
 
 
-def _complete(name: str, function: Function | None, facts: Facts) -> Iterable[Problem]:
+def _complete(name: str, function: FunctionFacts | None, facts: Facts) -> Iterable[Problem]:
     wanted = {
         facts.outputs.get("UnpackerFunction"): (
             "TARGETS",
@@ -104,7 +105,7 @@ def _complete(name: str, function: Function | None, facts: Facts) -> Iterable[Pr
             )
 
 
-def _recursion(name: str, function: Function | None, facts: Facts) -> Iterable[Problem]:
+def _recursion(name: str, function: FunctionFacts | None, facts: Facts) -> Iterable[Problem]:
     del facts
     if function is not None and known(function.recursion) == "Terminate":
         yield Problem(
@@ -176,7 +177,7 @@ def _fits(name: str, allowed: str) -> bool:
 
 
 def _check(name: str, asks: str, page: str, of: Any, look: Any) -> Check[Any]:  # noqa: ANN401 - a row
-    return Check(name=name, group=Group.REPLAY, asks=asks, page=page, of=of, look=look)
+    return Check(name=name, group=CheckGroup.REPLAY, asks=asks, page=page, of=of, look=look)
 
 
 REPLAY_CHECKS: Final[tuple[Check[Any], ...]] = (

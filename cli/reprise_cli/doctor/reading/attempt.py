@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from reprise_cli.doctor.read import Unread
+from reprise_cli.doctor.read import NotRead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -57,16 +57,16 @@ def attempt[T](permission: str, ask: Callable[[], T]) -> Read[T | None]:
         if code in _GONE:
             return None
         if code in _DENIED:
-            return Unread(f"{permission} is not allowed to you")
-        return Unread(f"{permission} was answered by {code}")
+            return NotRead(f"{permission} is not allowed to you")
+        return NotRead(f"{permission} was answered by {code}")
     except BotoCoreError as error:
-        return Unread(f"{permission} was not answered: {type(error).__name__}")
+        return NotRead(f"{permission} was not answered: {type(error).__name__}")
 
 
 def attempt_there[T](permission: str, ask: Callable[[], T], what: str) -> Read[T]:
     """Return what a request gives that is always there."""
     found = attempt(permission, ask)
-    return Unread(f"{what} was not found") if found is None else found
+    return NotRead(f"{what} was not found") if found is None else found
 
 
 def each[T](names: Iterable[str], read: Callable[[str], T]) -> dict[str, T]:

@@ -7,9 +7,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise_cli.doctor.policies import Allowances, read_document
-from reprise_cli.doctor.read import Unread
+from reprise_cli.doctor.read import NotRead
 from reprise_cli.doctor.reading.attempt import attempt, attempt_there, each, pages_of
-from reprise_cli.doctor.things import AccountLimits, Function, Layer, Mapped, Role
+from reprise_cli.doctor.things import (
+    FunctionFacts,
+    LambdaLimits,
+    LayerFacts,
+    MappingFacts,
+    RoleFacts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,7 +35,7 @@ class FunctionReader:
 
     def functions(
         self, names: Iterable[str], *, may_recurse: AbstractSet[str] = frozenset()
-    ) -> ReadEach[Function | None]:
+    ) -> ReadEach[FunctionFacts | None]:
         """Return functions with what is reserved for them, by name or ARN.
 
         Args:
@@ -38,12 +44,12 @@ class FunctionReader:
         """
         return each(names, lambda name: self._function(name, asks_recursion=name in may_recurse))
 
-    def _function(self, name: str, *, asks_recursion: bool) -> Read[Function | None]:
+    def _function(self, name: str, *, asks_recursion: bool) -> Read[FunctionFacts | None]:
         found = attempt(
             "lambda:GetFunctionConfiguration",
             lambda: dict(self.client.get_function_configuration(FunctionName=name)),
         )
-        if found is None or isinstance(found, Unread):
+        if found is None or isinstance(found, NotRead):
             return found
         reserved = attempt(
             "lambda:GetFunctionConcurrency",
@@ -61,25 +67,25 @@ class FunctionReader:
             )
         return function_of(found, reserved=reserved, recursion=recursion)
 
-    def all(self) -> Read[dict[str, Function]]:
+    def all(self) -> Read[dict[str, FunctionFacts]]:
         """Return every function of account and region, by name, without what is reserved for it."""
         found = attempt_there(
             "lambda:ListFunctions",
             lambda: pages_of(self.client, "list_functions", "Functions"),
             "functions",
         )
-        if isinstance(found, Unread):
+        if isinstance(found, NotRead):
             return found
         return {entry["FunctionName"]: function_of(entry) for entry in found}
 
-    def mappings(self, functions: Iterable[str]) -> Read[tuple[Mapped, ...]]:
+    def mappings(self, functions: Iterable[str]) -> Read[tuple[MappingFacts, ...]]:
         """Return what feeds functions."""
-        found: list[Mapped] = []
+        found: list[MappingFacts] = []
         for name, entries in each(functions, self._mappings).items():
-            if isinstance(entries, Unread):
+            if isinstance(entries, NotRead):
                 return entries
             found += [
-                Mapped(
+                MappingFacts(
                     uuid=entry["UUID"],
                     state=entry.get("State", ""),
                     queue=entry.get("EventSourceArn", ""),
@@ -99,26 +105,26 @@ class FunctionReader:
             ),
         )
 
-    def layers(self, arns: Iterable[str]) -> ReadEach[Layer | None]:
+    def layers(self, arns: Iterable[str]) -> ReadEach[LayerFacts | None]:
         """Return versions of layers."""
         return each(arns, self._layer)
 
-    def _layer(self, arn: str) -> Read[Layer | None]:
-        def ask() -> Layer:
+    def _layer(self, arn: str) -> Read[LayerFacts | None]:
+        def ask() -> LayerFacts:
             found = self.client.get_layer_version_by_arn(Arn=arn)
-            return Layer(
+            return LayerFacts(
                 runtimes=tuple(found.get("CompatibleRuntimes", [])),
                 architectures=tuple(found.get("CompatibleArchitectures", [])),
             )
 
         return attempt("lambda:GetLayerVersion", ask)
 
-    def limits(self) -> Read[AccountLimits]:
+    def limits(self) -> Read[LambdaLimits]:
         """Return what the account may run at once."""
 
-        def ask() -> AccountLimits:
+        def ask() -> LambdaLimits:
             told = self.client.get_account_settings()["AccountLimit"]
-            return AccountLimits(
+            return LambdaLimits(
                 concurrent=int(told["ConcurrentExecutions"]),
                 unreserved=int(told["UnreservedConcurrentExecutions"]),
             )
@@ -134,7 +140,7 @@ class FunctionReader:
             "lambda:ListAliases",
             lambda: pages_of(self.client, "list_aliases", "Aliases", FunctionName=function),
         )
-        if isinstance(found, Unread):
+        if isinstance(found, NotRead):
             return dict.fromkeys(wanted, found)
         there = {entry["Name"]: str(entry["FunctionVersion"]) for entry in found or ()}
         return {name: there.get(name) for name in wanted}
@@ -145,10 +151,10 @@ def function_of(
     *,
     reserved: Read[int | None] = None,
     recursion: Read[str | None] = None,
-) -> Function:
+) -> FunctionFacts:
     """Return a function as Lambda describes it."""
     variables = told.get("Environment", {}).get("Variables", {})
-    return Function(
+    return FunctionFacts(
         arn=told["FunctionArn"],
         role=told.get("Role", ""),
         timeout_s=int(told.get("Timeout", 3)),
@@ -171,19 +177,19 @@ class RoleReader:
 
     client: Any
 
-    def roles(self, wanted: Mapping[str, Read[Allowances]]) -> ReadEach[Role | None]:
+    def roles(self, wanted: Mapping[str, Read[Allowances]]) -> ReadEach[RoleFacts | None]:
         """Return roles, by name, with what is wanted of each."""
         return each(wanted, lambda name: self._role(name, wanted[name]))
 
-    def _role(self, name: str, wanted: Read[Allowances]) -> Read[Role | None]:
-        if isinstance(wanted, Unread):
+    def _role(self, name: str, wanted: Read[Allowances]) -> Read[RoleFacts | None]:
+        if isinstance(wanted, NotRead):
             return wanted
         has = self.allowances(name)
-        if has is None or isinstance(has, Unread):
+        if has is None or isinstance(has, NotRead):
             return has
         role = attempt("iam:GetRole", lambda: self.client.get_role(RoleName=name)["Role"])
         boundary = role.get("PermissionsBoundary", {}) if isinstance(role, dict) else {}
-        return Role(has=has, wanted=wanted, boundary=boundary.get("PermissionsBoundaryArn"))
+        return RoleFacts(has=has, wanted=wanted, boundary=boundary.get("PermissionsBoundaryArn"))
 
     def allowances(self, name: str) -> Read[Allowances | None]:
         """Return what the policies of a role say, its own and those that are attached."""
@@ -191,7 +197,7 @@ class RoleReader:
             "iam:ListRolePolicies",
             lambda: pages_of(self.client, "list_role_policies", "PolicyNames", RoleName=name),
         )
-        if own is None or isinstance(own, Unread):
+        if own is None or isinstance(own, NotRead):
             return own
         attached = attempt(
             "iam:ListAttachedRolePolicies",
@@ -199,17 +205,17 @@ class RoleReader:
                 self.client, "list_attached_role_policies", "AttachedPolicies", RoleName=name
             ),
         )
-        if attached is None or isinstance(attached, Unread):
+        if attached is None or isinstance(attached, NotRead):
             return attached
         said = Allowances()
         for policy in own:
             document = attempt("iam:GetRolePolicy", partial(self._own, name, policy))
-            if isinstance(document, Unread):
+            if isinstance(document, NotRead):
                 return document
             said |= read_document(document)
         for entry in attached:
             document = attempt("iam:GetPolicyVersion", partial(self._managed, entry["PolicyArn"]))
-            if isinstance(document, Unread):
+            if isinstance(document, NotRead):
                 return document
             said |= read_document(document)
         return said

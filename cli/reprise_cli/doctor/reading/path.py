@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reprise_cli.doctor.read import Unread
+from reprise_cli.doctor.read import NotRead
 from reprise_cli.doctor.reading.attempt import attempt, attempt_there, each, pages_of
-from reprise_cli.doctor.things import Expiry, Filter, Notification, Stream
+from reprise_cli.doctor.things import ExpiryFacts, FilterFacts, NotificationFacts, StreamFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,20 +30,20 @@ class LogsReader:
             ),
             "log groups",
         )
-        if isinstance(found, Unread):
+        if isinstance(found, NotRead):
             return dict.fromkeys(names, found)
         days = {group["logGroupName"]: int(group.get("retentionInDays", 0)) for group in found}
         return {name: days.get(name) for name in names}
 
-    def filters(self, groups: Iterable[str]) -> ReadEach[tuple[Filter, ...] | None]:
+    def filters(self, groups: Iterable[str]) -> ReadEach[tuple[FilterFacts, ...] | None]:
         """Return the subscription filters of log groups."""
         return each(groups, self._filters)
 
-    def _filters(self, group: str) -> Read[tuple[Filter, ...] | None]:
-        def ask() -> tuple[Filter, ...]:
+    def _filters(self, group: str) -> Read[tuple[FilterFacts, ...] | None]:
+        def ask() -> tuple[FilterFacts, ...]:
             found = self.client.describe_subscription_filters(logGroupName=group)
             return tuple(
-                Filter(
+                FilterFacts(
                     name=entry["filterName"],
                     pattern=entry.get("filterPattern", ""),
                     destination=entry["destinationArn"],
@@ -60,17 +60,17 @@ class FirehoseReader:
 
     client: Any
 
-    def stream(self, name: str) -> Read[Stream | None]:
+    def stream(self, name: str) -> Read[StreamFacts | None]:
         """Return a stream."""
 
-        def ask() -> Stream:
+        def ask() -> StreamFacts:
             found = self.client.describe_delivery_stream(DeliveryStreamName=name)
             told = found["DeliveryStreamDescription"]
             places = told.get("Destinations") or [{}]
             place = places[0].get("ExtendedS3DestinationDescription") or places[0].get(
                 "S3DestinationDescription", {}
             )
-            return Stream(
+            return StreamFacts(
                 status=told["DeliveryStreamStatus"],
                 bucket=place.get("BucketARN", "something else than a bucket"),
                 prefix=place.get("Prefix", ""),
@@ -89,10 +89,10 @@ class BucketReader:
     account: str
     """Whose it must be: its name is the world's."""
 
-    def notifications(self) -> Read[tuple[Notification, ...] | None]:
+    def notifications(self) -> Read[tuple[NotificationFacts, ...] | None]:
         """Return what it tells queues."""
 
-        def ask() -> tuple[Notification, ...]:
+        def ask() -> tuple[NotificationFacts, ...]:
             found = self._ask("get_bucket_notification_configuration")
             return tuple(_notification(entry) for entry in found.get("QueueConfigurations", []))
 
@@ -120,13 +120,13 @@ class BucketReader:
             ask,
         )
 
-    def expiries(self) -> Read[tuple[Expiry, ...] | None]:
+    def expiries(self) -> Read[tuple[ExpiryFacts, ...] | None]:
         """Return the rules that delete objects after some days."""
 
-        def ask() -> tuple[Expiry, ...]:
+        def ask() -> tuple[ExpiryFacts, ...]:
             rules = self._ask("get_bucket_lifecycle_configuration").get("Rules", [])
             return tuple(
-                Expiry(prefix=_prefix(rule), days=int(rule["Expiration"]["Days"]))
+                ExpiryFacts(prefix=_prefix(rule), days=int(rule["Expiration"]["Days"]))
                 for rule in rules
                 if rule.get("Status") == "Enabled" and "Days" in rule.get("Expiration", {})
             )
@@ -140,13 +140,13 @@ class BucketReader:
     def _or[T](self, code: str, otherwise: T, permission: str, ask: Any) -> Read[T | None]:  # noqa: ANN401 - makes the request
         """Return what is asked; a code that says that nothing is set means something, too."""
         found: Read[T | None] = attempt(permission, ask)
-        return otherwise if isinstance(found, Unread) and found.why.endswith(f" {code}") else found
+        return otherwise if isinstance(found, NotRead) and found.why.endswith(f" {code}") else found
 
 
-def _notification(entry: dict[str, Any]) -> Notification:
+def _notification(entry: dict[str, Any]) -> NotificationFacts:
     rules = entry.get("Filter", {}).get("Key", {}).get("FilterRules", [])
     prefixes = [rule["Value"] for rule in rules if rule["Name"].lower() == "prefix"]
-    return Notification(
+    return NotificationFacts(
         queue=entry["QueueArn"],
         prefix=prefixes[0] if prefixes else "",
         events=tuple(entry.get("Events", [])),

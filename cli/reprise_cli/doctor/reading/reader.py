@@ -10,7 +10,7 @@ from reprise.doors.alias import Doors
 from reprise.version import __version__
 from reprise_cli.doctor.checks.callers import has_endpoint, has_plugin
 from reprise_cli.doctor.facts import Facts
-from reprise_cli.doctor.read import Unread, known
+from reprise_cli.doctor.read import NotRead, known
 from reprise_cli.doctor.reading.attempt import each
 from reprise_cli.doctor.reading.functions import FunctionReader, RoleReader
 from reprise_cli.doctor.reading.path import BucketReader, FirehoseReader, LogsReader
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from reprise_cli.aws import Aws
     from reprise_cli.doctor.reading.stacks import Family
-    from reprise_cli.doctor.things import Function
+    from reprise_cli.doctor.things import FunctionFacts
 
 _CLIENTS: Final = (
     "cloudformation",
@@ -125,7 +125,7 @@ class Reader:
         }
         for found in each(readers, lambda name: readers[name]()).values():
             facts = replace(facts, **found)
-        if isinstance(facts.resources, Unread):
+        if isinstance(facts.resources, NotRead):
             unlisted: dict[str, Any] = {name: {"": facts.resources} for name in _BY_RESOURCE}
             facts = replace(facts, mappings=facts.resources, alarms=facts.resources, **unlisted)
         return facts
@@ -191,7 +191,7 @@ class Reader:
                 for each_one in known(facts.resources)
                 if each_one.kind == "AWS::Scheduler::Schedule" and each_one.stack not in self.addons
             ]
-            if not isinstance(facts.resources, Unread)
+            if not isinstance(facts.resources, NotRead)
             else []
         )
         metrics = {
@@ -210,10 +210,10 @@ class Reader:
     def _callers(self, facts: Facts) -> dict[str, Any]:
         reader, roles = FunctionReader(client=self.aws.functions), RoleReader(client=self.aws.iam)
         found = reader.all()
-        if isinstance(found, Unread):
+        if isinstance(found, NotRead):
             return {"callers": dict.fromkeys(facts.asked or ("",), found)}
         own = set(_names(facts, "AWS::Lambda::Function"))
-        callers: dict[str, Function | None] = {
+        callers: dict[str, FunctionFacts | None] = {
             name: function
             for name, function in found.items()
             if name not in own and self._is_caller(function)
@@ -230,13 +230,13 @@ class Reader:
             ),
         }
 
-    def _is_caller(self, function: Function) -> bool:
+    def _is_caller(self, function: FunctionFacts) -> bool:
         is_set_up = has_endpoint(function) or has_plugin(function)
         return is_set_up and (function.environment.get("REPRISE_STACK") or "reprise") == self.stack
 
 
 def _names(facts: Facts, *kinds: str) -> list[str]:
     """Return the physical ids of resources of these types; none if they could not be listed."""
-    if isinstance(facts.resources, Unread):
+    if isinstance(facts.resources, NotRead):
         return []
     return [each_one.physical for each_one in facts.resources if each_one.kind in kinds]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from reprise_cli.doctor.read import Unread
+from reprise_cli.doctor.read import NotRead
 from reprise_cli.stack import no_stack
 
 if TYPE_CHECKING:
@@ -57,4 +57,4 @@ def _ahead(now: datetime, date: str) -> Read[float]:
     try:
         return (now - parsedate_to_datetime(date)).total_seconds()
     except (TypeError, ValueError):
-        return Unread("AWS's answer had no date")
+        return NotRead("AWS's answer had no date")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reprise_cli.doctor.checks.deployment import WELL
 from reprise_cli.doctor.policies import Allowances, roles_of_template
-from reprise_cli.doctor.read import Unread
+from reprise_cli.doctor.read import NotRead
 from reprise_cli.doctor.reading.attempt import attempt, attempt_there, each, pages_of
-from reprise_cli.doctor.things import Drift, Resource, StackState
+from reprise_cli.doctor.things import DriftFacts, ResourceFacts, StackFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +30,8 @@ _DRIFT_LOOKS: Final = 150
 class Family:
     """The stack, its nested stacks and its add-ons."""
 
-    states: dict[str, Read[StackState]]
-    resources: Read[tuple[Resource, ...]]
+    states: dict[str, Read[StackFacts]]
+    resources: Read[tuple[ResourceFacts, ...]]
     templates: dict[str, Read[Any]] = field(default_factory=dict)
     """Templates as deployed, by `Resource.stack`."""
     ids: dict[str, str] = field(default_factory=dict)
@@ -40,11 +40,11 @@ class Family:
     def wanted_of_roles(self) -> dict[str, Read[Allowances]]:
         """Return what the templates want of each role, by its name."""
         found: dict[str, Read[Allowances]] = {}
-        for each_one in () if isinstance(self.resources, Unread) else self.resources:
+        for each_one in () if isinstance(self.resources, NotRead) else self.resources:
             if each_one.kind != "AWS::IAM::Role":
                 continue
-            template = self.templates.get(each_one.stack, Unread("its template was not read"))
-            if isinstance(template, Unread):
+            template = self.templates.get(each_one.stack, NotRead("its template was not read"))
+            if isinstance(template, NotRead):
                 found[each_one.physical] = template
             else:
                 found[each_one.physical] = roles_of_template(template).get(
@@ -55,7 +55,7 @@ class Family:
     def may_recurse(self) -> set[str]:
         """Return the functions whose template lets messages go round, by name."""
         found = set()
-        for each_one in () if isinstance(self.resources, Unread) else self.resources:
+        for each_one in () if isinstance(self.resources, NotRead) else self.resources:
             template = self.templates.get(each_one.stack)
             if each_one.kind != _FUNCTION or not isinstance(template, dict):
                 continue
@@ -75,7 +75,7 @@ class StackReader:
     def read(self, root: str, addons: tuple[str, ...]) -> Family:
         """Return the stack of this name, which is there, and all that belongs to it."""
         listed = self._resources(root)
-        if isinstance(listed, Unread):
+        if isinstance(listed, NotRead):
             state = self._state(root)
             assert state is not None  # noqa: S101 - the root was found before
             return Family(states={root: state}, resources=listed, ids={root: root})
@@ -87,10 +87,10 @@ class StackReader:
         members = {"": root, **nested, **{addon: addon for addon in addons}}
         states = each(members, lambda name: self._state(members[name]))
         there = {name: members[name] for name, state in states.items() if state is not None}
-        resources: list[Resource] = []
-        unread: list[Unread] = []
+        resources: list[ResourceFacts] = []
+        unread: list[NotRead] = []
         for name, entries in each(there, lambda name: self._resources(there[name])).items():
-            if isinstance(entries, Unread):
+            if isinstance(entries, NotRead):
                 unread.append(entries)
                 continue
             resources += [
@@ -111,7 +111,7 @@ class StackReader:
 
     def drift(
         self, ids: dict[str, str], *, is_asked: bool, wait: Callable[[float], None]
-    ) -> ReadEach[Drift]:
+    ) -> ReadEach[DriftFacts]:
         """Return what is known of changes by others.
 
         Args:
@@ -123,20 +123,20 @@ class StackReader:
             return each(ids, lambda name: self._detect(ids[name], wait))
         return each(ids, lambda name: self._last_drift(ids[name]))
 
-    def _last_drift(self, stack: str) -> Read[Drift]:
+    def _last_drift(self, stack: str) -> Read[DriftFacts]:
         found = attempt("cloudformation:DescribeStacks", lambda: self._describe(stack))
         told = found.get("DriftInformation", {}) if isinstance(found, dict) else {}
         if told.get("StackDriftStatus") == "DRIFTED":
             return self._changed(stack, "DRIFTED")
-        return Unread(_DRIFT_STEP)
+        return NotRead(_DRIFT_STEP)
 
-    def _detect(self, stack: str, wait: Callable[[float], None]) -> Read[Drift]:
+    def _detect(self, stack: str, wait: Callable[[float], None]) -> Read[DriftFacts]:
         asked = attempt_there(
             "cloudformation:DetectStackDrift",
             lambda: self.client.detect_stack_drift(StackName=stack)["StackDriftDetectionId"],
             "the stack",
         )
-        if isinstance(asked, Unread):
+        if isinstance(asked, NotRead):
             return asked
         for _ in range(_DRIFT_LOOKS):
             told = attempt_there(
@@ -146,20 +146,20 @@ class StackReader:
                 ),
                 "the look for drift",
             )
-            if isinstance(told, Unread):
+            if isinstance(told, NotRead):
                 return told
             if told["DetectionStatus"] == "DETECTION_FAILED":
-                return Unread(
+                return NotRead(
                     f"CloudFormation could not look: {told.get('DetectionStatusReason', '')}"
                 )
             if told["DetectionStatus"] == "DETECTION_COMPLETE":
                 return self._changed(stack, told.get("StackDriftStatus", "UNKNOWN"))
             wait(2.0)
-        return Unread("CloudFormation still looks for drift; ask again later, without --drift")
+        return NotRead("CloudFormation still looks for drift; ask again later, without --drift")
 
-    def _changed(self, stack: str, status: str) -> Read[Drift]:
+    def _changed(self, stack: str, status: str) -> Read[DriftFacts]:
         if status != "DRIFTED":
-            return Drift(status=status)
+            return DriftFacts(status=status)
         found = attempt_there(
             "cloudformation:DescribeStackResourceDrifts",
             lambda: self.client.describe_stack_resource_drifts(
@@ -167,30 +167,30 @@ class StackReader:
             )["StackResourceDrifts"],
             "the stack",
         )
-        if isinstance(found, Unread):
-            return Drift(status=status)
-        return Drift(status=status, changed=tuple(_difference(entry) for entry in found))
+        if isinstance(found, NotRead):
+            return DriftFacts(status=status)
+        return DriftFacts(status=status, changed=tuple(_difference(entry) for entry in found))
 
     def _describe(self, stack: str) -> dict[str, Any]:
         (found,) = self.client.describe_stacks(StackName=stack)["Stacks"]
         return dict(found)
 
-    def _state(self, stack: str) -> Read[StackState] | None:
+    def _state(self, stack: str) -> Read[StackFacts] | None:
         """Return a stack's state; None if there is no such stack."""
         found = attempt("cloudformation:DescribeStacks", lambda: self._describe(stack))
-        if isinstance(found, Unread) and "ValidationError" in found.why:
+        if isinstance(found, NotRead) and "ValidationError" in found.why:
             return None
-        if found is None or isinstance(found, Unread):
+        if found is None or isinstance(found, NotRead):
             return found
         status = str(found["StackStatus"])
-        return StackState(status=status, why=() if status in WELL else self._reasons(stack))
+        return StackFacts(status=status, why=() if status in WELL else self._reasons(stack))
 
     def _reasons(self, stack: str) -> tuple[str, ...]:
         found = attempt(
             "cloudformation:DescribeStackEvents",
             lambda: self.client.describe_stack_events(StackName=stack)["StackEvents"],
         )
-        if found is None or isinstance(found, Unread):
+        if found is None or isinstance(found, NotRead):
             return ()
         reasons = [
             f"{event['LogicalResourceId']}: {event['ResourceStatusReason']}"
@@ -219,11 +219,11 @@ class StackReader:
             f"the template of {stack}",
         )
         # A template without a transform comes as it was written, in YAML as text.
-        return Unread(f"the template of {stack} is no JSON") if isinstance(found, str) else found
+        return NotRead(f"the template of {stack} is no JSON") if isinstance(found, str) else found
 
 
-def _resource(stack: str, entry: dict[str, Any]) -> Resource:
-    return Resource(
+def _resource(stack: str, entry: dict[str, Any]) -> ResourceFacts:
+    return ResourceFacts(
         stack=stack,
         logical=entry["LogicalResourceId"],
         kind=entry["ResourceType"],

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from reprise.aws.keys import secret_name
 from reprise.capturing.signature import MacKeys
 from reprise.errors import SettingsError
-from reprise_cli.doctor.read import Unread
+from reprise_cli.doctor.read import NotRead
 from reprise_cli.doctor.reading.attempt import attempt, attempt_there, each, pages_of
-from reprise_cli.doctor.things import Queue, Source, Table
+from reprise_cli.doctor.things import QueueFacts, SourceFacts, TableFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,17 +25,17 @@ class QueueReader:
 
     client: Any
 
-    def queues(self, urls: Iterable[str]) -> ReadEach[Queue | None]:
+    def queues(self, urls: Iterable[str]) -> ReadEach[QueueFacts | None]:
         """Return queues, by name."""
         by_name = {url.rpartition("/")[2]: url for url in urls}
         return each(by_name, lambda name: self._queue(by_name[name]))
 
-    def _queue(self, url: str) -> Read[Queue | None]:
-        def ask() -> Queue:
+    def _queue(self, url: str) -> Read[QueueFacts | None]:
+        def ask() -> QueueFacts:
             found = self.client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
             told = found["Attributes"]
             redrive = json.loads(told.get("RedrivePolicy") or "{}")
-            return Queue(
+            return QueueFacts(
                 arn=told["QueueArn"],
                 url=url,
                 visibility_s=int(told["VisibilityTimeout"]),
@@ -54,12 +54,12 @@ class TableReader:
 
     client: Any
 
-    def table(self, name: str) -> Read[Table | None]:
+    def table(self, name: str) -> Read[TableFacts | None]:
         """Return a table's settings."""
         found = attempt(
             "dynamodb:DescribeTable", lambda: self.client.describe_table(TableName=name)["Table"]
         )
-        if found is None or isinstance(found, Unread):
+        if found is None or isinstance(found, NotRead):
             return found
         life = attempt_there(
             "dynamodb:DescribeTimeToLive",
@@ -73,13 +73,13 @@ class TableReader:
             ],
             f"table {name}",
         )
-        if isinstance(life, Unread):
+        if isinstance(life, NotRead):
             return life
-        if isinstance(backups, Unread):
+        if isinstance(backups, NotRead):
             return backups
         is_on = life.get("TimeToLiveStatus") in {"ENABLED", "ENABLING"}
         recovery = backups.get("PointInTimeRecoveryDescription", {})
-        return Table(
+        return TableFacts(
             status=found["TableStatus"],
             billing=found.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED"),
             ttl_attribute=life.get("AttributeName") if is_on else None,
@@ -108,7 +108,7 @@ class SourceReader:
     client: Any
     stack: str
 
-    def sources(self, expected: Iterable[str]) -> Read[ReadEach[Source | None]]:
+    def sources(self, expected: Iterable[str]) -> Read[ReadEach[SourceFacts | None]]:
         """Return the stack's sources.
 
         Args:
@@ -125,7 +125,7 @@ class SourceReader:
             ),
             "secrets",
         )
-        if isinstance(listed, Unread):
+        if isinstance(listed, NotRead):
             return listed
         names = [
             entry["Name"].removeprefix(prefix)
@@ -134,7 +134,7 @@ class SourceReader:
         ]
         return each([*expected, *names], self._source)
 
-    def _source(self, name: str) -> Read[Source | None]:
+    def _source(self, name: str) -> Read[SourceFacts | None]:
         text = attempt(
             "secretsmanager:GetSecretValue",
             lambda: str(
@@ -143,14 +143,14 @@ class SourceReader:
                 )
             ),
         )
-        if text is None or isinstance(text, Unread):
+        if text is None or isinstance(text, NotRead):
             return text
         try:
             MacKeys.from_secret(text, name)
         except SettingsError as error:
-            return Source(problem=str(error))
+            return SourceFacts(problem=str(error))
         document = json.loads(text)
-        return Source(
+        return SourceFacts(
             current=document["current"],
             names=tuple(sorted(set(document) - {"current", "targets"})),
         )

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from reprise_cli.doctor.read import Unread
+from reprise_cli.doctor.read import NotRead
 from reprise_cli.doctor.reading.attempt import attempt, attempt_there, each
-from reprise_cli.doctor.things import Alarm, Rule, Topic
+from reprise_cli.doctor.things import AlarmFacts, RuleFacts, TopicFacts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -25,10 +25,10 @@ class CloudWatchReader:
 
     client: Any
 
-    def alarms(self, prefix: str, ours: Collection[str]) -> Read[Mapping[str, Alarm]]:
+    def alarms(self, prefix: str, ours: Collection[str]) -> Read[Mapping[str, AlarmFacts]]:
         """Return those of our alarms that are there: another stack's names may begin like ours."""
 
-        def ask() -> dict[str, Alarm]:
+        def ask() -> dict[str, AlarmFacts]:
             kinds = ["MetricAlarm", "CompositeAlarm"]
             pages = self.client.get_paginator("describe_alarms").paginate(
                 AlarmNamePrefix=prefix, AlarmTypes=kinds
@@ -39,7 +39,7 @@ class CloudWatchReader:
                 for alarm in (*page.get("MetricAlarms", []), *page.get("CompositeAlarms", []))
             ]
             return {
-                alarm["AlarmName"]: Alarm(
+                alarm["AlarmName"]: AlarmFacts(
                     state=alarm.get("StateValue", ""),
                     is_enabled=bool(alarm.get("ActionsEnabled", True)),
                     actions=tuple(alarm.get("AlarmActions", [])),
@@ -75,7 +75,7 @@ class CloudWatchReader:
             return {name: sum(each_one) if each_one else None for name, each_one in values.items()}
 
         totals = attempt_there("cloudwatch:GetMetricData", ask, "metrics")
-        return dict.fromkeys(names, totals) if isinstance(totals, Unread) else totals
+        return dict.fromkeys(names, totals) if isinstance(totals, NotRead) else totals
 
 
 def _query(key: str, name: str, namespace: str, dimensions: Mapping[str, str]) -> dict[str, Any]:
@@ -90,12 +90,12 @@ class TopicReader:
 
     client: Any
 
-    def topic(self, arn: str) -> Read[Topic | None]:
+    def topic(self, arn: str) -> Read[TopicFacts | None]:
         """Return how many have subscribed."""
 
-        def ask() -> Topic:
+        def ask() -> TopicFacts:
             told = self.client.get_topic_attributes(TopicArn=arn)["Attributes"]
-            return Topic(
+            return TopicFacts(
                 confirmed=int(told.get("SubscriptionsConfirmed", 0)),
                 pending=int(told.get("SubscriptionsPending", 0)),
             )
@@ -109,12 +109,12 @@ class RuleReader:
 
     client: Any
 
-    def rule(self, name: str) -> Read[Rule | None]:
+    def rule(self, name: str) -> Read[RuleFacts | None]:
         """Return a rule of the default bus."""
         state = attempt(
             "events:DescribeRule", lambda: self.client.describe_rule(Name=name)["State"]
         )
-        if state is None or isinstance(state, Unread):
+        if state is None or isinstance(state, NotRead):
             return state
         targets = attempt(
             "events:ListTargetsByRule",
@@ -122,7 +122,11 @@ class RuleReader:
                 entry["Arn"] for entry in self.client.list_targets_by_rule(Rule=name)["Targets"]
             ),
         )
-        return targets if isinstance(targets, Unread) else Rule(state=state, targets=targets or ())
+        return (
+            targets
+            if isinstance(targets, NotRead)
+            else RuleFacts(state=state, targets=targets or ())
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,31 +6,31 @@ import json
 from dataclasses import replace
 from typing import Any, Final
 
+from reprise_cli.doctor.check import CheckStatus, Finding
 from reprise_cli.doctor.checks import CHECKS
 from reprise_cli.doctor.checks.capture import PATTERN
 from reprise_cli.doctor.facts import Facts
 from reprise_cli.doctor.policies import Allowances
 from reprise_cli.doctor.things import (
-    AccountLimits,
-    Alarm,
-    Drift,
-    Expiry,
-    Filter,
-    Function,
-    Layer,
-    Mapped,
-    Notification,
-    Queue,
-    Resource,
-    Role,
-    Rule,
-    Source,
-    StackState,
-    Stream,
-    Table,
-    Topic,
+    AlarmFacts,
+    DriftFacts,
+    ExpiryFacts,
+    FilterFacts,
+    FunctionFacts,
+    LambdaLimits,
+    LayerFacts,
+    MappingFacts,
+    NotificationFacts,
+    QueueFacts,
+    ResourceFacts,
+    RoleFacts,
+    RuleFacts,
+    SourceFacts,
+    StackFacts,
+    StreamFacts,
+    TableFacts,
+    TopicFacts,
 )
-from reprise_cli.doctor.verdict import Finding, Verdict
 
 ACCOUNT: Final = "111122223333"
 TARGET: Final = f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:orders"
@@ -58,7 +58,7 @@ OUTPUTS: Final = {
     "IncidentTopicArn": TOPIC,
     "LayerArn": f"{LAYER}:7",
 }
-OUR_FILTER: Final = Filter(name="reprise-capture", pattern=PATTERN, destination=STREAM)
+OUR_FILTER: Final = FilterFacts(name="reprise-capture", pattern=PATTERN, destination=STREAM)
 LETS_IN: Final = json.dumps(
     {
         "Statement": [
@@ -74,7 +74,7 @@ LETS_IN: Final = json.dumps(
 CALLER_MAY: Final = frozenset({"lambda:Invoke*", "secretsmanager:*", "ssm:Get*", "logs:*"})
 
 
-def queue(name: str, **changes: object) -> Queue:
+def queue(name: str, **changes: object) -> QueueFacts:
     dead = {"reprise-capture": "reprise-capture-dlq", "reprise-replay": "reprise-dead-letter"}
     settings: dict[str, object] = {
         "arn": f"arn:aws:sqs:eu-west-1:{ACCOUNT}:{name}",
@@ -87,10 +87,10 @@ def queue(name: str, **changes: object) -> Queue:
         else None,
         "policy": LETS_IN,
     }
-    return Queue(**settings | changes)  # type: ignore[arg-type]
+    return QueueFacts(**settings | changes)  # type: ignore[arg-type]
 
 
-def mapped(function: str, name: str, **changes: object) -> Mapped:
+def mapped(function: str, name: str, **changes: object) -> MappingFacts:
     settings: dict[str, object] = {
         "uuid": f"uuid-{function}",
         "state": "Enabled",
@@ -98,10 +98,10 @@ def mapped(function: str, name: str, **changes: object) -> Mapped:
         "function": function,
         "reports_failures": True,
     }
-    return Mapped(**settings | changes)  # type: ignore[arg-type]
+    return MappingFacts(**settings | changes)  # type: ignore[arg-type]
 
 
-def function(name: str, **changes: object) -> Function:
+def function(name: str, **changes: object) -> FunctionFacts:
     settings: dict[str, object] = {
         "arn": f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:{name}",
         "role": f"arn:aws:iam::{ACCOUNT}:role/{name}-role",
@@ -124,22 +124,22 @@ def function(name: str, **changes: object) -> Function:
         "update": "Successful",
         "recursion": "Allow",
     }
-    return Function(**settings | changes)  # type: ignore[arg-type]
+    return FunctionFacts(**settings | changes)  # type: ignore[arg-type]
 
 
-def caller(**changes: object) -> Function:
+def caller(**changes: object) -> FunctionFacts:
     environment = {"AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:9350"}
     return function("web-shop", **{"environment": environment, **changes})
 
 
-def alarm(**changes: object) -> Alarm:
+def alarm(**changes: object) -> AlarmFacts:
     settings: dict[str, object] = {
         "state": "OK",
         "is_enabled": True,
         "actions": (),
         "says": "It is late. docs/runbooks/waiting.md",
     }
-    return Alarm(**settings | changes)  # type: ignore[arg-type]
+    return AlarmFacts(**settings | changes)  # type: ignore[arg-type]
 
 
 def facts(**changes: object) -> Facts:
@@ -149,34 +149,34 @@ def facts(**changes: object) -> Facts:
         "region": "eu-west-1",
         "account": ACCOUNT,
         "command_version": "1.2.3",
-        "stacks": {"reprise": StackState(status="CREATE_COMPLETE")},
+        "stacks": {"reprise": StackFacts(status="CREATE_COMPLETE")},
         "outputs": OUTPUTS,
         "parameters": {"RetentionDays": "30"},
         "resources": (
-            Resource(stack="Alarms", logical="W", kind="AWS::CloudWatch::Alarm", physical="w"),
-            Resource(
+            ResourceFacts(stack="Alarms", logical="W", kind="AWS::CloudWatch::Alarm", physical="w"),
+            ResourceFacts(
                 stack="Capture", logical="StreamRole", kind="AWS::IAM::Role", physical="s-role"
             ),
-            Resource(
+            ResourceFacts(
                 stack="Capture",
                 logical="SubscriptionRole",
                 kind="AWS::IAM::Role",
                 physical="f-role",
             ),
         ),
-        "drift": {"reprise": Drift(status="IN_SYNC")},
-        "limits": AccountLimits(concurrent=1000, unreserved=900),
+        "drift": {"reprise": DriftFacts(status="IN_SYNC")},
+        "limits": LambdaLimits(concurrent=1000, unreserved=900),
         "log_groups": {GROUP: 30},
         "filters": {GROUP: (OUR_FILTER,)},
         "own_filters": {"/reprise/reprise/replayer": ()},
-        "stream": Stream(
+        "stream": StreamFacts(
             status="ACTIVE",
             bucket="arn:aws:s3:::reprise-bucket",
             prefix="captured/!{timestamp:yyyy}/",
             role=f"arn:aws:iam::{ACCOUNT}:role/s-role",
         ),
         "notifications": (
-            Notification(
+            NotificationFacts(
                 queue=f"arn:aws:sqs:eu-west-1:{ACCOUNT}:reprise-capture",
                 prefix="captured/",
                 events=("s3:ObjectCreated:*",),
@@ -184,7 +184,7 @@ def facts(**changes: object) -> Facts:
         ),
         "is_versioned": True,
         "is_private": True,
-        "expiries": (Expiry(prefix="captured/", days=30),),
+        "expiries": (ExpiryFacts(prefix="captured/", days=30),),
         "queues": {name: queue(name) for name in names},
         "mappings": (
             mapped("reprise-unpacker", "reprise-capture"),
@@ -195,21 +195,23 @@ def facts(**changes: object) -> Facts:
             for name in ("reprise-invoker", "reprise-unpacker", "reprise-replayer")
         },
         "roles": {
-            "r": Role(has=Allowances(frozenset({"s3:*"})), wanted=Allowances(frozenset({"s3:Get"})))
+            "r": RoleFacts(
+                has=Allowances(frozenset({"s3:*"})), wanted=Allowances(frozenset({"s3:Get"}))
+            )
         },
-        "layers": {f"{LAYER}:7": Layer(runtimes=("python3.13",), architectures=("x86_64",))},
-        "table": Table(
+        "layers": {f"{LAYER}:7": LayerFacts(runtimes=("python3.13",), architectures=("x86_64",))},
+        "table": TableFacts(
             status="ACTIVE",
             billing="PAY_PER_REQUEST",
             ttl_attribute="expires_at_s",
             has_recovery=True,
         ),
         "policy": "{}",
-        "sources": {"web-shop": Source(current="k1", names=("k1",))},
+        "sources": {"web-shop": SourceFacts(current="k1", names=("k1",))},
         "targets": {TARGET: function("orders", recursion=None)},
         "alarms": {"w": alarm()},
-        "topic": Topic(confirmed=1, pending=0),
-        "rule": Rule(state="ENABLED", targets=(TOPIC,)),
+        "topic": TopicFacts(confirmed=1, pending=0),
+        "rule": RuleFacts(state="ENABLED", targets=(TOPIC,)),
         "schedules": {"reprise-observer": "ENABLED"},
         "metrics": {"StoreFaults": 0.0, "LostLines": None},
         "callers": {"web-shop": caller()},
@@ -228,7 +230,7 @@ def facts(**changes: object) -> Facts:
 
 
 def with_environment(**variables: str) -> dict[str, Any]:
-    return {"environment": function("any").environment | variables}
+    return {"environment": {**function("any").environment, **variables}}
 
 
 def with_stream(**changes: Any) -> Any:
@@ -247,4 +249,4 @@ def run(name: str, of: Facts) -> tuple[Finding, ...]:
 
 def problems(name: str, of: Facts) -> list[str]:
     """Return what a check says is wrong."""
-    return [each.says for each in run(name, of) if each.verdict is Verdict.PROBLEM]
+    return [each.says for each in run(name, of) if each.status is CheckStatus.PROBLEM]

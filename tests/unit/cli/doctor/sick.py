@@ -7,16 +7,16 @@ from typing import Any, Final
 
 from reprise_cli.doctor.policies import Allowances
 from reprise_cli.doctor.things import (
-    AccountLimits,
-    Drift,
-    Expiry,
-    Filter,
-    Layer,
-    Notification,
-    Rule,
-    Source,
-    StackState,
-    Topic,
+    DriftFacts,
+    ExpiryFacts,
+    FilterFacts,
+    LambdaLimits,
+    LayerFacts,
+    NotificationFacts,
+    RuleFacts,
+    SourceFacts,
+    StackFacts,
+    TopicFacts,
 )
 from unit.cli.doctor.healthy import (
     GROUP,
@@ -38,12 +38,12 @@ from unit.cli.doctor.healthy import (
 SICK: Final[list[tuple[str, dict[str, Any], str]]] = [
     (
         "stack-complete",
-        {"stacks": {"reprise": StackState(status="UPDATE_IN_PROGRESS")}},
+        {"stacks": {"reprise": StackFacts(status="UPDATE_IN_PROGRESS")}},
         "is UPDATE_IN",
     ),
     (
         "stack-complete",
-        {"stacks": {"reprise": StackState(status="ROLLBACK_COMPLETE")}},
+        {"stacks": {"reprise": StackFacts(status="ROLLBACK_COMPLETE")}},
         "is ROLLBACK",
     ),
     ("clock", {"clock_ahead_s": -61.0}, "61 s behind"),
@@ -52,11 +52,11 @@ SICK: Final[list[tuple[str, dict[str, Any], str]]] = [
     ("version", {"outputs": {}}, "does not say its version"),
     (
         "drift",
-        {"drift": {"x": Drift(status="DRIFTED", changed=("Q is gone",))}},
+        {"drift": {"x": DriftFacts(status="DRIFTED", changed=("Q is gone",))}},
         "by others: Q is gone",
     ),
-    ("account-room", {"limits": AccountLimits(concurrent=10, unreserved=10)}, "runs 10 functions"),
-    ("account-room", {"limits": AccountLimits(concurrent=1000, unreserved=99)}, "99 of 1000"),
+    ("account-room", {"limits": LambdaLimits(concurrent=10, unreserved=10)}, "runs 10 functions"),
+    ("account-room", {"limits": LambdaLimits(concurrent=1000, unreserved=99)}, "99 of 1000"),
     ("customer-key", {"key_state": "PendingDeletion"}, "is PendingDeletion"),
     ("function-ready", {"functions": {"f": None}}, "function f is gone"),
     ("function-ready", {"functions": {"f": function("f", state="Failed")}}, "f is Failed"),
@@ -70,8 +70,12 @@ SICK: Final[list[tuple[str, dict[str, Any], str]]] = [
     ),
     ("role-actions", {"roles": {"r": None}}, "role r is gone"),
     ("source-keys", {"sources": {"invoker": None}}, "secret reprise/source/invoker is gone"),
-    ("source-keys", {"sources": {"a": Source(problem="no JSON")}}, "is refused: no JSON"),
-    ("source-keys", {"sources": {"a": Source(current="k3", names=("k3",))}}, "no key before it"),
+    ("source-keys", {"sources": {"a": SourceFacts(problem="no JSON")}}, "is refused: no JSON"),
+    (
+        "source-keys",
+        {"sources": {"a": SourceFacts(current="k3", names=("k3",))}},
+        "no key before it",
+    ),
     ("log-retention", {"log_groups": {"/g": None}}, "/g is gone"),
     ("log-retention", {"log_groups": {"/g": 0}}, "/g keeps its lines for ever"),
     ("ledger-there", {"table": None}, "reprise-ledger is gone"),
@@ -84,7 +88,7 @@ SICK: Final[list[tuple[str, dict[str, Any], str]]] = [
     ("bucket-versions", {"is_versioned": False}, "keeps no versions"),
     ("bucket-private", {"is_private": False}, "does not block public access"),
     ("bucket-expiry", {"expiries": ()}, "nothing in bucket"),
-    ("bucket-expiry", {"expiries": (Expiry(prefix="", days=29),)}, "deletes everything"),
+    ("bucket-expiry", {"expiries": (ExpiryFacts(prefix="", days=29),)}, "deletes everything"),
     ("filter-there", {"filters": {GROUP: None}}, "is gone"),
     ("filter-there", {"filters": {GROUP: ()}}, "no filter reprise-capture"),
     ("filter-pattern", {"filters": {GROUP: (replace(OUR_FILTER, pattern=""),)}}, "'everything'"),
@@ -95,7 +99,7 @@ SICK: Final[list[tuple[str, dict[str, Any], str]]] = [
     ),
     (
         "filter-loop",
-        {"own_filters": {"/g": (Filter(name="x", pattern="", destination=STREAM),)}},
+        {"own_filters": {"/g": (FilterFacts(name="x", pattern="", destination=STREAM),)}},
         "fed its own output",
     ),
     ("stream-active", {"stream": None}, "is gone"),
@@ -110,14 +114,18 @@ SICK: Final[list[tuple[str, dict[str, Any], str]]] = [
     ("bucket-notification", {"notifications": ()}, "tells nobody"),
     (
         "bucket-notification",
-        {"notifications": (Notification(queue="a:b", prefix="", events=("s3:ObjectCreated:*",)),)},
+        {
+            "notifications": (
+                NotificationFacts(queue="a:b", prefix="", events=("s3:ObjectCreated:*",)),
+            )
+        },
         "tells a:b",
     ),
     (
         "bucket-notification",
         {
             "notifications": (
-                Notification(queue="q", prefix="captured/", events=("s3:ObjectRemoved:*",)),
+                NotificationFacts(queue="q", prefix="captured/", events=("s3:ObjectRemoved:*",)),
             )
         },
         "tells nobody of new objects",
@@ -197,11 +205,11 @@ SICK: Final[list[tuple[str, dict[str, Any], str]]] = [
     ("alarm-acts", {"parameters": {"AlarmTopicArn": "arn:t"}}, "does not notify arn:t"),
     ("alarm-quiet", {"alarms": {"w": alarm(state="ALARM")}}, "alarm w is in ALARM: It is late."),
     ("incident-heard", {"topic": None}, "topic reprise-incidents is gone"),
-    ("incident-heard", {"topic": Topic(confirmed=0, pending=1)}, "waits for the confirmation"),
-    ("incident-heard", {"topic": Topic(confirmed=0, pending=0)}, "nobody has subscribed"),
+    ("incident-heard", {"topic": TopicFacts(confirmed=0, pending=1)}, "waits for the confirmation"),
+    ("incident-heard", {"topic": TopicFacts(confirmed=0, pending=0)}, "nobody has subscribed"),
     ("incident-rule", {"rule": None}, "is gone"),
-    ("incident-rule", {"rule": Rule(state="DISABLED", targets=(TOPIC,))}, "is DISABLED"),
-    ("incident-rule", {"rule": Rule(state="ENABLED", targets=())}, "does not send to topic"),
+    ("incident-rule", {"rule": RuleFacts(state="DISABLED", targets=(TOPIC,))}, "is DISABLED"),
+    ("incident-rule", {"rule": RuleFacts(state="ENABLED", targets=())}, "does not send to topic"),
     ("schedule-on", {"schedules": {"o": None}}, "schedule o is gone"),
     ("schedule-on", {"schedules": {"o": "DISABLED"}}, "schedule o is DISABLED"),
     ("metric-zero", {"metrics": {"LostLines": 3.0}}, "3 captured calls had not arrived"),
@@ -227,12 +235,12 @@ SICK: Final[list[tuple[str, dict[str, Any], str]]] = [
     ("caller-endpoint", {"callers": {"f": caller(layers=())}}, "no layer that listens there"),
     (
         "caller-layer",
-        {"layers": {f"{LAYER}:7": Layer(runtimes=(), architectures=("arm64",))}},
+        {"layers": {f"{LAYER}:7": LayerFacts(runtimes=(), architectures=("arm64",))}},
         "is x86_64, and its layer",
     ),
     (
         "caller-layer",
-        {"layers": {f"{LAYER}:7": Layer(runtimes=("python3.12",), architectures=())}},
+        {"layers": {f"{LAYER}:7": LayerFacts(runtimes=("python3.12",), architectures=())}},
         "is python3.13",
     ),
     ("caller-source", {"sources": {}}, "signs as source web-shop, and there is none"),

@@ -8,32 +8,32 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reprise_cli.doctor.check import CheckStatus, diagnose
 from reprise_cli.doctor.checks import CHECKS
 from reprise_cli.doctor.checks.operator import ZERO_METRICS
 from reprise_cli.doctor.facts import Facts
 from reprise_cli.doctor.policies import Allowances
-from reprise_cli.doctor.read import Unread
+from reprise_cli.doctor.read import NotRead
 from reprise_cli.doctor.things import (
-    AccountLimits,
-    Alarm,
-    Drift,
-    Expiry,
-    Filter,
-    Function,
-    Layer,
-    Mapped,
-    Notification,
-    Queue,
-    Resource,
-    Role,
-    Rule,
-    Source,
-    StackState,
-    Stream,
-    Table,
-    Topic,
+    AlarmFacts,
+    DriftFacts,
+    ExpiryFacts,
+    FilterFacts,
+    FunctionFacts,
+    LambdaLimits,
+    LayerFacts,
+    MappingFacts,
+    NotificationFacts,
+    QueueFacts,
+    ResourceFacts,
+    RoleFacts,
+    RuleFacts,
+    SourceFacts,
+    StackFacts,
+    StreamFacts,
+    TableFacts,
+    TopicFacts,
 )
-from reprise_cli.doctor.verdict import Verdict, diagnose
 from reprise_cli.doctor.view import show
 from reprise_cli.output import Output
 from unit.cli.doctor.healthy import LETS_IN, OUTPUTS
@@ -61,7 +61,7 @@ allowances = st.builds(Allowances, st.frozensets(text), st.frozensets(text))
 
 
 def read(values: SearchStrategy[Any]) -> SearchStrategy[Any]:
-    return values | st.builds(Unread, text)
+    return values | st.builds(NotRead, text)
 
 
 def maybe(values: SearchStrategy[Any]) -> SearchStrategy[Any]:
@@ -77,7 +77,7 @@ def several(values: SearchStrategy[Any]) -> SearchStrategy[Any]:
 
 
 functions = st.builds(
-    Function,
+    FunctionFacts,
     arn=text,
     role=text,
     timeout_s=number,
@@ -93,37 +93,39 @@ functions = st.builds(
     recursion=maybe(text),
     in_vpc=st.booleans(),
 )
-filters = several(st.builds(Filter, name=text, pattern=text, destination=text))
+filters = several(st.builds(FilterFacts, name=text, pattern=text, destination=text))
 facts = st.builds(
     Facts,
     stack=text,
     region=text,
     account=text,
     command_version=text,
-    stacks=st.dictionaries(text, read(st.builds(StackState, status=text, why=texts)), max_size=3),
+    stacks=st.dictionaries(text, read(st.builds(StackFacts, status=text, why=texts)), max_size=3),
     is_up=st.booleans(),
     clock_ahead_s=read(st.floats(allow_nan=False, allow_infinity=False)),
     outputs=st.just(OUTPUTS) | st.dictionaries(st.sampled_from(list(OUTPUTS)), text),
     parameters=st.dictionaries(text, text),
     resources=read(
-        several(st.builds(Resource, stack=text, logical=text, kind=text, physical=text))
+        several(st.builds(ResourceFacts, stack=text, logical=text, kind=text, physical=text))
     ),
-    drift=by_name(st.builds(Drift, status=text, changed=texts)).map(
+    drift=by_name(st.builds(DriftFacts, status=text, changed=texts)).map(
         lambda found: {name: each for name, each in found.items() if each is not None}
     ),
-    limits=read(st.builds(AccountLimits, concurrent=number, unreserved=number)),
+    limits=read(st.builds(LambdaLimits, concurrent=number, unreserved=number)),
     key_state=maybe(text),
     log_groups=by_name(number),
     filters=by_name(filters),
     own_filters=by_name(filters),
-    stream=maybe(st.builds(Stream, status=text, bucket=text, prefix=text, role=text)),
-    notifications=maybe(several(st.builds(Notification, queue=text, prefix=text, events=texts))),
+    stream=maybe(st.builds(StreamFacts, status=text, bucket=text, prefix=text, role=text)),
+    notifications=maybe(
+        several(st.builds(NotificationFacts, queue=text, prefix=text, events=texts))
+    ),
     is_versioned=maybe(st.booleans()),
     is_private=maybe(st.booleans()),
-    expiries=maybe(several(st.builds(Expiry, prefix=text, days=number))),
+    expiries=maybe(several(st.builds(ExpiryFacts, prefix=text, days=number))),
     queues=by_name(
         st.builds(
-            Queue,
+            QueueFacts,
             arn=text,
             url=text,
             visibility_s=number,
@@ -136,7 +138,7 @@ facts = st.builds(
     mappings=read(
         several(
             st.builds(
-                Mapped,
+                MappingFacts,
                 uuid=text,
                 state=text,
                 queue=text,
@@ -146,11 +148,13 @@ facts = st.builds(
         )
     ),
     functions=by_name(functions),
-    roles=by_name(st.builds(Role, has=allowances, wanted=allowances, boundary=text | st.none())),
-    layers=by_name(st.builds(Layer, runtimes=texts, architectures=texts)),
+    roles=by_name(
+        st.builds(RoleFacts, has=allowances, wanted=allowances, boundary=text | st.none())
+    ),
+    layers=by_name(st.builds(LayerFacts, runtimes=texts, architectures=texts)),
     table=maybe(
         st.builds(
-            Table,
+            TableFacts,
             status=text,
             billing=text,
             ttl_attribute=text | st.none(),
@@ -158,17 +162,17 @@ facts = st.builds(
         )
     ),
     policy=maybe(text),
-    sources=read(by_name(st.builds(Source, problem=text, current=text, names=texts))),
+    sources=read(by_name(st.builds(SourceFacts, problem=text, current=text, names=texts))),
     targets=by_name(functions),
     alarms=read(
         st.dictionaries(
             text,
-            st.builds(Alarm, state=text, is_enabled=st.booleans(), actions=texts, says=text),
+            st.builds(AlarmFacts, state=text, is_enabled=st.booleans(), actions=texts, says=text),
             max_size=3,
         )
     ),
-    topic=maybe(st.builds(Topic, confirmed=number, pending=number)),
-    rule=maybe(st.builds(Rule, state=text, targets=texts)),
+    topic=maybe(st.builds(TopicFacts, confirmed=number, pending=number)),
+    rule=maybe(st.builds(RuleFacts, state=text, targets=texts)),
     schedules=by_name(text),
     metrics=st.dictionaries(
         st.sampled_from(ZERO_METRICS), maybe(st.floats(allow_nan=False, allow_infinity=False))
@@ -185,7 +189,7 @@ facts = st.builds(
 def test_each_check_says_something_of_any_facts_and_all_of_it_can_be_shown(found: Facts) -> None:
     diagnosis = diagnose(CHECKS, found)
     assert {each.check for each in diagnosis.findings} == {check.name for check in CHECKS}
-    for each in diagnosis.of(Verdict.PROBLEM):
+    for each in diagnosis.of(CheckStatus.PROBLEM):
         assert each.says
         assert each.mend
     shown = StringIO()
@@ -193,4 +197,4 @@ def test_each_check_says_something_of_any_facts_and_all_of_it_can_be_shown(found
     for thing in show(found, diagnosis):
         out.show(thing)
     assert "\x1b" not in shown.getvalue()
-    assert "well: " in shown.getvalue() or not diagnosis.of(Verdict.OK)
+    assert "well: " in shown.getvalue() or not diagnosis.of(CheckStatus.OK)

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
+from reprise_cli.doctor.check import CheckStatus, diagnose
 from reprise_cli.doctor.checks import CHECKS
 from reprise_cli.doctor.policies import Allowances
-from reprise_cli.doctor.read import Unread
+from reprise_cli.doctor.read import NotRead
 from reprise_cli.doctor.things import (
-    Filter,
-    Role,
-    StackState,
-    Topic,
+    FilterFacts,
+    RoleFacts,
+    StackFacts,
+    TopicFacts,
 )
-from reprise_cli.doctor.verdict import Verdict, diagnose
 from unit.cli.doctor.healthy import (
     GROUP,
     OUTPUTS,
@@ -34,7 +34,7 @@ from unit.cli.doctor.sick import SICK
 def test_a_healthy_stack_passes_every_check() -> None:
     diagnosis = diagnose(CHECKS, facts())
     assert [each.check for each in diagnosis.findings] == [check.name for check in CHECKS]
-    assert {each.verdict for each in diagnosis.findings} == {Verdict.OK}
+    assert {each.status for each in diagnosis.findings} == {CheckStatus.OK}
 
 
 def test_no_two_checks_have_one_name() -> None:
@@ -48,7 +48,7 @@ def test_no_two_checks_have_one_name() -> None:
 def test_what_is_wrong_is_said_with_what_to_do(
     check: str, changes: dict[str, Any], says: str
 ) -> None:
-    found = [each for each in run(check, facts(**changes)) if each.verdict is Verdict.PROBLEM]
+    found = [each for each in run(check, facts(**changes)) if each.status is CheckStatus.PROBLEM]
     assert [says in each.says for each in found].count(True) == 1, found
     assert all(each.mend and each.page.partition("#")[0].endswith(".md") for each in found)
 
@@ -60,8 +60,10 @@ def test_every_check_has_a_row_of_what_is_wrong_or_only_says_that_it_cannot_tell
 
 def test_a_role_that_lost_an_action_and_one_that_is_denied_it_are_told_apart() -> None:
     wanted = Allowances(frozenset({"s3:GetObject", "sqs:SendMessage"}), frozenset({"kms:*"}))
-    lost = Role(has=Allowances(frozenset({"s3:get*"}), wanted.denies), wanted=wanted)
-    denied = Role(has=Allowances(wanted.allows, wanted.denies | {"sqs:*", "ec2:*"}), wanted=wanted)
+    lost = RoleFacts(has=Allowances(frozenset({"s3:get*"}), wanted.denies), wanted=wanted)
+    denied = RoleFacts(
+        has=Allowances(wanted.allows, wanted.denies | {"sqs:*", "ec2:*"}), wanted=wanted
+    )
     assert problems("role-actions", facts(roles={"r": lost})) == ["role r has lost sqs:SendMessage"]
     assert problems("role-actions", facts(roles={"r": denied})) == ["role r is denied sqs:*"]
 
@@ -74,38 +76,40 @@ def test_a_role_that_lost_an_action_and_one_that_is_denied_it_are_told_apart() -
         ("alarm-data", {"alarms": {"w": alarm(state="INSUFFICIENT_DATA")}}),
         (
             "role-actions",
-            {"roles": {"r": Role(has=Allowances(), wanted=Allowances(), boundary="b")}},
+            {"roles": {"r": RoleFacts(has=Allowances(), wanted=Allowances(), boundary="b")}},
         ),
-        ("queue-visibility", {"mappings": Unread("lambda:List is not allowed to you")}),
-        ("function-held", {"functions": {"f": function("f", reserved=Unread("no"))}}),
-        ("alarm-there", {"resources": Unread("no")}),
+        ("queue-visibility", {"mappings": NotRead("lambda:List is not allowed to you")}),
+        ("function-held", {"functions": {"f": function("f", reserved=NotRead("no"))}}),
+        ("alarm-there", {"resources": NotRead("no")}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_nobody_here_can_tell_is_no_problem(check: str, changes: dict[str, Any]) -> None:
     (found,) = run(check, facts(**changes))
-    assert (found.verdict, bool(found.says)) == (Verdict.CANNOT_TELL, True)
+    assert (found.status, bool(found.says)) == (CheckStatus.CANNOT_TELL, True)
 
 
 def test_one_queue_that_cannot_be_read_hides_no_other() -> None:
-    queues = {"a": Unread("sqs:GetQueueAttributes is not allowed to you"), "b": None}
-    verdicts = [each.verdict for each in run("queue-there", facts(queues=queues))]
-    assert verdicts == [Verdict.PROBLEM, Verdict.CANNOT_TELL]
+    queues = {"a": NotRead("sqs:GetQueueAttributes is not allowed to you"), "b": None}
+    found = [each.status for each in run("queue-there", facts(queues=queues))]
+    assert found == [CheckStatus.PROBLEM, CheckStatus.CANNOT_TELL]
 
 
 def test_of_a_stack_that_is_not_up_only_that_is_told() -> None:
-    failed = StackState(status="ROLLBACK_COMPLETE", why=("B: reprise-bucket already exists",))
+    failed = StackFacts(status="ROLLBACK_COMPLETE", why=("B: reprise-bucket already exists",))
     diagnosis = diagnose(CHECKS, facts(is_up=False, stacks={"reprise": failed}))
-    (problem,) = diagnosis.of(Verdict.PROBLEM)
+    (problem,) = diagnosis.of(CheckStatus.PROBLEM)
     assert "reprise-bucket already exists" in problem.says
     assert "reprise cleanup" in problem.mend
-    assert [each.check for each in diagnosis.of(Verdict.OK)] == ["clock"]
+    assert [each.check for each in diagnosis.of(CheckStatus.OK)] == ["clock"]
 
 
 def test_who_is_told_by_slack_alone_needs_no_subscription() -> None:
     slack = {"SlackWebhookUrl": "https://hooks.slack.com/x"}
     assert (
-        problems("incident-heard", facts(topic=Topic(confirmed=0, pending=0), parameters=slack))
+        problems(
+            "incident-heard", facts(topic=TopicFacts(confirmed=0, pending=0), parameters=slack)
+        )
         == []
     )
 
@@ -123,7 +127,7 @@ def test_the_command_that_puts_the_filter_back_names_stream_and_role() -> None:
 
 
 def test_a_group_with_two_filters_of_others_has_no_room_for_ours() -> None:
-    others = tuple(Filter(name=name, pattern="", destination="d") for name in ("a", "b"))
+    others = tuple(FilterFacts(name=name, pattern="", destination="d") for name in ("a", "b"))
     (says,) = problems("filter-there", facts(filters={GROUP: others}))
     assert "has the filters a, b" in says
 

@@ -12,13 +12,13 @@ import pytest
 from botocore import xform_name
 
 from reprise import __version__
+from reprise_cli.doctor.check import CheckStatus
 from reprise_cli.doctor.checks import CHECKS
 from reprise_cli.doctor.checks.capture import PATTERN, PREFIX
 from reprise_cli.doctor.checks.operator import ZERO_METRICS
 from reprise_cli.doctor.reading.reader import METRICS
 from reprise_cli.doctor.traps import TRAPS, find_trap
 from reprise_cli.doctor.undecided import ROWS
-from reprise_cli.doctor.verdict import Verdict
 from reprise_cli.main import COMMANDS
 from unit.cli.doctor.healthy import facts, run
 from unit.cli.doctor.sick import SICK
@@ -30,7 +30,7 @@ FINDINGS: Final = [
     each
     for check, changes, _ in SICK
     for each in run(check, facts(**changes))
-    if each.verdict is Verdict.PROBLEM
+    if each.status is CheckStatus.PROBLEM
 ]
 MENDS: Final = sorted({each.mend for each in FINDINGS})
 

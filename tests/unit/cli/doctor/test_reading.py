@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from reprise_cli.doctor.read import Unread
+from reprise_cli.doctor.read import NotRead
 from reprise_cli.doctor.reading.attempt import attempt
 from reprise_cli.doctor.reading.functions import function_of
 from reprise_cli.doctor.reading.stacks import Family, StackReader
 from reprise_cli.doctor.reading.stores import SourceReader
-from reprise_cli.doctor.things import Drift, Source, StackState
+from reprise_cli.doctor.things import DriftFacts, SourceFacts, StackFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,12 +29,12 @@ def failing(code: str) -> Any:
 @pytest.mark.parametrize(
     ("code", "found"),
     [
-        ("AccessDenied", Unread("sqs:Look is not allowed to you")),
-        ("AccessDeniedException", Unread("sqs:Look is not allowed to you")),
-        ("403", Unread("sqs:Look is not allowed to you")),
+        ("AccessDenied", NotRead("sqs:Look is not allowed to you")),
+        ("AccessDeniedException", NotRead("sqs:Look is not allowed to you")),
+        ("403", NotRead("sqs:Look is not allowed to you")),
         ("ResourceNotFoundException", None),
         ("AWS.SimpleQueueService.NonExistentQueue", None),
-        ("ThrottlingException", Unread("sqs:Look was answered by ThrottlingException")),
+        ("ThrottlingException", NotRead("sqs:Look was answered by ThrottlingException")),
     ],
 )
 def test_an_error_becomes_a_fact(code: str, found: object) -> None:
@@ -45,7 +45,7 @@ def test_a_service_that_is_away_becomes_a_fact() -> None:
     def ask() -> object:
         raise EndpointConnectionError(endpoint_url="https://x")
 
-    assert attempt("sqs:Look", ask) == Unread("sqs:Look was not answered: EndpointConnectionError")
+    assert attempt("sqs:Look", ask) == NotRead("sqs:Look was not answered: EndpointConnectionError")
 
 
 class FakeCloudFormation:
@@ -99,23 +99,23 @@ def test_drift_is_waited_for_and_named() -> None:
     waits: list[float] = []
     client = FakeCloudFormation(["DETECTION_IN_PROGRESS"] * 2 + ["DETECTION_COMPLETE"])
     found = drift(client, is_asked=True, waits=waits)
-    assert found == Drift(status="DRIFTED", changed=("Q (VisibilityTimeout)", "R is gone"))
+    assert found == DriftFacts(status="DRIFTED", changed=("Q (VisibilityTimeout)", "R is gone"))
     assert waits == [2.0, 2.0]
 
 
 def test_drift_that_is_not_found_in_time_or_at_all_is_said() -> None:
     slow = FakeCloudFormation(["DETECTION_IN_PROGRESS"] * 1000)
-    assert isinstance(drift(slow, is_asked=True, waits=[]), Unread)
+    assert isinstance(drift(slow, is_asked=True, waits=[]), NotRead)
     failed = FakeCloudFormation(["DETECTION_FAILED"])
-    assert isinstance(drift(failed, is_asked=True, waits=[]), Unread)
+    assert isinstance(drift(failed, is_asked=True, waits=[]), NotRead)
 
 
 def test_what_was_found_last_time_is_told_without_looking_again() -> None:
     told = FakeCloudFormation([], DriftInformation={"StackDriftStatus": "DRIFTED"})
     found = drift(told, is_asked=False, waits=[])
-    assert found == Drift(status="DRIFTED", changed=("Q (VisibilityTimeout)", "R is gone"))
+    assert found == DriftFacts(status="DRIFTED", changed=("Q (VisibilityTimeout)", "R is gone"))
     stale = FakeCloudFormation([], DriftInformation={"StackDriftStatus": "IN_SYNC"})
-    assert isinstance(drift(stale, is_asked=False, waits=[]), Unread)
+    assert isinstance(drift(stale, is_asked=False, waits=[]), NotRead)
 
 
 def test_a_failed_stack_tells_its_first_causes_and_no_cancellations() -> None:
@@ -129,13 +129,13 @@ def test_a_failed_stack_tells_its_first_causes_and_no_cancellations() -> None:
         for name, why in (("C", "Resource creation cancelled"), ("B", "later"), ("A", "first"))
     ]
     family = StackReader(client=client).read("s", ())
-    state = StackState(status="ROLLBACK_COMPLETE", why=("A: first", "B: later"))
+    state = StackFacts(status="ROLLBACK_COMPLETE", why=("A: first", "B: later"))
     assert family.states == {"s": state}
-    assert family.resources == Unread("cloudformation:ListStackResources is not allowed to you")
+    assert family.resources == NotRead("cloudformation:ListStackResources is not allowed to you")
 
 
 def test_roles_of_a_template_that_was_not_read_are_not_said_to_lack_anything() -> None:
-    assert Family(states={}, resources=Unread("no")).wanted_of_roles() == {}
+    assert Family(states={}, resources=NotRead("no")).wanted_of_roles() == {}
 
 
 class FakeSecrets:
@@ -159,11 +159,11 @@ class FakeSecrets:
 
 def test_of_a_source_the_names_of_its_keys_are_kept_and_no_key() -> None:
     found = SourceReader(client=FakeSecrets(), stack="reprise").sources(["invoker"])
-    assert not isinstance(found, Unread)
+    assert not isinstance(found, NotRead)
     assert list(found) == ["invoker", "shop", "bad"]
     assert found["invoker"] is None
-    assert found["shop"] == Source(current="k2", names=("k1", "k2"))
-    assert isinstance(found["bad"], Source)
+    assert found["shop"] == SourceFacts(current="k2", names=("k1", "k2"))
+    assert isinstance(found["bad"], SourceFacts)
     assert found["bad"].problem
     assert "a" * 64 not in repr(found)
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 
 from reprise.capturing.signature import OPERATOR, MacKeys
+from reprise_cli.doctor.check import diagnose
 from reprise_cli.doctor.checks import CHECKS
 from reprise_cli.doctor.report import (
     NoKeysError,
@@ -19,8 +20,7 @@ from reprise_cli.doctor.report import (
     read_report,
     sealed,
 )
-from reprise_cli.doctor.things import StackState
-from reprise_cli.doctor.verdict import diagnose
+from reprise_cli.doctor.things import StackFacts
 from unit.cli.doctor.healthy import ACCOUNT, facts
 
 AT: Final = datetime(2026, 3, 29, 1, 2, 3, tzinfo=UTC)
@@ -49,7 +49,7 @@ def test_a_report_names_versions_and_every_finding() -> None:
 
 def test_accounts_mail_and_web_addresses_are_masked_and_names_stay() -> None:
     why = (f"Topic: ops@example.com refused {SLACK} for 999988887777 and {ACCOUNT}",)
-    state = StackState(status="ROLLBACK_COMPLETE", why=why)
+    state = StackFacts(status="ROLLBACK_COMPLETE", why=why)
     text = json.dumps(
         report(
             stacks={"reprise": state},

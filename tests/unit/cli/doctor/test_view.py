@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reprise_cli.doctor.check import diagnose
 from reprise_cli.doctor.checks import CHECKS
 from reprise_cli.doctor.mend import aws
-from reprise_cli.doctor.read import Unread
-from reprise_cli.doctor.verdict import diagnose
+from reprise_cli.doctor.read import NotRead
 from reprise_cli.doctor.view import folded, show
 from reprise_cli.output import Output
 from unit.cli.doctor.healthy import GROUP, facts
@@ -41,7 +41,7 @@ def test_a_stack_that_is_well_takes_three_lines(monkeypatch: pytest.MonkeyPatch)
 
 def test_problems_come_before_what_nobody_can_tell_and_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = shown(
-        monkeypatch, filters={GROUP: ()}, limits=Unread("lambda:GetAccountSettings is not allowed")
+        monkeypatch, filters={GROUP: ()}, limits=NotRead("lambda:GetAccountSettings is not allowed")
     )
     assert max(len(line) for line in lines) <= 80
     heads = [line for line in lines if line.startswith(("PROBLEM", "CANNOT TELL"))]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from reprise_cli.doctor.read import CannotTellError, Unread
+from reprise_cli.doctor.read import CannotTellError, NotRead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NOT_UP: Final = "the stack is not up"
 
 
-class Verdict(StrEnum):
+class CheckStatus(StrEnum):
     """What a check concludes."""
 
     PROBLEM = "problem"
@@ -25,7 +25,7 @@ class Verdict(StrEnum):
     OK = "ok"
 
 
-class Group(StrEnum):
+class CheckGroup(StrEnum):
     """What a check is about, in the order in which people read."""
 
     DEPLOYMENT = "deployment"
@@ -52,7 +52,7 @@ class Check[T]:
     """One row."""
 
     name: str
-    group: Group
+    group: CheckGroup
     asks: str
     """What it asks, as a question that `ok` answers with yes."""
     page: str
@@ -67,7 +67,7 @@ class Check[T]:
     def run(self, facts: Facts) -> tuple[Finding, ...]:
         """Return what is wrong; else one finding, that nothing is, or that it cannot be told."""
         if self.reads_all and not facts.is_up:
-            return (self._finding(Verdict.CANNOT_TELL, NOT_UP),)
+            return (self._finding(CheckStatus.CANNOT_TELL, NOT_UP),)
         problems: list[Problem] = []
         unread: list[str] = []
         try:
@@ -75,7 +75,7 @@ class Check[T]:
         except CannotTellError as error:
             items, unread = [], [error.unread.why]
         for name, item in items:
-            if isinstance(item, Unread):
+            if isinstance(item, NotRead):
                 unread.append(item.why)
                 continue
             try:
@@ -83,18 +83,20 @@ class Check[T]:
             except CannotTellError as error:
                 unread.append(error.unread.why)
         found = [
-            self._finding(Verdict.PROBLEM, each.wrong, each.mend, each.page or self.page)
+            self._finding(CheckStatus.PROBLEM, each.wrong, each.mend, each.page or self.page)
             for each in dict.fromkeys(problems)
         ]
         # A reason for each: who may not read queues is told of that, and not of each queue.
-        found += [self._finding(Verdict.CANNOT_TELL, why) for why in dict.fromkeys(unread)]
-        return tuple(found) or (self._finding(Verdict.OK),)
+        found += [self._finding(CheckStatus.CANNOT_TELL, why) for why in dict.fromkeys(unread)]
+        return tuple(found) or (self._finding(CheckStatus.OK),)
 
-    def _finding(self, verdict: Verdict, says: str = "", mend: str = "", page: str = "") -> Finding:
+    def _finding(
+        self, status: CheckStatus, says: str = "", mend: str = "", page: str = ""
+    ) -> Finding:
         return Finding(
             check=self.name,
             group=self.group,
-            verdict=verdict,
+            status=status,
             says=says,
             mend=mend,
             page=page or self.page,
@@ -106,8 +108,8 @@ class Finding:
     """What came of a check."""
 
     check: str
-    group: Group
-    verdict: Verdict
+    group: CheckGroup
+    status: CheckStatus
     says: str = ""
     """What is wrong, or why nobody can tell; empty where all is well."""
     mend: str = ""
@@ -120,7 +122,7 @@ class Finding:
         return {
             "check": self.check,
             "group": self.group.value,
-            "verdict": self.verdict.value,
+            "status": self.status.value,
             "says": self.says,
             "mend": self.mend,
             "page": f"docs/{self.page}",
@@ -133,11 +135,11 @@ class Diagnosis:
 
     findings: tuple[Finding, ...] = field(default=())
 
-    def of(self, verdict: Verdict) -> list[Finding]:
-        """Return those of a verdict, in the order of the groups."""
-        order = list(Group)
+    def of(self, status: CheckStatus) -> list[Finding]:
+        """Return those of a status, in the order of the groups."""
+        order = list(CheckGroup)
         return sorted(
-            (each for each in self.findings if each.verdict is verdict),
+            (each for each in self.findings if each.status is status),
             key=lambda each: order.index(each.group),
         )
 
