@@ -56,7 +56,7 @@ AILMENTS: Final = {
         kept.doomed_secret,
     ),
     "key before forgotten": Ailment(
-        "source-keys", "holds no key before it", "reprise sources rotate", kept.lost_key
+        "source-keys", "holds no key before it", "sources rotate", kept.lost_key
     ),
     "small account": Ailment(
         "account-room", "runs 10 functions at once", "Service Quotas", kept.small_account
@@ -65,7 +65,7 @@ AILMENTS: Final = {
     "letters wait": Ailment(
         "dead-letters",
         "1 in queue doctor-capture-dlq",
-        "reprise dlq list --queue capture",
+        "dlq list --queue capture",
         of_path.letter,
         besides=frozenset({"alarm-quiet"}),
     ),
@@ -93,7 +93,7 @@ AILMENTS: Final = {
         "callers-told", "another bucket", PUT_BACK, kept.told_otherwise
     ),
     "door without alias": Ailment(
-        "front-doors", f"front door {TARGET} has no alias", "reprise doors apply", kept.no_door
+        "front-doors", f"front door {TARGET} has no alias", "doors apply", kept.no_door
     ),
     "nothing listens": Ailment(
         "caller-endpoint",
@@ -112,13 +112,13 @@ AILMENTS: Final = {
     "signs as nobody": Ailment(
         "caller-source",
         "signs as source nobody",
-        "reprise sources add nobody",
+        "sources add nobody",
         partial(of_path.function, function=SHOP, variables={"REPRISE_SOURCE": "nobody"}),
     ),
     "caller may not": Ailment(
         "caller-role",
         "may not secretsmanager:GetSecretValue",
-        "reprise sources add",
+        "sources add",
         of_path.shop_role,
     ),
 }

@@ -92,7 +92,7 @@ def doctor(
     with reprise.out.progress("looking at the stack"):
         facts = reader.read(callers=tuple(caller or ()), looks_for_drift=drift)
     diagnosis = diagnose(CHECKS, facts)
-    for each in show(facts, diagnosis):
+    for each in show(facts, diagnosis, reprise.out.people.width):
         reprise.out.show(each)
     document = document_of(facts, diagnosis, utc_now())
     if report is not None:

@@ -6,13 +6,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from reprise_cli.doctor.mend import named
 from reprise_cli.doctor.read import CannotTellError, NotRead
+from reprise_cli.options import DEFAULT_STACK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from reprise_cli.doctor.facts import Facts
-    from reprise_cli.doctor.read import Read
+    from reprise_cli.doctor.mend import named
+from reprise_cli.doctor.read import Read
 
 NOT_UP: Final = "the stack is not up"
 
@@ -83,11 +86,19 @@ class Check[T]:
             except CannotTellError as error:
                 unread.append(error.unread.why)
         found = [
-            self._finding(CheckStatus.PROBLEM, each.wrong, each.mend, each.page or self.page)
+            self._finding(
+                CheckStatus.PROBLEM,
+                each.wrong,
+                _of_stack(each.mend, facts.stack),
+                each.page or self.page,
+            )
             for each in dict.fromkeys(problems)
         ]
         # A reason for each: who may not read queues is told of that, and not of each queue.
-        found += [self._finding(CheckStatus.CANNOT_TELL, why) for why in dict.fromkeys(unread)]
+        found += [
+            self._finding(CheckStatus.CANNOT_TELL, _of_stack(why, facts.stack))
+            for why in dict.fromkeys(unread)
+        ]
         return tuple(found) or (self._finding(CheckStatus.OK),)
 
     def _finding(
@@ -142,6 +153,13 @@ class Diagnosis:
             (each for each in self.findings if each.status is status),
             key=lambda each: order.index(each.group),
         )
+
+
+def _of_stack(text: str, stack: str) -> str:
+    """Return a text whose commands of ours go to this stack."""
+    if stack == DEFAULT_STACK:
+        return text
+    return text.replace("`reprise ", f"`reprise --stack-name {named(stack)} ")
 
 
 def diagnose(checks: Sequence[Check[object]], facts: Facts) -> Diagnosis:

@@ -194,7 +194,7 @@ def test_each_check_says_something_of_any_facts_and_all_of_it_can_be_shown(found
         assert each.mend
     shown = StringIO()
     out = Output(is_json=False, stdout=shown)
-    for thing in show(found, diagnosis):
+    for thing in show(found, diagnosis, 80):
         out.show(thing)
     assert "\x1b" not in shown.getvalue()
     assert "well: " in shown.getvalue() or not diagnosis.of(CheckStatus.OK)

@@ -104,6 +104,11 @@ def test_of_a_stack_that_is_not_up_only_that_is_told() -> None:
     assert [each.check for each in diagnosis.of(CheckStatus.OK)] == ["clock"]
 
 
+def test_commands_of_ours_name_a_stack_that_is_not_called_as_we_propose() -> None:
+    (found,) = run("policy-paused", facts(stack="shop", policy='{"default": {"enabled": false}}'))
+    assert "`reprise --stack-name shop policy resume --all`" in found.mend
+
+
 def test_who_is_told_by_slack_alone_needs_no_subscription() -> None:
     slack = {"SlackWebhookUrl": "https://hooks.slack.com/x"}
     assert (
