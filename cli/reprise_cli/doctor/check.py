@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from reprise_cli.doctor.facts import Facts
-    from reprise_cli.doctor.mend import named
-from reprise_cli.doctor.read import Read
+    from reprise_cli.doctor.read import Read
 
 NOT_UP: Final = "the stack is not up"
 
