@@ -54,6 +54,7 @@ ROWS: Final[dict[str, tuple[str, ...]]] = {
     "what a door answers to a throttle": (),
     "extensions": (),
     "warm pings": (),
+    "`reprise doctor`": (),
     "`addons/batch`": (),
 }
 """By the first cell of each row. A test holds it to the page."""
