@@ -27,7 +27,8 @@ _ENDED: Final = ("_COMPLETE", "_FAILED")
 
 
 def _status(name: str, state: StackFacts, facts: Facts) -> Iterable[Problem]:
-    if state.status in WELL:
+    # What a rollback deleted is told by the root; where the cause is in it, by itself, too.
+    if state.status in WELL or (state.status == "DELETE_COMPLETE" and not state.why):
         return
     if not state.status.endswith(_ENDED):
         yield Problem(

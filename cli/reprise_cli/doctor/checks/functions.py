@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from reprise.capturing.signature import OPERATOR, PIPELINE
 from reprise_cli.doctor.check import Check, CheckGroup, Problem
 from reprise_cli.doctor.checks.deployment import FIRST, PUT_BACK
 from reprise_cli.doctor.mend import aws, named
@@ -95,9 +94,7 @@ def _source(name: str, source: SourceFacts | None, facts: Facts) -> Iterable[Pro
         yield Problem(
             f"secret {secret} is refused: {source.problem}", "Correct it by hand, or rotate it"
         )
-    elif (
-        source.current != _FIRST_KEY and len(source.names) == 1 and name not in {PIPELINE, OPERATOR}
-    ):
+    elif source.current != _FIRST_KEY and len(source.names) == 1:
         yield Problem(
             f"source {name} signs with {source.current} and holds no key before it: what waits under that "
             "one goes to quarantine",

@@ -104,6 +104,17 @@ def test_of_a_stack_that_is_not_up_only_that_is_told() -> None:
     assert [each.check for each in diagnosis.of(CheckStatus.OK)] == ["clock"]
 
 
+def test_a_nested_stack_that_a_rollback_deleted_is_told_of_only_with_its_cause() -> None:
+    gone, cause = (
+        StackFacts(status="DELETE_COMPLETE"),
+        StackFacts(status="DELETE_COMPLETE", why=("x",)),
+    )
+    assert problems("stack-complete", facts(stacks={"a": gone})) == []
+    assert problems("stack-complete", facts(stacks={"a": cause})) == [
+        "stack a is DELETE_COMPLETE: x"
+    ]
+
+
 def test_commands_of_ours_name_a_stack_that_is_not_called_as_we_propose() -> None:
     (found,) = run("policy-paused", facts(stack="shop", policy='{"default": {"enabled": false}}'))
     assert "`reprise --stack-name shop policy resume --all`" in found.mend
