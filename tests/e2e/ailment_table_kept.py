@@ -67,7 +67,6 @@ AILMENTS: Final = {
         "1 in queue doctor-capture-dlq",
         "dlq list --queue capture",
         of_path.letter,
-        besides=frozenset({"alarm-quiet"}),
     ),
     "alarm does not act": Ailment(
         "alarm-acts", "actions are disabled", "enable-alarm-actions", kept.deaf_alarm

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from e2e.patient import ALARM, SHOP
+from e2e.patient import SHOP
 
 if TYPE_CHECKING:
     from e2e.patient import Patient, Undo
@@ -119,11 +119,18 @@ def deaf_alarm(patient: Patient) -> Undo:
     return lambda: cloudwatch.enable_alarm_actions(AlarmNames=names)
 
 
+_ALARM = (
+    *("AlarmName", "AlarmDescription", "AlarmActions", "Namespace", "MetricName", "Dimensions"),
+    *("Statistic", "Period", "EvaluationPeriods", "Threshold", "ComparisonOperator"),
+    "TreatMissingData",
+)
+
+
 def no_alarm(patient: Patient) -> Undo:
     cloudwatch, name = patient["cloudwatch"], f"{patient.name}-lines-lost"
     (found,) = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
     cloudwatch.delete_alarms(AlarmNames=[name])
-    return lambda: cloudwatch.put_metric_alarm(**{key: found[key] for key in ALARM})
+    return lambda: cloudwatch.put_metric_alarm(**{key: found[key] for key in _ALARM})
 
 
 def ringing(patient: Patient) -> Undo:

@@ -19,13 +19,6 @@ SHOP_ROLE: Final = "doctor-shop-role"
 ACCOUNT: Final = "000000000000"
 TARGET_ARN: Final = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{TARGET}"
 
-ALARM: Final = (
-    *("AlarmName", "AlarmDescription", "AlarmActions", "Namespace", "MetricName", "Dimensions"),
-    *("Statistic", "Period", "EvaluationPeriods", "Threshold", "ComparisonOperator"),
-    "TreatMissingData",
-)
-"""What an alarm is made again from."""
-
 
 @dataclass
 class Patient:
@@ -53,19 +46,6 @@ class Patient:
             AlarmName=f"{self.name}-{alarm}", StateValue=state, StateReason="a test"
         )
 
-    def alarm_state(self, alarm: str) -> str:
-        (found,) = self["cloudwatch"].describe_alarms(AlarmNames=[f"{self.name}-{alarm}"])[
-            "MetricAlarms"
-        ]
-        return str(found["StateValue"])
-
-    def hasten(self, alarm: str) -> None:
-        """Give a deployed alarm periods of five seconds."""
-        (found,) = self["cloudwatch"].describe_alarms(AlarmNames=[f"{self.name}-{alarm}"])[
-            "MetricAlarms"
-        ]
-        self["cloudwatch"].put_metric_alarm(**{key: found[key] for key in ALARM} | {"Period": 5})
-
     def role_of(self, function: str) -> tuple[str, str, Any]:
         """Return the name of a function's role, of its own policy, and that policy."""
         found = self["lambda"].get_function_configuration(FunctionName=f"{self.name}-{function}")
@@ -88,8 +68,6 @@ class Ailment:
     """Plants it, and returns what undoes it."""
     touches: str = ""
     """What no other may touch at the same time; each has its check for itself, too."""
-    besides: frozenset[str] = frozenset()
-    """Checks that find a problem because of it, and rightly."""
 
 
 def batches(ailments: Mapping[str, Ailment]) -> list[dict[str, Ailment]]:
