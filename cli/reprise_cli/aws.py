@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_firehose import FirehoseClient
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -29,12 +31,16 @@ _SERVICES: Final = {
     "cloudformation": "cloudformation",
     "cloudwatch": "cloudwatch",
     "dynamodb": "dynamodb",
+    "events": "events",
+    "firehose": "firehose",
     "functions": "lambda",
     "iam": "iam",
+    "kms": "kms",
     "logs": "logs",
     "s3": "s3",
     "scheduler": "scheduler",
     "secrets": "secretsmanager",
+    "sns": "sns",
     "sqs": "sqs",
     "ssm": "ssm",
 }
@@ -48,13 +54,18 @@ class Aws:
     cloudformation: CloudFormationClient
     cloudwatch: CloudWatchClient
     dynamodb: DynamoDBClient
+    events: EventBridgeClient
+    firehose: FirehoseClient
     functions: LambdaClient
     """Configures functions; `calls` invokes them."""
     iam: IAMClient
+    kms: Any
+    """No stubs of it are installed; likewise `sns`."""
     logs: CloudWatchLogsClient
     s3: S3Client
     scheduler: EventBridgeSchedulerClient
     secrets: SecretsManagerClient
+    sns: Any
     sqs: SQSClient
     ssm: SSMClient
 

@@ -112,6 +112,10 @@ COMMANDS: Final = {
         "reprise_cli.commands.cost:cost",
         "Say what it costs: list prices of us-east-1, counted requests; asks no AWS and needs no stack.",
     ),
+    "doctor": ListedCommand(
+        "reprise_cli.commands.doctor:doctor",
+        "Say what is wrong with the stack and what to do; exit code 1 if anything is.",
+    ),
     "cleanup": ListedCommand(
         "reprise_cli.commands.cleanup:cleanup",
         "Delete what a stack left behind, so that one of its name can be deployed again.",

@@ -130,13 +130,23 @@ def read_stack(client: CloudFormationClient, name: str, region: str) -> Stack:
     """
     found = _find(client, name)
     if found is None:
-        raise CommandError(
-            "--stack-name",
-            f"there is no stack {name!r} in {region or 'this region'}",
-            "Deploy it with `sam build && sam deploy --guided`, or locally with `reprise local deploy`",
-            ExitCode.UNREACHABLE,
-        )
+        raise no_stack(name, region)
     return from_outputs(name, *found)
+
+
+def no_stack(name: str, region: str) -> CommandError:
+    """Return the error that there is no such stack, and how it is deployed."""
+    return CommandError(
+        "--stack-name",
+        f"there is no stack {name!r} in {region or 'this region'}",
+        "Deploy it with `sam build && sam deploy --guided`, or locally with `reprise local deploy`",
+        ExitCode.UNREACHABLE,
+    )
+
+
+def is_complete(outputs: Mapping[str, str]) -> bool:
+    """Tell whether a stack's outputs name all of its parts: it came up, and is one of ours."""
+    return all(outputs.get(key) for key in _OUTPUTS.values())
 
 
 def from_outputs(name: str, outputs: Mapping[str, str], status: str) -> Stack:

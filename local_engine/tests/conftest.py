@@ -44,6 +44,7 @@ CANARIES = {
     "firehose": "test_records_of_an_interval_are_members_of_one_object",
     "conditions": "test_condition_over_a_split_list_selects_resources",
     "secrets": "test_reference_to_a_secret_is_its_arn_and_its_value_is_as_asked",
+    "retention": "test_table_and_bucket_keep_things_as_their_template_says",
     "template_urls": "test_template_shows_the_address_of_a_nested_one_at_s3",
     "functions": "test_reserved_concurrency_of_a_template_throttles",
     "queues": "test_delay_over_fifteen_minutes_is_refused",

@@ -1,4 +1,4 @@
-"""Canaries of ``functions``, ``conditions``, ``secrets`` and ``template_urls``."""
+"""Canaries of ``functions``, ``conditions``, ``secrets``, ``retention`` and ``template_urls``."""
 
 from __future__ import annotations
 
@@ -85,6 +85,63 @@ def test_recursive_loop_of_a_template_is_set(aws: Aws, deploy: Deploy) -> None:
     deploy({"F": function(aws.runtime, FunctionName=name, RecursiveLoop="Allow")})
     config = aws.client("lambda").get_function_recursion_config(FunctionName=name)
     assert config["RecursiveLoop"] == "Allow"
+
+
+def test_table_and_bucket_keep_things_as_their_template_says(aws: Aws, deploy: Deploy) -> None:
+    name = f"kept-{uuid.uuid4().hex[:8]}"
+    table = {
+        "TableName": name,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+    }
+    rule = {"Id": "r", "Status": "Enabled", "Prefix": "old/", "ExpirationInDays": 30}
+    kept = {
+        "TimeToLiveSpecification": {"AttributeName": "ends", "Enabled": True},
+        "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+    }
+
+    def resources(*, is_kept: bool) -> dict[str, Any]:
+        rules = {"LifecycleConfiguration": {"Rules": [rule]}} if is_kept else {}
+        return {
+            "T": {"Type": "AWS::DynamoDB::Table", "Properties": table | (kept if is_kept else {})},
+            "B": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name, **rules}},
+        }
+
+    dynamodb, s3 = aws.client("dynamodb"), aws.client("s3")
+    stack = deploy(resources(is_kept=True))
+    life = dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+    assert life == {"TimeToLiveStatus": "ENABLED", "AttributeName": "ends"}
+    assert recovery(aws, name) == "ENABLED"
+    (found,) = s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
+    assert (found["Filter"], found["Expiration"]) == ({"Prefix": "old/"}, {"Days": 30})
+
+    deploy(resources(is_kept=False), name=stack)
+    life = dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+    assert life == {"TimeToLiveStatus": "DISABLED"}
+    assert recovery(aws, name) == "DISABLED"
+    with pytest.raises(ClientError, match="NoSuchLifecycleConfiguration"):
+        s3.get_bucket_lifecycle_configuration(Bucket=name)
+
+
+def recovery(aws: Aws, table: str) -> str:
+    found = aws.client("dynamodb").describe_continuous_backups(TableName=table)
+    told = found["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
+    return str(told["PointInTimeRecoveryStatus"])
+
+
+def test_drift_sees_a_secret_that_is_there_and_one_that_is_gone(aws: Aws, deploy: Deploy) -> None:
+    cloudformation = aws.client("cloudformation")
+    name = f"s-{uuid.uuid4().hex[:8]}"
+    secret = {"Type": "AWS::SecretsManager::Secret", "Properties": {"Name": name}}
+    stack = deploy({"S": secret})
+    cloudformation.detect_stack_drift(StackName=stack)
+    (drift,) = cloudformation.describe_stack_resource_drifts(StackName=stack)["StackResourceDrifts"]
+    assert drift["StackResourceDriftStatus"] == "IN_SYNC"
+    aws.client("secretsmanager").delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+    cloudformation.detect_stack_drift(StackName=stack)
+    (drift,) = cloudformation.describe_stack_resource_drifts(StackName=stack)["StackResourceDrifts"]
+    assert drift["StackResourceDriftStatus"] == "DELETED"
 
 
 def test_condition_over_a_split_list_selects_resources(aws: Aws, deploy: Deploy) -> None:

@@ -5,6 +5,7 @@ Whole runs on the local engine: those of the tutorial (tests/tutorial), and the 
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import textwrap
@@ -17,6 +18,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from reprise_cli.app import App
+from reprise_cli.doctor.report import sealed
 from reprise_cli.exits import CommandError, ExitCode
 from reprise_cli.main import app
 from reprise_cli.options import hoist
@@ -134,6 +136,7 @@ def lay_out(folder: Path) -> None:
     (folder / "jobs.yaml").write_text(textwrap.dedent(found))
     (folder / "FILE").write_text('{"n": 1}')
     (folder / "OBJECT").write_text("")
+    (folder / "report.json").write_text(json.dumps(sealed({"report": 1, "stack": "shop"}, None)))
 
 
 def test_commands_are_found_and_mistakes_in_them_seen() -> None:

@@ -23,6 +23,7 @@ CORRECTIONS = (
     "firehose",
     "conditions",
     "secrets",
+    "retention",
     "template_urls",
     "nested_transforms",
     "nested_updates",
