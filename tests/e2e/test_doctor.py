@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 STACK = "doctor"
 
 
+pytestmark = pytest.mark.slow
+"""A stack of its own, and fifty things that are planted in it."""
+
+
 @pytest.fixture(scope="module")
 def patient(world: World, deployment: Deployment) -> Iterator[Patient]:
     """Deploy a stack for these tests, with all that a careful operator does besides."""
