@@ -70,7 +70,7 @@ MUTANTS: Final = (
     Mutant(
         name="lease: granted before the call is due (double, batch)",
         file=_LEDGER,
-        old="return row.due_at_ms <= now_ms",
+        old="return row.free_at_ms <= now_ms",
         new="return True",
     ),
     Mutant(
@@ -407,8 +407,8 @@ MUTANTS: Final = (
     Mutant(
         name="redrive: of whatever the row is by now (table)",
         file=_TABLE,
-        old='#note",\n            ConditionExpression="#state = :dead AND opened_at = :opened",\n',
-        new='#note",\n            ConditionExpression="#state = :dead OR opened_at = :opened "\n'
+        old='#note, claimed_by",\n            ConditionExpression="#state = :dead AND opened_at = :opened",\n',
+        new='#note, claimed_by",\n            ConditionExpression="#state = :dead OR opened_at = :opened "\n'
         '            "OR attribute_exists(#state)",\n',
     ),
     # --- captures under one key ---
