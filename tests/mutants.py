@@ -407,8 +407,8 @@ MUTANTS: Final = (
     Mutant(
         name="redrive: of whatever the row is by now (table)",
         file=_TABLE,
-        old='#note, claimed_by",\n            ConditionExpression="#state = :dead AND opened_at = :opened",\n',
-        new='#note, claimed_by",\n            ConditionExpression="#state = :dead OR opened_at = :opened "\n'
+        old='claimed_by",\n            ConditionExpression="#state = :dead AND opened_at = :opened",\n',
+        new='claimed_by",\n            ConditionExpression="#state = :dead OR opened_at = :opened "\n'
         '            "OR attribute_exists(#state)",\n',
     ),
     # --- captures under one key ---
