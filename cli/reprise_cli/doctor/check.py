@@ -49,12 +49,12 @@ class Problem:
     """A page that fits better than the check's own."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Check[T]:
-    """One row."""
+    """One row; a table begins with the group of its rows."""
 
-    name: str
     group: CheckGroup
+    name: str
     asks: str
     """What it asks, as a question that `ok` answers with yes."""
     page: str

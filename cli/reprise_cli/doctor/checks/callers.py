@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise_cli.doctor.check import Check, CheckGroup, Problem, one
@@ -186,9 +187,7 @@ def _door(name: str, version: str | None, facts: Facts) -> Iterable[Problem]:
         )
 
 
-def _check(name: str, asks: str, page: str, of: Any, look: Any) -> Check[Any]:  # noqa: ANN401 - a row
-    return Check(name=name, group=CheckGroup.CALLER, asks=asks, page=page, of=of, look=look)
-
+_check: Final = partial(Check[Any], CheckGroup.CALLER)
 
 CALLER_CHECKS: Final[tuple[Check[Any], ...]] = (
     _check(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise_cli.doctor.check import Check, CheckGroup, Problem, one
@@ -111,11 +112,7 @@ def _outputs(facts: Facts) -> dict[str, str | None]:
     return {"": facts.outputs.get("Version")}
 
 
-def _check(name: str, asks: str, page: str, of: Any, look: Any, **more: Any) -> Check[Any]:  # noqa: ANN401 - a row
-    return Check(
-        name=name, group=CheckGroup.DEPLOYMENT, asks=asks, page=page, of=of, look=look, **more
-    )
-
+_check: Final = partial(Check[Any], CheckGroup.DEPLOYMENT)
 
 DEPLOYMENT_CHECKS: Final[tuple[Check[Any], ...]] = (
     _check(

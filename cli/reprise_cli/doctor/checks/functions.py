@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise_cli.doctor.check import Check, CheckGroup, Problem
@@ -102,9 +103,7 @@ def _source(name: str, source: SourceFacts | None, facts: Facts) -> Iterable[Pro
         )
 
 
-def _check(name: str, asks: str, page: str, of: Any, look: Any) -> Check[Any]:  # noqa: ANN401 - a row
-    return Check(name=name, group=CheckGroup.DEPLOYMENT, asks=asks, page=page, of=of, look=look)
-
+_check: Final = partial(Check[Any], CheckGroup.DEPLOYMENT)
 
 FUNCTION_CHECKS: Final[tuple[Check[Any], ...]] = (
     _check(

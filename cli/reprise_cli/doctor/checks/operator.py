@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise_cli.doctor.check import Check, CheckGroup, Problem, one
@@ -154,9 +155,7 @@ def _counted(name: str, total: float | None, facts: Facts) -> Iterable[Problem]:
         yield Problem(f"{what.format(n=round(total))}, in the last day ({name})", mend, page)
 
 
-def _check(name: str, asks: str, page: str, of: Any, look: Any) -> Check[Any]:  # noqa: ANN401 - a row
-    return Check(name=name, group=CheckGroup.OPERATOR, asks=asks, page=page, of=of, look=look)
-
+_check: Final = partial(Check[Any], CheckGroup.OPERATOR)
 
 ALARMS: Final = "reference/alarms.md"
 OPERATOR_CHECKS: Final[tuple[Check[Any], ...]] = (

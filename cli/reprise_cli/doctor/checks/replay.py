@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise.errors import PolicyError
@@ -176,9 +177,7 @@ def _fits(name: str, allowed: str) -> bool:
     return name.startswith(allowed[:-1]) if allowed.endswith("*") else name == allowed
 
 
-def _check(name: str, asks: str, page: str, of: Any, look: Any) -> Check[Any]:  # noqa: ANN401 - a row
-    return Check(name=name, group=CheckGroup.REPLAY, asks=asks, page=page, of=of, look=look)
-
+_check: Final = partial(Check[Any], CheckGroup.REPLAY)
 
 REPLAY_CHECKS: Final[tuple[Check[Any], ...]] = (
     _check(
