@@ -23,7 +23,7 @@ from reprise.monitor.reconcile import walk
 from reprise_letters.job import LetterJob, LetterOutcome, LetterVerb, Planned, Segment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from reprise.monitor.reconcile import Listing
 
@@ -33,10 +33,6 @@ _LONGEST_JOB: Final = timedelta(days=1)
 _LOOKED_AT: Final = 5
 _OPEN: Final = frozenset({LetterVerb.REDRIVE, LetterVerb.REPLAY})
 """What opens calls that were given up."""
-
-
-def _nothing() -> None:
-    pass
 
 
 class NoSuchJobError(RepriseError):
@@ -155,25 +151,19 @@ class LetterJobStore:
         """Return what a run said last, if one ever did."""
         return self._read(job_id, "heartbeat", Heartbeat)
 
-    def segments(self, job_id: str) -> list[Segment]:
-        """Return what became of it, the oldest piece first."""
-        keys = self._keys(f"{PREFIX}{job_id}/outcomes/")
-        return [self._segment(key) for key in keys]
+    def segments(self, job_id: str) -> Iterator[Segment]:
+        """Yield what became of it, the oldest piece first, a request each."""
+        for key in self._keys(f"{PREFIX}{job_id}/outcomes/"):
+            yield self._segment(key)
 
     def last_segment(self, job_id: str) -> Segment | None:
         """Return how it stands; None if no piece was kept yet."""
         keys = list(self._keys(f"{PREFIX}{job_id}/outcomes/"))
         return self._segment(keys[-1]) if keys else None
 
-    def outcomes(
-        self, job_id: str, meanwhile: Callable[[], None] = _nothing
-    ) -> list[LetterOutcome]:
-        """Return what became of letters, in order; `meanwhile` is called for each piece that was read."""
-        found: list[LetterOutcome] = []
-        for key in self._keys(f"{PREFIX}{job_id}/outcomes/"):
-            found += self._segment(key).outcomes
-            meanwhile()
-        return found
+    def outcomes(self, job_id: str) -> list[LetterOutcome]:
+        """Return what became of letters, in order."""
+        return [one for segment in self.segments(job_id) for one in segment.outcomes]
 
     def ids(self, after: str = "") -> Iterator[str]:
         """Yield the ids of jobs, the oldest first, from an id or a beginning of one."""

@@ -29,7 +29,8 @@ def audit(
     reprise.out.write_as(output)
     store = job_store(reprise)
     if job_id is not None:
-        job, letters, segments = store.job(job_id), store.letters(job_id), store.segments(job_id)
+        job, letters = store.job(job_id), store.letters(job_id)
+        segments = list(store.segments(job_id))
         outcomes = last_outcomes(one for segment in segments for one in segment.outcomes)
         heartbeat = store.last_heartbeat(job_id) if job.selection is not None else None
         status = JobStatus(job=job, segments=segments, heartbeat=heartbeat)

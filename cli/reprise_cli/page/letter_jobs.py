@@ -75,7 +75,7 @@ class LetterJobPages:
         """
         name = str(asked["id"])
         job, letters = self._store.job(name), self._store.letters(name)
-        segments = self._store.segments(name)
+        segments = list(self._store.segments(name))
         status = replace(status_of(self._reprise, job), segments=segments)
         outcomes = [one for segment in segments for one in segment.outcomes]
         last = last_outcomes(outcomes)
