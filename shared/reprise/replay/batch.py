@@ -245,7 +245,8 @@ class Replayer:
             most=most_at_once(
                 self.concurrency.limit(function),
                 policy,
-                shares_cpus=self.concurrency.shares_cpus(function),
+                # Asked only where the policy does not say.
+                shares_cpus=not policy.max_concurrency and self.concurrency.shares_cpus(function),
             ),
         )
 
