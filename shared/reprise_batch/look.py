@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import batched
 from typing import TYPE_CHECKING, Any, Final
 
 from reprise.aws.fault import store_errors
@@ -121,11 +122,9 @@ def recent(client: BatchClient, like: Likeness, *, at_most: int) -> list[SeenJob
 
 def describe(client: BatchClient, ids: Iterable[str]) -> Iterator[SeenJob]:
     """Yield what Batch knows of jobs, their tags included, which ListJobs leaves out."""
-    left = list(ids)
-    while left:
-        chosen, left = left[:_DESCRIBED], left[_DESCRIBED:]
+    for chosen in batched(ids, _DESCRIBED):
         with store_errors("batch", "DescribeJobs"):
-            details: Any = client.describe_jobs(jobs=chosen)["jobs"]
+            details: Any = client.describe_jobs(jobs=list(chosen))["jobs"]
         for detail in details:
             yield SeenJob(
                 job_id=detail["jobId"],

@@ -146,9 +146,10 @@ class _Turn:
     def look_s(self) -> float:
         return min(LONGEST_LOOK_S, max(SHORTEST_LOOK_S, self.waited_s / 10))
 
-    def in_line(self, *, is_late: bool = False) -> Wait:
+    def in_line(self, *, wait_s: float | None = None, is_late: bool = False) -> Wait:
         is_queued = self.run.state is not RunState.QUEUED
-        return Wait(wait_s=self.look_s, is_queued=is_queued, is_late=is_late)
+        wait_s = self.look_s if wait_s is None else wait_s
+        return Wait(wait_s=wait_s, is_queued=is_queued, is_late=is_late)
 
 
 def _catch_up(turn: _Turn, rules: Rules) -> Decision:
@@ -157,8 +158,7 @@ def _catch_up(turn: _Turn, rules: Rules) -> Decision:
         if is_overtaken(turn.run, turn.others):
             return Skip(message="a later run was due meanwhile, and only the last is caught up")
         if turn.waited_s < SETTLE_S:
-            is_queued = turn.run.state is not RunState.QUEUED
-            return Wait(wait_s=SETTLE_S - turn.waited_s, is_queued=is_queued, is_late=True)
+            return turn.in_line(wait_s=SETTLE_S - turn.waited_s, is_late=True)
     elif rules.overlap in (Overlap.SKIP, Overlap.QUEUE):
         # One after the other, however many there are.
         is_next = turn.is_alone and turn.is_first
